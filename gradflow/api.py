@@ -1,0 +1,67 @@
+"""A path or a model in memory in, a Report out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradflow.findings import Report, Tool
+from gradflow.options import Options, parse_inputs
+from gradflow.version import VERSION
+from gradflow.worker.parent import inspect_path
+
+if TYPE_CHECKING:
+    import os
+
+
+def inspect(
+    model: str | os.PathLike[str] | Any,
+    *,
+    static: bool = False,
+    entry: str | None = None,
+    outputs: tuple[str, ...] | list[str] = (),
+    inputs: Mapping[str, str] | None = None,
+    batch_size: int = 4,
+    seed: int = 0,
+    training: bool = True,
+    timeout: float = 600.0,
+) -> Report:
+    """Analyse a model and return the report that ``gradflow inspect`` prints.
+
+    Args:
+        model: path of a SavedModel folder, ``.keras`` or ``.h5`` file; or a Keras model or ``tf.Module`` in memory,
+            which is left as it was found.
+        static: read the file only; TensorFlow is never imported.
+        entry: SavedModel and ``tf.Module``: the function to differentiate.
+        outputs: names of the outputs that count; all by default.
+        inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``.
+        batch_size: used where the model leaves it open.
+        seed: of the synthetic batch and the objective.
+        training: call the model in training mode.
+        timeout: seconds; for a path only, where the model runs in a process of its own.
+
+    A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
+
+    Raises:
+        UsageError: ``inputs`` is not in the form that ``--input`` takes.
+    """
+    options = Options(
+        static=static,
+        entry=entry,
+        outputs=tuple(outputs),
+        inputs=parse_inputs(f"{name}={spec}" for name, spec in (inputs or {}).items()),
+        batch_size=batch_size,
+        seed=seed,
+        training=training,
+        timeout=timeout,
+    )
+    if isinstance(model, str | Path) or hasattr(model, "__fspath__"):
+        outcome = inspect_path(str(model), options)
+        return Report(outcome.tool, (outcome.model,))
+    if static:
+        return Report(Tool("gradflow", VERSION, None, None), ())
+    from gradflow.worker.memory import inspect_object  # imports TensorFlow, which the caller has already
+
+    outcome_tool, report = inspect_object(model, options)
+    return Report(outcome_tool, (report,))

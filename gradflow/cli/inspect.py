@@ -1,0 +1,121 @@
+"""``gradflow inspect``: analyse models and show what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradflow.cli.stream import Stderr, emit
+from gradflow.errors import UsageError
+from gradflow.findings import Report, Severity, Status
+from gradflow.options import Options, parse_inputs
+from gradflow.worker.parent import inspect_path
+
+_BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
+
+_OPTIONS = (
+    click.option(
+        "--format",
+        "format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Report format.",
+    ),
+    click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."),
+    click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
+    click.option("--entry", metavar="NAME", help="SavedModel: the signature or function to differentiate."),
+    click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
+    click.option(
+        "--input",
+        "inputs",
+        metavar="NAME=SPEC",
+        multiple=True,
+        help="How to make an input: ids=int32[2,16]<30522, x=float32[2,8], x=@batch.npz:x; repeatable.",
+    ),
+    click.option(
+        "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Where the model leaves it open."
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the inputs and the objective."
+    ),
+    click.option(
+        "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(0, min_open=True),
+        default=600.0,
+        show_default=True,
+        help="Give a model up after this long.",
+    ),
+    click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
+    click.option("--fail-on", type=click.Choice(["error", "warning"]), help="Exit 1 when something this bad is found."),
+    click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
+    click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),
+    click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
+)
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@_with_options
+@click.pass_context
+def inspect(context: click.Context, models: tuple[str, ...], **given: Any) -> None:
+    """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
+
+    MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless --fail-on is given;
+    2 when a model could not be checked.
+    """
+    try:
+        options = _options(given)
+    except UsageError as error:
+        raise click.UsageError(f"{error.message}: {error.hint}") from error
+    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    outcomes = []
+    for path in models:
+        with stderr.progress(path) as stage:
+            outcomes.append(inspect_path(path, options, stage))
+    tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
+    report = Report(tool, tuple(outcome.model for outcome in outcomes))
+    emit(report, given["format"], given["out"], show_all=given["show_all"], no_color=given["no_color"])
+    stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
+    context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))
+
+
+def exit_code(report: Report, fail_on: str | None, *, exit_zero: bool) -> int:
+    """2: a model could not be checked; 1: a finding as bad as ``fail_on``; 0: neither. 2 outranks 1."""
+    if any(model.status is Status.FAILED for model in report.models):
+        return 2
+    broken = _BROKEN.get(fail_on or "", set())
+    if any(finding.severity in broken for model in report.models for finding in model.findings):
+        return 0 if exit_zero else 1
+    return 0
+
+
+def _options(given: dict[str, Any]) -> Options:
+    out = given["out"]
+    if out is not None and not Path(out).absolute().parent.is_dir():
+        raise UsageError(f"-o {out}: its folder does not exist", "create it first")
+    return Options(
+        static=given["static"],
+        entry=given["entry"],
+        outputs=given["outputs"],
+        inputs=parse_inputs(given["inputs"]),
+        batch_size=given["batch_size"],
+        seed=given["seed"],
+        training=given["training"],
+        timeout=given["timeout"],
+        verbose=given["verbose"],
+    )

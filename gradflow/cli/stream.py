@@ -1,0 +1,106 @@
+"""Reports to stdout or a file, progress and the closing line to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from gradflow.findings import Report
+
+_PIPED_WIDTH = 100
+"""Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
+
+
+def emit(report: Report, format: str, out: str | None, *, show_all: bool, no_color: bool) -> None:
+    """Write ``report`` to the file ``out``, or to stdout."""
+    to_terminal = out is None and sys.stdout.isatty()
+    # Imported where they are needed: a run that writes JSON never pays for rich.
+    if format == "json":
+        from gradflow.report import json
+
+        text = json.render(report)
+    else:
+        from gradflow.report import text as people
+
+        text = people.render(
+            report,
+            width=_width(to_terminal),
+            color=_color(to_terminal, no_color),
+            show_all=show_all,
+            encoding="utf-8" if out is not None else sys.stdout.encoding or "utf-8",
+        )
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    path = Path(out)
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)  # whole or not at all
+    except OSError as error:
+        raise click.UsageError(f"-o {out}: cannot be written: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stderr:
+    """What is said beside the report."""
+
+    quiet: bool
+    verbose: bool
+
+    @contextmanager
+    def progress(self, path: str) -> Iterator[Callable[[str], None]]:
+        """Show the stage of a running analysis on one line that is wiped at its end; nothing where piped."""
+        if self.quiet or self.verbose or not sys.stderr.isatty():
+            yield (lambda stage: self._say(f"{path}: {stage}")) if self.verbose else (lambda _: None)
+            return
+
+        def show(stage: str) -> None:
+            columns = shutil.get_terminal_size().columns
+            sys.stderr.write("\r\x1b[2K" + f"{_printable(path)}: {stage} ..."[: columns - 1])
+            sys.stderr.flush()
+
+        show("reading")
+        try:
+            yield show
+        finally:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+    def closing(self, report: Report, *, shown: bool) -> None:
+        """The one-line summary, and the errors where the report itself is not on the screen."""
+        from gradflow.report.headline import summary_line
+
+        for model in report.models:
+            if model.error is not None and not shown:
+                self._say(f"{model.error.message}" + (f": {model.error.hint}" if model.error.hint else ""))
+        if not self.quiet and not shown:
+            self._say(summary_line(report))
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"gradflow: {_printable(text)}\n")
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _width(to_terminal: bool) -> int:
+    if to_terminal or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return _PIPED_WIDTH
+
+
+def _color(to_terminal: bool, no_color: bool) -> bool:
+    """NO_COLOR and FORCE_COLOR as no-color.org and force-color.org define them: set and not empty."""
+    if no_color or os.environ.get("NO_COLOR"):
+        return False
+    return to_terminal or bool(os.environ.get("FORCE_COLOR"))

@@ -1,0 +1,108 @@
+"""Cuts in, causes with their codes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradflow.catalogue import entry
+from gradflow.diagnose.evidence import Evidence
+from gradflow.files.contents import StoredVariable
+from gradflow.findings import Cause, Verdict
+from gradflow.flow.attribute import Attribution, Cut
+from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.rules import Rule, spec
+
+_SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
+_CODES = {
+    Rule.STOP: "GF201",
+    Rule.NONDIFF: "GF202",
+    Rule.UNREGISTERED: "GF203",
+    Rule.DISABLED: "GF207",
+    Rule.OPAQUE: "GF208",
+}
+_BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+_PLUMBING = frozenset(
+    "_Arg Placeholder VarHandleOp VariableV2 ReadVariableOp Identity IdentityN PartitionedCall "
+    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile Enter Exit NextIteration "
+    "Switch Merge".split()
+)
+
+
+def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
+    """Say why ``variable`` has ``verdict``; empty where the gradient flows or nobody can tell."""
+    if verdict in (Verdict.FLOWS, Verdict.UNKNOWN):
+        return ()
+    if verdict is Verdict.NONFINITE:
+        return (simple("GF304"),)
+    if evidence.graph is None:
+        return (simple("GF303" if verdict is Verdict.ZERO else "GF209"),)
+    found = evidence.attributions.get(variable.name)
+    if found is None or found.cuts_to_restore is None:
+        return (simple("GF206"),)
+    if found.cuts_to_restore == 0:
+        return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
+    named = [_cause(evidence, evidence.graph, cut, verdict) for cut in found.causes]
+    return tuple(dict.fromkeys(named))
+
+
+def contradicts(found: Attribution | None, verdict: Verdict, graph: FlowGraph) -> bool:
+    """Whether the tape's ``verdict`` cannot be true if the graph is (GF209)."""
+    reaches = found is not None and found.cuts_to_restore == 0
+    if verdict is Verdict.NONE and found is not None and reaches:
+        return not any(graph.ops[node] in _BRANCHES for node in found.path)
+    return verdict in (Verdict.FLOWS, Verdict.NONFINITE) and not reaches
+
+
+def simple(code: str) -> Cause:
+    """A cause that no single op stands for."""
+    return Cause(code, entry(code).kind, None, None, None, None, None)
+
+
+def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
+    """The names of the ops from the variable to the output, without what only passes a value on."""
+    return tuple(graph.names[node] for node in found.path if graph.ops[node] not in _PLUMBING)
+
+
+def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:
+    branch = next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
+    if branch is not None:
+        return _named(evidence, graph, "GF302", branch, None)
+    return simple("GF303" if verdict is Verdict.ZERO else "GF209")
+
+
+def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
+    return _named(evidence, graph, _code(graph, cut, verdict), cut.node, cut.reenters_at)
+
+
+def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
+    op = graph.ops[cut.node]
+    if cut.kind is Edge.ZERO:
+        return "GF301"
+    if verdict is Verdict.ZERO and graph.controlled[cut.node]:
+        return "GF302"
+    if op in _SHAPE_OPS:
+        return "GF204"
+    if cut.kind is Edge.DISCRETE:
+        return "GF202"
+    if op == "IdentityN":
+        return "GF205"
+    known = spec(op)
+    return _CODES.get(known.rule, "GF204") if known is not None else "GF203"
+
+
+def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: int | None) -> Cause:
+    name = graph.names[node]
+    return Cause(
+        code=code,
+        kind=entry(code).kind,
+        op=name,
+        op_type=graph.ops[node],
+        layer=evidence.layer_of(name),
+        reenters_at=None if reentry is None else graph.names[reentry],
+        source=None,
+    )
+
+
+def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
+    """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot tell."""
+    return any(cut.kind is Edge.UNKNOWN or (spec(graph.ops[cut.node]) is None) for cut in cuts)

@@ -1,0 +1,42 @@
+"""The errors that gradflow raises on purpose: what, where, what to do."""
+
+from __future__ import annotations
+
+
+class GradflowError(Exception):
+    """Something that could not be checked, said in one line.
+
+    ``message`` names the thing and the cause, ``hint`` what to do about it, ``code`` the catalogue
+    entry (GF901 unreadable, GF902 unsafe, GF903 crashed).
+    """
+
+    code = "GF901"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnreadableError(GradflowError):
+    """The path holds no model that gradflow can read (GF901)."""
+
+    code = "GF901"
+
+
+class CrashedError(GradflowError):
+    """The process that ran the model died, hung or ran out of memory (GF903)."""
+
+    code = "GF903"
+
+
+class InputError(GradflowError):
+    """No input could be made for the model, or the given one does not fit (GF901)."""
+
+    code = "GF901"
+
+
+class UsageError(GradflowError):
+    """An option names something that the model does not have (GF901)."""
+
+    code = "GF901"

@@ -1,0 +1,143 @@
+"""The JSON configuration of a Keras model in, a tree of its layers and their freeze flags out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from gradflow.errors import UnreadableError
+
+_MAX_DEPTH = 100
+_NO_LAYERS = ("dtype", "build_config", "compile_config", "quantization_config")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerConfig:
+    """One layer (or model) as the configuration describes it."""
+
+    name: str
+    class_name: str
+    """Without the package that ``register_keras_serializable`` puts before it."""
+    trainable: bool
+    """The layer's own flag; its variables follow this one, whatever the layers around it say (see ``frozen``)."""
+    built: bool
+    """The file carries its input shape: Keras builds the layer on its own, outside its parent's name scope."""
+    options: Mapping[str, object]
+    parent: LayerConfig | None
+    parts: dict[str, tuple[LayerConfig, ...]] = field(default_factory=dict)
+    """Layers inside this one by the key that holds them: ``layers``, ``layer``, ``backward_layer``, ``cell``, ..."""
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a container of layers (Functional, Sequential, Model of Keras 1 and 2)."""
+        return "layers" in self.parts
+
+    @property
+    def path(self) -> str:
+        """The ``path`` that the layer has after ``keras.models.load_model`` (Keras 3.15)."""
+        alone = self.parent is None or self.built or (self.parent.is_model and self.parent.class_name != "Sequential")
+        return self.name if alone or self.parent is None else f"{self.parent.path}/{self.name}"
+
+    @property
+    def place(self) -> str:
+        """The names of the layers around it and its own, without the model's: unique where names repeat."""
+        names = [layer.name for layer in self.lineage()[1:]]
+        return "/".join(names) or self.name
+
+    def lineage(self) -> list[LayerConfig]:
+        """The layers from the model down to this one."""
+        above: list[LayerConfig] = [] if self.parent is None else self.parent.lineage()
+        return [*above, self]
+
+    def below(self) -> Iterator[LayerConfig]:
+        """This layer and every layer inside it, depth first."""
+        yield self
+        for layers in self.parts.values():
+            for layer in layers:
+                yield from layer.below()
+
+
+def parse_config(text: str | bytes, where: str) -> LayerConfig:
+    """Read a model's configuration (``config.json``, or the HDF5 attribute ``model_config``).
+
+    Raises:
+        UnreadableError: it is not JSON, or not the configuration of a Keras model.
+    """
+    hint = "the file is damaged; save the model again"
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise UnreadableError(f"{where}: the model configuration is nested too deeply", hint) from None
+    except ValueError:
+        raise UnreadableError(f"{where}: the model configuration is not valid JSON", hint) from None
+    if not _is_layer(value):
+        raise UnreadableError(f"{where}: the model configuration names no Keras class", hint)
+    return _layer(value, None, where, 0)
+
+
+def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
+    """Whether the weights of ``layer`` are frozen once Keras has loaded the file, and the layer to name for it.
+
+    Keras restores flags layer by layer: a layer whose own flag is true trains under a frozen submodel (Keras 3.15,
+    layers/layer.py and models/functional.py: the flag is set before the layers are tracked). Only the flag of the model
+    itself covers everything, but Sequential.from_config drops its own.
+    """
+    lineage = layer.lineage()
+    model = lineage[0]
+    covered = not model.trainable and model.class_name != "Sequential"
+    if layer.trainable and not covered:
+        return False, None
+    return True, next(above for above in lineage if not above.trainable)
+
+
+def snake_case(class_name: str) -> str:
+    """The name under which Keras stores an object of this class (keras/src/utils/naming.py, 3.15)."""
+    name = re.sub(r"\W+", "", class_name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _layer(value: dict[str, object], parent: LayerConfig | None, where: str, depth: int) -> LayerConfig:
+    if depth > _MAX_DEPTH:
+        raise UnreadableError(f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged")
+    class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
+    config = value["config"]
+    # Sequential of Keras 1 and 2.0 to 2.2 stores its list of layers in place of the configuration.
+    options: dict[str, object] = {"layers": config} if isinstance(config, list) else dict(_mapping(config))
+    layer = LayerConfig(
+        name=str(options.get("name") or value.get("name") or snake_case(class_name)),
+        class_name=class_name,
+        trainable=options.get("trainable") in (True, None),
+        built=bool(value.get("build_config") or options.get("build_input_shape")),
+        options=options,
+        parent=parent,
+    )
+    for key, inner in options.items():
+        found = () if key in _NO_LAYERS else _layers_in(key, inner)
+        if found or (key == "layers" and isinstance(inner, list)):
+            layer.parts[key] = tuple(_layer(one, layer, where, depth + 1) for one in found)
+    return layer
+
+
+def _layers_in(key: str, value: object) -> list[dict[str, object]]:
+    candidates: list[object] = value if isinstance(value, list) else [value]
+    return [one for one in candidates if _is_layer(one) and (key == "layers" or _looks_like_layer(one))]
+
+
+def _is_layer(value: object) -> TypeGuard[dict[str, object]]:
+    if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
+        return False
+    return isinstance(value.get("config"), (dict, list))
+
+
+def _looks_like_layer(value: dict[str, object]) -> bool:
+    # Initializers, regularizers and policies are configured the same way, but have no name and no flag.
+    config = _mapping(value["config"])
+    return "trainable" in config or "layers" in config
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,130 @@
+"""The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
+
+Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape}.proto, version 2.21.
+Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
+as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
+schemas can live in one process.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+_PACKAGE = "gradflow.savedmodel"
+_SCALARS = {"bytes": 12, "string": 9, "int32": 5, "int64": 3, "uint32": 13, "bool": 8, "float": 2}
+
+# message -> "field number type"; "*" repeats, "{K" is a map with keys of type K.
+_MESSAGES: dict[str, tuple[str, ...]] = {
+    "SavedModel": ("saved_model_schema_version 1 int64", "meta_graphs 2 *MetaGraphDef"),
+    "MetaGraphDef": (
+        "meta_info_def 1 MetaInfoDef",
+        "graph_def 2 GraphDef",
+        "collection_def 4 {string CollectionDef",
+        "signature_def 5 {string SignatureDef",
+        "object_graph_def 7 SavedObjectGraph",
+    ),
+    "MetaInfoDef": ("stripped_op_list 2 OpList", "tags 4 *string", "tensorflow_version 5 string"),
+    "CollectionDef": ("bytes_list 2 BytesList",),
+    "BytesList": ("value 1 *bytes",),
+    "VariableDef": ("variable_name 1 string",),
+    "OpList": ("op 1 *OpDef",),
+    "SignatureDef": ("inputs 1 {string TensorInfo", "outputs 2 {string TensorInfo", "method_name 3 string"),
+    "TensorInfo": ("name 1 string", "dtype 2 int32", "tensor_shape 3 TensorShapeProto"),
+    "GraphDef": ("node 1 *NodeDef", "library 2 FunctionDefLibrary"),
+    "FunctionDefLibrary": ("function 1 *FunctionDef", "registered_gradients 3 *RegisteredGradient"),
+    "RegisteredGradient": ("gradient_func 1 string", "registered_op_type 2 string"),
+    "FunctionDef": (
+        "signature 1 OpDef",
+        "node_def 3 *NodeDef",
+        "ret 4 {string string",
+        "arg_attr 7 {uint32 ArgAttrs",
+    ),
+    "ArgAttrs": ("attr 1 {string AttrValue",),
+    "NodeDef": ("name 1 string", "op 2 string", "input 3 *string", "attr 5 {string AttrValue"),
+    "AttrValue": (
+        "list 1 ListValue",
+        "s 2 bytes",
+        "i 3 int64",
+        "f 4 float",
+        "b 5 bool",
+        "type 6 int32",
+        "shape 7 TensorShapeProto",
+        "func 10 NameAttrList",
+    ),
+    "ListValue": (
+        "s 2 *bytes",
+        "i 3 *int64",
+        "type 6 *int32",
+        "shape 7 *TensorShapeProto",
+        "func 9 *NameAttrList",
+    ),
+    "NameAttrList": ("name 1 string",),
+    "OpDef": ("name 1 string", "input_arg 2 *ArgDef", "output_arg 3 *ArgDef", "attr 4 *AttrDef"),
+    "ArgDef": (
+        "name 1 string",
+        "type 3 int32",
+        "type_attr 4 string",
+        "number_attr 5 string",
+        "type_list_attr 6 string",
+        "is_ref 16 bool",
+    ),
+    "AttrDef": ("name 1 string", "type 2 string", "default_value 3 AttrValue"),
+    "TensorShapeProto": ("dim 2 *Dim", "unknown_rank 3 bool"),
+    "Dim": ("size 1 int64",),
+    "SavedObjectGraph": ("nodes 1 *SavedObject", "concrete_functions 2 {string SavedConcreteFunction"),
+    "SavedObject": (
+        "children 1 *ObjectReference",
+        "user_object 4 SavedUserObject",
+        "function 6 SavedFunction",
+        "variable 7 SavedVariable",
+        "bare_concrete_function 8 SavedBareConcreteFunction",
+    ),
+    "ObjectReference": ("node_id 1 int32", "local_name 2 string"),
+    "SavedUserObject": ("identifier 1 string", "metadata 3 string"),
+    "SavedFunction": ("concrete_functions 1 *string",),
+    "SavedBareConcreteFunction": ("concrete_function_name 1 string", "argument_keywords 2 *string"),
+    "SavedConcreteFunction": ("bound_inputs 2 *int32",),
+    "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
+}
+
+
+@cache
+def message(name: str) -> Any:
+    """Return the class of the message ``name``, for example ``SavedModel``."""
+    from google.protobuf import message_factory
+
+    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+@cache
+def _pool() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool
+
+    file = descriptor_pb2.FileDescriptorProto(name="gradflow/savedmodel.proto", package=_PACKAGE, syntax="proto3")
+    for name, declarations in _MESSAGES.items():
+        kind = file.message_type.add(name=name)
+        for declaration in declarations:
+            _declare(kind, *declaration.split(" ", 2))
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+def _declare(kind: Any, name: str, number: str, type_name: str) -> None:
+    field = kind.field.add(name=name, number=int(number), label=1)
+    if type_name.startswith("{"):
+        key, value = type_name[1:].split(" ")
+        entry = kind.nested_type.add(name="".join(part.capitalize() for part in name.split("_")) + "Entry")
+        entry.options.map_entry = True
+        _declare(entry, "key", "1", key)
+        _declare(entry, "value", "2", value)
+        field.label, field.type, field.type_name = 3, 11, f".{_PACKAGE}.{kind.name}.{entry.name}"
+        return
+    if type_name.startswith("*"):
+        field.label, type_name = 3, type_name[1:]
+    if type_name in _SCALARS:
+        field.type = _SCALARS[type_name]
+    else:
+        field.type, field.type_name = 11, f".{_PACKAGE}.{type_name}"

@@ -1,0 +1,196 @@
+"""A path in, the model file that it holds out: by its content, whatever its name says."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from pathlib import Path
+
+from gradflow.errors import UnreadableError
+from gradflow.files.contents import ModelFile
+from gradflow.files.foreign import LFS_HINT, foreign, is_lfs_pointer, recognise_zip
+from gradflow.files.hdf5 import holds_hdf5, opened
+from gradflow.files.wording import shown
+from gradflow.findings import Format
+
+_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+_SAVE_HINT = "give a .keras file, an .h5 file saved with model.save(...), or a SavedModel folder"
+_WEIGHTS_HINT = "save the whole model: model.save('model.keras')"
+_CHECKPOINT_HINT = "load it into its model and save that: model.save('model.keras') or model.export('folder')"
+_AGAIN = "copy or download it again, or save the model again"
+
+
+def recognise(path: str | Path) -> ModelFile:
+    """Find out what a path holds.
+
+    A SavedModel is known by its folder or by the ``saved_model.pb`` in it, a Keras file by its first bytes and by what
+    is inside. Nothing is executed, and TensorFlow and Keras are not imported.
+
+    Raises:
+        UnreadableError: anything else; the message says what it is, the hint what to do.
+    """
+    place = Path(path)
+    try:
+        mode = place.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return _folder(place)
+        if stat.S_ISREG(mode):
+            return _file(place)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(place) from None
+    except PermissionError as error:
+        culprit = shown(error.filename or place)
+        message = f"{shown(place)}: permission denied"
+        raise UnreadableError(message, f"make {culprit} readable for this user") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UnreadableError(f"{shown(place)}: cannot be read ({reason})", _SAVE_HINT) from error
+    raise UnreadableError(f"{shown(place)}: is {_kind(mode)}, not a file", _SAVE_HINT)
+
+
+def _file(path: Path) -> ModelFile:
+    where = shown(path)
+    if path.name == "saved_model.pb":
+        return _saved_model(path.parent)
+    if path.stat().st_size == 0:
+        raise UnreadableError(f"{where}: is empty (0 bytes)", _AGAIN)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if is_lfs_pointer(head):
+        raise UnreadableError(f"{where}: is a Git LFS pointer, not the file itself", LFS_HINT)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        recognise_zip(path, where)
+        return ModelFile(path, Format.KERAS)
+    if holds_hdf5(path):
+        return _hdf5(path, where)
+    owner = _saved_model_around(path)
+    if owner is not None:
+        message = f"{where}: is one file of the SavedModel {shown(owner)}"
+        raise UnreadableError(message, f"give the folder: {shown(owner)}")
+    if _is_checkpoint_part(path.name):
+        raise UnreadableError(
+            f"{where}: is part of a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT
+        )
+    what, hint = foreign(path, head)
+    raise UnreadableError(f"{where}: {what}", hint or _SAVE_HINT)
+
+
+def _hdf5(path: Path, where: str) -> ModelFile:
+    with opened(path, where) as file:
+        if "model_config" in file.attrs:
+            return ModelFile(path, Format.H5)
+        names, attributes = set(file), set(file.attrs)
+    keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any("\\" in name for name in names)
+    if keras_3 or attributes & {"layer_names", "keras_version"} or "model_weights" in names:
+        raise UnreadableError(f"{where}: holds weights only, no architecture", _WEIGHTS_HINT)
+    raise UnreadableError(f"{where}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT)
+
+
+def _folder(path: Path) -> ModelFile:
+    where = shown(path)
+    names = sorted(entry.name for entry in os.scandir(path))
+    if "saved_model.pb" in names:
+        return _saved_model(path)
+    if "saved_model.pbtxt" in names:
+        message = f"{where}: is a SavedModel in text form (saved_model.pbtxt), which gradflow does not read"
+        raise UnreadableError(message, "save it again in binary form: tf.saved_model.save(...) or model.export(...)")
+    if not names:
+        raise UnreadableError(f"{where}: is an empty folder", _SAVE_HINT)
+    if "config.json" in names and ("metadata.json" in names or any(n.startswith("model.weights") for n in names)):
+        message = f"{where}: is an unpacked .keras file"
+        raise UnreadableError(message, f"pack it: cd {where} && zip -0 -r ../{shown(path.name or 'model')}.keras .")
+    _refuse_neighbours(path, where)
+    if "checkpoint" in names or any(_is_checkpoint_part(name) for name in names):
+        raise UnreadableError(f"{where}: is a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT)
+    files = [name for name in names if name.endswith(_KERAS_SUFFIXES) and not name.endswith(".weights.h5")]
+    if files:
+        listed = ", ".join(shown(name) for name in files[:5]) + (", ..." if len(files) > 5 else "")
+        raise UnreadableError(f"{where}: is a folder of Keras files ({listed})", f"give one: {shown(path / files[0])}")
+    if "model.json" in names:
+        raise UnreadableError(
+            f"{where}: is a TensorFlow.js model", "convert it back: tensorflowjs_converter, or re-export"
+        )
+    raise UnreadableError(f"{where}: is a folder without a model (no saved_model.pb)", _SAVE_HINT)
+
+
+def _refuse_neighbours(path: Path, where: str) -> None:
+    """Raise where a SavedModel is one level above or below."""
+    above = _saved_model_around(path / "x")
+    if above is not None:
+        message = f"{where}: is the {shown(path.name)} folder of a SavedModel"
+        raise UnreadableError(message, f"give the folder above: {shown(above)}")
+    below = [entry for entry in path.iterdir() if (entry / "saved_model.pb").is_file()]
+    if not below:
+        return
+    newest = max(below, key=_age)
+    names = ", ".join(shown(entry.name) for entry in sorted(below, key=_age)[-5:])
+    inside = f"the folder {names} is one" if len(below) == 1 else f"{len(below)} folders in it are: {names}"
+    raise UnreadableError(f"{where}: is not a SavedModel itself, but {inside}", f"give {shown(newest)}")
+
+
+def _age(folder: Path) -> tuple[int, int, str]:
+    # TensorFlow Serving numbers its versions: the highest is the newest.
+    number = int(folder.name) if folder.name.isdecimal() and folder.name.isascii() else -1
+    return (number, folder.stat().st_mtime_ns if number < 0 else 0, folder.name)
+
+
+def _saved_model(folder: Path) -> ModelFile:
+    where = shown(folder)
+    graph = folder / "saved_model.pb"
+    if not stat.S_ISREG(graph.stat().st_mode):
+        raise UnreadableError(f"{where}: saved_model.pb is not a file", _SAVE_HINT)
+    if graph.stat().st_size == 0:
+        raise UnreadableError(f"{where}: saved_model.pb is empty (0 bytes)", _AGAIN)
+    variables = folder / "variables"
+    parts = sorted(variables.glob("variables.*")) if variables.is_dir() else []
+    for file in (graph, *parts):
+        if stat.S_ISREG(file.stat().st_mode):
+            with file.open("rb") as opened_file:
+                head = opened_file.read(64)
+            if is_lfs_pointer(head):
+                name = shown(file.relative_to(folder))
+                raise UnreadableError(f"{where}: {name} is a Git LFS pointer, not the file itself", LFS_HINT)
+    return ModelFile(folder, Format.SAVED_MODEL)
+
+
+def _saved_model_around(path: Path) -> Path | None:
+    """The SavedModel folder that the file ``path`` lies in, at its top or in variables/ and assets/."""
+    folder = path.parent if path.parent.name else path.parent.resolve()
+    if (folder / "saved_model.pb").is_file():
+        return path.parent
+    parent = folder.parent if path.parent.name not in ("", "..") else folder.resolve().parent
+    inside = folder.name in ("variables", "assets", "assets.extra", "debug")
+    return parent if inside and (parent / "saved_model.pb").is_file() else None
+
+
+def _is_checkpoint_part(name: str) -> bool:
+    stem, _, tail = name.rpartition(".")
+    return name == "checkpoint" or (bool(stem) and (tail == "index" or tail.startswith("data-")))
+
+
+def _missing(path: Path) -> UnreadableError:
+    where = shown(path)
+    if "://" in str(path) or str(path).startswith(("gs:/", "s3:/", "hf:/", "http:/", "https:/")):
+        return UnreadableError(f"{where}: is a remote address, not a local path", "download the model first")
+    if path.is_symlink():
+        return UnreadableError(f"{where}: is a link to {shown(path.readlink())}, which does not exist", "fix the link")
+    index = path.with_name(f"{path.name}.index") if path.name else path
+    if path.name and index.is_file():
+        message = f"{where}: is the prefix of a TensorFlow checkpoint: weights, no architecture"
+        return UnreadableError(message, _CHECKPOINT_HINT)
+    return UnreadableError(f"{where}: no such file or folder", _nearest(path))
+
+
+def _nearest(path: Path) -> str:
+    try:
+        names = [entry.name for entry in os.scandir(path.parent)]
+    except OSError:
+        return f"check the path: the folder {shown(path.parent)} does not exist either"
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean {shown(path.parent / close[0])}?" if close else "check the path"
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")

@@ -1,0 +1,48 @@
+"""The result types: what gradflow knows about a model, as frozen values.
+
+Source of the field names and their meaning: the JSON report, version 1 (README, "Report").
+"""
+
+from gradflow.findings.types import (
+    Cause,
+    Confidence,
+    Expectation,
+    Failure,
+    Finding,
+    Format,
+    Gradient,
+    Input,
+    Mode,
+    ModelReport,
+    Output,
+    Report,
+    Role,
+    Severity,
+    Status,
+    Summary,
+    Tool,
+    Variable,
+    Verdict,
+)
+
+__all__ = [
+    "Cause",
+    "Confidence",
+    "Expectation",
+    "Failure",
+    "Finding",
+    "Format",
+    "Gradient",
+    "Input",
+    "Mode",
+    "ModelReport",
+    "Output",
+    "Report",
+    "Role",
+    "Severity",
+    "Status",
+    "Summary",
+    "Tool",
+    "Variable",
+    "Verdict",
+]

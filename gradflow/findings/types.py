@@ -1,0 +1,232 @@
+"""The report as frozen dataclasses; field order is the order of the JSON report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Format(str, Enum):
+    """What kind of file a model was read from (``memory``: an object given to the Python API)."""
+
+    KERAS = "keras"
+    H5 = "h5"
+    SAVED_MODEL = "saved_model"
+    MEMORY = "memory"
+
+
+class Mode(str, Enum):
+    """How the verdicts were reached: one real tape step, or the file alone."""
+
+    TAPE = "tape"
+    STATIC = "static"
+
+
+class Status(str, Enum):
+    """Whether a model could be analysed."""
+
+    ANALYZED = "analyzed"
+    FAILED = "failed"
+
+
+class Role(str, Enum):
+    """``weight`` is meant to be trained, ``state`` was declared non-trainable by its creator."""
+
+    WEIGHT = "weight"
+    STATE = "state"
+
+
+class Verdict(str, Enum):
+    """What one backward step brings to a variable."""
+
+    FLOWS = "flows"
+    NONE = "none"
+    ZERO = "zero"
+    NONFINITE = "nonfinite"
+    UNKNOWN = "unknown"
+
+
+class Confidence(str, Enum):
+    """``confirmed``: tape and graph agree; ``measured``: the tape alone; ``static``: the graph alone."""
+
+    CONFIRMED = "confirmed"
+    MEASURED = "measured"
+    STATIC = "static"
+
+
+class Severity(str, Enum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The size of one variable's gradient; ``None`` where it is not a finite number."""
+
+    norm: float | None
+    """Euclidean norm over all entries."""
+    max_abs: float | None
+    """Largest absolute entry."""
+    zero_fraction: float
+    """Share of entries that are exactly 0, from 0 to 1."""
+    rows_touched: int | None
+    """Distinct rows that an embedding lookup read; None where the gradient is dense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One frontier cut (or another reason) behind a missing, zero or non-finite gradient."""
+
+    code: str
+    """Catalogue code, for example ``GF201``."""
+    kind: str
+    """The code's kind, for example ``stop_gradient``."""
+    op: str | None
+    """Name of the responsible graph node; None where no single op is (GF101, GF206)."""
+    op_type: str | None
+    """TensorFlow op type of ``op``."""
+    layer: str | None
+    """Keras layer that ``op`` belongs to, where known."""
+    reenters_at: str | None
+    """For a passage outside floating point: the node where the data comes back."""
+    source: str | None
+    """``file.py:line`` of the user's code, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the model and what was found out about its gradient."""
+
+    name: str
+    """Keras path or TensorFlow name without ``:0``; unique within the model."""
+    layer: str | None
+    """The layer that owns it: the name without its last segment."""
+    shape: tuple[int | None, ...]
+    dtype: str
+    parameters: int
+    """Number of entries (unknown dimensions count as 0)."""
+    role: Role
+    trainable: bool
+    """False for a frozen weight and for state."""
+    frozen_by: str | None
+    """The outermost layer whose ``trainable=False`` covers the weight, where the file knows."""
+    verdict: Verdict
+    confidence: Confidence
+    gradient: Gradient | None
+    """None where the verdict is ``none`` or ``unknown``, and in static mode."""
+    causes: tuple[Cause, ...]
+    cuts_to_restore: int | None
+    """Smallest number of cuts to remove; 0 where it flows, None where no path exists."""
+    path: tuple[str, ...]
+    """Op names from the variable to an output along the fewest cuts; empty where it flows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of the synthetic batch and where its values came from."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    source: str
+    """For example ``normal(seed=0)``, ``integers(0..9, seed=0)``, ``file``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output that counts for the objective."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to tell the user: one cause with all the variables behind it."""
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str
+    variables: tuple[str, ...]
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One expectation of the user and whether the model keeps it."""
+
+    kind: str
+    pattern: str
+    status: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a model could not be checked."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts; the five verdicts count trainable weights only, so that with ``frozen`` they add up to ``weights``."""
+
+    weights: int
+    flows: int
+    none: int
+    zero: int
+    nonfinite: int
+    unknown: int
+    frozen: int
+    state: int
+    parameters: int
+    """Entries of all weights, frozen ones included."""
+    trainable_parameters: int
+    """Entries of the weights that are not frozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """Everything found out about one model."""
+
+    path: str
+    format: Format | None
+    producer: str | None
+    """The software that wrote the file, for example ``keras 3.15.1``."""
+    entry: str | None
+    """The function that was differentiated, for example ``call(training=True)``."""
+    mode: Mode
+    status: Status
+    error: Failure | None
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    variables: tuple[Variable, ...]
+    findings: tuple[Finding, ...]
+    expectations: tuple[Expectation, ...]
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The versions behind a report; tensorflow and keras are None where they were not used."""
+
+    name: str
+    version: str
+    tensorflow: str | None
+    keras: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole answer of one run."""
+
+    tool: Tool
+    models: tuple[ModelReport, ...]

@@ -1,0 +1,55 @@
+"""Result types to plain JSON values and back, for the report and for the worker's pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def encode(value: object) -> Any:
+    """Return ``value`` as dicts, lists, strings, numbers, booleans and None, keys in field order."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(kind: type[T], value: Any) -> T:
+    """Rebuild a ``kind`` from what ``encode`` made of it.
+
+    Raises:
+        TypeError, KeyError, ValueError: when ``value`` has not the shape of ``kind``.
+    """
+    return cast(T, _decode(kind, value))
+
+
+def _decode(hint: Any, value: Any) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        if value is None:
+            return None
+        return _decode(next(arg for arg in get_args(hint) if arg is not NoneType), value)
+    if origin is tuple:
+        item = get_args(hint)[0]
+        return tuple(_decode(item, entry) for entry in value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**{name: _decode(kind, value[name]) for name, kind in _hints(hint).items()})
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if hint is float:
+        return float(value)
+    return value
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)

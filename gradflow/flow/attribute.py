@@ -1,0 +1,252 @@
+"""FlowGraph in, for every variable its distance, its frontier cuts and its path out: one 0-1 walk for all of them.
+
+The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs 1. A passage
+outside floating point (leaves at ArgMax, comes back at OneHot) is one cut: entering it costs 1, the steps inside
+and the way out cost 0. So each node has two states: reached over a floating tensor, and reached inside a passage.
+All steps are linear in the number of edges.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradflow.flow.graph import Edge, FlowGraph
+
+_UNREACHED = -1
+_FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One place on the frontier where the data flows on and the gradient does not."""
+
+    node: int
+    """The op that passes no gradient; for a passage, the op that leaves the floating type."""
+    kind: Edge
+    """``CUT``, ``ZERO``, ``UNKNOWN``, or ``DISCRETE`` for a passage outside floating point."""
+    reenters_at: int | None
+    """For a passage: the op where the data comes back; None where it ends in an output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What the graph says about one variable."""
+
+    cuts_to_restore: int | None
+    """Fewest cuts on a way to an output; 0 where gradient flows, None where there is no way."""
+    causes: tuple[Cut, ...]
+    """Every frontier cut that the variable's data reaches; empty where gradient flows."""
+    zero_filled: bool
+    """Where gradient does not flow: TensorFlow hands back zeros rather than None."""
+    node: int
+    via: array[int]
+    """The walk's trail, shared by all variables; ``path`` reads it."""
+
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Nodes from the variable to an output along the fewest cuts, both included; empty where there is no way.
+
+        Followed when asked for: the paths of all variables together can be quadratic in the size of the graph.
+        """
+        state = 2 * self.node
+        if self.cuts_to_restore is None:
+            return ()
+        path = [self.node]
+        while self.via[state] != _UNREACHED:
+            state = self.via[state]
+            if state >> 1 != path[-1]:
+                path.append(state >> 1)
+        return tuple(path)
+
+
+def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
+    """Attribute every variable of ``graph``.
+
+    Where no floating output is reached at all, a way to an integer, boolean or string output counts as one cut.
+    """
+    seeds = [2 * node for node in graph.outputs]
+    distance, via = _walk(graph, seeds, [])
+    frontier = _frontier(graph, distance, via)
+    if graph.discrete_outputs and any(distance[2 * node] == _UNREACHED for node in graph.variables.values()):
+        full_distance, full_via = _walk(graph, seeds, [2 * node + 1 for node in graph.discrete_outputs])
+        full_frontier = _frontier(graph, full_distance, full_via)
+    else:
+        full_distance, full_via, full_frontier = distance, via, frontier
+    behind = _cuts_behind(graph, frontier)
+    full_behind = behind if full_frontier is frontier else _cuts_behind(graph, full_frontier)
+    filled = _zero_filled(graph)
+    found = {}
+    sets: dict[tuple[bool, int], tuple[Cut, ...]] = {}
+    for key, node in graph.variables.items():
+        if distance[2 * node] != _UNREACHED or full_distance[2 * node] == _UNREACHED:
+            walked, trail, cuts, bits = distance, via, frontier, behind
+        else:
+            walked, trail, cuts, bits = full_distance, full_via, full_frontier, full_behind
+        steps = walked[2 * node]
+        mine = (cuts is frontier, bits.get(node, 0) if steps else 0)
+        if mine not in sets:  # variables of one layer stand behind the same cuts
+            sets[mine] = tuple(_members(cuts, mine[1]))
+        found[key] = Attribution(
+            cuts_to_restore=None if steps == _UNREACHED else steps,
+            causes=sets[mine],
+            zero_filled=bool(steps and filled[node]),
+            node=node,
+            via=trail,
+        )
+    return found
+
+
+def _walk(graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]) -> tuple[array[int], array[int]]:
+    """Distance of every state (2 * node + passage) from the outputs, and the state it was reached from."""
+    first, sources, kinds = graph.first, graph.sources, graph.kinds
+    distance = array("i", [_UNREACHED]) * (2 * len(graph))
+    via = array("i", [_UNREACHED]) * (2 * len(graph))
+    level = 0
+    here = list(dict.fromkeys(seeds))
+    for state in here:
+        distance[state] = 0
+    later = [(state, _UNREACHED) for state in late_seeds]
+    while here or later:
+        for state in here:  # grows while it is walked: everything reachable at this distance
+            node = state >> 1
+            passage = state & 1
+            for edge in range(first[node], first[node + 1]):
+                kind = kinds[edge]
+                if kind == _FILL:
+                    continue
+                target = 2 * sources[edge] + (1 if kind == _DISCRETE else 0)
+                if distance[target] != _UNREACHED:
+                    continue
+                if kind == _FLOW or passage:
+                    distance[target] = level
+                    via[target] = state
+                    here.append(target)
+                else:
+                    later.append((target, state))
+        level += 1
+        here = []
+        for state, origin in later:
+            if distance[state] == _UNREACHED:
+                distance[state] = level
+                via[state] = origin
+                here.append(state)
+        later = []
+    return distance, via
+
+
+def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[Cut, list[int]]:
+    """Every cut between the region that gets gradient and the rest, with the nodes right behind it."""
+    frontier: dict[Cut, list[int]] = {}
+    first, sources, kinds = graph.first, graph.sources, graph.kinds
+    for node in range(len(graph)):
+        reached = distance[2 * node] == 0
+        inside = distance[2 * node + 1] == 1  # a passage that starts at the region itself
+        if not reached and not inside:
+            continue
+        behind = [
+            (sources[edge], kinds[edge])
+            for edge in range(first[node], first[node + 1])
+            if distance[2 * sources[edge]] != 0 and kinds[edge] != _DISCRETE and kinds[edge] != _FILL
+        ]
+        if not behind:
+            continue
+        if inside:
+            cut = Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))
+        else:  # an op that cuts one input and passes zeros to another is named for the cut
+            found = {kind for _, kind in behind}
+            cut = Cut(node, Edge(min(found - {Edge.ZERO}, default=Edge.ZERO)), None)
+        frontier[cut] = [source for source, _ in behind]
+    return frontier
+
+
+def _reentry(via: array[int], state: int) -> int | None:
+    while state != _UNREACHED and state & 1:
+        state = via[state]
+    return None if state == _UNREACHED else state >> 1
+
+
+def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]]) -> dict[int, int]:
+    """For every node a bit set: which frontier cuts its data reaches."""
+    bits: dict[int, int] = {}
+    for number, sources in enumerate(frontier.values()):
+        for source in sources:
+            bits[source] = bits.get(source, 0) | 1 << number
+    order, has_loop = _consumers_first(graph, list(bits))
+    kept = set(graph.variables.values())
+    first, sources_of, kinds = graph.first, graph.sources, graph.kinds
+    changed = True
+    while changed:
+        changed = False
+        for node in order:
+            mine = bits.get(node, 0)
+            for edge in range(first[node], first[node + 1]):
+                if kinds[edge] == _FILL:
+                    continue
+                source = sources_of[edge]
+                theirs = bits.get(source, 0)
+                joined = theirs | mine
+                if joined != theirs:
+                    # Equal sets share one object: a long chain costs one set, not one a node.
+                    bits[source] = mine if joined == mine else joined
+                    changed = has_loop
+            if not has_loop and node not in kept:
+                bits.pop(node, None)
+    return bits
+
+
+def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int], bool]:
+    """All nodes whose data reaches ``roots``, each before its sources where there is no loop; whether there is one."""
+    first, sources, kinds = graph.first, graph.sources, graph.kinds
+    new, open_, done = 0, 1, 2
+    mark = bytearray(len(graph))
+    at = graph.first[:]
+    order: list[int] = []
+    has_loop = False
+    for root in roots:
+        if mark[root] != new:
+            continue
+        mark[root] = open_
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            edge = at[node]
+            if edge == first[node + 1]:
+                mark[node] = done
+                order.append(node)
+                stack.pop()
+                continue
+            at[node] = edge + 1
+            source = sources[edge]
+            if kinds[edge] == _FILL or mark[source] == done:
+                continue
+            if mark[source] == open_:
+                has_loop = True
+                continue
+            mark[source] = open_
+            stack.append(source)
+    order.reverse()
+    return order, has_loop
+
+
+def _zero_filled(graph: FlowGraph) -> bytearray:
+    """Which nodes get a tensor at all, be it of zeros."""
+    first, sources, kinds = graph.first, graph.sources, graph.kinds
+    passes = {int(Edge.FLOW), int(Edge.ZERO), int(Edge.FILL)}
+    got = bytearray(len(graph))
+    stack = [*graph.outputs, *graph.filled_outputs]
+    for node in stack:
+        got[node] = 1
+    while stack:
+        node = stack.pop()
+        for edge in range(first[node], first[node + 1]):
+            source = sources[edge]
+            if kinds[edge] in passes and not got[source]:
+                got[source] = 1
+                stack.append(source)
+    return got
+
+
+def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
+    return [cut for number, cut in enumerate(cuts) if bits >> number & 1]

@@ -1,0 +1,114 @@
+"""Nodes and edges in, a compact FlowGraph out: for every consumer its sources and how each edge carries gradient."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Edge(IntEnum):
+    """How gradient goes backwards over an edge, from the consumer to the source."""
+
+    FLOW = 0
+    """The tensor is floating and the consumer passes gradient to it."""
+    CUT = 1
+    """The tensor is floating and the consumer passes no gradient to it."""
+    DISCRETE = 2
+    """The tensor itself is an integer, boolean or string."""
+    ZERO = 3
+    """The consumer passes a gradient that is always exactly zero."""
+    UNKNOWN = 4
+    """Nothing is known about the consumer's op type."""
+    FILL = 5
+    """No data: where the consumer gets gradient, TensorFlow hands zeros to the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowGraph:
+    """A graph as flat arrays, one entry a node; edges are grouped by consumer (compressed sparse rows).
+
+    The in-edges of node ``n`` stand at ``first[n]`` to ``first[n + 1]`` of ``sources`` and ``kinds``.
+    """
+
+    names: Sequence[str]
+    """Display name of each node; empty for nodes that only pass a value on (calls, loop variables)."""
+    ops: Sequence[str]
+    """TensorFlow op type of each node."""
+    first: array[int]
+    sources: array[int]
+    kinds: bytearray
+    """An ``Edge`` each."""
+    variables: Mapping[str, int]
+    """Node of each variable, by the caller's key."""
+    outputs: Sequence[int]
+    """Nodes of the selected floating outputs."""
+    discrete_outputs: Sequence[int] = ()
+    """Nodes of the selected integer, boolean and string outputs."""
+    controlled: bytearray = field(default_factory=bytearray)
+    """1 for each node that stands inside a cond, case or while."""
+    filled_outputs: Sequence[int] = ()
+    """Nodes that get zeros although they are not selected: the other outputs of the same function."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(slots=True)
+class GraphBuilder:
+    """Collects nodes and edges in any order; ``build`` sorts them into a FlowGraph in linear time."""
+
+    names: list[str] = field(default_factory=list)
+    ops: list[str] = field(default_factory=list)
+    controlled: bytearray = field(default_factory=bytearray)
+    _sources: array[int] = field(default_factory=lambda: array("i"))
+    _consumers: array[int] = field(default_factory=lambda: array("i"))
+    _kinds: bytearray = field(default_factory=bytearray)
+
+    def node(self, name: str, op: str, controlled: bool = False) -> int:
+        """Add a node and return its number; ``controlled`` where it stands inside a cond, case or while."""
+        self.names.append(name)
+        self.ops.append(op)
+        self.controlled.append(controlled)
+        return len(self.names) - 1
+
+    def edge(self, source: int, consumer: int, kind: Edge) -> None:
+        """Add an edge along the data, from ``source`` to ``consumer``."""
+        self._sources.append(source)
+        self._consumers.append(consumer)
+        self._kinds.append(kind)
+
+    def build(
+        self,
+        variables: Mapping[str, int],
+        outputs: Sequence[int],
+        discrete_outputs: Sequence[int] = (),
+        filled_outputs: Sequence[int] = (),
+    ) -> FlowGraph:
+        """Sort the edges by consumer, in the order in which they were added."""
+        first = array("i", bytes(4 * (len(self.names) + 1)))
+        for consumer in self._consumers:
+            first[consumer + 1] += 1
+        for node in range(len(self.names)):
+            first[node + 1] += first[node]
+        sources = array("i", bytes(4 * len(self._sources)))
+        kinds = bytearray(len(self._kinds))
+        at = first[:]
+        for source, consumer, kind in zip(self._sources, self._consumers, self._kinds, strict=True):
+            place = at[consumer]
+            at[consumer] = place + 1
+            sources[place] = source
+            kinds[place] = kind
+        return FlowGraph(
+            names=self.names,
+            ops=self.ops,
+            first=first,
+            sources=sources,
+            kinds=kinds,
+            variables=variables,
+            outputs=outputs,
+            discrete_outputs=discrete_outputs,
+            controlled=self.controlled,
+            filled_outputs=filled_outputs,
+        )

@@ -1,0 +1,190 @@
+"""An op type in, out comes to which of its inputs TensorFlow passes gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+class Rule(str, Enum):
+    """What TensorFlow's gradient registry says about an op type."""
+
+    FLOW = "flow"
+    """Passes gradient to every floating input that is not in ``none_inputs`` or ``zero_inputs``."""
+    STOP = "stop"
+    """StopGradient."""
+    DISABLED = "disabled"
+    """The registered gradient raises whatever it is given (PreventGradient: LookupError)."""
+    NONDIFF = "nondiff"
+    """Registered as NotDifferentiable, or with a gradient that is None for every input."""
+    UNREGISTERED = "unregistered"
+    """Not in the registry: ``tape.gradient`` raises LookupError."""
+    ZERO = "zero"
+    """The registered gradient is exactly 0 for every floating input (Sign)."""
+    OPAQUE = "opaque"
+    """Leaves TensorFlow and comes back without a gradient (PyFunc)."""
+    UNKNOWN = "unknown"
+    """The table does not know the op type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One input or output argument of an op; a list argument stands for several tensors.
+
+    The dtype of its tensors is ``dtype``, else the node's attr ``type_attr``, else one entry each of the node's attr
+    ``type_list_attr``. With ``number_attr`` the argument is that many tensors of one dtype.
+    """
+
+    name: str
+    dtype: int | None
+    """DataType number, without the +100 of a reference."""
+    type_attr: str | None
+    type_list_attr: str | None
+    number_attr: str | None
+    is_ref: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpSpec:
+    """One op type: its rule, the inputs that are exceptions to it, and its arguments."""
+
+    op: str
+    rule: Rule
+    none_inputs: frozenset[int]
+    """Indexes into ``inputs``: can be floating, and the gradient function returns None there.
+
+    Empty, as ``zero_inputs`` is, unless the rule is ``flow``: every other rule speaks for all inputs.
+    """
+    zero_inputs: frozenset[int]
+    """Indexes into ``inputs``: can be floating, and the gradient is exactly 0 there."""
+    inputs: tuple[Arg, ...]
+    outputs: tuple[Arg, ...]
+    defaults: Mapping[str, int]
+    """Attr name to default: a DataType number for a type attr, a length for a number attr."""
+
+
+_DTYPE_NAMES = (
+    "float double int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 bfloat16 qint16 quint16 "
+    "uint16 complex128 half resource variant uint32 uint64 float8_e5m2 float8_e4m3fn float8_e4m3fnuz "
+    "float8_e4m3b11fnuz float8_e5m2fnuz int4 uint4 int2 uint2 float4_e2m1fn"
+)
+DTYPES: Mapping[str, int] = {name: number for number, name in enumerate(_DTYPE_NAMES.split(), start=1)}
+"""Name in an OpDef to number in the DataType enum (tensorflow/core/framework/types.proto, 2.21)."""
+
+_TRAINABLE = ("half", "bfloat16", "float", "double", "complex64", "complex128", "resource", "variant")
+FLOATING: frozenset[int] = frozenset(DTYPES[name] + ref for name in _TRAINABLE for ref in (0, 100))
+"""DataType numbers that carry gradient, references (+100) included.
+
+Source: IsTrainable in tensorflow/python/eager/backprop_util.py, 2.16 to 2.21. The float8 and float4 kinds are not
+among them: a tape never records an op for them.
+"""
+
+_TABLE = Path(__file__).with_name("op_table.tsv")
+
+
+@cache
+def spec(op: str) -> OpSpec | None:
+    """Return what the table knows about the op type ``op``; None where it does not know it."""
+    line = _lines().get(op)
+    return None if line is None else parse(line)
+
+
+def known_ops() -> frozenset[str]:
+    """Return every op type of the table."""
+    return frozenset(_lines())
+
+
+def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
+    """Build the spec of an op from its OpDef message, as a SavedModel's ``stripped_op_list`` holds it."""
+    inputs = tuple(_arg_from_op_def(arg) for arg in op_def.input_arg)
+    outputs = tuple(_arg_from_op_def(arg) for arg in op_def.output_arg)
+    lengths = {arg.number_attr for arg in (*inputs, *outputs)}
+    defaults: dict[str, int] = {}
+    for attr in op_def.attr:
+        if not attr.HasField("default_value"):
+            continue
+        if attr.type == "type":
+            defaults[attr.name] = attr.default_value.type
+        elif attr.name in lengths:
+            defaults[attr.name] = attr.default_value.i
+    return OpSpec(op_def.name, rule, frozenset(), frozenset(), inputs, outputs, defaults)
+
+
+def parse(line: str) -> OpSpec:
+    """Read one row of the table; ``write`` is its inverse."""
+    op, rule, none_inputs, zero_inputs, inputs, outputs, defaults = line.split("\t")
+    pairs = (pair.split("=") for pair in defaults.split())
+    return OpSpec(
+        op,
+        Rule(rule),
+        _indexes(none_inputs),
+        _indexes(zero_inputs),
+        tuple(map(_parse_arg, inputs.split())),
+        tuple(map(_parse_arg, outputs.split())),
+        {name: int(number) for name, number in pairs},
+    )
+
+
+def write(row: OpSpec) -> str:
+    """Write one row of the table, without its line end."""
+    cells = (
+        row.op,
+        row.rule.value,
+        " ".join(map(str, sorted(row.none_inputs))),
+        " ".join(map(str, sorted(row.zero_inputs))),
+        " ".join(map(_write_arg, row.inputs)),
+        " ".join(map(_write_arg, row.outputs)),
+        " ".join(f"{name}={number}" for name, number in sorted(row.defaults.items())),
+    )
+    return "\t".join(cells)
+
+
+@cache
+def _lines() -> dict[str, str]:
+    """Op type to its row: splitting 1,900 rows costs a millisecond, parsing them would cost thirty."""
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    rows = {line.partition("\t")[0]: line for line in lines if not line.startswith("#")}
+    del rows["op"]  # the header
+    return rows
+
+
+def _indexes(cell: str) -> frozenset[int]:
+    return frozenset(map(int, cell.split()))
+
+
+def _parse_arg(text: str) -> Arg:
+    """Read ``name:[&][number_attr*]type``, where type is a dtype, ``$type_attr`` or ``@type_list_attr``."""
+    name, _, rest = text.partition(":")
+    is_ref = rest.startswith("&")
+    number_attr, _, kind = rest.lstrip("&").rpartition("*")
+    return Arg(
+        name=name,
+        dtype=None if kind[0] in "$@" else DTYPES[kind],
+        type_attr=kind[1:] if kind[0] == "$" else None,
+        type_list_attr=kind[1:] if kind[0] == "@" else None,
+        number_attr=number_attr or None,
+        is_ref=is_ref,
+    )
+
+
+def _write_arg(arg: Arg) -> str:
+    kind = f"${arg.type_attr}" if arg.type_attr else f"@{arg.type_list_attr}"
+    if arg.dtype is not None:
+        kind = next(name for name, number in DTYPES.items() if number == arg.dtype)
+    number = f"{arg.number_attr}*" if arg.number_attr else ""
+    return f"{arg.name}:{'&' if arg.is_ref else ''}{number}{kind}"
+
+
+def _arg_from_op_def(arg: Any) -> Arg:
+    return Arg(
+        name=arg.name,
+        dtype=arg.type % 100 or None,
+        type_attr=arg.type_attr or None,
+        type_list_attr=arg.type_list_attr or None,
+        number_attr=arg.number_attr or None,
+        is_ref=arg.is_ref,
+    )

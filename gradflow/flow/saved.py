@@ -1,0 +1,36 @@
+"""An entry of a SavedModel in, its FlowGraph out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradflow.errors import UsageError
+from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower import library_of, lower_function, lower_graph
+
+
+def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
+    """Lower ``entry``; ``selected`` names the outputs that count, empty for all.
+
+    Raises:
+        UsageError: a selected output does not exist.
+        UnreadableError: the graph is damaged.
+    """
+    names = [info.name for info in entry.outputs]
+    for name in selected:
+        if name not in names:
+            raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(names)}")
+    chosen = [place for place, name in enumerate(names) if not selected or name in selected]
+    library = library_of(contents.graph_def, contents.op_defs)
+    if entry.function is None:
+        return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen)
+    arguments = len(library.functions[entry.function].signature.input_arg)
+    start = arguments - len(entry.captured)
+    variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
+    return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])
+
+
+def scope_of(op: str) -> str | None:
+    """The layer that an exported op belongs to: its scopes without the model's own and without the op itself."""
+    return "/".join(op.split("/")[1:-1]) or None

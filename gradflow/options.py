@@ -1,0 +1,83 @@
+"""What the user asks for one analysis, as frozen values; text such as ``int32[2,16]<30522`` in, InputSpec out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gradflow.errors import UsageError
+
+_SPEC = re.compile(r"(?P<dtype>[a-z][a-z0-9_]*)\[(?P<shape>[\d,\s]*)\](?:<(?P<high>\d+))?")
+_DTYPES = frozenset(
+    "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+    "bool string".split()
+)
+_FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batch.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How one input of the batch is made: drawn at random in a shape, or read from a file."""
+
+    name: str
+    dtype: str | None = None
+    shape: tuple[int, ...] | None = None
+    high: int | None = None
+    """Integers are drawn below this number."""
+    file: str | None = None
+    key: str | None = None
+    """The array's name in an ``.npz`` file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one analysis."""
+
+    static: bool = False
+    entry: str | None = None
+    outputs: tuple[str, ...] = ()
+    """Names of the outputs that count; empty for all."""
+    inputs: tuple[InputSpec, ...] = ()
+    batch_size: int = 4
+    seed: int = 0
+    training: bool = True
+    timeout: float = 600.0
+    """Seconds after which the analysis is given up."""
+    verbose: bool = False
+
+
+def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
+    """Parse ``NAME=SPEC`` options.
+
+    Raises:
+        UsageError: a text is not of one of the known forms, or names an input twice.
+    """
+    specs: dict[str, InputSpec] = {}
+    for text in texts:
+        name, equals, spec = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--input {text!r}: no NAME=SPEC", _FORMS)
+        if name in specs:
+            raise UsageError(f"--input {name!r} is given twice", "give each input once")
+        specs[name] = _parse(name, spec.strip())
+    return tuple(specs.values())
+
+
+def _parse(name: str, spec: str) -> InputSpec:
+    if spec.startswith("@"):
+        file, _, key = spec[1:].partition(":") if ".npz:" in spec else (spec[1:], "", "")
+        if not file.endswith((".npy", ".npz")):
+            raise UsageError(f"--input {name}={spec}: {file!r} is no .npy or .npz file", _FORMS)
+        return InputSpec(name, file=file, key=key or None)
+    match = _SPEC.fullmatch(spec)
+    if match is None or match["dtype"] not in _DTYPES:
+        raise UsageError(f"--input {name}={spec}: not a shape and type", _FORMS)
+    try:
+        shape = tuple(int(size) for size in match["shape"].split(",")) if match["shape"].strip() else ()
+    except ValueError as error:
+        raise UsageError(f"--input {name}={spec}: the shape is not a list of numbers", _FORMS) from error
+    high = int(match["high"]) if match["high"] else None
+    if high == 0 or (high is not None and "int" not in match["dtype"]):
+        raise UsageError(f"--input {name}={spec}: <{high} does not fit {match['dtype']}", _FORMS)
+    return InputSpec(name, dtype=match["dtype"], shape=shape, high=high)

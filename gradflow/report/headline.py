@@ -1,0 +1,111 @@
+"""One model to one line, a whole report to one line."""
+
+from __future__ import annotations
+
+from gradflow.findings import Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
+from gradflow.report.wording import counted, safe
+
+_TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
+_EXPLAINS_ZERO = ("GF301", "GF302", "GF303", "GF304")
+
+
+def headline(model: ModelReport) -> str:
+    """The one line that matters: ``model.keras: 3 of 214 weights get no gradient, 2 causes``."""
+    return f"{safe(model.path)}: {statement(model)}"
+
+
+def statement(model: ModelReport) -> str:
+    """``headline`` without the path."""
+    if model.status is Status.FAILED:
+        failure = model.error
+        return (
+            f"could not be checked ({safe(failure.code)}): {safe(failure.message)}"
+            if failure
+            else "could not be checked"
+        )
+    causes = sum(_explains_trouble(model, finding) for finding in model.findings)
+    parts = [_verdicts(model)]
+    if causes:
+        parts.append(counted(causes, "cause"))
+    summary = model.summary
+    if 0 < summary.frozen < summary.weights:
+        parts.append(f"{summary.frozen:,} frozen")
+    for severity in (Severity.ERROR, Severity.WARNING):
+        others = sum(f.severity is severity and not _explains_trouble(model, f) for f in model.findings)
+        if others:
+            parts.append(counted(others, severity.value))
+    text = ", ".join(parts)
+    if summary.unknown and summary.unknown == summary.weights - summary.frozen:
+        text += f", verdicts unknown: {_why_unknown(model)}"
+    return text
+
+
+def summary_line(report: Report) -> str:
+    """The whole run in one line: the model's own headline, or how many models stand where."""
+    if len(report.models) == 1:
+        return headline(report.models[0])
+    standings = [_standing(model) for model in report.models]
+    parts = [f"{standings.count(word)} {word}" for word in _STANDINGS if word in standings]
+    return f"{counted(len(standings), 'model')}: {', '.join(parts)}" if parts else "no models"
+
+
+_STANDINGS = ("could not be checked", "with findings", "unknown", "fine")
+
+
+def _standing(model: ModelReport) -> str:
+    if model.status is Status.FAILED:
+        return "could not be checked"
+    summary = model.summary
+    trouble = summary.none or summary.zero or summary.nonfinite
+    if (
+        trouble
+        or any(finding.severity is not Severity.NOTE for finding in model.findings)
+        or any(expectation.status != "kept" for expectation in model.expectations)
+    ):
+        return "with findings"
+    return "unknown" if summary.unknown else "fine"
+
+
+def _verdicts(model: ModelReport) -> str:
+    summary = model.summary
+    live = summary.weights - summary.frozen
+    noun = "trainable weight" if summary.frozen else "weight"
+    if not summary.weights:
+        return "no weights"
+    if not live:
+        return f"all {summary.weights:,} weights are frozen" if summary.weights > 1 else "the only weight is frozen"
+    if summary.unknown == live:
+        return counted(live, noun)
+    troubles = [
+        (number, words)
+        for number, words in (
+            (summary.none, "no gradient"),
+            (summary.zero, "only zeros"),
+            (summary.nonfinite, "NaN or Inf"),
+            (summary.unknown, "an unknown verdict"),
+        )
+        if number
+    ]
+    if not troubles:
+        return f"all {live:,} {noun}s receive a gradient" if live > 1 else f"the only {noun} receives a gradient"
+    (number, words), *rest = troubles
+    verb = "gets" if number == 1 else "get"
+    return ", ".join([f"{number:,} of {counted(live, noun)} {verb} {words}", *(f"{n:,} {words}" for n, words in rest)])
+
+
+def _why_unknown(model: ModelReport) -> str:
+    if model.mode is Mode.TAPE:
+        return "the tape step gave no answer"
+    if model.format is Format.SAVED_MODEL:
+        return "the graph alone cannot tell; run without --static"
+    return "the file has no graph; run without --static"
+
+
+def _explains_trouble(model: ModelReport, finding: Finding) -> bool:
+    if not finding.code.startswith("GF2") and finding.code not in _EXPLAINS_ZERO:
+        return False
+    named = set(finding.variables)
+    return any(
+        variable.name in named and variable.verdict in _TROUBLE and variable.trainable and variable.role is Role.WEIGHT
+        for variable in model.variables
+    )

@@ -1,0 +1,117 @@
+"""Styled text to lines that fit a width, in color or plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+
+from rich.cells import cell_len
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The characters of a drawn path."""
+
+    starved: str
+    """Data flows down, no gradient comes up."""
+    fed: str
+    cut: str
+    fault: str
+    """An op that makes zeros, NaN or Inf."""
+    gap: str
+    end: str
+    rule: str
+
+
+_DRAWN = Glyphs(starved="╎", fed="│", cut="✂", fault="●", gap="⋮", end="▼", rule="─")
+_ASCII = Glyphs(starved=":", fed="|", cut="X", fault="*", gap="~", end="v", rule="-")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the lines are laid out for."""
+
+    width: int
+    show_all: bool
+    glyphs: Glyphs
+
+
+def page(width: int, show_all: bool, encoding: str) -> Page:
+    """Return the page for a stream of that encoding; drawn characters only where it has them all."""
+    try:
+        "╎│✂●⋮▼─".encode(encoding)
+    except UnicodeEncodeError:
+        return Page(max(width, 40), show_all, _ASCII)
+    return Page(max(width, 40), show_all, _DRAWN)
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """Return one line of plain strings and ``(string, style)`` pairs; nothing in them is read as markup."""
+    text = Text()
+    for part in parts:
+        if isinstance(part, str):
+            text.append(part)
+        else:
+            text.append(part[0], style=part[1])
+    return text
+
+
+def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
+    """Break ``text`` into lines of at most ``width`` cells, later ones indented by ``hang``.
+
+    Lines break at spaces, else after ``/``, else anywhere: a long name is folded and nothing of it is lost.
+    """
+    lines: list[Text] = []
+    rest, indent = text, ""
+    while cell_len(rest.plain) > width - len(indent):
+        at = _break_at(rest.plain, width - len(indent))
+        lines.append(_indented(rest[:at], indent))
+        while rest.plain[at : at + 1] == " ":
+            at += 1
+        rest, indent = rest[at:], " " * hang
+    return [*lines, _indented(rest, indent)]
+
+
+def joined(lines: Iterable[Text], color: bool) -> str:
+    """Return the lines as one string, with terminal colors or without any escape sequence."""
+    ends = [_trimmed(text) for text in lines]
+    return _colored(ends) if color else "".join(f"{end.plain}\n" for end in ends)
+
+
+def _break_at(plain: str, room: int) -> int:
+    fits = used = 0
+    while fits < len(plain) and (used := used + cell_len(plain[fits])) <= room:
+        fits += 1
+    start = len(plain) - len(plain.lstrip(" "))
+    space = plain.rfind(" ", start, fits + 1)
+    if space > start:
+        return space
+    slash = plain.rfind("/", start, fits)
+    return slash + 1 if slash > start else max(fits, 1)
+
+
+def _indented(text: Text, indent: str) -> Text:
+    return Text(indent) + text if indent else text
+
+
+def _trimmed(text: Text) -> Text:
+    text = text.copy()
+    text.rstrip()
+    return text
+
+
+def _colored(lines: list[Text]) -> str:
+    from rich.console import (
+        Console,
+    )  # NOTE: costs as much as everything else here together; plain text does not need it
+
+    console = Console(
+        file=StringIO(), force_terminal=True, color_system="standard", no_color=False, legacy_windows=False, _environ={}
+    )
+    for text in lines:
+        console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    stream = console.file
+    assert isinstance(stream, StringIO)
+    return stream.getvalue()

@@ -1,0 +1,102 @@
+"""A report to text for people."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from gradflow.findings import ModelReport, Report, Role, Severity, Status
+from gradflow.findings.wire import decode, encode
+from gradflow.report.blocks import FROZEN, expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.headline import headline, statement, summary_line
+from gradflow.report.lines import Page, fold, joined, line, page
+from gradflow.report.table import table_lines
+from gradflow.report.tree import known_cuts
+from gradflow.report.wording import counted, safe
+
+__all__ = ["headline", "render", "summary_line"]
+
+
+def render(
+    report: Report, *, width: int = 80, color: bool = False, show_all: bool = False, encoding: str = "utf-8"
+) -> str:
+    """Return the report as text of at most ``width`` columns (40 at least).
+
+    Args:
+        color: write terminal colors; without it there is no escape sequence in the text.
+        show_all: leave nothing out, and add a table of all variables.
+        encoding: what the stream can hold: drawn characters and names beyond it are written in ASCII.
+    """
+    layout = page(width, show_all, encoding)
+    report = _storable(report, encoding)
+    lines: list[Text] = []
+    rule = line((layout.glyphs.rule * layout.width, "dim"))
+    for model in report.models:
+        lines += [rule] if len(report.models) > 1 else []
+        lines += _model_lines(model, layout)
+    if len(report.models) != 1:
+        lines += [*([rule] if report.models else []), *fold(line((summary_line(report), "bold")), layout.width, 4)]
+    return joined(lines, color)
+
+
+def _storable(report: Report, encoding: str) -> Report:
+    # Before the layout, since an escape is wider than the character that it stands for.
+    if codecs.lookup(encoding).name == "utf-8":
+        return report
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: escaped(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [escaped(item) for item in value]
+        return value.encode(encoding, "backslashreplace").decode(encoding) if isinstance(value, str) else value
+
+    return decode(Report, escaped(encode(report)))
+
+
+def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
+    verdict = (f": {statement(model)}", _headline_style(model))
+    yield from fold(line((safe(model.path), "bold"), verdict), layout.width, 4)
+    if model.status is Status.FAILED:
+        if model.error and model.error.hint:
+            yield from fold(line("  ", ("hint: ", "bold"), safe(model.error.hint)), layout.width, 8)
+        return
+    yield from origin_lines(model, layout)
+    for block in _blocks(model, layout):
+        if block:
+            yield line()
+            yield from block
+
+
+def _blocks(model: ModelReport, layout: Page) -> Iterator[list[Text]]:
+    by_name = {variable.name: variable for variable in model.variables}
+    cuts = known_cuts(model)
+    outputs = [output.name for output in model.outputs]
+    for finding in sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity)):
+        if finding.code != FROZEN:
+            behind = [by_name[name] for name in finding.variables if name in by_name]
+            yield finding_lines(finding, behind, cuts, outputs, layout)
+    yield frozen_lines(model, layout)
+    yield expectation_lines(model, layout)
+    if layout.show_all:
+        yield table_lines(model, layout)
+    yield _state_lines(model, layout)
+
+
+def _state_lines(model: ModelReport, layout: Page) -> list[Text]:
+    state = sum(variable.role is Role.STATE for variable in model.variables)
+    words = line((f"state: {counted(state, 'variable')}, not trained by design", "dim"))
+    return fold(words, layout.width, 4) if state else []
+
+
+def _headline_style(model: ModelReport) -> str:
+    summary = model.summary
+    severities = {finding.severity for finding in model.findings}
+    if model.status is Status.FAILED or summary.none or summary.nonfinite or Severity.ERROR in severities:
+        return "bold red"
+    if summary.zero or Severity.WARNING in severities:
+        return "bold yellow"
+    return "bold" if summary.unknown else "bold green"

@@ -1,0 +1,95 @@
+"""A variable's path to the output as a picture, with the cut marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.text import Text
+
+from gradflow.findings import Cause, ModelReport, Variable
+from gradflow.report.lines import Page, fold, line
+from gradflow.report.wording import counted, safe
+
+_INDENT = 4
+# The others depend on the input: Gather cuts its indices and not its rows (GF204).
+_CUTS_EVERY_INPUT = ("GF201", "GF202", "GF203", "GF207", "GF208")
+
+
+def example(variables: Sequence[Variable], cause: Cause) -> Variable | None:
+    """Return the variable whose path to the cause is worth drawing: the first one of the nearest layer."""
+    with_path = [variable for variable in variables if cause.op in variable.path]
+    if not with_path:
+        return None
+    nearest = min(with_path, key=lambda variable: variable.path.index(str(cause.op)))
+    return next(variable for variable in with_path if variable.layer == nearest.layer)
+
+
+def known_cuts(model: ModelReport) -> dict[str, Cause]:
+    """Return the cuts of the model that hold back every input of their op, by the op's name."""
+    causes = [cause for variable in model.variables for cause in variable.causes]
+    causes += [finding.cause for finding in model.findings if finding.cause]
+    return {cause.op: cause for cause in causes if cause.op is not None and cause.code in _CUTS_EVERY_INPUT}
+
+
+def draw(variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page) -> list[Text]:
+    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes up.
+
+    Long stretches without a cut are left out in the middle, unless everything is to be shown.
+    """
+    glyphs, path = page.glyphs, variable.path
+    cuts = {**cuts, **{cause.op: cause for cause in variable.causes if cause.op is not None}}
+    marks = [place for place, op in enumerate(path) if op in cuts]
+    back = {cause.reenters_at for op in path if (cause := cuts.get(op))}
+    fed_from = max([mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0)
+    shown = set(range(len(path))) if page.show_all else _kept(path, marks, back)
+    lines = fold(line(" " * _INDENT, (safe(variable.name), "bold")), page.width, _INDENT + 3)
+    place = 0
+    while place < len(path):
+        op = path[place]
+        if place not in shown:
+            until = next(later for later in range(place, len(path)) if later in shown)
+            lines += _row(glyphs.gap, "dim", [(counted(until - place, "more op"), "dim")], page)
+            place = until
+            continue
+        if op in cuts:
+            glyph = glyphs.cut if cuts[op].code.startswith("GF2") else glyphs.fault
+            lines += _row(glyph, "bold red", [(safe(op), "red"), *_about(cuts[op], op, path)], page)
+        else:
+            note = ["  comes back as floating point"] if op in back else []
+            bar = (glyphs.fed, "green") if place >= fed_from else (glyphs.starved, "red")
+            lines += _row(*bar, [safe(op), *note], page)
+        place += 1
+    end = f"output {safe(outputs[0])}" if len(outputs) == 1 else "output"
+    return [*lines, *_row(glyphs.end, "green", [end], page)]
+
+
+def describe(cause: Cause) -> str:
+    """What is known of a cause's op that its name does not say: ``StopGradient, layer cut7, net.py:41``."""
+    leaf = (cause.op or "").rpartition("/")[2]
+    op_type = None if leaf.rstrip("0123456789").removesuffix("_") == cause.op_type else cause.op_type
+    layer = f"layer {cause.layer}" if cause.layer else None
+    return ", ".join(safe(part) for part in (op_type, layer, cause.source) if part)
+
+
+def _kept(path: Sequence[str], marks: Iterable[int], back: Iterable[str | None]) -> set[int]:
+    last = len(path) - 1
+    kept = {0, 1, last - 1, last}
+    for mark in [*marks, *(path.index(op) for op in back if op in path)]:
+        kept |= {mark - 1, mark, mark + 1}
+    # A gap of one op is as long as the op itself.
+    kept |= {place for place in range(last) if place - 1 in kept and place + 1 in kept}
+    return {place for place in kept if 0 <= place <= last}
+
+
+def _about(cause: Cause, op: str, path: Sequence[str]) -> list[str | tuple[str, str]]:
+    about = describe(cause)
+    parts = [about] if about else []
+    if cause.reenters_at in path:
+        parts.append("leaves floating point")
+    elif cause.reenters_at:
+        parts.append(f"leaves floating point, comes back at {safe(cause.reenters_at)}")
+    return [("  " + "; ".join(parts), "dim")] if parts else []
+
+
+def _row(glyph: str, style: str, parts: Sequence[str | tuple[str, str]], page: Page) -> list[Text]:
+    return fold(line(" " * (_INDENT + 1), (glyph, style), "  ", *parts), page.width, _INDENT + 6)

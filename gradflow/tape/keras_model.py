@@ -1,0 +1,203 @@
+"""A Keras file or a Keras model in memory in, a Subject out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from gradflow.errors import InputError, UnreadableError
+from gradflow.files.contents import ModelFile, StoredVariable
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.saved_model import TensorInfo
+from gradflow.findings import Format, Role
+from gradflow.flow.graph import FlowGraph
+from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.trace import trace
+
+_SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
+
+
+def load_keras(file: ModelFile) -> Any:
+    """Load a Keras file with ``safe_mode`` on and without compiling it.
+
+    Raises:
+        UnreadableError: Keras refuses it; the message gives Keras's reason.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = file.path.absolute()
+        if path.suffix.lower() not in _SUFFIXES[file.format]:
+            # Keras goes by the name's ending; the content decides here.
+            link = Path(folder, path.stem).with_suffix(_SUFFIXES[file.format][0])
+            link.symlink_to(path)
+            path = link
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises some twenty types for a file that it cannot read
+            raise UnreadableError(
+                f"{file.path}: Keras {keras.__version__} cannot load it: {_reason(error)}",
+                "load it where it was saved and save it again with Keras 3",
+            ) from error
+
+
+def keras_subject(model: Any, producer: str | None, training: bool, input_names: Sequence[str] = ()) -> Subject:
+    """Describe a built Keras model; ``input_names`` stand in where the model itself has no symbolic inputs.
+
+    Raises:
+        InputError: the model has no symbolic inputs, so that no batch can be guessed.
+    """
+    inputs = _inputs(model, input_names)
+    pack = _packer(model, len(inputs))
+
+    def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        return _named_outputs(model, model(pack(list(tensors)), training=training))
+
+    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
+        return trace(call, batch, watched, selected)
+
+    watched = tuple(_watched(model))
+    return Subject(
+        producer=producer or f"keras {keras.__version__}",
+        entry=f"call(training={training})",
+        inputs=inputs,
+        id_limit=_id_limit(model),
+        call=call,
+        watched=watched,
+        graph=graph,
+        layer_of=_layer_finder(model),
+    )
+
+
+def _inputs(model: Any, names: Sequence[str]) -> tuple[TensorInfo, ...]:
+    try:
+        symbolic = model.inputs
+    except (AttributeError, ValueError):
+        symbolic = None
+    if symbolic:
+        return tuple(
+            TensorInfo(tensor.name, keras.backend.standardize_dtype(tensor.dtype), tuple(tensor.shape))
+            for tensor in symbolic
+        )
+    if names:
+        return tuple(TensorInfo(name, "float32", None) for name in names)
+    raise InputError(
+        f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
+        "give each: --input x=float32[4,16]",
+    )
+
+
+def _packer(model: Any, count: int) -> Callable[[list[Any]], Any]:
+    """Flat tensors to the structure (list, dict, one tensor) that the model is called with."""
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is not None:
+        return lambda flat: keras.tree.pack_sequence_as(structure, flat)
+    return lambda flat: flat[0] if count == 1 else flat
+
+
+def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
+    flat = [value for value in keras.tree.flatten(outputs) if value is not None]
+    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    if len(names) != len(flat):
+        names = [f"output_{place}" for place in range(len(flat))]
+    return list(zip(_unique(names), flat, strict=True))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    unique = []
+    for name in names:
+        seen[name] += 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
+    return unique
+
+
+def _watched(model: Any) -> Iterator[Watched]:
+    """Every variable once, in the model's order, with the outermost frozen layer above it."""
+    owners: dict[int, tuple[tuple[Any, ...], bool]] = {}
+    for chain in _chains(model):
+        layer = chain[-1]
+        weights = {id(variable) for variable in layer._trainable_variables}
+        for variable in [*layer._trainable_variables, *layer._non_trainable_variables, *_seeds(layer)]:
+            known = owners.get(id(variable))
+            if known is None or (_frozen_by(known[0]) is None and _frozen_by(chain) is not None):
+                owners[id(variable)] = (chain, id(variable) in weights)
+    metrics = {id(variable) for variable in getattr(model, "metrics_variables", ())}
+    found = [
+        (variable, *owners.get(id(variable), ((model,), bool(variable.trainable))))
+        for variable in model.variables
+        if id(variable) not in metrics
+    ]
+    repeated = Counter(variable.path for variable, _, _ in found)
+    for variable, chain, is_weight in found:
+        stored = _stored(variable, chain, is_weight)
+        if repeated[variable.path] > 1:
+            stored = replace(stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}")
+        yield Watched(stored, variable.value)
+
+
+def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVariable:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
+    trainable = role is Role.WEIGHT and bool(variable.trainable)
+    frozen_by = None if trainable or role is Role.STATE else _frozen_by(chain)
+    return StoredVariable(
+        name=variable.path,
+        layer=variable.path.rpartition("/")[0] or None,
+        shape=tuple(variable.shape),
+        dtype=dtype,
+        role=role,
+        trainable=trainable,
+        frozen_by=frozen_by,
+    )
+
+
+def _frozen_by(chain: Sequence[Any]) -> str | None:
+    return next((_path(layer) for layer in chain if not layer.trainable), None)
+
+
+def _path(layer: Any) -> str:
+    return str(getattr(layer, "path", None) or layer.name)
+
+
+def _chains(model: Any) -> Iterator[tuple[Any, ...]]:
+    """Every layer with the layers around it, outermost first; a shared layer comes once for each place."""
+    stack: list[tuple[Any, ...]] = [(model,)]
+    while stack:
+        chain = stack.pop()
+        yield chain
+        inner = [layer for layer in chain[-1]._layers if isinstance(layer, keras.layers.Layer) and layer not in chain]
+        stack.extend((*chain, layer) for layer in reversed(inner))
+
+
+def _seeds(layer: Any) -> list[Any]:
+    return [generator.state for generator in getattr(layer, "_seed_generators", ())]
+
+
+def _id_limit(model: Any) -> int | None:
+    sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
+    return min(sizes) if sizes else None
+
+
+def _layer_finder(model: Any) -> Callable[[str], str | None]:
+    """Op name to layer: the innermost scope of the op's name that is called like a layer of the model."""
+    names = {layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)}
+
+    def layer_of(op: str) -> str | None:
+        for scope in reversed(op.split("/")[:-1]):
+            base, _, number = scope.rpartition("_")
+            for name in (scope, base if number.isdigit() else scope):
+                if name in names:
+                    return names[name]
+        return None
+
+    return layer_of
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[0][:300]}" if lines else type(error).__name__

@@ -1,0 +1,32 @@
+"""A Keras model or tf.Module in memory in, a Subject out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from gradflow.errors import UsageError
+from gradflow.options import Options
+from gradflow.tape.keras_model import keras_subject
+from gradflow.tape.module import module_subject
+from gradflow.tape.subject import Subject
+
+
+def memory_subject(model: Any, name: str, options: Options) -> Subject:
+    """Describe ``model``.
+
+    Raises:
+        UsageError: it is neither a Keras model nor a ``tf.Module``, or has no such entry.
+        InputError: its inputs are not recorded and none are given.
+    """
+    names = tuple(spec.name for spec in options.inputs)
+    if isinstance(model, keras.Model):
+        return keras_subject(model, None, options.training, names)
+    if isinstance(model, tf.Module):
+        return module_subject(model, options.entry, names)
+    raise UsageError(
+        f"{name}: a {type(model).__name__} is neither a Keras model nor a tf.Module",
+        "give a path, a keras.Model or a tf.Module",
+    )

@@ -1,0 +1,93 @@
+"""A SavedModel folder in, a Subject out: loaded by TensorFlow, described by the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.errors import UnreadableError
+from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.saved import lower_entry, scope_of
+from gradflow.tape.optimizer import revived_optimizers
+from gradflow.tape.subject import Subject, Watched
+
+
+def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry) -> Subject:
+    """Load ``folder`` and bind the variables that ``entry`` captures.
+
+    Raises:
+        UnreadableError: TensorFlow refuses to load it; the message gives its reason.
+    """
+    try:
+        with revived_optimizers():
+            loaded = tf.saved_model.load(str(folder))
+    except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UnreadableError(
+            f"{folder}: TensorFlow {tf.__version__} cannot load it: {reason[:300]}",
+            "--static reads the file without loading it",
+        ) from error
+    concrete = _concrete(loaded, entry)
+    live = _live_variables(concrete)
+    bound: dict[str, Any] = {}
+    captured = entry.captured[-len(concrete.captured_inputs) :] if concrete.captured_inputs else ()
+    for name, external in zip(captured, concrete.captured_inputs, strict=False):
+        if name is not None and id(external) in live:
+            bound[name] = live[id(external)]
+    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in contents.variables)
+
+    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
+        return lower_entry(contents, entry, selected)
+
+    return Subject(
+        producer=contents.producer,
+        entry=entry.name,
+        inputs=entry.inputs,
+        id_limit=None,
+        call=_caller(loaded, entry),
+        watched=watched,
+        graph=graph,
+        layer_of=scope_of,
+    )
+
+
+def _concrete(loaded: Any, entry: Entry) -> Any:
+    if entry.is_signature:
+        return loaded.signatures[entry.name]
+    function = getattr(loaded, entry.name)
+    candidates = getattr(function, "concrete_functions", None) or [function]
+    for candidate in candidates:
+        if len(candidate.inputs) - len(candidate.captured_inputs) == len(entry.inputs):
+            return candidate
+    return candidates[0]
+
+
+def _live_variables(concrete: Any) -> dict[int, Any]:
+    return {id(variable.handle): variable for variable in concrete.graph.variables}
+
+
+def _caller(loaded: Any, entry: Entry) -> Callable[[Sequence[Any]], list[tuple[str, Any]]]:
+    # NOTE: the closures keep ``loaded`` alive: its lookup tables are freed with it, though the function refers to them.
+    names = [info.name for info in entry.outputs]
+
+    def call_signature(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        outputs = _concrete(loaded, entry)(
+            **{info.name: tensor for info, tensor in zip(entry.inputs, tensors, strict=True)}
+        )
+        return [(name, outputs[name]) for name in names]
+
+    def call_function(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        concrete = _concrete(loaded, entry)
+        arguments, keywords = concrete.structured_input_signature
+        flat = iter(tensors)
+        args, kwargs = tf.nest.map_structure(
+            lambda item: next(flat) if isinstance(item, tf.TensorSpec) else item, (arguments, keywords)
+        )
+        outputs = tf.nest.flatten(concrete(*args, **kwargs))
+        return list(zip(names, outputs, strict=False))
+
+    return call_signature if entry.is_signature else call_function

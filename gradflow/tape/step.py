@@ -1,0 +1,132 @@
+"""A subject and a batch in, one measurement a variable out: one GradientTape step with every variable watched."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.errors import UsageError
+from gradflow.findings import Gradient, Output
+from gradflow.options import Options
+from gradflow.tape.inputs import Batch, with_batch
+from gradflow.tape.registry import without_lookup_errors
+from gradflow.tape.subject import Subject
+
+_DIGITS = 4
+"""Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
+
+
+def step(subject: Subject, options: Options) -> tuple[Batch, tuple[Output, ...], dict[str, Measurement]]:
+    """Run the forward pass, the random-projection objective and the backward pass.
+
+    Raises:
+        InputError: no synthetic batch is accepted.
+        UsageError: a selected output or a given input does not exist.
+    """
+    watched = [item for item in subject.watched if item.variable is not None]
+    variables = [item.variable for item in watched]
+
+    def run(batch: Batch) -> tuple[tuple[Output, ...], list[Any]]:
+        def once() -> tuple[tuple[Output, ...], list[Any]]:
+            with tf.GradientTape() as tape:
+                for variable in variables:
+                    tape.watch(variable)
+                outputs = select(subject.call(batch.tensors), options.outputs)
+                objective = project(outputs, options.seed)
+            described = tuple(Output(name, _static_shape(value), value.dtype.name) for name, value in outputs)
+            if objective is None:
+                return described, [None] * len(variables)
+            return described, tape.gradient(objective, variables)
+
+        return without_lookup_errors(once)
+
+    batch, (outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}
+    return batch, outputs, measured
+
+
+def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Keep the outputs called ``names``; all of them where none is named."""
+    known = [name for name, _ in outputs]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(known)}")
+    return [(name, value) for name, value in outputs if not names or name in names]
+
+
+def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
+    """Sum of a fixed random projection of every floating output: a vector-Jacobian product in a random direction.
+
+    The plain sum is a bad objective: a softmax or a LayerNorm makes it constant.
+    """
+    total = None
+    for name, value in outputs:
+        if not (value.dtype.is_floating or value.dtype.is_complex):
+            continue
+        real = tf.math.real(value) + tf.math.imag(value) if value.dtype.is_complex else value
+        real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
+        draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
+        direction = tf.constant(draw.standard_normal(real.shape.as_list()), dtype=real.dtype)
+        term = tf.cast(tf.reduce_sum(real * direction), tf.float64)
+        total = term if total is None else total + term
+    return total
+
+
+def measure(gradient: Any) -> Measurement:
+    """Reduce one gradient, dense or IndexedSlices, to its size."""
+    if gradient is None:
+        return Measurement(None, finite=True)
+    rows = None
+    size = 0
+    if isinstance(gradient, tf.IndexedSlices):
+        indices = gradient.indices.numpy()
+        rows = int(np.unique(indices).size)
+        dense_shape = gradient.dense_shape
+        values = gradient.values.numpy().reshape(indices.size, -1)
+        size = int(np.prod(dense_shape.numpy())) if dense_shape is not None else values.size
+        values = _summed_rows(indices.reshape(-1), values)
+    else:
+        values = gradient.numpy()
+    values = np.asarray(values)
+    return _sized(values, max(size, values.size), rows)
+
+
+def _summed_rows(indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Rows that were looked up more than once add up, as an optimizer would add them."""
+    distinct, inverse = np.unique(indices, return_inverse=True)
+    wide = np.complex128 if np.iscomplexobj(values) else np.float64
+    total = np.zeros((distinct.size, values.shape[1] if values.ndim > 1 else 1), dtype=wide)
+    np.add.at(total, inverse.reshape(-1), values.astype(wide))
+    return total
+
+
+def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measurement:
+    if values.dtype.kind not in "fc":
+        values = values.astype(np.float32)  # bfloat16 and float8 come as NumPy extension types
+    zeros = 1.0 - np.count_nonzero(values) / size if size else 1.0
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if not math.isfinite(largest):
+        return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)
+    norm = float(np.linalg.norm((values / largest).ravel())) * largest if largest > 0.0 else 0.0
+    norm = norm if math.isfinite(norm) else largest
+    return Measurement(Gradient(_rounded(norm), _rounded(largest), _share(zeros), rows), finite=True)
+
+
+def _share(zeros: float) -> float:
+    """Rounded, but 1 only where every entry is zero: that is a verdict."""
+    rounded = _rounded(zeros)
+    return rounded if rounded < 1.0 or zeros == 1.0 else 0.9999
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _static_shape(value: Any) -> tuple[int | None, ...]:
+    return tuple(value.shape.as_list()) if value.shape.rank is not None else ()

@@ -1,0 +1,36 @@
+"""A loaded model as the step sees it: inputs, a call, watched variables, a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradflow.files.contents import StoredVariable
+from gradflow.files.saved_model import TensorInfo
+from gradflow.flow.graph import FlowGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A variable's record and the live ``tf.Variable``; None where the entry does not use it."""
+
+    stored: StoredVariable
+    variable: Any | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that can be stepped."""
+
+    producer: str | None
+    entry: str
+    inputs: tuple[TensorInfo, ...]
+    id_limit: int | None
+    """Integers below this are valid indexes of every embedding; None where nothing is known."""
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]]
+    """Tensors in the order of ``inputs`` in, named output tensors out."""
+    watched: tuple[Watched, ...]
+    graph: Callable[[Sequence[Any], Sequence[str]], FlowGraph | None]
+    """The batch and the selected output names in, the graph of the same call out."""
+    layer_of: Callable[[str], str | None]

@@ -1,0 +1,45 @@
+"""A callable and a batch in, the FlowGraph of its trace out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower import library_of, lower_graph
+from gradflow.tape.subject import Watched
+
+
+def trace(
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]],
+    batch: Sequence[Any],
+    watched: Sequence[Watched],
+    selected: Sequence[str],
+) -> FlowGraph:
+    """Trace ``call`` on tensors shaped like ``batch`` and lower the graph; nothing is run."""
+    names: list[str] = []
+
+    def flat(*tensors: Any) -> list[Any]:
+        outputs = call(tensors)
+        names[:] = [name for name, _ in outputs]
+        return [value for _, value in outputs]
+
+    specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
+    concrete = tf.function(flat, autograph=False).get_concrete_function(*specs)
+    return lower_concrete(concrete.graph, names, watched, selected)
+
+
+def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched], selected: Sequence[str]) -> FlowGraph:
+    """Lower a live FuncGraph whose flat outputs are called ``names``."""
+    by_handle = {id(item.variable.handle): item.stored.name for item in watched if item.variable is not None}
+    variables = {
+        placeholder.op.name: by_handle[id(external)]
+        for external, placeholder in graph.captures
+        if id(external) in by_handle
+    }
+    graph_def = graph.as_graph_def()
+    outputs = [output.name for output in graph.outputs]
+    chosen = [place for place, name in enumerate(names) if not selected or name in selected]
+    return lower_graph(library_of(graph_def), graph_def, outputs, variables, chosen)

@@ -1,0 +1,87 @@
+"""A model in, its report out, in the process that has TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gradflow.diagnose import Evidence, Measurement, diagnose, summarize
+from gradflow.files.recognise import recognise
+from gradflow.files.saved_model import choose_entry, read_saved_model
+from gradflow.findings import Format, Mode, ModelReport, Role, Status, Verdict
+from gradflow.flow.attribute import attribute
+from gradflow.options import Options
+from gradflow.tape.keras_model import keras_subject, load_keras
+from gradflow.tape.runtime import seed_everything
+from gradflow.tape.saved_model import saved_model_subject
+from gradflow.tape.step import step
+from gradflow.tape.subject import Subject
+from gradflow.worker.read import report_saved_model
+
+Progress = Callable[[str], None]
+"""Called with each stage as it begins: ``load``, ``step``, ``trace``."""
+
+
+def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
+    """Load the model at ``path`` and step it.
+
+    Raises:
+        GradflowError: it cannot be read, loaded or fed.
+    """
+    file = recognise(path)
+    progress("load")
+    seed_everything(options.seed)
+    names = tuple(spec.name for spec in options.inputs)
+    if file.format is not Format.SAVED_MODEL:
+        subject = keras_subject(load_keras(file), None, options.training, names)
+        return analyse_subject(subject, path, file.format, options, progress)
+    contents = read_saved_model(file.path)
+    entry = choose_entry(contents, path, options.entry)
+    if entry.function is None or not any(entry.captured):
+        # TensorFlow 2 shows no variables of a TF1 graph; without variables there is nothing that a tape could watch.
+        return report_saved_model(path, contents, entry, options)
+    subject = saved_model_subject(file.path, contents, entry)
+    return analyse_subject(subject, path, file.format, options, progress)
+
+
+def analyse_subject(
+    subject: Subject, path: str, format: Format, options: Options, progress: Progress = lambda _: None
+) -> ModelReport:
+    """Step a loaded model and join what tape and graph say.
+
+    Raises:
+        GradflowError: no batch is accepted, or an option does not fit the model.
+    """
+    progress("step")
+    batch, outputs, measured = step(subject, options)
+    stored = tuple(item.stored for item in subject.watched)
+    graph = None
+    if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
+        progress("trace")
+        graph = subject.graph(batch.tensors, options.outputs)
+    attributions = attribute(graph) if graph is not None else {}
+    evidence = Evidence(stored, measured, graph, attributions, subject.layer_of, options.outputs)
+    variables, findings = diagnose(evidence)
+    return ModelReport(
+        path=path,
+        format=format,
+        producer=subject.producer,
+        entry=subject.entry,
+        mode=Mode.TAPE,
+        status=Status.ANALYZED,
+        error=None,
+        inputs=batch.described,
+        outputs=outputs,
+        variables=variables,
+        findings=findings,
+        expectations=(),
+        summary=summarize(variables),
+    )
+
+
+def _needs_explanation(subject: Subject, measured: dict[str, Measurement]) -> bool:
+    """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is missing."""
+    return any(
+        item.stored.role is Role.WEIGHT
+        and (item.stored.name not in measured or measured[item.stored.name].verdict is not Verdict.FLOWS)
+        for item in subject.watched
+    )

@@ -1,0 +1,160 @@
+"""A path in, its report out: starts the child process, follows its stages, and tells how it died if it did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from gradflow.errors import CrashedError, GradflowError
+from gradflow.files.recognise import recognise
+from gradflow.findings import Format, Mode, ModelReport, Tool
+from gradflow.findings.wire import decode, encode
+from gradflow.options import Options
+from gradflow.version import VERSION
+from gradflow.worker.read import failed, read
+
+Progress = Callable[[str], None]
+
+_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
+_STAGES = {
+    "start": "starting",
+    "import": "importing TensorFlow",
+    "load": "loading the model",
+    "step": "running the gradient step",
+    "trace": "tracing the graph",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A model's report and the versions that made it; versions are None where TensorFlow was not used."""
+
+    model: ModelReport
+    tool: Tool
+
+
+def inspect_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
+    """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``."""
+    mode = Mode.STATIC if options.static else Mode.TAPE
+    plain = Tool("gradflow", VERSION, None, None)
+    format: Format | None = None
+    try:
+        if options.static:
+            return Outcome(read(path, options), plain)
+        format = recognise(path).format
+        try:
+            return _run(path, options, progress, {})
+        except KilledError:
+            # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on machines with AVX-512.
+            progress("died; trying once more without oneDNN")
+            return _run(path, options, progress, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+    except GradflowError as error:
+        return Outcome(failed(path, error, mode, format), plain)
+
+
+class KilledError(CrashedError):
+    """The child was ended by a signal."""
+
+
+def _run(path: str, options: Options, progress: Progress, environment: Mapping[str, str]) -> Outcome:
+    deadline = time.monotonic() + options.timeout
+    stage = "start"
+    with tempfile.TemporaryFile() as log, _child(path, options, log, environment) as child:
+        lines = _lines(child)
+        while True:
+            try:
+                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise CrashedError(
+                    f"{path}: gave no answer in {options.timeout:g} s while {_STAGES[stage]}",
+                    "give it longer with --timeout SECONDS",
+                ) from None
+            if line is None:
+                kind = KilledError if child.wait() < 0 else CrashedError
+                raise kind(f"{path}: {_death(child)} while {_STAGES[stage]}", _last_words(log, options))
+            if "stage" in line:
+                stage = line["stage"]
+                progress(_STAGES[stage])
+            else:
+                return Outcome(decode(ModelReport, line["report"]), decode(Tool, line["tool"]))
+
+
+@contextlib.contextmanager
+def _child(path: str, options: Options, log: IO[bytes], environment: Mapping[str, str]) -> Any:
+    search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
+    package = str(Path(__file__).resolve().parents[2])
+    # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
+    command = [sys.executable, "-I", "-c", _BOOT, json.dumps([*search, package])]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment},
+        stderr=None if options.verbose else log,
+        start_new_session=True,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        if child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(json.dumps({"path": path, "options": encode(options)}) + "\n")
+                child.stdin.close()
+        yield child
+    finally:
+        _kill(child)
+
+
+def _kill(child: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
+    child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+def _lines(child: subprocess.Popen[str]) -> queue.Queue[Any]:
+    """What the child sends, line by line; None at its end. A thread reads, so that a deadline can be kept."""
+    lines: queue.Queue[Any] = queue.Queue()
+
+    def pump() -> None:
+        with contextlib.suppress(ValueError, OSError):
+            for line in child.stdout or ():
+                lines.put(json.loads(line))
+        lines.put(None)
+
+    threading.Thread(target=pump, daemon=True).start()
+    return lines
+
+
+def _death(child: subprocess.Popen[str]) -> str:
+    code = child.wait()
+    if code >= 0:
+        return f"the process that runs the model ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"the process that runs the model was ended by {signal.Signals(-code).name}"
+    return f"the process that runs the model was ended by signal {-code}"
+
+
+def _last_words(log: IO[bytes], options: Options) -> str:
+    if options.verbose:
+        return "its messages stand above"
+    log.seek(0)
+    text = log.read()[-4000:].decode("utf-8", "replace").strip()
+    last = text.splitlines()[-1] if text else "it left no message"
+    return f"{last[:300]} (-v shows all of its messages)"

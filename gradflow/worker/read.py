@@ -1,0 +1,95 @@
+"""A path in, what can be said about it without TensorFlow out."""
+
+from __future__ import annotations
+
+from gradflow.diagnose import Evidence, diagnose, summarize
+from gradflow.errors import GradflowError, UsageError
+from gradflow.files.contents import ModelFile
+from gradflow.files.keras_files import read_keras
+from gradflow.files.recognise import recognise
+from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
+from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Status
+from gradflow.flow.attribute import attribute
+from gradflow.flow.saved import lower_entry, scope_of
+from gradflow.options import Options
+
+
+def read(path: str, options: Options) -> ModelReport:
+    """Analyse the file at ``path`` statically.
+
+    Raises:
+        GradflowError: it holds no model that can be read, or an option does not fit it.
+    """
+    return read_file(recognise(path), path, options)
+
+
+def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
+    """As ``read``, for a file that is recognised already."""
+    if file.format is Format.SAVED_MODEL:
+        contents = read_saved_model(file.path)
+        entry = choose_entry(contents, path, options.entry)
+        return report_saved_model(path, contents, entry, options)
+    if options.entry is not None:
+        raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
+    stored = read_keras(file)
+    evidence = Evidence(stored.variables, None, None, {}, lambda _: None, options.outputs)
+    return _report(path, file.format, stored.producer, None, evidence, (), ())
+
+
+def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
+    """Static verdicts of a SavedModel's entry from its graph."""
+    graph = lower_entry(contents, entry, options.outputs)
+    evidence = Evidence(contents.variables, None, graph, attribute(graph), scope_of, options.outputs)
+    inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
+    outputs = tuple(
+        Output(info.name, info.shape or (), info.dtype)
+        for info in entry.outputs
+        if not options.outputs or info.name in options.outputs
+    )
+    return _report(path, Format.SAVED_MODEL, contents.producer, entry.name, evidence, inputs, outputs)
+
+
+def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:
+    """The report of a model that could not be checked."""
+    return ModelReport(
+        path=path,
+        format=format,
+        producer=None,
+        entry=None,
+        mode=mode,
+        status=Status.FAILED,
+        error=Failure(error.code, error.message, error.hint),
+        inputs=(),
+        outputs=(),
+        variables=(),
+        findings=(),
+        expectations=(),
+        summary=summarize(()),
+    )
+
+
+def _report(
+    path: str,
+    format: Format,
+    producer: str | None,
+    entry: str | None,
+    evidence: Evidence,
+    inputs: tuple[Input, ...],
+    outputs: tuple[Output, ...],
+) -> ModelReport:
+    variables, findings = diagnose(evidence)
+    return ModelReport(
+        path=path,
+        format=format,
+        producer=producer,
+        entry=entry,
+        mode=Mode.STATIC,
+        status=Status.ANALYZED,
+        error=None,
+        inputs=inputs,
+        outputs=outputs,
+        variables=variables,
+        findings=findings,
+        expectations=(),
+        summary=summarize(variables),
+    )

@@ -1,0 +1,26 @@
+"""A model or its file in, gradflow's report out, in this process: the one place that knows how gradflow is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradflow
+from gradflow.errors import GradflowError
+from gradflow.findings import Failure, ModelReport
+from gradflow.options import Options
+
+
+def report_on_model(model: Any, training: bool = True) -> ModelReport:
+    """Analyse a Keras model or a tf.Module in memory."""
+    return gradflow.inspect(model, training=training).models[0]
+
+
+def report_on_file(path: Path) -> ModelReport | Failure:
+    """Analyse a file without the child process that the command line starts for each (5 s a model)."""
+    from gradflow.worker.analyse import analyse_file
+
+    try:
+        return analyse_file(str(path), Options())
+    except GradflowError as error:
+        return Failure(error.code, error.message, error.hint)

@@ -1,0 +1,67 @@
+"""Model files of other people's repositories: gradflow says what the tape says, wherever a bare script can ask it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gradflow.findings import Failure, ModelReport
+from tests.agreement.compare import Score, compare_with_tape
+from tests.agreement.subject import report_on_file
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+FOLDER = Path(__file__).parents[3] / "shared" / "models"
+"""Not part of the repository: the files belong to their authors."""
+INTEGERS = re.compile(r"integers\(0\.\.(\d+)")
+
+
+def real_models() -> list[Path]:
+    """The models of the folder, as its index lists them."""
+    index = FOLDER / "INDEX.tsv"
+    if not index.exists():
+        return []
+    rows = index.read_text(encoding="utf-8").splitlines()[1:]
+    return [FOLDER / row.split("\t")[1] for row in rows if row.strip()]
+
+
+def run_real_model(path: Path) -> Score | str:
+    """Hold the report against the tape; a string says why a bare script could not ask the tape.
+
+    gradflow must manage what the script manages; the reverse is welcome.
+    """
+    from tests.models.oracle import measure_file
+
+    report = report_on_file(path)
+    try:
+        specs = _specs(report) if isinstance(report, ModelReport) else None
+        entry = (isinstance(report, ModelReport) and report.entry) or "serving_default"
+        measure_file(path, specs, entry)
+    except Exception as error:  # whatever TensorFlow raises for a file that it cannot load or feed
+        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:100] if str(error).strip() else ''}"
+    if isinstance(report, Failure):
+        return Score(models=1, complaints=[f"the bare tape works, gradflow says: {report.message}"])
+    return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed))
+
+
+def _specs(report: ModelReport) -> list[object]:
+    from tests.models.oracle import InputSpec
+
+    specs: list[object] = []
+    for entry in report.inputs:
+        drawn = INTEGERS.search(entry.source)
+        specs.append(InputSpec(entry.name, entry.shape, entry.dtype, int(drawn[1]) + 1 if drawn else 2))
+    return specs
+
+
+@pytest.mark.skipif(not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})")
+@pytest.mark.parametrize("path", real_models(), ids=lambda path: path.parent.name if path.is_file() else path.name)
+def test_report_agrees_with_the_tape(path: Path) -> None:
+    score = run_real_model(path)
+    if isinstance(score, str):
+        pytest.skip(f"a bare script cannot ask the tape: {score}")
+    print(score.line())
+    assert score.complaints == []
+    assert score.agreed == score.weights

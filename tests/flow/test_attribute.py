@@ -1,0 +1,162 @@
+"""The 0-1 walk against brute force on small random graphs, loops included."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradflow.flow.attribute import attribute
+from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+
+_KINDS = [Edge.FLOW, Edge.FLOW, Edge.FLOW, Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.DISCRETE, Edge.FILL]
+
+# An edge is (source, consumer, kind). A removed cut is the number of the op that passes no gradient; for a passage
+# outside floating point, that is the op which leaves it.
+Edges = list[tuple[int, int, Edge]]
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[int, Edges, list[int]]:
+    size = draw(st.integers(2, 9))
+    node = st.integers(0, size - 1)
+    edges = draw(st.lists(st.tuples(node, node, st.sampled_from(_KINDS)), max_size=2 * size))
+    outputs = draw(st.lists(node, min_size=1, max_size=2, unique=True))
+    return size, [edge for edge in edges if edge[0] != edge[1]], outputs
+
+
+@settings(max_examples=1500)
+@given(graphs())
+def test_distance_is_the_smallest_set_of_cuts_whose_removal_brings_the_gradient_back(drawn) -> None:
+    size, edges, outputs = drawn
+    found = attribute(_build(size, edges, outputs))
+    for node in range(size):
+        assert found[str(node)].cuts_to_restore == _fewest_cuts(edges, outputs, node)
+
+
+@settings(max_examples=1500)
+@given(graphs())
+def test_causes_are_the_frontier_cuts_that_the_variable_reaches(drawn) -> None:
+    size, edges, outputs = drawn
+    graph = _build(size, edges, outputs)
+    found = attribute(graph)
+    region = _reached(edges, outputs, frozenset())
+    frontier = _frontier(edges, region)
+    for node in range(size):
+        expected = set() if node in region else {cut for cut, behind in frontier if node in _ancestors(edges, behind)}
+        causes = found[str(node)].causes
+        assert {cut.node for cut in causes} == expected
+        assert len(causes) == len({cut.node for cut in causes}), "each cut once"
+
+
+@settings(max_examples=500)
+@given(graphs())
+def test_the_path_is_made_of_edges_and_crosses_as_many_cuts_as_the_distance_says(drawn) -> None:
+    size, edges, outputs = drawn
+    for key, attribution in attribute(_build(size, edges, outputs)).items():
+        path = attribution.path
+        if attribution.cuts_to_restore is None:
+            assert path == ()
+            continue
+        assert path[0] == int(key)
+        assert path[-1] in outputs
+        steps = list(zip(path, path[1:], strict=False))
+        assert all(any((s, c) == step and k is not Edge.FILL for s, c, k in edges) for step in steps)
+        assert _fewest_cuts([edge for edge in edges if edge[:2] in steps], [path[-1]], path[0]) is not None
+
+
+def test_a_passage_is_one_cut_named_after_the_op_that_leaves_floating_point() -> None:
+    builder = GraphBuilder()
+    kernel, argmax, add, one_hot, head = (
+        builder.node(name, name) for name in ("kernel", "ArgMax", "Add", "OneHot", "head")
+    )
+    builder.edge(kernel, argmax, Edge.CUT)
+    builder.edge(argmax, add, Edge.DISCRETE)
+    builder.edge(add, one_hot, Edge.DISCRETE)
+    builder.edge(one_hot, head, Edge.FLOW)
+    found = attribute(builder.build({"kernel": kernel}, [head]))["kernel"]
+    assert found.cuts_to_restore == 1
+    assert [(cut.node, cut.reenters_at) for cut in found.causes] == [(argmax, one_hot)]
+    assert found.path == (kernel, argmax, add, one_hot, head)
+
+
+def test_a_variable_that_only_an_integer_output_depends_on_is_cut_and_not_unused() -> None:
+    builder = GraphBuilder()
+    kernel, argmax, unused = builder.node("kernel", "Var"), builder.node("ArgMax", "ArgMax"), builder.node("u", "Var")
+    builder.edge(kernel, argmax, Edge.CUT)
+    found = attribute(builder.build({"kernel": kernel, "unused": unused}, [], discrete_outputs=[argmax]))
+    assert [cut.node for cut in found["kernel"].causes] == [argmax]
+    assert found["kernel"].cuts_to_restore == 1
+    assert found["unused"].cuts_to_restore is None
+
+
+def test_zero_filling_reaches_only_what_shares_a_function_with_something_alive() -> None:
+    builder = GraphBuilder()
+    dead, alive, output, hub = (builder.node(name, "Op") for name in ("dead", "alive", "output", "hub"))
+    other = builder.node("other", "Op")
+    builder.edge(alive, output, Edge.FLOW)
+    builder.edge(hub, output, Edge.FILL)
+    builder.edge(dead, hub, Edge.FILL)
+    builder.edge(other, output, Edge.CUT)
+    found = attribute(builder.build({"dead": dead, "alive": alive, "other": other}, [output]))
+    assert (found["dead"].zero_filled, found["alive"].zero_filled, found["other"].zero_filled) == (True, False, False)
+
+
+def _build(size: int, edges: Edges, outputs: list[int]) -> FlowGraph:
+    builder = GraphBuilder()
+    for node in range(size):
+        builder.node(f"n{node}", "Op")
+    for source, consumer, kind in edges:
+        builder.edge(source, consumer, kind)
+    return builder.build({str(node): node for node in range(size)}, outputs)
+
+
+def _fewest_cuts(edges: Edges, outputs: list[int], node: int) -> int | None:
+    cuts = sorted({consumer for _, consumer, kind in edges if kind is not Edge.FILL})
+    for count in range(len(cuts) + 1):
+        for removed in combinations(cuts, count):
+            if node in _reached(edges, outputs, frozenset(removed)):
+                return count
+    return None
+
+
+def _reached(edges: Edges, outputs: list[int], removed: frozenset[int]) -> set[int]:
+    """Nodes that get gradient once the cuts in ``removed`` are gone, by repeated application of the rules."""
+    floating, discrete = set(outputs), set()
+    while True:
+        before = len(floating), len(discrete)
+        for source, consumer, kind in edges:
+            if kind is Edge.DISCRETE:
+                if consumer in floating or consumer in discrete:
+                    discrete.add(source)
+            elif kind is not Edge.FILL:
+                by_float = consumer in floating and (kind is Edge.FLOW or consumer in removed)
+                by_passage = consumer in discrete and consumer in removed
+                if by_float or by_passage:
+                    floating.add(source)
+        if before == (len(floating), len(discrete)):
+            return floating
+
+
+def _frontier(edges: Edges, region: set[int]) -> list[tuple[int, int]]:
+    """Pairs of a cut and the node right behind it."""
+    discrete: set[int] = set()
+    for _ in edges:
+        for source, consumer, kind in edges:
+            if kind is Edge.DISCRETE and (consumer in region or consumer in discrete):
+                discrete.add(source)
+    return [
+        (consumer, source)
+        for source, consumer, kind in edges
+        if kind not in (Edge.DISCRETE, Edge.FILL)
+        and source not in region
+        and ((consumer in region and kind is not Edge.FLOW) or consumer in discrete)
+    ]
+
+
+def _ancestors(edges: Edges, node: int) -> set[int]:
+    found = {node}
+    for _ in edges:
+        found |= {source for source, consumer, kind in edges if consumer in found and kind is not Edge.FILL}
+    return found

@@ -1,0 +1,140 @@
+"""A model or its file in, the tape's bare word on every variable out: the oracle that gradflow is held against.
+
+It does what any careful user would write by hand: load, make a batch, project the outputs onto fixed random
+directions, ask one GradientTape that watches every variable. It uses nothing of gradflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+UNKNOWN_BATCH = 4
+UNKNOWN_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What one input of the batch looks like."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """Batch included; unknown sizes are filled in."""
+    dtype: str
+    high: int = 2
+    """Integers are drawn from 0 to ``high - 1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one backward step brought to one variable."""
+
+    verdict: str
+    """``none``, ``zero``, ``flows`` or ``nonfinite``."""
+    norm: float
+    """0 where there is no gradient or none that is finite."""
+
+
+def measure_model(
+    model: keras.Model, specs: Sequence[InputSpec] | None = None, seed: int = 0, training: bool = True
+) -> dict[str, list[Measured]]:
+    """Measure a Keras model in memory, by variable path; equal paths stand in one list."""
+    batch = list(make_batch(specs or specs_of(model), seed).values())
+    variables = [(variable.path, variable.value) for variable in model.variables]
+
+    def call() -> Any:
+        return model(batch if len(batch) > 1 else batch[0], training=training)
+
+    return _step(call, variables, seed)
+
+
+def measure_file(
+    path: Path, specs: Sequence[InputSpec] | None = None, entry: str = "serving_default", seed: int = 0
+) -> dict[str, list[Measured]]:
+    """Measure a Keras file (in training mode) or one signature of a SavedModel folder."""
+    if path.suffix in (".keras", ".h5"):
+        return measure_model(keras.models.load_model(path, compile=False), specs, seed)
+    loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the signature runs
+    signature = loaded.signatures[entry]
+    if specs is None:
+        arguments = signature.structured_input_signature[1]
+        specs = [InputSpec(name, tuple(spec.shape), spec.dtype.name) for name, spec in arguments.items()]
+    batch = make_batch(specs, seed)
+    variables = [(variable.name.removesuffix(":0"), variable) for variable in signature.variables]
+    return _step(lambda: signature(**batch), variables, seed)
+
+
+def trainable_after_loading(path: Path) -> dict[str, bool]:
+    """Which variables of a Keras file an optimizer would update, by path."""
+    model = keras.models.load_model(path, compile=False)
+    updated = {id(variable) for variable in model.trainable_variables}
+    return {variable.path: id(variable) in updated for variable in model.variables}
+
+
+def specs_of(model: keras.Model) -> list[InputSpec]:
+    """The inputs that a Keras model declares."""
+    return [
+        InputSpec(entry.name, tuple(entry.shape), keras.backend.standardize_dtype(entry.dtype))
+        for entry in model.inputs
+    ]
+
+
+def make_batch(specs: Iterable[InputSpec], seed: int) -> dict[str, tf.Tensor]:
+    """Normal floats, small integers, coin flips, words: as many as the shapes ask for."""
+    random = np.random.default_rng(seed)
+    batch = {}
+    for spec in specs:
+        shape = [size or (UNKNOWN_SIZE if axis else UNKNOWN_BATCH) for axis, size in enumerate(spec.shape)]
+        dtype = tf.as_dtype(spec.dtype)
+        if dtype.is_floating:
+            values = random.normal(size=shape)
+        elif dtype == tf.string:
+            values = random.choice(np.array(["some", "words", "of", "text"]), size=shape)
+        else:
+            values = random.integers(0, 2 if dtype.is_bool else spec.high, size=shape)
+        batch[spec.name] = tf.constant(values, dtype) if dtype == tf.string else tf.cast(tf.constant(values), dtype)
+    return batch
+
+
+def _step(
+    call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int
+) -> dict[str, list[Measured]]:
+    floating = [(name, variable) for name, variable in variables if variable.dtype.is_floating]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        for _, variable in floating:
+            tape.watch(variable)
+        objective = _project(tf.nest.flatten(call()), seed)
+    if objective is None:
+        gradients = [None] * len(floating)
+    else:
+        gradients = tape.gradient(objective, [variable for _, variable in floating])
+    found: dict[str, list[Measured]] = {}
+    for (name, _), gradient in zip(floating, gradients, strict=True):
+        found.setdefault(name, []).append(_judge(gradient))
+    return found
+
+
+def _project(outputs: Sequence[tf.Tensor], seed: int) -> tf.Tensor | None:
+    """The sum of all floating outputs times fixed normal numbers; None where no output is floating."""
+    random = np.random.default_rng(seed + 1)
+    terms = [
+        tf.reduce_sum(output * tf.cast(random.normal(size=output.shape), output.dtype))
+        for output in outputs
+        if output.dtype.is_floating
+    ]
+    return tf.add_n([tf.cast(term, tf.float64) for term in terms]) if terms else None
+
+
+def _judge(gradient: tf.Tensor | tf.IndexedSlices | None) -> Measured:
+    if gradient is None:
+        return Measured("none", 0.0)
+    values = np.asarray(tf.convert_to_tensor(gradient), dtype=np.float64)
+    if not np.isfinite(values).all():
+        return Measured("nonfinite", 0.0)
+    return Measured("flows" if values.any() else "zero", float(np.linalg.norm(values)))

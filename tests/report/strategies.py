@@ -1,0 +1,57 @@
+"""Random reports, with every kind of name that a model file can hold."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from gradflow.findings import Cause, Expectation, Finding, Gradient, ModelReport, Report, Variable
+
+_NAMES = st.one_of(
+    st.sampled_from(
+        ["dense/kernel", "dense/bias", "block_1/conv", "block_2/conv", "a1/b1/c", "a2/b2/c", "[bold]", ":x:"]
+    ),
+    st.text(max_size=12),
+    st.text(alphabet="ab/[]1\x1b\u202e\u9b42 ", min_size=60, max_size=130),
+)
+_FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def _maybe(strategy: st.SearchStrategy[str]) -> st.SearchStrategy[str | None]:
+    return st.none() | strategy
+
+
+def _tuples(strategy: st.SearchStrategy, size: int) -> st.SearchStrategy:
+    return st.lists(strategy, max_size=size).map(tuple)
+
+
+def reports() -> st.SearchStrategy[Report]:
+    """Reports whose parts need not fit each other: a renderer must live with that."""
+    causes = st.builds(
+        Cause, code=st.sampled_from(["GF201", "GF204", "GF303"]), op=_maybe(_NAMES), reenters_at=_maybe(_NAMES)
+    )
+    gradients = st.builds(Gradient, norm=st.none() | _FINITE, max_abs=st.none() | _FINITE, zero_fraction=_FINITE)
+    variables = st.builds(
+        Variable,
+        name=_NAMES,
+        layer=_maybe(_NAMES),
+        frozen_by=_maybe(_NAMES),
+        gradient=st.none() | gradients,
+        causes=_tuples(causes, 2),
+        path=_tuples(_NAMES, 12),
+    )
+    findings = st.builds(
+        Finding,
+        code=st.sampled_from(["GF101", "GF201", "GF206", "GF303", "GF401"]),
+        message=_NAMES,
+        variables=_tuples(_NAMES, 3),
+        cause=st.none() | causes,
+    )
+    expectations = st.builds(Expectation, pattern=_NAMES, variables=_tuples(_NAMES, 3))
+    models = st.builds(
+        ModelReport,
+        path=_NAMES,
+        variables=_tuples(variables, 5),
+        findings=_tuples(findings, 3),
+        expectations=_tuples(expectations, 2),
+    )
+    return st.builds(Report, models=_tuples(models, 2))

@@ -1,0 +1,247 @@
+"""The text report: golden pages at 80 and 140 columns, and what holds for every report.
+
+After a change that is meant, write the golden files anew and read the difference:
+``GRADFLOW_UPDATE_GOLDEN=1 pytest tests/report``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from reports import CANONICAL, TOOL, analyzed, dense, healthy, many, names, routed, several, two_towers, unknown, weight
+from rich.cells import cell_len
+from strategies import reports
+
+from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
+from gradflow.report.layers import by_layer, merge_numbered
+from gradflow.report.text import headline, render, summary_line
+
+GOLDEN = Path(__file__).parent / "golden"
+MODES = [{}, {"show_all": True}, {"encoding": "ascii"}, {"show_all": True, "encoding": "cp1252"}]
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", CANONICAL)
+def test_golden(name: str, width: int) -> None:
+    text = render(CANONICAL[name](), width=width)
+    golden = GOLDEN / f"{name}.{width}.txt"
+    if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8", newline="\n")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_every_golden_file_has_its_report() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {
+        f"{name}.{width}.txt" for name in CANONICAL for width in (80, 140)
+    }
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", CANONICAL)
+def test_no_line_is_wider_than_asked(name: str, mode: dict[str, object], width: int) -> None:
+    lines = render(CANONICAL[name](), width=width, **mode).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(reports())
+def test_any_report_fits_and_is_harmless(report: Report) -> None:
+    for mode in MODES:
+        text = render(report, width=80, **mode)
+        assert all(cell_len(line) <= 80 for line in text.split("\n"))
+        assert text.replace("\n", "").isprintable()
+        text.encode(mode.get("encoding", "utf-8"))
+    assert summary_line(report).isprintable()
+
+
+def test_color_adds_styles_and_nothing_else() -> None:
+    for build in CANONICAL.values():
+        plain, colored = render(build(), show_all=True), render(build(), show_all=True, color=True)
+        assert "\x1b" not in plain
+        assert "\x1b[" in colored
+        assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_names_are_neither_markup_nor_emoji() -> None:
+    layer = "layers[encoder]/:x:/[/bold]"
+    variables = dense(layer, 2, 2, verdict=Verdict.NONE)
+    finding = Finding("GF206", Severity.ERROR, f"{layer}: no path", "[red]", names(variables), None)
+    report = Report(TOOL, (analyzed("[link].keras", variables, findings=(finding,)),))
+    for color in (False, True):
+        text = render(report, show_all=True, color=color)
+        text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        assert text.startswith("[link].keras: 2 of 2 weights get no gradient, 1 cause\n")
+        assert f"error GF206: {layer}: no path\n" in text
+        assert f"    {layer}  kernel, bias  2 weights" in text
+        assert "  fix: [red]\n" in text
+
+
+def test_terminal_escapes_in_names_are_written_out() -> None:
+    name = "a\x1b[31m\r\nb\u202e\u200d"
+    report = Report(TOOL, (analyzed(name, [weight(f"{name}/kernel", 1)]),))
+    text = render(report, show_all=True)
+    assert "a\\x1b[31m\\r\\nb\\u202e\\u200d/kernel" in text
+    assert "a\\x1b[31m\\r\\nb\\u202e\\u200d: the only weight receives a gradient" in text
+
+
+def test_other_encodings_get_escapes_instead_of_an_error() -> None:
+    variable = weight("\u9b42/\xe9", 2)
+    report = Report(TOOL, (analyzed("\u9b42.keras", [variable]),))
+    render(report, show_all=True, encoding="latin-1").encode("latin-1")
+    assert "\\u9b42/\xe9" in render(report, show_all=True, encoding="latin-1")
+    assert "\\u9b42/\\xe9" in render(report, show_all=True, encoding="ascii")
+    assert render(routed(), encoding="ascii").isascii()
+
+
+def test_long_names_are_folded_without_loss() -> None:
+    layer = "/".join(f"part{n}" for n in range(60))
+    variables = [weight(f"{layer}/kernel", 2, verdict=Verdict.NONE)]
+    finding = Finding("GF206", Severity.ERROR, "no path", "", names(variables), None)
+    text = render(Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)), width=60)
+    assert layer in re.sub(r"\n +", "", text)
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_cut_is_drawn_between_starved_and_fed_ops() -> None:
+    drawn = [line for line in render(routed()).splitlines() if re.match(r"     [╎✂│⋮▼]  ", line)]
+    assert [line[5] for line in drawn] == ["╎", "╎", "╎", "✂", "╎", "│", "│", "⋮", "│", "│", "▼"]
+    assert "moe/route/ArgMax" in drawn[3]
+    assert drawn[5].endswith("moe/route/one_hot  comes back as floating point")
+    assert drawn[7].endswith("11 more ops")
+    assert "more ops" not in render(routed(), show_all=True)
+
+
+def test_a_cut_of_another_input_is_not_drawn_on_this_path() -> None:
+    index = Cause("GF204", "non_differentiable_input", "net/Gather", "Gather", None, None, None)
+    stop = Cause("GF201", "stop_gradient", "net/Stop", "StopGradient", None, None, None)
+    path = ("net/Gather", "net/Stop", "net/MatMul")
+    table = weight("table", 8, 2, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=path)
+    chosen = weight("chosen", 2, verdict=Verdict.NONE, causes=(index,), cuts_to_restore=1, path=path[:1] + path[2:])
+    findings = (Finding("GF201", Severity.ERROR, "cut", "", ("table",), stop),)
+    text = render(Report(TOOL, (analyzed("m.keras", [table, chosen], findings=findings),)))
+    assert "     ╎  net/Gather\n     ✂  net/Stop" in text
+
+
+def test_numbered_layers_share_a_row_unless_all_are_asked_for() -> None:
+    short, full = render(many()), render(many(), show_all=True)
+    assert "encoder/block_{0..11}/attention/query  kernel, bias  24 weights\n" in short
+    assert "... and 9 more layers (--all shows them)\n" in short
+    assert "block_{" not in full
+    assert "--all" not in full
+    missing = [v.name for v in many().models[0].variables if f"  {v.name} " not in f"{full} ".replace("\n", " ")]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "rows"),
+    [
+        (["a_0", "a_1", "a_2"], ["a_{0..2}"]),
+        (["a_08", "a_09", "a_10", "a_2"], ["a_{2,08..10}"]),
+        (["a_0", "a_2", "a_4", "a_6", "a_8", "a_9"], ["a_{6 of 0..9}"]),
+        (["s1/b1", "s1/b2", "s2/b1", "s2/b2"], ["s1/b{1..2}", "s2/b{1..2}"]),
+        (["a", "a_1", "a_2"], ["a", "a_{1..2}"]),
+        (["x" + "9" * 5000, "x" + "9" * 4999 + "8"], None),
+    ],
+)
+def test_numbers_of_a_family(layers: list[str], rows: list[str] | None) -> None:
+    merged = merge_numbered(by_layer(v for layer in layers for v in dense(layer, 2, 2)))
+    assert sum(row.layers for row in merged) == len(layers)
+    assert sum(row.weights for row in merged) == 2 * len(layers)
+    assert rows is None or [row.layer for row in merged] == rows
+
+
+def test_layers_with_other_weights_stay_apart() -> None:
+    merged = merge_numbered(by_layer([*dense("a_0", 2, 2), weight("a_1/kernel", 2)]))
+    assert [(row.layer, row.leaves) for row in merged] == [("a_0", ("kernel", "bias")), ("a_1", ("kernel",))]
+
+
+def test_table_tells_almost_all_from_all() -> None:
+    text = render(many(), width=140, show_all=True)
+    (row,) = (line for line in text.splitlines() if line.startswith("  embedding/embeddings "))
+    assert row.split() == ["embedding/embeddings", "30522x64", "flows", "yes", "3.5", "99.9%", "46", "of", "30,522"]
+    (dead,) = (line for line in text.splitlines() if line.startswith("  gate/gate_0/kernel"))
+    assert dead.split()[-1] == "100%"
+
+
+def test_need_for_several_cuts_is_said() -> None:
+    text = render(two_towers())
+    assert "2 of them need 2 cuts removed before a gradient arrives: left/dense_0\n" in text
+    assert "1 of them is also cut on another way to the output, by GF202 net/left/quantize\n" in text
+
+
+def test_frozen_weights_stand_under_the_layer_that_froze_them() -> None:
+    text = render(two_towers())
+    assert "    backbone (trainable=False): 8 weights, 1,088 parameters\n" in text
+    assert "    left out of the file's list of trainable variables: 1 weight, 8 parameters\n" in text
+    behind = dense("backbone", 2, 2, trainable=False, frozen_by="backbone", verdict=Verdict.NONE)
+    text = render(Report(TOOL, (analyzed("m.keras", behind),)))
+    assert "backbone (trainable=False): 2 weights, 6 parameters; unfreezing would" in text
+
+
+def model(*variables: object, **changes: object) -> ModelReport:
+    return analyzed("m.keras", variables, **changes)  # type: ignore[arg-type]
+
+
+A, B, NONE = weight("a", 1), weight("b", 1), weight("none", 1, verdict=Verdict.NONE)
+ZERO, NAN = weight("zero", 1, verdict=Verdict.ZERO), weight("nan", 1, verdict=Verdict.NONFINITE)
+UNSURE, FROZEN = weight("unsure", 1, verdict=Verdict.UNKNOWN), weight("frozen", 1, trainable=False)
+STUCK = weight("stuck", 1, trainable=False, verdict=Verdict.NONE)
+BELOW = Finding("GF201", Severity.ERROR, "behind a cut, and frozen", "", ("stuck",), None)
+WARNING = Finding("GF103", Severity.WARNING, "untracked", "", ("a",), None)
+CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (model(), "no weights"),
+        (model(A), "the only weight receives a gradient"),
+        (model(A, B), "all 2 weights receive a gradient"),
+        (model(A, B, FROZEN), "all 2 trainable weights receive a gradient, 1 frozen"),
+        (model(FROZEN), "the only weight is frozen"),
+        (model(A, NONE), "1 of 2 weights gets no gradient"),
+        (model(A, NONE, findings=(CAUSE,)), "1 of 2 weights gets no gradient, 1 cause"),
+        (model(A, NONE, STUCK, findings=(BELOW,)), "1 of 2 trainable weights gets no gradient, 1 frozen, 1 error"),
+        (model(A, ZERO, FROZEN), "1 of 2 trainable weights gets only zeros, 1 frozen"),
+        (model(A, NONE, ZERO, NAN), "1 of 4 weights gets no gradient, 1 only zeros, 1 NaN or Inf"),
+        (model(A, B, findings=(WARNING,)), "all 2 weights receive a gradient, 1 warning"),
+        (model(A, UNSURE), "1 of 2 weights gets an unknown verdict"),
+        (
+            model(UNSURE, FROZEN, mode=Mode.STATIC),
+            "1 trainable weight, 1 frozen, verdicts unknown: the file has no graph; run without --static",
+        ),
+    ],
+)
+def test_headline(report: ModelReport, words: str) -> None:
+    assert headline(report) == f"m.keras: {words}"
+    assert summary_line(Report(TOOL, (report,))) == headline(report)
+
+
+def test_summary_counts_the_models() -> None:
+    assert summary_line(several()) == "3 models: 1 could not be checked, 1 with findings, 1 fine"
+    models = (*unknown().models, *healthy().models)
+    assert summary_line(Report(TOOL, models)) == "2 models: 1 unknown, 1 fine"
+    assert summary_line(replace(several(), models=())) == "no models"
+    assert render(several()).endswith("\n3 models: 1 could not be checked, 1 with findings, 1 fine\n")
+
+
+def test_plain_text_is_cheap_to_import() -> None:
+    # The static reading has 0.3 s for the whole process.
+    program = (
+        "import sys\n"
+        "from gradflow.findings import Report, Tool\n"
+        "from gradflow.report.text import render\n"
+        "render(Report(Tool('gradflow', '0', None, None), ()))\n"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"tensorflow", "keras", "numpy", "h5py", "rich.console", "rich.table", "rich.markdown", "pygments"}
+    assert heavy.isdisjoint(done.stdout.split())
