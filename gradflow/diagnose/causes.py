@@ -9,7 +9,7 @@ from gradflow.diagnose.evidence import Evidence
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
-from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.rules import Rule, spec
 
 _SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
@@ -78,13 +78,13 @@ def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
     op = graph.ops[cut.node]
     if cut.kind is Edge.ZERO:
         return "GF301"
-    if verdict is Verdict.ZERO and graph.controlled[cut.node]:
+    if verdict is Verdict.ZERO and graph.marks[cut.node] & Mark.CONTROLLED:
         return "GF302"
     if op in _SHAPE_OPS:
         return "GF204"
     if cut.kind is Edge.DISCRETE:
         return "GF202"
-    if op == "IdentityN":
+    if graph.marks[cut.node] & Mark.CUSTOM:
         return "GF205"
     known = spec(op)
     return _CODES.get(known.rule, "GF204") if known is not None else "GF203"

@@ -96,7 +96,7 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
         return verdict, Confidence.MEASURED if evidence.graph is None else Confidence.CONFIRMED
     if evidence.graph is None:
         return Verdict.UNKNOWN, Confidence.STATIC
-    if found is None or found.cuts_to_restore is None:
+    if found is None:
         return Verdict.NONE, Confidence.STATIC
     if found.cuts_to_restore == 0:
         return Verdict.FLOWS, Confidence.STATIC

@@ -311,7 +311,10 @@ def _trainable_collection(graph: Any) -> set[str] | None:
     names = set()
     for raw in graph.collection_def["trainable_variables"].bytes_list.value:
         definition = message("VariableDef")()
-        definition.ParseFromString(raw)
+        try:
+            definition.ParseFromString(raw)
+        except Exception:  # protobuf's DecodeError; without the collection every floating variable is a weight
+            return None
         names.add(definition.variable_name.removesuffix(":0"))
     return names
 

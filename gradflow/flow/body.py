@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from gradflow.flow.graph import Edge
+from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.rules import FLOATING, Arg, OpSpec, Rule, spec
 
 Reference = tuple[int, int]
@@ -45,6 +45,7 @@ class BodyNode:
     """For each input, how gradient passes to it if its tensor is floating."""
     floating: tuple[bool, ...]
     """For each output, whether its type carries gradient."""
+    mark: Mark | int = 0
     functions: tuple[str, ...] = ()
     """Called functions: one, or the branches, or condition and body of a loop."""
 
@@ -161,7 +162,7 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
         types = attr["T"].list.type
     if types is not None:
         floating = tuple(kind in FLOATING for kind in types)
-        return BodyNode(node.name, node.op, form, inputs, (Edge.FLOW,) * len(inputs), floating, functions)
+        return BodyNode(node.name, node.op, form, inputs, (Edge.FLOW,) * len(inputs), floating, functions=functions)
     known = library.spec(node.op)
     if known is None:
         outputs = 1 + max((output for source, output in used if source == number), default=0)
@@ -169,10 +170,9 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
     floating = tuple(kind in FLOATING for arg in known.outputs for kind in _types(arg, known, attr))
     if "_gradient_op_type" in attr:
         passes = _custom_gradient(number, len(inputs), used)
-    else:
-        passes = _passes(known, attr, len(inputs))
-        form = Form.DIAGONAL if node.op == "IdentityN" else form
-    return BodyNode(node.name, node.op, form, inputs, passes, floating)
+        return BodyNode(node.name, node.op, form, inputs, passes, floating, Mark.CUSTOM)
+    form = Form.DIAGONAL if node.op == "IdentityN" else form
+    return BodyNode(node.name, node.op, form, inputs, _passes(known, attr, len(inputs)), floating)
 
 
 def _passes(known: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:

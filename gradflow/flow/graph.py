@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, IntFlag
 
 
 class Edge(IntEnum):
@@ -23,6 +23,15 @@ class Edge(IntEnum):
     """Nothing is known about the consumer's op type."""
     FILL = 5
     """No data: where the consumer gets gradient, TensorFlow hands zeros to the source."""
+
+
+class Mark(IntFlag):
+    """What else is known about a node."""
+
+    CONTROLLED = 1
+    """It stands inside a cond, case or while."""
+    CUSTOM = 2
+    """Its gradient is the user's own (``tf.custom_gradient``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +55,22 @@ class FlowGraph:
     """Nodes of the selected floating outputs."""
     discrete_outputs: Sequence[int] = ()
     """Nodes of the selected integer, boolean and string outputs."""
-    controlled: bytearray = field(default_factory=bytearray)
-    """1 for each node that stands inside a cond, case or while."""
+    marks: bytearray = field(default_factory=bytearray)
+    """A ``Mark`` for each node."""
     filled_outputs: Sequence[int] = ()
     """Nodes that get zeros although they are not selected: the other outputs of the same function."""
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def without_custom_gradients(self) -> FlowGraph:
+        """The same graph as if every custom gradient returned None."""
+        kinds = bytearray(self.kinds)
+        for node, mark in enumerate(self.marks):
+            if mark & Mark.CUSTOM:
+                for edge in range(self.first[node], self.first[node + 1]):
+                    kinds[edge] = Edge.CUT if kinds[edge] == Edge.FLOW else kinds[edge]
+        return replace(self, kinds=kinds)
 
 
 @dataclass(slots=True)
@@ -61,16 +79,16 @@ class GraphBuilder:
 
     names: list[str] = field(default_factory=list)
     ops: list[str] = field(default_factory=list)
-    controlled: bytearray = field(default_factory=bytearray)
+    marks: bytearray = field(default_factory=bytearray)
     _sources: array[int] = field(default_factory=lambda: array("i"))
     _consumers: array[int] = field(default_factory=lambda: array("i"))
     _kinds: bytearray = field(default_factory=bytearray)
 
-    def node(self, name: str, op: str, controlled: bool = False) -> int:
-        """Add a node and return its number; ``controlled`` where it stands inside a cond, case or while."""
+    def node(self, name: str, op: str, mark: Mark | int = 0) -> int:
+        """Add a node and return its number."""
         self.names.append(name)
         self.ops.append(op)
-        self.controlled.append(controlled)
+        self.marks.append(mark)
         return len(self.names) - 1
 
     def edge(self, source: int, consumer: int, kind: Edge) -> None:
@@ -109,6 +127,6 @@ class GraphBuilder:
             variables=variables,
             outputs=outputs,
             discrete_outputs=discrete_outputs,
-            controlled=self.controlled,
+            marks=self.marks,
             filled_outputs=filled_outputs,
         )

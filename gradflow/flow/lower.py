@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradflow.errors import UnreadableError
 from gradflow.flow.body import Body, BodyNode, Form, Library, Reference, function_body, graph_body
-from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder, Mark
 from gradflow.flow.rules import spec, spec_from_op_def
 
 MAX_NODES = 20_000_000
@@ -64,10 +65,11 @@ def lower_function(
         UnreadableError: it calls a function that is not there, or itself, or grows beyond ``MAX_NODES``.
     """
     layout = _Layout(library)
-    body = _body(layout, function)
-    arguments = [_value(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
-    results = _instantiate(layout, body, arguments, "", (function, None))
-    _drain(layout)
+    with _damage_named():
+        body = _body(layout, function)
+        arguments = [_value(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
+        results = _instantiate(layout, body, arguments, "", (function, None))
+        _drain(layout)
     keys: dict[str, int] = {}
     for index, key in variables.items():
         node = arguments[index] >> 1
@@ -91,13 +93,11 @@ def lower_graph(
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
     """
     layout = _Layout(library)
-    try:
-        body = graph_body(library, graph_def, outputs)
-    except KeyError as error:
-        raise UnreadableError(f"the graph has no node {error}", "the file is damaged: save the model again") from error
     nodes: dict[str, int] = {}
-    results = _instantiate(layout, body, [], "", ("", None), nodes)
-    _drain(layout)
+    with _damage_named():
+        body = graph_body(library, graph_def, outputs)
+        results = _instantiate(layout, body, [], "", ("", None), nodes)
+        _drain(layout)
     keys: dict[str, int] = {}
     for name, key in variables.items():
         node = nodes.get(name)
@@ -108,6 +108,18 @@ def lower_graph(
         else:
             keys[key] = node
     return _finish(layout, keys, results, selected)
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """A reference to a node, an output or an attribute that is not there means a damaged file."""
+    try:
+        yield
+    except (KeyError, IndexError, ValueError) as error:
+        raise UnreadableError(
+            f"the graph refers to something that it does not have ({error})",
+            "the file is damaged: save the model again",
+        ) from error
 
 
 def _finish(
@@ -158,13 +170,7 @@ def _body(layout: _Layout, function: str) -> Body:
                 f"the graph calls function {function!r}, which is not in the file",
                 "the file is damaged: save the model again",
             )
-        try:
-            layout.bodies[function] = function_body(layout.library, function)
-        except KeyError as error:
-            raise UnreadableError(
-                f"function {function!r} refers to {error}, which it does not have",
-                "the file is damaged: save the model again",
-            ) from error
+        layout.bodies[function] = function_body(layout.library, function)
     return layout.bodies[function]
 
 
@@ -209,10 +215,11 @@ def _allocate(builder: GraphBuilder, node: BodyNode, prefix: str) -> list[_Value
     """The node's outputs: one graph node for an op, one an output where outputs are passed on one by one."""
     if not node.floating:
         return []
+    mark = node.mark | (Mark.CONTROLLED if prefix else 0)  # only branches and loops prefix the names inside them
     if node.form is Form.PLAIN:
-        number = builder.node(prefix + node.name, node.op, bool(prefix))
+        number = builder.node(prefix + node.name, node.op, mark)
         return [_value(number, floating) for floating in node.floating]
-    return [_value(builder.node(prefix + node.name, node.op, bool(prefix)), floating) for floating in node.floating]
+    return [_value(builder.node(prefix + node.name, node.op, mark), floating) for floating in node.floating]
 
 
 def _connect(builder: GraphBuilder, node: BodyNode, inputs: Sequence[_Value], outputs: Sequence[_Value]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -45,8 +46,21 @@ def load_keras(file: ModelFile) -> Any:
             ) from error
 
 
-def keras_subject(model: Any, producer: str | None, training: bool, input_names: Sequence[str] = ()) -> Subject:
-    """Describe a built Keras model; ``input_names`` stand in where the model itself has no symbolic inputs.
+def keras_subject(
+    model: Any,
+    producer: str | None,
+    training: bool,
+    input_names: Sequence[str] = (),
+    freezers: Mapping[str, str] = MappingProxyType({}),
+) -> Subject:
+    """Describe a built Keras model.
+
+    Args:
+        model: the model.
+        producer: what wrote its file; this Keras by default.
+        training: the mode it is called in.
+        input_names: stand in where the model itself has no symbolic inputs.
+        freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
 
     Raises:
         InputError: the model has no symbolic inputs, so that no batch can be guessed.
@@ -60,7 +74,7 @@ def keras_subject(model: Any, producer: str | None, training: bool, input_names:
     def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
         return trace(call, batch, watched, selected)
 
-    watched = tuple(_watched(model))
+    watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
     return Subject(
         producer=producer or f"keras {keras.__version__}",
         entry=f"call(training={training})",
@@ -138,6 +152,13 @@ def _watched(model: Any) -> Iterator[Watched]:
         if repeated[variable.path] > 1:
             stored = replace(stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}")
         yield Watched(stored, variable.value)
+
+
+def _with_freezer(item: Watched, freezers: Mapping[str, str]) -> Watched:
+    stored = item.stored
+    if stored.role is Role.STATE or stored.trainable or stored.name not in freezers:
+        return item
+    return replace(item, stored=replace(stored, frozen_by=freezers[stored.name]))
 
 
 def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVariable:

@@ -25,24 +25,24 @@ class _Optimizer(autotrackable.AutoTrackable):  # type: ignore[misc]  # TensorFl
 @contextmanager
 def revived_optimizers() -> Iterator[None]:
     """Register a stand-in for the type ``optimizer`` for the length of a load."""
-    registered: dict[str, Any] = revived_types._REVIVED_TYPE_REGISTRY
-    before = dict(registered)
-    if "optimizer" not in registered:
-        revived_types.register_revived_type(
-            "optimizer",
-            lambda obj: isinstance(obj, _Optimizer),
-            versions=[
-                revived_types.VersionedTypeRegistration(
-                    object_factory=lambda _: _Optimizer(),
-                    version=2,
-                    min_producer_version=1,
-                    min_consumer_version=1,
-                    setter=lambda obj, name, value: setattr(obj, name, value),
-                )
-            ],
-        )
+    if "optimizer" in revived_types._REVIVED_TYPE_REGISTRY:
+        yield
+        return
+    revived_types.register_revived_type(
+        "optimizer",
+        lambda obj: isinstance(obj, _Optimizer),
+        versions=[
+            revived_types.VersionedTypeRegistration(
+                object_factory=lambda _: _Optimizer(),
+                version=2,
+                min_producer_version=1,
+                min_consumer_version=1,
+                setter=setattr,
+            )
+        ],
+    )
     try:
         yield
     finally:
-        registered.clear()
-        registered.update(before)
+        del revived_types._REVIVED_TYPE_REGISTRY["optimizer"]
+        revived_types._TYPE_IDENTIFIERS.remove("optimizer")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gradflow.diagnose import Evidence, Measurement, diagnose, summarize
+from gradflow.errors import UnreadableError
+from gradflow.files.contents import ModelFile
+from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
 from gradflow.findings import Format, Mode, ModelReport, Role, Status, Verdict
-from gradflow.flow.attribute import attribute
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import FlowGraph
 from gradflow.options import Options
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
@@ -32,7 +36,8 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     seed_everything(options.seed)
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
-        subject = keras_subject(load_keras(file), None, options.training, names)
+        producer, freezers = _recorded(file)
+        subject = keras_subject(load_keras(file), producer, options.training, names, freezers)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
@@ -58,7 +63,7 @@ def analyse_subject(
     if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
         progress("trace")
         graph = subject.graph(batch.tensors, options.outputs)
-    attributions = attribute(graph) if graph is not None else {}
+    attributions = _attribute(graph, measured) if graph is not None else {}
     evidence = Evidence(stored, measured, graph, attributions, subject.layer_of, options.outputs)
     variables, findings = diagnose(evidence)
     return ModelReport(
@@ -76,6 +81,36 @@ def analyse_subject(
         expectations=(),
         summary=summarize(variables),
     )
+
+
+def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:
+    """Attribute; where the tape gives None on a way that flows, a custom gradient may have returned it.
+
+    What a custom gradient returns is Python code that the graph does not hold, so here the tape has the word.
+    """
+    found = attribute(graph)
+    doubtful = [
+        name
+        for name, measurement in measured.items()
+        if measurement.verdict is Verdict.NONE and name in found and found[name].cuts_to_restore == 0
+    ]
+    if not doubtful:
+        return found
+    stricter = attribute(graph.without_custom_gradients())
+    return {**found, **{name: stricter[name] for name in doubtful}}
+
+
+def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str]]:
+    """Who wrote a Keras file, and the outermost layer that froze each weight.
+
+    A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15): the file knows.
+    """
+    try:
+        contents = read_keras(file)
+    except UnreadableError:
+        return None, {}  # Keras may still be able to load it
+    frozen = {variable.name: variable.frozen_by for variable in contents.variables if variable.frozen_by is not None}
+    return contents.producer, frozen
 
 
 def _needs_explanation(subject: Subject, measured: dict[str, Measurement]) -> bool:

@@ -6,6 +6,7 @@ Run it from the root of the checkout: ``python -m tests.agreement.measure --mode
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ def main() -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="one line a model")
     arguments = parser.parse_args()
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # see conftest.py
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     total = Score()
     for name, score in _scores(arguments):
         total.add(score)

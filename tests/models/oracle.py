@@ -6,6 +6,7 @@ directions, ask one GradientTape that watches every variable. It uses nothing of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 UNKNOWN_BATCH = 4
 UNKNOWN_SIZE = 16
@@ -58,16 +60,22 @@ def measure_file(
     path: Path, specs: Sequence[InputSpec] | None = None, entry: str = "serving_default", seed: int = 0
 ) -> dict[str, list[Measured]]:
     """Measure a Keras file (in training mode) or one signature of a SavedModel folder."""
-    if path.suffix in (".keras", ".h5"):
+    if path.is_file():
         return measure_model(keras.models.load_model(path, compile=False), specs, seed)
-    loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the signature runs
-    signature = loaded.signatures[entry]
-    if specs is None:
-        arguments = signature.structured_input_signature[1]
-        specs = [InputSpec(name, tuple(spec.shape), spec.dtype.name) for name, spec in arguments.items()]
-    batch = make_batch(specs, seed)
-    variables = [(variable.name.removesuffix(":0"), variable) for variable in signature.variables]
-    return _step(lambda: signature(**batch), variables, seed)
+    if _is_tf1(path):
+        return _measure_tf1(path, specs, entry, seed)
+    loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the function runs
+    if entry in loaded.signatures:
+        function = loaded.signatures[entry]
+        if specs is None:
+            arguments = function.structured_input_signature[1]
+            specs = [InputSpec(name, tuple(spec.shape), spec.dtype.name) for name, spec in arguments.items()]
+        batch = make_batch(specs, seed)
+        call = functools.partial(function, **batch)
+    else:
+        function = getattr(loaded, entry).concrete_functions[0]
+        call = functools.partial(function, *make_batch(specs or (), seed).values())
+    return _step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
 
 
 def trainable_after_loading(path: Path) -> dict[str, bool]:
@@ -102,6 +110,51 @@ def make_batch(specs: Iterable[InputSpec], seed: int) -> dict[str, tf.Tensor]:
     return batch
 
 
+def _is_tf1(path: Path) -> bool:
+    """Whether the folder holds a bare TensorFlow 1 graph: TensorFlow 2 shows no variables of it."""
+    return not _meta_graph(path).HasField("object_graph_def")
+
+
+def _meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
+    file = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    return file.meta_graphs[0]
+
+
+def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed: int) -> dict[str, list[Measured]]:
+    """The same step in a TensorFlow 1 session."""
+    meta_graph = _meta_graph(path)
+    signature = meta_graph.signature_def[entry]
+    if specs is None:
+        specs = [
+            InputSpec(
+                name, tuple(max(dim.size, 0) or None for dim in info.tensor_shape.dim), tf.as_dtype(info.dtype).name
+            )
+            for name, info in signature.inputs.items()
+        ]
+    batch = make_batch(specs, seed)
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
+        tf.compat.v1.saved_model.load(session, list(meta_graph.meta_info_def.tags), str(path))
+        feeds = {signature.inputs[name].name: value.numpy() for name, value in batch.items()}
+        outputs = [graph.get_tensor_by_name(info.name) for info in signature.outputs.values()]
+        values = session.run(outputs, feeds)
+        random = np.random.default_rng(seed + 1)
+        floating = [(one, value) for one, value in zip(outputs, values, strict=True) if one.dtype.is_floating]
+        directions = [tf.constant(random.normal(size=value.shape), one.dtype) for one, value in floating]
+        variables = [one for one in tf.compat.v1.global_variables() if one.dtype.base_dtype.is_floating]
+        gradients: list[Any] = [None] * len(variables)
+        if floating:
+            gradients = tf.gradients([one for one, _ in floating], variables, grad_ys=directions)
+        return {
+            variable.name.removesuffix(":0"): [_judge(None if gradient is None else _run(session, gradient, feeds))]
+            for variable, gradient in zip(variables, gradients, strict=True)
+        }
+
+
+def _run(session: Any, gradient: tf.Tensor | tf.IndexedSlices, feeds: dict[str, Any]) -> Any:
+    return session.run(tf.convert_to_tensor(gradient), feeds)
+
+
 def _step(
     call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int
 ) -> dict[str, list[Measured]]:
@@ -131,10 +184,11 @@ def _project(outputs: Sequence[tf.Tensor], seed: int) -> tf.Tensor | None:
     return tf.add_n([tf.cast(term, tf.float64) for term in terms]) if terms else None
 
 
-def _judge(gradient: tf.Tensor | tf.IndexedSlices | None) -> Measured:
+def _judge(gradient: tf.Tensor | tf.IndexedSlices | np.ndarray | None) -> Measured:
     if gradient is None:
         return Measured("none", 0.0)
-    values = np.asarray(tf.convert_to_tensor(gradient), dtype=np.float64)
+    dense = tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+    values = np.asarray(dense, dtype=np.float64)
     if not np.isfinite(values).all():
         return Measured("nonfinite", 0.0)
     return Measured("flows" if values.any() else "zero", float(np.linalg.norm(values)))
