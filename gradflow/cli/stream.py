@@ -77,12 +77,14 @@ class Stderr:
 
     def closing(self, report: Report, *, shown: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""
-        from gradflow.report.headline import summary_line
+        from gradflow.report.headline import headline, summary_line
 
-        for model in report.models:
-            if model.error is not None and not shown:
-                self._say(f"{model.error.message}" + (f": {model.error.hint}" if model.error.hint else ""))
-        if not self.quiet and not shown:
+        if shown:
+            return
+        failed = [model for model in report.models if model.error is not None]
+        for model in failed if len(report.models) > 1 else []:
+            self._say(headline(model))
+        if failed or not self.quiet:
             self._say(summary_line(report))
 
     def _say(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradflow.findings import Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
+from gradflow.findings import Failure, Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
 from gradflow.report.wording import counted, safe
 
 _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
@@ -17,12 +17,7 @@ def headline(model: ModelReport) -> str:
 def statement(model: ModelReport) -> str:
     """``headline`` without the path."""
     if model.status is Status.FAILED:
-        failure = model.error
-        return (
-            f"could not be checked ({safe(failure.code)}): {safe(failure.message)}"
-            if failure
-            else "could not be checked"
-        )
+        return _refusal(model.error)
     causes = sum(_explains_trouble(model, finding) for finding in model.findings)
     parts = [_verdicts(model)]
     if causes:
@@ -38,6 +33,14 @@ def statement(model: ModelReport) -> str:
     if summary.unknown and summary.unknown == summary.weights - summary.frozen:
         text += f", verdicts unknown: {_why_unknown(model)}"
     return text
+
+
+def _refusal(failure: Failure | None) -> str:
+    """Cause and remedy in one line, which is never folded: it is what a script or a log shows."""
+    if failure is None:
+        return "could not be checked"
+    remedy = f"; {safe(failure.hint)}" if failure.hint else ""
+    return f"could not be checked ({safe(failure.code)}): {safe(failure.message)}{remedy}"
 
 
 def summary_line(report: Report) -> str:

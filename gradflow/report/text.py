@@ -59,11 +59,11 @@ def _storable(report: Report, encoding: str) -> Report:
 
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
     verdict = (f": {statement(model)}", _headline_style(model))
-    yield from fold(line((safe(model.path), "bold"), verdict), layout.width, 4)
+    words = line((safe(model.path), "bold"), verdict)
     if model.status is Status.FAILED:
-        if model.error and model.error.hint:
-            yield from fold(line("  ", ("hint: ", "bold"), safe(model.error.hint)), layout.width, 8)
+        yield words  # one line, whatever the width
         return
+    yield from fold(words, layout.width, 4)
     yield from origin_lines(model, layout)
     for block in _blocks(model, layout):
         if block:

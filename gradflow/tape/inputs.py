@@ -16,6 +16,7 @@ from gradflow.errors import InputError, UsageError
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Input
 from gradflow.options import InputSpec, Options
+from gradflow.tape.refusal import first_line
 
 T = TypeVar("T")
 
@@ -167,15 +168,15 @@ def _from_file(info: TensorInfo, spec: InputSpec) -> tuple[np.ndarray[Any, Any],
 
 
 def _refused(inputs: Sequence[TensorInfo], batch: Batch, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     tried = ", ".join(f"{item.name}={item.dtype}{list(item.shape)}" for item in batch.described)
-    hints = " ".join(_line(info, item.shape) for info, item in zip(inputs, batch.described, strict=True))
+    hints = " ".join(_line(info, info.shape or item.shape) for info, item in zip(inputs, batch.described, strict=True))
     return InputError(
-        f"the forward pass refuses the synthetic inputs ({tried}): {reason[:300]}",
-        f"give real ones, for example {hints}",
+        f"the forward pass refuses the inputs {tried}: {first_line(error)}", f"give others, such as {hints}"
     )
 
 
 def _line(info: TensorInfo, shape: Sequence[int | None]) -> str:
-    sizes = ",".join("1" if size is None else str(size) for size in shape)
+    if info.dtype == "string":
+        return f"--input {info.name}=@batch.npz:{info.name}"
+    sizes = ",".join("4" if size is None else str(size) for size in shape)
     return f"--input {info.name}={info.dtype}[{sizes}]"

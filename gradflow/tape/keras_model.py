@@ -18,14 +18,15 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.flow.graph import FlowGraph
+from gradflow.tape.refusal import keras_refusal
 from gradflow.tape.subject import Subject, Watched
 from gradflow.tape.trace import trace
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
-def load_keras(file: ModelFile) -> Any:
-    """Load a Keras file with ``safe_mode`` on and without compiling it.
+def load_keras(file: ModelFile, producer: str | None) -> Any:
+    """Load a Keras file, written by ``producer``, with ``safe_mode`` on and without compiling it.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
@@ -40,9 +41,10 @@ def load_keras(file: ModelFile) -> Any:
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
+            reason, hint = keras_refusal(error, producer)
+            writer = f" (written by {producer})" if producer else ""
             raise UnreadableError(
-                f"{file.path}: Keras {keras.__version__} cannot load it: {_reason(error)}",
-                "load it where it was saved and save it again with Keras 3",
+                f"{file.path}: Keras {keras.__version__} cannot load it{writer}: {reason}", hint
             ) from error
 
 
@@ -217,8 +219,3 @@ def _layer_finder(model: Any) -> Callable[[str], str | None]:
         return None
 
     return layer_of
-
-
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0][:300]}" if lines else type(error).__name__

@@ -13,6 +13,7 @@ from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.saved import lower_entry, scope_of
 from gradflow.tape.optimizer import revived_optimizers
+from gradflow.tape.refusal import first_line
 from gradflow.tape.subject import Subject, Watched
 
 
@@ -26,9 +27,8 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         with revived_optimizers():
             loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise UnreadableError(
-            f"{folder}: TensorFlow {tf.__version__} cannot load it: {reason[:300]}",
+            f"{folder}: TensorFlow {tf.__version__} cannot load it: {first_line(error)}",
             "--static reads the file without loading it",
         ) from error
     concrete = _concrete(loaded, entry)

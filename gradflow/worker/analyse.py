@@ -37,7 +37,7 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
         producer, freezers = _recorded(file)
-        subject = keras_subject(load_keras(file), producer, options.training, names, freezers)
+        subject = keras_subject(load_keras(file, producer), producer, options.training, names, freezers)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)

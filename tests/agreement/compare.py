@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from gradflow.findings import ModelReport, Role, Status, Variable, Verdict
-from tests.models.oracle import Measured
-from tests.models.plan import Plan
-from tests.models.planted import layer_of
+from tests.models.plan import Plan, layer_of
 from tests.models.truth import LEAVES_AT, REENTERS_AT, LayerTruth, expected, flatten
+
+if TYPE_CHECKING:
+    from tests.models.oracle import Measured  # imports TensorFlow
 
 NOISE = 1e-5
 """A gradient this much below the model's median is a mathematical zero: rounding decides whether it is exactly 0."""
 CODES = {"stop_gradient": "GF201", "sign": "GF301"}
 """The code of each kind of planted cut; GF202 for all others."""
 
-Oracle = Callable[[int], Mapping[str, list[Measured]]]
+Oracle = Callable[[int], "Mapping[str, list[Measured]]"]
 """Measures the same model with another seed."""
 
 

@@ -18,8 +18,11 @@ def report_on_model(model: Any, training: bool = True) -> ModelReport:
 
 def report_on_file(path: Path) -> ModelReport | Failure:
     """Analyse a file without the child process that the command line starts for each (5 s a model)."""
+    import keras
+
     from gradflow.worker.analyse import analyse_file
 
+    keras.backend.clear_session()  # as in the fresh process that the command line starts
     try:
         return analyse_file(str(path), Options())
     except GradflowError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,7 +61,7 @@ def test_the_path_is_made_of_edges_and_crosses_as_many_cuts_as_the_distance_says
             continue
         assert path[0] == int(key)
         assert path[-1] in outputs
-        steps = list(zip(path, path[1:], strict=False))
+        steps = list(pairwise(path))
         assert all(any((s, c) == step and k is not Edge.FILL for s, c, k in edges) for step in steps)
         assert _fewest_cuts([edge for edge in edges if edge[:2] in steps], [path[-1]], path[0]) is not None
 

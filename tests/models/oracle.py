@@ -61,6 +61,7 @@ def measure_file(
 ) -> dict[str, list[Measured]]:
     """Measure a Keras file (in training mode) or one signature of a SavedModel folder."""
     if path.is_file():
+        keras.backend.clear_session()  # ConvNeXt has weights that are named by a counter of the process
         return measure_model(keras.models.load_model(path, compile=False), specs, seed)
     if _is_tf1(path):
         return _measure_tf1(path, specs, entry, seed)

@@ -128,6 +128,14 @@ def choose_plan(chooser: Chooser, layers_only: bool = False) -> Plan:
     return replace(plan, frozen=_choose_frozen(chooser, plan))
 
 
+def layer_of(variable: str, plan_layers: frozenset[str]) -> str | None:
+    """The layer of the plan that owns a variable: ``submodel_n2/dense_norm_n4_norm/gamma`` is ``dense_norm_n4``'s."""
+    for segment in reversed(variable.split("/")[:-1]):
+        if segment.removesuffix("_norm") in plan_layers:
+            return segment.removesuffix("_norm")
+    return None
+
+
 @dataclass(slots=True)
 class _Names:
     """Names that are unique in the whole plan, so that a variable's name says which layer owns it."""

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from tests.models.plan import OPERATION_CUTS, WIDTH, Node, Plan, Ref
+from tests.models.plan import WIDTH, Node, Plan, Ref
 
 KINDS = ("keras", "h5", "export", "saved", "module")
 """``.keras``; ``.h5``; ``model.export()``; ``tf.saved_model.save()`` of the model, and of a ``tf.Module`` around it."""
@@ -25,7 +25,7 @@ Tensor = Any  # a KerasTensor while the model is built
 
 
 def build(plan: Plan, seed: int = 0) -> keras.Model:
-    """Make the model; every layer has the name that the plan gives it, perhaps with a suffix (see ``layer_of``)."""
+    """Make the model; layers have the names that the plan gives them, perhaps with a suffix (see ``plan.layer_of``)."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     made: dict[str, Any] = {}
@@ -54,19 +54,6 @@ def save(model: keras.Model, folder: Path, kind: str) -> Path:
     else:
         raise ValueError(f"{kind}: not one of {KINDS}")
     return path
-
-
-def layer_of(variable: str, plan_layers: frozenset[str]) -> str | None:
-    """The layer of the plan that owns a variable: ``submodel_n2/dense_norm_n4_norm/gamma`` is ``dense_norm_n4``'s."""
-    for segment in reversed(variable.split("/")[:-1]):
-        if segment.removesuffix("_norm") in plan_layers:
-            return segment.removesuffix("_norm")
-    return None
-
-
-def layers_only(plan: Plan) -> bool:
-    """Whether an ``.h5`` file can hold the plan: Keras 3 writes operations there, but cannot read them."""
-    return all(node.kind not in OPERATION_CUTS for part in (plan, *plan.submodels.values()) for node in part.nodes)
 
 
 class _Served(tf.Module):

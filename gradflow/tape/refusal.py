@@ -1,0 +1,59 @@
+"""An exception that Keras or TensorFlow raised in, one line for people out: the reason and the way around it."""
+
+from __future__ import annotations
+
+import re
+
+_IN_PYTHON = "and give the model to gradflow.inspect(model) in Python"
+_CLASS = re.compile(r"Could not locate (class|function) '([^']+)'")
+_INNERMOST = re.compile(r"Exception encountered: (.+)")
+_NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
+_LENGTH = 240
+
+
+def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
+    """Return why Keras does not load a file, and what to do.
+
+    The messages are those of Keras 3.3 to 3.15 (keras/src/saving/serialization_lib.py).
+    """
+    chain = _chain(error)
+    missing = _CLASS.search(chain)
+    if missing:
+        return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
+            f"load it with custom_objects={{{missing[2]!r}: ...}} {_IN_PYTHON}"
+        )
+    if "Lambda" in chain and "safe_mode" in chain:
+        return "it holds a Lambda layer, whose Python code is not run", (
+            f"if you trust the file, load it with safe_mode=False {_IN_PYTHON}"
+        )
+    return first_line(error), _way_out(producer)
+
+
+def first_line(error: Exception) -> str:
+    """The line of an error's text that says most."""
+    innermost = _INNERMOST.findall(str(error))
+    if innermost:
+        return _short(innermost[-1])
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not _NOISE.match(line)]
+    return _short(telling[0]) if telling else type(error).__name__
+
+
+def _way_out(producer: str | None) -> str:
+    if producer is not None and producer.startswith(("keras 1", "keras 2")):
+        return f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
+    return "load it where it was saved and save it again, or read its flags with --static"
+
+
+def _short(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip()
+    sentence = text.split(". ")[0].rstrip(".")
+    return sentence if len(sentence) <= _LENGTH else sentence[: _LENGTH - 3] + "..."
+
+
+def _chain(error: BaseException | None) -> str:
+    texts: list[str] = []
+    while error is not None and len(texts) < 10:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)
