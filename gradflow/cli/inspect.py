@@ -72,7 +72,7 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @_with_options
 @click.pass_context
-def inspect(context: click.Context, models: tuple[str, ...], **given: Any) -> None:
+def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
 
     MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless --fail-on is given;

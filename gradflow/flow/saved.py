@@ -29,8 +29,3 @@ def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[s
     start = arguments - len(entry.captured)
     variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
     return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])
-
-
-def scope_of(op: str) -> str | None:
-    """The layer that an exported op belongs to: its scopes without the model's own and without the op itself."""
-    return "/".join(op.split("/")[1:-1]) or None

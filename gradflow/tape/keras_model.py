@@ -85,7 +85,7 @@ def keras_subject(
         call=call,
         watched=watched,
         graph=graph,
-        layer_of=_layer_finder(model),
+        layers={layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)},
     )
 
 
@@ -204,18 +204,3 @@ def _seeds(layer: Any) -> list[Any]:
 def _id_limit(model: Any) -> int | None:
     sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
     return min(sizes) if sizes else None
-
-
-def _layer_finder(model: Any) -> Callable[[str], str | None]:
-    """Op name to layer: the innermost scope of the op's name that is called like a layer of the model."""
-    names = {layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)}
-
-    def layer_of(op: str) -> str | None:
-        for scope in reversed(op.split("/")[:-1]):
-            base, _, number = scope.rpartition("_")
-            for name in (scope, base if number.isdigit() else scope):
-                if name in names:
-                    return names[name]
-        return None
-
-    return layer_of

@@ -13,7 +13,6 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.saved import scope_of
 from gradflow.tape.subject import Subject, Watched
 from gradflow.tape.trace import trace
 
@@ -41,7 +40,7 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         return trace(call, batch, watched, selected)
 
     watched = tuple(_watched(module))
-    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, scope_of)
+    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, None)
 
 
 def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:

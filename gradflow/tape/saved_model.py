@@ -11,7 +11,7 @@ import tensorflow as tf
 from gradflow.errors import UnreadableError
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.saved import lower_entry, scope_of
+from gradflow.flow.saved import lower_entry
 from gradflow.tape.optimizer import revived_optimizers
 from gradflow.tape.refusal import first_line
 from gradflow.tape.subject import Subject, Watched
@@ -51,7 +51,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         call=_caller(loaded, entry),
         watched=watched,
         graph=graph,
-        layer_of=scope_of,
+        layers=None,
     )
 
 

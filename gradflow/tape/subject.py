@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,4 +33,5 @@ class Subject:
     watched: tuple[Watched, ...]
     graph: Callable[[Sequence[Any], Sequence[str]], FlowGraph | None]
     """The batch and the selected output names in, the graph of the same call out."""
-    layer_of: Callable[[str], str | None]
+    layers: Mapping[str, str] | None
+    """Path of every layer by its name; None where only the variables tell of layers."""

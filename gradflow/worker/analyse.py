@@ -13,6 +13,7 @@ from gradflow.files.saved_model import choose_entry, read_saved_model
 from gradflow.findings import Format, Mode, ModelReport, Role, Status, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
@@ -64,7 +65,10 @@ def analyse_subject(
         progress("trace")
         graph = subject.graph(batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
-    evidence = Evidence(stored, measured, graph, attributions, subject.layer_of, options.outputs)
+    layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
+    ops = graph.names if graph is not None else ()
+    layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
+    evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
     variables, findings = diagnose(evidence)
     return ModelReport(
         path=path,

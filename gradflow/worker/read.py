@@ -10,7 +10,8 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
 from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Status
 from gradflow.flow.attribute import attribute
-from gradflow.flow.saved import lower_entry, scope_of
+from gradflow.flow.saved import lower_entry
+from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
 
 
@@ -39,7 +40,9 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
 def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
     """Static verdicts of a SavedModel's entry from its graph."""
     graph = lower_entry(contents, entry, options.outputs)
-    evidence = Evidence(contents.variables, None, graph, attribute(graph), scope_of, options.outputs)
+    layers = variable_layers(variable.layer for variable in contents.variables)
+    layer_of = layer_finder(graph.names, layers, complete=False)
+    evidence = Evidence(contents.variables, None, graph, attribute(graph), layer_of, options.outputs)
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(
         Output(info.name, info.shape or (), info.dtype)

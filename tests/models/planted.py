@@ -180,7 +180,8 @@ _REALISED: dict[str, Callable[[Node, list[Tensor], dict[str, Any]], Tensor]] = {
     "add": _add,
     "multiply": _multiply,
     "stop_gradient": _operation(ops.stop_gradient),
-    "argmax": _operation(lambda x: ops.one_hot(ops.argmax(x, axis=-1), WIDTH)),
+    # Keras 3.12's argmax replaces negative zeros first; the gain puts an op there in every version.
+    "argmax": _operation(lambda x: ops.one_hot(ops.argmax(x, axis=-1), WIDTH), GAIN),
     "round": _operation(ops.round, GAIN),
     "floor": _operation(ops.floor, GAIN),
     "integer": _operation(lambda x: ops.cast(ops.cast(x, "int32"), "float32"), GAIN),

@@ -27,8 +27,9 @@ LEAVES_AT = {
 """The TensorFlow op type that a cut is named after."""
 REENTERS_AT = {"argmax": "OneHot", "integer": "Cast", "greater": "Cast", "top_k": "Cast", "quantise": "Cast"}
 """The op type where the data of a passage comes back; an Embedding's gather has no fixed name."""
-GAINED = ("round", "floor", "integer", "quantise")
-"""Cuts whose input is multiplied first: the product is a place of its own, which only this cut reads."""
+GAINED = ("argmax", "round", "floor", "integer", "quantise")
+"""Cuts whose input is multiplied first: the product is a place of its own, which only this cut reads, so it is
+outside the region that the gradient reaches even where the factor is inside."""
 
 
 @dataclass(frozen=True, slots=True)

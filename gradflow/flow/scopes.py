@@ -1,0 +1,55 @@
+"""Op names in, the layers that they belong to out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+_NUMBERED = re.compile(r"(.+)_\d+")
+_INNER = re.compile(r".*/(?:body|cond|then|else|branch\d+)/")
+
+
+def layer_finder(ops: Iterable[str], layers: Mapping[str, str], *, complete: bool) -> Callable[[str], str | None]:
+    """Return a function from an op's name to the layer it belongs to, None where it is the model's own.
+
+    Keras 3 traces with numbered scopes: layer ``dense`` runs as ``m_1/dense_1/MatMul``, and ``dense_1`` as
+    ``m_1/dense_1_2/MatMul``. Whether a graph is numbered is seen from the layers that are known.
+
+    Args:
+        ops: all op names of the graph.
+        layers: path of each known layer by its name.
+        complete: whether ``layers`` are all layers of the model; else only those that own variables, and a scope
+            that stands for none of them is taken for a layer too.
+    """
+    scopes = {scope for op in ops for scope in op.split("/")[:-1]}
+    plain = {match[1] for match in map(_NUMBERED.fullmatch, scopes) if match}
+    numbered = any(name not in scopes and name in plain for name in layers)
+
+    def named(scope: str) -> str:
+        match = _NUMBERED.fullmatch(scope) if numbered else None
+        return match[1] if match else scope
+
+    def known(op: str) -> str | None:
+        for scope in reversed(op.split("/")[:-1]):
+            for name in (named(scope), scope):
+                if name in layers:
+                    return layers[name]
+        return None
+
+    def guessed(op: str) -> str | None:
+        names = [named(scope) for scope in _INNER.sub("", op).split("/")[:-1]]
+        if names and names[0] not in layers:
+            names = names[1:]  # the model's own scope
+        return "/".join(names) or None
+
+    return known if complete else guessed
+
+
+def variable_layers(names: Iterable[str | None]) -> dict[str, str]:
+    """The layers that own variables, by each part of their paths: ``{"enc": "enc", "dense": "enc/dense"}``."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.split("/") if name else []
+        for length in range(1, len(parts) + 1):
+            found.setdefault(parts[length - 1], "/".join(parts[:length]))
+    return found
