@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence
 from gradflow.files.contents import StoredVariable
-from gradflow.findings import Cause, Verdict
+from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.rules import Rule, spec
@@ -20,6 +20,8 @@ _CODES = {
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
+_PATH_ENDS = 100
+"""Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _PLUMBING = frozenset(
     "_Arg Placeholder VarHandleOp VariableV2 ReadVariableOp Identity IdentityN PartitionedCall "
@@ -59,8 +61,22 @@ def simple(code: str) -> Cause:
 
 
 def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
-    """The names of the ops from the variable to the output, without what only passes a value on."""
-    return tuple(graph.names[node] for node in found.path if graph.ops[node] not in _PLUMBING)
+    """The names of the ops from the variable to the output, without what only passes a value on.
+
+    Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full paths of all
+    variables of a deep model would fill a hundred megabytes.
+    """
+    nodes = [node for node in found.path if graph.ops[node] not in _PLUMBING]
+    if len(nodes) <= 2 * _PATH_ENDS:
+        return tuple(graph.names[node] for node in nodes)
+    cuts = {cut.node for cut in found.causes}
+    path: list[str] = []
+    for place, node in enumerate(nodes):
+        if place < _PATH_ENDS or place >= len(nodes) - _PATH_ENDS or node in cuts:
+            path.append(graph.names[node])
+        elif path[-1] != LEFT_OUT:
+            path.append(LEFT_OUT)
+    return tuple(path)
 
 
 def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:

@@ -4,6 +4,7 @@ Source of the field names and their meaning: the JSON report, version 1 (README,
 """
 
 from gradflow.findings.types import (
+    LEFT_OUT,
     Cause,
     Confidence,
     Expectation,
@@ -26,6 +27,7 @@ from gradflow.findings.types import (
 )
 
 __all__ = [
+    "LEFT_OUT",
     "Cause",
     "Confidence",
     "Expectation",

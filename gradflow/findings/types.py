@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+LEFT_OUT = "..."
+"""Stands in a ``path`` for the ops in the middle of a very long one."""
+
 
 class Format(str, Enum):
     """What kind of file a model was read from (``memory``: an object given to the Python API)."""
@@ -121,7 +124,7 @@ class Variable:
     cuts_to_restore: int | None
     """Smallest number of cuts to remove; 0 where it flows, None where no path exists."""
     path: tuple[str, ...]
-    """Op names from the variable to an output along the fewest cuts; empty where it flows."""
+    """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it flows."""
 
 
 @dataclass(frozen=True, slots=True)

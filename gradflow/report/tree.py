@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.text import Text
 
-from gradflow.findings import Cause, ModelReport, Variable
+from gradflow.findings import LEFT_OUT, Cause, ModelReport, Variable
 from gradflow.report.lines import Page, fold, line
 from gradflow.report.wording import counted, safe
 
@@ -48,7 +48,8 @@ def draw(variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], 
         op = path[place]
         if place not in shown:
             until = next(later for later in range(place, len(path)) if later in shown)
-            lines += _row(glyphs.gap, "dim", [(counted(until - place, "more op"), "dim")], page)
+            words = "many more ops" if LEFT_OUT in path[place:until] else counted(until - place, "more op")
+            lines += _row(glyphs.gap, "dim", [(words, "dim")], page)
             place = until
             continue
         if op in cuts:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 _BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
+_GRADFLOW = "from gradflow.cli import main; main(prog_name='gradflow')"
 _WITHOUT_TENSORFLOW = ("--static", "--help", "--version", "/variables")
 
 
@@ -41,7 +42,7 @@ def examples(page: str) -> list[Example]:
 
 def run(command: str) -> tuple[str, int]:
     """Run ``gradflow ...`` in the root of the checkout; stdout and the exit code."""
-    tool = f'"{sys.executable}" -m gradflow'
+    tool = f'"{sys.executable}" -c "{_GRADFLOW}"'
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     line = re.sub(r"(^|\| )gradflow ", lambda match: f"{match[1]}{tool} ", command)
