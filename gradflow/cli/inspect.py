@@ -87,6 +87,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     for path in models:
         with stderr.progress(path) as stage:
             outcomes.append(inspect_path(path, options, stage))
+        stderr.remark(outcomes[-1].remark)
     tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
     report = Report(tool, tuple(outcome.model for outcome in outcomes))
     emit(report, given["format"], given["out"], show_all=given["show_all"], no_color=given["no_color"])

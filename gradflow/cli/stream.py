@@ -75,6 +75,11 @@ class Stderr:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
 
+    def remark(self, text: str) -> None:
+        """Say how a report came about, where that is unusual."""
+        if text and not self.quiet:
+            self._say(text)
+
     def closing(self, report: Report, *, shown: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""
         from gradflow.report.headline import headline, summary_line

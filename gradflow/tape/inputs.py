@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from gradflow.errors import InputError, UsageError
+from gradflow.errors import GradflowError, InputError, UsageError
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Input
 from gradflow.options import InputSpec, Options
@@ -65,7 +65,9 @@ def with_batch(
         batch = _draw(inputs, specs, options, attempt)
         try:
             return batch, run(batch)
-        except (tf.errors.OpError, ValueError, TypeError) as error:
+        except GradflowError:
+            raise
+        except Exception as error:  # a model's code can raise anything at all
             first_error = first_error or error
             better = _learn(attempt, error)
             if better is not None:

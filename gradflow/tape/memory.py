@@ -22,6 +22,11 @@ def memory_subject(model: Any, name: str, options: Options) -> Subject:
         InputError: its inputs are not recorded and none are given.
     """
     names = tuple(spec.name for spec in options.inputs)
+    if isinstance(model, keras.Model) and keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            f"{name}: Keras runs on {keras.backend.backend()} here, gradflow measures on TensorFlow",
+            "set KERAS_BACKEND=tensorflow before Keras is imported",
+        )
     if isinstance(model, keras.Model):
         return keras_subject(model, None, options.training, names)
     if isinstance(model, tf.Module):

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,12 +37,17 @@ _STAGES = {
 }
 
 
+_FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A model's report and the versions that made it; versions are None where TensorFlow was not used."""
 
     model: ModelReport
     tool: Tool
+    remark: str = ""
+    """Something that the user should know about how the report came about."""
 
 
 def inspect_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
@@ -54,18 +59,22 @@ def inspect_path(path: str, options: Options, progress: Progress = lambda _: Non
         if options.static:
             return Outcome(read(path, options), plain)
         format = recognise(path).format
-        try:
-            return _run(path, options, progress, {})
-        except KilledError:
-            # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on machines with AVX-512.
-            progress("died; trying once more without oneDNN")
-            return _run(path, options, progress, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+        return _run_twice(path, options, progress)
     except GradflowError as error:
         return Outcome(failed(path, error, mode, format), plain)
 
 
-class KilledError(CrashedError):
-    """The child was ended by a signal."""
+class StepCrashedError(CrashedError):
+    """The child died of a fault in native code during the gradient step."""
+
+
+def _run_twice(path: str, options: Options, progress: Progress) -> Outcome:
+    try:
+        return _run(path, options, progress, {})
+    except StepCrashedError as error:
+        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512.
+        outcome = _run(path, options, progress, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+        return replace(outcome, remark=f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)")
 
 
 def _run(path: str, options: Options, progress: Progress, environment: Mapping[str, str]) -> Outcome:
@@ -82,7 +91,8 @@ def _run(path: str, options: Options, progress: Progress, environment: Mapping[s
                     "give it longer with --timeout SECONDS",
                 ) from None
             if line is None:
-                kind = KilledError if child.wait() < 0 else CrashedError
+                faulted = stage == "step" and -child.wait() in _FAULTS
+                kind = StepCrashedError if faulted else CrashedError
                 raise kind(f"{path}: {_death(child)} while {_STAGES[stage]}", _last_words(log, options))
             if "stage" in line:
                 stage = line["stage"]
