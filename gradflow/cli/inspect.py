@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from gradflow.cli.stream import Stderr, emit
+from gradflow.cli.ending import orderly_end
+from gradflow.cli.stream import CommandError, Stderr, emit
 from gradflow.errors import UsageError
 from gradflow.findings import Report, Severity, Status
 from gradflow.options import Options, parse_inputs
@@ -40,7 +41,11 @@ _OPTIONS = (
         "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Where the model leaves it open."
     ),
     click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the inputs and the objective."
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        show_default=True,
+        help="Of the inputs and the objective.",
     ),
     click.option(
         "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
@@ -48,7 +53,7 @@ _OPTIONS = (
     click.option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(0, min_open=True),
+        type=click.FloatRange(0, 604800, min_open=True),
         default=600.0,
         show_default=True,
         help="Give a model up after this long.",
@@ -81,11 +86,11 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     try:
         options = _options(given)
     except UsageError as error:
-        raise click.UsageError(f"{error.message}: {error.hint}") from error
+        raise CommandError(f"{error.message}: {error.hint}") from error
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
     for path in models:
-        with stderr.progress(path) as stage:
+        with orderly_end(), stderr.progress(path) as stage:
             outcomes.append(inspect_path(path, options, stage))
         stderr.remark(outcomes[-1].remark)
     tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)

@@ -18,8 +18,18 @@ _PIPED_WIDTH = 100
 """Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
 
 
+class CommandError(click.ClickException):
+    """An option that cannot be kept; click's own exit code would be 1, our word for findings."""
+
+    exit_code = 2
+
+
 def emit(report: Report, format: str, out: str | None, *, show_all: bool, no_color: bool) -> None:
-    """Write ``report`` to the file ``out``, or to stdout."""
+    """Write ``report`` to the file ``out``, or to stdout.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
     to_terminal = out is None and sys.stdout.isatty()
     # Imported where they are needed: a run that writes JSON never pays for rich.
     if format == "json":
@@ -36,17 +46,13 @@ def emit(report: Report, format: str, out: str | None, *, show_all: bool, no_col
             show_all=show_all,
             encoding="utf-8" if out is not None else sys.stdout.encoding or "utf-8",
         )
-    if out is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    path = Path(out)
-    partial = path.with_name(path.name + ".part")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)  # whole or not at all
+        if out is None:
+            _to_stdout(text)
+        else:
+            _to_file(text, Path(out))
     except OSError as error:
-        raise click.UsageError(f"-o {out}: cannot be written: {error.strerror}") from error
+        raise CommandError(f"{out or 'stdout'}: cannot be written: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,33 @@ class Stderr:
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"gradflow: {_printable(text)}\n")
+
+
+def _to_stdout(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would be written, and fail, once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # the reader, a pager or head, has seen enough
+            raise
+
+
+def _to_file(text: str, path: Path) -> None:
+    """Write a file whole or not at all; what is no regular file (a pipe, /dev/stdout) is written to, not replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    target = path.resolve()  # a link stays a link
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _printable(text: str) -> str:

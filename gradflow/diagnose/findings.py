@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, simple, visible_path
 from gradflow.diagnose.evidence import Evidence
-from gradflow.files.contents import StoredVariable
-from gradflow.files.saved_model import parameter_count
+from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 
 _WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})

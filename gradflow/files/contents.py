@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,3 +31,8 @@ class StoredVariable:
     trainable: bool
     frozen_by: str | None
     """The outermost layer whose ``trainable=False`` covers it, where the file knows."""
+
+
+def parameter_count(shape: tuple[int | None, ...]) -> int:
+    """Number of entries of a variable; 0 where a dimension is unknown."""
+    return math.prod(size or 0 for size in shape)

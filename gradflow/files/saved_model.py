@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import StoredVariable
-from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
+from gradflow.files.dtypes import dtype_name
 from gradflow.files.proto import message
+from gradflow.files.saved_variables import object_variables, read_shape, tf1_variables
 from gradflow.findings import Role
 
 _INIT_OP = "__saved_model_init_op"
 _PREFERRED = ("serving_default", "serve", "__call__", "call")
-_OPTIMIZER_IDENTIFIERS = ("optimizer",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +79,13 @@ def read_saved_model(folder: Path) -> SavedModelContents:
     graph = next((graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags), saved.meta_graphs[0])
     version = graph.meta_info_def.tensorflow_version
     if len(graph.object_graph_def.nodes):
-        names, variables = _object_variables(graph.object_graph_def)
+        names, variables = object_variables(graph.object_graph_def)
         entries = tuple(_entries(graph, names))
         captured = {name for entry in entries for name in entry.captured if name}
         variables = tuple(variable for variable in variables if _is_listed(variable, captured))
         graph_variables: Mapping[str, str] = {}
     else:
-        variables, graph_variables = _graph_variables(graph)
+        variables, graph_variables = tf1_variables(graph)
         entries = tuple(_signature(graph, name, None, ()) for name in sorted(graph.signature_def) if name != _INIT_OP)
     return SavedModelContents(
         producer=f"tensorflow {version}" if version else None,
@@ -198,127 +197,8 @@ def _argument_shape(function: Any, number: int) -> tuple[int | None, ...] | None
     if number not in function.arg_attr or "_output_shapes" not in function.arg_attr[number].attr:
         return None
     shapes = function.arg_attr[number].attr["_output_shapes"].list.shape
-    return _shape(shapes[0]) if shapes else None
+    return read_shape(shapes[0]) if shapes else None
 
 
 def _tensor(name: str, info: Any) -> TensorInfo:
-    return TensorInfo(name, dtype_name(info.dtype), _shape(info.tensor_shape))
-
-
-def _shape(shape: Any) -> tuple[int | None, ...] | None:
-    if shape.unknown_rank:
-        return None
-    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
-
-
-def _object_variables(objects: Any) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
-    """Variable names by object number, and the variables that are part of the model, each once."""
-    paths = _object_paths(objects)
-    tracked = _tracked_lists(objects)
-    found: dict[int, StoredVariable] = {}
-    captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
-    for number, node in enumerate(objects.nodes):
-        if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
-            found[number] = _stored(node.variable, paths.get(number, ()), tracked.get(number))
-    by_name: dict[str, list[int]] = {}
-    for number, variable in found.items():
-        by_name.setdefault(variable.name, []).append(number)
-    for name, numbers in by_name.items():
-        if len(numbers) == 1:
-            continue
-        for number in numbers:
-            found[number] = replace(found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}")
-    return {number: variable.name for number, variable in found.items()}, tuple(found.values())
-
-
-def _is_own(path: tuple[str, ...] | None) -> bool:
-    """Whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no optimizer."""
-    return path is not None and "_all_variables" not in path
-
-
-def _object_paths(objects: Any) -> dict[int, tuple[str, ...]]:
-    """The shortest way to each object from the root, not through an optimizer; breadth first."""
-    paths: dict[int, tuple[str, ...]] = {0: ()}
-    queue = [0]
-    for number in queue:
-        for child in objects.nodes[number].children:
-            target = child.node_id
-            if target in paths or not 0 <= target < len(objects.nodes):
-                continue
-            node = objects.nodes[target]
-            if node.HasField("user_object") and node.user_object.identifier in _OPTIMIZER_IDENTIFIERS:
-                continue
-            paths[target] = (*paths[number], child.local_name)
-            queue.append(target)
-    return paths
-
-
-def _tracked_lists(objects: Any) -> dict[int, bool]:
-    """What the root's own lists of trainable and non-trainable variables say, by object number."""
-    tracked: dict[int, bool] = {}
-    lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
-    if "trainable_variables" not in lists or "non_trainable_variables" not in lists:
-        return tracked
-    for name, trainable in (("non_trainable_variables", False), ("trainable_variables", True)):
-        for child in lists[name].children:
-            tracked[child.node_id] = trainable
-    return tracked
-
-
-def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None) -> StoredVariable:
-    name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
-    dtype = dtype_name(variable.dtype)
-    role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
-    return StoredVariable(
-        name=name,
-        layer=name.rpartition("/")[0] or None,
-        shape=_shape(variable.shape) or (),
-        dtype=dtype,
-        role=role,
-        trainable=role is Role.WEIGHT and tracked is not False,
-        frozen_by=None,
-    )
-
-
-def _graph_variables(graph: Any) -> tuple[tuple[StoredVariable, ...], Mapping[str, str]]:
-    """TF1: the variables are nodes of the graph; those to be trained are in a collection of that name."""
-    trainable = _trainable_collection(graph)
-    found: list[StoredVariable] = []
-    nodes: dict[str, str] = {}
-    for node in graph.graph_def.node:
-        if node.op not in ("VariableV2", "Variable", "VarHandleOp"):
-            continue
-        dtype = dtype_name(node.attr["dtype"].type)
-        is_weight = dtype in FLOATING_NAMES and (trainable is None or node.name in trainable)
-        nodes[node.name] = node.name
-        found.append(
-            StoredVariable(
-                name=node.name,
-                layer=node.name.rpartition("/")[0] or None,
-                shape=_shape(node.attr["shape"].shape) or (),
-                dtype=dtype,
-                role=Role.WEIGHT if is_weight else Role.STATE,
-                trainable=is_weight,
-                frozen_by=None,
-            )
-        )
-    return tuple(found), nodes
-
-
-def _trainable_collection(graph: Any) -> set[str] | None:
-    if "trainable_variables" not in graph.collection_def:
-        return None
-    names = set()
-    for raw in graph.collection_def["trainable_variables"].bytes_list.value:
-        definition = message("VariableDef")()
-        try:
-            definition.ParseFromString(raw)
-        except Exception:  # protobuf's DecodeError; without the collection every floating variable is a weight
-            return None
-        names.add(definition.variable_name.removesuffix(":0"))
-    return names
-
-
-def parameter_count(shape: tuple[int | None, ...]) -> int:
-    """Number of entries of a variable; 0 where a dimension is unknown."""
-    return math.prod(size or 0 for size in shape)
+    return TensorInfo(name, dtype_name(info.dtype), read_shape(info.tensor_shape))

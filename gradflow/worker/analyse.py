@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradflow.diagnose import Evidence, Measurement, diagnose, summarize
+from gradflow.diagnose import Evidence, Measurement
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
-from gradflow.findings import Format, Mode, ModelReport, Role, Status, Verdict
+from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.scopes import layer_finder, variable_layers
@@ -20,6 +20,7 @@ from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
+from gradflow.worker.outcome import analyzed
 from gradflow.worker.read import report_saved_model
 
 Progress = Callable[[str], None]
@@ -69,22 +70,7 @@ def analyse_subject(
     ops = graph.names if graph is not None else ()
     layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
     evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
-    variables, findings = diagnose(evidence)
-    return ModelReport(
-        path=path,
-        format=format,
-        producer=subject.producer,
-        entry=subject.entry,
-        mode=Mode.TAPE,
-        status=Status.ANALYZED,
-        error=None,
-        inputs=batch.described,
-        outputs=outputs,
-        variables=variables,
-        findings=findings,
-        expectations=(),
-        summary=summarize(variables),
-    )
+    return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
 
 
 def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:

@@ -44,7 +44,7 @@ def answer(path: str, options: Options, pipe: TextIO) -> None:
     try:
         model = analyse_file(path, options, lambda stage: send(stage=stage))
     except GradflowError as error:
-        from gradflow.worker.read import failed
+        from gradflow.worker.outcome import failed
 
         model = failed(path, error, Mode.TAPE)
     send(report=encode(model), tool=encode(tool()))

@@ -23,7 +23,8 @@ from gradflow.findings import Format, Mode, ModelReport, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 from gradflow.version import VERSION
-from gradflow.worker.read import failed, read
+from gradflow.worker.outcome import failed
+from gradflow.worker.read import read
 
 Progress = Callable[[str], None]
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from gradflow.diagnose import Evidence, diagnose, summarize
-from gradflow.errors import GradflowError, UsageError
+from gradflow.diagnose import Evidence
+from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
-from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Status
+from gradflow.findings import Format, Input, Mode, ModelReport, Output
 from gradflow.flow.attribute import attribute
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
+from gradflow.worker.outcome import analyzed
 
 
 def read(path: str, options: Options) -> ModelReport:
@@ -34,7 +35,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
         raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
     stored = read_keras(file)
     evidence = Evidence(stored.variables, None, None, {}, lambda _: None, options.outputs)
-    return _report(path, file.format, stored.producer, None, evidence, (), ())
+    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
 
 
 def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
@@ -49,50 +50,4 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
     )
-    return _report(path, Format.SAVED_MODEL, contents.producer, entry.name, evidence, inputs, outputs)
-
-
-def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:
-    """The report of a model that could not be checked."""
-    return ModelReport(
-        path=path,
-        format=format,
-        producer=None,
-        entry=None,
-        mode=mode,
-        status=Status.FAILED,
-        error=Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint),
-        inputs=(),
-        outputs=(),
-        variables=(),
-        findings=(),
-        expectations=(),
-        summary=summarize(()),
-    )
-
-
-def _report(
-    path: str,
-    format: Format,
-    producer: str | None,
-    entry: str | None,
-    evidence: Evidence,
-    inputs: tuple[Input, ...],
-    outputs: tuple[Output, ...],
-) -> ModelReport:
-    variables, findings = diagnose(evidence)
-    return ModelReport(
-        path=path,
-        format=format,
-        producer=producer,
-        entry=entry,
-        mode=Mode.STATIC,
-        status=Status.ANALYZED,
-        error=None,
-        inputs=inputs,
-        outputs=outputs,
-        variables=variables,
-        findings=findings,
-        expectations=(),
-        summary=summarize(variables),
-    )
+    return analyzed(path, Format.SAVED_MODEL, contents.producer, entry.name, Mode.STATIC, evidence, inputs, outputs)

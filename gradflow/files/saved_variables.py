@@ -1,0 +1,129 @@
+"""The object graph of a TF2 file, or the nodes of a TF1 graph, in; the model's variables out, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gradflow.files.contents import StoredVariable
+from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
+from gradflow.files.proto import message
+from gradflow.findings import Role
+
+_OPTIMIZER_IDENTIFIERS = ("optimizer",)
+
+
+def object_variables(objects: Any) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
+    """Variable names by object number, and the variables that are part of the model, each once."""
+    paths = _object_paths(objects)
+    tracked = _tracked_lists(objects)
+    found: dict[int, StoredVariable] = {}
+    captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
+    for number, node in enumerate(objects.nodes):
+        if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
+            found[number] = _stored(node.variable, paths.get(number, ()), tracked.get(number))
+    by_name: dict[str, list[int]] = {}
+    for number, variable in found.items():
+        by_name.setdefault(variable.name, []).append(number)
+    for name, numbers in by_name.items():
+        if len(numbers) == 1:
+            continue
+        for number in numbers:
+            found[number] = replace(found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}")
+    return {number: variable.name for number, variable in found.items()}, tuple(found.values())
+
+
+def _is_own(path: tuple[str, ...] | None) -> bool:
+    """Whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no optimizer."""
+    return path is not None and "_all_variables" not in path
+
+
+def _object_paths(objects: Any) -> dict[int, tuple[str, ...]]:
+    """The shortest way to each object from the root, not through an optimizer; breadth first."""
+    paths: dict[int, tuple[str, ...]] = {0: ()}
+    queue = [0]
+    for number in queue:
+        for child in objects.nodes[number].children:
+            target = child.node_id
+            if target in paths or not 0 <= target < len(objects.nodes):
+                continue
+            node = objects.nodes[target]
+            if node.HasField("user_object") and node.user_object.identifier in _OPTIMIZER_IDENTIFIERS:
+                continue
+            paths[target] = (*paths[number], child.local_name)
+            queue.append(target)
+    return paths
+
+
+def _tracked_lists(objects: Any) -> dict[int, bool]:
+    """What the root's own lists of trainable and non-trainable variables say, by object number."""
+    tracked: dict[int, bool] = {}
+    lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
+    if "trainable_variables" not in lists or "non_trainable_variables" not in lists:
+        return tracked
+    for name, trainable in (("non_trainable_variables", False), ("trainable_variables", True)):
+        for child in lists[name].children:
+            tracked[child.node_id] = trainable
+    return tracked
+
+
+def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None) -> StoredVariable:
+    name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
+    dtype = dtype_name(variable.dtype)
+    role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
+    return StoredVariable(
+        name=name,
+        layer=name.rpartition("/")[0] or None,
+        shape=read_shape(variable.shape) or (),
+        dtype=dtype,
+        role=role,
+        trainable=role is Role.WEIGHT and tracked is not False,
+        frozen_by=None,
+    )
+
+
+def tf1_variables(graph: Any) -> tuple[tuple[StoredVariable, ...], Mapping[str, str]]:
+    """TF1: the variables are nodes of the graph; those to be trained are in a collection of that name."""
+    trainable = _trainable_collection(graph)
+    found: list[StoredVariable] = []
+    nodes: dict[str, str] = {}
+    for node in graph.graph_def.node:
+        if node.op not in ("VariableV2", "Variable", "VarHandleOp"):
+            continue
+        dtype = dtype_name(node.attr["dtype"].type)
+        is_weight = dtype in FLOATING_NAMES and (trainable is None or node.name in trainable)
+        nodes[node.name] = node.name
+        found.append(
+            StoredVariable(
+                name=node.name,
+                layer=node.name.rpartition("/")[0] or None,
+                shape=read_shape(node.attr["shape"].shape) or (),
+                dtype=dtype,
+                role=Role.WEIGHT if is_weight else Role.STATE,
+                trainable=is_weight,
+                frozen_by=None,
+            )
+        )
+    return tuple(found), nodes
+
+
+def _trainable_collection(graph: Any) -> set[str] | None:
+    if "trainable_variables" not in graph.collection_def:
+        return None
+    names = set()
+    for raw in graph.collection_def["trainable_variables"].bytes_list.value:
+        definition = message("VariableDef")()
+        try:
+            definition.ParseFromString(raw)
+        except Exception:  # protobuf's DecodeError; without the collection every floating variable is a weight
+            return None
+        names.add(definition.variable_name.removesuffix(":0"))
+    return names
+
+
+def read_shape(shape: Any) -> tuple[int | None, ...] | None:
+    """A TensorShapeProto's sizes, None for an unknown one; None in all where the rank is unknown."""
+    if shape.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
