@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from tensorflow.python.framework import ops
 
+from gradflow.flow.rules import Rule, known_ops, spec
+
 T = TypeVar("T")
 
 _MISSING = (
@@ -19,15 +21,22 @@ _MISSING = (
     re.compile(r"No gradient defined for operation.*\(op type: (\w+)\)", re.DOTALL),
 )
 _DISABLED = "PreventGradient"
+_STAND_INS = (Rule.UNREGISTERED, Rule.DISABLED)
 
 
 def without_lookup_errors(step: Callable[[], T]) -> T:
-    """Run ``step``; each op type for which TensorFlow raises LookupError gets a gradient of None meanwhile.
+    """Run ``step`` while each op type for which TensorFlow would raise LookupError has a gradient of None.
 
     One such op loses the whole ``tape.gradient`` call otherwise, and with it the verdicts of all other variables.
+    The types that the op table knows are registered beforehand: a While whose gradient was given up half-way is left
+    rewritten (tensorflow/python/ops/while_v2.py) and fails for good. Others are added as TensorFlow names them.
     """
     seen: set[str] = set()
     with _restored() as entries:
+        for op in known_ops():
+            known = spec(op)
+            if known is not None and known.rule in _STAND_INS and (op == _DISABLED or op not in entries):
+                entries[op] = _STAND_IN
         while True:
             try:
                 return step()
@@ -36,7 +45,7 @@ def without_lookup_errors(step: Callable[[], T]) -> T:
                 if missing is None or missing in seen:
                     raise
                 seen.add(missing)
-                entries[missing] = {"type": _no_gradient, "location": "gradflow"}
+                entries[missing] = _STAND_IN
 
 
 def _op_type(error: LookupError) -> str | None:
@@ -52,6 +61,9 @@ def _op_type(error: LookupError) -> str | None:
 
 def _no_gradient(op: Any, *_: Any) -> list[None]:
     return [None] * len(op.inputs)
+
+
+_STAND_IN = {"type": _no_gradient, "location": "gradflow"}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gradflow.findings import ModelReport, Role, Status, Variable, Verdict
 from tests.models.plan import Plan, layer_of
-from tests.models.truth import LEAVES_AT, REENTERS_AT, LayerTruth, expected, flatten
+from tests.models.truth import LEAVES_AT, REENTERS_AT, LayerTruth, flatten
 
 if TYPE_CHECKING:
     from tests.models.oracle import Measured  # imports TensorFlow
@@ -85,9 +85,13 @@ def compare_with_tape(report: ModelReport, oracle: Oracle) -> Score:
 
 
 def compare_with_plan(
-    report: ModelReport, plan: Plan, tape: Mapping[str, list[Measured]], freezing: Freezing = Freezing.OWNERS
+    report: ModelReport,
+    plan: Plan,
+    truths: Mapping[str, LayerTruth],
+    tape: Mapping[str, list[Measured]],
+    freezing: Freezing = Freezing.OWNERS,
 ) -> Score:
-    """Hold verdicts, causes, cuts to restore and frozen flags against the plan that the model was made from.
+    """Hold verdicts, causes, cuts to restore and frozen flags against ``truths``, which are those of ``plan``.
 
     A planted path whose values die on the way (``zero`` where the plan says ``flows``) is accepted only where the
     bare tape saw a zero or noise as well.
@@ -96,7 +100,6 @@ def compare_with_plan(
     if report.status is not Status.ANALYZED:
         score.complaints.append(f"not analysed: {report.error}")
         return score
-    truths = expected(plan)
     scale = _median(one.norm for many in tape.values() for one in many if one.verdict == "flows")
     behind: dict[str, set[str]] = {layer: set() for layer in truths}
     wrong: set[str] = set()
@@ -158,7 +161,7 @@ def _cause_problems(
     for layer, truth in truths.items():
         for cut in truth.causes:
             planted.setdefault(cut, set()).update(behind[layer])
-    reported: dict[str, tuple[tuple[str | None, ...], set[str]]] = {}
+    reported: dict[str, tuple[tuple[str, str | None, str | None], set[str]]] = {}
     for variable in report.variables:
         if variable.role is not Role.WEIGHT or variable.verdict is Verdict.FLOWS:
             continue
@@ -166,7 +169,7 @@ def _cause_problems(
             if cause.op is not None and cause.code != "GF303":
                 kind = (cause.code, cause.op_type, cause.reenters_at and _op_type(cause.reenters_at))
                 reported.setdefault(cause.op, (kind, set()))[1].add(variable.name)
-    wanted = Counter(
+    wanted: Counter[tuple[str, str | None, frozenset[str]]] = Counter(
         (CODES.get(nodes[cut].kind, "GF202"), LEAVES_AT[nodes[cut].kind], frozenset(names))
         for cut, names in planted.items()
     )

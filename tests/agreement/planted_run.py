@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from gradflow.findings import Failure
 from tests.agreement.compare import Freezing, Score, compare_with_plan, compare_with_tape
 from tests.agreement.subject import report_on_file, report_on_model
-from tests.models.oracle import measure_file, measure_model
-from tests.models.plan import Plan
+from tests.models.oracle import measure_file, measure_model, trainable_after_loading
+from tests.models.plan import Plan, layer_of
 from tests.models.planted import build, save
+from tests.models.truth import LayerTruth, expected
 
 FREEZING = {
     "memory": Freezing.OWNERS,
@@ -21,8 +23,8 @@ FREEZING = {
     "module": Freezing.LOST,
 }
 LOSES_FREEZING = ("attention",)
-"""Kinds of layers that come back trainable from a Keras file although their config says ``trainable: false``
-(MultiHeadAttention, Keras 3.12 to 3.15: its inner layers are made anew when it is built)."""
+"""Layers that Keras itself brings back trainable from a file that says ``trainable: false``: MultiHeadAttention makes
+its inner layers anew when it is built (Keras 3.12 to 3.15). gradflow must then say what an optimizer would do."""
 
 
 def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
@@ -31,6 +33,7 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
     A weight counts as agreed only where both agree.
     """
     model = build(plan)
+    truths = expected(plan)
     if folder is None:
         report = report_on_model(model)
         with_tape = compare_with_tape(report, lambda seed: measure_model(model, seed=seed))
@@ -43,10 +46,10 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
             return Score(models=1, complaints=[f"not analysed: {found.message}"])
         report = found
         tape = measure_file(path)
+        if kind in ("keras", "h5"):
+            truths = _as_keras_reads_it(plan, truths, path)
         with_tape = compare_with_tape(report, lambda seed: tape if seed == 0 else measure_file(path, seed=seed))
-    if kind in ("keras", "h5"):
-        plan = _as_keras_reads_it(plan)
-    with_plan = compare_with_plan(report, plan, tape, FREEZING[kind])
+    with_plan = compare_with_plan(report, plan, truths, tape, FREEZING[kind])
     if with_plan.weights != with_tape.weights:
         with_plan.complaints.append(f"{with_tape.weights} weights reported, {with_plan.weights} planted")
     return Score(
@@ -58,8 +61,14 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
     )
 
 
-def _as_keras_reads_it(plan: Plan) -> Plan:
-    """The plan without the flags that Keras itself loses on the way through a file."""
+def _as_keras_reads_it(plan: Plan, truths: Mapping[str, LayerTruth], path: Path) -> dict[str, LayerTruth]:
+    """The truth without the flags that Keras itself loses on the way through a file."""
     everywhere = [*plan.nodes, *(node for inner in plan.submodels.values() for node in inner.nodes)]
-    lost = {node.layer for node in everywhere if node.kind in LOSES_FREEZING}
-    return replace(plan, frozen=plan.frozen - lost)
+    forgetful = {node.layer for node in everywhere if node.kind in LOSES_FREEZING}
+    updated = {
+        layer_of(name, frozenset(truths)) for name, is_updated in trainable_after_loading(path).items() if is_updated
+    }
+    return {
+        layer: replace(truth, frozen=False, frozen_by=None) if layer in forgetful & updated else truth
+        for layer, truth in truths.items()
+    }

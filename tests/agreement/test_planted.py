@@ -55,5 +55,5 @@ def test_comparison_notices_a_wrong_plan() -> None:
     other = next(plan for plan in map(seeded_plan, range(1, 100)) if expected(plan).keys() != expected(cut).keys())
     model = build(other)
     report = report_on_model(model)
-    assert compare_with_plan(report, cut, measure_model(model)).complaints
+    assert compare_with_plan(report, cut, expected(cut), measure_model(model)).complaints
     assert compare_with_tape(report, lambda seed: measure_model(build(cut), seed=seed)).complaints

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gradflow.findings import Failure, ModelReport
 from tests.agreement.compare import Score, compare_with_tape
 from tests.agreement.subject import report_on_file
+
+if TYPE_CHECKING:
+    from tests.models.oracle import InputSpec  # imports TensorFlow
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -46,10 +50,10 @@ def run_real_model(path: Path) -> Score | str:
     return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed))
 
 
-def _specs(report: ModelReport) -> list[object]:
+def _specs(report: ModelReport) -> list[InputSpec]:
     from tests.models.oracle import InputSpec
 
-    specs: list[object] = []
+    specs = []
     for entry in report.inputs:
         drawn = INTEGERS.search(entry.source)
         specs.append(InputSpec(entry.name, entry.shape, entry.dtype, int(drawn[1]) + 1 if drawn else 2))

@@ -81,6 +81,7 @@ def measure_file(
 
 def trainable_after_loading(path: Path) -> dict[str, bool]:
     """Which variables of a Keras file an optimizer would update, by path."""
+    keras.backend.clear_session()
     model = keras.models.load_model(path, compile=False)
     updated = {id(variable) for variable in model.trainable_variables}
     return {variable.path: id(variable) in updated for variable in model.variables}

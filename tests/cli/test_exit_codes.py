@@ -1,0 +1,74 @@
+"""0: fine, 1: something as bad as --fail-on, 2: something could not be checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import gradflow
+from gradflow.cli.inspect import exit_code
+from gradflow.findings import Severity
+from tests.cli.command import CUT, FROZEN, HEALTHY, inspect, static
+
+MISSING = "no/such/model.keras"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([HEALTHY], 0),
+        ([CUT], 0),
+        ([CUT, "--fail-on", "error"], 1),
+        ([CUT, "--fail-on", "warning"], 1),
+        ([CUT, "--fail-on", "error", "--exit-zero"], 0),
+        ([HEALTHY, "--fail-on", "warning"], 0),
+        ([FROZEN, "--fail-on", "warning"], 0),
+        ([HEALTHY, CUT, "--fail-on", "error"], 1),
+        ([MISSING], 2),
+        ([MISSING, "--exit-zero"], 2),
+        ([CUT, MISSING], 2),
+        ([CUT, MISSING, "--fail-on", "error"], 2),
+        ([MISSING, CUT, "--fail-on", "error", "--exit-zero"], 2),
+        ([CUT, "--fail-on", "error", "--output", "nope"], 2),
+    ],
+)
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_the_exit_code(arguments: list[str], code: int, format: str) -> None:
+    assert static(*arguments, "--format", format).code == code
+
+
+@pytest.mark.parametrize(
+    ("severity", "fail_on", "code"),
+    [
+        (Severity.ERROR, "error", 1),
+        (Severity.ERROR, "warning", 1),
+        (Severity.WARNING, "error", 0),
+        (Severity.WARNING, "warning", 1),
+        (Severity.NOTE, "warning", 0),
+        (Severity.ERROR, None, 0),
+    ],
+)
+def test_what_is_as_bad_as_fail_on(severity: Severity, fail_on: str | None, code: int) -> None:
+    report = gradflow.inspect(CUT, static=True)
+    [model] = report.models
+    findings = tuple(replace(finding, severity=severity) for finding in model.findings)
+    assert findings
+
+    report = replace(report, models=(replace(model, findings=findings),))
+
+    assert exit_code(report, fail_on, exit_zero=False) == code
+    assert exit_code(report, fail_on, exit_zero=True) == 0
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("arguments", "code"), [([CUT], 0), ([CUT, "--fail-on", "error"], 1), ([MISSING, CUT], 2)])
+def test_the_exit_code_of_a_step(arguments: list[str], code: int) -> None:
+    assert inspect(*arguments).code == code
+
+
+def test_a_failure_does_not_lose_the_other_models() -> None:
+    done = static(MISSING, CUT)
+
+    assert f"{MISSING}: could not be checked (GF901)" in done.stdout
+    assert f"{CUT}: 4 of 8 weights get no gradient, 1 cause" in done.stdout.replace("\n    ", " ")

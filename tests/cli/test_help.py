@@ -1,0 +1,84 @@
+"""The command tells what it does, at once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import gradflow
+from tests.cli.command import CUT, SAMPLES, apart, here
+
+HEAVY = "tensorflow keras tf_keras"
+LOADED = """
+import json, sys
+from gradflow.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+json.dump(sorted(name.partition(".")[0] for name in sys.modules), sys.stderr)
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules that a command leaves in its process."""
+    return set(json.loads(apart(*arguments, code=LOADED).stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["inspect", "--help"], ["inspect", "-h"]])
+def test_help_is_on_stdout(arguments: list[str]) -> None:
+    done = here(*arguments)
+
+    assert done.code == 0
+    assert done.stdout.startswith("Usage: gradflow")
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_version() -> None:
+    assert here("--version").stdout == f"gradflow, version {gradflow.__version__}\n"
+
+
+def test_help_lists_the_commands() -> None:
+    assert "\n  inspect " in here("--help").stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded(*arguments).isdisjoint([*HEAVY.split(), "numpy", "h5py", "google", "rich", "yaml"])
+
+
+@pytest.mark.parametrize("model", ["two_towers_saved_model", "two_towers.keras", "two_towers.h5"])
+def test_static_never_imports_tensorflow(model: str) -> None:
+    assert loaded("inspect", "--static", "-q", str(SAMPLES / model)).isdisjoint(HEAVY.split())
+
+
+@pytest.mark.tensorflow
+def test_the_command_itself_never_imports_tensorflow() -> None:
+    assert loaded("inspect", "-q", CUT).isdisjoint(HEAVY.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["inspect"],
+        ["inspekt", "x"],
+        ["inspect", "--statik", CUT],
+        ["inspect", CUT, "--format", "xml"],
+        ["inspect", CUT, "--batch-size", "0"],
+        ["inspect", CUT, "--batch-size", "many"],
+        ["inspect", CUT, "--seed", "-1"],
+        ["inspect", CUT, "--seed", str(2**32)],
+        ["inspect", CUT, "--timeout", "0"],
+        ["inspect", CUT, "--timeout", "inf"],
+        ["inspect", CUT, "--fail-on", "note"],
+    ],
+)
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    done = here(*arguments)
+
+    assert done.code == 2
+    assert done.stdout == ""
+    assert "Usage: gradflow" in done.stderr
