@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradflow.findings import Report, Tool
+from gradflow.errors import UsageError
+from gradflow.findings import Report
 from gradflow.options import Options, parse_inputs
-from gradflow.version import VERSION
 from gradflow.worker.parent import inspect_path
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def inspect(
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 
     Raises:
-        UsageError: ``inputs`` is not in the form that ``--input`` takes.
+        UsageError: ``inputs`` is not in the form that ``--input`` takes, or ``static`` is asked of an object.
     """
     options = Options(
         static=static,
@@ -60,8 +60,8 @@ def inspect(
         outcome = inspect_path(str(model), options)
         return Report(outcome.tool, (outcome.model,))
     if static:
-        return Report(Tool("gradflow", VERSION, None, None), ())
+        raise UsageError("static=True reads a file, and this is an object in memory", "give a path, or leave it out")
     from gradflow.worker.memory import inspect_object  # imports TensorFlow, which the caller has already
 
-    outcome_tool, report = inspect_object(model, options)
-    return Report(outcome_tool, (report,))
+    tool, report = inspect_object(model, options)
+    return Report(tool, (report,))

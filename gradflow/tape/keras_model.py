@@ -65,8 +65,10 @@ def keras_subject(
         freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
 
     Raises:
-        InputError: the model has no symbolic inputs, so that no batch can be guessed.
+        InputError: the model is not built, or has no symbolic inputs, so that no batch can be guessed.
     """
+    if not model.built:
+        raise InputError(f"model {model.name!r}: is not built, so it has no weights yet", "call it on a batch once")
     inputs = _inputs(model, input_names)
     pack = _packer(model, len(inputs))
 

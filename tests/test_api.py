@@ -1,0 +1,108 @@
+"""The Python API: paths and objects, and objects left as they were found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.errors import UsageError
+from gradflow.findings import ModelReport, Report
+
+pytestmark = pytest.mark.tensorflow
+
+SAMPLES = Path(__file__).parents[1] / "sample_models"
+
+
+def test_a_path_and_the_same_model_in_memory_get_the_same_verdicts_and_causes() -> None:
+    import keras
+
+    path = SAMPLES / "argmax.keras"
+    from_file, from_memory = gradflow.inspect(path), gradflow.inspect(keras.models.load_model(path, compile=False))
+    assert isinstance(from_file, Report)
+    assert isinstance(from_memory, Report)
+    assert _told(from_file.models[0]) == _told(from_memory.models[0])
+    assert from_memory.tool == from_file.tool
+    assert from_memory.models[0].format is not None
+
+
+def test_the_model_is_left_as_it_was_found() -> None:
+    import keras
+    import numpy as np
+
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(6, trainable=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 6)), np.ones((4, 2)), verbose=0)
+    state = np.random.get_state()[1].copy()
+    before = [np.array(variable) for variable in [*model.variables, *model.optimizer.variables]]
+    flags = [variable.trainable for variable in model.variables]
+    report = gradflow.inspect(model).models[0]
+    assert report.error is None
+    assert report.summary.frozen == 2
+    after = [np.array(variable) for variable in [*model.variables, *model.optimizer.variables]]
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    assert flags == [variable.trainable for variable in model.variables]
+    assert np.array_equal(state, np.random.get_state()[1])
+
+
+def test_training_mode_and_inputs_are_the_callers() -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((None, 3), name="x"), keras.layers.LSTM(4, name="lstm")])
+    report = gradflow.inspect(model, training=False, inputs={"x": "float32[2,5,3]"}, seed=7).models[0]
+    assert report.entry == "call(training=False)"
+    assert report.inputs[0].shape == (2, 5, 3)
+    assert report.inputs[0].source == "normal(seed=7)"
+
+
+def test_an_object_that_is_no_model_is_a_failed_report_and_not_an_exception() -> None:
+    report = gradflow.inspect([1, 2, 3]).models[0]
+    assert report.error is not None
+    assert "neither a Keras model nor a tf.Module" in report.error.message
+
+
+def test_a_static_reading_needs_a_file() -> None:
+    with pytest.raises(UsageError, match="reads a file"):
+        gradflow.inspect(object(), static=True)
+
+
+def test_a_subclassed_model_without_recorded_inputs_says_what_to_write() -> None:
+    import keras
+    import numpy as np
+
+    class Doubling(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="doubling")
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x: Any) -> Any:
+            return 2.0 * self.dense(x)
+
+    model = Doubling()
+    unbuilt = gradflow.inspect(model, inputs={"x": "float32[4,5]"}).models[0]
+    assert unbuilt.error is not None
+    assert "is not built" in unbuilt.error.message
+    model(np.ones((4, 5)))
+    failed = gradflow.inspect(model).models[0]
+    assert failed.error is not None
+    assert "--input x=" in failed.error.hint
+    fed = gradflow.inspect(model, inputs={"x": "float32[4,5]"}).models[0]
+    assert fed.error is None
+    assert fed.summary.flows == 2
+
+
+def _told(report: ModelReport) -> list[tuple[Any, ...]]:
+    return [
+        (variable.name, variable.verdict, variable.trainable, variable.causes, variable.cuts_to_restore, variable.path)
+        for variable in report.variables
+    ]
