@@ -21,7 +21,7 @@ from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.worker.outcome import analyzed
-from gradflow.worker.read import report_saved_model
+from gradflow.worker.read import refuse_entry, report_saved_model
 
 Progress = Callable[[str], None]
 """Called with each stage as it begins: ``load``, ``step``, ``trace``."""
@@ -38,6 +38,7 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     seed_everything(options.seed)
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
+        refuse_entry(path, options)
         producer, freezers = _recorded(file)
         subject = keras_subject(load_keras(file, producer), producer, options.training, names, freezers)
         return analyse_subject(subject, path, file.format, options, progress)

@@ -38,6 +38,8 @@ _STAGES = {
 }
 
 
+_GRACE = 2.0
+"""Seconds for a child to end after it has closed its pipe."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 
 
@@ -92,14 +94,20 @@ def _run(path: str, options: Options, progress: Progress, environment: Mapping[s
                     "give it longer with --timeout SECONDS",
                 ) from None
             if line is None:
-                faulted = stage == "step" and -child.wait() in _FAULTS
+                death = _death(child)
+                faulted = stage == "step" and -(child.returncode or 0) in _FAULTS
                 kind = StepCrashedError if faulted else CrashedError
-                raise kind(f"{path}: {_death(child)} while {_STAGES[stage]}", _last_words(log, options))
-            if "stage" in line:
-                stage = line["stage"]
-                progress(_STAGES[stage])
-            else:
-                return Outcome(decode(ModelReport, line["report"]), decode(Tool, line["tool"]))
+                raise kind(f"{path}: {death} while {_STAGES[stage]}", _last_words(log, options))
+            try:
+                if "stage" not in line:
+                    return Outcome(decode(ModelReport, line["report"]), decode(Tool, line["tool"]))
+                label, stage = _STAGES[line["stage"]], line["stage"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise CrashedError(
+                    f"{path}: the process that runs the model sent what cannot be read while {_STAGES[stage]}",
+                    "this is a fault of gradflow or of the model: please report it",
+                ) from error
+            progress(label)
 
 
 @contextlib.contextmanager
@@ -117,6 +125,7 @@ def _child(path: str, options: Options, log: IO[bytes], environment: Mapping[str
         start_new_session=True,
         text=True,
         encoding="utf-8",
+        errors="replace",
     )
     try:
         if child.stdin is not None:
@@ -144,17 +153,28 @@ def _lines(child: subprocess.Popen[str]) -> queue.Queue[Any]:
     lines: queue.Queue[Any] = queue.Queue()
 
     def pump() -> None:
-        with contextlib.suppress(ValueError, OSError):
+        with contextlib.suppress(OSError, ValueError):  # the pipe is closed once the child is killed
             for line in child.stdout or ():
-                lines.put(json.loads(line))
+                lines.put(_parsed(line))
         lines.put(None)
 
     threading.Thread(target=pump, daemon=True).start()
     return lines
 
 
+def _parsed(line: str) -> Any:
+    """The line's JSON; an empty list, which nothing accepts, where it has none."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return []
+
+
 def _death(child: subprocess.Popen[str]) -> str:
-    code = child.wait()
+    try:
+        code = child.wait(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        return "the process that runs the model stopped talking"
     if code >= 0:
         return f"the process that runs the model ended with exit code {code}"
     with contextlib.suppress(ValueError):

@@ -31,11 +31,16 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
         contents = read_saved_model(file.path)
         entry = choose_entry(contents, path, options.entry)
         return report_saved_model(path, contents, entry, options)
-    if options.entry is not None:
-        raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
+    refuse_entry(path, options)
     stored = read_keras(file)
     evidence = Evidence(stored.variables, None, None, {}, lambda _: None, options.outputs)
     return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
+
+
+def refuse_entry(path: str, options: Options) -> None:
+    """Raise UsageError where ``--entry`` is given for a Keras file."""
+    if options.entry is not None:
+        raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
 
 
 def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
