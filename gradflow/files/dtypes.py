@@ -35,10 +35,8 @@ _NAMES = {
     30: "uint4",
 }
 
-FLOATING_NAMES = frozenset(
-    {"float16", "bfloat16", "float32", "float64", "complex64", "complex128", "float8_e5m2", "float8_e4m3fn"}
-)
-"""The data types of variables that can be trained."""
+FLOATING_NAMES = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
+"""The data types of variables that can be trained; no tape records a float8 (see ``gradflow.flow.rules.FLOATING``)."""
 
 
 def dtype_name(number: int) -> str:
