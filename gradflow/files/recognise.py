@@ -31,6 +31,8 @@ def recognise(path: str | Path) -> ModelFile:
         UnreadableError: anything else; the message says what it is, the hint what to do.
     """
     place = Path(path)
+    if str(path) == "":
+        raise UnreadableError("the path is empty", "give a SavedModel folder, a .keras or an .h5 file")
     try:
         mode = place.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -123,16 +125,16 @@ def _refuse_neighbours(path: Path, where: str) -> None:
     below = [entry for entry in path.iterdir() if (entry / "saved_model.pb").is_file()]
     if not below:
         return
-    newest = max(below, key=_age)
-    names = ", ".join(shown(entry.name) for entry in sorted(below, key=_age)[-5:])
+    newest = max(below, key=_version)
+    names = ", ".join(shown(entry.name) for entry in sorted(below, key=_version)[-5:])
     inside = f"the folder {names} is one" if len(below) == 1 else f"{len(below)} folders in it are: {names}"
     raise UnreadableError(f"{where}: is not a SavedModel itself, but {inside}", f"give {shown(newest)}")
 
 
-def _age(folder: Path) -> tuple[int, int, str]:
-    # TensorFlow Serving numbers its versions: the highest is the newest.
+def _version(folder: Path) -> tuple[int, str]:
+    # TensorFlow Serving numbers its versions: the highest is the newest. Times on disk differ from clone to clone.
     number = int(folder.name) if folder.name.isdecimal() and folder.name.isascii() else -1
-    return (number, folder.stat().st_mtime_ns if number < 0 else 0, folder.name)
+    return (number, folder.name)
 
 
 def _saved_model(folder: Path) -> ModelFile:

@@ -60,7 +60,8 @@ def with_batch(
     limit = id_limit if id_limit is not None else _SMALL_IDS
     attempt = _Attempt(_SIZES[0], max(1, limit))
     sizes = list(_SIZES[1:]) if _has_unknown(inputs, specs) else []
-    first_error: Exception | None = None
+    refused: tuple[Batch, Exception] | None = None
+    tried = 1
     while True:
         batch = _draw(inputs, specs, options, attempt)
         try:
@@ -68,14 +69,18 @@ def with_batch(
         except GradflowError:
             raise
         except Exception as error:  # a model's code can raise anything at all
-            first_error = first_error or error
+            refused = refused or (batch, error)
             better = _learn(attempt, error)
-            if better is not None:
-                attempt = better
-            elif sizes:
-                attempt = replace(attempt, size=sizes.pop(0))
-            else:
-                raise _refused(inputs, batch, first_error) from first_error
+        if better is None and (not sizes or not _fits(inputs, specs, options.batch_size, sizes[0])):
+            raise _refused(inputs, *refused, tried) from refused[1]
+        attempt = better or replace(attempt, size=sizes.pop(0))
+        tried += 1
+
+
+def _fits(inputs: Sequence[TensorInfo], specs: Mapping[str, InputSpec], batch_size: int, size: int) -> bool:
+    """Whether unknown dimensions of ``size`` leave every input small enough to be tried."""
+    shapes = [_shape(info, batch_size, size) for info in inputs if info.name not in specs]
+    return all(np.prod(shape, dtype=float) <= _MAX_ELEMENTS for shape in shapes)
 
 
 def _learn(attempt: _Attempt, error: Exception) -> _Attempt | None:
@@ -122,7 +127,9 @@ def _random(
     info: TensorInfo, spec: InputSpec | None, options: Options, attempt: _Attempt
 ) -> tuple[np.ndarray[Any, Any], str]:
     seed = options.seed
-    shape = spec.shape if spec is not None and spec.shape is not None else _shape(info, options.batch_size, attempt)
+    shape = (
+        spec.shape if spec is not None and spec.shape is not None else _shape(info, options.batch_size, attempt.size)
+    )
     if np.prod(shape, dtype=float) > _MAX_ELEMENTS:
         raise InputError(f"input {info.name!r}: shape {list(shape)} is too large for a test batch", _line(info, shape))
     dtype = spec_dtype(info, spec)
@@ -142,12 +149,11 @@ def _random(
     return np.asarray(values).astype("float32" if dtype == "bfloat16" else dtype), f"normal(seed={seed})"
 
 
-def _shape(info: TensorInfo, batch_size: int, attempt: _Attempt) -> tuple[int, ...]:
+def _shape(info: TensorInfo, batch_size: int, unknown: int) -> tuple[int, ...]:
     if info.shape is None:
-        return (batch_size, attempt.size)
+        return (batch_size, unknown)
     return tuple(
-        size if size is not None else (batch_size if place == 0 else attempt.size)
-        for place, size in enumerate(info.shape)
+        size if size is not None else (batch_size if place == 0 else unknown) for place, size in enumerate(info.shape)
     )
 
 
@@ -169,11 +175,12 @@ def _from_file(info: TensorInfo, spec: InputSpec) -> tuple[np.ndarray[Any, Any],
         raise UsageError(f"--input {info.name}: cannot read {path}", "give a .npy or .npz file") from error
 
 
-def _refused(inputs: Sequence[TensorInfo], batch: Batch, error: Exception) -> InputError:
-    tried = ", ".join(f"{item.name}={item.dtype}{list(item.shape)}" for item in batch.described)
+def _refused(inputs: Sequence[TensorInfo], batch: Batch, error: Exception, tried: int) -> InputError:
+    shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
+    others = f" (and {tried - 1} others)" if tried > 1 else ""
     hints = " ".join(_line(info, info.shape or item.shape) for info, item in zip(inputs, batch.described, strict=True))
     return InputError(
-        f"the forward pass refuses the inputs {tried}: {first_line(error)}", f"give others, such as {hints}"
+        f"the forward pass refuses the inputs {shown}{others}: {first_line(error)}", f"give others, such as {hints}"
     )
 
 

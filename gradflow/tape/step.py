@@ -109,7 +109,7 @@ def _summed_rows(indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) ->
 def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measurement:
     if values.dtype.kind not in "fc":
         values = values.astype(np.float32)  # bfloat16 comes as a NumPy extension type
-    zeros = 1.0 - np.count_nonzero(values) / size if size else 1.0
+    zeros = 1.0 - int(np.count_nonzero(values)) / size if size else 1.0
     largest = float(np.max(np.abs(values), initial=0.0))
     if not math.isfinite(largest):
         return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)

@@ -81,7 +81,7 @@ def _run_twice(path: str, options: Options, progress: Progress) -> Outcome:
 
 
 def _run(path: str, options: Options, progress: Progress, environment: Mapping[str, str]) -> Outcome:
-    deadline = time.monotonic() + options.timeout
+    deadline = time.monotonic() + min(options.timeout, threading.TIMEOUT_MAX)
     stage = "start"
     with tempfile.TemporaryFile() as log, _child(path, options, log, environment) as child:
         lines = _lines(child)

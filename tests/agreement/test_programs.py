@@ -44,8 +44,7 @@ def _predicted(module: Module) -> dict[str, str]:
     verdicts = {}
     for item in subject.watched:
         mine = found.get(item.stored.name)
-        if mine is None:
-            verdicts[item.stored.name] = "none"
-        else:
-            verdicts[item.stored.name] = "flows" if mine.cuts_to_restore == 0 else "zero" if mine.zero_filled else "none"
+        reaches = mine is not None and mine.cuts_to_restore == 0
+        filled = mine is not None and mine.zero_filled
+        verdicts[item.stored.name] = "flows" if reaches else "zero" if filled else "none"
     return verdicts

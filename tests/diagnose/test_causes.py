@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from gradflow.diagnose.causes import visible_path
 from gradflow.findings import LEFT_OUT
 from gradflow.flow.attribute import attribute
@@ -13,7 +15,7 @@ def test_a_very_long_path_keeps_its_ends_and_its_cut() -> None:
     nodes = [builder.node("w", "VarHandleOp"), *(builder.node(f"op{place}", "Relu") for place in range(5000))]
     cut = builder.node("middle", "StopGradient")
     nodes.insert(2500, cut)
-    for source, consumer in zip(nodes, nodes[1:], strict=False):
+    for source, consumer in pairwise(nodes):
         builder.edge(source, consumer, Edge.CUT if consumer == cut else Edge.FLOW)
     graph = builder.build({"w": nodes[0]}, [nodes[-1]])
     path = visible_path(graph, attribute(graph)["w"])

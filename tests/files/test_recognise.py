@@ -441,3 +441,8 @@ def test_real_files_are_recognised() -> None:
             assert refused[place] in refusal(SHARED / place).message
         else:
             assert recognise(SHARED / place).format.value.replace("_", "") == kind
+
+
+def test_an_empty_path_is_not_the_working_directory() -> None:
+    with pytest.raises(UnreadableError, match="the path is empty"):
+        recognise("")
