@@ -101,7 +101,7 @@ def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
     if cut.kind is Edge.DISCRETE:
         return "GF202"
     if graph.marks[cut.node] & Mark.CUSTOM:
-        return "GF205"
+        return "GF210" if graph.marks[cut.node] & Mark.LOST else "GF205"
     known = spec(op)
     return _CODES.get(known.rule, "GF204") if known is not None else "GF203"
 

@@ -85,7 +85,10 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedUserObject": ("identifier 1 string", "metadata 3 string"),
     "SavedFunction": ("concrete_functions 1 *string",),
     "SavedBareConcreteFunction": ("concrete_function_name 1 string", "argument_keywords 2 *string"),
-    "SavedConcreteFunction": ("bound_inputs 2 *int32",),
+    "SavedConcreteFunction": ("bound_inputs 2 *int32", "output_signature 4 StructuredValue"),
+    "StructuredValue": ("none_value 1 NoneValue", "list_value 51 StructuredList", "tuple_value 52 StructuredList"),
+    "StructuredList": ("values 1 *StructuredValue",),
+    "NoneValue": (),
     "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
 }
 

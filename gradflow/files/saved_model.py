@@ -56,6 +56,8 @@ class SavedModelContents:
     op_defs: Sequence[Any]
     graph_variables: Mapping[str, str]
     """TF1: variable name by the node of the graph that holds it."""
+    custom_gradients: Mapping[str, tuple[bool, ...]]
+    """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it returns a gradient."""
 
 
 def read_saved_model(folder: Path) -> SavedModelContents:
@@ -94,6 +96,7 @@ def read_saved_model(folder: Path) -> SavedModelContents:
         graph_def=graph.graph_def,
         op_defs=graph.meta_info_def.stripped_op_list.op,
         graph_variables=graph_variables,
+        custom_gradients=dict(_custom_gradients(graph)),
     )
 
 
@@ -117,6 +120,18 @@ def choose_entry(contents: SavedModelContents, path: str, name: str | None) -> E
         known = ", ".join(dict.fromkeys(entry.name for entry in entries))
         raise UnreadableError(f"{path}: has no entry {name!r}", f"its entries are: {known}")
     return entries[0]
+
+
+def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
+    """The saved gradient functions return only what is not None; their output signatures know the places."""
+    functions = graph.object_graph_def.concrete_functions
+    for registered in graph.graph_def.library.registered_gradients:
+        if registered.gradient_func in functions:
+            signature = functions[registered.gradient_func].output_signature
+            values = signature.list_value.values or signature.tuple_value.values
+            yield registered.registered_op_type, tuple(not value.HasField("none_value") for value in values)
+        else:
+            yield registered.registered_op_type, ()
 
 
 def _is_listed(variable: StoredVariable, captured: set[str]) -> bool:

@@ -66,6 +66,8 @@ class Library:
 
     functions: Mapping[str, Any]
     op_specs: Mapping[str, OpSpec]
+    custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
+    """As ``SavedModelContents.custom_gradients``; None for a live graph, whose custom gradients are Python code."""
 
     def spec(self, op: str) -> OpSpec | None:
         """The rule and signature of an op type; None where nobody knows it."""
@@ -169,8 +171,8 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
         return BodyNode(node.name, node.op, form, inputs, (Edge.UNKNOWN,) * len(inputs), (True,) * outputs)
     floating = tuple(kind in FLOATING for arg in known.outputs for kind in _types(arg, known, attr))
     if "_gradient_op_type" in attr:
-        passes = _custom_gradient(number, len(inputs), used)
-        return BodyNode(node.name, node.op, form, inputs, passes, floating, Mark.CUSTOM)
+        passes, mark = _custom_gradient(library, node, number, len(inputs), used)
+        return BodyNode(node.name, node.op, form, inputs, passes, floating, mark)
     form = Form.DIAGONAL if node.op == "IdentityN" else form
     return BodyNode(node.name, node.op, form, inputs, _passes(known, attr, len(inputs)), floating)
 
@@ -186,15 +188,24 @@ def _passes(known: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
     return tuple(passes[:count]) + (whole,) * (count - len(passes))
 
 
-def _custom_gradient(number: int, count: int, used: set[Reference]) -> tuple[Edge, ...]:
+def _custom_gradient(
+    library: Library, node: Any, number: int, count: int, used: set[Reference]
+) -> tuple[tuple[Edge, ...], Mark]:
     """``tf.custom_gradient`` wraps its results, then its arguments, into one IdentityN whose gradient goes to the
-    arguments alone (tensorflow/python/ops/custom_gradient.py, ``_graph_mode_decorator``). Nobody reads the outputs
-    that stand for arguments: so a result is an output that is read.
+    arguments alone (tensorflow/python/ops/custom_gradient.py, ``_graph_mode_decorator``).
     """
+    if library.custom_gradients is not None:
+        kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+        if kind not in library.custom_gradients:
+            return (Edge.CUT,) * count, Mark.CUSTOM | Mark.LOST
+        returned = library.custom_gradients[kind]
+        if len(returned) == count:
+            return tuple(Edge.FLOW if gets else Edge.CUT for gets in returned), Mark.CUSTOM
+    # Nobody reads the outputs that stand for arguments: so a result is an output that is read.
     read = [(number, output) in used for output in range(count)]
     if all(read):
-        return (Edge.FLOW,) * count
-    return tuple(Edge.CUT if is_result else Edge.FLOW for is_result in read)
+        return (Edge.FLOW,) * count, Mark.CUSTOM
+    return tuple(Edge.CUT if is_result else Edge.FLOW for is_result in read), Mark.CUSTOM
 
 
 def _output_starts(library: Library, node: Any) -> dict[str, int]:

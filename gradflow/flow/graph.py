@@ -32,6 +32,8 @@ class Mark(IntFlag):
     """It stands inside a cond, case or while."""
     CUSTOM = 2
     """Its gradient is the user's own (``tf.custom_gradient``)."""
+    LOST = 4
+    """The file was saved without its custom gradient."""
 
 
 @dataclass(frozen=True, slots=True)

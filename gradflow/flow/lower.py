@@ -13,11 +13,13 @@ from gradflow.flow.layout import Layout, Value, body_of, drain, instantiate, pac
 from gradflow.flow.rules import spec, spec_from_op_def
 
 
-def library_of(graph_def: Any, op_defs: Sequence[Any] = ()) -> Library:
+def library_of(
+    graph_def: Any, op_defs: Sequence[Any] = (), custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
+) -> Library:
     """Collect the functions of a GraphDef, and the file's own definitions of ops that the table does not know."""
     functions = {function.signature.name: function for function in graph_def.library.function}
     unknown = [op_def for op_def in op_defs if spec(op_def.name) is None]
-    return Library(functions, {op_def.name: spec_from_op_def(op_def) for op_def in unknown})
+    return Library(functions, {op_def.name: spec_from_op_def(op_def) for op_def in unknown}, custom_gradients)
 
 
 def lower_function(

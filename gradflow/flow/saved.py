@@ -22,10 +22,21 @@ def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[s
         if name not in names:
             raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(names)}")
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    library = library_of(contents.graph_def, contents.op_defs)
+    library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients)
     if entry.function is None:
         return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen)
     arguments = len(library.functions[entry.function].signature.input_arg)
     start = arguments - len(entry.captured)
     variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
     return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])
+
+
+def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
+    """The custom gradients that the file's functions name and that were not saved with them."""
+    named = {
+        node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+        for function in contents.graph_def.library.function
+        for node in function.node_def
+        if node.op == "IdentityN" and "_gradient_op_type" in node.attr
+    }
+    return frozenset(named - set(contents.custom_gradients))

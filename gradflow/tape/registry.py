@@ -6,7 +6,7 @@ Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,40 +20,37 @@ _MISSING = (
     re.compile(r"gradient registry has no entry for: (\S+)"),
     re.compile(r"No gradient defined for operation.*\(op type: (\w+)\)", re.DOTALL),
 )
-_DISABLED = "PreventGradient"
-_STAND_INS = (Rule.UNREGISTERED, Rule.DISABLED)
 
 
-def without_lookup_errors(step: Callable[[], T]) -> T:
+def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
     """Run ``step`` while each op type for which TensorFlow would raise LookupError has a gradient of None.
 
     One such op loses the whole ``tape.gradient`` call otherwise, and with it the verdicts of all other variables.
     The types that the op table knows are registered beforehand: a While whose gradient was given up half-way is left
-    rewritten (tensorflow/python/ops/while_v2.py) and fails for good. Others are added as TensorFlow names them.
+    rewritten (tensorflow/python/ops/while_v2.py) and fails for good. So are ``lost``, the custom gradients that a
+    file was saved without, for TensorFlow names IdentityN in their place. Others are added as TensorFlow names them.
     """
-    seen: set[str] = set()
     with _restored() as entries:
+        for kind in lost:
+            entries.setdefault(kind, _STAND_IN)
         for op in known_ops():
             known = spec(op)
-            if known is not None and known.rule in _STAND_INS and (op == _DISABLED or op not in entries):
+            rule = known.rule if known is not None else Rule.UNKNOWN
+            if rule is Rule.DISABLED or (rule is Rule.UNREGISTERED and op not in entries):
                 entries[op] = _STAND_IN
         while True:
             try:
                 return step()
             except LookupError as error:
                 missing = _op_type(error)
-                if missing is None or missing in seen:
+                if missing is None or missing in entries:
                     raise
-                seen.add(missing)
                 entries[missing] = _STAND_IN
 
 
 def _op_type(error: LookupError) -> str | None:
-    text = str(error)
-    if "Gradient explicitly disabled" in text:
-        return _DISABLED
     for pattern in _MISSING:
-        match = pattern.search(text)
+        match = pattern.search(str(error))
         if match:
             return match[1]
     return None

@@ -11,7 +11,7 @@ import tensorflow as tf
 from gradflow.errors import UnreadableError
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.saved import lower_entry
+from gradflow.flow.saved import lost_gradients, lower_entry
 from gradflow.tape.optimizer import revived_optimizers
 from gradflow.tape.refusal import first_line
 from gradflow.tape.subject import Subject, Watched
@@ -52,6 +52,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         watched=watched,
         graph=graph,
         layers=None,
+        lost_gradients=lost_gradients(contents),
     )
 
 

@@ -44,7 +44,7 @@ def step(subject: Subject, options: Options) -> tuple[Batch, tuple[Output, ...],
                 return described, [None] * len(variables)
             return described, tape.gradient(objective, variables)
 
-        return without_lookup_errors(once)
+        return without_lookup_errors(once, subject.lost_gradients)
 
     batch, (outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
     measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}

@@ -35,3 +35,5 @@ class Subject:
     """The batch and the selected output names in, the graph of the same call out."""
     layers: Mapping[str, str] | None
     """Path of every layer by its name; None where only the variables tell of layers."""
+    lost_gradients: frozenset[str] = frozenset()
+    """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""

@@ -43,6 +43,17 @@ def test_the_module_in_memory_gets_the_same_report(name: str) -> None:
     _hold(gradflow.inspect(module, entry="serve").models[0], CASES[name][1])
 
 
+def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> None:
+    Module("straight_through").save(str(tmp_path), custom_gradients=False)
+    lost = Truth("none", frozenset({("GF210", "IdentityN")}), 1)
+    truths = {"a": lost, "b": CASES["straight_through"][1]["b"], "c": CASES["straight_through"][1]["c"]}
+    # In a process of its own: here TensorFlow still knows the gradient function by its name.
+    _hold(gradflow.inspect(tmp_path).models[0], truths)
+    assert [variable.verdict.value for variable in gradflow.inspect(tmp_path, static=True).models[0].variables] == [
+        truths[name].verdict for name in "abc"
+    ]
+
+
 def _hold(report: ModelReport, truths: dict[str, Truth]) -> None:
     assert report.error is None
     assert {variable.name for variable in report.variables} == set(truths)

@@ -53,8 +53,10 @@ class Module(tf.Module):
         signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
         self.serve = tf.function(lambda x: function(x, self.weights), input_signature=signature)
 
-    def save(self, folder: str) -> None:
-        tf.saved_model.save(self, folder, signatures={"serving_default": self.serve.get_concrete_function()})
+    def save(self, folder: str, custom_gradients: bool = True) -> None:
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=custom_gradients)
+        signatures = {"serving_default": self.serve.get_concrete_function()}
+        tf.saved_model.save(self, folder, signatures=signatures, options=options)
 
 
 @_case(a=FLOWS, b=cut("GF201", "StopGradient"))
@@ -187,13 +189,34 @@ def straight_through(x, v):
     return rounded_straight(x * v["a"]) + x * v["b"] * v["c"]
 
 
-@_case(a=FLOWS, b=cut("GF205", "IdentityN", static="flows"))
+@_case(a=FLOWS, b=cut("GF205", "IdentityN"))
 def custom_gradient_of_none(x, v):
     @tf.custom_gradient
     def blocked(y):
         return 2.0 * y, lambda _: None
 
     return x * v["a"] + blocked(x * v["b"])
+
+
+@_case(a=FLOWS, b=FLOWS, c=cut("GF205", "IdentityN"))
+def custom_gradient_of_one_argument(x, v):
+    @tf.custom_gradient
+    def product(y, z):
+        return y * z, lambda upstream: (upstream, None)
+
+    return x * v["a"] + product(x * v["b"], x * v["c"])
+
+
+@_case(a=FLOWS, b=FLOWS)
+def variable_inside_a_custom_gradient(x, v):
+    @tf.custom_gradient
+    def scaled(y):
+        def gradient(upstream, variables=()):
+            return upstream, [tf.ones_like(variable) for variable in variables]
+
+        return y * v["a"], gradient
+
+    return scaled(x * v["b"])
 
 
 @_case(a=FLOWS, b=cut("GF204", "Shape"))
