@@ -101,6 +101,26 @@ def test_a_subclassed_model_without_recorded_inputs_says_what_to_write() -> None
     assert fed.summary.flows == 2
 
 
+def test_a_layer_that_runs_python_code_eagerly_is_named_as_leaving_tensorflow() -> None:
+    import keras
+
+    class Eager(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return keras.ops.convert_to_tensor(x.numpy() + 1.0)
+
+        def compute_output_spec(self, x: Any) -> Any:
+            return keras.KerasTensor(x.shape, x.dtype)
+
+    inputs = keras.Input((6,))
+    hidden = Eager()(keras.layers.Dense(6, name="before")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="after")(hidden))
+    report = gradflow.inspect(model).models[0]
+    assert report.error is None
+    causes = {variable.name: [cause.code for cause in variable.causes] for variable in report.variables}
+    assert causes["before/kernel"] == ["GF208"]
+    assert [finding.code for finding in report.findings if "before/kernel" in finding.variables] == ["GF208"]
+
+
 def _told(report: ModelReport) -> list[tuple[Any, ...]]:
     return [
         (variable.name, variable.verdict, variable.trainable, variable.causes, variable.cuts_to_restore, variable.path)

@@ -37,7 +37,8 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
     if verdict is Verdict.NONFINITE:
         return (simple("GF304"),)
     if evidence.graph is None:
-        return (simple("GF303" if verdict is Verdict.ZERO else "GF209"),)
+        # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
+        return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
     found = evidence.attributions.get(variable.name)
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)

@@ -120,7 +120,7 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
 
 
 def _op(cause: Cause) -> str:
-    return f"{cause.op_type} {cause.op!r}"
+    return f"{cause.op_type} {cause.op!r}" if cause.op is not None else "the model's code"
 
 
 def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:

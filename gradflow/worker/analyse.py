@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gradflow.diagnose import Evidence, Measurement
-from gradflow.errors import UnreadableError
+from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
@@ -65,13 +66,23 @@ def analyse_subject(
     graph = None
     if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
         progress("trace")
-        graph = subject.graph(batch.tensors, options.outputs)
+        graph = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
     layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
     ops = graph.names if graph is not None else ()
     layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
     evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
+
+
+def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> FlowGraph | None:
+    """The graph of the call that was stepped; None where its code runs eagerly and cannot be traced."""
+    try:
+        return subject.graph(batch, outputs)
+    except GradflowError:
+        raise
+    except Exception:  # tracing runs the model's own code, which can raise anything at all
+        return None
 
 
 def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:
