@@ -1,7 +1,8 @@
 """The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape}.proto, version 2.21.
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape}.proto, version 2.21, and
+keras/protobuf/saved_metadata.proto of Keras 2.15.
 Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
 as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
 schemas can live in one process.
@@ -89,6 +90,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "StructuredValue": ("none_value 1 NoneValue", "list_value 51 StructuredList", "tuple_value 52 StructuredList"),
     "StructuredList": ("values 1 *StructuredValue",),
     "NoneValue": (),
+    "SavedMetadata": ("nodes 1 *LayerMetadata",),
+    "LayerMetadata": ("node_id 2 int32", "metadata 5 string"),
     "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
 }
 

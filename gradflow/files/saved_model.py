@@ -81,7 +81,7 @@ def read_saved_model(folder: Path) -> SavedModelContents:
     graph = next((graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags), saved.meta_graphs[0])
     version = graph.meta_info_def.tensorflow_version
     if len(graph.object_graph_def.nodes):
-        names, variables = object_variables(graph.object_graph_def)
+        names, variables = object_variables(graph.object_graph_def, folder)
         entries = tuple(_entries(graph, names))
         captured = {name for entry in entries for name in entry.captured if name}
         variables = tuple(variable for variable in variables if _is_listed(variable, captured))

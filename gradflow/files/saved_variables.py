@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.proto import message
+from gradflow.files.saved_freezing import OPTIMIZERS, freezers, tracked_lists
 from gradflow.findings import Role
 
-_OPTIMIZER_IDENTIFIERS = ("optimizer",)
 
-
-def object_variables(objects: Any) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
+def object_variables(objects: Any, folder: Path) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
     """Variable names by object number, and the variables that are part of the model, each once."""
     paths = _object_paths(objects)
-    tracked = _tracked_lists(objects)
+    tracked = tracked_lists(objects)
+    frozen = freezers(objects, folder)
     found: dict[int, StoredVariable] = {}
     captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
     for number, node in enumerate(objects.nodes):
         if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
-            found[number] = _stored(node.variable, paths.get(number, ()), tracked.get(number))
+            found[number] = _stored(node.variable, paths.get(number, ()), tracked.get(number), frozen.get(number))
     by_name: dict[str, list[int]] = {}
     for number, variable in found.items():
         by_name.setdefault(variable.name, []).append(number)
@@ -49,37 +50,27 @@ def _object_paths(objects: Any) -> dict[int, tuple[str, ...]]:
             if target in paths or not 0 <= target < len(objects.nodes):
                 continue
             node = objects.nodes[target]
-            if node.HasField("user_object") and node.user_object.identifier in _OPTIMIZER_IDENTIFIERS:
+            if node.HasField("user_object") and node.user_object.identifier in OPTIMIZERS:
                 continue
             paths[target] = (*paths[number], child.local_name)
             queue.append(target)
     return paths
 
 
-def _tracked_lists(objects: Any) -> dict[int, bool]:
-    """What the root's own lists of trainable and non-trainable variables say, by object number."""
-    tracked: dict[int, bool] = {}
-    lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
-    if "trainable_variables" not in lists or "non_trainable_variables" not in lists:
-        return tracked
-    for name, trainable in (("non_trainable_variables", False), ("trainable_variables", True)):
-        for child in lists[name].children:
-            tracked[child.node_id] = trainable
-    return tracked
-
-
-def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None) -> StoredVariable:
+def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None) -> StoredVariable:
     name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
     dtype = dtype_name(variable.dtype)
     role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
+    # Without lists (Keras 2, save_traces=False) the layers' own flags count: there a frozen one freezes all below it.
+    trainable = role is Role.WEIGHT and (freezer is None if tracked is None else tracked)
     return StoredVariable(
         name=name,
         layer=name.rpartition("/")[0] or None,
         shape=read_shape(variable.shape) or (),
         dtype=dtype,
         role=role,
-        trainable=role is Role.WEIGHT and tracked is not False,
-        frozen_by=None,
+        trainable=trainable,
+        frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
     )
 
 

@@ -8,6 +8,9 @@ _IN_PYTHON = "and give the model to gradflow.inspect(model) in Python"
 _CLASS = re.compile(r"Could not locate (class|function) '([^']+)'")
 _INNERMOST = re.compile(r"Exception encountered: (.+)")
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
+_OLD = ("keras 1", "keras 2")
+_BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
+"""Classes that Keras 2 wrote under names which Keras 3 does not find."""
 _LENGTH = 240
 
 
@@ -18,7 +21,8 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     """
     chain = _chain(error)
     missing = _CLASS.search(chain)
-    if missing:
+    old = producer is not None and producer.startswith(_OLD)
+    if missing and not (old and missing[2] in _BUILT_IN):
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
             f"load it with custom_objects={{{missing[2]!r}: ...}} {_IN_PYTHON}"
         )
@@ -40,7 +44,7 @@ def first_line(error: Exception) -> str:
 
 
 def _way_out(producer: str | None) -> str:
-    if producer is not None and producer.startswith(("keras 1", "keras 2")):
+    if producer is not None and producer.startswith(_OLD):
         return f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
     return "load it where it was saved and save it again, or read its flags with --static"
 

@@ -1,0 +1,77 @@
+"""The object graph of a SavedModel in, what its own lists and layers say about freezing out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gradflow.files.proto import message
+
+OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
+"""Identifiers of objects whose variables are no weights of the model."""
+
+
+def tracked_lists(objects: Any) -> Mapping[int, bool]:
+    """Whether the root's lists name a variable as trainable, by object number; empty where there are no such lists.
+
+    Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag in a variable's
+    own record stays true when a layer is frozen.
+    """
+    lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
+    if "variables" not in lists or "trainable_variables" not in lists:
+        return {}
+    tracked = {child.node_id: False for child in lists["variables"].children}
+    tracked.update({child.node_id: True for child in lists["trainable_variables"].children})
+    return tracked
+
+
+def freezers(objects: Any, folder: Path) -> Mapping[int, str]:
+    """The outermost layer with ``trainable=False`` above each variable, by object number, where Keras 2 recorded it.
+
+    TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in ``keras_metadata.pb``.
+    """
+    properties = dict(_layers(objects, folder))
+    found: dict[int, str] = {}
+    for number in _below(objects, 0):  # breadth first: outer layers come before inner ones
+        layer = properties.get(number)
+        if layer is not None and layer.get("trainable") is False and isinstance(layer.get("name"), str):
+            for inner in _below(objects, number):
+                found.setdefault(inner, layer["name"])
+    return found
+
+
+def _below(objects: Any, start: int) -> list[int]:
+    """All objects that ``start`` holds, itself included and optimizers left out, breadth first."""
+    seen = {start: None}
+    queue = [start]
+    for number in queue:
+        for child in objects.nodes[number].children:
+            target = child.node_id
+            if target in seen or not 0 <= target < len(objects.nodes):
+                continue
+            if objects.nodes[target].user_object.identifier in OPTIMIZERS:
+                continue
+            seen[target] = None
+            queue.append(target)
+    return queue
+
+
+def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
+    try:
+        saved = message("SavedMetadata")()
+        saved.ParseFromString((folder / "keras_metadata.pb").read_bytes())
+        texts.update({node.node_id: node.metadata for node in saved.nodes})
+    except Exception:  # not there, or damaged: TensorFlow does not need it, so neither do we
+        pass
+    for number, text in texts.items():
+        if not text:
+            continue
+        try:
+            properties = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(properties, dict):
+            yield number, properties
