@@ -121,6 +121,36 @@ def test_a_layer_that_runs_python_code_eagerly_is_named_as_leaving_tensorflow() 
     assert [finding.code for finding in report.findings if "before/kernel" in finding.variables] == ["GF208"]
 
 
+def test_a_unit_that_one_batch_leaves_dead_is_not_called_dead() -> None:
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1, activation="relu", name="unit")])
+    drawn = [_norms(model, bias, seed) for bias in (-1.5, -1.0, -0.5) for seed in range(4)]
+    assert {0.0} < {norm for norms in drawn for norm in norms}, "no draw left the unit dead, or all did"
+    for bias in (-1.5, -1.0, -0.5):
+        for seed in range(2):
+            model.set_weights([np.ones((1, 1)), np.full(1, bias)])
+            alive = any(_norms(model, bias, probe)[0] > 0.0 for probe in range(seed, seed + 3))
+            verdicts = {variable.verdict.value for variable in gradflow.inspect(model, seed=seed).models[0].variables}
+            assert verdicts == {"flows" if alive else "zero"}
+
+
+def _norms(model: Any, bias: float, seed: int) -> list[float]:
+    """What one bare step on the batch of ``seed`` gives, without further probes."""
+    import numpy as np
+
+    from gradflow.options import Options
+    from gradflow.tape.keras_model import keras_subject
+    from gradflow.tape.step import step
+
+    model.set_weights([np.ones((1, 1)), np.full(1, bias)])
+    _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
+    return [
+        one.gradient.norm for one in measured.values() if one.gradient is not None and one.gradient.norm is not None
+    ]
+
+
 def _told(report: ModelReport) -> list[tuple[Any, ...]]:
     return [
         (variable.name, variable.verdict, variable.trainable, variable.causes, variable.cuts_to_restore, variable.path)

@@ -52,8 +52,13 @@ def contradicts(found: Attribution | None, verdict: Verdict, graph: FlowGraph) -
     """Whether the tape's ``verdict`` cannot be true if the graph is (GF209)."""
     reaches = found is not None and found.cuts_to_restore == 0
     if verdict is Verdict.NONE and found is not None and reaches:
-        return not any(graph.ops[node] in _BRANCHES for node in found.path)
+        return not leads_through_branch(graph, found)
     return verdict in (Verdict.FLOWS, Verdict.NONFINITE) and not reaches
+
+
+def leads_through_branch(graph: FlowGraph, found: Attribution) -> bool:
+    """Whether the way to the output goes through a cond or case, which may not be taken."""
+    return any(graph.ops[node] in _BRANCHES for node in found.path)
 
 
 def simple(code: str) -> Cause:

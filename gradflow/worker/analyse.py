@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement
+from gradflow.diagnose import Evidence, Measurement, leads_through_branch
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
@@ -23,6 +24,9 @@ from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.worker.outcome import analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
+
+_PROBES = 3
+"""Batches that are tried before a zero gradient counts."""
 
 Progress = Callable[[str], None]
 """Called with each stage as it begins: ``load``, ``step``, ``trace``."""
@@ -61,18 +65,53 @@ def analyse_subject(
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
     progress("step")
-    batch, outputs, measured = step(subject, options)
+    batch, outputs, first = step(subject, options)
+    measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
     graph = None
     if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
         progress("trace")
         graph = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
+    if graph is not None:
+        measured = _probed_again(subject, options, graph, attributions, measured, progress)
     layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
     ops = graph.names if graph is not None else ()
     layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
     evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
+
+
+def _probed_again(
+    subject: Subject,
+    options: Options,
+    graph: FlowGraph,
+    attributions: Mapping[str, Attribution],
+    measured: Mapping[str, Measurement],
+    progress: Progress,
+) -> Mapping[str, Measurement]:
+    """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one small batch.
+
+    Only where a path flows that leads through no branch: of a branch not taken for this input, the zero is the answer.
+    """
+    weights = {item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT}
+    for probe in range(1, _PROBES):
+        dead = [
+            name
+            for name, measurement in measured.items()
+            if measurement.verdict is Verdict.ZERO
+            and name in weights
+            and name in attributions
+            and attributions[name].cuts_to_restore == 0
+            and not leads_through_branch(graph, attributions[name])
+        ]
+        if not dead:
+            break
+        progress("step")
+        _, _, again = step(subject, replace(options, seed=options.seed + probe))
+        alive = {name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS}
+        measured = {**measured, **alive}
+    return measured
 
 
 def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> FlowGraph | None:
@@ -115,7 +154,7 @@ def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str]]:
     return contents.producer, frozen
 
 
-def _needs_explanation(subject: Subject, measured: dict[str, Measurement]) -> bool:
+def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:
     """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is missing."""
     return any(
         item.stored.role is Role.WEIGHT
