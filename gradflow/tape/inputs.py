@@ -59,7 +59,8 @@ def with_batch(
     specs = _match(inputs, options.inputs)
     limit = id_limit if id_limit is not None else _SMALL_IDS
     attempt = _Attempt(_SIZES[0], max(1, limit))
-    sizes = list(_SIZES[1:]) if _has_unknown(inputs, specs) else []
+    unknown = _has_unknown(inputs, specs)
+    sizes = [size for size in _SIZES[1:] if unknown and _fits(inputs, specs, options.batch_size, size)]
     refused: tuple[Batch, Exception] | None = None
     tried = 1
     while True:
@@ -71,7 +72,7 @@ def with_batch(
         except Exception as error:  # a model's code can raise anything at all
             refused = refused or (batch, error)
             better = _learn(attempt, error)
-        if better is None and (not sizes or not _fits(inputs, specs, options.batch_size, sizes[0])):
+        if better is None and not sizes:
             raise _refused(inputs, *refused, tried) from refused[1]
         attempt = better or replace(attempt, size=sizes.pop(0))
         tried += 1
