@@ -58,7 +58,7 @@ def contradicts(found: Attribution | None, verdict: Verdict, graph: FlowGraph) -
 
 def leads_through_branch(graph: FlowGraph, found: Attribution) -> bool:
     """Whether the way to the output goes through a cond or case, which may not be taken."""
-    return any(graph.ops[node] in _BRANCHES for node in found.path)
+    return _branch(graph, found) is not None
 
 
 def simple(code: str) -> Cause:
@@ -86,10 +86,14 @@ def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
 
 
 def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:
-    branch = next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
+    branch = _branch(graph, found)
     if branch is not None:
         return _named(evidence, graph, "GF302", branch, None)
     return simple("GF303" if verdict is Verdict.ZERO else "GF209")
+
+
+def _branch(graph: FlowGraph, found: Attribution) -> int | None:
+    return next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:

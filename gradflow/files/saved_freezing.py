@@ -34,28 +34,33 @@ def freezers(objects: Any, folder: Path) -> Mapping[int, str]:
     """
     properties = dict(_layers(objects, folder))
     found: dict[int, str] = {}
-    for number in _below(objects, 0):  # breadth first: outer layers come before inner ones
+    for number in paths_below(objects) if properties else ():
         layer = properties.get(number)
-        if layer is not None and layer.get("trainable") is False and isinstance(layer.get("name"), str):
-            for inner in _below(objects, number):
+        if number in found or layer is None:  # what a frozen layer holds is settled by that layer
+            continue
+        if layer.get("trainable") is False and isinstance(layer.get("name"), str):
+            for inner in paths_below(objects, number):
                 found.setdefault(inner, layer["name"])
     return found
 
 
-def _below(objects: Any, start: int) -> list[int]:
-    """All objects that ``start`` holds, itself included and optimizers left out, breadth first."""
-    seen = {start: None}
+def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
+    """The shortest way from ``start`` to each object that it holds, itself included and optimizers left out.
+
+    Breadth first, so that outer objects come before inner ones.
+    """
+    paths: dict[int, tuple[str, ...]] = {start: ()}
     queue = [start]
     for number in queue:
         for child in objects.nodes[number].children:
             target = child.node_id
-            if target in seen or not 0 <= target < len(objects.nodes):
+            if target in paths or not 0 <= target < len(objects.nodes):
                 continue
             if objects.nodes[target].user_object.identifier in OPTIMIZERS:
                 continue
-            seen[target] = None
+            paths[target] = (*paths[number], child.local_name)
             queue.append(target)
-    return queue
+    return paths
 
 
 def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -10,13 +10,13 @@ from typing import Any
 from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.proto import message
-from gradflow.files.saved_freezing import OPTIMIZERS, freezers, tracked_lists
+from gradflow.files.saved_freezing import freezers, paths_below, tracked_lists
 from gradflow.findings import Role
 
 
 def object_variables(objects: Any, folder: Path) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
     """Variable names by object number, and the variables that are part of the model, each once."""
-    paths = _object_paths(objects)
+    paths = paths_below(objects)
     tracked = tracked_lists(objects)
     frozen = freezers(objects, folder)
     found: dict[int, StoredVariable] = {}
@@ -38,23 +38,6 @@ def object_variables(objects: Any, folder: Path) -> tuple[Mapping[int, str], tup
 def _is_own(path: tuple[str, ...] | None) -> bool:
     """Whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no optimizer."""
     return path is not None and "_all_variables" not in path
-
-
-def _object_paths(objects: Any) -> dict[int, tuple[str, ...]]:
-    """The shortest way to each object from the root, not through an optimizer; breadth first."""
-    paths: dict[int, tuple[str, ...]] = {0: ()}
-    queue = [0]
-    for number in queue:
-        for child in objects.nodes[number].children:
-            target = child.node_id
-            if target in paths or not 0 <= target < len(objects.nodes):
-                continue
-            node = objects.nodes[target]
-            if node.HasField("user_object") and node.user_object.identifier in OPTIMIZERS:
-                continue
-            paths[target] = (*paths[number], child.local_name)
-            queue.append(target)
-    return paths
 
 
 def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None) -> StoredVariable:

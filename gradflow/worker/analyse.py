@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,14 +22,11 @@ from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
-from gradflow.worker.outcome import analyzed
+from gradflow.worker.outcome import Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
 _PROBES = 3
 """Batches that are tried before a zero gradient counts."""
-
-Progress = Callable[[str], None]
-"""Called with each stage as it begins: ``load``, ``step``, ``trace``."""
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:

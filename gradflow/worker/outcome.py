@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradflow.diagnose import Evidence, diagnose, summarize
 from gradflow.errors import GradflowError
 from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Status
+
+Progress = Callable[[str], None]
+"""Called with each stage of an analysis as it begins."""
 
 
 def analyzed(

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -23,10 +23,8 @@ from gradflow.findings import Format, Mode, ModelReport, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 from gradflow.version import VERSION
-from gradflow.worker.outcome import failed
+from gradflow.worker.outcome import Progress, failed
 from gradflow.worker.read import read
-
-Progress = Callable[[str], None]
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
 _STAGES = {

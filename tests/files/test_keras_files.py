@@ -161,7 +161,7 @@ def test_floating_variables_of_unknown_classes_are_weights_and_integers_are_stat
 
 def test_keras_2_hdf5_is_read(tmp_path: Path) -> None:
     config = {"class_name": "Model", "config": {"name": "m", "layers": [dense_config("d"), dense_config("e")]}}
-    config["config"]["layers"][1]["config"]["trainable"] = False  # type: ignore[index]
+    config["config"]["layers"][1]["config"]["trainable"] = False
     path = write_h5(
         tmp_path / "m.h5", config, {"d": {"d_1/kernel:0": (2, 2), "d_1/bias:0": (2,)}, "e": {"e/kernel:0": (2, 2)}}
     )

@@ -50,7 +50,7 @@ def weight(name: str, *shape: int | None, **changes: object) -> Variable:
         "cuts_to_restore": 0 if verdict is Verdict.FLOWS else None,
         "path": (),
     }
-    return Variable(**{**values, **changes})  # type: ignore[arg-type]
+    return Variable(**{**values, **changes})
 
 
 def state(name: str, *shape: int) -> Variable:
@@ -100,7 +100,7 @@ def analyzed(path: str, variables: Iterable[Variable], **changes: object) -> Mod
         "expectations": (),
         "summary": summary(variables),
     }
-    return ModelReport(**{**values, **changes})  # type: ignore[arg-type]
+    return ModelReport(**{**values, **changes})
 
 
 def healthy() -> Report:

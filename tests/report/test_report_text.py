@@ -199,7 +199,7 @@ def test_frozen_weights_stand_under_the_layer_that_froze_them() -> None:
 
 
 def model(*variables: object, **changes: object) -> ModelReport:
-    return analyzed("m.keras", variables, **changes)  # type: ignore[arg-type]
+    return analyzed("m.keras", variables, **changes)
 
 
 A, B, NONE = weight("a", 1), weight("b", 1), weight("none", 1, verdict=Verdict.NONE)
