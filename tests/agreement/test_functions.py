@@ -7,62 +7,87 @@ from pathlib import Path
 import pytest
 
 import gradflow
-from gradflow.findings import ModelReport
 from gradflow.options import Options
+from tests.agreement.hold import complaints
+from tests.agreement.pending import PENDING
 from tests.models.functions import CASES, Module, Truth
 
 pytestmark = pytest.mark.tensorflow
 
+LOOKUP_ERRORS = frozenset({"GF203", "GF207"})
+
+
+def cases(reading: str) -> list[object]:
+    """Every case; those that are not yet answered rightly in this reading must fail."""
+    return [pytest.param(name, marks=_marks(reading, name)) for name in CASES]
+
+
+def _marks(reading: str, name: str) -> list[pytest.MarkDecorator]:
+    unloadable = CASES[name].unloadable
+    if unloadable and reading == "tape":
+        return [pytest.mark.skip(reason=f"TensorFlow alone cannot: {unloadable}")]
+    return [pytest.mark.xfail(strict=True)] if f"{reading} {name}" in PENDING else []
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The SavedModels that were written, by case."""
+    return {}
+
+
+def save(name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    if name not in saved:
+        saved[name] = tmp_path_factory.mktemp(name)
+        Module(name).save(str(saved[name]))
+    return str(saved[name])
+
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_saved_function_gets_its_true_verdicts_and_causes(name: str, tmp_path: Path) -> None:
+def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
+    from tests.models.oracle import measure_module
+
+    module, truths = Module(name), CASES[name].truths
+    if any(code in LOOKUP_ERRORS for truth in truths.values() for code, _ in truth.causes):
+        with pytest.raises(LookupError):
+            measure_module(module)
+        return
+    measured = measure_module(module)
+    assert {key: measured[key][0].verdict for key in truths} == {key: truth.verdict for key, truth in truths.items()}
+
+
+@pytest.mark.parametrize("name", cases("tape"))
+def test_the_saved_function_gets_its_true_verdicts_and_causes(
+    name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     from gradflow.worker.analyse import analyse_file
 
-    Module(name).save(str(tmp_path))
-    _hold(analyse_file(str(tmp_path), Options()), CASES[name][1])
+    report = analyse_file(save(name, saved, tmp_path_factory), Options())
+    assert complaints(report, CASES[name].truths) == []
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", cases("static"))
+def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
+    name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     from gradflow.worker.read import read
 
-    Module(name).save(str(tmp_path))
-    report = read(str(tmp_path), Options(static=True))
+    report = read(save(name, saved, tmp_path_factory), Options(static=True))
     assert report.mode.value == "static"
-    for variable in report.variables:
-        truth = CASES[name][1][variable.name]
-        assert variable.verdict.value == (truth.static or truth.verdict), variable.name
-        assert variable.gradient is None
-        if truth.static is None:
-            assert _causes(variable) == truth.causes
+    assert all(variable.gradient is None for variable in report.variables)
+    assert complaints(report, CASES[name].truths, static=True) == []
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", cases("memory"))
 def test_the_module_in_memory_gets_the_same_report(name: str) -> None:
-    module = Module(name)
-    _hold(gradflow.inspect(module, entry="serve").models[0], CASES[name][1])
+    report = gradflow.inspect(Module(name), entry="serve").models[0]
+    assert complaints(report, CASES[name].truths) == []
 
 
 def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> None:
     Module("straight_through").save(str(tmp_path), custom_gradients=False)
+    truths = CASES["straight_through"].truths
     lost = Truth("none", frozenset({("GF210", "IdentityN")}), 1)
-    truths = {"a": lost, "b": CASES["straight_through"][1]["b"], "c": CASES["straight_through"][1]["c"]}
+    expected = {"a": lost, "b": truths["b"], "c": truths["c"]}
     # In a process of its own: here TensorFlow still knows the gradient function by its name.
-    _hold(gradflow.inspect(tmp_path).models[0], truths)
-    assert [variable.verdict.value for variable in gradflow.inspect(tmp_path, static=True).models[0].variables] == [
-        truths[name].verdict for name in "abc"
-    ]
-
-
-def _hold(report: ModelReport, truths: dict[str, Truth]) -> None:
-    assert report.error is None
-    assert {variable.name for variable in report.variables} == set(truths)
-    for variable in report.variables:
-        truth = truths[variable.name]
-        assert variable.verdict.value == truth.verdict, variable.name
-        assert _causes(variable) == truth.causes, variable.name
-        assert variable.cuts_to_restore == truth.cuts, variable.name
-
-
-def _causes(variable) -> frozenset[tuple[str, str | None]]:
-    return frozenset((cause.code, cause.op_type) for cause in variable.causes)
+    assert complaints(gradflow.inspect(tmp_path).models[0], expected) == []
+    assert complaints(gradflow.inspect(tmp_path, static=True).models[0], expected, static=True) == []

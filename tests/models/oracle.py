@@ -79,6 +79,15 @@ def measure_file(
     return _step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
 
 
+def measure_module(module: tf.Module, entry: str = "serve", seed: int = 0) -> dict[str, list[Measured]]:
+    """Measure a ``tf.Module`` in memory whose function ``entry`` has an input signature."""
+    function = getattr(module, entry)
+    flat = tf.nest.flatten(function.input_signature)
+    specs = [InputSpec(spec.name, tuple(spec.shape), spec.dtype.name) for spec in flat]
+    call = functools.partial(function, *make_batch(specs, seed).values())
+    return _step(call, [(variable.name.removesuffix(":0"), variable) for variable in module.variables], seed)
+
+
 def trainable_after_loading(path: Path) -> dict[str, bool]:
     """Which variables of a Keras file an optimizer would update, by path."""
     keras.backend.clear_session()

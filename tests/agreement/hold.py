@@ -1,0 +1,82 @@
+"""A report and the truths of a case in, one line for each thing that is not as it should be out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from gradflow.findings import Cause, Finding, ModelReport, Role, Severity, Variable
+from tests.models.functions.case import Truth
+
+WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
+
+
+def complaints(report: ModelReport, truths: Mapping[str, Truth], static: bool = False) -> list[str]:
+    """Hold every variable of a report against its truth.
+
+    Args:
+        report: what gradflow says.
+        truths: by variable name.
+        static: the report is a reading of the file alone, which knows no values.
+    """
+    if report.error is not None:
+        return [f"not analysed: {report.error}"]
+    found = []
+    names = {variable.name for variable in report.variables if variable.role is Role.WEIGHT}
+    if names != set(truths):
+        found.append(f"the weights are {sorted(names)}, not {sorted(truths)}")
+    for variable in report.variables:
+        if variable.name in truths:
+            truth = truths[variable.name]
+            findings = [finding for finding in report.findings if variable.name in finding.variables]
+            problems = _static_problems(variable, truth) if static else _problems(variable, truth, findings)
+            found += [f"{variable.name}: {problem}" for problem in problems]
+    return found
+
+
+def _static_problems(variable: Variable, truth: Truth) -> Iterable[str]:
+    expected = "flows" if truth.static is None and truth.verdict == "nonfinite" else truth.static or truth.verdict
+    if variable.verdict.value != expected:
+        yield f"static verdict {variable.verdict.value}, not {expected}"
+    elif truth.static is None and truth.verdict != "flows":
+        yield from _cause_problems(variable.causes, truth)
+
+
+def _problems(variable: Variable, truth: Truth, findings: list[Finding]) -> Iterable[str]:
+    if variable.verdict.value != truth.verdict:
+        yield f"verdict {variable.verdict.value}, not {truth.verdict}"
+    if variable.cuts_to_restore != truth.cuts:
+        yield f"cuts_to_restore {variable.cuts_to_restore}, not {truth.cuts}"
+    if truth.verdict != "flows":
+        yield from _cause_problems(variable.causes, truth)
+    codes = {code for code, _ in truth.causes}
+    if {finding.code for finding in findings} != codes:
+        yield f"findings {sorted(finding.code for finding in findings)}, not {sorted(codes)}"
+    for finding in findings:
+        usual = Severity.WARNING if finding.code in WARNINGS else Severity.ERROR
+        expected = Severity.NOTE if truth.note else usual
+        if finding.severity is not expected:
+            yield f"{finding.code} is {finding.severity.value}, not {expected.value}"
+        for word in truth.says:
+            if word not in f"{finding.message} {finding.hint}":
+                yield f"{finding.code} does not say {word!r}: {finding.message}"
+
+
+def _cause_problems(causes: Iterable[Cause], truth: Truth) -> Iterable[str]:
+    causes = tuple(causes)
+    said = sorted({(cause.code, str(cause.op_type)) for cause in causes})
+    wanted = sorted((code, str(kind)) for code, kind in truth.causes)
+    meant = [
+        {pair for pair in said if pair[0] == code and re.fullmatch(str(kind), pair[1])} for code, kind in truth.causes
+    ]
+    if not all(meant) or set(said) != set().union(*meant):
+        yield f"causes {said}, not {wanted}"
+        return
+    for pattern, places in (
+        (truth.at, [cause.op for cause in causes]),
+        (truth.back, [cause.reenters_at for cause in causes]),
+        (truth.layer, [cause.layer for cause in causes]),
+    ):
+        for place in places:
+            if pattern is not None and re.search(pattern, str(place)) is None:
+                yield f"{place!r} is not at {pattern!r}"

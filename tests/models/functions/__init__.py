@@ -1,0 +1,27 @@
+"""The answer key of tiny named tf.functions: one hard behaviour each, and what gradflow must say about it."""
+
+from tests.models.functions import (
+    control_flow,
+    custom_gradients,
+    cuts,
+    magnitudes,
+    nesting,
+    no_gradient,
+    nonfinite,
+    passages,
+    zeros,
+)
+from tests.models.functions.case import CASES, FLOWS, Case, Module, Truth
+
+__all__ = ["CASES", "FLOWS", "Case", "Module", "Truth"]
+_TOPICS = (
+    control_flow,
+    custom_gradients,
+    cuts,
+    magnitudes,
+    nesting,
+    no_gradient,
+    nonfinite,
+    passages,
+    zeros,
+)
