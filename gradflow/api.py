@@ -25,6 +25,7 @@ def inspect(
     batch_size: int = 4,
     seed: int = 0,
     training: bool = True,
+    probes: int = 3,
     timeout: float = 600.0,
 ) -> Report:
     """Analyse a model and return the report that ``gradflow inspect`` prints.
@@ -39,6 +40,7 @@ def inspect(
         batch_size: used where the model leaves it open.
         seed: of the synthetic batch and the objective.
         training: call the model in training mode.
+        probes: batches that are drawn before a gradient of zeros counts.
         timeout: seconds; for a path only, where the model runs in a process of its own.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
@@ -54,6 +56,7 @@ def inspect(
         batch_size=batch_size,
         seed=seed,
         training=training,
+        probes=probes,
         timeout=timeout,
     )
     if isinstance(model, str | Path) or hasattr(model, "__fspath__"):

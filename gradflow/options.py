@@ -42,6 +42,8 @@ class Options:
     batch_size: int = 4
     seed: int = 0
     training: bool = True
+    probes: int = 3
+    """Batches that are drawn before a gradient of zeros counts."""
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
     verbose: bool = False

@@ -48,6 +48,13 @@ _OPTIONS = (
         help="Of the inputs and the objective.",
     ),
     click.option(
+        "--probes",
+        type=click.IntRange(1, 100),
+        default=3,
+        show_default=True,
+        help="Batches to draw before a weight is called dead.",
+    ),
+    click.option(
         "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
     ),
     click.option(
@@ -122,6 +129,7 @@ def _options(given: dict[str, Any]) -> Options:
         batch_size=given["batch_size"],
         seed=given["seed"],
         training=given["training"],
+        probes=given["probes"],
         timeout=given["timeout"],
         verbose=given["verbose"],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
@@ -20,6 +20,7 @@ _CODES = {
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
+_SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.NONFINITE: "GF304"}
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
@@ -34,14 +35,17 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
     """Say why ``variable`` has ``verdict``; empty where the gradient flows or nobody can tell."""
     if verdict in (Verdict.FLOWS, Verdict.UNKNOWN):
         return ()
+    sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return (simple("GF304"),)
+        return tuple(seen_cause(evidence, one) for one in sightings) or (simple("GF304"),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
     found = evidence.attributions.get(variable.name)
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)
+    if found.cuts_to_restore == 0 and sightings and verdict is Verdict.ZERO:
+        return tuple(seen_cause(evidence, one) for one in sightings)
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
     named = [_cause(evidence, evidence.graph, cut, verdict) for cut in found.causes]
@@ -64,6 +68,13 @@ def leads_through_branch(graph: FlowGraph, found: Attribution) -> bool:
 def simple(code: str) -> Cause:
     """A cause that no single op stands for."""
     return Cause(code, entry(code).kind, None, None, None, None, None)
+
+
+def seen_cause(evidence: Evidence, sighting: Sighting) -> Cause:
+    """The cause that a sighting shows."""
+    code = _SEEN[sighting.kind]
+    layer = None if sighting.op is None else evidence.layer_of(sighting.op)
+    return Cause(code, entry(code).kind, sighting.op, sighting.op_type, layer, None, None)
 
 
 def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, simple, visible_path
-from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, seen_cause, simple, visible_path
+from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.scale import scale_findings
 from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
+from gradflow.flow.graph import Edge
 
 _WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})
 _DESCRIPTIONS = {
@@ -28,11 +30,18 @@ _DESCRIPTIONS = {
     "GF304": "the gradient is NaN or Inf",
 }
 
+_SEEN = {
+    Edge.DEAD: "gradient dies at {op}, which {detail}",
+    Edge.UNTAKEN: "{op} {detail}: TensorFlow fills in zeros",
+    Edge.NONFINITE: "NaN or Inf is first made by {op} {detail}",
+}
+
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Join what file, graph and tape say: every variable with its verdict and causes, and what to tell the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
-    return variables, (*_cut_findings(evidence, variables), *_frozen_findings(variables))
+    findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *_frozen_findings(variables))
+    return variables, findings
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:
@@ -106,17 +115,30 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
 
 def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
     """One finding a cause, with the trainable weights behind it; a frozen weight misses nothing."""
-    behind: dict[Cause, list[str]] = {}
+    behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
+            sightings = {seen_cause(evidence, one): one for one in evidence.sightings.get(variable.name, ())}
             for cause in variable.causes:
-                behind.setdefault(cause, []).append(variable.name)
-    for cause, names in behind.items():
+                behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
+    for (cause, sighting), names in behind.items():
         severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
-        text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
-        if cause.reenters_at is not None:
-            text += f"; the data comes back at {cause.reenters_at!r}"
-        yield Finding(cause.code, severity, text, entry(cause.code).fix, tuple(names), cause)
+        if sighting is not None and sighting.harmless:
+            severity = Severity.NOTE
+        yield Finding(
+            cause.code, severity, _text(evidence, cause, sighting), entry(cause.code).fix, tuple(names), cause
+        )
+
+
+def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+    if sighting is not None:
+        return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
+    if cause.code == "GF302" and cause.op_type == "StopGradient":
+        return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"
+    text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
+    if cause.reenters_at is not None:
+        text += f"; the data comes back at {cause.reenters_at!r}"
+    return text
 
 
 def _op(cause: Cause) -> str:

@@ -23,6 +23,12 @@ class Edge(IntEnum):
     """Nothing is known about the consumer's op type."""
     FILL = 5
     """No data: where the consumer gets gradient, TensorFlow hands zeros to the source."""
+    DEAD = 6
+    """Measured: the consumer gets gradient, and nothing but zeros arrives at the source."""
+    UNTAKEN = 7
+    """Measured: the branch or loop body in which the source stands was not run."""
+    NONFINITE = 8
+    """Measured: the consumer gets a finite gradient, and hands NaN or Inf to the source."""
 
 
 class Mark(IntFlag):
@@ -34,6 +40,8 @@ class Mark(IntFlag):
     """Its gradient is the user's own (``tf.custom_gradient``)."""
     LOST = 4
     """The file was saved without its custom gradient."""
+    GATE = 8
+    """It passes on what one branch of a cond or case, or the body of a loop, brings: its name ends in which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from gradflow.errors import UnreadableError
 from gradflow.flow.body import Library, graph_body
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.layout import Layout, Value, body_of, drain, instantiate, pack
+from gradflow.flow.layout import Layout, Place, Value, body_of, drain, instantiate, pack
 from gradflow.flow.rules import spec, spec_from_op_def
 
 
@@ -43,7 +43,7 @@ def lower_function(
     with _damage_named():
         body = body_of(layout, function)
         arguments = [pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
-        results = instantiate(layout, body, arguments, "", (function, None))
+        results = instantiate(layout, body, arguments, "", "", (function, None))
         drain(layout)
     keys = _bind(layout, ((key, arguments[index] >> 1) for index, key in variables.items()))
     return _finish(layout, keys, results, selected)
@@ -55,17 +55,20 @@ def lower_graph(
     outputs: Sequence[str],
     variables: Mapping[str, str],
     selected: Sequence[int] | None = None,
+    places: dict[Place, int] | None = None,
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the variables' keys.
+
+    ``places`` is filled with the node of each place, where given.
 
     Raises:
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
     """
-    layout = Layout(library)
+    layout = Layout(library, places=places)
     nodes: dict[str, int] = {}
     with _damage_named():
         body = graph_body(library, graph_def, outputs)
-        results = instantiate(layout, body, [], "", ("", None), nodes)
+        results = instantiate(layout, body, [], "", "", ("", None), nodes)
         drain(layout)
     for name in variables:
         if name not in nodes:

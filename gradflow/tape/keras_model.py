@@ -18,8 +18,9 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.flow.graph import FlowGraph
+from gradflow.tape.cancelled import before_batch_normalization
 from gradflow.tape.refusal import keras_refusal
-from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
@@ -88,6 +89,8 @@ def keras_subject(
         watched=watched,
         graph=graph,
         layers={layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)},
+        epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
+        shifted=(lambda: before_batch_normalization(model)) if training else tuple,
     )
 
 

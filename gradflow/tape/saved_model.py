@@ -9,12 +9,13 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import UnreadableError
+from gradflow.files.dtypes import dtype_name
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.saved import lost_gradients, lower_entry
 from gradflow.tape.optimizer import revived_optimizers
 from gradflow.tape.refusal import first_line
-from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 
 
 def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry) -> Subject:
@@ -53,7 +54,16 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         graph=graph,
         layers=None,
         lost_gradients=lost_gradients(contents),
+        epsilon=_epsilon(contents),
     )
+
+
+def _epsilon(contents: SavedModelContents) -> float:
+    """Of the coarsest type that some variable has or that something is cast to."""
+    types = {variable.dtype for variable in contents.variables}
+    for function in contents.graph_def.library.function:
+        types.update(dtype_name(node.attr["DstT"].type) for node in function.node_def if node.op == "Cast")
+    return max(HALVES.get(name, SINGLE) for name in types)
 
 
 def _concrete(loaded: Any, entry: Entry) -> Any:

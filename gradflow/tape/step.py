@@ -71,11 +71,15 @@ def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
             continue
         real = tf.math.real(value) + tf.math.imag(value) if value.dtype.is_complex else value
         real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
-        draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
-        direction = tf.constant(draw.standard_normal(real.shape.as_list()), dtype=real.dtype)
-        term = tf.cast(tf.reduce_sum(real * direction), tf.float64)
+        term = tf.cast(tf.reduce_sum(real * direction(name, real, seed)), tf.float64)
         total = term if total is None else total + term
     return total
+
+
+def direction(name: str, value: Any, seed: int) -> Any:
+    """The fixed random direction onto which the real output called ``name`` is projected."""
+    draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
+    return tf.constant(draw.standard_normal(value.shape.as_list()), dtype=value.dtype)
 
 
 def measure(gradient: Any) -> Measurement:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from gradflow.files.contents import StoredVariable
 from gradflow.files.saved_model import TensorInfo
@@ -17,6 +19,11 @@ class Watched:
 
     stored: StoredVariable
     variable: Any | None
+
+
+SINGLE = float(np.finfo(np.float32).eps)
+HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Epsilon of the short floating types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +44,7 @@ class Subject:
     """Path of every layer by its name; None where only the variables tell of layers."""
     lost_gradients: frozenset[str] = frozenset()
     """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""
+    epsilon: float = SINGLE
+    """Of the coarsest floating type that the model computes in."""
+    shifted: Callable[[], Iterable[str]] = tuple
+    """The biases whose shift a BatchNormalization takes out again, told without a graph."""

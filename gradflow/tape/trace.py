@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.layout import Place
 from gradflow.flow.lower import library_of, lower_graph
 from gradflow.tape.subject import Watched
 
@@ -19,6 +20,14 @@ def trace(
     selected: Sequence[str],
 ) -> FlowGraph:
     """Trace ``call`` on tensors shaped like ``batch`` and lower the graph; nothing is run."""
+    concrete, names = concrete_call(call, batch)
+    return lower_concrete(concrete.graph, names, watched, selected)
+
+
+def concrete_call(
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]], batch: Sequence[Any]
+) -> tuple[Any, Sequence[str]]:
+    """The concrete function of ``call`` on tensors shaped like ``batch``, and the names of its flat outputs."""
     names: list[str] = []
 
     def flat(*tensors: Any) -> list[Any]:
@@ -27,12 +36,17 @@ def trace(
         return [value for _, value in outputs]
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
-    concrete = tf.function(flat, autograph=False).get_concrete_function(*specs)
-    return lower_concrete(concrete.graph, names, watched, selected)
+    return tf.function(flat, autograph=False).get_concrete_function(*specs), names
 
 
-def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched], selected: Sequence[str]) -> FlowGraph:
-    """Lower a live FuncGraph whose flat outputs are called ``names``."""
+def lower_concrete(
+    graph: Any,
+    names: Sequence[str],
+    watched: Sequence[Watched],
+    selected: Sequence[str],
+    places: dict[Place, int] | None = None,
+) -> FlowGraph:
+    """Lower a live FuncGraph whose flat outputs are called ``names``; ``places`` as for ``lower_graph``."""
     by_handle = {id(item.variable.handle): item.stored.name for item in watched if item.variable is not None}
     variables = {
         placeholder.op.name: by_handle[id(external)]
@@ -42,4 +56,4 @@ def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched],
     graph_def = graph.as_graph_def()
     outputs = [output.name for output in graph.outputs]
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    return lower_graph(library_of(graph_def), graph_def, outputs, variables, chosen)
+    return lower_graph(library_of(graph_def), graph_def, outputs, variables, chosen, places)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement, leads_through_branch
+from gradflow.diagnose import Evidence, Measurement, Sighting, leads_through_branch, outliers
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
@@ -17,16 +17,17 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
+from gradflow.tape.cancelled import BATCH_NORMALIZATION, cancelled
 from gradflow.tape.keras_model import keras_subject, load_keras
+from gradflow.tape.redraw import awakened
+from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
+from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.worker.outcome import Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
-
-_PROBES = 3
-"""Batches that are tried before a zero gradient counts."""
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
@@ -65,17 +66,30 @@ def analyse_subject(
     batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
+    removed, tiny = _tiny(subject, measured)
     graph = None
-    if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
+    if format is Format.SAVED_MODEL or tiny or _needs_explanation(subject, measured):
         progress("trace")
         graph = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
+    sightings: Mapping[str, tuple[Sighting, ...]] = {}
     if graph is not None:
         measured = _probed_again(subject, options, graph, attributions, measured, progress)
+        sightings, more = _seen(subject, batch.tensors, options, attributions, measured, tiny, progress)
+        removed = {**removed, **more}
     layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
     ops = graph.names if graph is not None else ()
-    layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
-    evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
+    evidence = Evidence(
+        stored,
+        measured,
+        graph,
+        attributions,
+        layer_finder(ops, layers, complete=subject.layers is not None),
+        sightings,
+        removed,
+        subject.epsilon,
+        options.outputs,
+    )
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
 
 
@@ -92,7 +106,7 @@ def _probed_again(
     Only where a path flows that leads through no branch: of a branch not taken for this input, the zero is the answer.
     """
     weights = {item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT}
-    for probe in range(1, _PROBES):
+    for probe in range(1, options.probes):
         dead = [
             name
             for name, measurement in measured.items()
@@ -109,6 +123,47 @@ def _probed_again(
         alive = {name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS}
         measured = {**measured, **alive}
     return measured
+
+
+def _tiny(subject: Subject, measured: Mapping[str, Measurement]) -> tuple[Mapping[str, str], Sequence[str]]:
+    """The weights whose gradient may be rounding noise: those that the layers explain, and the others."""
+    names = [item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT and item.stored.trainable]
+    found = [one.name for one in outliers(measured, names, subject.epsilon) if one.ratio < 1]
+    shifted = set(subject.shifted()) if found else set()
+    explained = {name: BATCH_NORMALIZATION for name in found if name in shifted}
+    return explained, [name for name in found if name not in shifted]
+
+
+def _seen(
+    subject: Subject,
+    batch: Sequence[Any],
+    options: Options,
+    attributions: Mapping[str, Attribution],
+    measured: Mapping[str, Measurement],
+    tiny: Sequence[str],
+    progress: Progress,
+) -> tuple[Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
+    """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and where they cancel."""
+    verdicts: dict[Verdict, list[str]] = {Verdict.ZERO: [], Verdict.NONFINITE: []}
+    for item in subject.watched:
+        found = attributions.get(item.stored.name)
+        if item.stored.role is Role.WEIGHT and found is not None and found.cuts_to_restore == 0:
+            verdicts.setdefault(measured[item.stored.name].verdict, []).append(item.stored.name)
+    zero, nonfinite = verdicts[Verdict.ZERO], verdicts[Verdict.NONFINITE]
+    if not zero and not nonfinite and not tiny:
+        return {}, {}
+    progress("replay")
+    scene = without_lookup_errors(lambda: look(subject, batch, options), subject.lost_gradients)
+    if scene is None:
+        return {}, {}
+    awake = awakened(subject, options, measured) if zero else frozenset()
+    handles = {name: slot for name, slot in scene.handles.items() if name in {*tiny, *zero}}
+    removed = cancelled(scene.back, handles, subject.epsilon)
+    sightings = {
+        name: tuple(replace(one, harmless=name in awake or name in removed) for one in seen)
+        for name, seen in dying(scene, zero).items()
+    }
+    return {**sightings, **breaking(scene, nonfinite)}, removed
 
 
 def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> FlowGraph | None:

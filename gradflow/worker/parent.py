@@ -33,6 +33,7 @@ _STAGES = {
     "load": "loading the model",
     "step": "running the gradient step",
     "trace": "tracing the graph",
+    "replay": "running the step op by op",
 }
 
 

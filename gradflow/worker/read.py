@@ -33,7 +33,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
-    evidence = Evidence(stored.variables, None, None, {}, lambda _: None, options.outputs)
+    evidence = Evidence(stored.variables, None, None, {}, lambda _: None, selected=options.outputs)
     return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
 
 
@@ -48,7 +48,7 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
     graph = lower_entry(contents, entry, options.outputs)
     layers = variable_layers(variable.layer for variable in contents.variables)
     layer_of = layer_finder(graph.names, layers, complete=False)
-    evidence = Evidence(contents.variables, None, graph, attribute(graph), layer_of, options.outputs)
+    evidence = Evidence(contents.variables, None, graph, attribute(graph), layer_of, selected=options.outputs)
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(
         Output(info.name, info.shape or (), info.dtype)

@@ -1,0 +1,105 @@
+"""A bias with a tiny gradient in; out comes what takes its shift out again, if the gradient is a mathematical zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gradflow.tape.backward import Backward
+from gradflow.tape.replay import Record
+
+BATCH_NORMALIZATION = "the BatchNormalization behind it"
+_NOISE = 8.0
+"""Rounding noise beside the terms of a sum, in units of epsilon."""
+_MIN_RATIO = 1e-4
+"""Random terms add up to more than this; noise in single precision to less."""
+_READS = frozenset({"", "ReadVariableOp", "Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
+_ADDITIONS = frozenset({"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub"})
+_REMOVERS = {
+    "FusedBatchNorm": BATCH_NORMALIZATION,
+    "FusedBatchNormV2": BATCH_NORMALIZATION,
+    "FusedBatchNormV3": BATCH_NORMALIZATION,
+    "Softmax": "the softmax behind it",
+    "LogSoftmax": "the softmax behind it",
+    "Rsqrt": "the normalization behind it",
+}
+
+
+def before_batch_normalization(model: Any) -> Iterator[str]:
+    """The biases of layers whose output goes to nothing but a BatchNormalization that subtracts the batch's mean.
+
+    Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced to explain it.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        bias = getattr(layer, "bias", None)
+        if bias is None or getattr(layer, "activation", None) not in (None, keras.activations.linear):
+            continue
+        consumers = [node.operation for node in getattr(layer, "_outbound_nodes", ())]
+        if consumers and all(_subtracts_mean(consumer) for consumer in consumers):
+            yield bias.path
+
+
+def _subtracts_mean(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and bool(layer.trainable)
+
+
+def cancelled(back: Backward, handles: Mapping[str, int], epsilon: float) -> Mapping[str, str]:
+    """Those of ``handles`` (the slot of each variable) that are only added to something, where all cancels in the sum.
+
+    A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own terms, it is
+    mathematically zero: what follows does not change under a shift.
+    """
+    readers: dict[int, list[Record]] = {}
+    for record in back.run.records:
+        for slot in record.inputs:
+            readers.setdefault(slot, []).append(record)
+    found: dict[str, str] = {}
+    for name, handle in handles.items():
+        additions = list(_uses(readers, handle))
+        if additions and all(_cancels(back, record, slot, epsilon) for record, slot in additions):
+            found[name] = _remover(readers, additions[0][0])
+    return found
+
+
+def _uses(readers: Mapping[int, Sequence[Record]], handle: int) -> Iterator[tuple[Record, int]]:
+    """The ops that use a variable's value, behind those that only read or reshape it."""
+    slots = [handle]
+    for slot in slots:
+        for record in readers.get(slot, ()):
+            if record.op in _READS:
+                slots += record.outputs
+            else:
+                yield record, slot
+
+
+def _cancels(back: Backward, record: Record, slot: int, epsilon: float) -> bool:
+    terms, total = back.gradients.get(record.outputs[0]), back.gradients.get(slot)
+    if record.op not in _ADDITIONS or terms is None or total is None:
+        return False
+    largest = np.max(np.sum(np.abs(np.asarray(terms, np.float64)), axis=_summed(terms.shape, total.shape)), initial=0.0)
+    sums = np.max(np.abs(np.asarray(tf.convert_to_tensor(total), np.float64)), initial=0.0)
+    return bool(sums <= max(_MIN_RATIO, _NOISE * epsilon) * largest)
+
+
+def _summed(terms: Any, total: Any) -> tuple[int, ...]:
+    """The axes over which broadcasting repeats the smaller shape; a bias of BiasAdd stands for the last one."""
+    offset = len(terms) - len(total)
+    return tuple(axis for axis in range(len(terms)) if axis < offset or total[axis - offset] == 1)
+
+
+def _remover(readers: Mapping[int, Sequence[Record]], addition: Record) -> str:
+    """What takes the shift out: the first normalization or softmax behind the addition."""
+    slots = list(addition.outputs)
+    known = set(slots)
+    for slot in slots:
+        for record in readers.get(slot, ()):
+            if record.op in _REMOVERS:
+                return _REMOVERS[record.op]
+            fresh = [output for output in record.outputs if output not in known]
+            known.update(fresh)
+            slots += fresh
+    return "what follows"
