@@ -20,7 +20,8 @@ _CODES = {
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
-_SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.NONFINITE: "GF304"}
+_SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.OVERWRITTEN: "GF302", Edge.NONFINITE: "GF304"}
+_RAISING = ("GF203", "GF207")
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
@@ -72,9 +73,9 @@ def simple(code: str) -> Cause:
 
 def seen_cause(evidence: Evidence, sighting: Sighting) -> Cause:
     """The cause that a sighting shows."""
-    code = _SEEN[sighting.kind]
+    code = _SEEN.get(sighting.kind) or _code(sighting.op_type or "", sighting.kind, sighting.mark, Verdict.ZERO)
     layer = None if sighting.op is None else evidence.layer_of(sighting.op)
-    return Cause(code, entry(code).kind, sighting.op, sighting.op_type, layer, None, None)
+    return Cause(code, entry(code).kind, sighting.op, sighting.op_type, layer, sighting.reenters_at, None)
 
 
 def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
@@ -108,23 +109,26 @@ def _branch(graph: FlowGraph, found: Attribution) -> int | None:
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
-    return _named(evidence, graph, _code(graph, cut, verdict), cut.node, cut.reenters_at)
+    return _named(
+        evidence, graph, _code(graph.ops[cut.node], cut.kind, graph.marks[cut.node], verdict), cut.node, cut.reenters_at
+    )
 
 
-def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
-    op = graph.ops[cut.node]
-    if cut.kind is Edge.ZERO:
+def _code(op: str, kind: Edge, mark: int, verdict: Verdict) -> str:
+    if kind is Edge.ZERO:
         return "GF301"
-    if verdict is Verdict.ZERO and graph.marks[cut.node] & Mark.CONTROLLED:
+    known = spec(op)
+    by_rule = "GF203" if known is None else _CODES.get(known.rule, "GF204")
+    # TensorFlow raises an error for these, wherever they stand: they fill in no zeros.
+    if verdict is Verdict.ZERO and mark & Mark.CONTROLLED and by_rule not in _RAISING:
         return "GF302"
     if op in _SHAPE_OPS:
         return "GF204"
-    if cut.kind is Edge.DISCRETE:
+    if kind is Edge.DISCRETE:
         return "GF202"
-    if graph.marks[cut.node] & Mark.CUSTOM:
-        return "GF210" if graph.marks[cut.node] & Mark.LOST else "GF205"
-    known = spec(op)
-    return _CODES.get(known.rule, "GF204") if known is not None else "GF203"
+    if mark & Mark.CUSTOM:
+        return "GF210" if mark & Mark.LOST else "GF205"
+    return by_rule
 
 
 def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: int | None) -> Cause:

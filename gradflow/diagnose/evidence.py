@@ -35,14 +35,20 @@ class Sighting:
     """One op at which a real step was seen to lose a gradient, or to make NaN or Inf of it."""
 
     kind: Edge
-    """``DEAD``, ``UNTAKEN`` or ``NONFINITE``."""
+    """A measured kind; or the kind of a cut that only this run leads to."""
     op: str | None
     """Name of the graph node; None where it is in no op (a weight that is NaN itself)."""
     op_type: str | None
     detail: str
     """What was seen there, to follow the op's name in a sentence: ``passes 0 of 64 elements``."""
+    weight: str | None = None
+    """The weight of zeros that the gradient is multiplied with."""
+    mark: int = 0
+    """The node's ``Mark``."""
+    reenters_at: str | None = None
+    cuts_to_restore: int = 0
     harmless: bool = False
-    """The zeros go away with the first update."""
+    """The zeros go away with the first update, or the gradient is zero by mathematics."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ _DESCRIPTIONS = {
 _SEEN = {
     Edge.DEAD: "gradient dies at {op}, which {detail}",
     Edge.UNTAKEN: "{op} {detail}: TensorFlow fills in zeros",
+    Edge.OVERWRITTEN: "{op} {detail}: TensorFlow fills in zeros",
     Edge.NONFINITE: "NaN or Inf is first made by {op} {detail}",
 }
 
@@ -75,6 +76,8 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         reasons = (simple("GF209"),) if disagree else causes(evidence, stored, verdict)
         if found is not None and graph is not None and verdict is not Verdict.FLOWS:
             path, cuts = visible_path(graph, found), found.cuts_to_restore
+            if cuts == 0 and verdict is Verdict.ZERO:
+                cuts = max((one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())), default=0)
         elif verdict in (Verdict.ZERO, Verdict.NONFINITE):
             cuts = 0
     measured = evidence.measurements.get(stored.name) if evidence.measurements is not None else None
@@ -131,7 +134,7 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
 
 
 def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
-    if sighting is not None:
+    if sighting is not None and sighting.kind in _SEEN:
         return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
     if cause.code == "GF302" and cause.op_type == "StopGradient":
         return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"

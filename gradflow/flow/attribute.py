@@ -16,7 +16,7 @@ from gradflow.flow.graph import Edge, FlowGraph
 
 _UNREACHED = -1
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
-_MEASURED = frozenset({int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE)})
+_MEASURED = frozenset({int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Cut:
     """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage outside floating point, or a measured kind."""
     reenters_at: int | None
     """For a passage: the op where the data comes back; None where it ends in an output."""
+    source: int | None = None
+    """For a measured kind: the node that gets nothing, or NaN, from ``node``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,9 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
         if inside:
             frontier[Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))] = [source for source, _ in behind]
             continue
-        for measured in sorted({kind for _, kind in behind} & _MEASURED):
-            frontier[Cut(node, Edge(measured), None)] = [source for source, kind in behind if kind == measured]
+        for source, kind in behind:
+            if kind in _MEASURED:
+                frontier[Cut(node, Edge(kind), None, source)] = [source]
         rest = [(source, kind) for source, kind in behind if kind not in _MEASURED]
         if rest:  # an op that cuts one input and passes zeros to another is named for the cut
             kind = Edge(min({kind for _, kind in rest} - {Edge.ZERO}, default=Edge.ZERO))
@@ -259,4 +262,6 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
 
 
 def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
-    return [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    found = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    # Where the data goes on from an argument too, that a custom gradient gives its results nothing is no cut.
+    return [cut for cut in found if cut.kind is not Edge.RESULT] or found

@@ -29,6 +29,10 @@ class Edge(IntEnum):
     """Measured: the branch or loop body in which the source stands was not run."""
     NONFINITE = 8
     """Measured: the consumer gets a finite gradient, and hands NaN or Inf to the source."""
+    OVERWRITTEN = 9
+    """Measured: the loop was run, so that its output does not come from the initial value."""
+    RESULT = 10
+    """The source is what a function under ``tf.custom_gradient`` computed: its gradient goes to the arguments."""
 
 
 class Mark(IntFlag):
@@ -42,6 +46,8 @@ class Mark(IntFlag):
     """The file was saved without its custom gradient."""
     GATE = 8
     """It passes on what one branch of a cond or case, or the body of a loop, brings: its name ends in which."""
+    CARRIED = 16
+    """It is a variable of a loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,10 +68,9 @@ class _Site:
         inner = inner_place(self.place, self.node.name, part)
         self.layout.pending.append(_Call(function, arguments, results, hub, prefix, inner, self.chain))
 
-    def passing(self, name: str, part: str, floating: Sequence[bool], mark: Mark | int) -> list[Value]:
+    def passing(self, name: str, part: str, floating: Sequence[bool], mark: Mark) -> list[Value]:
         """One node a tensor that only passes it on: the results of a branch, the variables of a loop."""
         layout = self.layout
-        mark |= self.node.mark
         values = []
         for number, kind in enumerate(floating):
             value = pack(layout.builder.node(self.prefix + name, self.node.op, mark), kind)
@@ -221,7 +220,7 @@ def _branch(site: _Site) -> None:
 def _loop(site: _Site) -> None:
     """A loop variable is fed by its initial value and by the body's result, and feeds the body and the output."""
     builder = site.layout.builder
-    carried = site.passing(site.node.name, "carried", [bool(value & 1) for value in site.outputs], 0)
+    carried = site.passing(site.node.name, "carried", [bool(value & 1) for value in site.outputs], Mark.CARRIED)
     for initial, variable, output in zip(site.inputs, carried, site.outputs, strict=True):
         builder.edge(initial >> 1, variable >> 1, _kind(initial, Edge.FLOW))
         builder.edge(variable >> 1, output >> 1, _kind(variable, Edge.FLOW))
@@ -231,7 +230,10 @@ def _loop(site: _Site) -> None:
     for variable in carried:
         builder.edge(predicate >> 1, variable >> 1, Edge.DISCRETE)
     site.call(condition, carried, [predicate], None, "cond")
-    site.call(body, carried, _gates(site, "body", carried), None, "body")
+    gates = _gates(site, "body", carried)
+    for gate, output in zip(gates, site.outputs, strict=True):
+        builder.edge(gate >> 1, output >> 1, _kind(gate, Edge.FLOW))
+    site.call(body, carried, gates, None, "body")
 
 
 def _gates(site: _Site, part: str, targets: Sequence[Value]) -> list[Value]:

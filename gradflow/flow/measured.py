@@ -65,7 +65,9 @@ def with_dead_ends(graph: FlowGraph, measured: Seen) -> FlowGraph:
             source = graph.sources[edge]
             if kinds[edge] != Edge.FLOW or _is_idle_gate(graph, measured, source):
                 continue
-            if idle:
+            if graph.names[source] == graph.names[node] and _has_looped(graph, measured, node):
+                kinds[edge] = Edge.OVERWRITTEN
+            elif idle:
                 kinds[edge] = Edge.UNTAKEN
             elif not measured.nodes[source] & Arrived.SOMETHING:
                 kinds[edge] = Edge.DEAD
@@ -88,6 +90,17 @@ def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
             elif not own & Arrived.NONFINITE:
                 kinds[edge] = Edge.NONFINITE
     return replace(graph, kinds=kinds)
+
+
+def _has_looped(graph: FlowGraph, measured: Seen, node: int) -> bool:
+    """Whether ``node`` is the output of a loop that made a trip, so that the loop's body brought it."""
+    sources = graph.sources[graph.first[node] : graph.first[node + 1]]
+    return not graph.marks[node] & Mark.CARRIED and any(
+        graph.marks[source] & Mark.GATE
+        and measured.nodes[source] & Arrived.RUN
+        and graph.names[source] == f"{graph.names[node]}/body"
+        for source in sources
+    )
 
 
 def _is_idle_gate(graph: FlowGraph, measured: Seen, node: int) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gradflow.tape.backward import Backward
 from gradflow.tape.replay import Record
+from gradflow.tape.trail import Trail, numbers
 
 BATCH_NORMALIZATION = "the BatchNormalization behind it"
 _NOISE = 8.0
@@ -47,56 +47,53 @@ def _subtracts_mean(layer: Any) -> bool:
     return isinstance(layer, keras.layers.BatchNormalization) and bool(layer.trainable)
 
 
-def cancelled(back: Backward, handles: Mapping[str, int], epsilon: float) -> Mapping[str, str]:
-    """Those of ``handles`` (the slot of each variable) that are only added to something, where all cancels in the sum.
+def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str, str]:
+    """Those of ``names`` that are only added to something, where all cancels in the sum, and what makes it cancel.
 
     A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own terms, it is
     mathematically zero: what follows does not change under a shift.
     """
-    readers: dict[int, list[Record]] = {}
-    for record in back.run.records:
-        for slot in record.inputs:
-            readers.setdefault(slot, []).append(record)
     found: dict[str, str] = {}
-    for name, handle in handles.items():
-        additions = list(_uses(readers, handle))
-        if additions and all(_cancels(back, record, slot, epsilon) for record, slot in additions):
-            found[name] = _remover(readers, additions[0][0])
+    for name in names:
+        additions = list(_uses(trail, trail.handles[name])) if name in trail.handles else []
+        if additions and all(_cancels(trail, record, slot, epsilon) for record, slot in additions):
+            found[name] = _remover(trail, additions[0][0])
     return found
 
 
-def _uses(readers: Mapping[int, Sequence[Record]], handle: int) -> Iterator[tuple[Record, int]]:
+def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
     """The ops that use a variable's value, behind those that only read or reshape it."""
     slots = [handle]
     for slot in slots:
-        for record in readers.get(slot, ()):
+        for record in trail.readers.get(slot, ()):
             if record.op in _READS:
                 slots += record.outputs
             else:
                 yield record, slot
 
 
-def _cancels(back: Backward, record: Record, slot: int, epsilon: float) -> bool:
-    terms, total = back.gradients.get(record.outputs[0]), back.gradients.get(slot)
+def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
+    terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
     if record.op not in _ADDITIONS or terms is None or total is None:
         return False
-    largest = np.max(np.sum(np.abs(np.asarray(terms, np.float64)), axis=_summed(terms.shape, total.shape)), initial=0.0)
-    sums = np.max(np.abs(np.asarray(tf.convert_to_tensor(total), np.float64)), initial=0.0)
-    return bool(sums <= max(_MIN_RATIO, _NOISE * epsilon) * largest)
+    axes = _summed(terms.shape, total.shape)
+    largest = np.max(np.sum(np.abs(numbers(terms).astype(np.complex128)), axis=axes), initial=0.0)
+    sums = np.max(np.abs(numbers(tf.convert_to_tensor(total)).astype(np.complex128)), initial=0.0)
+    return bool(largest > 0.0 and sums <= max(_MIN_RATIO, _NOISE * epsilon) * largest)
 
 
 def _summed(terms: Any, total: Any) -> tuple[int, ...]:
-    """The axes over which broadcasting repeats the smaller shape; a bias of BiasAdd stands for the last one."""
+    """The axes over which broadcasting repeats the smaller shape."""
     offset = len(terms) - len(total)
     return tuple(axis for axis in range(len(terms)) if axis < offset or total[axis - offset] == 1)
 
 
-def _remover(readers: Mapping[int, Sequence[Record]], addition: Record) -> str:
+def _remover(trail: Trail, addition: Record) -> str:
     """What takes the shift out: the first normalization or softmax behind the addition."""
     slots = list(addition.outputs)
     known = set(slots)
     for slot in slots:
-        for record in readers.get(slot, ()):
+        for record in trail.readers.get(slot, ()):
             if record.op in _REMOVERS:
                 return _REMOVERS[record.op]
             fresh = [output for output in record.outputs if output not in known]

@@ -13,7 +13,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
 from gradflow.flow.graph import FlowGraph
-from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
 
 
@@ -40,7 +40,8 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         return trace(call, batch, watched, selected)
 
     watched = tuple(_watched(module))
-    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, None)
+    epsilon = max((HALVES.get(item.stored.dtype, SINGLE) for item in watched), default=SINGLE)
+    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, None, epsilon=epsilon)
 
 
 def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:

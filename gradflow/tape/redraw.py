@@ -1,4 +1,4 @@
-"""A subject in, the zero gradients out that are zero only because of weights that start at zero."""
+"""A subject in, the zero gradients out that another step shows alive: weights that start at zero, underflow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.options import Options
 from gradflow.tape.step import step
-from gradflow.tape.subject import Subject
+from gradflow.tape.subject import SINGLE, Subject
 
+LOSS_SCALE = 2.0**15
+"""What Keras's LossScaleOptimizer starts with."""
 _SCALE = 0.1
 
 
@@ -36,10 +38,20 @@ def awakened(subject: Subject, options: Options, measured: Mapping[str, Measurem
         return frozenset()
     with _drawn_again(sleeping, options.seed):
         _, _, again = step(subject, options)
+    return _alive(measured, again)
+
+
+def underflowing(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small for its type."""
+    if subject.epsilon <= SINGLE:
+        return frozenset()
+    _, _, again = step(subject, options, LOSS_SCALE)
+    return _alive(measured, again)
+
+
+def _alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
     return frozenset(
-        name
-        for name, before in measured.items()
-        if before.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+        name for name, one in before.items() if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
     )
 
 

@@ -183,11 +183,13 @@ class _Frame:
 
     def _loop(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
         condition, body = node.functions
-        carried = self._passed(node, inputs, "carried")
-        while _is_true(self.run.tensors[self._call(node, condition, carried, "cond")[0]]):
-            results = self._passed(node, self._call(node, body, carried, "body"), "body")
-            carried = self._passed(node, results, "carried")
-        return self._passed(node, carried)
+        values: Sequence[int] = inputs
+        carried: Sequence[int] = ()
+        while _is_true(self.run.tensors[self._call(node, condition, values, "cond")[0]]):
+            carried = self._passed(node, values, "carried")
+            values = self._passed(node, self._call(node, body, carried, "body"), "body")
+        # NOTE: what the last trip brings goes to the output alone, so it does not count as a loop variable's gradient.
+        return self._passed(node, values if carried else self._passed(node, values, "carried"))
 
     def _op(self, node: BodyNode, inputs: Sequence[int]) -> Sequence[int]:
         node_def = self.node_defs[node.name]
@@ -211,7 +213,18 @@ class _Frame:
         return slots
 
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:
-        """The user's gradient, traced: it refers to tensors of the graph, whose values are known here."""
+        """The user's gradient, traced when it is asked for: it refers to tensors of the graph, known here."""
+
+        def gradient(_: Any, *upstream: Any) -> list[Any]:
+            traced, captured = self._traced(node, kind)
+            run = replay(traced, [*upstream, *captured])
+            results = iter(run.tensors[slot] for slot in run.outputs)
+            flat = tf.nest.flatten(traced.structured_outputs)
+            return [None if one is None else next(results) for one in flat]
+
+        return gradient
+
+    def _traced(self, node: BodyNode, kind: str) -> tuple[Any, list[Any]]:
         if self.graph is None:
             raise ReplayError(f"{node.name}: the function that holds this custom gradient is not live")
         operation = self.graph.get_operation_by_name(node.name)
@@ -219,15 +232,7 @@ class _Frame:
         specs = [tf.TensorSpec(output.shape, output.dtype) for output in operation.outputs]
         with self.graph.as_default():
             traced = func_graphs.func_graph_from_py_func("gradient", lambda *up: function(operation, *up), specs, {})
-        captured = [self._value(external) for external, _ in traced.captures]
-        flat = tf.nest.flatten(traced.structured_outputs)
-
-        def gradient(_: Any, *upstream: Any) -> list[Any]:
-            run = replay(traced, [*upstream, *captured])
-            results = iter(run.tensors[slot] for slot in run.outputs)
-            return [None if one is None else next(results) for one in flat]
-
-        return gradient
+        return traced, [self._value(external) for external, _ in traced.captures]
 
     def _value(self, tensor: Any) -> Any:
         if isinstance(tensor, ops.EagerTensor):

@@ -10,16 +10,18 @@ import tensorflow as tf
 
 from gradflow.diagnose import Sighting
 from gradflow.flow.attribute import Attribution, Cut, attribute
-from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_sources
 from gradflow.options import Options
-from gradflow.tape.backward import Backward, backward
+from gradflow.tape.backward import backward
+from gradflow.tape.dead import death
+from gradflow.tape.nonfinite import origin, words
 from gradflow.tape.replay import ReplayError, replay
-from gradflow.tape.sight_words import CANCELS, dead_words, nonfinite_words, origin_of_nonfinite
 from gradflow.tape.step import direction
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import concrete_call, lower_concrete
+from gradflow.tape.trail import Trail, trail
 
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
@@ -30,16 +32,10 @@ class Scene:
 
     graph: FlowGraph
     seen: Seen
-    back: Backward
+    trail: Trail
     places: Mapping[int, Place]
     """By node."""
     nodes: Mapping[Place, int]
-
-    @property
-    def handles(self) -> Mapping[str, int]:
-        """The slot of each variable, by its name."""
-        slots = {self.nodes["", placeholder, "0"]: slot for placeholder, slot in self.back.run.fed.items()}
-        return {name: slots[node] for name, node in self.graph.variables.items() if node in slots}
 
 
 def look(subject: Subject, batch: Sequence[Any], options: Options) -> Scene | None:
@@ -58,9 +54,12 @@ def look(subject: Subject, batch: Sequence[Any], options: Options) -> Scene | No
         back = backward(run, upstream, sources)
     except ReplayError:
         return None
-    for placeholder in run.fed:
-        places.setdefault(("", placeholder, "0"), -1)  # no output depends on it
-    return Scene(graph, seen(graph, places, back.nodes, back.edges), back, {n: p for p, n in places.items()}, places)
+    slots = {
+        places["", placeholder, "0"]: slot for placeholder, slot in run.fed.items() if ("", placeholder, "0") in places
+    }
+    handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
+    measured = seen(graph, places, back.nodes, back.edges)
+    return Scene(graph, measured, trail(back, handles), {node: place for place, node in places.items()}, places)
 
 
 def _is_floating(value: Any) -> bool:
@@ -83,15 +82,49 @@ def dying(scene: Scene, names: Iterable[str]) -> Sightings:
     attributions = attribute(graph, nearest=True)
     for name in names:
         mine = attributions.get(name)
-        cuts = [cut for cut in mine.causes if cut.kind in (Edge.DEAD, Edge.UNTAKEN)] if mine is not None else []
+        cuts = _telling(mine.causes) if mine is not None else []
         for cut in cuts:
             if cut not in known:
-                known[cut] = _untaken(graph, cut) if cut.kind is Edge.UNTAKEN else _dying(scene, graph, cut)
-        on_path = {known[cut] for cut in cuts if mine is not None and cut.node in mine.path}
-        # Of several ops whose gradients cancel each other, the one on the drawn way stands for all.
-        sightings = [known[cut] for cut in cuts if known[cut].detail != CANCELS or known[cut] in on_path]
-        found[name] = tuple(dict.fromkeys(sightings))
-    return {name: sightings for name, sightings in found.items() if sightings}
+                known[cut] = _dead_sighting(scene, graph, cut, mine.cuts_to_restore if mine is not None else None)
+        sightings = tuple(dict.fromkeys(known[cut] for cut in cuts))
+        if sightings:
+            found[name] = sightings
+    return {name: _deepest(found, sightings) for name, sightings in found.items()}
+
+
+def _telling(cuts: Iterable[Cut]) -> list[Cut]:
+    """Of several kinds of cuts, those that say most: what died or was not run, then what only this run leads to."""
+    kinds = [(Edge.DEAD, Edge.UNTAKEN), (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT), (Edge.OVERWRITTEN,)]
+    found = [[cut for cut in cuts if cut.kind in some] for some in kinds]
+    return next((some for some in found if some), [])
+
+
+def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
+    """Where a gradient is multiplied with a weight of zeros that gets none itself, what that weight lacks counts."""
+    deeper: list[Sighting] = []
+    for one in sightings:
+        behind = found.get(one.weight, ()) if one.weight is not None else ()
+        ends = bool(behind) and all(other.weight is None for other in behind)
+        deeper += behind if ends else (one,)
+    return tuple(dict.fromkeys(deeper))
+
+
+def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None) -> Sighting:
+    name, op = graph.names[cut.node], graph.ops[cut.node]
+    if cut.kind is Edge.UNTAKEN:
+        owner, _, part = name.rpartition("/")
+        return Sighting(Edge.UNTAKEN, owner, op, _untaken_words(graph, cut.node, part))
+    if cut.kind is Edge.OVERWRITTEN:
+        return Sighting(Edge.OVERWRITTEN, name, op, "overwrites the initial value in its first trip")
+    if cut.kind is not Edge.DEAD:
+        back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
+        mark = graph.marks[cut.node]
+        return Sighting(cut.kind, name, op, "", mark=mark, reenters_at=back, cuts_to_restore=cuts_to_restore or 1)
+    start, end = graph.first[cut.node], graph.first[cut.node + 1]
+    inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
+    died = death(scene.trail, scene.places.get(cut.node), inputs)
+    node = scene.nodes.get(died.place, cut.node) if died.place is not None else cut.node
+    return Sighting(Edge.DEAD, graph.names[node], graph.ops[node], died.words, died.weight)
 
 
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
@@ -107,23 +140,25 @@ def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
     return {name: sightings for name, sightings in found.items() if sightings}
 
 
-def _untaken(graph: FlowGraph, cut: Cut) -> Sighting:
-    owner, _, part = graph.names[cut.node].rpartition("/")
-    return Sighting(Edge.UNTAKEN, owner, graph.ops[cut.node], _untaken_words(graph, cut.node, part))
-
-
-def _dying(scene: Scene, graph: FlowGraph, cut: Cut) -> Sighting:
-    start, end = graph.first[cut.node], graph.first[cut.node + 1]
-    inputs = [edge - start for edge in range(start, end) if graph.kinds[edge] == Edge.DEAD]
-    words = dead_words(scene.back, scene.places.get(cut.node), inputs, scene.handles)
-    return Sighting(Edge.DEAD, graph.names[cut.node], graph.ops[cut.node], words)
+def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
+    graph = scene.graph
+    first = origin(scene.trail, scene.places.get(cut.node))
+    if first.place is None:
+        what = f"the weight {first.weight!r}" if first.weight is not None else "the input"
+        return Sighting(Edge.NONFINITE, None, None, f"{what} itself holds NaN or Inf")
+    node = scene.nodes.get(first.place, cut.node)
+    detail = words(scene.trail, first.place)
+    later = mine.path[mine.path.index(cut.node) + 1 :] if cut.node in mine.path else ()
+    chosen = next((other for other in later if graph.ops[other] in ("Select", "SelectV2")), None)
+    if chosen is not None:
+        detail += f", in the unselected side of {graph.ops[chosen]} {graph.names[chosen]!r}"
+    return Sighting(Edge.NONFINITE, graph.names[node], graph.ops[node], detail)
 
 
 def _untaken_words(graph: FlowGraph, gate: int, part: str) -> str:
     """Name the branch and what decides over it."""
-    target = next(
-        node for node in range(len(graph)) if gate in graph.sources[graph.first[node] : graph.first[node + 1]]
-    )
+    fed = [node for node in range(len(graph)) if gate in graph.sources[graph.first[node] : graph.first[node + 1]]]
+    target = next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
     condition = next(
         (
             _decider(graph, graph.sources[edge])
@@ -146,24 +181,3 @@ def _decider(graph: FlowGraph, node: int) -> str:
 _PASSING = frozenset(
     "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulPartitionedCall Squeeze".split()
 )
-
-
-def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
-    graph = scene.graph
-    place = scene.places.get(cut.node)
-    origin = origin_of_nonfinite(scene.back, place)
-    node = cut.node
-    if origin is not None and origin.place is not None:
-        node = scene.nodes.get(origin.place, node)
-    elif origin is not None:
-        fed = scene.back.run.fed.get(origin.fed or "")
-        weight = next((name for name, slot in scene.handles.items() if slot == fed), None)
-        what = f"the weight {weight!r}" if weight is not None else "the input"
-        return Sighting(Edge.NONFINITE, None, None, f"{what} itself holds NaN or Inf")
-    detail = nonfinite_words(scene.back, scene.places.get(node))
-    path = mine.path
-    later = path[path.index(cut.node) + 1 :] if cut.node in path else ()
-    chosen = next((other for other in later if graph.ops[other] in ("Select", "SelectV2")), None)
-    if chosen is not None:
-        detail += f", in the unselected side of {graph.ops[chosen]} {graph.names[chosen]!r}"
-    return Sighting(Edge.NONFINITE, graph.names[node], graph.ops[node], detail)

@@ -22,8 +22,10 @@ _DIGITS = 4
 """Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
 
 
-def step(subject: Subject, options: Options) -> tuple[Batch, tuple[Output, ...], dict[str, Measurement]]:
-    """Run the forward pass, the random-projection objective and the backward pass.
+def step(
+    subject: Subject, options: Options, scale: float = 1.0
+) -> tuple[Batch, tuple[Output, ...], dict[str, Measurement]]:
+    """Run the forward pass, the random-projection objective times ``scale`` and the backward pass.
 
     Raises:
         InputError: no synthetic batch is accepted.
@@ -38,7 +40,7 @@ def step(subject: Subject, options: Options) -> tuple[Batch, tuple[Output, ...],
                 for variable in variables:
                     tape.watch(variable)
                 outputs = select(subject.call(batch.tensors), options.outputs)
-                objective = project(outputs, options.seed)
+                objective = project(outputs, options.seed, scale)
             described = tuple(Output(name, _static_shape(value), value.dtype.name) for name, value in outputs)
             if objective is None:
                 return described, [None] * len(variables)
@@ -60,7 +62,7 @@ def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tup
     return [(name, value) for name, value in outputs if not names or name in names]
 
 
-def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
+def project(outputs: Sequence[tuple[str, Any]], seed: int, scale: float = 1.0) -> Any | None:
     """Sum of a fixed random projection of every floating output: a vector-Jacobian product in a random direction.
 
     The plain sum is a bad objective: a softmax or a LayerNorm makes it constant.
@@ -73,7 +75,7 @@ def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
         real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
         term = tf.cast(tf.reduce_sum(real * direction(name, real, seed)), tf.float64)
         total = term if total is None else total + term
-    return total
+    return None if total is None else total * scale
 
 
 def direction(name: str, value: Any, seed: int) -> Any:

@@ -19,7 +19,7 @@ from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
 from gradflow.tape.cancelled import BATCH_NORMALIZATION, cancelled
 from gradflow.tape.keras_model import keras_subject, load_keras
-from gradflow.tape.redraw import awakened
+from gradflow.tape.redraw import LOSS_SCALE, awakened, underflowing
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
@@ -28,6 +28,8 @@ from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.worker.outcome import Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
+
+_UNDERFLOWS = f"loses it in float16, which has no number so small: with a loss scale of {LOSS_SCALE:.0f} it arrives"
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
@@ -157,10 +159,14 @@ def _seen(
     if scene is None:
         return {}, {}
     awake = awakened(subject, options, measured) if zero else frozenset()
-    handles = {name: slot for name, slot in scene.handles.items() if name in {*tiny, *zero}}
-    removed = cancelled(scene.back, handles, subject.epsilon)
+    tiny_zeros = underflowing(subject, options, measured) if zero else frozenset()
+    removed = cancelled(scene.trail, (*tiny, *zero), subject.epsilon)
+    harmless = awake.union(removed)
     sightings = {
-        name: tuple(replace(one, harmless=name in awake or name in removed) for one in seen)
+        name: tuple(
+            replace(one, detail=_UNDERFLOWS) if name in tiny_zeros else replace(one, harmless=name in harmless)
+            for one in seen
+        )
         for name, seen in dying(scene, zero).items()
     }
     return {**sightings, **breaking(scene, nonfinite)}, removed

@@ -54,11 +54,11 @@ def _hold(module: Any) -> None:
     outputs, gradients = without_lookup_errors(tape_step)
     scene = without_lookup_errors(lambda: look(subject, batch, Options()))
     assert scene is not None, "it could not be run op by op"
-    back = scene.back
+    back = scene.trail.back
     for slot, output in zip(back.run.outputs, outputs, strict=True):
         np.testing.assert_allclose(back.run.tensors[slot], output, rtol=1e-4, atol=1e-5)
     for item, gradient in zip(subject.watched, gradients, strict=True):
-        mine = back.gradients.get(scene.handles.get(item.stored.name, -1))
+        mine = back.gradients.get(scene.trail.handles.get(item.stored.name, -1))
         # Where a branch or a cut inside control flow leaves nothing, TensorFlow fills in zeros.
         theirs = np.zeros(item.variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
         mine = np.zeros(item.variable.shape) if mine is None else tf.convert_to_tensor(mine)

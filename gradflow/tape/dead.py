@@ -1,0 +1,117 @@
+"""An op that gets gradient and hands on only zeros in; out comes the op to name for it, and what happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gradflow.flow.layout import Place
+from gradflow.flow.measured import Arrived
+from gradflow.tape.replay import Record
+from gradflow.tape.trail import Trail
+
+_SWITCHES = frozenset({"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"})
+"""Ops that pass gradient to some elements whole and to others not at all."""
+_SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
+_SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Where and how a gradient dies."""
+
+    place: Place | None
+    words: str
+    """To follow the op's name in a sentence."""
+    weight: str | None = None
+    """The weight of zeros that the gradient is multiplied with."""
+
+
+def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
+    """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at ``inputs``."""
+    records = trail.at.get(place, ()) if place is not None else ()
+    if not records:
+        return Death(place, "hands on only zeros")
+    record = records[-1]
+    cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
+    if cancelling:
+        return _cancelled(trail, record, cancelling[0])
+    inputs = [number for number in inputs if trail.handed(record, number)]  # the others depend on no weight
+    words = _own_words(trail, records)
+    if words:
+        return Death(place, words)
+    zeros = [slot for number, slot in enumerate(record.inputs) if number not in inputs and trail.is_zero(slot)]
+    if zeros:
+        return _multiplied(trail, place, zeros[0])
+    dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
+    lost = f": {dtype} has no number so small" if dtype in ("float16", "bfloat16") else ""
+    return Death(place, f"hands on only zeros{lost}")
+
+
+def _own_words(trail: Trail, records: Sequence[Record]) -> str:
+    """What is told from the op alone; empty where nothing is."""
+    op = records[-1].op
+    if op in _SWITCHES:
+        return _passes_none(trail, records)
+    if op in _SATURATING:
+        return "is saturated: its slope is exactly 0"
+    first = trail.array(records[-1].inputs[0])
+    if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
+        return "is taken over a single class, so that it is constant"
+    return ""
+
+
+def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
+    arrays = [trail.array(record.outputs[0]) for record in records]
+    return f"passes 0 of {sum(array.size for array in arrays if array is not None):,} elements"
+
+
+def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
+    """The gradient is multiplied with zeros: name the weight that holds them, or the op that made them."""
+    while slot in trail.made:
+        record = trail.made[slot]
+        weight = trail.weight_read_by(record)
+        if weight is not None:
+            return Death(place, f"multiplies by zero: the weight {weight!r} is all zeros", weight)
+        earlier = [source for source in record.inputs if trail.array(source) is not None]
+        zeros = [source for source in earlier if trail.is_zero(source)]
+        if earlier and not zeros:
+            if record.op in _SWITCHES:
+                return Death(record.places[0], _passes_none(trail, trail.at[record.places[0]]))
+            return Death(record.places[0], "gives all zeros, and what is multiplied with them gets nothing")
+        if not zeros:
+            break
+        slot = zeros[0]
+    return Death(place, "multiplies by zero")
+
+
+def _cancelled(trail: Trail, record: Record, number: int) -> Death:
+    """Several ops hand back gradients that add up to nothing: name the op where their ways meet again."""
+    slot = record.inputs[number]
+    readers = [reader for reader in trail.readers[slot] if _hands_something(trail, reader, slot)]
+    reached: dict[int, set[int]] = {}
+    """By slot, the readers that it depends on."""
+    for index, reader in enumerate(readers):
+        for output in reader.outputs:
+            reached.setdefault(output, set()).add(index)
+    start = min(trail.back.run.records.index(reader) for reader in readers)
+    for later in trail.back.run.records[start:]:
+        joined = set().union(*(reached.get(source, ()) for source in later.inputs))
+        if not joined:
+            continue
+        if len(joined) == len(readers) and later.op and (len(readers) > 1 or later is not readers[0]):
+            return Death(later.places[0], CANCELS)
+        for output in later.outputs:
+            reached.setdefault(output, set()).update(joined)
+    return Death(record.places[0], CANCELS)
+
+
+CANCELS = "brings together ways whose gradients cancel to exactly 0"
+
+
+def _hands_something(trail: Trail, reader: Record, slot: int) -> bool:
+    return any(
+        trail.handed(reader, number) & Arrived.SOMETHING
+        for number, source in enumerate(reader.inputs)
+        if source == slot
+    )
