@@ -62,6 +62,17 @@ def test_a_model_that_no_keras_file_brings_back_gets_the_same_in_memory(name: st
     assert wrong(in_memory(case), case.truths) == []
 
 
+def test_many_weights_behind_one_cut_are_one_finding() -> None:
+    (finding,) = in_memory(KERAS_CASES["many_weights_behind_one_cut"]).findings
+    assert len(finding.variables) == 12
+
+
+def test_the_mode_of_the_step_is_said(tmp_path: Path) -> None:
+    case = KERAS_CASES["batch_norm_and_dropout"]
+    assert "training=True" in str(in_memory(case).entry)
+    assert "serving_default" in str(exported(case, tmp_path).entry)
+
+
 def keras_file(case: KerasCase, folder: Path) -> ModelReport:
     from gradflow.worker.analyse import analyse_file
 
