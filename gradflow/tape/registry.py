@@ -70,5 +70,9 @@ def _restored() -> Iterator[dict[str, Any]]:
     try:
         yield entries
     finally:
-        entries.clear()
-        entries.update(before)
+        # What the model itself registered meanwhile stays: its functions may have been traced for the first time.
+        for kind in [kind for kind, value in entries.items() if value is _STAND_IN]:
+            if kind in before:
+                entries[kind] = before[kind]
+            else:
+                del entries[kind]
