@@ -70,9 +70,9 @@ def _restored() -> Iterator[dict[str, Any]]:
     try:
         yield entries
     finally:
-        # Not cleared: what the step traced has registered its custom gradients, and is run again later.
-        for op in [op for op, value in entries.items() if value is _STAND_IN]:
-            if op in before:
-                entries[op] = before[op]
+        # What the model itself registered meanwhile stays: its functions may have been traced for the first time.
+        for kind in [kind for kind, value in entries.items() if value is _STAND_IN]:
+            if kind in before:
+                entries[kind] = before[kind]
             else:
-                del entries[op]
+                del entries[kind]

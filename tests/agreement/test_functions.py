@@ -91,3 +91,12 @@ def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> No
     # In a process of its own: here TensorFlow still knows the gradient function by its name.
     assert complaints(gradflow.inspect(tmp_path).models[0], expected) == []
     assert complaints(gradflow.inspect(tmp_path, static=True).models[0], expected, static=True) == []
+
+
+def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_path: Path) -> None:
+    from gradflow.worker.read import read
+
+    module = Module("reversal")
+    gradflow.inspect(module, entry="serve")  # the first to trace it
+    module.save(str(tmp_path))
+    assert complaints(read(str(tmp_path), Options(static=True)), CASES["reversal"].truths, static=True) == []

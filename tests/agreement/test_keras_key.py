@@ -1,0 +1,98 @@
+"""The answer key of tiny Keras models: as a .keras file, exported as a SavedModel, and in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gradflow
+from gradflow.findings import ModelReport, Role
+from gradflow.options import Options
+from tests.agreement.hold import complaints
+from tests.agreement.pending import PENDING
+from tests.models.keras_key import KERAS_CASES, KerasCase, truths_of
+from tests.models.keras_key.case import made
+
+if TYPE_CHECKING:
+    from tests.models.keras_key.case import Truths
+
+pytestmark = pytest.mark.tensorflow
+
+
+def cases(reading: str) -> list[object]:
+    """Every case; those that are not yet answered rightly in this reading must fail."""
+    return [
+        pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if f"{reading} {name}" in PENDING else [])
+        for name, case in KERAS_CASES.items()
+        if case.safe == (reading == "keras") or reading == "export"
+    ]
+
+
+@pytest.mark.parametrize("name", KERAS_CASES)
+def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
+    from tests.models.oracle import measure_model
+
+    case = KERAS_CASES[name]
+    if case.outputs:
+        pytest.skip("a bare script asks for all outputs")
+    model = made(case)
+    measured = measure_model(model)
+    weights = [weight.path for weight in model.trainable_weights]
+    truths = truths_of(case.truths, weights)
+    assert {path: measured[path][0].verdict for path in weights} == {path: truths[path].verdict for path in weights}
+
+
+@pytest.mark.parametrize("name", cases("keras"))
+def test_the_keras_file_gets_its_true_verdicts_and_causes(name: str, tmp_path: Path) -> None:
+    case = KERAS_CASES[name]
+    assert wrong(keras_file(case, tmp_path), case.truths) == []
+
+
+@pytest.mark.parametrize("name", cases("export"))
+def test_the_exported_model_gets_its_true_verdicts_and_causes(name: str, tmp_path: Path) -> None:
+    case = KERAS_CASES[name]
+    assert wrong(exported(case, tmp_path), case.exported) == []
+
+
+@pytest.mark.parametrize("name", cases("memory"))
+def test_a_model_that_no_keras_file_brings_back_gets_the_same_in_memory(name: str) -> None:
+    case = KERAS_CASES[name]
+    assert wrong(in_memory(case), case.truths) == []
+
+
+def test_many_weights_behind_one_cut_are_one_finding() -> None:
+    (finding,) = in_memory(KERAS_CASES["many_weights_behind_one_cut"]).findings
+    assert len(finding.variables) == 12
+
+
+def test_the_mode_of_the_step_is_said(tmp_path: Path) -> None:
+    case = KERAS_CASES["batch_norm_and_dropout"]
+    assert "training=True" in str(in_memory(case).entry)
+    assert "serving_default" in str(exported(case, tmp_path).entry)
+
+
+def keras_file(case: KerasCase, folder: Path) -> ModelReport:
+    from gradflow.worker.analyse import analyse_file
+
+    path = folder / "model.keras"
+    made(case).save(path)
+    return analyse_file(str(path), Options(outputs=case.outputs))
+
+
+def exported(case: KerasCase, folder: Path) -> ModelReport:
+    from gradflow.worker.analyse import analyse_file
+
+    made(case).export(folder, verbose=False)
+    return analyse_file(str(folder), Options(outputs=case.outputs))
+
+
+def in_memory(case: KerasCase) -> ModelReport:
+    return gradflow.inspect(made(case), outputs=case.outputs).models[0]
+
+
+def wrong(report: ModelReport, truths: Truths) -> list[str]:
+    names = [variable.name for variable in report.variables if variable.role is Role.WEIGHT]
+    assert names
+    return complaints(report, truths_of(truths, names))

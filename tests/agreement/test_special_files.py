@@ -1,0 +1,100 @@
+"""What gradflow says about SavedModels of TensorFlow 1, of foreign op libraries, of constants, of many signatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import gradflow
+from gradflow.findings import ModelReport, Status
+from tests.agreement.pending import PENDING
+
+pytestmark = pytest.mark.tensorflow
+
+
+def pending(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(f"special {name}" in PENDING, strict=True, reason="not yet answered rightly")
+
+
+def report_on(path: Path, **options: object) -> ModelReport:
+    return gradflow.inspect(path, **options).models[0]
+
+
+def verdicts(report: ModelReport) -> dict[str, str]:
+    return {variable.name: variable.verdict.value for variable in report.variables}
+
+
+def test_a_loop_of_tensorflow_1_gets_what_its_session_gives(tmp_path: Path) -> None:
+    from tests.models.special_files import save_loop_of_tensorflow_1
+
+    expected = save_loop_of_tensorflow_1(tmp_path / "model")
+    report = report_on(tmp_path / "model", static=True)
+    assert verdicts(report) == expected == {"a": "flows", "b": "none", "c": "flows"}
+    (cause,) = next(variable for variable in report.variables if variable.name == "b").causes
+    assert (cause.code, cause.op) == ("GF201", "while/StopGradient")
+
+
+@pending("constants")
+def test_a_frozen_graph_is_said_to_hold_constants(tmp_path: Path) -> None:
+    from gradflow.report.text import render
+    from tests.models.special_files import save_frozen_graph
+
+    save_frozen_graph(tmp_path)
+    report = gradflow.inspect(tmp_path, static=True)
+    assert report.models[0].summary.weights == 0
+    text = render(report)
+    assert "constants" in text
+    assert "6 parameters" in text
+
+
+def test_each_signature_has_its_own_answer(tmp_path: Path) -> None:
+    from tests.models.special_files import save_two_signatures
+
+    save_two_signatures(tmp_path)
+    found = {
+        entry: verdicts(report_on(tmp_path, static=True, entry=entry)) for entry in ("serving_default", "other", "bare")
+    }
+    assert found == {
+        "serving_default": {"a": "flows", "b": "none"},
+        "other": {"a": "none", "b": "flows"},
+        "bare": {"a": "none", "b": "none"},
+    }
+
+
+@pending("foreign op, static")
+def test_an_op_of_a_foreign_library_is_named_by_a_static_reading(tmp_path: Path) -> None:
+    from tests.models.special_files import FOREIGN_OP, save_foreign_op
+
+    save_foreign_op(tmp_path)
+    report = report_on(tmp_path, static=True)
+    assert verdicts(report) == {"a": "flows", "b": "unknown"}
+    assert any(FOREIGN_OP in finding.message and "b" in finding.variables for finding in report.findings)
+
+
+@pending("foreign op")
+def test_an_op_of_a_foreign_library_is_named_with_the_option_that_could_bring_it(tmp_path: Path) -> None:
+    from tests.models.special_files import FOREIGN_OP, save_foreign_op
+
+    save_foreign_op(tmp_path)
+    report = report_on(tmp_path)
+    assert report.status is Status.FAILED
+    assert report.error is not None
+    assert FOREIGN_OP in report.error.message
+    assert "--import" in report.error.hint
+
+
+def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
+    from gradflow.options import Options
+    from gradflow.worker.analyse import analyse_file
+    from tests.models.keras_key import KERAS_CASES
+    from tests.models.keras_key.case import made
+
+    made(KERAS_CASES["state_that_a_call_changes"]).export(tmp_path, verbose=False)
+    before = contents(tmp_path)
+    assert analyse_file(str(tmp_path), Options()).status is Status.ANALYZED
+    assert contents(tmp_path) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
