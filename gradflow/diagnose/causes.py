@@ -123,9 +123,9 @@ def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: 
         kind=entry(code).kind,
         op=name,
         op_type=graph.ops[node],
-        layer=evidence.layer_of(name),
+        layer=evidence.layer_of(node),
         reenters_at=None if reentry is None else graph.names[reentry],
-        source=None,
+        source=evidence.source_of(node),
     )
 
 

@@ -41,7 +41,9 @@ class Evidence:
     """None where the file holds no graph, or where nothing needs an explanation."""
     attributions: Mapping[str, Attribution]
     """By variable name; a variable that the entry does not use is not in it."""
-    layer_of: Callable[[str], str | None]
-    """The layer that an op belongs to, by the op's name."""
+    layer_of: Callable[[int], str | None]
+    """The layer that an op belongs to, by its node in the graph."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
+    source_of: Callable[[int], str | None] = lambda _: None
+    """The user's file and line that an op comes from (``net.py:41``), by its node in the graph."""

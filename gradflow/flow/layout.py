@@ -114,6 +114,7 @@ def instantiate(
 ) -> list[Value]:
     """Add one copy of ``body`` to the graph and return its results."""
     builder = layout.builder
+    builder.function = chain[0]
     outputs = [_allocate(builder, node, prefix) for node in body.nodes]
 
     def value(reference: Reference) -> Value:

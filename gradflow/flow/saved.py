@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradflow.errors import UsageError
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower import library_of, lower_function, lower_graph
+from gradflow.flow.origins import Origins
 
 
 def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
@@ -17,6 +19,21 @@ def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[s
         UsageError: a selected output does not exist.
         UnreadableError: the graph is damaged.
     """
+    return replace(_lowered(contents, entry, selected), origins=Origins(contents.frames))
+
+
+def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
+    """The custom gradients that the file's functions name and that were not saved with them."""
+    named = {
+        node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+        for function in contents.graph_def.library.function
+        for node in function.node_def
+        if node.op == "IdentityN" and "_gradient_op_type" in node.attr
+    }
+    return frozenset(named - set(contents.custom_gradients))
+
+
+def _lowered(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
     names = [info.name for info in entry.outputs]
     for name in selected:
         if name not in names:
@@ -29,14 +46,3 @@ def lower_entry(contents: SavedModelContents, entry: Entry, selected: Sequence[s
     start = arguments - len(entry.captured)
     variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
     return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])
-
-
-def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
-    """The custom gradients that the file's functions name and that were not saved with them."""
-    named = {
-        node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
-        for function in contents.graph_def.library.function
-        for node in function.node_def
-        if node.op == "IdentityN" and "_gradient_op_type" in node.attr
-    }
-    return frozenset(named - set(contents.custom_gradients))

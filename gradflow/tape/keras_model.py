@@ -18,6 +18,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.flow.graph import FlowGraph
+from gradflow.tape.origins import noted_layers
 from gradflow.tape.refusal import keras_refusal
 from gradflow.tape.subject import Subject, Watched
 from gradflow.tape.trace import trace
@@ -76,7 +77,8 @@ def keras_subject(
         return _named_outputs(model, model(pack(list(tensors)), training=training))
 
     def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return trace(call, batch, watched, selected)
+        with noted_layers(model) as notes:
+            return trace(call, batch, watched, selected, notes)
 
     watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
     return Subject(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower import library_of, lower_graph
+from gradflow.tape.origins import Notes, live_origins
 from gradflow.tape.subject import Watched
 
 
@@ -17,8 +19,12 @@ def trace(
     batch: Sequence[Any],
     watched: Sequence[Watched],
     selected: Sequence[str],
+    notes: Notes | None = None,
 ) -> FlowGraph:
-    """Trace ``call`` on tensors shaped like ``batch`` and lower the graph; nothing is run."""
+    """Trace ``call`` on tensors shaped like ``batch`` and lower the graph; nothing is run.
+
+    ``notes``: the layers, as they are noted meanwhile.
+    """
     names: list[str] = []
 
     def flat(*tensors: Any) -> list[Any]:
@@ -28,7 +34,8 @@ def trace(
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
     concrete = tf.function(flat, autograph=False).get_concrete_function(*specs)
-    return lower_concrete(concrete.graph, names, watched, selected)
+    graph = lower_concrete(concrete.graph, names, watched, selected)
+    return replace(graph, origins=live_origins(concrete.graph, notes or {}))
 
 
 def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched], selected: Sequence[str]) -> FlowGraph:

@@ -15,6 +15,7 @@ from gradflow.files.saved_model import choose_entry, read_saved_model
 from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
 from gradflow.tape.keras_model import keras_subject, load_keras
@@ -74,8 +75,8 @@ def analyse_subject(
         measured = _probed_again(subject, options, graph, attributions, measured, progress)
     layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
     ops = graph.names if graph is not None else ()
-    layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
-    evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
+    layer_of = place_finder(graph, layer_finder(ops, layers, complete=subject.layers is not None))
+    evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs, source_finder(graph))
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
 
 
