@@ -17,6 +17,7 @@ _CODES = {
     Rule.STOP: "GF201",
     Rule.NONDIFF: "GF202",
     Rule.UNREGISTERED: "GF203",
+    Rule.UNKNOWN: "GF203",
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
@@ -31,9 +32,14 @@ _PLUMBING = frozenset(
 
 
 def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
-    """Say why ``variable`` has ``verdict``; empty where the gradient flows or nobody can tell."""
-    if verdict in (Verdict.FLOWS, Verdict.UNKNOWN):
+    """Say why ``variable`` has ``verdict``; empty where the gradient flows.
+
+    Where nobody can tell, the op types that nothing is known about are the reason.
+    """
+    if verdict is Verdict.FLOWS:
         return ()
+    if verdict is Verdict.UNKNOWN:
+        return _unknown_ops(evidence, variable)
     if verdict is Verdict.NONFINITE:
         return (simple("GF304"),)
     if evidence.graph is None:
@@ -112,7 +118,7 @@ def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
         return "GF202"
     if graph.marks[cut.node] & Mark.CUSTOM:
         return "GF210" if graph.marks[cut.node] & Mark.LOST else "GF205"
-    known = spec(op)
+    known = spec(op) or graph.op_specs.get(op)
     return _CODES.get(known.rule, "GF204") if known is not None else "GF203"
 
 
@@ -131,4 +137,16 @@ def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
     """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot tell."""
-    return any(cut.kind is Edge.UNKNOWN or (spec(graph.ops[cut.node]) is None) for cut in cuts)
+    return any(_is_unknown(graph, cut) for cut in cuts)
+
+
+def _is_unknown(graph: FlowGraph, cut: Cut) -> bool:
+    return cut.kind is Edge.UNKNOWN or spec(graph.ops[cut.node]) is None
+
+
+def _unknown_ops(evidence: Evidence, variable: StoredVariable) -> tuple[Cause, ...]:
+    graph, found = evidence.graph, evidence.attributions.get(variable.name)
+    if graph is None or found is None:
+        return ()
+    cuts = [cut for cut in found.causes if _is_unknown(graph, cut)]
+    return tuple(dict.fromkeys(_named(evidence, graph, "GF203", cut.node, None) for cut in cuts))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, simple, visible_path
 from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.foreign import describe_foreign
 from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 
@@ -114,6 +115,11 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
     for cause, names in behind.items():
         severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
         text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
+        foreign = describe_foreign(cause, static=evidence.measurements is None)
+        if foreign is not None:
+            severity, text, hint = foreign
+            yield Finding(cause.code, severity, text, hint, tuple(names), cause)
+            continue
         if cause.reenters_at is not None:
             text += f"; the data comes back at {cause.reenters_at!r}"
         yield Finding(cause.code, severity, text, entry(cause.code).fix, tuple(names), cause)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
 from gradflow.flow.origins import NOWHERE, Origins
+from gradflow.flow.rules import OpSpec
 
 
 class Edge(IntEnum):
@@ -65,6 +66,8 @@ class FlowGraph:
     """Nodes that get zeros although they are not selected: the other outputs of the same function."""
     functions: Sequence[str] = ()
     """Name of the function that each node stands in; empty for the graph's own nodes."""
+    op_specs: Mapping[str, OpSpec] = field(default_factory=dict)
+    """What is known of op types that the op table does not have."""
     origins: Origins = NOWHERE
     """Where the ops come from, as far as the file or the trace knows."""
 

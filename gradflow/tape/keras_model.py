@@ -26,8 +26,10 @@ from gradflow.tape.trace import trace
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
-def load_keras(file: ModelFile, producer: str | None) -> Any:
+def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Load a Keras file, written by ``producer``, with ``safe_mode`` on and without compiling it.
+
+    ``custom``: classes and functions of the user's, by the names that the file may have for them.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
@@ -40,7 +42,7 @@ def load_keras(file: ModelFile, producer: str | None) -> Any:
             link.symlink_to(path)
             path = link
         try:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""

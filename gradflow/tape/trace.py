@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.lower import library_of, lower_graph
+from gradflow.flow.lower import library_of, lower_graph, op_types
+from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.origins import Notes, live_origins
 from gradflow.tape.subject import Watched
 
@@ -49,4 +50,5 @@ def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched],
     graph_def = graph.as_graph_def()
     outputs = [output.name for output in graph.outputs]
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    return lower_graph(library_of(graph_def), graph_def, outputs, variables, chosen)
+    library = library_of(graph_def, registered=registered_specs(op_types(graph_def)))
+    return lower_graph(library, graph_def, outputs, variables, chosen)

@@ -18,6 +18,7 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
+from gradflow.tape.imports import import_modules
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
@@ -38,12 +39,13 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     """
     file = recognise(path)
     progress("load")
+    custom = import_modules(options.imports)
     seed_everything(options.seed)
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
         refuse_entry(path, options)
         producer, freezers = _recorded(file)
-        subject = keras_subject(load_keras(file, producer), producer, options.training, names, freezers)
+        subject = keras_subject(load_keras(file, producer, custom), producer, options.training, names, freezers)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
