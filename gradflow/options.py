@@ -39,6 +39,8 @@ class Options:
     outputs: tuple[str, ...] = ()
     """Names of the outputs that count; empty for all."""
     inputs: tuple[InputSpec, ...] = ()
+    imports: tuple[str, ...] = ()
+    """Modules that are imported before a file is loaded: the user's own layers and ops."""
     batch_size: int = 4
     seed: int = 0
     training: bool = True
@@ -64,6 +66,20 @@ def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
             raise UsageError(f"--input {name!r} is given twice", "give each input once")
         specs[name] = _parse(name, spec.strip())
     return tuple(specs.values())
+
+
+def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
+    """Check the names of ``--import`` and return them.
+
+    Raises:
+        UsageError: one cannot be a module's name.
+    """
+    kept = tuple(names)
+    for name in kept:
+        if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
+            hint = "write it as in Python's import: mypackage.layers for mypackage/layers.py"
+            raise UsageError(f"--import {name!r}: not the name of a module", hint)
+    return kept
 
 
 def _parse(name: str, spec: str) -> InputSpec:

@@ -12,7 +12,7 @@ from gradflow.cli.ending import orderly_end
 from gradflow.cli.stream import CommandError, Stderr, emit
 from gradflow.errors import UsageError
 from gradflow.findings import Report, Severity, Status
-from gradflow.options import Options, parse_inputs
+from gradflow.options import Options, parse_imports, parse_inputs
 from gradflow.worker.parent import inspect_path
 
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
@@ -56,6 +56,13 @@ _OPTIONS = (
     ),
     click.option(
         "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
+    ),
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Import MODULE first, for layers and ops of your own; repeatable.",
     ),
     click.option(
         "--timeout",
@@ -130,6 +137,7 @@ def _options(given: dict[str, Any]) -> Options:
         seed=given["seed"],
         training=given["training"],
         probes=given["probes"],
+        imports=parse_imports(given["imports"]),
         timeout=given["timeout"],
         verbose=given["verbose"],
     )

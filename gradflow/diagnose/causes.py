@@ -17,6 +17,7 @@ _CODES = {
     Rule.STOP: "GF201",
     Rule.NONDIFF: "GF202",
     Rule.UNREGISTERED: "GF203",
+    Rule.UNKNOWN: "GF203",
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
@@ -33,12 +34,17 @@ _PLUMBING = frozenset(
 
 
 def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
-    """Say why ``variable`` has ``verdict``; empty where the gradient flows or nobody can tell."""
-    if verdict in (Verdict.FLOWS, Verdict.UNKNOWN):
+    """Say why ``variable`` has ``verdict``; empty where the gradient flows.
+
+    Where nobody can tell, the op types that nothing is known about are the reason.
+    """
+    if verdict is Verdict.FLOWS:
         return ()
+    if verdict is Verdict.UNKNOWN:
+        return _unknown_ops(evidence, variable)
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return tuple(seen_cause(evidence, one) for one in sightings) or (simple("GF304"),)
+        return tuple(seen_cause(one) for one in sightings) or (simple("GF304"),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
@@ -46,7 +52,7 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)
     if found.cuts_to_restore == 0 and sightings and verdict is Verdict.ZERO:
-        return tuple(seen_cause(evidence, one) for one in sightings)
+        return tuple(seen_cause(one) for one in sightings)
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
     named = [_cause(evidence, evidence.graph, cut, verdict) for cut in found.causes]
@@ -71,11 +77,11 @@ def simple(code: str) -> Cause:
     return Cause(code, entry(code).kind, None, None, None, None, None)
 
 
-def seen_cause(evidence: Evidence, sighting: Sighting) -> Cause:
+def seen_cause(sighting: Sighting) -> Cause:
     """The cause that a sighting shows."""
     code = _SEEN.get(sighting.kind) or _code(sighting.op_type or "", sighting.kind, sighting.mark, Verdict.ZERO)
-    layer = None if sighting.op is None else evidence.layer_of(sighting.op)
-    return Cause(code, entry(code).kind, sighting.op, sighting.op_type, layer, sighting.reenters_at, None)
+    kind, back, source = entry(code).kind, sighting.reenters_at, sighting.source
+    return Cause(code, kind, sighting.op, sighting.op_type, sighting.layer, back, source)
 
 
 def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
@@ -138,12 +144,24 @@ def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: 
         kind=entry(code).kind,
         op=name,
         op_type=graph.ops[node],
-        layer=evidence.layer_of(name),
+        layer=evidence.layer_of(node),
         reenters_at=None if reentry is None else graph.names[reentry],
-        source=None,
+        source=evidence.source_of(node),
     )
 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
     """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot tell."""
-    return any(cut.kind is Edge.UNKNOWN or (spec(graph.ops[cut.node]) is None) for cut in cuts)
+    return any(_is_unknown(graph, cut) for cut in cuts)
+
+
+def _is_unknown(graph: FlowGraph, cut: Cut) -> bool:
+    return cut.kind is Edge.UNKNOWN or spec(graph.ops[cut.node]) is None
+
+
+def _unknown_ops(evidence: Evidence, variable: StoredVariable) -> tuple[Cause, ...]:
+    graph, found = evidence.graph, evidence.attributions.get(variable.name)
+    if graph is None or found is None:
+        return ()
+    cuts = [cut for cut in found.causes if _is_unknown(graph, cut)]
+    return tuple(dict.fromkeys(_named(evidence, graph, "GF203", cut.node, None) for cut in cuts))

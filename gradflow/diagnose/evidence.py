@@ -41,6 +41,9 @@ class Sighting:
     op_type: str | None
     detail: str
     """What was seen there, to follow the op's name in a sentence: ``passes 0 of 64 elements``."""
+    layer: str | None = None
+    source: str | None = None
+    """The user's file and line of the op."""
     weight: str | None = None
     """The weight of zeros that the gradient is multiplied with."""
     mark: int = 0
@@ -62,8 +65,8 @@ class Evidence:
     """None where the file holds no graph, or where nothing needs an explanation."""
     attributions: Mapping[str, Attribution]
     """By variable name; a variable that the entry does not use is not in it."""
-    layer_of: Callable[[str], str | None]
-    """The layer that an op belongs to, by the op's name."""
+    layer_of: Callable[[int], str | None]
+    """The layer that an op belongs to, by its node in the graph."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     """Where the gradient was seen to die or to become NaN or Inf, by variable name."""
     cancelled: Mapping[str, str] = field(default_factory=dict)
@@ -72,3 +75,5 @@ class Evidence:
     """Of the coarsest floating type that the model computes in."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
+    source_of: Callable[[int], str | None] = lambda _: None
+    """The user's file and line that an op comes from (``net.py:41``), by its node in the graph."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, seen_cause, simple, visible_path
 from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.foreign import describe_foreign
 from gradflow.diagnose.scale import scale_findings
 from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
@@ -121,16 +122,18 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
     behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
-            sightings = {seen_cause(evidence, one): one for one in evidence.sightings.get(variable.name, ())}
+            sightings = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():
         severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
         if sighting is not None and sighting.harmless:
             severity = Severity.NOTE
-        yield Finding(
-            cause.code, severity, _text(evidence, cause, sighting), entry(cause.code).fix, tuple(names), cause
-        )
+        text, hint = _text(evidence, cause, sighting), entry(cause.code).fix
+        foreign = describe_foreign(cause, static=evidence.measurements is None)
+        if foreign is not None:
+            severity, text, hint = foreign
+        yield Finding(cause.code, severity, text, hint, tuple(names), cause)
 
 
 def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:

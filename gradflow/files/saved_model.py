@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import StoredVariable
+from gradflow.files.debug_info import frames_finder
 from gradflow.files.dtypes import dtype_name
+from gradflow.files.frames import Frame
 from gradflow.files.proto import message
 from gradflow.files.saved_variables import object_variables, read_shape, tf1_variables
 from gradflow.findings import Role
@@ -58,6 +60,8 @@ class SavedModelContents:
     """TF1: variable name by the node of the graph that holds it."""
     custom_gradients: Mapping[str, tuple[bool, ...]]
     """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it returns a gradient."""
+    frames: Callable[[str, str], Sequence[Frame] | None]
+    """From a function's and an op's name to the stack that created the op, as ``debug_info.frames_finder`` reads it."""
 
 
 def read_saved_model(folder: Path) -> SavedModelContents:
@@ -97,6 +101,7 @@ def read_saved_model(folder: Path) -> SavedModelContents:
         op_defs=graph.meta_info_def.stripped_op_list.op,
         graph_variables=graph_variables,
         custom_gradients=dict(_custom_gradients(graph)),
+        frames=frames_finder(folder),
     )
 
 

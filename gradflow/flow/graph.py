@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
+from gradflow.flow.origins import NOWHERE, Origins
+from gradflow.flow.rules import OpSpec
+
 
 class Edge(IntEnum):
     """How gradient goes backwards over an edge, from the consumer to the source."""
@@ -75,6 +78,12 @@ class FlowGraph:
     """A ``Mark`` for each node."""
     filled_outputs: Sequence[int] = ()
     """Nodes that get zeros although they are not selected: the other outputs of the same function."""
+    functions: Sequence[str] = ()
+    """Name of the function that each node stands in; empty for the graph's own nodes."""
+    op_specs: Mapping[str, OpSpec] = field(default_factory=dict)
+    """What is known of op types that the op table does not have."""
+    origins: Origins = NOWHERE
+    """Where the ops come from, as far as the file or the trace knows."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -96,6 +105,9 @@ class GraphBuilder:
     names: list[str] = field(default_factory=list)
     ops: list[str] = field(default_factory=list)
     marks: bytearray = field(default_factory=bytearray)
+    functions: list[str] = field(default_factory=list)
+    function: str = ""
+    """The function that nodes are added for."""
     _sources: array[int] = field(default_factory=lambda: array("i"))
     _consumers: array[int] = field(default_factory=lambda: array("i"))
     _kinds: bytearray = field(default_factory=bytearray)
@@ -105,6 +117,7 @@ class GraphBuilder:
         self.names.append(name)
         self.ops.append(op)
         self.marks.append(mark)
+        self.functions.append(self.function)
         return len(self.names) - 1
 
     def edge(self, source: int, consumer: int, kind: Edge) -> None:
@@ -145,4 +158,5 @@ class GraphBuilder:
             discrete_outputs=discrete_outputs,
             marks=self.marks,
             filled_outputs=filled_outputs,
+            functions=self.functions,
         )

@@ -137,6 +137,7 @@ def instantiate(
     nodes: dict[str, int] | None = None,
 ) -> list[Value]:
     """Add one copy of ``body`` to the graph and return its results."""
+    layout.builder.function = chain[0]
     outputs = [_allocate(layout, node, prefix, place) for node in body.nodes]
 
     def value(reference: Reference) -> Value:

@@ -17,17 +17,19 @@ from gradflow.files.contents import ModelFile, StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
-from gradflow.flow.graph import FlowGraph
 from gradflow.tape.cancelled import before_batch_normalization
+from gradflow.tape.origins import noted_layers
 from gradflow.tape.refusal import keras_refusal
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
-from gradflow.tape.trace import trace
+from gradflow.tape.trace import Trace, trace
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
-def load_keras(file: ModelFile, producer: str | None) -> Any:
+def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Load a Keras file, written by ``producer``, with ``safe_mode`` on and without compiling it.
+
+    ``custom``: classes and functions of the user's, by the names that the file may have for them.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
@@ -40,7 +42,7 @@ def load_keras(file: ModelFile, producer: str | None) -> Any:
             link.symlink_to(path)
             path = link
         try:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""
@@ -76,8 +78,9 @@ def keras_subject(
     def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
         return _named_outputs(model, model(pack(list(tensors)), training=training))
 
-    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return trace(call, batch, watched, selected)
+    def tracing(batch: Sequence[Any]) -> Trace:
+        with noted_layers(model) as notes:
+            return trace(call, batch, notes)
 
     watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
     return Subject(
@@ -87,7 +90,7 @@ def keras_subject(
         id_limit=_id_limit(model),
         call=call,
         watched=watched,
-        graph=graph,
+        trace=tracing,
         layers={layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)},
         epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
         shifted=(lambda: before_batch_normalization(model)) if training else tuple,

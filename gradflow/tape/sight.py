@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -13,6 +13,7 @@ from gradflow.flow.attribute import Attribution, Cut, attribute
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_sources
+from gradflow.flow.origins import source_finder
 from gradflow.options import Options
 from gradflow.tape.backward import backward
 from gradflow.tape.dead import death
@@ -20,7 +21,7 @@ from gradflow.tape.nonfinite import origin, words
 from gradflow.tape.replay import ReplayError, replay
 from gradflow.tape.step import direction
 from gradflow.tape.subject import Subject
-from gradflow.tape.trace import concrete_call, lower_concrete
+from gradflow.tape.trace import Trace, lower_trace
 from gradflow.tape.trail import Trail, trail
 
 Sightings = Mapping[str, tuple[Sighting, ...]]
@@ -36,13 +37,21 @@ class Scene:
     places: Mapping[int, Place]
     """By node."""
     nodes: Mapping[Place, int]
+    layer_of: Callable[[int], str | None]
+    source_of: Callable[[int], str | None]
+
+    def sighting(self, kind: Edge, node: int, detail: str, **more: Any) -> Sighting:
+        """A sighting at a node of the graph."""
+        graph = self.graph
+        where = self.layer_of(node), self.source_of(node)
+        return Sighting(kind, graph.names[node], graph.ops[node], detail, *where, **more)
 
 
-def look(subject: Subject, batch: Sequence[Any], options: Options) -> Scene | None:
-    """Run one step op by op; None where the graph holds something that cannot be run so."""
-    concrete, names = concrete_call(subject.call, batch)
+def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options) -> Scene | None:
+    """Run one step of the traced call op by op; None where the graph holds something that cannot be run so."""
     places: dict[Place, int] = {}
-    graph = lower_concrete(concrete.graph, names, subject.watched, options.outputs, places)
+    concrete, names = traced.concrete, traced.names
+    graph = lower_trace(traced, subject.handles, options.outputs, places)
     try:
         run = replay(concrete.graph, [*batch, *concrete.captured_inputs])
         sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
@@ -59,7 +68,15 @@ def look(subject: Subject, batch: Sequence[Any], options: Options) -> Scene | No
     }
     handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
     measured = seen(graph, places, back.nodes, back.edges)
-    return Scene(graph, measured, trail(back, handles), {node: place for place, node in places.items()}, places)
+    return Scene(
+        graph,
+        measured,
+        trail(back, handles),
+        {node: place for place, node in places.items()},
+        places,
+        subject.layer_of(graph),
+        source_finder(graph),
+    )
 
 
 def _is_floating(value: Any) -> bool:
@@ -110,21 +127,20 @@ def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sightin
 
 
 def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None) -> Sighting:
-    name, op = graph.names[cut.node], graph.ops[cut.node]
     if cut.kind is Edge.UNTAKEN:
-        owner, _, part = name.rpartition("/")
-        return Sighting(Edge.UNTAKEN, owner, op, _untaken_words(graph, cut.node, part))
+        owner, _, part = graph.names[cut.node].rpartition("/")
+        return replace(scene.sighting(cut.kind, cut.node, _untaken_words(graph, cut.node, part)), op=owner)
     if cut.kind is Edge.OVERWRITTEN:
-        return Sighting(Edge.OVERWRITTEN, name, op, "overwrites the initial value in its first trip")
+        return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:
         back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
-        mark = graph.marks[cut.node]
-        return Sighting(cut.kind, name, op, "", mark=mark, reenters_at=back, cuts_to_restore=cuts_to_restore or 1)
+        more = {"mark": graph.marks[cut.node], "reenters_at": back, "cuts_to_restore": cuts_to_restore or 1}
+        return scene.sighting(cut.kind, cut.node, "", **more)
     start, end = graph.first[cut.node], graph.first[cut.node + 1]
     inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
     died = death(scene.trail, scene.places.get(cut.node), inputs)
     node = scene.nodes.get(died.place, cut.node) if died.place is not None else cut.node
-    return Sighting(Edge.DEAD, graph.names[node], graph.ops[node], died.words, died.weight)
+    return scene.sighting(Edge.DEAD, node, died.words, weight=died.weight)
 
 
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
@@ -152,7 +168,7 @@ def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
     chosen = next((other for other in later if graph.ops[other] in ("Select", "SelectV2")), None)
     if chosen is not None:
         detail += f", in the unselected side of {graph.ops[chosen]} {graph.names[chosen]!r}"
-    return Sighting(Edge.NONFINITE, graph.names[node], graph.ops[node], detail)
+    return scene.sighting(Edge.NONFINITE, node, detail)
 
 
 def _untaken_words(graph: FlowGraph, gate: int, part: str) -> str:

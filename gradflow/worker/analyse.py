@@ -15,9 +15,10 @@ from gradflow.files.saved_model import choose_entry, read_saved_model
 from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.flow.origins import source_finder
 from gradflow.options import Options
 from gradflow.tape.cancelled import BATCH_NORMALIZATION, cancelled
+from gradflow.tape.imports import import_modules
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.redraw import LOSS_SCALE, awakened, underflowing
 from gradflow.tape.registry import without_lookup_errors
@@ -26,6 +27,7 @@ from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
+from gradflow.tape.trace import Trace, lower_trace
 from gradflow.worker.outcome import Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
@@ -40,12 +42,13 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     """
     file = recognise(path)
     progress("load")
+    custom = import_modules(options.imports)
     seed_everything(options.seed)
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
         refuse_entry(path, options)
         producer, freezers = _recorded(file)
-        subject = keras_subject(load_keras(file, producer), producer, options.training, names, freezers)
+        subject = keras_subject(load_keras(file, producer, custom), producer, options.training, names, freezers)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
@@ -69,28 +72,28 @@ def analyse_subject(
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
     removed, tiny = _tiny(subject, measured)
-    graph = None
+    graph: FlowGraph | None = None
+    traced: Trace | None = None
     if format is Format.SAVED_MODEL or tiny or _needs_explanation(subject, measured):
         progress("trace")
-        graph = _graph(subject, batch.tensors, options.outputs)
+        graph, traced = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
     sightings: Mapping[str, tuple[Sighting, ...]] = {}
     if graph is not None:
         measured = _probed_again(subject, options, graph, attributions, measured, progress)
-        sightings, more = _seen(subject, batch.tensors, options, attributions, measured, tiny, progress)
+        sightings, more = _seen(subject, traced, batch.tensors, options, attributions, measured, tiny, progress)
         removed = {**removed, **more}
-    layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
-    ops = graph.names if graph is not None else ()
     evidence = Evidence(
         stored,
         measured,
         graph,
         attributions,
-        layer_finder(ops, layers, complete=subject.layers is not None),
+        subject.layer_of(graph),
         sightings,
         removed,
         subject.epsilon,
         options.outputs,
+        source_finder(graph),
     )
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
 
@@ -138,6 +141,7 @@ def _tiny(subject: Subject, measured: Mapping[str, Measurement]) -> tuple[Mappin
 
 def _seen(
     subject: Subject,
+    traced: Trace | None,
     batch: Sequence[Any],
     options: Options,
     attributions: Mapping[str, Attribution],
@@ -155,7 +159,8 @@ def _seen(
     if not zero and not nonfinite and not tiny:
         return {}, {}
     progress("replay")
-    scene = without_lookup_errors(lambda: look(subject, batch, options), subject.lost_gradients)
+    whole = subject.trace(batch) if traced is None else traced
+    scene = without_lookup_errors(lambda: look(subject, whole, batch, options), subject.lost_gradients)
     if scene is None:
         return {}, {}
     awake = awakened(subject, options, measured) if zero else frozenset()
@@ -172,14 +177,20 @@ def _seen(
     return {**sightings, **breaking(scene, nonfinite)}, removed
 
 
-def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> FlowGraph | None:
-    """The graph of the call that was stepped; None where its code runs eagerly and cannot be traced."""
+def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tuple[FlowGraph | None, Trace | None]:
+    """The graph of the call that was stepped, and its trace where there had to be one.
+
+    Both None where its code runs eagerly and cannot be traced.
+    """
+    if subject.stored_graph is not None:
+        return subject.stored_graph(outputs), None
     try:
-        return subject.graph(batch, outputs)
+        traced = subject.trace(batch)
     except GradflowError:
         raise
     except Exception:  # tracing runs the model's own code, which can raise anything at all
-        return None
+        return None, None
+    return lower_trace(traced, subject.handles, outputs), traced
 
 
 def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:

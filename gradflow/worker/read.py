@@ -10,6 +10,7 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
 from gradflow.findings import Format, Input, Mode, ModelReport, Output
 from gradflow.flow.attribute import attribute
+from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
@@ -47,8 +48,9 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
     """Static verdicts of a SavedModel's entry from its graph."""
     graph = lower_entry(contents, entry, options.outputs)
     layers = variable_layers(variable.layer for variable in contents.variables)
-    layer_of = layer_finder(graph.names, layers, complete=False)
-    evidence = Evidence(contents.variables, None, graph, attribute(graph), layer_of, selected=options.outputs)
+    layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
+    found, source_of = attribute(graph), source_finder(graph)
+    evidence = Evidence(contents.variables, None, graph, found, layer_of, selected=options.outputs, source_of=source_of)
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(
         Output(info.name, info.shape or (), info.dtype)

@@ -52,7 +52,7 @@ def _hold(module: Any) -> None:
         return [value for _, value in outputs], tape.gradient(objective, variables)
 
     outputs, gradients = without_lookup_errors(tape_step)
-    scene = without_lookup_errors(lambda: look(subject, batch, Options()))
+    scene = without_lookup_errors(lambda: look(subject, subject.trace(batch), batch, Options()))
     assert scene is not None, "it could not be run op by op"
     back = scene.trail.back
     for slot, output in zip(back.run.outputs, outputs, strict=True):
