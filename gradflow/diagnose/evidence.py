@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
@@ -45,3 +46,4 @@ class Evidence:
     """The layer that an op belongs to, by the op's name."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
+    doubts: tuple[FreezeDoubt, ...] = ()

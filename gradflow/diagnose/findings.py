@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, simple, visible_path
 from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.flags import flag_findings
 from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 
@@ -32,7 +33,9 @@ _DESCRIPTIONS = {
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Join what file, graph and tape say: every variable with its verdict and causes, and what to tell the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
-    return variables, (*_cut_findings(evidence, variables), *_frozen_findings(variables))
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    frozen = [one for one in variables if one.name not in untracked]
+    return variables, (*_cut_findings(evidence, variables), *flag_findings(evidence), *_frozen_findings(frozen))
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:

@@ -15,6 +15,7 @@ from gradflow.findings import Role
 from gradflow.flow.graph import FlowGraph
 from gradflow.tape.subject import Subject, Watched
 from gradflow.tape.trace import trace
+from gradflow.tape.untracked import describer
 
 
 def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = ()) -> Subject:
@@ -40,7 +41,8 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         return trace(call, batch, watched, selected)
 
     watched = tuple(_watched(module))
-    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, None)
+    producer = f"tensorflow {tf.__version__}"
+    return Subject(producer, name, inputs, None, call, watched, graph, None, describe=describer(lambda _: None))
 
 
 def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import UnreadableError
-from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.saved import lost_gradients, lower_entry
 from gradflow.tape.optimizer import revived_optimizers
@@ -38,7 +38,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     for name, external in zip(captured, concrete.captured_inputs, strict=False):
         if name is not None and id(external) in live:
             bound[name] = live[id(external)]
-    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in contents.variables)
+    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry))
 
     def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
         return lower_entry(contents, entry, selected)
@@ -53,6 +53,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         graph=graph,
         layers=None,
         lost_gradients=lost_gradients(contents),
+        doubts=contents.doubts,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.saved_model import TensorInfo
 from gradflow.flow.graph import FlowGraph
 
@@ -37,3 +38,7 @@ class Subject:
     """Path of every layer by its name; None where only the variables tell of layers."""
     lost_gradients: frozenset[str] = frozenset()
     """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""
+    doubts: tuple[FreezeDoubt, ...] = ()
+    describe: Callable[[Any], StoredVariable | None] | None = None
+    """The record of a variable that the call reads and no layer tracks, None where it is no weight; not set where the
+    file itself says what is tracked."""
