@@ -14,15 +14,22 @@ from gradflow.tape.subject import Watched
 
 def live_doubts(model: Any, watched: Sequence[Watched]) -> tuple[FreezeDoubt, ...]:
     """Layers that train under a frozen one: ``trainable`` was set on them after it was set on the outer layer."""
-    names = _trainable(watched)
-    found: dict[str, tuple[str, str]] = {}
-    for chain in chains(model):
-        above = [place for place, layer in enumerate(chain[:-1]) if not layer.trainable]
-        if above:
-            pair = (_place(chain[: above[-1] + 1]), _place(chain[: above[-1] + 2]))
-            own = [id(variable.value) for variable in chain[-1]._trainable_variables]
-            found.update({names[one]: pair for one in own if one in names})
+    found = {}
+    for name, chain, place in _under_frozen(model, watched):
+        found[name] = (_place(chain[: place + 1]), _place(chain[: place + 2]))
     return frozen_parents(found)
+
+
+def loaded_doubts(model: Any, watched: Sequence[Watched], recorded: tuple[FreezeDoubt, ...]) -> tuple[FreezeDoubt, ...]:
+    """What its file says (``recorded``), and the weights of layers of the user's own, whose names the file lacks."""
+    told = {name for doubt in recorded for name in doubt.variables}
+    found = [name for name, chain, place in _under_frozen(model, watched) if not isinstance(chain[place], keras.Model)]
+    more = tuple(dict.fromkeys(name for name in found if name not in told))
+    if not more:
+        return recorded
+    known = tuple(name for doubt in recorded if doubt.kind is Doubt.FORGOTTEN for name in doubt.variables)
+    others = (doubt for doubt in recorded if doubt.kind is not Doubt.FORGOTTEN)
+    return (FreezeDoubt(Doubt.FORGOTTEN, (*known, *more)), *others)
 
 
 def reloaded_doubts(model: Any, watched: Sequence[Watched]) -> Iterator[FreezeDoubt]:
@@ -38,6 +45,15 @@ def reloaded_doubts(model: Any, watched: Sequence[Watched]) -> Iterator[FreezeDo
         lost = [names[id(one)] for one in listed if id(one) in names and id(one) not in trains]
         if lost:
             yield FreezeDoubt(Doubt.RELOADED, tuple(lost), layer_path(layer))
+
+
+def _under_frozen(model: Any, watched: Sequence[Watched]) -> Iterator[tuple[str, tuple[Any, ...], int]]:
+    """Each trainable weight below a frozen layer: name, layers down to it, place of the innermost frozen one."""
+    names = _trainable(watched)
+    for chain in chains(model):
+        above = [place for place, layer in enumerate(chain[:-1]) if not layer.trainable]
+        own = [id(variable.value) for variable in chain[-1]._trainable_variables] if above else []
+        yield from ((names[one], chain, above[-1]) for one in own if one in names)
 
 
 def _trainable(watched: Sequence[Watched]) -> dict[int, str]:

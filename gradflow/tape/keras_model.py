@@ -19,7 +19,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.flow.graph import FlowGraph
-from gradflow.tape.keras_doubts import live_doubts, reloaded_doubts
+from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doubts
 from gradflow.tape.keras_layers import chains, layer_path
 from gradflow.tape.refusal import keras_refusal
 from gradflow.tape.subject import Subject, Watched
@@ -94,7 +94,10 @@ def keras_subject(
         watched=watched,
         graph=graph,
         layers={layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)},
-        doubts=(*(live_doubts(model, watched) if doubts is None else doubts), *reloaded_doubts(model, watched)),
+        doubts=(
+            *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
+            *reloaded_doubts(model, watched),
+        ),
         describe=describer(lambda variable: holder(model, variable)),
     )
 

@@ -86,6 +86,23 @@ def test_u37_a_layer_around_an_export_says_what_it_unfroze(tmp_path: Path) -> No
     assert set(finding.variables) < _trainable(report)
 
 
+def test_u29_a_frozen_layer_of_ones_own_that_keras_loads_trainable(tmp_path: Path) -> None:
+    import keras
+
+    from tests.models.flags import Block
+
+    model = keras.Sequential([keras.Input([6]), Block(name="block"), keras.layers.Dense(2)])
+    model.get_layer("block").trainable = False
+    assert len(model.trainable_variables) == 2
+    model.save(tmp_path / "m.keras")
+    report = _report(tmp_path / "m.keras", static=False)
+    (finding,) = _flags(report)
+    # The file itself has numbers in place of the names of layers that it does not know.
+    leaves = {"dense/kernel", "dense/bias", "norm/gamma", "norm/beta"}
+    _hold_finding(finding, "FORGOTTEN", tuple(f"block/{leaf}" for leaf in leaves))
+    assert set(finding.variables) < _trainable(report)
+
+
 def test_u27_a_variable_of_another_entry_only_is_not_told(tmp_path: Path) -> None:
     import keras
     import tensorflow as tf

@@ -148,13 +148,26 @@ def model_is_made_anew_from_json() -> Any:
     return keras.models.model_from_json(model.to_json())
 
 
+def _attending(attention: Any) -> Any:
+    inputs = keras.Input([5, 6])
+    return keras.Model(inputs, layers.Dense(2, name="head")(attention(inputs, inputs)), name="m")
+
+
 @_case("U29", files={Doubt.FORGOTTEN.name: ATTENTION}, kinds=FILES)
 def attention_is_frozen() -> Any:
-    inputs = keras.Input([5, 6])
-    attention = layers.MultiHeadAttention(2, 3, name="mha")
-    model = keras.Model(inputs, layers.Dense(2, name="head")(attention(inputs, inputs)), name="m")
-    attention.trainable = False
+    model = _attending(layers.MultiHeadAttention(2, 3, name="mha"))
+    model.get_layer("mha").trainable = False
     return model
+
+
+@_case(
+    "U32",
+    memory={Doubt.FROZEN_PARENT.name: ATTENTION},
+    files={Doubt.FORGOTTEN.name: ATTENTION},
+    kinds=("memory", *FILES),
+)
+def flag_given_to_the_constructor_does_not_reach_inner_layers() -> Any:
+    return _attending(layers.MultiHeadAttention(2, 3, name="mha", trainable=False))
 
 
 @keras.saving.register_keras_serializable("flags")
@@ -168,6 +181,31 @@ class Scale(layers.Layer):
 
     def call(self, x: Any) -> Any:
         return x * self.raw + self.average
+
+
+@keras.saving.register_keras_serializable("flags")
+class Block(layers.Layer):
+    """Makes its inner layers in code, so that no configuration describes them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.dense = layers.Dense(6, name="dense")
+        self.norm = layers.BatchNormalization(name="norm")
+
+    def build(self, shape: Any) -> None:
+        self.dense.build(shape)
+        self.norm.build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.norm(self.dense(x))
+
+
+@_case("U32", frozen=_by("m", *_weights("head")), files={Doubt.FORGOTTEN.name: _weights("a")}, kinds=("keras",))
+def sequential_model_is_frozen_and_a_layer_in_it_is_not() -> Any:
+    model = keras.Sequential([keras.Input([6]), layers.Dense(6, name="a"), layers.Dense(2, name="head")], name="m")
+    model.trainable = False
+    model.get_layer("a").trainable = True
+    return model
 
 
 RAW: Told = {"GF103": ("raw",)}
