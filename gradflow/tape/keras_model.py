@@ -24,7 +24,7 @@ from gradflow.tape.keras_layers import chains, layer_path
 from gradflow.tape.refusal import keras_refusal
 from gradflow.tape.subject import Subject, Watched
 from gradflow.tape.trace import trace
-from gradflow.tape.untracked import describer, holder
+from gradflow.tape.untracked import describer, holding_layer
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
@@ -98,7 +98,7 @@ def keras_subject(
             *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
             *reloaded_doubts(model, watched),
         ),
-        describe=describer(lambda variable: holder(model, variable)),
+        describe=describer(lambda variable: holding_layer(model, variable)),
     )
 
 

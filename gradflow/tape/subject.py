@@ -39,6 +39,6 @@ class Subject:
     lost_gradients: frozenset[str] = frozenset()
     """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""
     doubts: tuple[FreezeDoubt, ...] = ()
-    describe: Callable[[Any], StoredVariable | None] | None = None
-    """The record of a variable that the call reads and no layer tracks, None where it is no weight; not set where the
-    file itself says what is tracked."""
+    describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
+    """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
+    itself says what is tracked."""
