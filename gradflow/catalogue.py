@@ -49,21 +49,25 @@ _FROZEN = (
     CodeEntry(
         "GF102",
         "freeze_not_recorded",
-        "the file cannot say what was frozen",
-        "The way the file was saved drops the freeze flags, or two places of the file contradict each other. What is "
-        "shown as trainable may have been frozen in the program that saved it.",
-        "save with model.save('model.keras') or model.export(), which keep the lists of trainable variables",
-        "nothing in the model was frozen",
+        "the file cannot say what was frozen, or says two different things",
+        "tf.saved_model.save of a Keras 3 model drops the freeze flags. model.export() lists what is frozen, but the "
+        "variables' own records say trainable=True, and TFSMLayer goes by those. Keras forgets the flag of a layer "
+        "that makes its inner layers in code (MultiHeadAttention), and a layer can train inside a frozen one.",
+        "fine-tune from a file of model.save('model.keras'), or set trainable = False again after loading and look at "
+        "model.trainable_variables",
+        "nothing was frozen, the file is for inference only, or the inner layer is meant to train",
         "model.get_layer('backbone').trainable = False\ntf.saved_model.save(model, 'saved')  # the flag is lost here",
     ),
     CodeEntry(
         "GF103",
         "untracked",
         "weight that no layer tracks",
-        "The graph computes with this variable, but no layer or module holds it as an attribute. It is missing from "
-        "trainable_variables, so an optimizer never updates it, gradient or not.",
-        "create it in the layer's build() with self.add_weight(), or keep it as an attribute of a tracked object",
-        "the variable is updated by hand, for example a moving average",
+        "The graph computes with this variable, which calls itself trainable, but no layer tracks it: a raw "
+        "tf.Variable as an attribute of a Keras 3 layer, or a variable or layer that a Lambda or a closure captured. "
+        "It is missing from trainable_variables, so an optimizer never updates it, gradient or not.",
+        "create it with self.add_weight() in the layer that uses it; a layer must be an attribute of the model or of "
+        "another layer",
+        "the variable is updated by hand, for example a moving average; then say so: tf.Variable(..., trainable=False)",
         "scale = tf.Variable(1.0)\nmodel = keras.Sequential([keras.layers.Lambda(lambda x: x * scale)])",
     ),
 )

@@ -145,7 +145,7 @@ def _norms(model: Any, bias: float, seed: int) -> list[float]:
     from gradflow.tape.step import step
 
     model.set_weights([np.ones((1, 1)), np.full(1, bias)])
-    _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
+    _, _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
     return [
         one.gradient.norm for one in measured.values() if one.gradient is not None and one.gradient.norm is not None
     ]

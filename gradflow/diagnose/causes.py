@@ -10,7 +10,7 @@ from gradflow.files.contents import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.rules import Rule, spec
+from gradflow.flow.rules import OpSpec, Rule, spec
 
 _SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
 _CODES = {
@@ -79,7 +79,8 @@ def simple(code: str) -> Cause:
 
 def seen_cause(sighting: Sighting) -> Cause:
     """The cause that a sighting shows."""
-    code = _SEEN.get(sighting.kind) or _code(sighting.op_type or "", sighting.kind, sighting.mark, Verdict.ZERO)
+    op = sighting.op_type or ""
+    code = _SEEN.get(sighting.kind) or _code(op, spec(op), sighting.kind, sighting.mark, Verdict.ZERO)
     kind, back, source = entry(code).kind, sighting.reenters_at, sighting.source
     return Cause(code, kind, sighting.op, sighting.op_type, sighting.layer, back, source)
 
@@ -115,15 +116,14 @@ def _branch(graph: FlowGraph, found: Attribution) -> int | None:
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
-    return _named(
-        evidence, graph, _code(graph.ops[cut.node], cut.kind, graph.marks[cut.node], verdict), cut.node, cut.reenters_at
-    )
+    op = graph.ops[cut.node]
+    code = _code(op, spec(op) or graph.op_specs.get(op), cut.kind, graph.marks[cut.node], verdict)
+    return _named(evidence, graph, code, cut.node, cut.reenters_at)
 
 
-def _code(op: str, kind: Edge, mark: int, verdict: Verdict) -> str:
+def _code(op: str, known: OpSpec | None, kind: Edge, mark: int, verdict: Verdict) -> str:
     if kind is Edge.ZERO:
         return "GF301"
-    known = spec(op)
     by_rule = "GF203" if known is None else _CODES.get(known.rule, "GF204")
     # TensorFlow raises an error for these, wherever they stand: they fill in no zeros.
     if verdict is Verdict.ZERO and mark & Mark.CONTROLLED and by_rule not in _RAISING:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
@@ -77,3 +78,4 @@ class Evidence:
     """The outputs that the user asked for; empty for all."""
     source_of: Callable[[int], str | None] = lambda _: None
     """The user's file and line that an op comes from (``net.py:41``), by its node in the graph."""
+    doubts: tuple[FreezeDoubt, ...] = ()

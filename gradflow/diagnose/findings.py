@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, seen_cause, simple, visible_path
 from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.foreign import describe_foreign
 from gradflow.diagnose.scale import scale_findings
 from gradflow.files.contents import StoredVariable, parameter_count
@@ -42,8 +43,10 @@ _SEEN = {
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Join what file, graph and tape say: every variable with its verdict and causes, and what to tell the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
-    findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *_frozen_findings(variables))
-    return variables, findings
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    frozen = [one for one in variables if one.name not in untracked]
+    findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *flag_findings(evidence))
+    return variables, (*findings, *_frozen_findings(frozen))
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:

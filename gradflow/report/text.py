@@ -10,7 +10,8 @@ from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
 from gradflow.findings.wire import decode, encode
-from gradflow.report.blocks import FROZEN, expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line
 from gradflow.report.lines import Page, fold, joined, line, page
 from gradflow.report.table import table_lines

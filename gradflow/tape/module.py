@@ -15,6 +15,7 @@ from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
+from gradflow.tape.untracked import describer
 
 
 def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = ()) -> Subject:
@@ -37,9 +38,17 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         return list(zip(names or [f"output_{place}" for place in range(len(flat))], flat, strict=True))
 
     watched = tuple(_watched(module))
-    epsilon = max((HALVES.get(item.stored.dtype, SINGLE) for item in watched), default=SINGLE)
-    tracing = functools.partial(trace, call)
-    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, tracing, epsilon=epsilon)
+    return Subject(
+        producer=f"tensorflow {tf.__version__}",
+        entry=name,
+        inputs=inputs,
+        id_limit=None,
+        call=call,
+        watched=watched,
+        trace=functools.partial(trace, call),
+        epsilon=max((HALVES.get(item.stored.dtype, SINGLE) for item in watched), default=SINGLE),
+        describe=describer(lambda _: None),
+    )
 
 
 def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:

@@ -37,7 +37,7 @@ def awakened(subject: Subject, options: Options, measured: Mapping[str, Measurem
     if not sleeping:
         return frozenset()
     with _drawn_again(sleeping, options.seed):
-        _, _, again = step(subject, options)
+        _, _, _, again = step(subject, options)
     return _alive(measured, again)
 
 
@@ -45,7 +45,7 @@ def underflowing(subject: Subject, options: Options, measured: Mapping[str, Meas
     """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small for its type."""
     if subject.epsilon <= SINGLE:
         return frozenset()
-    _, _, again = step(subject, options, LOSS_SCALE)
+    _, _, _, again = step(subject, options, LOSS_SCALE)
     return _alive(measured, again)
 
 

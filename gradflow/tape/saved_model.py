@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from gradflow.errors import UnreadableError
 from gradflow.files.dtypes import dtype_name
-from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower import op_types
 from gradflow.flow.saved import lost_gradients, lower_entry
@@ -45,7 +45,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     for name, external in zip(captured, concrete.captured_inputs, strict=False):
         if name is not None and id(external) in live:
             bound[name] = live[id(external)]
-    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in contents.variables)
+    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry))
 
     call = _caller(loaded, entry)
 
@@ -63,6 +63,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         stored_graph=stored_graph,
         lost_gradients=lost_gradients(contents),
         epsilon=_epsilon(contents),
+        doubts=contents.doubts,
     )
 
 

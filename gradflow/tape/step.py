@@ -17,6 +17,7 @@ from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.subject import Subject
+from gradflow.tape.untracked import with_untracked
 
 _DIGITS = 4
 """Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
@@ -24,33 +25,40 @@ _DIGITS = 4
 
 def step(
     subject: Subject, options: Options, scale: float = 1.0
-) -> tuple[Batch, tuple[Output, ...], dict[str, Measurement]]:
+) -> tuple[Subject, Batch, tuple[Output, ...], dict[str, Measurement]]:
     """Run the forward pass, the random-projection objective times ``scale`` and the backward pass.
+
+    Returned is the subject with the variables that the forward pass read and no layer tracks.
 
     Raises:
         InputError: no synthetic batch is accepted.
         UsageError: a selected output or a given input does not exist.
     """
-    watched = [item for item in subject.watched if item.variable is not None]
-    variables = [item.variable for item in watched]
 
-    def run(batch: Batch) -> tuple[tuple[Output, ...], list[Any]]:
-        def once() -> tuple[tuple[Output, ...], list[Any]]:
+    def run(batch: Batch) -> tuple[Subject, tuple[Output, ...], list[Any]]:
+        def once() -> tuple[Subject, tuple[Output, ...], list[Any]]:
             with tf.GradientTape() as tape:
-                for variable in variables:
+                for variable in _live(subject):
                     tape.watch(variable)
                 outputs = select(subject.call(batch.tensors), options.outputs)
                 objective = project(outputs, options.seed, scale)
             described = tuple(Output(name, _static_shape(value), value.dtype.name) for name, value in outputs)
+            found = with_untracked(subject, tape.watched_variables())
+            variables = _live(found)
             if objective is None:
-                return described, [None] * len(variables)
-            return described, tape.gradient(objective, variables)
+                return found, described, [None] * len(variables)
+            return found, described, tape.gradient(objective, variables)
 
         return without_lookup_errors(once, subject.lost_gradients)
 
-    batch, (outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    batch, (found, outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    watched = [item for item in found.watched if item.variable is not None]
     measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}
-    return batch, outputs, measured
+    return found, batch, outputs, measured
+
+
+def _live(subject: Subject) -> list[Any]:
+    return [item.variable for item in subject.watched if item.variable is not None]
 
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:

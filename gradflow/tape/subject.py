@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.saved_model import TensorInfo
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import place_finder
@@ -53,6 +54,10 @@ class Subject:
     """Of the coarsest floating type that the model computes in."""
     shifted: Callable[[], Iterable[str]] = tuple
     """The biases whose shift a BatchNormalization takes out again, told without a graph."""
+    doubts: tuple[FreezeDoubt, ...] = ()
+    describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
+    """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
+    itself says what is tracked."""
 
     @property
     def handles(self) -> Mapping[int, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from gradflow.diagnose import Evidence, Measurement, Sighting, leads_through_branch, outliers
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
@@ -47,8 +48,9 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
         refuse_entry(path, options)
-        producer, freezers = _recorded(file)
-        subject = keras_subject(load_keras(file, producer, custom), producer, options.training, names, freezers)
+        producer, freezers, doubts = _recorded(file)
+        model = load_keras(file, producer, custom)
+        subject = keras_subject(model, producer, options.training, names, freezers, doubts)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
@@ -68,7 +70,7 @@ def analyse_subject(
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
     progress("step")
-    batch, outputs, first = step(subject, options)
+    subject, batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
     removed, tiny = _tiny(subject, measured)
@@ -94,6 +96,7 @@ def analyse_subject(
         subject.epsilon,
         options.outputs,
         source_finder(graph),
+        subject.doubts,
     )
     return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
 
@@ -124,7 +127,7 @@ def _probed_again(
         if not dead:
             break
         progress("step")
-        _, _, again = step(subject, replace(options, seed=options.seed + probe))
+        _, _, _, again = step(subject, replace(options, seed=options.seed + probe))
         alive = {name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS}
         measured = {**measured, **alive}
     return measured
@@ -210,17 +213,17 @@ def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping
     return {**found, **{name: stricter[name] for name in doubtful}}
 
 
-def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str]]:
-    """Who wrote a Keras file, and the outermost layer that froze each weight.
+def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None]:
+    """Who wrote a Keras file, the outermost layer that froze each weight, and what is doubtful about that.
 
     A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15): the file knows.
     """
     try:
         contents = read_keras(file)
     except UnreadableError:
-        return None, {}  # Keras may still be able to load it
+        return None, {}, None  # Keras may still be able to load it
     frozen = {variable.name: variable.frozen_by for variable in contents.variables if variable.frozen_by is not None}
-    return contents.producer, frozen
+    return contents.producer, frozen, contents.doubts
 
 
 def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:

@@ -7,7 +7,7 @@ from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
-from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
+from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model, variables_of
 from gradflow.findings import Format, Input, Mode, ModelReport, Output
 from gradflow.flow.attribute import attribute
 from gradflow.flow.origins import place_finder, source_finder
@@ -34,7 +34,9 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
-    evidence = Evidence(stored.variables, None, None, {}, lambda _: None, selected=options.outputs)
+    evidence = Evidence(
+        stored.variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts
+    )
     return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
 
 
@@ -47,10 +49,19 @@ def refuse_entry(path: str, options: Options) -> None:
 def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
     """Static verdicts of a SavedModel's entry from its graph."""
     graph = lower_entry(contents, entry, options.outputs)
-    layers = variable_layers(variable.layer for variable in contents.variables)
+    variables = variables_of(contents, entry)
+    layers = variable_layers(variable.layer for variable in variables)
     layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
-    found, source_of = attribute(graph), source_finder(graph)
-    evidence = Evidence(contents.variables, None, graph, found, layer_of, selected=options.outputs, source_of=source_of)
+    evidence = Evidence(
+        variables,
+        None,
+        graph,
+        attribute(graph),
+        layer_of,
+        selected=options.outputs,
+        source_of=source_finder(graph),
+        doubts=contents.doubts,
+    )
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(
         Output(info.name, info.shape or (), info.dtype)
