@@ -126,19 +126,18 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
         if sighting is not None and sighting.harmless:
             severity = Severity.NOTE
         yield Finding(
-            cause.code, severity, _text(evidence, cause, sighting), entry(cause.code).fix, tuple(names), cause
+            cause.code, severity, message(evidence, cause, sighting), entry(cause.code).fix, tuple(names), cause
         )
 
 
-def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+def message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+    """Say in one line what ``cause`` does; ``sighting`` is what was seen of it."""
     if sighting is not None:
         return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
     if cause.code == "GF302" and cause.op_type == "StopGradient":
         return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"
     text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
-    if cause.reenters_at is not None:
-        text += f"; the data comes back at {cause.reenters_at!r}"
-    return text
+    return text if cause.reenters_at is None else f"{text}; the data comes back at {cause.reenters_at!r}"
 
 
 def _op(cause: Cause) -> str:
