@@ -1,4 +1,4 @@
-"""A model in, its report out, in the process that has TensorFlow."""
+"""A model in, its analysis out, in the process that has TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement, Sighting, leads_through_branch, outliers
+from gradflow.diagnose import Evidence, Measurement, Sighting, find, leads_through_branch, outliers
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
-from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
+from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.scopes import layer_finder, variable_layers
@@ -26,11 +26,11 @@ from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
-from gradflow.worker.outcome import Progress, analyzed
+from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
 
-def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
+def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
     """Load the model at ``path`` and step it.
 
     Raises:
@@ -56,19 +56,22 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
 
 def analyse_subject(
     subject: Subject, path: str, format: Format, options: Options, progress: Progress = lambda _: None
-) -> ModelReport:
+) -> Analysis:
     """Step a loaded model and join what tape and graph say.
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
+    stored = tuple(item.stored for item in subject.watched)
+    if options.why is not None:
+        find(options.why, [variable.name for variable in stored])  # a typing error is told before the step
     progress("step")
     batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
-    stored = tuple(item.stored for item in subject.watched)
     removed, tiny = _tiny(subject, measured)
     graph = None
-    if format is Format.SAVED_MODEL or tiny or _needs_explanation(subject, measured):
+    is_explained = options.why is not None or format is Format.SAVED_MODEL or bool(tiny)
+    if is_explained or _needs_explanation(subject, measured):
         progress("trace")
         graph = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
@@ -90,7 +93,8 @@ def analyse_subject(
         subject.epsilon,
         options.outputs,
     )
-    return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
+    producer, inputs = subject.producer, batch.described
+    return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)
 
 
 def _probed_again(

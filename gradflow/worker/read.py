@@ -8,15 +8,15 @@ from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
-from gradflow.findings import Format, Input, Mode, ModelReport, Output
+from gradflow.findings import Format, Input, Mode, Output
 from gradflow.flow.attribute import attribute
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
-from gradflow.worker.outcome import analyzed
+from gradflow.worker.outcome import Analysis, analyzed
 
 
-def read(path: str, options: Options) -> ModelReport:
+def read(path: str, options: Options) -> Analysis:
     """Analyse the file at ``path`` statically.
 
     Raises:
@@ -25,7 +25,7 @@ def read(path: str, options: Options) -> ModelReport:
     return read_file(recognise(path), path, options)
 
 
-def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
+def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
     if file.format is Format.SAVED_MODEL:
         contents = read_saved_model(file.path)
@@ -34,7 +34,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
     refuse_entry(path, options)
     stored = read_keras(file)
     evidence = Evidence(stored.variables, None, None, {}, lambda _: None, selected=options.outputs)
-    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
+    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why)
 
 
 def refuse_entry(path: str, options: Options) -> None:
@@ -43,7 +43,7 @@ def refuse_entry(path: str, options: Options) -> None:
         raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
 
 
-def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
+def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> Analysis:
     """Static verdicts of a SavedModel's entry from its graph."""
     graph = lower_entry(contents, entry, options.outputs)
     layers = variable_layers(variable.layer for variable in contents.variables)
@@ -55,4 +55,5 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
     )
-    return analyzed(path, Format.SAVED_MODEL, contents.producer, entry.name, Mode.STATIC, evidence, inputs, outputs)
+    producer, mode = contents.producer, Mode.STATIC
+    return analyzed(path, Format.SAVED_MODEL, producer, entry.name, mode, evidence, inputs, outputs, options.why)
