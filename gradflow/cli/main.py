@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gradflow.cli.inspect import inspect
+from gradflow.cli.why import why
 from gradflow.version import VERSION
 
 
@@ -15,3 +16,4 @@ def main() -> None:
 
 
 main.add_command(inspect)
+main.add_command(why)
