@@ -12,6 +12,7 @@ from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 from gradflow.flow.graph import Edge
 
+_NOTES = frozenset({"GF101"})
 _WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})
 _DESCRIPTIONS = {
     "GF201": "gradient is stopped by {op}",
@@ -42,6 +43,13 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
     findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *_frozen_findings(variables))
     return variables, findings
+
+
+def severity_of(code: str) -> Severity:
+    """How much a finding of this code matters."""
+    if code in _NOTES:
+        return Severity.NOTE
+    return Severity.WARNING if code in _WARNINGS else Severity.ERROR
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:
@@ -122,7 +130,7 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():
-        severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
+        severity = severity_of(cause.code)
         if sighting is not None and sighting.harmless:
             severity = Severity.NOTE
         yield Finding(
@@ -152,4 +160,4 @@ def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
     for layer, names in frozen.items():
         reason = f"frozen by {layer}.trainable=False" if layer else "left out of the trainable variables"
         cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
-        yield Finding("GF101", Severity.NOTE, reason, entry("GF101").fix, tuple(names), cause)
+        yield Finding("GF101", severity_of("GF101"), reason, entry("GF101").fix, tuple(names), cause)
