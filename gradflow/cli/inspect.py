@@ -17,7 +17,7 @@ from gradflow.worker.parent import inspect_path
 
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
 
-ANALYSIS = (
+FORMAT = (
     click.option(
         "--format",
         "format",
@@ -27,6 +27,9 @@ ANALYSIS = (
         help="Report format.",
     ),
     click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."),
+)
+"""What is written, and where."""
+ANALYSIS = (
     click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
     click.option("--entry", metavar="NAME", help="SavedModel: the signature or function to differentiate."),
     click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
@@ -72,12 +75,12 @@ _JUDGEMENT = (
     click.option("--fail-on", type=click.Choice(["error", "warning"]), help="Exit 1 when something this bad is found."),
     click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
 )
-CONSOLE = (
-    click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),
+COLOR = (click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),)
+TALK = (
     click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
     click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
 )
-"""How a command talks, whatever it does."""
+"""What is said beside the report."""
 
 Option = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -95,7 +98,7 @@ def with_options(*groups: Sequence[Option]) -> Option:
 
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@with_options(ANALYSIS, _JUDGEMENT, CONSOLE)
+@with_options(FORMAT, ANALYSIS, _JUDGEMENT, COLOR, TALK)
 @click.pass_context
 def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
@@ -128,7 +131,7 @@ def exit_code(report: Report, fail_on: str | None, *, exit_zero: bool) -> int:
 
 
 def analysis_options(given: dict[str, Any]) -> Options:
-    """The Options that the options in ``ANALYSIS`` and ``CONSOLE`` stand for.
+    """The Options that the options in ``FORMAT``, ``ANALYSIS`` and ``TALK`` stand for.
 
     Raises:
         CommandError: one of them cannot be kept.

@@ -8,15 +8,15 @@ from typing import Any
 import click
 
 from gradflow.cli.ending import orderly_end
-from gradflow.cli.inspect import ANALYSIS, CONSOLE, analysis_options, with_options
+from gradflow.cli.inspect import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
 from gradflow.cli.stream import Stderr, Target
 from gradflow.worker.parent import Outcome, inspect_path
 
 
-@click.command()
+@click.command(short_help="Show what keeps the gradient from one variable.")
 @click.argument("model")
 @click.argument("variable")
-@with_options(ANALYSIS, CONSOLE)
+@with_options(FORMAT, ANALYSIS, COLOR, TALK)
 @click.pass_context
 def why(context: click.Context, /, model: str, variable: str, **given: Any) -> None:
     """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the smallest repair.
