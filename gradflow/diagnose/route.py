@@ -86,7 +86,7 @@ def _changes(
     seen = {seen_cause(evidence, one): one for one in evidence.sightings.get(variable.name, ())}
     # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut at all.
     for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
-        others = (other.name for other in variables if cause in other.causes)
+        others = (other.name for other in variables if cause.op is not None and cause in other.causes)
         names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
         changes.append(Change(cause, message(evidence, cause, seen.get(cause)), entry(cause.code).fix, names))
     return tuple(changes)

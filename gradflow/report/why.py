@@ -135,8 +135,10 @@ def _change_lines(number: str, change: Change, by_name: dict[str, Variable], lay
     pad = " " * indent
     head = line("  ", number, (safe(change.cause.code), "bold"), f": {safe(change.reason)}")
     yield from fold(head, layout.width, indent + 2)
-    if change.cause.source is not None:
-        yield from fold(line(pad, ("at: ", "bold"), safe(change.cause.source)), layout.width, indent + 4)
+    op = change.cause.op if change.cause.op is not None and change.cause.op not in change.reason else None
+    place = ", ".join(safe(part) for part in (op, change.cause.source) if part)
+    if place:
+        yield from fold(line(pad, ("at: ", "bold"), place), layout.width, indent + 4)
     yield from fold(line(pad, ("fix: ", "bold"), safe(change.fix)), layout.width, indent + 5)
     others = [by_name[name] for name in change.behind]
     if others:
