@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from gradflow.findings import Route, Verdict
+from gradflow.findings import Format, Route, Verdict
 from gradflow.options import Options
+from gradflow.tape.memory import memory_subject
+from gradflow.worker.analyse import analyse_file, analyse_subject
+from gradflow.worker.read import read
 from tests.models.functions import CASES, Module, Truth
+from tests.models.plan import layer_of, seeded_plan
+from tests.models.planted import build
+from tests.models.truth import expected
 
 pytestmark = pytest.mark.tensorflow
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_way_of_a_saved_function(name: str, tmp_path: Path) -> None:
-    from gradflow.worker.analyse import analyse_file
-    from gradflow.worker.read import read
-
     Module(name).save(str(tmp_path))
     truths = CASES[name][1]
     for key, truth in truths.items():
@@ -79,8 +82,6 @@ def _save(folder: Path, repaired: frozenset[str] = frozenset()) -> str:
     ("name", "changed"), [("a", ["Round", "StopGradient"]), ("c", ["StopGradient"]), ("d", ["ArgMax"])]
 )
 def test_the_changes_bring_back_what_they_are_said_to(name: str, changed: list[str], tmp_path: Path) -> None:
-    from gradflow.worker.analyse import analyse_file
-
     broken = analyse_file(_save(tmp_path), Options(why=name))
     assert broken.route is not None
     assert [change.cause.op_type for change in broken.route.changes] == changed
@@ -93,3 +94,19 @@ def test_the_changes_bring_back_what_they_are_said_to(name: str, changed: list[s
     assert back == {name, *broken.route.also_restored}
     behind = [change.behind for change in broken.route.changes]
     assert behind == {"a": [("b",), ("b", "c")], "c": [("a", "b")], "d": [()]}[name]
+
+
+@pytest.mark.parametrize("seed", range(20, 26))
+def test_the_way_of_every_layer_of_a_plan(seed: int) -> None:
+    """As many changes as the plan's brute force says, in memory and so with the graph that is traced."""
+    plan = seeded_plan(seed)
+    subject = memory_subject(build(plan), "planted", Options())
+    truths = expected(plan)
+    first = {layer_of(item.stored.name, frozenset(truths)): item.stored.name for item in subject.watched[::-1]}
+    for layer, truth in truths.items():
+        found = analyse_subject(subject, "planted", Format.MEMORY, Options(why=first[layer])).route
+        assert found is not None
+        cuts = [change for change in found.changes if change.cause.code not in ("GF101", "GF206", "GF303")]
+        assert len(cuts) == (truth.cuts_to_restore or 0), layer
+        assert truth.frozen == any(change.cause.code == "GF101" for change in found.changes)
+        assert bool(found.steps) == (truth.cuts_to_restore is not None)
