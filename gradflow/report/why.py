@@ -16,6 +16,7 @@ from gradflow.report.wording import counted, safe, spec, storable
 
 _FROZEN = "GF101"
 _MAX_LAYERS = 6
+_MAX_OTHERS = 3
 _STYLES = {
     Verdict.FLOWS: "bold green",
     Verdict.NONE: "bold red",
@@ -101,8 +102,10 @@ def _where(model: ModelReport, variable: Variable, route: Route) -> str:
     if variable.cuts_to_restore:
         return f", {counted(variable.cuts_to_restore, 'cut')} on its way to {end}"
     if any(change.cause.code == "GF206" for change in route.changes):
-        names = ", ".join(safe(output.name) for output in model.outputs)
-        return f": no way leads from it to {'output' if len(model.outputs) == 1 else 'the outputs'} {names}"
+        names = [safe(output.name) for output in model.outputs]
+        if len(names) > _MAX_OTHERS:
+            return f": no way leads from it to any of the {len(names):,} outputs"
+        return f": no way leads from it to output {' or '.join(names)}"
     return ""
 
 
@@ -115,13 +118,8 @@ def _repair_lines(model: ModelReport, variable: Variable, route: Route, layout: 
     by_name = {one.name: one for one in model.variables}
     for place, change in enumerate(route.changes, start=1):
         yield from _change_lines(f"{place}. " if number > 1 else "", change, by_name, layout)
-    yield from _effect_lines(route, by_name, layout)
-    named = {change.cause for change in route.changes}
-    others = [cause for cause in variable.causes if cause.op is not None and cause not in named]
-    if others and any(change.cause.code != _FROZEN for change in route.changes):
-        listed = ", ".join(f"{safe(cause.code)} {safe(str(cause.op))}" for cause in others)
-        words = f"it is also cut on another way to the output, by {listed}; one open way is enough"
-        yield from fold(line("  ", words), layout.width, 4)
+    yield from _effect_lines(variable, route, by_name, layout)
+    yield from _other_lines(variable, route, layout)
 
 
 def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
@@ -148,29 +146,32 @@ def _change_lines(number: str, change: Change, by_name: dict[str, Variable], lay
         yield from layer_lines(others, layout, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN)
 
 
-def _effect_lines(route: Route, by_name: dict[str, Variable], layout: Page) -> Iterator[Text]:
-    held = dict.fromkeys(name for change in route.changes if change.cause.code != _FROZEN for name in change.behind)
-    if not held or not any(step.cause is not None for step in route.steps):
+def _effect_lines(variable: Variable, route: Route, by_name: dict[str, Variable], layout: Page) -> Iterator[Text]:
+    """Say to how many of the weights behind the cuts the same changes bring a gradient."""
+    held = {name for change in route.changes if change.cause.code != _FROZEN for name in change.behind}
+    if not held or not variable.cuts_to_restore:
         return
-    one = len(route.changes) == 1
-    subject, verb = ("the change", "brings") if one else ("the changes", "bring")
     back = [by_name[name] for name in route.also_restored]
     if len(back) == len(held):
-        them = "it" if len(held) == 1 else "all of them"
-    elif back:
-        them = f"{len(back):,} of them"
+        whom = "it" if len(held) == 1 else "all of them"
     else:
-        them = "none of them"
-    more = (
-        ""
-        if len(back) == len(held)
-        else ": the others are cut elsewhere too"
-        if back
-        else ": they are cut elsewhere too"
-    )
-    yield from fold(line("  ", f"{subject} also {verb} the gradient back to {them}{more}"), layout.width, 4)
+        some, others = (f"{len(back):,}", "the others") if back else ("none", "they")
+        whom = f"{some} of them: {others} are cut elsewhere too"
+    subject = "the change also brings" if len(route.changes) == 1 else "the changes also bring"
+    yield from fold(line("  ", f"{subject} the gradient back to {whom}"), layout.width, 4)
     if 0 < len(back) < len(held):
         yield from layer_lines(back, layout, 4, _MAX_LAYERS)
+
+
+def _other_lines(variable: Variable, route: Route, layout: Page) -> list[Text]:
+    named = {change.cause for change in route.changes}
+    others = [f"{safe(cause.code)} {safe(cause.op)}" for cause in variable.causes if cause.op and cause not in named]
+    if not others or not variable.cuts_to_restore:
+        return []
+    shown = others if layout.show_all else others[:_MAX_OTHERS]
+    more = f" and {len(others) - len(shown):,} more" if len(others) > len(shown) else ""
+    words = f"it is also cut on another way to the output, by {', '.join(shown)}{more}; one open way is enough"
+    return fold(line("  ", words), layout.width, 4)
 
 
 def _total(variables: Sequence[Variable]) -> str:
