@@ -49,6 +49,8 @@ class Options:
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
     verbose: bool = False
+    why: str | None = None
+    """The variable whose way to the output is asked for: its name, or an end of it that no other name has."""
 
 
 def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:

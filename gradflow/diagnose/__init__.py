@@ -2,7 +2,20 @@
 
 from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Sighting
-from gradflow.diagnose.findings import diagnose, summarize
+from gradflow.diagnose.findings import diagnose, severity_of, summarize
+from gradflow.diagnose.lookup import find
+from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
 
-__all__ = ["Evidence", "Measurement", "Sighting", "diagnose", "leads_through_branch", "outliers", "summarize"]
+__all__ = [
+    "Evidence",
+    "Measurement",
+    "Sighting",
+    "diagnose",
+    "find",
+    "leads_through_branch",
+    "outliers",
+    "route",
+    "severity_of",
+    "summarize",
+]

@@ -55,7 +55,7 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
         return tuple(seen_cause(one) for one in sightings)
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
-    named = [_cause(evidence, evidence.graph, cut, verdict) for cut in found.causes]
+    named = [cause_of(evidence, evidence.graph, cut, verdict) for cut in found.causes]
     return tuple(dict.fromkeys(named))
 
 
@@ -91,7 +91,7 @@ def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
     Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full paths of all
     variables of a deep model would fill a hundred megabytes.
     """
-    nodes = [node for node in found.path if graph.ops[node] not in _PLUMBING]
+    nodes = [node for node in found.path if is_visible(graph, node)]
     if len(nodes) <= 2 * _PATH_ENDS:
         return tuple(graph.names[node] for node in nodes)
     cuts = {cut.node for cut in found.causes}
@@ -102,6 +102,11 @@ def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
         elif path[-1] != LEFT_OUT:
             path.append(LEFT_OUT)
     return tuple(path)
+
+
+def is_visible(graph: FlowGraph, node: int) -> bool:
+    """Whether a node is an op of the user's, and not one that only passes a value on."""
+    return graph.ops[node] not in _PLUMBING
 
 
 def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:
@@ -115,7 +120,8 @@ def _branch(graph: FlowGraph, found: Attribution) -> int | None:
     return next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
 
 
-def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
+def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
+    """Name ``cut`` as what holds back a variable with ``verdict``."""
     op = graph.ops[cut.node]
     code = _code(op, spec(op) or graph.op_specs.get(op), cut.kind, graph.marks[cut.node], verdict)
     return _named(evidence, graph, code, cut.node, cut.reenters_at)

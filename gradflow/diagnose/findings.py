@@ -14,6 +14,7 @@ from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 from gradflow.flow.graph import Edge
 
+_NOTES = frozenset({"GF101"})
 _WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})
 _DESCRIPTIONS = {
     "GF201": "gradient is stopped by {op}",
@@ -47,6 +48,13 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     frozen = [one for one in variables if one.name not in untracked]
     findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *flag_findings(evidence))
     return variables, (*findings, *_frozen_findings(frozen))
+
+
+def severity_of(code: str) -> Severity:
+    """How much a finding of this code matters."""
+    if code in _NOTES:
+        return Severity.NOTE
+    return Severity.WARNING if code in _WARNINGS else Severity.ERROR
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:
@@ -129,25 +137,24 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():
-        severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
+        severity = severity_of(cause.code)
         if sighting is not None and sighting.harmless:
             severity = Severity.NOTE
-        text, hint = _text(evidence, cause, sighting), entry(cause.code).fix
+        text, hint = message(evidence, cause, sighting), entry(cause.code).fix
         foreign = describe_foreign(cause, static=evidence.measurements is None)
         if foreign is not None:
             severity, text, hint = foreign
         yield Finding(cause.code, severity, text, hint, tuple(names), cause)
 
 
-def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+def message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+    """Say in one line what ``cause`` does; ``sighting`` is what was seen of it."""
     if sighting is not None and sighting.kind in _SEEN:
         return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
     if cause.code == "GF302" and cause.op_type == "StopGradient":
         return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"
     text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
-    if cause.reenters_at is not None:
-        text += f"; the data comes back at {cause.reenters_at!r}"
-    return text
+    return text if cause.reenters_at is None else f"{text}; the data comes back at {cause.reenters_at!r}"
 
 
 def _op(cause: Cause) -> str:
@@ -162,4 +169,4 @@ def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
     for layer, names in frozen.items():
         reason = f"frozen by {layer}.trainable=False" if layer else "left out of the trainable variables"
         cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
-        yield Finding("GF101", Severity.NOTE, reason, entry("GF101").fix, tuple(names), cause)
+        yield Finding("GF101", severity_of("GF101"), reason, entry("GF101").fix, tuple(names), cause)

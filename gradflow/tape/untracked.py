@@ -12,10 +12,8 @@ import keras
 from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Role
-from gradflow.flow.graph import FlowGraph
 from gradflow.tape.keras_layers import layer_path
 from gradflow.tape.subject import Subject, Watched
-from gradflow.tape.trace import trace
 
 
 def with_untracked(subject: Subject, seen: Iterable[Any]) -> Subject:
@@ -31,14 +29,7 @@ def with_untracked(subject: Subject, seen: Iterable[Any]) -> Subject:
             name = _unique(stored, taken)
             taken.add(name)
             found.append(Watched(replace(stored, name=name), variable))
-    if not found:
-        return subject
-    watched = (*subject.watched, *found)
-
-    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return trace(subject.call, batch, watched, selected)
-
-    return replace(subject, watched=watched, graph=graph)
+    return replace(subject, watched=(*subject.watched, *found)) if found else subject
 
 
 def describer(holder: Callable[[Any], str | None]) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:

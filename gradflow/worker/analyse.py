@@ -1,4 +1,4 @@
-"""A model in, its report out, in the process that has TensorFlow."""
+"""A model in, its analysis out, in the process that has TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement, Sighting, leads_through_branch, outliers
+from gradflow.diagnose import Evidence, Measurement, Sighting, find, leads_through_branch, outliers
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
-from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
+from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
@@ -29,13 +29,13 @@ from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
-from gradflow.worker.outcome import Progress, analyzed
+from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
 _UNDERFLOWS = f"loses it in float16, which has no number so small: with a loss scale of {LOSS_SCALE:.0f} it arrives"
 
 
-def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
+def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
     """Load the model at ``path`` and step it.
 
     Raises:
@@ -63,12 +63,14 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
 
 def analyse_subject(
     subject: Subject, path: str, format: Format, options: Options, progress: Progress = lambda _: None
-) -> ModelReport:
+) -> Analysis:
     """Step a loaded model and join what tape and graph say.
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
+    if options.why is not None and subject.describe is None:
+        find(options.why, [item.stored.name for item in subject.watched])  # a typing error is told before the step
     progress("step")
     subject, batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
@@ -76,7 +78,8 @@ def analyse_subject(
     removed, tiny = _tiny(subject, measured)
     graph: FlowGraph | None = None
     traced: Trace | None = None
-    if format is Format.SAVED_MODEL or tiny or _needs_explanation(subject, measured):
+    is_explained = options.why is not None or format is Format.SAVED_MODEL or bool(tiny)
+    if is_explained or _needs_explanation(subject, measured):
         progress("trace")
         graph, traced = _graph(subject, batch.tensors, options.outputs)
     attributions = _attribute(graph, measured) if graph is not None else {}
@@ -98,7 +101,8 @@ def analyse_subject(
         source_finder(graph),
         subject.doubts,
     )
-    return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
+    producer, inputs = subject.producer, batch.described
+    return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)
 
 
 def _probed_again(

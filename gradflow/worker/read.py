@@ -8,16 +8,16 @@ from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model, variables_of
-from gradflow.findings import Format, Input, Mode, ModelReport, Output
+from gradflow.findings import Format, Input, Mode, Output
 from gradflow.flow.attribute import attribute
 from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
-from gradflow.worker.outcome import analyzed
+from gradflow.worker.outcome import Analysis, analyzed
 
 
-def read(path: str, options: Options) -> ModelReport:
+def read(path: str, options: Options) -> Analysis:
     """Analyse the file at ``path`` statically.
 
     Raises:
@@ -26,7 +26,7 @@ def read(path: str, options: Options) -> ModelReport:
     return read_file(recognise(path), path, options)
 
 
-def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
+def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
     if file.format is Format.SAVED_MODEL:
         contents = read_saved_model(file.path)
@@ -37,7 +37,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> ModelReport:
     evidence = Evidence(
         stored.variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts
     )
-    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), ())
+    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why)
 
 
 def refuse_entry(path: str, options: Options) -> None:
@@ -46,7 +46,7 @@ def refuse_entry(path: str, options: Options) -> None:
         raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
 
 
-def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> ModelReport:
+def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> Analysis:
     """Static verdicts of a SavedModel's entry from its graph."""
     graph = lower_entry(contents, entry, options.outputs)
     variables = variables_of(contents, entry)
@@ -68,4 +68,5 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
     )
-    return analyzed(path, Format.SAVED_MODEL, contents.producer, entry.name, Mode.STATIC, evidence, inputs, outputs)
+    producer, mode = contents.producer, Mode.STATIC
+    return analyzed(path, Format.SAVED_MODEL, producer, entry.name, mode, evidence, inputs, outputs, options.why)
