@@ -145,7 +145,7 @@ def analysis_options(given: dict[str, Any]) -> Options:
     """
     refuse_out(given["out"])
     try:
-        inputs = parse_inputs(given["inputs"])
+        inputs, imports = parse_inputs(given["inputs"]), parse_imports(given["imports"])
     except UsageError as error:
         raise CommandError(f"{error.message}: {error.hint}") from error
     return Options(
@@ -157,7 +157,7 @@ def analysis_options(given: dict[str, Any]) -> Options:
         seed=given["seed"],
         training=given["training"],
         probes=given["probes"],
-        imports=parse_imports(given["imports"]),
+        imports=imports,
         timeout=given["timeout"],
         verbose=given["verbose"],
     )

@@ -45,6 +45,8 @@ class Sighting:
     layer: str | None = None
     source: str | None = None
     """The user's file and line of the op."""
+    fix: str = ""
+    """What to do about it; empty where the catalogue says it all."""
     weight: str | None = None
     """The weight of zeros that the gradient is multiplied with."""
     mark: int = 0

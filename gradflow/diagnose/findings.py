@@ -140,7 +140,7 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
         severity = severity_of(cause.code)
         if sighting is not None and sighting.harmless:
             severity = Severity.NOTE
-        text, hint = message(evidence, cause, sighting), entry(cause.code).fix
+        text, hint = message(evidence, cause, sighting), (sighting and sighting.fix) or entry(cause.code).fix
         foreign = describe_foreign(cause, static=evidence.measurements is None)
         if foreign is not None:
             severity, text, hint = foreign

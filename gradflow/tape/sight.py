@@ -140,7 +140,7 @@ def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: in
     inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
     died = death(scene.trail, scene.places.get(cut.node), inputs)
     node = scene.nodes.get(died.place, cut.node) if died.place is not None else cut.node
-    return scene.sighting(Edge.DEAD, node, died.words, weight=died.weight)
+    return scene.sighting(Edge.DEAD, node, died.words, fix=died.fix, weight=died.weight)
 
 
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:

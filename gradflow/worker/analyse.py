@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement, Sighting, find, leads_through_branch, outliers
+from gradflow.diagnose import Evidence, Measurement, Sighting, find
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.doubts import FreezeDoubt
@@ -18,21 +17,16 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options
-from gradflow.tape.cancelled import BATCH_NORMALIZATION, cancelled
 from gradflow.tape.imports import import_modules
 from gradflow.tape.keras_model import keras_subject, load_keras
-from gradflow.tape.redraw import LOSS_SCALE, awakened, underflowing
-from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
-from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
+from gradflow.worker.looking import Stepped, looked_into, probed_again, rounding_noise
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
-
-_UNDERFLOWS = f"loses it in float16, which has no number so small: with a loss scale of {LOSS_SCALE:.0f} it arrives"
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
@@ -75,19 +69,20 @@ def analyse_subject(
     subject, batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
-    removed, tiny = _tiny(subject, measured)
+    removed, tiny = rounding_noise(subject, measured)
     graph: FlowGraph | None = None
-    traced: Trace | None = None
+    sightings: Mapping[str, tuple[Sighting, ...]] = {}
+    attributions: Mapping[str, Attribution] = {}
     is_explained = options.why is not None or format is Format.SAVED_MODEL or bool(tiny)
     if is_explained or _needs_explanation(subject, measured):
         progress("trace")
         graph, traced = _graph(subject, batch.tensors, options.outputs)
-    attributions = _attribute(graph, measured) if graph is not None else {}
-    sightings: Mapping[str, tuple[Sighting, ...]] = {}
-    if graph is not None:
-        measured = _probed_again(subject, options, graph, attributions, measured, progress)
-        sightings, more = _seen(subject, traced, batch.tensors, options, attributions, measured, tiny, progress)
-        removed = {**removed, **more}
+        if graph is not None:
+            attributions = _attribute(graph, measured)
+            stepped = Stepped(subject, options, batch.tensors, graph, traced, attributions)
+            measured = probed_again(stepped, measured, progress)
+            sightings, more = looked_into(stepped, measured, tiny, progress)
+            removed = {**removed, **more}
     evidence = Evidence(
         stored,
         measured,
@@ -103,85 +98,6 @@ def analyse_subject(
     )
     producer, inputs = subject.producer, batch.described
     return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)
-
-
-def _probed_again(
-    subject: Subject,
-    options: Options,
-    graph: FlowGraph,
-    attributions: Mapping[str, Attribution],
-    measured: Mapping[str, Measurement],
-    progress: Progress,
-) -> Mapping[str, Measurement]:
-    """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one small batch.
-
-    Only where a path flows that leads through no branch: of a branch not taken for this input, the zero is the answer.
-    """
-    weights = {item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT}
-    for probe in range(1, options.probes):
-        dead = [
-            name
-            for name, measurement in measured.items()
-            if measurement.verdict is Verdict.ZERO
-            and name in weights
-            and name in attributions
-            and attributions[name].cuts_to_restore == 0
-            and not leads_through_branch(graph, attributions[name])
-        ]
-        if not dead:
-            break
-        progress("step")
-        _, _, _, again = step(subject, replace(options, seed=options.seed + probe))
-        alive = {name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS}
-        measured = {**measured, **alive}
-    return measured
-
-
-def _tiny(subject: Subject, measured: Mapping[str, Measurement]) -> tuple[Mapping[str, str], Sequence[str]]:
-    """The weights whose gradient may be rounding noise: those that the layers explain, and the others."""
-    names = [item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT and item.stored.trainable]
-    found = [one.name for one in outliers(measured, names, subject.epsilon) if one.ratio < 1]
-    shifted = set(subject.shifted()) if found else set()
-    explained = {name: BATCH_NORMALIZATION for name in found if name in shifted}
-    return explained, [name for name in found if name not in shifted]
-
-
-def _seen(
-    subject: Subject,
-    traced: Trace | None,
-    batch: Sequence[Any],
-    options: Options,
-    attributions: Mapping[str, Attribution],
-    measured: Mapping[str, Measurement],
-    tiny: Sequence[str],
-    progress: Progress,
-) -> tuple[Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
-    """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and where they cancel."""
-    verdicts: dict[Verdict, list[str]] = {Verdict.ZERO: [], Verdict.NONFINITE: []}
-    for item in subject.watched:
-        found = attributions.get(item.stored.name)
-        if item.stored.role is Role.WEIGHT and found is not None and found.cuts_to_restore == 0:
-            verdicts.setdefault(measured[item.stored.name].verdict, []).append(item.stored.name)
-    zero, nonfinite = verdicts[Verdict.ZERO], verdicts[Verdict.NONFINITE]
-    if not zero and not nonfinite and not tiny:
-        return {}, {}
-    progress("replay")
-    whole = subject.trace(batch) if traced is None else traced
-    scene = without_lookup_errors(lambda: look(subject, whole, batch, options), subject.lost_gradients)
-    if scene is None:
-        return {}, {}
-    awake = awakened(subject, options, measured) if zero else frozenset()
-    tiny_zeros = underflowing(subject, options, measured) if zero else frozenset()
-    removed = cancelled(scene.trail, (*tiny, *zero), subject.epsilon)
-    harmless = awake.union(removed)
-    sightings = {
-        name: tuple(
-            replace(one, detail=_UNDERFLOWS) if name in tiny_zeros else replace(one, harmless=name in harmless)
-            for one in seen
-        )
-        for name, seen in dying(scene, zero).items()
-    }
-    return {**sightings, **breaking(scene, nonfinite)}, removed
 
 
 def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tuple[FlowGraph | None, Trace | None]:
