@@ -14,6 +14,9 @@ from gradflow.findings import Finding, Role, Severity, Verdict
 
 VANISHING, EXPLODING = 1e-6, 1e6
 """Times the model's median."""
+_ORDINARY = 1e3
+"""The outputs are projected onto normal numbers: a gradient up to this size explodes nothing, however small the others
+are (ConvNeXt starts with branches scaled by 1e-6)."""
 _NOISE = 8.0
 """Rounding noise of a sum whose terms cancel, in units of epsilon."""
 
@@ -46,7 +49,8 @@ def outliers(measured: Mapping[str, Measurement], names: Sequence[str], epsilon:
         return ()
     middle = median(sizes.values())
     low = max(VANISHING, _NOISE * epsilon)
-    return tuple(Outlier(name, size / middle) for name, size in sizes.items() if not low <= size / middle <= EXPLODING)
+    high = max(EXPLODING * middle, _ORDINARY)
+    return tuple(Outlier(name, size / middle) for name, size in sizes.items() if size < low * middle or size > high)
 
 
 def scale_findings(evidence: Evidence) -> Iterable[Finding]:
@@ -66,7 +70,7 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
     rest = [one for one in found if one.name not in evidence.cancelled]
     for code, group in (
         ("GF305", [one for one in rest if one.ratio < VANISHING]),
-        ("GF306", [one for one in rest if one.ratio > EXPLODING]),
+        ("GF306", [one for one in rest if one.ratio > 1]),
     ):
         if group:
             text = f"gradient is {_magnitude(group)} times the model's median"

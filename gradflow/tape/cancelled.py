@@ -19,6 +19,8 @@ _MIN_RATIO = 1e-4
 """Random terms add up to more than this; noise in single precision to less."""
 _READS = frozenset({"", "ReadVariableOp", "Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
 _ADDITIONS = frozenset({"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub"})
+_NORMALIZATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+"""Their third input is an offset, which they add."""
 _REMOVERS = {
     "FusedBatchNorm": BATCH_NORMALIZATION,
     "FusedBatchNormV2": BATCH_NORMALIZATION,
@@ -66,15 +68,22 @@ def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
     slots = [handle]
     for slot in slots:
         for record in trail.readers.get(slot, ()):
-            if record.op in _READS:
+            if record.op in _READS or (record.op in _ADDITIONS and _keeps_shape(trail, record, slot)):
                 slots += record.outputs
             else:
                 yield record, slot
 
 
+def _keeps_shape(trail: Trail, record: Record, slot: int) -> bool:
+    """Whether an addition repeats nothing, so that its own gradient is the sum that was taken further on."""
+    tensors = trail.back.run.tensors
+    return bool(tensors[slot].shape == tensors[record.outputs[0]].shape)
+
+
 def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
     terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
-    if record.op not in _ADDITIONS or terms is None or total is None:
+    is_addition = record.op in _ADDITIONS or (record.op in _NORMALIZATIONS and slot == record.inputs[2])
+    if not is_addition or terms is None or total is None:
         return False
     axes = _summed(terms.shape, total.shape)
     largest = np.max(np.sum(np.abs(numbers(terms).astype(np.complex128)), axis=axes), initial=0.0)

@@ -24,7 +24,7 @@ from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
-from gradflow.worker.looking import Stepped, looked_into, probed_again, rounding_noise
+from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
@@ -83,6 +83,7 @@ def analyse_subject(
             measured = probed_again(stepped, measured, progress)
             sightings, more = looked_into(stepped, measured, tiny, progress)
             removed = {**removed, **more}
+            measured = largest_of_all(stepped, measured, [name for name in tiny if name not in removed])
     evidence = Evidence(
         stored,
         measured,
