@@ -113,7 +113,8 @@ def _repair_lines(model: ModelReport, variable: Variable, route: Route, layout: 
     known = variable.verdict is not Verdict.UNKNOWN
     is_repair = known and all(_is_certain(change, variable, route) for change in route.changes)
     number = len(route.changes)
-    words = f"smallest repair: {counted(number, 'change')}" if is_repair else "what to do:"
+    flows = variable.trainable and variable.verdict is Verdict.FLOWS
+    words = f"smallest repair: {counted(number, 'change')}" if is_repair else "remarks:" if flows else "what to do:"
     yield line((words, "bold"))
     by_name = {one.name: one for one in model.variables}
     for place, change in enumerate(route.changes, start=1):
