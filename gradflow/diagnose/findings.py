@@ -15,7 +15,7 @@ from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summar
 from gradflow.flow.graph import Edge
 
 _NOTES = frozenset({"GF101"})
-_WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
+_WARNINGS = frozenset({"GF102", "GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
 _DESCRIPTIONS = {
     "GF201": "gradient is stopped by {op}",
     "GF202": "gradient is cut by {op} (not differentiable)",
@@ -51,7 +51,7 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
 
 
 def severity_of(code: str) -> Severity:
-    """How much a finding of this code matters; one that is seen to be harmless is a note whatever its code."""
+    """How much a finding of this code matters at worst; one that is seen to be harmless is a note."""
     if code in _NOTES:
         return Severity.NOTE
     return Severity.WARNING if code in _WARNINGS else Severity.ERROR

@@ -84,7 +84,10 @@ def _changes(
 ) -> tuple[Change, ...]:
     if variable.role is not Role.WEIGHT:
         return ()
-    changes = [] if variable.trainable else [_thaw(variables, variable)]
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    changes = []
+    if not variable.trainable and variable.name not in untracked:
+        changes.append(_thaw([other for other in variables if other.name not in untracked], variable))
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
     seen = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}

@@ -95,6 +95,14 @@ def test_a_frozen_weight_is_thawed_before_its_cuts_are_removed() -> None:
     assert [change.reason for change in left_out.changes] == ["the file's list of trainable variables leaves it out"]
 
 
+def test_a_weight_that_no_layer_tracks_is_not_called_frozen() -> None:
+    loose = stored("c", trainable=False, untracked=True)
+    found = follow("c", variables=(loose, stored("a", trainable=False)))
+    assert [change.cause.code for change in found.changes] == ["GF103"]
+    frozen = follow("a", variables=(loose, stored("a", trainable=False)))
+    assert frozen.changes[0].behind == ()
+
+
 def test_a_zero_whose_op_nobody_knows_holds_nothing_back() -> None:
     measured = {"a": NONE, "b": NONE, "c": ZERO, "e": ZERO}
     found = follow("c", variables=tuple(stored(name) for name in "abce"), measurements=measured)
