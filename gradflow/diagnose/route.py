@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, seen_cause
 from gradflow.diagnose.evidence import Evidence
-from gradflow.diagnose.findings import message
+from gradflow.diagnose.findings import worded
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
@@ -95,7 +95,8 @@ def _changes(
     for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
         others = (other.name for other in variables if cause.op is not None and cause in other.causes)
         names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
-        changes.append(Change(cause, message(evidence, cause, seen.get(cause)), entry(cause.code).fix, names))
+        _, reason, fix = worded(evidence, cause, seen.get(cause))
+        changes.append(Change(cause, reason, fix, names))
     return tuple(changes)
 
 
