@@ -405,5 +405,5 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
 )
 """Every code, in order."""
 
-RESERVED = frozenset({"GF102", "GF103", "GF305", "GF306", "GF401", "GF402", "GF403", "GF404", "GF902"})
+RESERVED = frozenset({"GF401", "GF402", "GF403", "GF404", "GF902"})
 """The codes that this version never reports: kept for a later one, with their meaning."""

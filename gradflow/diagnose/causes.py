@@ -44,7 +44,7 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
         return _unknown_ops(evidence, variable)
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return tuple(seen_cause(one) for one in sightings) or (simple("GF304"),)
+        return tuple(dict.fromkeys(seen_cause(one) for one in sightings)) or (simple("GF304"),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
@@ -52,7 +52,7 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)
     if found.cuts_to_restore == 0 and sightings and verdict is Verdict.ZERO:
-        return tuple(seen_cause(one) for one in sightings)
+        return tuple(dict.fromkeys(seen_cause(one) for one in sightings))
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
     named = [cause_of(evidence, evidence.graph, cut, verdict) for cut in found.causes]

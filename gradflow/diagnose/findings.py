@@ -15,7 +15,7 @@ from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summar
 from gradflow.flow.graph import Edge
 
 _NOTES = frozenset({"GF101"})
-_WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})
+_WARNINGS = frozenset({"GF102", "GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
 _DESCRIPTIONS = {
     "GF201": "gradient is stopped by {op}",
     "GF202": "gradient is cut by {op} (not differentiable)",
@@ -51,7 +51,7 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
 
 
 def severity_of(code: str) -> Severity:
-    """How much a finding of this code matters."""
+    """How much a finding of this code matters at worst; one that is seen to be harmless is a note."""
     if code in _NOTES:
         return Severity.NOTE
     return Severity.WARNING if code in _WARNINGS else Severity.ERROR
@@ -137,18 +137,23 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():
-        severity = severity_of(cause.code)
-        if sighting is not None and sighting.harmless:
-            severity = Severity.NOTE
-        text, hint = message(evidence, cause, sighting), (sighting and sighting.fix) or entry(cause.code).fix
-        foreign = describe_foreign(cause, static=evidence.measurements is None)
-        if foreign is not None:
-            severity, text, hint = foreign
+        severity, text, hint = worded(evidence, cause, sighting)
         yield Finding(cause.code, severity, text, hint, tuple(names), cause)
 
 
-def message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
-    """Say in one line what ``cause`` does; ``sighting`` is what was seen of it."""
+def worded(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> tuple[Severity, str, str]:
+    """How much ``cause`` matters, what it does in one line, and what to do; ``sighting`` is what was seen of it."""
+    foreign = describe_foreign(cause, static=evidence.measurements is None)
+    if foreign is not None:
+        return foreign
+    text = _text(evidence, cause, sighting)
+    if sighting is None:
+        return severity_of(cause.code), text, entry(cause.code).fix
+    severity = Severity.NOTE if sighting.harmless else severity_of(cause.code)
+    return severity, text, sighting.fix or entry(cause.code).fix
+
+
+def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
     if sighting is not None and sighting.kind in _SEEN:
         return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
     if cause.code == "GF302" and cause.op_type == "StopGradient":

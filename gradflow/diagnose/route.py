@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, seen_cause
 from gradflow.diagnose.evidence import Evidence
-from gradflow.diagnose.findings import message
+from gradflow.diagnose.findings import worded
 from gradflow.files.dtypes import FLOATING_NAMES
-from gradflow.findings import Cause, Change, Output, Role, Route, Step, Variable, Verdict
+from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph, Mark
 from gradflow.flow.way import Stop, behind, restored, way
@@ -17,12 +17,15 @@ from gradflow.flow.way import Stop, behind, restored, way
 _IN_ORDER = (Verdict.FLOWS, Verdict.UNKNOWN)
 
 
-def route(evidence: Evidence, variables: Sequence[Variable], name: str, outputs: Sequence[Output]) -> Route:
-    """Follow the variable called ``name``, which is one of ``variables``."""
+def route(
+    evidence: Evidence, variables: Sequence[Variable], findings: Sequence[Finding], name: str, outputs: Sequence[Output]
+) -> Route:
+    """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of the model."""
     variable = next(variable for variable in variables if variable.name == name)
     found = evidence.attributions.get(name)
     if evidence.graph is None or found is None or variable.role is not Role.WEIGHT:
-        return Route(name, (), None, _changes(evidence, variables, variable, {}), ())
+        changes = (*_changes(evidence, variables, variable, {}), *_remarks(variable, findings))
+        return Route(name, (), None, changes, ())
     graph = evidence.graph
     stops = way(graph, found)
     if _cuts(stops) != found.cuts_to_restore:  # attributed as if the custom gradients on its way returned None
@@ -34,7 +37,8 @@ def route(evidence: Evidence, variables: Sequence[Variable], name: str, outputs:
     }
     steps = _steps(evidence, graph, stops, cuts, variable)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
-    return Route(name, steps, _output(graph, found, outputs), _changes(evidence, variables, variable, held), also)
+    changes = (*_changes(evidence, variables, variable, held), *_remarks(variable, findings))
+    return Route(name, steps, _output(graph, found, outputs), changes, also)
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable) -> Cause:
@@ -80,7 +84,10 @@ def _changes(
 ) -> tuple[Change, ...]:
     if variable.role is not Role.WEIGHT:
         return ()
-    changes = [] if variable.trainable else [_thaw(variables, variable)]
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    changes = []
+    if not variable.trainable and variable.name not in untracked:
+        changes.append(_thaw([other for other in variables if other.name not in untracked], variable))
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
     seen = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
@@ -88,8 +95,17 @@ def _changes(
     for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
         others = (other.name for other in variables if cause.op is not None and cause in other.causes)
         names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
-        changes.append(Change(cause, message(evidence, cause, seen.get(cause)), entry(cause.code).fix, names))
+        _, reason, fix = worded(evidence, cause, seen.get(cause))
+        changes.append(Change(cause, reason, fix, names))
     return tuple(changes)
+
+
+def _remarks(variable: Variable, findings: Iterable[Finding]) -> Iterable[Change]:
+    """What is found about the variable that is no cause of its verdict, such as its size."""
+    causes = {"GF101", *(cause.code for cause in variable.causes)}
+    for finding in findings:
+        if variable.name in finding.variables and finding.code not in causes and finding.cause is not None:
+            yield Change(finding.cause, finding.message, finding.hint, ())
 
 
 def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:

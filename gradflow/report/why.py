@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gradflow.findings import Change, ModelReport, Role, Route, Variable, Verdict
 from gradflow.report.blocks import origin_lines
+from gradflow.report.flags import untracked
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.layers import by_layer, layer_lines
 from gradflow.report.lines import Page, fold, joined, line, page
@@ -89,8 +90,10 @@ def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
         words = f"has an unknown verdict: {why}; run without --static"
         return words if variable.trainable else f"is {_frozen(variable)} and {words}"
     gets = f"{'get' if not variable.trainable else 'gets'} {_GETS[variable.verdict]}"
-    words = gets if variable.trainable else f"is {_frozen(variable)}; unfrozen it would {gets}"
-    return words + _where(model, variable, route)
+    words = f"is {_frozen(variable)}; unfrozen it would {gets}"
+    if variable.name in untracked(model):
+        words = f"is tracked by no layer; tracked it would {gets}"
+    return (gets if variable.trainable else words) + _where(model, variable, route)
 
 
 def _frozen(variable: Variable) -> str:
@@ -113,7 +116,8 @@ def _repair_lines(model: ModelReport, variable: Variable, route: Route, layout: 
     known = variable.verdict is not Verdict.UNKNOWN
     is_repair = known and all(_is_certain(change, variable, route) for change in route.changes)
     number = len(route.changes)
-    words = f"smallest repair: {counted(number, 'change')}" if is_repair else "what to do:"
+    flows = variable.trainable and variable.verdict is Verdict.FLOWS
+    words = f"smallest repair: {counted(number, 'change')}" if is_repair else "remarks:" if flows else "what to do:"
     yield line((words, "bold"))
     by_name = {one.name: one for one in model.variables}
     for place, change in enumerate(route.changes, start=1):

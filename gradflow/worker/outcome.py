@@ -54,7 +54,7 @@ def analyzed(
         expectations=(),
         summary=summarize(variables),
     )
-    return Analysis(report, None if asked is None else route(evidence, variables, asked, outputs))
+    return Analysis(report, None if asked is None else route(evidence, variables, findings, asked, outputs))
 
 
 def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:

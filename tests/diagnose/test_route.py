@@ -49,7 +49,7 @@ def evidence(**changes: object) -> Evidence:
 
 def follow(name: str, outputs: tuple[Output, ...] = (OUT, SIDE), **changes: object) -> Route:
     given = evidence(**changes)
-    return route(given, diagnose(given)[0], name, outputs)
+    return route(given, *diagnose(given), name, outputs)
 
 
 def test_every_cut_on_the_way_is_a_step_and_a_change() -> None:
@@ -93,6 +93,14 @@ def test_a_frozen_weight_is_thawed_before_its_cuts_are_removed() -> None:
     assert "base.trainable = True" in found.changes[0].fix
     left_out = follow("c", variables=(stored("c", trainable=False),))
     assert [change.reason for change in left_out.changes] == ["the file's list of trainable variables leaves it out"]
+
+
+def test_a_weight_that_no_layer_tracks_is_not_called_frozen() -> None:
+    loose = stored("c", trainable=False, untracked=True)
+    found = follow("c", variables=(loose, stored("a", trainable=False)))
+    assert [change.cause.code for change in found.changes] == ["GF103"]
+    frozen = follow("a", variables=(loose, stored("a", trainable=False)))
+    assert frozen.changes[0].behind == ()
 
 
 def test_a_zero_whose_op_nobody_knows_holds_nothing_back() -> None:
