@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 from gradflow.flow.origins import NOWHERE, Origins
@@ -73,15 +73,6 @@ class FlowGraph:
 
     def __len__(self) -> int:
         return len(self.names)
-
-    def without_custom_gradients(self) -> FlowGraph:
-        """The same graph as if every custom gradient returned None."""
-        kinds = bytearray(self.kinds)
-        for node, mark in enumerate(self.marks):
-            if mark & Mark.CUSTOM:
-                for edge in range(self.first[node], self.first[node + 1]):
-                    kinds[edge] = Edge.CUT if kinds[edge] == Edge.FLOW else kinds[edge]
-        return replace(self, kinds=kinds)
 
 
 @dataclass(slots=True)

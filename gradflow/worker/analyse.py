@@ -72,7 +72,7 @@ def analyse_subject(
     if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
         progress("trace")
         graph = _graph(subject, batch.tensors, options.outputs)
-    attributions = _attribute(graph, measured) if graph is not None else {}
+    attributions = attribute(graph) if graph is not None else {}
     if graph is not None:
         measured = _probed_again(subject, options, graph, attributions, measured, progress)
     layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
@@ -122,23 +122,6 @@ def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> Fl
         raise
     except Exception:  # tracing runs the model's own code, which can raise anything at all
         return None
-
-
-def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:
-    """Attribute; where the tape gives None on a way that flows, a custom gradient may have returned it.
-
-    What a custom gradient returns is Python code that the graph does not hold, so here the tape has the word.
-    """
-    found = attribute(graph)
-    doubtful = [
-        name
-        for name, measurement in measured.items()
-        if measurement.verdict is Verdict.NONE and name in found and found[name].cuts_to_restore == 0
-    ]
-    if not doubtful:
-        return found
-    stricter = attribute(graph.without_custom_gradients())
-    return {**found, **{name: stricter[name] for name in doubtful}}
 
 
 def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str]]:
