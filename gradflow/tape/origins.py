@@ -1,6 +1,6 @@
 """A live FuncGraph in, the stack and the Keras layer of each of its ops out.
 
-Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.21.0.
+Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
