@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
 from gradflow.flow.origins import NOWHERE, Origins
@@ -73,6 +73,10 @@ class FlowGraph:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def as_if_unknown_flowed(self) -> FlowGraph:
+        """The same graph as if every op that nothing is known about passed gradient."""
+        return replace(self, kinds=self.kinds.replace(bytes([Edge.UNKNOWN]), bytes([Edge.FLOW])))
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradflow.diagnose import Evidence
 from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
@@ -9,7 +11,8 @@ from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model
 from gradflow.findings import Format, Input, Mode, ModelReport, Output
-from gradflow.flow.attribute import attribute
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
@@ -49,7 +52,7 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
     graph = lower_entry(contents, entry, options.outputs)
     layers = variable_layers(variable.layer for variable in contents.variables)
     layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
-    found, source_of = attribute(graph), source_finder(graph)
+    found, source_of = _attribute(graph), source_finder(graph)
     evidence = Evidence(contents.variables, None, graph, found, layer_of, options.outputs, source_of)
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(
@@ -58,3 +61,12 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         if not options.outputs or info.name in options.outputs
     )
     return analyzed(path, Format.SAVED_MODEL, contents.producer, entry.name, Mode.STATIC, evidence, inputs, outputs)
+
+
+def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
+    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for certain."""
+    found = attribute(graph)
+    if Edge.UNKNOWN not in graph.kinds:
+        return found
+    hopeful = attribute(graph.as_if_unknown_flowed())
+    return {name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found}
