@@ -28,8 +28,8 @@ def route(
         return Route(name, (), None, changes, ())
     graph = evidence.graph
     stops = way(graph, found)
-    if _cuts(stops) != found.cuts_to_restore:  # attributed as if the custom gradients on its way returned None
-        graph = graph.without_custom_gradients()
+    if _cuts(stops) != found.cuts_to_restore:  # attributed as if ops of unknown types passed gradient
+        graph = graph.as_if_unknown_flowed()
         stops = way(graph, found)
     cuts = {stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None}
     held = {

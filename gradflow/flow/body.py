@@ -68,7 +68,7 @@ class Library:
     functions: Mapping[str, Any]
     op_specs: Mapping[str, OpSpec]
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
-    """As ``SavedModelContents.custom_gradients``; None for a live graph, whose custom gradients are Python code."""
+    """As ``SavedModelContents.custom_gradients``; None where nobody knows what they return."""
 
     def spec(self, op: str) -> OpSpec | None:
         """The rule and signature of an op type; None where nobody knows it."""

@@ -88,14 +88,9 @@ class FlowGraph:
     def __len__(self) -> int:
         return len(self.names)
 
-    def without_custom_gradients(self) -> FlowGraph:
-        """The same graph as if every custom gradient returned None."""
-        kinds = bytearray(self.kinds)
-        for node, mark in enumerate(self.marks):
-            if mark & Mark.CUSTOM:
-                for edge in range(self.first[node], self.first[node + 1]):
-                    kinds[edge] = Edge.CUT if kinds[edge] == Edge.FLOW else kinds[edge]
-        return replace(self, kinds=kinds)
+    def as_if_unknown_flowed(self) -> FlowGraph:
+        """The same graph as if every op that nothing is known about passed gradient."""
+        return replace(self, kinds=self.kinds.replace(bytes([Edge.UNKNOWN]), bytes([Edge.FLOW])))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Op types that the op table does not have in, out comes what the registries of this process say about them.
 
-Private TensorFlow API, checked on 2.21.0: ``op_def_registry.get`` and ``ops.gradient_registry``, which know the ops of
-custom libraries that were loaded.
+Private TensorFlow API, checked on 2.16.1 and 2.21.0: ``op_def_registry.get`` and ``ops.gradient_registry``, which know
+the ops of custom libraries that were loaded.
 """
 
 from __future__ import annotations

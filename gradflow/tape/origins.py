@@ -1,13 +1,13 @@
 """A live FuncGraph in, the stack and the Keras layer of each of its ops out.
 
-Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.21.0.
+Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
 
 import sysconfig
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -27,42 +27,38 @@ _LIBRARIES = (
     *(str(Path(module.__file__).resolve().parent) for module in (tf, keras)),
     sysconfig.get_paths()["stdlib"],
 )
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_CALLS = {
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
+    **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
+    **dict.fromkeys(("Case", "StatelessCase"), ("branches",)),
+    **dict.fromkeys(("While", "StatelessWhile"), ("cond", "body")),
+}
+"""Attributes that name the functions an op calls."""
 
 Notes = dict[Any, dict[str, str]]
 """For each graph, the layer of each op by its name."""
 
 
-def live_origins(graph: Any, notes: Notes) -> Origins:
-    """Describe where the ops of ``graph``, and of all functions that it calls, come from."""
+def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
+    """Describe where the ops of ``graph``, defined by ``graph_def``, and of all functions that it calls come from."""
 
     @cache
-    def graphs() -> dict[str, tuple[Any, str]]:
-        return _reached(graph)
+    def graphs() -> dict[str, Any]:
+        return reached(graph)
 
     @cache
-    def callers() -> dict[str, str]:
-        """Layers of functions that had been traced before, so that only the call was noted."""
-        return {
-            tf.compat.as_str(inner.get_operation_by_name(op).get_attr("f").name): layer
-            for inner, layers in notes.items()
-            for op, layer in layers.items()
-            if inner.get_operation_by_name(op).type in _CALLS
-        }
+    def callers() -> dict[str, dict[str, str | None]]:
+        return _callers(graph_def, graphs(), notes)
 
     def frames(function: str, name: str) -> Sequence[Frame] | None:
         op = _operation(graphs().get(function), name)
         return None if op is None else _inner_frames(op)
 
     def layer(function: str, name: str) -> str | None:
-        found = graphs().get(function)
-        if found is not None and found[0] in notes:
-            return notes[found[0]].get(name)
-        if _operation(found, name) is None:
-            return None
-        while function and function not in callers():
-            function = graphs()[function][1]
-        return callers().get(function)
+        inner = graphs().get(function)
+        if inner in notes:
+            return notes[inner].get(name)
+        return None if _operation(inner, name) is None else _layer_of_call(function, callers())
 
     return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in _LIBRARIES))
 
@@ -105,6 +101,19 @@ def noted_layers(model: Any) -> Iterator[Notes]:
         keras.Operation.__call__, keras.layers.Layer.__call__ = calls
 
 
+def reached(graph: Any) -> dict[str, Any]:
+    """The graph of each function that ``graph`` reaches, by the function's name; its own is ``""``."""
+    found = {"": graph}
+    stack = [graph]
+    while stack:
+        for name, function in stack.pop()._functions.items():
+            inner = getattr(function, "graph", None)
+            if name not in found and inner is not None:
+                found[name] = inner
+                stack.append(inner)
+    return found
+
+
 def _path(layer: Any, parent: Any, parent_path: str) -> str:
     """As the paths of variables have it: the layers of a functional model stand there without the model's name."""
     path = str(getattr(layer, "path", None) or layer.name)
@@ -117,23 +126,36 @@ def _is_functional(model: Any) -> bool:
     return hasattr(model, "operations")
 
 
-def _reached(graph: Any) -> dict[str, tuple[Any, str]]:
-    """The graph of each function that ``graph``, named ``""``, reaches, and the name of one that calls it."""
-    found = {"": (graph, "")}
-    stack = [""]
-    while stack:
-        caller = stack.pop()
-        for name, function in found[caller][0]._functions.items():
-            inner = getattr(function, "graph", None)
-            if name not in found and inner is not None:
-                found[name] = inner, caller
-                stack.append(name)
+def _callers(graph_def: Any, graphs: Mapping[str, Any], notes: Notes) -> dict[str, dict[str, str | None]]:
+    """For each called function, those that call it, and the layer of the call where it was noted.
+
+    Read from the definitions: TensorFlow rewrites calls in live graphs once it has differentiated them.
+    """
+    found: dict[str, dict[str, str | None]] = {}
+    bodies = [("", graph_def.node), *((f.signature.name, f.node_def) for f in graph_def.library.function)]
+    for name, nodes in bodies:
+        noted = notes.get(graphs.get(name), {})
+        for node in nodes:
+            for attr in _CALLS.get(node.op, ()):
+                for called in (node.attr[attr].func, *node.attr[attr].list.func):
+                    found.setdefault(called.name, {})[name] = noted.get(node.name)
     return found
 
 
-def _operation(found: tuple[Any, str] | None, name: str) -> Any | None:
+def _layer_of_call(function: str, callers: Mapping[str, Mapping[str, str | None]]) -> str | None:
+    """The layer that reaches a function which was traced or loaded before, so that none of its ops was noted."""
+    queue = [function]
+    for called in queue:
+        for caller, layer in callers.get(called, {}).items():
+            if layer is not None:
+                return layer
+            queue += [caller] if caller not in queue else []
+    return None
+
+
+def _operation(graph: Any | None, name: str) -> Any | None:
     try:
-        return None if found is None else found[0].get_operation_by_name(name)
+        return None if graph is None else graph.get_operation_by_name(name)
     except (KeyError, ValueError):
         return None
 

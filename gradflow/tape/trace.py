@@ -11,6 +11,7 @@ import tensorflow as tf
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layout import Place
 from gradflow.flow.lower import library_of, lower_graph, op_types
+from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.origins import Notes, live_origins
 
@@ -58,14 +59,15 @@ def lower_trace(
         places: as for ``lower_graph``.
     """
     graph = traced.concrete.graph
+    graph_def = graph.as_graph_def()
     variables = {
         placeholder.op.name: handles[id(external)]
         for external, placeholder in graph.captures
         if id(external) in handles
     }
-    graph_def = graph.as_graph_def()
     outputs = [output.name for output in graph.outputs]
     chosen = [place for place, name in enumerate(traced.names) if not selected or name in selected]
-    library = library_of(graph_def, registered=registered_specs(op_types(graph_def)))
+    gradients = traced_gradients(graph, graph_def)
+    library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
     lowered = lower_graph(library, graph_def, outputs, variables, chosen, places)
-    return replace(lowered, origins=live_origins(graph, traced.notes))
+    return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))

@@ -78,7 +78,7 @@ def analyse_subject(
         progress("trace")
         graph, traced = _graph(subject, batch.tensors, options.outputs)
         if graph is not None:
-            attributions = _attribute(graph, measured)
+            attributions = attribute(graph)
             stepped = Stepped(subject, options, batch.tensors, graph, traced, attributions)
             measured = probed_again(stepped, measured, progress)
             sightings, more = looked_into(stepped, measured, tiny, progress)
@@ -115,23 +115,6 @@ def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tu
     except Exception:  # tracing runs the model's own code, which can raise anything at all
         return None, None
     return lower_trace(traced, subject.handles, outputs), traced
-
-
-def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:
-    """Attribute; where the tape gives None on a way that flows, a custom gradient may have returned it.
-
-    What a custom gradient returns is Python code that the graph does not hold, so here the tape has the word.
-    """
-    found = attribute(graph)
-    doubtful = [
-        name
-        for name, measurement in measured.items()
-        if measurement.verdict is Verdict.NONE and name in found and found[name].cuts_to_restore == 0
-    ]
-    if not doubtful:
-        return found
-    stricter = attribute(graph.without_custom_gradients())
-    return {**found, **{name: stricter[name] for name in doubtful}}
 
 
 def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None]:

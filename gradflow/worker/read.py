@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradflow.diagnose import Evidence
 from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
@@ -9,7 +11,8 @@ from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model, variables_of
 from gradflow.findings import Format, Input, Mode, Output
-from gradflow.flow.attribute import attribute
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
@@ -56,7 +59,7 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         variables,
         None,
         graph,
-        attribute(graph),
+        _attribute(graph),
         layer_of,
         selected=options.outputs,
         source_of=source_finder(graph),
@@ -70,3 +73,12 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
     )
     producer, mode = contents.producer, Mode.STATIC
     return analyzed(path, Format.SAVED_MODEL, producer, entry.name, mode, evidence, inputs, outputs, options.why)
+
+
+def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
+    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for certain."""
+    found = attribute(graph)
+    if Edge.UNKNOWN not in graph.kinds:
+        return found
+    hopeful = attribute(graph.as_if_unknown_flowed())
+    return {name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found}

@@ -111,12 +111,12 @@ def _with_unknown_ops(folder: Path) -> None:
     class Module(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            for name in ("alive", "behind", "further"):
+            for name in ("alive", "behind", "stopped"):
                 setattr(self, name, tf.Variable(tf.ones([3]), name=name))
 
         @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
         def serve(self, x):
-            return x * self.alive + tf.nn.softplus(self.behind) + tf.nn.softsign(tf.stop_gradient(self.further))
+            return x * self.alive + tf.nn.softplus(self.behind) + tf.nn.softsign(tf.stop_gradient(self.stopped))
 
     module = Module()
     tf.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
@@ -145,10 +145,11 @@ def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> Non
     assert {name: variable["verdict"] for name, variable in found.items()} == {
         "alive": "flows",
         "behind": "unknown",
-        "further": "unknown",
+        "stopped": "none",
     }
     assert [(cause["code"], cause["op_type"]) for cause in found["behind"]["causes"]] == [("GF203", "ProdEnvMatA")]
+    assert [(cause["code"], cause["op_type"]) for cause in found["stopped"]["causes"]] == [("GF201", "StopGradient")]
     told = {finding["message"]: finding["severity"] for finding in report["findings"]}
-    assert any("nothing is known about op type ProdEnvMatA" in text for text in told)
-    assert set(told.values()) == {"note"}
+    assert [told[text] for text in told if "nothing is known about op type ProdEnvMatA" in text] == ["note"]
+    assert sorted(told.values()) == ["error", "note"]
     assert "ProdEnvMatA" in static("-q", str(tmp_path)).stdout
