@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Arrived
@@ -74,7 +77,13 @@ def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) ->
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
     arrays = [trail.array(record.outputs[0]) for record in records]
-    return f"passes 0 of {sum(array.size for array in arrays if array is not None):,} elements"
+    bounds = [trail.array(slot) for record in records for slot in record.inputs[1:]]
+    why = "compares with NaN, so that it " if any(_has_nan(bound) for bound in bounds) else ""
+    return f"{why}passes 0 of {sum(array.size for array in arrays if array is not None):,} elements"
+
+
+def _has_nan(array: Any) -> bool:
+    return array is not None and bool(np.isnan(array).any())
 
 
 def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:

@@ -1,50 +1,18 @@
-"""What custom gradients return, and to what: in memory, saved, read statically, and saved without them."""
+"""Custom gradients in Keras models, and in files that were saved without them; the cases themselves are in the key."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gradflow
-from gradflow.findings import ModelReport
 from tests.cli.command import apart
-from tests.models.custom_gradients import GRADIENTS, Module, bare_verdicts
-from tests.models.functions import Truth
+from tests.models.functions import Module
 
 pytestmark = pytest.mark.tensorflow
-
-
-def _hold(report: ModelReport, truths: Mapping[str, Truth]) -> None:
-    assert report.error is None
-    found = {variable.name: variable for variable in report.variables}
-    assert {name: variable.verdict.value for name, variable in found.items()} == {
-        name: truth.verdict for name, truth in truths.items()
-    }
-    for name, truth in truths.items():
-        assert {(cause.code, cause.op_type) for cause in found[name].causes} == truth.causes, name
-        assert found[name].cuts_to_restore == truth.cuts, name
-
-
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_in_memory(name: str) -> None:
-    module = Module(name)
-    assert bare_verdicts(module) == {key: truth.verdict for key, truth in GRADIENTS[name][1].items()}
-    _hold(gradflow.inspect(module, entry="serve").models[0], GRADIENTS[name][1])
-
-
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_saved(name: str, tmp_path: Path) -> None:
-    from gradflow.options import Options
-    from gradflow.worker.analyse import analyse_file
-    from gradflow.worker.read import read
-
-    Module(name).save(str(tmp_path))
-    _hold(analyse_file(str(tmp_path), Options()), GRADIENTS[name][1])
-    _hold(read(str(tmp_path), Options(static=True)), GRADIENTS[name][1])
 
 
 def test_saved_without_them_the_tape_and_the_static_reading_say_so(tmp_path: Path) -> None:
@@ -62,7 +30,7 @@ def test_a_keras_model_in_memory_knows_them_too() -> None:
     import keras
     import tensorflow as tf
 
-    from tests.models.custom_gradients import blocked, straight
+    from tests.models.functions.composed_gradients import blocked, straight
 
     class Blocked(keras.layers.Layer):
         def call(self, x: Any) -> Any:
@@ -137,9 +105,3 @@ def test_a_keras_model_around_a_loaded_one_knows_which_were_saved(tmp_path: Path
     assert found[saved]["c:0"] == ["none", [["GF205", "loaded"]]]
     assert found[lost]["before/kernel"] == ["none", [["GF210", "loaded"]]]
     assert found[lost]["a:0"] == ["none", [["GF210", "loaded"]]]
-
-
-def test_the_gradients_of_a_model_in_memory_are_left_registered() -> None:
-    module = Module("each_kind")
-    gradflow.inspect(module, entry="serve")
-    assert bare_verdicts(module) == {"a": "flows", "b": "flows", "c": "none"}

@@ -117,7 +117,7 @@ def test_u27_a_variable_of_another_entry_only_is_not_told(tmp_path: Path) -> Non
     from gradflow.options import Options
     from gradflow.worker.read import read
 
-    serve, scaled = (read(str(tmp_path), Options(static=True, entry=entry)) for entry in ("serve", "scaled"))
+    serve, scaled = (read(str(tmp_path), Options(static=True, entry=entry)).report for entry in ("serve", "scaled"))
     assert "raw" not in {variable.name for variable in serve.variables}
     assert _flags(serve) == []
     (finding,) = _flags(scaled)
@@ -210,7 +210,7 @@ def _report(path: Path, static: bool) -> ModelReport:
     from gradflow.options import Options
     from gradflow.worker.read import read
 
-    report = read(str(path), Options(static=True)) if static else report_on_file(path)
+    report = read(str(path), Options(static=True)).report if static else report_on_file(path)
     assert isinstance(report, ModelReport), report
     return report
 

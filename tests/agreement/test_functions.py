@@ -99,4 +99,4 @@ def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_
     module = Module("reversal")
     gradflow.inspect(module, entry="serve")  # the first to trace it
     module.save(str(tmp_path))
-    assert complaints(read(str(tmp_path), Options(static=True)), CASES["reversal"].truths, static=True) == []
+    assert complaints(read(str(tmp_path), Options(static=True)).report, CASES["reversal"].truths, static=True) == []

@@ -40,7 +40,7 @@ def test_flags_that_a_keras_file_loses_are_those_that_keras_does_not_restore(see
 def test_what_an_export_unfreezes_is_what_was_frozen(seed: int, tmp_path: Path) -> None:
     model = random_model(seed)
     model.export(tmp_path, verbose=False)
-    report = read(str(tmp_path), Options(static=True))
+    report = read(str(tmp_path), Options(static=True)).report
     weights = {id(variable) for layer in model._flatten_layers() for variable in layer._trainable_variables}
     trained = {id(variable) for variable in model.trainable_variables}
     frozen = {variable.path for variable in model.variables if id(variable) in weights - trained}

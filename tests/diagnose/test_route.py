@@ -8,7 +8,7 @@ from gradflow.diagnose import Evidence, Measurement, diagnose, route
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import Gradient, Output, Role, Route
 from gradflow.flow.attribute import attribute
-from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder, Mark
+from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 
 OUT, SIDE = Output("out", (4,), "float32"), Output("side", (4,), "float32")
 FLOWS = Measurement(Gradient(1.0, 1.0, 0.0, None), finite=True)
@@ -122,17 +122,16 @@ def test_without_a_graph_there_is_no_way() -> None:
     assert (state.steps, state.changes) == ((), ())
 
 
-def test_a_custom_gradient_that_only_the_tape_saw_is_the_cut() -> None:
+def test_a_cut_behind_an_op_of_unknown_type_is_the_cut() -> None:
     builder = GraphBuilder()
-    variable, custom, head = builder.node("a", "_Arg"), builder.node("net/custom", "IdentityN", Mark.CUSTOM), 2
-    builder.node("net/MatMul", "MatMul")
-    builder.edge(variable, custom, Edge.FLOW)
-    builder.edge(custom, head, Edge.FLOW)
+    variable, stopped, unknown = (
+        builder.node(*names) for names in (("a", "_Arg"), ("net/stop", "StopGradient"), ("u", "U"))
+    )
+    head = builder.node("net/MatMul", "MatMul")
+    builder.edge(variable, stopped, Edge.CUT)
+    builder.edge(stopped, unknown, Edge.UNKNOWN)
+    builder.edge(unknown, head, Edge.FLOW)
     built = builder.build({"a": variable}, [head])
-    stricter = attribute(built.without_custom_gradients())
-    found = follow("a", graph=built, attributions=stricter, measurements={"a": NONE}, variables=(stored("a"),))
-    assert [(step.op, step.cause and step.cause.code) for step in found.steps] == [
-        ("net/custom", "GF205"),
-        ("net/MatMul", None),
-    ]
-    assert [change.cause.code for change in found.changes] == ["GF205"]
+    hopeful = attribute(built.as_if_unknown_flowed())
+    found = follow("a", graph=built, attributions=hopeful, measurements={"a": NONE}, variables=(stored("a"),))
+    assert [change.cause.code for change in found.changes] == ["GF201"]

@@ -54,7 +54,7 @@ def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_na
     module = Module()
     if saved:
         tf.saved_model.save(module, str(tmp_path), signatures=module.serve.get_concrete_function())
-        report = analyse_file(str(tmp_path), Options())
+        report = analyse_file(str(tmp_path), Options()).report
     else:
         report = gradflow.inspect(module, entry="serve").models[0]
     found = {v.name: (v.verdict.value, [cause.code for cause in v.causes]) for v in report.variables}

@@ -1,43 +1,14 @@
-"""Tiny named tf.functions with custom gradients, and what gradflow must say about their variables."""
+"""Custom gradients beside and inside each other, and what gradflow must say about their variables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import tensorflow as tf
 
-from tests.models.functions import FLOWS, Function, Truth, cut
+from tests.models.functions.case import FLOWS, case, cut
 
 NONE = cut("GF205", "IdentityN")
 NONE_INSIDE = cut("GF302", "IdentityN", verdict="zero")
 """A None inside a loop becomes zeros."""
-
-GRADIENTS: dict[str, tuple[Function, dict[str, Truth]]] = {}
-
-
-def _case(**truths: Truth) -> Callable[[Function], Function]:
-    def register(function: Function) -> Function:
-        GRADIENTS[function.__name__] = (function, truths)
-        return function
-
-    return register
-
-
-class Module(tf.Module):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        function, truths = GRADIENTS[name]
-        self.weights = {
-            key: tf.Variable(tf.random.stateless_normal([3], [number, 1]), name=key)
-            for number, key in enumerate(truths)
-        }
-        signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
-        self.serve = tf.function(lambda x: function(x, self.weights), input_signature=signature)
-
-    def save(self, folder: str, custom_gradients: bool = True) -> None:
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=custom_gradients)
-        tf.saved_model.save(self, folder, signatures=self.serve.get_concrete_function(), options=options)
 
 
 @tf.custom_gradient
@@ -60,32 +31,32 @@ def second_alone(y, z):
     return y + z, lambda upstream: (None, upstream)
 
 
-@_case(a=FLOWS, b=FLOWS, c=NONE)
+@case(a=FLOWS, b=FLOWS, c=NONE)
 def each_kind(x, v):
     return straight(x * v["a"]) + reversed_gradient(x * v["b"]) + blocked(x * v["c"])
 
 
-@_case(a=NONE, b=FLOWS)
+@case(a=NONE, b=FLOWS)
 def none_for_the_first_argument(x, v):
     return second_alone(x * v["a"], x * v["b"])
 
 
-@_case(a=FLOWS, b=FLOWS)
+@case(a=FLOWS, b=FLOWS)
 def none_on_one_of_two_ways(x, v):
     return second_alone(x * v["a"], x * v["a"] * v["b"])
 
 
-@_case(a=FLOWS, b=FLOWS)
+@case(a=FLOWS, b=FLOWS)
 def the_same_twice(x, v):
     return straight(straight(x * v["a"])) * v["b"]
 
 
-@_case(a=cut("GF205", "IdentityN", cuts=2), b=FLOWS)
+@case(a=cut("GF205", "IdentityN", cuts=2), b=FLOWS)
 def two_in_a_row(x, v):
     return blocked(2.0 * blocked(x * v["a"])) + v["b"]
 
 
-@_case(a=FLOWS, b=FLOWS)
+@case(a=FLOWS, b=FLOWS)
 def a_none_inside_another_that_flows(x, v):
     @tf.custom_gradient
     def outer(y):
@@ -94,7 +65,7 @@ def a_none_inside_another_that_flows(x, v):
     return outer(x * v["a"]) + v["b"]
 
 
-@_case(a=NONE, b=FLOWS)
+@case(a=NONE, b=FLOWS)
 def a_flow_inside_another_of_none(x, v):
     @tf.custom_gradient
     def outer(y):
@@ -103,7 +74,7 @@ def a_flow_inside_another_of_none(x, v):
     return outer(x * v["a"]) + v["b"]
 
 
-@_case(a=FLOWS, b=FLOWS, c=NONE)
+@case(a=FLOWS, b=FLOWS, c=NONE)
 def variables_with_and_without_a_gradient(x, v):
     @tf.custom_gradient
     def scaled(y):
@@ -115,7 +86,7 @@ def variables_with_and_without_a_gradient(x, v):
     return scaled(x * v["a"])
 
 
-@_case(a=NONE, b=FLOWS)
+@case(a=NONE, b=FLOWS)
 def a_variable_alone(x, v):
     @tf.custom_gradient
     def scaled(y):
@@ -127,7 +98,7 @@ def a_variable_alone(x, v):
     return scaled(x * v["a"])
 
 
-@_case(a=FLOWS, b=FLOWS, c=NONE_INSIDE)
+@case(a=FLOWS, b=FLOWS, c=NONE_INSIDE)
 def in_a_loop(x, v):
     def body(step, y):
         return step + 1, straight(y * v["a"]) + reversed_gradient(v["b"]) + blocked(v["c"])
@@ -135,7 +106,7 @@ def in_a_loop(x, v):
     return tf.while_loop(lambda step, _: step < 3, body, (0, x))[1]
 
 
-@_case(a=FLOWS, b=NONE)
+@case(a=FLOWS, b=NONE)
 def in_both_branches(x, v):
     return tf.cond(
         tf.reduce_sum(x) > -1e9,
@@ -144,7 +115,7 @@ def in_both_branches(x, v):
     )
 
 
-@_case(a=FLOWS, b=NONE)
+@case(a=FLOWS, b=NONE)
 def in_a_called_function(x, v):
     @tf.function
     def inner(y):
@@ -153,7 +124,7 @@ def in_a_called_function(x, v):
     return inner(inner(x))
 
 
-@_case(a=FLOWS, b=NONE)
+@case(a=FLOWS, b=NONE)
 def composed_of_two_outputs(x, v):
     @tf.custom_gradient
     def split(y, z):
@@ -163,19 +134,6 @@ def composed_of_two_outputs(x, v):
     return one + other
 
 
-@_case(a=FLOWS, b=FLOWS)
-def recomputed(x, v):
+@case(a=FLOWS, b=FLOWS)
+def recomputed_with_a_variable(x, v):
     return tf.recompute_grad(lambda y: tf.nn.silu(y * v["b"]))(x * v["a"])
-
-
-def bare_verdicts(module: Module) -> Mapping[str, str]:
-    """What a tape alone says, without gradflow."""
-    x = tf.random.stateless_normal([4, 3], [1, 2])
-    direction = tf.random.stateless_normal([4, 3], [3, 4])
-    with tf.GradientTape() as tape:
-        objective = tf.reduce_sum(module.serve(x) * direction)
-    gradients: Mapping[str, Any] = tape.gradient(objective, dict(module.weights))
-    return {
-        name: "none" if value is None else "flows" if tf.math.count_nonzero(value) > 0 else "zero"
-        for name, value in gradients.items()
-    }
