@@ -135,3 +135,29 @@ def test_a_cut_behind_an_op_of_unknown_type_is_the_cut() -> None:
     hopeful = attribute(built.as_if_unknown_flowed())
     found = follow("a", graph=built, attributions=hopeful, measurements={"a": NONE}, variables=(stored("a"),))
     assert [change.cause.code for change in found.changes] == ["GF201"]
+
+
+def test_a_custom_gradient_that_returns_none_is_a_step_and_the_cut() -> None:
+    builder = GraphBuilder()
+    variable, custom = builder.node("a", "_Arg"), builder.node("net/custom", "IdentityN", Mark.CUSTOM)
+    head = builder.node("net/MatMul", "MatMul")
+    builder.edge(variable, custom, Edge.CUT)
+    builder.edge(custom, head, Edge.FLOW)
+    built = builder.build({"a": variable}, [head])
+    found = follow("a", graph=built, attributions=attribute(built), variables=(stored("a"),))
+    assert [(step.op, step.cause and step.cause.code) for step in found.steps] == [
+        ("net/custom", "GF205"),
+        ("net/MatMul", None),
+    ]
+    assert [change.cause.code for change in found.changes] == ["GF205"]
+
+
+def test_an_op_of_an_unknown_type_that_the_tape_passed_is_no_cut() -> None:
+    builder = GraphBuilder()
+    variable, foreign = builder.node("a", "_Arg"), builder.node("net/foreign", "SomebodysOp")
+    builder.edge(variable, foreign, Edge.UNKNOWN)
+    built = builder.build({"a": variable}, [foreign])
+    hopeful = attribute(built.as_if_unknown_flowed())
+    found = follow("a", graph=built, attributions=hopeful, measurements={"a": FLOWS}, variables=(stored("a"),))
+    assert [(step.op, step.cause, step.fed) for step in found.steps] == [("net/foreign", None, True)]
+    assert found.changes == ()
