@@ -9,6 +9,7 @@ from tests.models.functions import (
     no_gradient,
     nonfinite,
     passages,
+    places,
     zeros,
 )
 from tests.models.functions.case import CASES, FLOWS, Case, Module, Truth
@@ -23,5 +24,6 @@ _TOPICS = (
     no_gradient,
     nonfinite,
     passages,
+    places,
     zeros,
 )
