@@ -8,7 +8,7 @@ from gradflow.diagnose import Evidence, Measurement, diagnose, route
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import Gradient, Output, Role, Route
 from gradflow.flow.attribute import attribute
-from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder, Mark
 
 OUT, SIDE = Output("out", (4,), "float32"), Output("side", (4,), "float32")
 FLOWS = Measurement(Gradient(1.0, 1.0, 0.0, None), finite=True)

@@ -10,6 +10,7 @@ from tests.models.functions import (
     no_gradient,
     nonfinite,
     passages,
+    places,
     zeros,
 )
 from tests.models.functions.case import CASES, FLOWS, Case, Module, Truth
@@ -25,5 +26,6 @@ _TOPICS = (
     no_gradient,
     nonfinite,
     passages,
+    places,
     zeros,
 )

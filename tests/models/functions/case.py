@@ -67,7 +67,7 @@ class Case:
     function: Function
     truths: Mapping[str, Truth]
     initial: Mapping[str, Any] = field(default_factory=dict)
-    """Values of variables that are not to be random, by name."""
+    """Values of variables that are not to be random, by name; one without a truth is state, not a weight."""
     table: bool = False
     """Whether ``v["table"]`` is a hash table from the integers 0, 1, 2 to floats."""
     unloadable: str = ""
@@ -104,7 +104,12 @@ class Module(tf.Module):
             )
             for number, key in enumerate(mine.truths)
         }
-        given: dict[str, Any] = dict(self.weights)
+        self.state = {
+            key: tf.Variable(value, name=key, trainable=False)
+            for key, value in mine.initial.items()
+            if key not in mine.truths
+        }
+        given: dict[str, Any] = {**self.weights, **self.state}
         if mine.table:
             values = tf.lookup.KeyValueTensorInitializer(tf.range(3, dtype=tf.int64), [0.5, 1.5, 2.5])
             self.table = given["table"] = tf.lookup.StaticHashTable(values, default_value=0.1)
