@@ -10,9 +10,8 @@ from gradflow.files.contents import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.rules import OpSpec, Rule, spec
+from gradflow.flow.rules import SHAPE_OPS, OpSpec, Rule, spec
 
-_SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
 _CODES = {
     Rule.STOP: "GF201",
     Rule.NONDIFF: "GF202",
@@ -44,15 +43,15 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
         return _unknown_ops(evidence, variable)
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return tuple(dict.fromkeys(seen_cause(one) for one in sightings)) or (simple("GF304"),)
+        return tuple(dict.fromkeys(seen_cause(one, verdict) for one in sightings)) or (simple("GF304"),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
     found = evidence.attributions.get(variable.name)
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)
-    if found.cuts_to_restore == 0 and sightings and verdict is Verdict.ZERO:
-        return tuple(dict.fromkeys(seen_cause(one) for one in sightings))
+    if found.cuts_to_restore == 0 and sightings:
+        return tuple(dict.fromkeys(seen_cause(one, verdict) for one in sightings))
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
     named = [cause_of(evidence, evidence.graph, cut, verdict) for cut in found.causes]
@@ -77,10 +76,10 @@ def simple(code: str) -> Cause:
     return Cause(code, entry(code).kind, None, None, None, None, None)
 
 
-def seen_cause(sighting: Sighting) -> Cause:
-    """The cause that a sighting shows."""
+def seen_cause(sighting: Sighting, verdict: Verdict) -> Cause:
+    """The cause that a sighting shows, of a variable with ``verdict``."""
     op = sighting.op_type or ""
-    code = _SEEN.get(sighting.kind) or _code(op, spec(op), sighting.kind, sighting.mark, Verdict.ZERO)
+    code = _SEEN.get(sighting.kind) or _code(op, spec(op), sighting.kind, sighting.mark, verdict)
     kind, back, source = entry(code).kind, sighting.reenters_at, sighting.source
     return Cause(code, kind, sighting.op, sighting.op_type, sighting.layer, back, source)
 
@@ -117,7 +116,8 @@ def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution
 
 
 def _branch(graph: FlowGraph, found: Attribution) -> int | None:
-    return next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
+    branches = (node for node in found.path if graph.ops[node] in _BRANCHES)
+    return next((node for node in branches if not graph.marks[node] & Mark.GATE), None)
 
 
 def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
@@ -134,7 +134,7 @@ def _code(op: str, known: OpSpec | None, kind: Edge, mark: int, verdict: Verdict
     # TensorFlow raises an error for these, wherever they stand: they fill in no zeros.
     if verdict is Verdict.ZERO and mark & Mark.CONTROLLED and by_rule not in _RAISING:
         return "GF302"
-    if op in _SHAPE_OPS:
+    if op in SHAPE_OPS:
         return "GF204"
     if kind is Edge.DISCRETE:
         return "GF202"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gradflow.files.contents import StoredVariable
 from gradflow.files.doubts import FreezeDoubt
+from gradflow.files.saved_constants import Constants
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
@@ -81,3 +82,5 @@ class Evidence:
     source_of: Callable[[int], str | None] = lambda _: None
     """The user's file and line that an op comes from (``net.py:41``), by its node in the graph."""
     doubts: tuple[FreezeDoubt, ...] = ()
+    constants: Constants | None = None
+    """What stands in a SavedModel's graph in place of weights, where the entry uses no variable."""

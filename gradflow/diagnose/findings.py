@@ -35,8 +35,8 @@ _DESCRIPTIONS = {
 
 _SEEN = {
     Edge.DEAD: "gradient dies at {op}, which {detail}",
-    Edge.UNTAKEN: "{op} {detail}: TensorFlow fills in zeros",
-    Edge.OVERWRITTEN: "{op} {detail}: TensorFlow fills in zeros",
+    Edge.UNTAKEN: "{op} {detail}: the way of these weights leads through it",
+    Edge.OVERWRITTEN: "{op} {detail}, which does not use it",
     Edge.NONFINITE: "NaN or Inf is first made by {op} {detail}",
 }
 
@@ -84,11 +84,12 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
     cuts: int | None = 0 if verdict is Verdict.FLOWS else None
     if stored.role is Role.WEIGHT:
         graph = evidence.graph
-        disagree = graph is not None and evidence.measurements is not None and contradicts(found, verdict, graph)
+        is_open = stored.name not in evidence.sightings and evidence.measurements is not None
+        disagree = is_open and graph is not None and contradicts(found, verdict, graph)
         reasons = (simple("GF209"),) if disagree else causes(evidence, stored, verdict)
         if found is not None and graph is not None and verdict is not Verdict.FLOWS:
             path, cuts = visible_path(graph, found), found.cuts_to_restore
-            if cuts == 0 and verdict is Verdict.ZERO:
+            if cuts == 0:
                 cuts = max((one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())), default=0)
         elif verdict in (Verdict.ZERO, Verdict.NONFINITE):
             cuts = 0
@@ -133,7 +134,7 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
     behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
-            sightings = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
+            sightings = {seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())}
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():

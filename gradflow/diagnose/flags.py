@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence
 from gradflow.files.doubts import Doubt, FreezeDoubt
+from gradflow.files.saved_constants import Constants
 from gradflow.findings import Cause, Finding, Role, Severity
 
 _SHOWN = 3
@@ -68,11 +69,19 @@ def flag_findings(evidence: Evidence) -> Iterator[Finding]:
         # As bad as a cut: a weight that calls itself trainable stays at its initial value, and nothing else says so.
         yield _finding("GF103", Severity.ERROR, _said(_UNTRACKED, untracked), entry("GF103").fix, untracked, None)
     weights = {stored.name for stored in evidence.variables if stored.role is Role.WEIGHT}
+    if not weights and evidence.constants is not None and evidence.constants.count:
+        yield _finding("GF101", Severity.NOTE, _frozen_graph(evidence.constants), entry("GF101").fix, (), None)
     for doubt in evidence.doubts:
         names = tuple(name for name in doubt.variables if name in weights)
         if names or not doubt.variables:
             severity, words, hint = _DOUBTS[doubt.kind]
             yield _finding("GF102", severity, _said(words, names, doubt), hint, names, doubt.layer)
+
+
+def _frozen_graph(found: Constants) -> str:
+    one = found.count == 1
+    constants = f"{found.count:,} {'constant holds' if one else 'constants hold'} {found.parameters:,} parameters"
+    return f"{constants}, as a frozen graph has them: nothing can be trained"
 
 
 def _finding(

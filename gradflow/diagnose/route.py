@@ -90,7 +90,7 @@ def _changes(
         changes.append(_thaw([other for other in variables if other.name not in untracked], variable))
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
-    seen = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
+    seen = {seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())}
     # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut at all.
     for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
         others = (other.name for other in variables if cause.op is not None and cause in other.causes)

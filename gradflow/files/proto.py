@@ -52,6 +52,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "b 5 bool",
         "type 6 int32",
         "shape 7 TensorShapeProto",
+        "tensor 8 TensorProto",
         "func 10 NameAttrList",
     ),
     "ListValue": (
@@ -61,6 +62,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "shape 7 *TensorShapeProto",
         "func 9 *NameAttrList",
     ),
+    "TensorProto": ("dtype 1 int32", "tensor_shape 2 TensorShapeProto"),
     "NameAttrList": ("name 1 string",),
     "OpDef": ("name 1 string", "input_arg 2 *ArgDef", "output_arg 3 *ArgDef", "attr 4 *AttrDef"),
     "ArgDef": (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradflow.flow.graph import Edge, FlowGraph
 
@@ -67,42 +67,55 @@ class Attribution:
 def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attribution]:
     """Attribute every variable of ``graph``.
 
-    Where no floating output is reached at all, a way to an integer, boolean or string output counts as one cut.
+    Where no floating output is reached at all, a way to an integer, boolean or string output counts as one cut, and so
+    does an op that asks for nothing but a shape: shapes are everywhere, and no weight is meant to act through them.
     With ``nearest`` a variable's causes are the cuts that its data meets first, not those beyond the region that gets
     gradient.
     """
-    seeds = [2 * node for node in graph.outputs]
-    distance, via = _walk(graph, seeds, [])
-    frontier = _frontier(graph, distance, via)
-    if graph.discrete_outputs and any(distance[2 * node] == _UNREACHED for node in graph.variables.values()):
-        full_distance, full_via = _walk(graph, seeds, [2 * node + 1 for node in graph.discrete_outputs])
-        full_frontier = _frontier(graph, full_distance, full_via)
-    else:
-        full_distance, full_via, full_frontier = distance, via, frontier
-    behind = _cuts_behind(graph, frontier, distance if nearest else None)
-    full_behind = behind
-    if full_frontier is not frontier:
-        full_behind = _cuts_behind(graph, full_frontier, full_distance if nearest else None)
+    values = _Reading(_with_shapes(graph, Edge.FILL), discrete=False, nearest=nearest)
+    readings = [values]
+    if any(values.distance[2 * node] == _UNREACHED for node in graph.variables.values()) and (
+        graph.discrete_outputs or Edge.SHAPE in graph.kinds
+    ):
+        readings.append(_Reading(_with_shapes(graph, Edge.CUT), discrete=True, nearest=nearest))
     filled = _zero_filled(graph)
     found = {}
-    sets: dict[tuple[bool, int], tuple[Cut, ...]] = {}
     for key, node in graph.variables.items():
-        if distance[2 * node] != _UNREACHED or full_distance[2 * node] == _UNREACHED:
-            walked, trail, cuts, bits = distance, via, frontier, behind
-        else:
-            walked, trail, cuts, bits = full_distance, full_via, full_frontier, full_behind
-        steps = walked[2 * node]
-        mine = (cuts is frontier, bits.get(node, 0) if steps else 0)
-        if mine not in sets:  # variables of one layer stand behind the same cuts
-            sets[mine] = tuple(_members(cuts, mine[1]))
+        reading = next((one for one in readings if one.distance[2 * node] != _UNREACHED), values)
+        steps = reading.distance[2 * node]
         found[key] = Attribution(
             cuts_to_restore=None if steps == _UNREACHED else steps,
-            causes=sets[mine],
+            causes=reading.causes(node) if steps else (),
             zero_filled=bool(steps and filled[node]),
             node=node,
-            via=trail,
+            via=reading.via,
         )
     return found
+
+
+class _Reading:
+    """One walk over a graph: how far each state is, the cuts of the frontier, and behind which of them each node is."""
+
+    def __init__(self, graph: FlowGraph, *, discrete: bool, nearest: bool) -> None:
+        late = [2 * node + 1 for node in graph.discrete_outputs] if discrete else []
+        self.distance, self.via = _walk(graph, [2 * node for node in graph.outputs], late)
+        self._frontier = _frontier(graph, self.distance, self.via)
+        self._behind = _cuts_behind(graph, self._frontier, self.distance if nearest else None)
+        self._sets: dict[int, tuple[Cut, ...]] = {}
+
+    def causes(self, node: int) -> tuple[Cut, ...]:
+        """The frontier cuts that the data of ``node`` reaches; variables of one layer stand behind the same ones."""
+        bits = self._behind.get(node, 0)
+        if bits not in self._sets:
+            self._sets[bits] = tuple(_members(self._frontier, bits))
+        return self._sets[bits]
+
+
+def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
+    """The graph with the ways on which nothing but a shape goes on taken for ``kind``."""
+    if Edge.SHAPE not in graph.kinds:
+        return graph
+    return replace(graph, kinds=bytearray(graph.kinds).replace(bytes([Edge.SHAPE]), bytes([kind])))
 
 
 def _walk(graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]) -> tuple[array[int], array[int]]:

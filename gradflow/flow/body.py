@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from gradflow.flow.graph import Edge, Mark
-from gradflow.flow.rules import DTYPES, FLOATING, Arg, OpSpec, Rule, spec
+from gradflow.flow.rules import DTYPES, FLOATING, SHAPE_OPS, Arg, OpSpec, Rule, spec
 
 Reference = tuple[int, int]
 """Node index and output index; argument ``i`` of the body is ``(~i, 0)``."""
@@ -196,7 +196,7 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
 
 
 def _passes(known: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
-    whole = _EDGES.get(known.rule, Edge.CUT)
+    whole = Edge.SHAPE if known.op in SHAPE_OPS else _EDGES.get(known.rule, Edge.CUT)
     if not known.none_inputs and not known.zero_inputs:
         return (whole,) * count
     passes: list[Edge] = []

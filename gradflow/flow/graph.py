@@ -26,6 +26,8 @@ class Edge(IntEnum):
     """Nothing is known about the consumer's op type."""
     FILL = 5
     """No data: where the consumer gets gradient, TensorFlow hands zeros to the source."""
+    SHAPE = 11
+    """The consumer asks for nothing but the source's shape."""
     DEAD = 6
     """Measured: the consumer gets gradient, and nothing but zeros arrives at the source."""
     UNTAKEN = 7

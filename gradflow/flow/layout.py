@@ -251,7 +251,7 @@ def branch_names(node: BodyNode) -> Sequence[str]:
 
 
 def _kind(value: Value, passes: Edge) -> Edge:
-    return passes if value & 1 else Edge.DISCRETE
+    return passes if value & 1 or passes is Edge.SHAPE else Edge.DISCRETE
 
 
 def pack(node: int, floating: bool) -> Value:

@@ -83,6 +83,9 @@ Source: IsTrainable in tensorflow/python/eager/backprop_util.py, 2.16 to 2.21. T
 among them: a tape never records an op for them.
 """
 
+SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
+"""Op types that ask for nothing but the shape of what they get."""
+
 _TABLE = Path(__file__).with_name("op_table.tsv")
 
 

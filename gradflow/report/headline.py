@@ -79,7 +79,8 @@ def _verdicts(model: ModelReport) -> str:
     live = summary.weights - summary.frozen
     noun = "trainable weight" if summary.frozen else "weight"
     if not summary.weights:
-        return "no weights"
+        frozen = next((one.message for one in model.findings if one.code == "GF101" and not one.variables), "")
+        return f"no weights{': ' if frozen else ''}{frozen}"
     if not live and untracked(model):
         return "no weight is trained"
     if not live:

@@ -77,7 +77,7 @@ def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) ->
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
     arrays = [trail.array(record.outputs[0]) for record in records]
-    bounds = [trail.array(slot) for record in records for slot in record.inputs[1:]]
+    bounds = [trail.array(slot) for record in records for slot in record.inputs]
     why = "compares with NaN, so that it " if any(_has_nan(bound) for bound in bounds) else ""
     return f"{why}passes 0 of {sum(array.size for array in arrays if array is not None):,} elements"
 

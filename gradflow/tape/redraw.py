@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,18 +20,22 @@ LOSS_SCALE = 2.0**15
 _SCALE = 0.1
 
 
-def awakened(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
+def awakened(
+    subject: Subject, options: Options, measured: Mapping[str, Measurement], factors: Collection[str]
+) -> frozenset[str]:
     """The variables whose gradient is zero in ``measured`` and not once weights that start at zero have moved.
 
     A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a zero-initialized
-    head, a gate): what it multiplied with zero comes alive then. Nothing else is drawn again: what is dead stays dead.
+    head, a gate): what it multiplied with zero comes alive then. ``factors`` are weights of zeros that gradients were
+    seen to be multiplied with; of two that are multiplied with each other neither gets any (LoRA as Keras 3.15 loads
+    it). Nothing else is drawn again: what is dead stays dead.
     """
     sleeping = [
         item.variable
         for item in subject.watched
         if item.stored.trainable
         and item.variable is not None
-        and measured[item.stored.name].verdict is Verdict.FLOWS
+        and (measured[item.stored.name].verdict is Verdict.FLOWS or item.stored.name in factors)
         and not np.any(item.variable.numpy())
     ]
     if not sleeping:

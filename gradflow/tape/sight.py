@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -24,6 +24,7 @@ from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
 from gradflow.tape.trail import Trail, trail
 
+_OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
 
@@ -128,8 +129,9 @@ def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sightin
 
 def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None) -> Sighting:
     if cut.kind is Edge.UNTAKEN:
-        owner, _, part = graph.names[cut.node].rpartition("/")
-        return replace(scene.sighting(cut.kind, cut.node, _untaken_words(graph, cut.node, part)), op=owner)
+        owner = _owner(graph, cut.node)
+        part = graph.names[cut.node].rpartition("/")[2]
+        return scene.sighting(cut.kind, owner, _untaken_words(graph, owner, part), fix=_OTHER_INPUTS)
     if cut.kind is Edge.OVERWRITTEN:
         return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:
@@ -171,14 +173,18 @@ def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
     return scene.sighting(Edge.NONFINITE, node, detail)
 
 
-def _untaken_words(graph: FlowGraph, gate: int, part: str) -> str:
-    """Name the branch and what decides over it."""
+def _owner(graph: FlowGraph, gate: int) -> int:
+    """The node of the cond, case or loop that a gate belongs to."""
     fed = [node for node in range(len(graph)) if gate in graph.sources[graph.first[node] : graph.first[node + 1]]]
-    target = next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
+    return next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
+
+
+def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
+    """Name the branch and what decides over it."""
     condition = next(
         (
             _decider(graph, graph.sources[edge])
-            for edge in range(graph.first[target], graph.first[target + 1])
+            for edge in range(graph.first[owner], graph.first[owner + 1])
             if graph.kinds[edge] in (Edge.DISCRETE, Edge.CUT)
         ),
         "",

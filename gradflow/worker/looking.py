@@ -91,7 +91,8 @@ def looked_into(
 ) -> tuple[Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
     """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and where they cancel."""
     zero, nonfinite = (stepped.reaching(measured, verdict) for verdict in (Verdict.ZERO, Verdict.NONFINITE))
-    if not zero and not nonfinite and not tiny:
+    missing = stepped.reaching(measured, Verdict.NONE)  # run eagerly, a branch not taken leaves None in place of zeros
+    if not zero and not nonfinite and not tiny and not missing:
         return {}, {}
     progress("replay")
     subject, batch, options = stepped.subject, stepped.batch, stepped.options
@@ -101,17 +102,23 @@ def looked_into(
         return {}, {}
     removed = cancelled(scene.trail, (*tiny, *zero), subject.epsilon)
     sightings: dict[str, tuple[Sighting, ...]] = {}
+    sightings.update(dying(scene, missing))
     if zero:
-        harmless = awakened(subject, options, measured).union(removed)
+        found = dying(scene, zero)
+        zeros = {one.weight for seen in found.values() for one in seen if one.weight is not None}
+        harmless = awakened(subject, options, measured, zeros).union(removed)
         underflow = underflowing(subject, options, measured)
-        for name, seen in dying(scene, zero).items():
-            sightings[name] = tuple(_judged(one, name in harmless, name in underflow) for one in seen)
+        for name, seen in found.items():
+            sightings[name] = tuple(_judged(one, name in harmless, name in underflow, measured) for one in seen)
     return {**sightings, **breaking(scene, nonfinite)}, removed
 
 
-def _judged(sighting: Sighting, is_harmless: bool, is_underflow: bool) -> Sighting:
+def _judged(sighting: Sighting, is_harmless: bool, is_underflow: bool, measured: _Measurements) -> Sighting:
     if is_underflow:
         return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
+    if is_harmless and sighting.weight and measured[sighting.weight].verdict is Verdict.ZERO:
+        fix = "neither of the two leaves zero by itself: draw one of them anew before training"
+        return replace(sighting, harmless=True, fix=fix)
     if is_harmless:
         fix = "harmless: it comes alive once that weight has moved" if sighting.weight else "harmless, nothing to mend"
         return replace(sighting, harmless=True, fix=fix)

@@ -9,6 +9,7 @@ from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
+from gradflow.files.saved_constants import constants
 from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model, variables_of
 from gradflow.findings import Format, Input, Mode, Output
 from gradflow.flow.attribute import Attribution, attribute
@@ -64,6 +65,7 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         selected=options.outputs,
         source_of=source_finder(graph),
         doubts=contents.doubts,
+        constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
     inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
     outputs = tuple(

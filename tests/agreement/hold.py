@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from gradflow.findings import Cause, Finding, ModelReport, Role, Severity, Variable
 from tests.models.functions.case import Truth
 
+LOST_FLAGS = "GF102"
+"""Told of whole files, and held by tests of its own."""
 WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
 
 
@@ -28,7 +30,7 @@ def complaints(report: ModelReport, truths: Mapping[str, Truth], static: bool = 
     for variable in report.variables:
         if variable.name in truths:
             truth = truths[variable.name]
-            findings = [finding for finding in report.findings if variable.name in finding.variables]
+            findings = [one for one in report.findings if variable.name in one.variables and one.code != LOST_FLAGS]
             problems = _static_problems(variable, truth) if static else _problems(variable, truth, findings)
             found += [f"{variable.name}: {problem}" for problem in problems]
     return found

@@ -47,9 +47,12 @@ def _hold(module: Any) -> None:
 
     def tape_step() -> tuple[list[Any], list[Any]]:
         with tf.GradientTape() as tape:
+            for variable in variables:
+                tape.watch(variable)
             outputs = subject.call(batch)
             objective = project(outputs, seed=0)
-        return [value for _, value in outputs], tape.gradient(objective, variables)
+        missing = [None] * len(variables)
+        return [value for _, value in outputs], missing if objective is None else tape.gradient(objective, variables)
 
     outputs, gradients = without_lookup_errors(tape_step)
     scene = without_lookup_errors(lambda: look(subject, subject.trace(batch), batch, Options()))

@@ -7,13 +7,6 @@ import tensorflow as tf
 from tests.models.functions.case import FLOWS, case, cut
 
 
-@case({"state": [0.0, 0.0, 0.0]}, a=FLOWS, b=cut("GF202", "Assign(Variable|AddVariable)Op"))
-def assigned_to_state_and_read_again(x, v):
-    """The data goes on through the state; a gradient does not."""
-    v["state"].assign(v["b"])
-    return x * v["a"] + v["state"]
-
-
 @case({"state": [0.0, 0.0, 0.0]}, a=FLOWS, b=FLOWS)
 def assigned_to_state_that_nobody_reads(x, v):
     y = x * v["a"] + v["b"]

@@ -52,7 +52,7 @@ def saturated_clip(x, v):
     return x * v["a"] + tf.clip_by_value(v["b"], -1.0, 1.0)
 
 
-@case({"b": HIGH}, a=FLOWS, b=valued("GF303", "Minimum|ClipByValue", says=("NaN",)))
+@case({"b": HIGH}, a=FLOWS, b=valued("GF303", "Minimum|Maximum|ClipByValue", says=("NaN",)))
 def clip_with_a_bound_that_is_not_a_number(x, v):
     return x * v["a"] + tf.clip_by_value(v["b"], -1.0, float("nan"))
 
@@ -119,9 +119,14 @@ def low_rank_adapter(x, v):
     return x * v["a"] + tf.matmul(tf.matmul(x, down), up)
 
 
-@case({"b": NOUGHT, "c": NOUGHT}, a=FLOWS, b=valued("GF303", ANY), c=valued("GF303", ANY))
+@case(
+    {"b": NOUGHT, "c": NOUGHT},
+    a=FLOWS,
+    b=valued("GF303", ANY, note=True, says=("neither",)),
+    c=valued("GF303", ANY, note=True, says=("neither",)),
+)
 def two_zero_initialised_factors(x, v):
-    """Each is multiplied by the other, so that neither ever leaves zero: no false alarm."""
+    """Each is multiplied by the other: a second draw brings both to life, and nothing else does."""
     return x * v["a"] + x * v["b"] * v["c"]
 
 

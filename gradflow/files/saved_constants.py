@@ -1,0 +1,51 @@
+"""A SavedModel's graph and an entry in, the constants that stand in place of its weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Floating constants of more than one entry."""
+
+    count: int
+    parameters: int
+    """Their entries, all together."""
+
+
+def constants(graph_def: Any, function: str | None) -> Constants:
+    """Count the constants of ``function`` and of all that it calls; of the graph's own nodes where it is None."""
+    functions = {one.signature.name: one for one in graph_def.library.function}
+    sizes = [size for node in _nodes(graph_def, functions, function) if (size := _size(node)) > 1]
+    return Constants(len(sizes), sum(sizes))
+
+
+def _nodes(graph_def: Any, functions: dict[str, Any], start: str | None) -> Iterator[Any]:
+    waiting = [graph_def.node if start is None else functions[start].node_def]
+    known = {start}
+    for nodes in waiting:
+        yield from nodes
+        for name in _called(nodes):
+            if name in functions and name not in known:
+                known.add(name)
+                waiting.append(functions[name].node_def)
+
+
+def _called(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        yield node.op
+        for value in node.attr.values():
+            yield value.func.name
+            yield from (function.name for function in value.list.func)
+
+
+def _size(node: Any) -> int:
+    if node.op != "Const" or dtype_name(node.attr["value"].tensor.dtype) not in FLOATING_NAMES:
+        return 0
+    return prod(max(0, dim.size) for dim in node.attr["value"].tensor.tensor_shape.dim)
