@@ -29,7 +29,7 @@ class Instance:
     xs: tuple[Any, ...]
     """Its floating inputs."""
     ys: tuple[Any, ...]
-    """Its floating outputs."""
+    """Its floating outputs; a handle is none that a gradient could be given for."""
 
     def gradients(self) -> list[Any]:
         """What TensorFlow brings to each of ``xs``.
@@ -47,6 +47,8 @@ def instance(op_def: Any) -> Instance | None:
     """Build an instance with as much floating in it as the type allows; None where no guess is accepted."""
     if op_def.name in CRASHING or op_def.name.startswith("_") or op_def.HasField("deprecation"):
         return None  # a graph refuses what was removed, and what only TensorFlow's own rewrites make
+    if any(attr.type.removeprefix("list(") in ("func", "func)", "tensor") for attr in op_def.attr):
+        return None  # no function is as good as another
     for attrs in _guesses(op_def):
         graph = tf.Graph()
         try:
@@ -54,8 +56,9 @@ def instance(op_def: Any) -> Instance | None:
                 op = build(graph, op_def, [_tensors(op_def, arg, attrs) for arg in op_def.input_arg], attrs)
         except Exception:  # whatever a shape function says to a guess
             continue
-        floating = [[one for one in many if one.dtype.as_datatype_enum in FLOATING] for many in (op.inputs, op.outputs)]
-        return Instance(op, tuple(floating[0][:4]), tuple(floating[1][:4]))
+        xs = [one for one in op.inputs if one.dtype.as_datatype_enum in FLOATING]
+        ys = [one for one in op.outputs if one.dtype.as_datatype_enum in FLOATING and one.dtype != tf.resource]
+        return Instance(op, tuple(xs[:4]), tuple(ys[:4]))
     return None
 
 
@@ -82,8 +85,6 @@ def _value(attr: Any, text: str, length: int) -> Any:
         "string": text if not allowed.s else allowed.s[0],
         "type": _floating_first(allowed.type),
     }
-    if kind not in values:
-        raise NotImplementedError(kind)  # a function or a tensor
     if not attr.type.startswith("list("):
         return values[kind]
     return [values[kind]] * max(length if kind != "type" else 1, attr.minimum)
