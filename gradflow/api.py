@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import UsageError
 from gradflow.findings import Report
-from gradflow.options import Options, parse_inputs
+from gradflow.options import Options, parse_imports, parse_inputs
 from gradflow.worker.parent import inspect_path
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def inspect(
     batch_size: int = 4,
     seed: int = 0,
     training: bool = True,
+    probes: int = 3,
+    imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
 ) -> Report:
     """Analyse a model and return the report that ``gradflow inspect`` prints.
@@ -39,12 +41,15 @@ def inspect(
         batch_size: used where the model leaves it open.
         seed: of the synthetic batch and the objective.
         training: call the model in training mode.
+        probes: batches that are drawn before a gradient of zeros counts.
+        imports: modules to import before a file is loaded, which define its own layers or ops; for a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 
     Raises:
-        UsageError: ``inputs`` is not in the form that ``--input`` takes, or ``static`` is asked of an object.
+        UsageError: ``inputs`` or ``imports`` is not in the form that ``--input`` or ``--import`` takes, or ``static``
+            is asked of an object.
     """
     options = Options(
         static=static,
@@ -54,6 +59,8 @@ def inspect(
         batch_size=batch_size,
         seed=seed,
         training=training,
+        probes=probes,
+        imports=parse_imports(imports),
         timeout=timeout,
     )
     if isinstance(model, str | Path) or hasattr(model, "__fspath__"):

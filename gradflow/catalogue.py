@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from gradflow.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,11 @@ class CodeEntry:
     right_when: str
     """When the finding is no fault at all."""
     example: str
-    """A few lines of Python that bring it about; empty where no model code does."""
+    """Python that brings it about, with keras, tf and np imported: it builds ``model``, or saves it as ``saved``.
+
+    Lines of the configuration where the code is about an expectation; empty where nothing that one writes brings it
+    about.
+    """
 
 
 def entry(code: str) -> CodeEntry:
@@ -35,6 +43,25 @@ def entry(code: str) -> CodeEntry:
     return CATALOGUE[code.upper()]
 
 
+def look_up(word: str) -> CodeEntry:
+    """Return the entry of a code or a kind, in any case and with any of ``_- `` between the kind's words.
+
+    Raises:
+        UsageError: there is none; the hint tells the nearest one.
+    """
+    wanted = _plain(word)
+    names = {_plain(name): item for item in CATALOGUE.values() for name in (item.code, item.kind)}
+    if wanted in names:
+        return names[wanted]
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    found = f"did you mean {names[near[0]].code} {names[near[0]].kind}? " if near else ""
+    raise UsageError(f"no code {word!r}", f"{found}gradflow rules lists them all")
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\s_-]", "", word).lower()
+
+
 _FROZEN = (
     CodeEntry(
         "GF101",
@@ -44,27 +71,38 @@ _FROZEN = (
         "out. Training will not update it, although a gradient may well reach it.",
         "set layer.trainable = True on the layer that is named, before compile(), and save again",
         "the weight belongs to a pretrained part that is meant to stay as it is; write it into expect.frozen",
-        "backbone = keras.applications.ResNet50(include_top=False)\nbackbone.trainable = False",
+        "inputs = keras.Input([4])\n"
+        "backbone = keras.layers.Dense(8, trainable=False)\n"
+        "model = keras.Model(inputs, keras.layers.Dense(1)(backbone(inputs)))",
     ),
     CodeEntry(
         "GF102",
         "freeze_not_recorded",
-        "the file cannot say what was frozen",
-        "The way the file was saved drops the freeze flags, or two places of the file contradict each other. What is "
-        "shown as trainable may have been frozen in the program that saved it.",
-        "save with model.save('model.keras') or model.export(), which keep the lists of trainable variables",
-        "nothing in the model was frozen",
-        "model.get_layer('backbone').trainable = False\ntf.saved_model.save(model, 'saved')  # the flag is lost here",
+        "the file cannot say what was frozen, or says two different things",
+        "tf.saved_model.save of a Keras 3 model drops the freeze flags. model.export() lists what is frozen, but the "
+        "variables' own records say trainable=True, and TFSMLayer goes by those. Keras forgets the flag of a layer "
+        "that makes its inner layers in code (MultiHeadAttention), and a layer can train inside a frozen one.",
+        "fine-tune from a file of model.save('model.keras'), or set trainable = False again after loading and look at "
+        "model.trainable_variables",
+        "nothing was frozen, the file is for inference only, or the inner layer is meant to train",
+        "backbone = keras.layers.Dense(8, trainable=False)\n"
+        "head = keras.layers.Dense(1)\n"
+        "model = keras.Sequential([keras.Input([4]), backbone, head])\n"
+        'tf.saved_model.save(model, "saved")  # the flag of backbone is lost here',
     ),
     CodeEntry(
         "GF103",
         "untracked",
         "weight that no layer tracks",
-        "The graph computes with this variable, but no layer or module holds it as an attribute. It is missing from "
-        "trainable_variables, so an optimizer never updates it, gradient or not.",
-        "create it in the layer's build() with self.add_weight(), or keep it as an attribute of a tracked object",
-        "the variable is updated by hand, for example a moving average",
-        "scale = tf.Variable(1.0)\nmodel = keras.Sequential([keras.layers.Lambda(lambda x: x * scale)])",
+        "The graph computes with this variable, which calls itself trainable, but no layer tracks it: a raw "
+        "tf.Variable as an attribute of a Keras 3 layer, or a variable or layer that a Lambda or a closure captured. "
+        "It is missing from trainable_variables, so an optimizer never updates it, gradient or not.",
+        "create it with self.add_weight() in the layer that uses it; a layer must be an attribute of the model or of "
+        "another layer",
+        "the variable is updated by hand, for example a moving average; then say so: tf.Variable(..., trainable=False)",
+        "scale = tf.Variable(1.0)\n"
+        "layer = keras.layers.Lambda(lambda x: x * scale)\n"
+        "model = keras.Sequential([keras.Input([4]), layer])",
     ),
 )
 _CUT = (
@@ -76,7 +114,10 @@ _CUT = (
         "whose only way to the outputs leads through it stays at its initial value.",
         "remove the stop_gradient, or move it to the branch that should not be trained",
         "the branch is a target network, a teacher, a momentum encoder or a straight-through estimator",
-        "h = encoder(x)\nscore = head(tf.stop_gradient(h))  # encoder gets no gradient",
+        "inputs = keras.Input([4])\n"
+        'hidden = keras.layers.Dense(8, name="encoder")(inputs)\n'
+        "score = keras.layers.Dense(1)(keras.ops.stop_gradient(hidden))\n"
+        "model = keras.Model(inputs, score)  # the encoder gets no gradient",
     ),
     CodeEntry(
         "GF202",
@@ -87,8 +128,11 @@ _CUT = (
         "use a soft form (softmax for argmax, sigmoid for a threshold) or a straight-through estimator: "
         "x + tf.stop_gradient(tf.round(x) - x)",
         "the choice is not meant to be learned, such as bucketing of input features",
-        "route = tf.one_hot(tf.argmax(gate(x), -1), 4)  # gate gets no gradient\n"
-        "y = tf.einsum('be,beo->bo', route, experts(x))",
+        "inputs = keras.Input([4])\n"
+        'gate = keras.layers.Dense(3, name="gate")(inputs)\n'
+        "route = keras.ops.one_hot(keras.ops.argmax(gate, -1), 3)\n"
+        "experts = keras.layers.Dense(3)(inputs)\n"
+        "model = keras.Model(inputs, route * experts)  # the gate gets no gradient",
     ),
     CodeEntry(
         "GF203",
@@ -98,7 +142,10 @@ _CUT = (
         "fails as a whole, for every weight. gradflow steps around the op so that the others can be judged.",
         "replace the op by differentiable ones, wrap it in tf.custom_gradient, or put tf.stop_gradient before it",
         "the model is only ever used for inference",
-        "values, index = tf.unique(tf.reshape(dense(x), [-1]))",
+        "inputs = keras.Input([4])\n"
+        "hidden = keras.layers.Dense(8)(inputs)\n"
+        "distinct = keras.layers.Lambda(lambda h: tf.unique(tf.reshape(h, [-1]))[0])\n"
+        "model = keras.Model(inputs, distinct(hidden))",
     ),
     CodeEntry(
         "GF204",
@@ -108,7 +155,11 @@ _CUT = (
         "slope.",
         "let the value also take part in the computation, for example multiply the selected rows by its probability",
         "the value only steers and another loss trains it",
-        "y = tf.math.betainc(a, b, tf.sigmoid(x))  # a and b get no gradient, x does",
+        "image = keras.Input([8, 8, 1])\n"
+        'aim = keras.layers.Dense(8, name="aim")(keras.layers.Flatten()(image))\n'
+        "warped = keras.ops.image.affine_transform(image, aim)\n"
+        "score = keras.layers.Dense(1)(keras.layers.Flatten()(warped))\n"
+        "model = keras.Model(image, score)  # aim gets no gradient",
     ),
     CodeEntry(
         "GF205",
@@ -117,7 +168,12 @@ _CUT = (
         "A function under tf.custom_gradient returns None for this input or variable, so nothing goes further up.",
         "return a gradient for every input and variable that should be trained",
         "the function stops the gradient on purpose",
-        "@tf.custom_gradient\ndef quantize(x):\n    return tf.round(x), lambda dy: None",
+        "@tf.custom_gradient\n"
+        "def quantize(x):\n"
+        "    return tf.round(x), lambda upstream: None\n\n"
+        "inputs = keras.Input([4])\n"
+        "hidden = keras.layers.Dense(8)(inputs)\n"
+        "model = keras.Model(inputs, keras.layers.Lambda(quantize)(hidden))",
     ),
     CodeEntry(
         "GF206",
@@ -127,7 +183,11 @@ _CUT = (
         "call() builds and skips, or an output that --output leaves out.",
         "connect the layer, select its output, or remove it",
         "the weight belongs to another task's head or to another signature of the file",
-        "inputs = keras.Input([4])\nunused = keras.layers.Dense(2)(inputs)\nmodel = keras.Model(inputs, head(inputs))",
+        "inputs = keras.Input([4])\n"
+        'used = keras.layers.Dense(1, name="used")(inputs)\n'
+        'spare = keras.layers.Dense(1, name="spare")(inputs)\n'
+        "heads = keras.Model(inputs, [used, spare])\n"
+        "model = keras.Model(inputs, heads(inputs)[0])  # nothing reads spare",
     ),
     CodeEntry(
         "GF207",
@@ -138,7 +198,12 @@ _CUT = (
         "take the differentiable function that the op's message names, or use tf.stop_gradient if no gradient is "
         "wanted",
         "the model is only ever used for inference",
-        "y = tf.raw_ops.PreventGradient(input=dense(x), message='not differentiable twice')",
+        "inputs = keras.Input([4])\n"
+        "hidden = keras.layers.Dense(8)(inputs)\n\n"
+        "@tf.function\n"
+        "def guard(h):\n"
+        '    return tf.raw_ops.PreventGradient(input=h, message="has no slope")\n\n'
+        "model = keras.Model(inputs, keras.layers.Lambda(guard)(hidden))",
     ),
     CodeEntry(
         "GF208",
@@ -148,7 +213,10 @@ _CUT = (
         "write the computation with TensorFlow ops, or give it a gradient with tf.custom_gradient; tf.py_function "
         "passes gradient where tf.numpy_function does not",
         "the code only logs, or prepares data in front of the first weight",
-        "y = tf.numpy_function(np.tanh, [dense(x)], tf.float32)",
+        "inputs = keras.Input([4])\n"
+        "hidden = keras.layers.Dense(8)(inputs)\n"
+        "tanh = lambda h: tf.numpy_function(np.tanh, [h], tf.float32)\n"
+        "model = keras.Model(inputs, keras.layers.Lambda(tanh, (8,))(hidden))",
     ),
     CodeEntry(
         "GF209",
@@ -168,8 +236,13 @@ _CUT = (
         "through it raises LookupError, for every weight.",
         "save again with tf.saved_model.SaveOptions(experimental_custom_gradients=True), the default of newer versions",
         "the model is only ever used for inference",
+        "@tf.custom_gradient\n"
+        "def straight_through(x):\n"
+        "    return tf.round(x), lambda upstream: upstream\n\n"
+        "layer = keras.layers.Lambda(straight_through)\n"
+        "model = keras.Sequential([keras.Input([4]), keras.layers.Dense(8), layer])\n"
         "options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)\n"
-        "tf.saved_model.save(model, 'saved', options=options)",
+        'tf.saved_model.save(model, "saved", options=options)',
     ),
 )
 _ZERO = (
@@ -181,7 +254,10 @@ _ZERO = (
         "gradient, and it never moves.",
         "use a smooth form (tanh for sign) or a straight-through estimator",
         "another path trains the weight, or the sign is not meant to be learned",
-        "y = head(tf.sign(encoder(x)))  # encoder gets zeros",
+        "inputs = keras.Input([4])\n"
+        'hidden = keras.layers.Dense(8, name="encoder")(inputs)\n'
+        "score = keras.layers.Dense(1)(keras.ops.sign(hidden))\n"
+        "model = keras.Model(inputs, score)  # the encoder gets zeros",
     ),
     CodeEntry(
         "GF302",
@@ -191,7 +267,14 @@ _ZERO = (
         "or body. Outside of control flow the same cut would give no gradient at all.",
         "remove the cut inside the loop or branch; if the branch was not taken, give inputs (--input) that take it",
         "the other branch is for inference, or the inputs shown to gradflow do not reach it",
-        "y = tf.cond(flag, lambda: tower_a(x), lambda: tower_b(x))  # tower_b gets zeros while flag is true",
+        "inputs = keras.Input([4])\n"
+        'first = keras.layers.Dense(2, name="first")(inputs)\n'
+        'second = keras.layers.Dense(2, name="second")(inputs)\n\n'
+        "@tf.function\n"
+        "def either(pair):\n"
+        "    return tf.cond(tf.size(pair) > 0, lambda: pair[0], lambda: pair[1])\n\n"
+        "score = keras.layers.Lambda(either)([first, second])\n"
+        "model = keras.Model(inputs, score)  # second gets zeros",
     ),
     CodeEntry(
         "GF303",
@@ -201,7 +284,10 @@ _ZERO = (
         "a product with zero, a normalization over an axis of size 1, a softmax over one class.",
         "try real data with --input and another --seed; then look for dead units, saturation, zero factors",
         "the weight is multiplied by a zero-initialized gate (LoRA, zero-init residual) and comes alive in training",
-        "h = keras.layers.LayerNormalization()(keras.layers.Dense(1)(x))  # one feature: always 0",
+        "inputs = keras.Input([4])\n"
+        "feature = keras.layers.Dense(1)(inputs)\n"
+        "normal = keras.layers.LayerNormalization()(feature)  # one feature: 0\n"
+        "model = keras.Model(inputs, keras.layers.Dense(1)(normal))",
     ),
     CodeEntry(
         "GF304",
@@ -211,7 +297,9 @@ _ZERO = (
         "number. One update makes the weights NaN as well.",
         "guard divisions, log and sqrt (tf.math.divide_no_nan, tf.maximum(x, eps)), or scale the inputs",
         "the inputs made by gradflow are outside what the model accepts; give real ones with --input",
-        "y = tf.sqrt(tf.nn.relu(dense(x)))  # slope at 0 is infinite",
+        "inputs = keras.Input([4])\n"
+        'hidden = keras.layers.Dense(8, activation="relu")(inputs)\n'
+        "model = keras.Model(inputs, keras.ops.sqrt(hidden))  # slope at 0: infinite",
     ),
     CodeEntry(
         "GF305",
@@ -221,7 +309,10 @@ _ZERO = (
         "weight.",
         "add normalization or residual connections, change saturating activations, or raise thresholds.vanishing",
         "it is a bias before a BatchNormalization or an attention key bias: mathematically zero and harmless",
-        "y = keras.layers.BatchNormalization()(keras.layers.Dense(8)(x))  # the bias of Dense is cancelled",
+        "inputs = keras.Input([4])\n"
+        "hidden = keras.layers.Dense(8)(inputs)\n"
+        "normal = keras.layers.BatchNormalization()(hidden)  # undoes the bias\n"
+        "model = keras.Model(inputs, keras.layers.Dense(1)(normal))",
     ),
     CodeEntry(
         "GF306",
@@ -230,7 +321,10 @@ _ZERO = (
         "The gradient outweighs the model's others by far, so one step moves this weight too much.",
         "scale the initialization or the inputs, add normalization, clip gradients, or raise thresholds.exploding",
         "the inputs made by gradflow are larger than real ones; give real ones with --input",
-        "y = dense(x) * 1e8",
+        "inputs = keras.Input([4])\n"
+        'hidden = keras.layers.Dense(8, name="large")(inputs)\n'
+        "others = [keras.layers.Dense(1)(inputs) for _ in range(3)]\n"
+        "model = keras.Model(inputs, [1e8 * hidden, *others])",
     ),
 )
 _EXPECTED = (
@@ -291,7 +385,9 @@ _UNCHECKED = (
         "A model file is code. This one holds ops that write files, run programs or Python, or a Lambda layer.",
         "read it with --static, or pass --trust if you know where the file comes from",
         "you made the file yourself",
-        "model = keras.Sequential([keras.layers.Lambda(lambda x: x + 1)])",
+        "layer = keras.layers.Lambda(lambda x: x + 1)\n"
+        "model = keras.Sequential([keras.Input([4]), layer])\n"
+        'model.save("model.keras")  # with the bytecode of the lambda',
     ),
     CodeEntry(
         "GF903",
@@ -308,3 +404,6 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
     {item.code: item for item in (*_FROZEN, *_CUT, *_ZERO, *_EXPECTED, *_UNCHECKED)}
 )
 """Every code, in order."""
+
+RESERVED = frozenset({"GF401", "GF402", "GF403", "GF404", "GF902"})
+"""The codes that this version never reports: kept for a later one, with their meaning."""

@@ -39,12 +39,18 @@ class Options:
     outputs: tuple[str, ...] = ()
     """Names of the outputs that count; empty for all."""
     inputs: tuple[InputSpec, ...] = ()
+    imports: tuple[str, ...] = ()
+    """Modules that are imported before a file is loaded: the user's own layers and ops."""
     batch_size: int = 4
     seed: int = 0
     training: bool = True
+    probes: int = 3
+    """Batches that are drawn before a gradient of zeros counts."""
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
     verbose: bool = False
+    why: str | None = None
+    """The variable whose way to the output is asked for: its name, or an end of it that no other name has."""
 
 
 def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
@@ -62,6 +68,20 @@ def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
             raise UsageError(f"--input {name!r} is given twice", "give each input once")
         specs[name] = _parse(name, spec.strip())
     return tuple(specs.values())
+
+
+def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
+    """Check the names of ``--import`` and return them.
+
+    Raises:
+        UsageError: one cannot be a module's name.
+    """
+    kept = tuple(names)
+    for name in kept:
+        if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
+            hint = "write it as in Python's import: mypackage.layers for mypackage/layers.py"
+            raise UsageError(f"--import {name!r}: not the name of a module", hint)
+    return kept
 
 
 def _parse(name: str, spec: str) -> InputSpec:

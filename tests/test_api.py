@@ -145,7 +145,7 @@ def _norms(model: Any, bias: float, seed: int) -> list[float]:
     from gradflow.tape.step import step
 
     model.set_weights([np.ones((1, 1)), np.full(1, bias)])
-    _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
+    _, _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
     return [
         one.gradient.norm for one in measured.values() if one.gradient is not None and one.gradient.norm is not None
     ]
@@ -156,3 +156,16 @@ def _told(report: ModelReport) -> list[tuple[Any, ...]]:
         (variable.name, variable.verdict, variable.trainable, variable.causes, variable.cuts_to_restore, variable.path)
         for variable in report.variables
     ]
+
+
+@pytest.mark.tensorflow
+def test_a_custom_gradient_that_was_first_traced_by_gradflow_can_be_used_afterwards() -> None:
+    import tensorflow as tf
+
+    from tests.models.functions import Module
+
+    module = Module("straight_through")
+    assert gradflow.inspect(module, entry="serve").models[0].error is None
+    with tf.GradientTape() as tape:
+        output = module.serve(tf.ones([4, 3]))
+    assert tape.gradient(output, module.weights["a"]) is not None

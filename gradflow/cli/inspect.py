@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gradflow.cli.ending import orderly_end
-from gradflow.cli.stream import CommandError, Stderr, emit
+from gradflow.cli.stream import CommandError, Stderr, Target, emit
 from gradflow.errors import UsageError
 from gradflow.findings import Report, Severity, Status
-from gradflow.options import Options, parse_inputs
+from gradflow.options import Options, parse_imports, parse_inputs
 from gradflow.worker.parent import inspect_path
 
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
 
-_OPTIONS = (
+FORMAT = (
     click.option(
         "--format",
         "format",
@@ -27,6 +27,9 @@ _OPTIONS = (
         help="Report format.",
     ),
     click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."),
+)
+"""What is written, and where."""
+ANALYSIS = (
     click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
     click.option("--entry", metavar="NAME", help="SavedModel: the signature or function to differentiate."),
     click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
@@ -48,7 +51,21 @@ _OPTIONS = (
         help="Of the inputs and the objective.",
     ),
     click.option(
+        "--probes",
+        type=click.IntRange(1, 100),
+        default=3,
+        show_default=True,
+        help="Batches to draw before a weight is called dead.",
+    ),
+    click.option(
         "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
+    ),
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Import MODULE first, for layers and ops of your own; repeatable.",
     ),
     click.option(
         "--timeout",
@@ -59,23 +76,36 @@ _OPTIONS = (
         help="Give a model up after this long.",
     ),
     click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
+)
+"""The options of every command that analyses a model."""
+_JUDGEMENT = (
     click.option("--fail-on", type=click.Choice(["error", "warning"]), help="Exit 1 when something this bad is found."),
     click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
-    click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),
+)
+COLOR = (click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),)
+TALK = (
     click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
     click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
 )
+"""What is said beside the report."""
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def with_options(*groups: Sequence[Option]) -> Option:
+    """Give a command the options of ``groups``, shown in that order."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@_with_options
+@with_options(FORMAT, ANALYSIS, _JUDGEMENT, COLOR, TALK)
 @click.pass_context
 def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
@@ -83,10 +113,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless --fail-on is given;
     2 when a model could not be checked.
     """
-    try:
-        options = _options(given)
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error
+    options = analysis_options(given)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
     for path in models:
@@ -95,7 +122,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
         stderr.remark(outcomes[-1].remark)
     tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
     report = Report(tool, tuple(outcome.model for outcome in outcomes))
-    emit(report, given["format"], given["out"], show_all=given["show_all"], no_color=given["no_color"])
+    emit(report, given["format"], Target(given["out"], given["no_color"]), show_all=given["show_all"])
     stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
     context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))
 
@@ -110,18 +137,33 @@ def exit_code(report: Report, fail_on: str | None, *, exit_zero: bool) -> int:
     return 0
 
 
-def _options(given: dict[str, Any]) -> Options:
-    out = given["out"]
-    if out is not None and not Path(out).absolute().parent.is_dir():
-        raise UsageError(f"-o {out}: its folder does not exist", "create it first")
+def analysis_options(given: dict[str, Any]) -> Options:
+    """The Options that the options in ``FORMAT``, ``ANALYSIS`` and ``TALK`` stand for.
+
+    Raises:
+        CommandError: one of them cannot be kept.
+    """
+    refuse_out(given["out"])
+    try:
+        inputs, imports = parse_inputs(given["inputs"]), parse_imports(given["imports"])
+    except UsageError as error:
+        raise CommandError(f"{error.message}: {error.hint}") from error
     return Options(
         static=given["static"],
         entry=given["entry"],
         outputs=given["outputs"],
-        inputs=parse_inputs(given["inputs"]),
+        inputs=inputs,
         batch_size=given["batch_size"],
         seed=given["seed"],
         training=given["training"],
+        probes=given["probes"],
+        imports=imports,
         timeout=given["timeout"],
         verbose=given["verbose"],
     )
+
+
+def refuse_out(out: str | None) -> None:
+    """Raise CommandError where the file of ``-o`` cannot be written, before anything is done for it."""
+    if out is not None and not Path(out).absolute().parent.is_dir():
+        raise CommandError(f"-o {out}: its folder does not exist: create it first")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from gradflow.cli.inspect import inspect
+from gradflow.cli.rules import explain, rules
+from gradflow.cli.why import why
 from gradflow.version import VERSION
 
 
@@ -15,3 +17,6 @@ def main() -> None:
 
 
 main.add_command(inspect)
+main.add_command(why)
+main.add_command(explain)
+main.add_command(rules)

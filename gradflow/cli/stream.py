@@ -24,13 +24,54 @@ class CommandError(click.ClickException):
     exit_code = 2
 
 
-def emit(report: Report, format: str, out: str | None, *, show_all: bool, no_color: bool) -> None:
-    """Write ``report`` to the file ``out``, or to stdout.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a report goes and what it may look like there."""
+
+    out: str | None
+    """A file; None for stdout."""
+    no_color: bool
+
+    @property
+    def width(self) -> int:
+        """Columns of a text."""
+        return _width(self._is_terminal)
+
+    @property
+    def color(self) -> bool:
+        """Whether a text is written in color."""
+        return _color(self._is_terminal, self.no_color)
+
+    @property
+    def encoding(self) -> str:
+        """What the characters are written in."""
+        return "utf-8" if self.out is not None else sys.stdout.encoding or "utf-8"
+
+    @property
+    def _is_terminal(self) -> bool:
+        return self.out is None and sys.stdout.isatty()
+
+    def write(self, text: str) -> None:
+        """Write ``text``.
+
+        Raises:
+            CommandError: it cannot be written.
+        """
+        try:
+            if self.out is None:
+                _to_stdout(text)
+            else:
+                _to_file(text, Path(self.out))
+        except OSError as error:
+            raise CommandError(f"{self.out or 'stdout'}: cannot be written: {error.strerror}") from error
+
+
+def emit(report: Report, format: str, target: Target, *, show_all: bool) -> None:
+    """Write ``report`` to ``target``.
 
     Raises:
         CommandError: it cannot be written.
     """
-    to_terminal = out is None and sys.stdout.isatty()
     # Imported where they are needed: a run that writes JSON never pays for rich.
     if format == "json":
         from gradflow.report import json
@@ -40,19 +81,9 @@ def emit(report: Report, format: str, out: str | None, *, show_all: bool, no_col
         from gradflow.report import text as people
 
         text = people.render(
-            report,
-            width=_width(to_terminal),
-            color=_color(to_terminal, no_color),
-            show_all=show_all,
-            encoding="utf-8" if out is not None else sys.stdout.encoding or "utf-8",
+            report, width=target.width, color=target.color, show_all=show_all, encoding=target.encoding
         )
-    try:
-        if out is None:
-            _to_stdout(text)
-        else:
-            _to_file(text, Path(out))
-    except OSError as error:
-        raise CommandError(f"{out or 'stdout'}: cannot be written: {error.strerror}") from error
+    target.write(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +128,11 @@ class Stderr:
             self._say(headline(model))
         if failed or not self.quiet:
             self._say(summary_line(report))
+
+    def answer(self, text: str, *, failed: bool) -> None:
+        """The answer in one line, where it is not on the screen."""
+        if failed or not self.quiet:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"gradflow: {_printable(text)}\n")

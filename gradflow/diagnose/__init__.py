@@ -1,7 +1,21 @@
 """(verdict, measurement, flags) in, findings out: the only place where a code is chosen."""
 
 from gradflow.diagnose.causes import leads_through_branch
-from gradflow.diagnose.evidence import Evidence, Measurement
-from gradflow.diagnose.findings import diagnose, summarize
+from gradflow.diagnose.evidence import Evidence, Measurement, Sighting
+from gradflow.diagnose.findings import diagnose, severity_of, summarize
+from gradflow.diagnose.lookup import find
+from gradflow.diagnose.route import route
+from gradflow.diagnose.scale import outliers
 
-__all__ = ["Evidence", "Measurement", "diagnose", "leads_through_branch", "summarize"]
+__all__ = [
+    "Evidence",
+    "Measurement",
+    "Sighting",
+    "diagnose",
+    "find",
+    "leads_through_branch",
+    "outliers",
+    "route",
+    "severity_of",
+    "summarize",
+]

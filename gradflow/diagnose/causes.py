@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.rules import Rule, spec
+from gradflow.flow.rules import OpSpec, Rule, spec
 
 _SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
 _CODES = {
     Rule.STOP: "GF201",
     Rule.NONDIFF: "GF202",
     Rule.UNREGISTERED: "GF203",
+    Rule.UNKNOWN: "GF203",
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
+_SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.OVERWRITTEN: "GF302", Edge.NONFINITE: "GF304"}
+_RAISING = ("GF203", "GF207")
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
@@ -31,20 +34,28 @@ _PLUMBING = frozenset(
 
 
 def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
-    """Say why ``variable`` has ``verdict``; empty where the gradient flows or nobody can tell."""
-    if verdict in (Verdict.FLOWS, Verdict.UNKNOWN):
+    """Say why ``variable`` has ``verdict``; empty where the gradient flows.
+
+    Where nobody can tell, the op types that nothing is known about are the reason.
+    """
+    if verdict is Verdict.FLOWS:
         return ()
+    if verdict is Verdict.UNKNOWN:
+        return _unknown_ops(evidence, variable)
+    sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return (simple("GF304"),)
+        return tuple(dict.fromkeys(seen_cause(one) for one in sightings)) or (simple("GF304"),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
     found = evidence.attributions.get(variable.name)
     if found is None or found.cuts_to_restore is None:
         return (simple("GF206"),)
+    if found.cuts_to_restore == 0 and sightings and verdict is Verdict.ZERO:
+        return tuple(dict.fromkeys(seen_cause(one) for one in sightings))
     if found.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, found, verdict),)
-    named = [_cause(evidence, evidence.graph, cut, verdict) for cut in found.causes]
+    named = [cause_of(evidence, evidence.graph, cut, verdict) for cut in found.causes]
     return tuple(dict.fromkeys(named))
 
 
@@ -66,13 +77,21 @@ def simple(code: str) -> Cause:
     return Cause(code, entry(code).kind, None, None, None, None, None)
 
 
+def seen_cause(sighting: Sighting) -> Cause:
+    """The cause that a sighting shows."""
+    op = sighting.op_type or ""
+    code = _SEEN.get(sighting.kind) or _code(op, spec(op), sighting.kind, sighting.mark, Verdict.ZERO)
+    kind, back, source = entry(code).kind, sighting.reenters_at, sighting.source
+    return Cause(code, kind, sighting.op, sighting.op_type, sighting.layer, back, source)
+
+
 def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
     """The names of the ops from the variable to the output, without what only passes a value on.
 
     Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full paths of all
     variables of a deep model would fill a hundred megabytes.
     """
-    nodes = [node for node in found.path if graph.ops[node] not in _PLUMBING]
+    nodes = [node for node in found.path if is_visible(graph, node)]
     if len(nodes) <= 2 * _PATH_ENDS:
         return tuple(graph.names[node] for node in nodes)
     cuts = {cut.node for cut in found.causes}
@@ -83,6 +102,11 @@ def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
         elif path[-1] != LEFT_OUT:
             path.append(LEFT_OUT)
     return tuple(path)
+
+
+def is_visible(graph: FlowGraph, node: int) -> bool:
+    """Whether a node is an op of the user's, and not one that only passes a value on."""
+    return graph.ops[node] not in _PLUMBING
 
 
 def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:
@@ -96,24 +120,27 @@ def _branch(graph: FlowGraph, found: Attribution) -> int | None:
     return next((node for node in found.path if graph.ops[node] in _BRANCHES), None)
 
 
-def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
-    return _named(evidence, graph, _code(graph, cut, verdict), cut.node, cut.reenters_at)
-
-
-def _code(graph: FlowGraph, cut: Cut, verdict: Verdict) -> str:
+def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
+    """Name ``cut`` as what holds back a variable with ``verdict``."""
     op = graph.ops[cut.node]
-    if cut.kind is Edge.ZERO:
+    code = _code(op, spec(op) or graph.op_specs.get(op), cut.kind, graph.marks[cut.node], verdict)
+    return _named(evidence, graph, code, cut.node, cut.reenters_at)
+
+
+def _code(op: str, known: OpSpec | None, kind: Edge, mark: int, verdict: Verdict) -> str:
+    if kind is Edge.ZERO:
         return "GF301"
-    if verdict is Verdict.ZERO and graph.marks[cut.node] & Mark.CONTROLLED:
+    by_rule = "GF203" if known is None else _CODES.get(known.rule, "GF204")
+    # TensorFlow raises an error for these, wherever they stand: they fill in no zeros.
+    if verdict is Verdict.ZERO and mark & Mark.CONTROLLED and by_rule not in _RAISING:
         return "GF302"
     if op in _SHAPE_OPS:
         return "GF204"
-    if cut.kind is Edge.DISCRETE:
+    if kind is Edge.DISCRETE:
         return "GF202"
-    if graph.marks[cut.node] & Mark.CUSTOM:
-        return "GF210" if graph.marks[cut.node] & Mark.LOST else "GF205"
-    known = spec(op)
-    return _CODES.get(known.rule, "GF204") if known is not None else "GF203"
+    if mark & Mark.CUSTOM:
+        return "GF210" if mark & Mark.LOST else "GF205"
+    return by_rule
 
 
 def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: int | None) -> Cause:
@@ -123,12 +150,24 @@ def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: 
         kind=entry(code).kind,
         op=name,
         op_type=graph.ops[node],
-        layer=evidence.layer_of(name),
+        layer=evidence.layer_of(node),
         reenters_at=None if reentry is None else graph.names[reentry],
-        source=None,
+        source=evidence.source_of(node),
     )
 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
     """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot tell."""
-    return any(cut.kind is Edge.UNKNOWN or (spec(graph.ops[cut.node]) is None) for cut in cuts)
+    return any(_is_unknown(graph, cut) for cut in cuts)
+
+
+def _is_unknown(graph: FlowGraph, cut: Cut) -> bool:
+    return cut.kind is Edge.UNKNOWN or spec(graph.ops[cut.node]) is None
+
+
+def _unknown_ops(evidence: Evidence, variable: StoredVariable) -> tuple[Cause, ...]:
+    graph, found = evidence.graph, evidence.attributions.get(variable.name)
+    if graph is None or found is None:
+        return ()
+    cuts = [cut for cut in found.causes if _is_unknown(graph, cut)]
+    return tuple(dict.fromkeys(_named(evidence, graph, "GF203", cut.node, None) for cut in cuts))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
-from gradflow.flow.graph import FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,32 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """One op at which a real step was seen to lose a gradient, or to make NaN or Inf of it."""
+
+    kind: Edge
+    """A measured kind; or the kind of a cut that only this run leads to."""
+    op: str | None
+    """Name of the graph node; None where it is in no op (a weight that is NaN itself)."""
+    op_type: str | None
+    detail: str
+    """What was seen there, to follow the op's name in a sentence: ``passes 0 of 64 elements``."""
+    layer: str | None = None
+    source: str | None = None
+    """The user's file and line of the op."""
+    fix: str = ""
+    """What to do about it; empty where the catalogue says it all."""
+    weight: str | None = None
+    """The weight of zeros that the gradient is multiplied with."""
+    mark: int = 0
+    """The node's ``Mark``."""
+    reenters_at: str | None = None
+    cuts_to_restore: int = 0
+    harmless: bool = False
+    """The zeros go away with the first update, or the gradient is zero by mathematics."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is known about a model before anything is concluded."""
 
@@ -41,7 +68,16 @@ class Evidence:
     """None where the file holds no graph, or where nothing needs an explanation."""
     attributions: Mapping[str, Attribution]
     """By variable name; a variable that the entry does not use is not in it."""
-    layer_of: Callable[[str], str | None]
-    """The layer that an op belongs to, by the op's name."""
+    layer_of: Callable[[int], str | None]
+    """The layer that an op belongs to, by its node in the graph."""
+    sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+    """Where the gradient was seen to die or to become NaN or Inf, by variable name."""
+    cancelled: Mapping[str, str] = field(default_factory=dict)
+    """What takes the shift of a bias out again, for each whose tiny gradient is a mathematical zero."""
+    epsilon: float = 0.0
+    """Of the coarsest floating type that the model computes in."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
+    source_of: Callable[[int], str | None] = lambda _: None
+    """The user's file and line that an op comes from (``net.py:41``), by its node in the graph."""
+    doubts: tuple[FreezeDoubt, ...] = ()

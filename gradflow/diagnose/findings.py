@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, simple, visible_path
-from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, seen_cause, simple, visible_path
+from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.flags import flag_findings
+from gradflow.diagnose.foreign import describe_foreign
+from gradflow.diagnose.scale import scale_findings
 from gradflow.files.contents import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
+from gradflow.flow.graph import Edge
 
-_WARNINGS = frozenset({"GF206", "GF301", "GF302", "GF303"})
+_NOTES = frozenset({"GF101"})
+_WARNINGS = frozenset({"GF102", "GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
 _DESCRIPTIONS = {
     "GF201": "gradient is stopped by {op}",
     "GF202": "gradient is cut by {op} (not differentiable)",
@@ -28,11 +33,28 @@ _DESCRIPTIONS = {
     "GF304": "the gradient is NaN or Inf",
 }
 
+_SEEN = {
+    Edge.DEAD: "gradient dies at {op}, which {detail}",
+    Edge.UNTAKEN: "{op} {detail}: TensorFlow fills in zeros",
+    Edge.OVERWRITTEN: "{op} {detail}: TensorFlow fills in zeros",
+    Edge.NONFINITE: "NaN or Inf is first made by {op} {detail}",
+}
+
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Join what file, graph and tape say: every variable with its verdict and causes, and what to tell the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
-    return variables, (*_cut_findings(evidence, variables), *_frozen_findings(variables))
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    frozen = [one for one in variables if one.name not in untracked]
+    findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *flag_findings(evidence))
+    return variables, (*findings, *_frozen_findings(frozen))
+
+
+def severity_of(code: str) -> Severity:
+    """How much a finding of this code matters at worst; one that is seen to be harmless is a note."""
+    if code in _NOTES:
+        return Severity.NOTE
+    return Severity.WARNING if code in _WARNINGS else Severity.ERROR
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:
@@ -66,6 +88,8 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         reasons = (simple("GF209"),) if disagree else causes(evidence, stored, verdict)
         if found is not None and graph is not None and verdict is not Verdict.FLOWS:
             path, cuts = visible_path(graph, found), found.cuts_to_restore
+            if cuts == 0 and verdict is Verdict.ZERO:
+                cuts = max((one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())), default=0)
         elif verdict in (Verdict.ZERO, Verdict.NONFINITE):
             cuts = 0
     measured = evidence.measurements.get(stored.name) if evidence.measurements is not None else None
@@ -106,17 +130,36 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
 
 def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
     """One finding a cause, with the trainable weights behind it; a frozen weight misses nothing."""
-    behind: dict[Cause, list[str]] = {}
+    behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
+            sightings = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
             for cause in variable.causes:
-                behind.setdefault(cause, []).append(variable.name)
-    for cause, names in behind.items():
-        severity = Severity.WARNING if cause.code in _WARNINGS else Severity.ERROR
-        text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
-        if cause.reenters_at is not None:
-            text += f"; the data comes back at {cause.reenters_at!r}"
-        yield Finding(cause.code, severity, text, entry(cause.code).fix, tuple(names), cause)
+                behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
+    for (cause, sighting), names in behind.items():
+        severity, text, hint = worded(evidence, cause, sighting)
+        yield Finding(cause.code, severity, text, hint, tuple(names), cause)
+
+
+def worded(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> tuple[Severity, str, str]:
+    """How much ``cause`` matters, what it does in one line, and what to do; ``sighting`` is what was seen of it."""
+    foreign = describe_foreign(cause, static=evidence.measurements is None)
+    if foreign is not None:
+        return foreign
+    text = _text(evidence, cause, sighting)
+    if sighting is None:
+        return severity_of(cause.code), text, entry(cause.code).fix
+    severity = Severity.NOTE if sighting.harmless else severity_of(cause.code)
+    return severity, text, sighting.fix or entry(cause.code).fix
+
+
+def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+    if sighting is not None and sighting.kind in _SEEN:
+        return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
+    if cause.code == "GF302" and cause.op_type == "StopGradient":
+        return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"
+    text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
+    return text if cause.reenters_at is None else f"{text}; the data comes back at {cause.reenters_at!r}"
 
 
 def _op(cause: Cause) -> str:
@@ -131,4 +174,4 @@ def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
     for layer, names in frozen.items():
         reason = f"frozen by {layer}.trainable=False" if layer else "left out of the trainable variables"
         cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
-        yield Finding("GF101", Severity.NOTE, reason, entry("GF101").fix, tuple(names), cause)
+        yield Finding("GF101", severity_of("GF101"), reason, entry("GF101").fix, tuple(names), cause)

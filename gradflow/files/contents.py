@@ -31,6 +31,8 @@ class StoredVariable:
     trainable: bool
     frozen_by: str | None
     """The outermost layer whose ``trainable=False`` covers it, where the file knows."""
+    untracked: bool = False
+    """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
 
 
 def parameter_count(shape: tuple[int | None, ...]) -> int:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import ModelFile, StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_config import LayerConfig
+from gradflow.files.keras_doubts import keras_doubts
 from gradflow.files.keras_h5 import read_h5
-from gradflow.files.keras_variables import describe, freeze_lost
+from gradflow.files.keras_variables import describe
 from gradflow.files.keras_zip import read_archive
 from gradflow.files.wording import shown
 from gradflow.findings import Format
@@ -26,8 +28,7 @@ class KerasContents:
     """In the order of the layers. Optimizer, metrics and seeds of random layers are not among them."""
     layer_classes: Mapping[str, str]
     """Class of every configured layer by its path, the model itself included."""
-    freeze_lost: tuple[str, ...]
-    """Weights of a layer recorded as frozen that Keras brings back trainable (see ``keras_variables``)."""
+    doubts: tuple[FreezeDoubt, ...]
 
 
 def read_keras(file: ModelFile) -> KerasContents:
@@ -52,7 +53,7 @@ def read_keras(file: ModelFile) -> KerasContents:
         producer=None if version is None else f"keras {version}",
         variables=variables,
         layer_classes=_classes(config),
-        freeze_lost=freeze_lost(owned, variables),
+        doubts=keras_doubts(owned, variables),
     )
 
 

@@ -39,19 +39,6 @@ def describe(owned: Sequence[Owned]) -> tuple[StoredVariable, ...]:
     return tuple(_describe(one, name, layer) for one, name, layer in zip(owned, names, layers, strict=True))
 
 
-def freeze_lost(owned: Sequence[Owned], described: Sequence[StoredVariable]) -> tuple[str, ...]:
-    """Weights whose layer is recorded as frozen, yet which Keras brings back trainable.
-
-    Keras 3.15 makes the inner layers of MultiHeadAttention and of the user's own classes anew, without the flag.
-    """
-    lost = []
-    for one, variable in zip(owned, described, strict=True):
-        layer = one.described
-        if variable.trainable and layer is not one.owner and not layer.trainable:
-            lost.append(variable.name)
-    return tuple(lost)
-
-
 def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
     role = role_of(one.owner.class_name, one.variable, one.dtype)
     if role is Role.STATE:

@@ -1,8 +1,8 @@
 """The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape}.proto, version 2.21, and
-keras/protobuf/saved_metadata.proto of Keras 2.15.
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,graph_debug_info}.proto, version
+2.21, and keras/protobuf/saved_metadata.proto of Keras 2.15.
 Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
 as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
 schemas can live in one process.
@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 _PACKAGE = "gradflow.savedmodel"
-_SCALARS = {"bytes": 12, "string": 9, "int32": 5, "int64": 3, "uint32": 13, "bool": 8, "float": 2}
+_SCALARS = {"bytes": 12, "string": 9, "int32": 5, "int64": 3, "uint32": 13, "bool": 8, "float": 2, "fixed64": 6}
 
 # message -> "field number type"; "*" repeats, "{K" is a map with keys of type K.
 _MESSAGES: dict[str, tuple[str, ...]] = {
@@ -92,6 +92,15 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "NoneValue": (),
     "SavedMetadata": ("nodes 1 *LayerMetadata",),
     "LayerMetadata": ("node_id 2 int32", "metadata 5 string"),
+    "GraphDebugInfo": (
+        "files 1 *string",
+        "traces 2 {string StackTrace",
+        "frames_by_id 4 {fixed64 FileLineCol",
+        "name_to_trace_id 5 {string fixed64",
+        "traces_by_id 6 {fixed64 StackTrace",
+    ),
+    "StackTrace": ("file_line_cols 1 *FileLineCol", "frame_id 2 *fixed64"),
+    "FileLineCol": ("file_index 1 int32", "line 2 int32"),
     "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
 }
 

@@ -12,27 +12,34 @@ from gradflow.files.proto import message
 OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
 """Identifiers of objects whose variables are no weights of the model."""
 
+Properties = Mapping[str, Any]
+"""What Keras 2 recorded of one layer: ``name``, ``trainable``, ``config``, ..."""
 
-def tracked_lists(objects: Any) -> Mapping[int, bool]:
-    """Whether the root's lists name a variable as trainable, by object number; empty where there are no such lists.
+
+def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
+    """Whether the root's lists name a variable as trainable, by object number; None where there are no such lists.
 
     Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag in a variable's
     own record stays true when a layer is frozen.
     """
     lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
     if "variables" not in lists or "trainable_variables" not in lists:
-        return {}
+        return None
     tracked = {child.node_id: False for child in lists["variables"].children}
     tracked.update({child.node_id: True for child in lists["trainable_variables"].children})
     return tracked
 
 
-def freezers(objects: Any, folder: Path) -> Mapping[int, str]:
-    """The outermost layer with ``trainable=False`` above each variable, by object number, where Keras 2 recorded it.
+def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
+    """What Keras 2 recorded of its layers, by object number; empty where the file is not of Keras 2.
 
     TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in ``keras_metadata.pb``.
     """
-    properties = dict(_layers(objects, folder))
+    return {number: layer for number, layer in _layers(objects, folder) if "trainable" in layer}
+
+
+def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
+    """The outermost layer with ``trainable=False`` above each variable, by object number, where Keras 2 recorded it."""
     found: dict[int, str] = {}
     for number in paths_below(objects) if properties else ():
         layer = properties.get(number)
@@ -63,7 +70,7 @@ def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
     return paths
 
 
-def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
     texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
     try:
         saved = message("SavedMetadata")()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import StoredVariable
+from gradflow.files.debug_info import frames_finder
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.dtypes import dtype_name
+from gradflow.files.frames import Frame
 from gradflow.files.proto import message
+from gradflow.files.saved_doubts import saved_doubts
+from gradflow.files.saved_freezing import layer_properties
 from gradflow.files.saved_variables import object_variables, read_shape, tf1_variables
 from gradflow.findings import Role
 
@@ -58,6 +63,9 @@ class SavedModelContents:
     """TF1: variable name by the node of the graph that holds it."""
     custom_gradients: Mapping[str, tuple[bool, ...]]
     """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it returns a gradient."""
+    frames: Callable[[str, str], Sequence[Frame] | None]
+    """From a function's and an op's name to the stack that created the op, as ``debug_info.frames_finder`` reads it."""
+    doubts: tuple[FreezeDoubt, ...]
 
 
 def read_saved_model(folder: Path) -> SavedModelContents:
@@ -81,13 +89,16 @@ def read_saved_model(folder: Path) -> SavedModelContents:
     graph = next((graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags), saved.meta_graphs[0])
     version = graph.meta_info_def.tensorflow_version
     if len(graph.object_graph_def.nodes):
-        names, variables = object_variables(graph.object_graph_def, folder)
-        entries = tuple(_entries(graph, names))
+        properties = layer_properties(graph.object_graph_def, folder)
+        found = object_variables(graph.object_graph_def, properties)
+        entries = tuple(_entries(graph, {number: variable.name for number, variable in found.items()}))
         captured = {name for entry in entries for name in entry.captured if name}
-        variables = tuple(variable for variable in variables if _is_listed(variable, captured))
+        variables = tuple(variable for variable in found.values() if _is_listed(variable, captured))
+        doubts = saved_doubts(graph.object_graph_def, found, properties)
         graph_variables: Mapping[str, str] = {}
     else:
         variables, graph_variables = tf1_variables(graph)
+        doubts = ()
         entries = tuple(_signature(graph, name, None, ()) for name in sorted(graph.signature_def) if name != _INIT_OP)
     return SavedModelContents(
         producer=f"tensorflow {version}" if version else None,
@@ -97,7 +108,14 @@ def read_saved_model(folder: Path) -> SavedModelContents:
         op_defs=graph.meta_info_def.stripped_op_list.op,
         graph_variables=graph_variables,
         custom_gradients=dict(_custom_gradients(graph)),
+        frames=frames_finder(folder),
+        doubts=doubts,
     )
+
+
+def variables_of(contents: SavedModelContents, entry: Entry) -> tuple[StoredVariable, ...]:
+    """The variables of the model: of those that no layer tracks, the ones that ``entry`` uses."""
+    return tuple(one for one in contents.variables if not one.untracked or one.name in entry.captured)
 
 
 def choose_entry(contents: SavedModelContents, path: str, name: str | None) -> Entry:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.proto import message
-from gradflow.files.saved_freezing import freezers, paths_below, tracked_lists
+from gradflow.files.saved_freezing import Properties, freezers, paths_below, tracked_lists
 from gradflow.findings import Role
 
 
-def object_variables(objects: Any, folder: Path) -> tuple[Mapping[int, str], tuple[StoredVariable, ...]]:
-    """Variable names by object number, and the variables that are part of the model, each once."""
+def object_variables(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, StoredVariable]:
+    """The variables that are part of the model, each once, by object number.
+
+    Args:
+        objects: the file's object graph.
+        properties: what Keras 2 recorded of its layers, by object number.
+    """
     paths = paths_below(objects)
     tracked = tracked_lists(objects)
-    frozen = freezers(objects, folder)
+    frozen = freezers(objects, properties)
     found: dict[int, StoredVariable] = {}
     captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
     for number, node in enumerate(objects.nodes):
         if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
-            found[number] = _stored(node.variable, paths.get(number, ()), tracked.get(number), frozen.get(number))
+            listed = tracked.get(number) if tracked is not None else None
+            stored = _stored(node.variable, paths.get(number, ()), listed, frozen.get(number))
+            found[number] = stored if tracked is None or number in tracked else _untracked(stored)
     by_name: dict[str, list[int]] = {}
     for number, variable in found.items():
         by_name.setdefault(variable.name, []).append(number)
@@ -32,7 +38,7 @@ def object_variables(objects: Any, folder: Path) -> tuple[Mapping[int, str], tup
             continue
         for number in numbers:
             found[number] = replace(found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}")
-    return {number: variable.name for number, variable in found.items()}, tuple(found.values())
+    return found
 
 
 def _is_own(path: tuple[str, ...] | None) -> bool:
@@ -55,6 +61,13 @@ def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer:
         trainable=trainable,
         frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
     )
+
+
+def _untracked(stored: StoredVariable) -> StoredVariable:
+    """A function computes with it, and the lists of the root, which name every variable of its layers, do not."""
+    if stored.role is Role.STATE:
+        return stored
+    return replace(stored, trainable=False, frozen_by=None, untracked=True)
 
 
 def tf1_variables(graph: Any) -> tuple[tuple[StoredVariable, ...], Mapping[str, str]]:

@@ -3,6 +3,7 @@
 Source of the field names and their meaning: the JSON report, version 1 (README, "Report").
 """
 
+from gradflow.findings.route import Change, Route, Step
 from gradflow.findings.types import (
     LEFT_OUT,
     Cause,
@@ -29,6 +30,7 @@ from gradflow.findings.types import (
 __all__ = [
     "LEFT_OUT",
     "Cause",
+    "Change",
     "Confidence",
     "Expectation",
     "Failure",
@@ -41,8 +43,10 @@ __all__ = [
     "Output",
     "Report",
     "Role",
+    "Route",
     "Severity",
     "Status",
+    "Step",
     "Summary",
     "Tool",
     "Variable",

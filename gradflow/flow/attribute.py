@@ -16,6 +16,7 @@ from gradflow.flow.graph import Edge, FlowGraph
 
 _UNREACHED = -1
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
+_MEASURED = frozenset({int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,11 @@ class Cut:
     node: int
     """The op that passes no gradient; for a passage, the op that leaves the floating type."""
     kind: Edge
-    """``CUT``, ``ZERO``, ``UNKNOWN``, or ``DISCRETE`` for a passage outside floating point."""
+    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage outside floating point, or a measured kind."""
     reenters_at: int | None
     """For a passage: the op where the data comes back; None where it ends in an output."""
+    source: int | None = None
+    """For a measured kind: the node that gets nothing, or NaN, from ``node``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,12 @@ class Attribution:
         return tuple(path)
 
 
-def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
+def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attribution]:
     """Attribute every variable of ``graph``.
 
     Where no floating output is reached at all, a way to an integer, boolean or string output counts as one cut.
+    With ``nearest`` a variable's causes are the cuts that its data meets first, not those beyond the region that gets
+    gradient.
     """
     seeds = [2 * node for node in graph.outputs]
     distance, via = _walk(graph, seeds, [])
@@ -74,8 +79,10 @@ def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
         full_frontier = _frontier(graph, full_distance, full_via)
     else:
         full_distance, full_via, full_frontier = distance, via, frontier
-    behind = _cuts_behind(graph, frontier)
-    full_behind = behind if full_frontier is frontier else _cuts_behind(graph, full_frontier)
+    behind = _cuts_behind(graph, frontier, distance if nearest else None)
+    full_behind = behind
+    if full_frontier is not frontier:
+        full_behind = _cuts_behind(graph, full_frontier, full_distance if nearest else None)
     filled = _zero_filled(graph)
     found = {}
     sets: dict[tuple[bool, int], tuple[Cut, ...]] = {}
@@ -153,11 +160,15 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
         if not behind:
             continue
         if inside:
-            cut = Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))
-        else:  # an op that cuts one input and passes zeros to another is named for the cut
-            found = {kind for _, kind in behind}
-            cut = Cut(node, Edge(min(found - {Edge.ZERO}, default=Edge.ZERO)), None)
-        frontier[cut] = [source for source, _ in behind]
+            frontier[Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))] = [source for source, _ in behind]
+            continue
+        for source, kind in behind:
+            if kind in _MEASURED:
+                frontier[Cut(node, Edge(kind), None, source)] = [source]
+        rest = [(source, kind) for source, kind in behind if kind not in _MEASURED]
+        if rest:  # an op that cuts one input and passes zeros to another is named for the cut
+            kind = Edge(min({kind for _, kind in rest} - {Edge.ZERO}, default=Edge.ZERO))
+            frontier[Cut(node, kind, None)] = [source for source, _ in rest]
     return frontier
 
 
@@ -167,8 +178,8 @@ def _reentry(via: array[int], state: int) -> int | None:
     return None if state == _UNREACHED else state >> 1
 
 
-def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]]) -> dict[int, int]:
-    """For every node a bit set: which frontier cuts its data reaches."""
+def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], within: array[int] | None) -> dict[int, int]:
+    """For every node a bit set of the frontier cuts that its data reaches, not by way of ``within`` (distance 0)."""
     bits: dict[int, int] = {}
     for number, sources in enumerate(frontier.values()):
         for source in sources:
@@ -185,6 +196,8 @@ def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]]) -> dic
                 if kinds[edge] == _FILL:
                     continue
                 source = sources_of[edge]
+                if within is not None and within[2 * source] == 0:
+                    continue
                 theirs = bits.get(source, 0)
                 joined = theirs | mine
                 if joined != theirs:
@@ -249,4 +262,6 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
 
 
 def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
-    return [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    found = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    # Where the data goes on from an argument too, that a custom gradient gives its results nothing is no cut.
+    return [cut for cut in found if cut.kind is not Edge.RESULT] or found

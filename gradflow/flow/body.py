@@ -6,17 +6,18 @@ A body is parsed once and instantiated at every call site. Only what the results
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from gradflow.flow.graph import Edge, Mark
-from gradflow.flow.rules import FLOATING, Arg, OpSpec, Rule, spec
+from gradflow.flow.rules import DTYPES, FLOATING, Arg, OpSpec, Rule, spec
 
 Reference = tuple[int, int]
 """Node index and output index; argument ``i`` of the body is ``(~i, 0)``."""
 
 _EDGES = {Rule.FLOW: Edge.FLOW, Rule.ZERO: Edge.ZERO, Rule.UNKNOWN: Edge.UNKNOWN}
+_VARIANT = DTYPES["variant"]
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"})
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _LOOPS = frozenset({"While", "StatelessWhile"})
@@ -67,7 +68,7 @@ class Library:
     functions: Mapping[str, Any]
     op_specs: Mapping[str, OpSpec]
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
-    """As ``SavedModelContents.custom_gradients``; None for a live graph, whose custom gradients are Python code."""
+    """As ``SavedModelContents.custom_gradients``; None where nobody knows what they return."""
 
     def spec(self, op: str) -> OpSpec | None:
         """The rule and signature of an op type; None where nobody knows it."""
@@ -138,11 +139,26 @@ def _parse(
         return renumbered.get(reference[0], reference[0]), reference[1]
 
     used = {reference for references in inputs.values() for reference in references}.union(results)
-    parsed = tuple(
-        _node(library, nodes[number], number, tuple(move(reference) for reference in inputs[number]), used)
-        for number in kept
+    parsed: list[BodyNode] = []
+    for number in kept:
+        node = _node(library, nodes[number], number, tuple(move(reference) for reference in inputs[number]), used)
+        parsed.append(_without_integer_lists(node, nodes[number], parsed))
+    return Body(arguments, tuple(parsed), tuple(move(reference) for reference in results))
+
+
+def _without_integer_lists(node: BodyNode, node_def: Any, before: Sequence[BodyNode]) -> BodyNode:
+    """A list of tensors is a variant, whatever is in it: one that is passed on is floating where it was before."""
+    if node.form is Form.LOOP:
+        types = node_def.attr["T"].list.type
+    elif node.op == "Identity":
+        types = [node_def.attr["T"].type]
+    else:
+        return node
+    floating = tuple(
+        kind and (dtype != _VARIANT or not 0 <= source < len(before) or before[source].floating[output])
+        for kind, dtype, (source, output) in zip(node.floating, types, node.inputs, strict=True)
     )
-    return Body(arguments, parsed, tuple(move(reference) for reference in results))
+    return replace(node, floating=floating)
 
 
 def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...], used: set[Reference]) -> BodyNode:
@@ -170,6 +186,8 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
         outputs = 1 + max((output for source, output in used if source == number), default=0)
         return BodyNode(node.name, node.op, form, inputs, (Edge.UNKNOWN,) * len(inputs), (True,) * outputs)
     floating = tuple(kind in FLOATING for arg in known.outputs for kind in _types(arg, known, attr))
+    if "element_dtype" in attr and attr["element_dtype"].type not in FLOATING:
+        floating = (False,) * len(floating)  # a list of integers is no way for a gradient
     if "_gradient_op_type" in attr:
         passes, mark = _custom_gradient(library, node, number, len(inputs), used)
         return BodyNode(node.name, node.op, form, inputs, passes, floating, mark)
@@ -200,12 +218,21 @@ def _custom_gradient(
             return (Edge.CUT,) * count, Mark.CUSTOM | Mark.LOST
         returned = library.custom_gradients[kind]
         if len(returned) == count:
-            return tuple(Edge.FLOW if gets else Edge.CUT for gets in returned), Mark.CUSTOM
+            return _of_results_and_arguments(returned, number, used), Mark.CUSTOM
     # Nobody reads the outputs that stand for arguments: so a result is an output that is read.
     read = [(number, output) in used for output in range(count)]
     if all(read):
         return (Edge.FLOW,) * count, Mark.CUSTOM
-    return tuple(Edge.CUT if is_result else Edge.FLOW for is_result in read), Mark.CUSTOM
+    return tuple(Edge.RESULT if is_result else Edge.FLOW for is_result in read), Mark.CUSTOM
+
+
+def _of_results_and_arguments(returned: Sequence[bool], number: int, used: set[Reference]) -> tuple[Edge, ...]:
+    results = [(number, output) in used for output in range(len(returned))]
+    unread = not all(results)
+    return tuple(
+        Edge.FLOW if gets else Edge.RESULT if unread and is_result else Edge.CUT
+        for gets, is_result in zip(returned, results, strict=True)
+    )
 
 
 def _output_starts(library: Library, node: Any) -> dict[str, int]:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
+from gradflow.flow.origins import NOWHERE, Origins
+from gradflow.flow.rules import OpSpec
+
 
 class Edge(IntEnum):
     """How gradient goes backwards over an edge, from the consumer to the source."""
@@ -23,6 +26,16 @@ class Edge(IntEnum):
     """Nothing is known about the consumer's op type."""
     FILL = 5
     """No data: where the consumer gets gradient, TensorFlow hands zeros to the source."""
+    DEAD = 6
+    """Measured: the consumer gets gradient, and nothing but zeros arrives at the source."""
+    UNTAKEN = 7
+    """Measured: the branch or loop body in which the source stands was not run."""
+    NONFINITE = 8
+    """Measured: the consumer gets a finite gradient, and hands NaN or Inf to the source."""
+    OVERWRITTEN = 9
+    """Measured: the loop was run, so that its output does not come from the initial value."""
+    RESULT = 10
+    """The source is what a function under ``tf.custom_gradient`` computed: its gradient goes to the arguments."""
 
 
 class Mark(IntFlag):
@@ -34,6 +47,10 @@ class Mark(IntFlag):
     """Its gradient is the user's own (``tf.custom_gradient``)."""
     LOST = 4
     """The file was saved without its custom gradient."""
+    GATE = 8
+    """It passes on what one branch of a cond or case, or the body of a loop, brings: its name ends in which."""
+    CARRIED = 16
+    """It is a variable of a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +78,19 @@ class FlowGraph:
     """A ``Mark`` for each node."""
     filled_outputs: Sequence[int] = ()
     """Nodes that get zeros although they are not selected: the other outputs of the same function."""
+    functions: Sequence[str] = ()
+    """Name of the function that each node stands in; empty for the graph's own nodes."""
+    op_specs: Mapping[str, OpSpec] = field(default_factory=dict)
+    """What is known of op types that the op table does not have."""
+    origins: Origins = NOWHERE
+    """Where the ops come from, as far as the file or the trace knows."""
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def without_custom_gradients(self) -> FlowGraph:
-        """The same graph as if every custom gradient returned None."""
-        kinds = bytearray(self.kinds)
-        for node, mark in enumerate(self.marks):
-            if mark & Mark.CUSTOM:
-                for edge in range(self.first[node], self.first[node + 1]):
-                    kinds[edge] = Edge.CUT if kinds[edge] == Edge.FLOW else kinds[edge]
-        return replace(self, kinds=kinds)
+    def as_if_unknown_flowed(self) -> FlowGraph:
+        """The same graph as if every op that nothing is known about passed gradient."""
+        return replace(self, kinds=self.kinds.replace(bytes([Edge.UNKNOWN]), bytes([Edge.FLOW])))
 
 
 @dataclass(slots=True)
@@ -82,6 +100,9 @@ class GraphBuilder:
     names: list[str] = field(default_factory=list)
     ops: list[str] = field(default_factory=list)
     marks: bytearray = field(default_factory=bytearray)
+    functions: list[str] = field(default_factory=list)
+    function: str = ""
+    """The function that nodes are added for."""
     _sources: array[int] = field(default_factory=lambda: array("i"))
     _consumers: array[int] = field(default_factory=lambda: array("i"))
     _kinds: bytearray = field(default_factory=bytearray)
@@ -91,6 +112,7 @@ class GraphBuilder:
         self.names.append(name)
         self.ops.append(op)
         self.marks.append(mark)
+        self.functions.append(self.function)
         return len(self.names) - 1
 
     def edge(self, source: int, consumer: int, kind: Edge) -> None:
@@ -131,4 +153,5 @@ class GraphBuilder:
             discrete_outputs=discrete_outputs,
             marks=self.marks,
             filled_outputs=filled_outputs,
+            functions=self.functions,
         )

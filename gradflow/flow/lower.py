@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from gradflow.errors import UnreadableError
 from gradflow.flow.body import Library, graph_body
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.layout import Layout, Value, body_of, drain, instantiate, pack
-from gradflow.flow.rules import spec, spec_from_op_def
+from gradflow.flow.layout import Layout, Place, Value, body_of, drain, instantiate, pack
+from gradflow.flow.rules import OpSpec, spec, spec_from_op_def
 
 
 def library_of(
-    graph_def: Any, op_defs: Sequence[Any] = (), custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
+    graph_def: Any,
+    op_defs: Sequence[Any] = (),
+    custom_gradients: Mapping[str, tuple[bool, ...]] | None = None,
+    registered: Mapping[str, OpSpec] = MappingProxyType({}),
 ) -> Library:
-    """Collect the functions of a GraphDef, and the file's own definitions of ops that the table does not know."""
+    """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
+
+    Those of the file say nothing about gradients; ``registered``, what this process knows, outranks them.
+    """
     functions = {function.signature.name: function for function in graph_def.library.function}
-    unknown = [op_def for op_def in op_defs if spec(op_def.name) is None]
-    return Library(functions, {op_def.name: spec_from_op_def(op_def) for op_def in unknown}, custom_gradients)
+    unknown = {op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None}
+    return Library(functions, {**unknown, **registered}, custom_gradients)
+
+
+def op_types(graph_def: Any) -> frozenset[str]:
+    """Return the op types that a GraphDef and its functions use; the functions that it calls by name are none."""
+    bodies = (graph_def.node, *(function.node_def for function in graph_def.library.function))
+    used = {node.op for body in bodies for node in body}
+    return frozenset(used.difference(function.signature.name for function in graph_def.library.function))
 
 
 def lower_function(
@@ -43,7 +58,7 @@ def lower_function(
     with _damage_named():
         body = body_of(layout, function)
         arguments = [pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
-        results = instantiate(layout, body, arguments, "", (function, None))
+        results = instantiate(layout, body, arguments, "", "", (function, None))
         drain(layout)
     keys = _bind(layout, ((key, arguments[index] >> 1) for index, key in variables.items()))
     return _finish(layout, keys, results, selected)
@@ -55,17 +70,20 @@ def lower_graph(
     outputs: Sequence[str],
     variables: Mapping[str, str],
     selected: Sequence[int] | None = None,
+    places: dict[Place, int] | None = None,
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the variables' keys.
+
+    ``places`` is filled with the node of each place, where given.
 
     Raises:
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
     """
-    layout = Layout(library)
+    layout = Layout(library, places=places)
     nodes: dict[str, int] = {}
     with _damage_named():
         body = graph_body(library, graph_def, outputs)
-        results = instantiate(layout, body, [], "", ("", None), nodes)
+        results = instantiate(layout, body, [], "", "", ("", None), nodes)
         drain(layout)
     for name in variables:
         if name not in nodes:
@@ -100,9 +118,10 @@ def _finish(
 ) -> FlowGraph:
     chosen = range(len(results)) if selected is None else selected
     outputs = [results[index] for index in chosen]
-    return layout.builder.build(
+    graph = layout.builder.build(
         variables,
         outputs=list(dict.fromkeys(value >> 1 for value in outputs if value & 1)),
         discrete_outputs=list(dict.fromkeys(value >> 1 for value in outputs if not value & 1)),
         filled_outputs=list(dict.fromkeys(value >> 1 for value in results if value & 1)),
     )
+    return replace(graph, op_specs=layout.library.op_specs)

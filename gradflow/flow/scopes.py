@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 _NUMBERED = re.compile(r"(.+)_\d+")
+_CONTROL = re.compile(r"(while|cond|case)(_\d+)?")
 _INNER = re.compile(r".*/(?:body|cond|then|else|branch\d+)/")
 
 
@@ -40,7 +41,7 @@ def layer_finder(ops: Iterable[str], layers: Mapping[str, str], *, complete: boo
         names = [named(scope) for scope in _INNER.sub("", op).split("/")[:-1]]
         if names and names[0] not in layers:
             names = names[1:]  # the model's own scope
-        return "/".join(names) or None
+        return "/".join(name for name in names if name in layers or not _CONTROL.fullmatch(name)) or None
 
     return known if complete else guessed
 

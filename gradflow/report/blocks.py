@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.findings import Cause, Finding, Format, Mode, ModelReport, Role, Severity, Variable, Verdict
+from gradflow.findings import Cause, Finding, Format, Mode, ModelReport, Severity, Variable, Verdict
+from gradflow.report.flags import FROZEN, frozen, is_about_flags
 from gradflow.report.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.lines import Page, fold, line
 from gradflow.report.tree import describe, draw, example
 from gradflow.report.wording import counted, safe, spec
 
-FROZEN = "GF101"
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 _FORMATS = {
     Format.KERAS: "Keras file",
@@ -54,10 +54,11 @@ def finding_lines(
     head = line((f"{finding.severity.value} {safe(finding.code)}", style), ": ", safe(finding.message))
     lines = fold(head, page.width, 4)
     note = finding.severity is Severity.NOTE
-    lines += layer_lines(variables, page, 4, _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, total=True)
-    if finding.cause and not note:
+    limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
+    lines += layer_lines(variables, page, 4, limit, total=True, tag_frozen=not flags)
+    if finding.cause and not note and not flags:
         lines += _picture(finding.cause, finding.message, variables, cuts, outputs, page)
-    lines += _other_cuts(finding.cause, variables, page)
+    lines += [] if flags else _other_cuts(finding.cause, variables, page)
     remedy = finding.hint or (CATALOGUE[finding.code].fix if finding.code in CATALOGUE and not note else "")
     if remedy:
         lines += fold(line("  ", ("fix: ", "bold"), safe(remedy)), page.width, 7)
@@ -66,15 +67,15 @@ def finding_lines(
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the frozen weights by the layer that froze them, and what unfreezing would give."""
-    frozen = [v for v in model.variables if v.role is Role.WEIGHT and not v.trainable]
-    if not frozen:
+    still = frozen(model)
+    if not still:
         return []
     findings = [finding for finding in model.findings if finding.code == FROZEN]
     severity = min((f.severity for f in findings), key=list(Severity).index, default=Severity.NOTE)
-    total = f"{counted(len(frozen), 'weight')}, {counted(sum(v.parameters for v in frozen), 'parameter')}"
+    total = f"{counted(len(still), 'weight')}, {counted(sum(v.parameters for v in still), 'parameter')}"
     lines = fold(line((f"{severity.value} {FROZEN}", _STYLES[severity]), ": frozen: ", total), page.width, 4)
     by_layer: dict[str | None, list[Variable]] = {}
-    for variable in frozen:
+    for variable in still:
         by_layer.setdefault(variable.frozen_by, []).append(variable)
     for layer, members in by_layer.items():
         lines += fold(line("    ", *_frozen_words(layer, members)), page.width, 6)

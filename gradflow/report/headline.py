@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradflow.findings import Failure, Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
+from gradflow.report.flags import UNTRACKED, frozen, untracked
 from gradflow.report.wording import counted, safe
 
 _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
@@ -23,10 +24,14 @@ def statement(model: ModelReport) -> str:
     if causes:
         parts.append(counted(causes, "cause"))
     summary = model.summary
-    if 0 < summary.frozen < summary.weights:
-        parts.append(f"{summary.frozen:,} frozen")
+    still, loose = len(frozen(model)), len(untracked(model))
+    if 0 < still < summary.weights:
+        parts.append(f"{still:,} frozen")
+    if loose:
+        parts.append(f"{loose:,} untracked")
+    rest = [f for f in model.findings if f.code != UNTRACKED and not _explains_trouble(model, f)]
     for severity in (Severity.ERROR, Severity.WARNING):
-        others = sum(f.severity is severity and not _explains_trouble(model, f) for f in model.findings)
+        others = sum(finding.severity is severity for finding in rest)
         if others:
             parts.append(counted(others, severity.value))
     text = ", ".join(parts)
@@ -75,6 +80,8 @@ def _verdicts(model: ModelReport) -> str:
     noun = "trainable weight" if summary.frozen else "weight"
     if not summary.weights:
         return "no weights"
+    if not live and untracked(model):
+        return "no weight is trained"
     if not live:
         return f"all {summary.weights:,} weights are frozen" if summary.weights > 1 else "the only weight is frozen"
     if summary.unknown == live:

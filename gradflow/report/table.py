@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Role, Variable, Verdict
+from gradflow.report.flags import untracked
 from gradflow.report.lines import Page, fold, line
 from gradflow.report.wording import safe
 
@@ -26,7 +27,8 @@ def table_lines(model: ModelReport, page: Page) -> list[Text]:
     if not variables:
         return []
     heads = ["variable", "shape", "verdict", "trainable", "norm", "zeros", "rows"]
-    body = [_cells(variable) for variable in variables]
+    loose = untracked(model)
+    body = [_cells(variable, "untracked" if variable.name in loose else "frozen") for variable in variables]
     used = [place for place in range(1, len(heads)) if place < 4 or any(row[place] for row in body)]
     widths = {place: max(cell_len(row[place]) for row in [heads, *body]) for place in used}
     room = page.width - 2 - sum(2 + width for width in widths.values())
@@ -38,7 +40,7 @@ def table_lines(model: ModelReport, page: Page) -> list[Text]:
     return lines
 
 
-def _cells(variable: Variable) -> list[str]:
+def _cells(variable: Variable, still: str) -> list[str]:
     gradient = variable.gradient
     state = variable.role is Role.STATE
     rows = gradient.rows_touched if gradient else None
@@ -46,7 +48,7 @@ def _cells(variable: Variable) -> list[str]:
         safe(variable.name),
         "x".join("?" if size is None else str(size) for size in variable.shape) or "scalar",
         "state" if state else variable.verdict.value,
-        "" if state else "yes" if variable.trainable else "frozen",
+        "" if state else "yes" if variable.trainable else still,
         f"{gradient.norm:.3g}" if gradient and gradient.norm is not None else "",
         _share(gradient.zero_fraction) if gradient else "",
         ""

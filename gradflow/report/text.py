@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
-from typing import Any
 
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.findings.wire import decode, encode
-from gradflow.report.blocks import FROZEN, expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line
 from gradflow.report.lines import Page, fold, joined, line, page
 from gradflow.report.table import table_lines
 from gradflow.report.tree import known_cuts
-from gradflow.report.wording import counted, safe
+from gradflow.report.wording import counted, safe, storable
 
 __all__ = ["headline", "render", "summary_line"]
 
@@ -31,7 +29,7 @@ def render(
         encoding: what the stream can hold: drawn characters and names beyond it are written in ASCII.
     """
     layout = page(width, show_all, encoding)
-    report = _storable(report, encoding)
+    report = storable(report, encoding)
     lines: list[Text] = []
     rule = line((layout.glyphs.rule * layout.width, "dim"))
     for model in report.models:
@@ -40,21 +38,6 @@ def render(
     if len(report.models) != 1:
         lines += [*([rule] if report.models else []), *fold(line((summary_line(report), "bold")), layout.width, 4)]
     return joined(lines, color)
-
-
-def _storable(report: Report, encoding: str) -> Report:
-    # Before the layout, since an escape is wider than the character that it stands for.
-    if codecs.lookup(encoding).name == "utf-8":
-        return report
-
-    def escaped(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: escaped(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [escaped(item) for item in value]
-        return value.encode(encoding, "backslashreplace").decode(encoding) if isinstance(value, str) else value
-
-    return decode(Report, escaped(encode(report)))
 
 
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from gradflow.findings import LEFT_OUT, Cause, ModelReport, Variable
+from gradflow.findings import LEFT_OUT, Cause, ModelReport, Step, Variable
 from gradflow.report.lines import Page, fold, line
 from gradflow.report.wording import counted, safe
 
@@ -32,35 +32,53 @@ def known_cuts(model: ModelReport) -> dict[str, Cause]:
 
 
 def draw(variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page) -> list[Text]:
-    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes up.
+    """Draw the way that the report knows of ``variable``; ``cuts`` are those of other variables that may stand on it.
 
-    Long stretches without a cut are left out in the middle, unless everything is to be shown.
+    As ``draw_steps``.
     """
-    glyphs, path = page.glyphs, variable.path
+    path = variable.path
     cuts = {**cuts, **{cause.op: cause for cause in variable.causes if cause.op is not None}}
     marks = [place for place, op in enumerate(path) if op in cuts]
     back = {cause.reenters_at for op in path if (cause := cuts.get(op))}
     fed_from = max([mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0)
-    shown = set(range(len(path))) if page.show_all else _kept(path, marks, back)
-    lines = fold(line(" " * _INDENT, (safe(variable.name), "bold")), page.width, _INDENT + 3)
+    steps = [
+        Step(op, "", None, fed=place >= fed_from, comes_back=op in back, cause=cuts.get(op))
+        for place, op in enumerate(path)
+    ]
+    return draw_steps(variable.name, steps, outputs[0] if len(outputs) == 1 else None, page)
+
+
+def draw_steps(
+    name: str, steps: Sequence[Step], output: str | None, page: Page, *, with_codes: bool = False
+) -> list[Text]:
+    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes up.
+
+    Long stretches without a cut are left out in the middle, unless everything is to be shown. ``with_codes`` adds to
+    each cut the code that stands for its reason.
+    """
+    glyphs = page.glyphs
+    shown = set(range(len(steps))) if page.show_all else _kept(steps)
+    lines = fold(line(" " * _INDENT, (safe(name), "bold")), page.width, _INDENT + 3)
     place = 0
-    while place < len(path):
-        op = path[place]
+    while place < len(steps):
+        step = steps[place]
         if place not in shown:
-            until = next(later for later in range(place, len(path)) if later in shown)
-            words = "many more ops" if LEFT_OUT in path[place:until] else counted(until - place, "more op")
+            until = next(later for later in range(place, len(steps)) if later in shown)
+            long = any(skipped.op == LEFT_OUT for skipped in steps[place:until])
+            words = "many more ops" if long else counted(until - place, "more op")
             lines += _row(glyphs.gap, "dim", [(words, "dim")], page)
             place = until
             continue
-        if op in cuts:
-            glyph = glyphs.cut if cuts[op].code.startswith("GF2") else glyphs.fault
-            lines += _row(glyph, "bold red", [(safe(op), "red"), *_about(cuts[op], op, path)], page)
+        if step.cause is not None:
+            glyph = glyphs.cut if step.cause.code.startswith("GF2") else glyphs.fault
+            about = _about(step.cause, steps, with_codes=with_codes)
+            lines += _row(glyph, "bold red", [(safe(step.op), "red"), *about], page)
         else:
-            note = ["  comes back as floating point"] if op in back else []
-            bar = (glyphs.fed, "green") if place >= fed_from else (glyphs.starved, "red")
-            lines += _row(*bar, [safe(op), *note], page)
+            note = ["  comes back as floating point"] if step.comes_back else []
+            bar = (glyphs.fed, "green") if step.fed else (glyphs.starved, "red")
+            lines += _row(*bar, [safe(step.op), *note], page)
         place += 1
-    end = f"output {safe(outputs[0])}" if len(outputs) == 1 else "output"
+    end = f"output {safe(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
 
 
@@ -72,20 +90,21 @@ def describe(cause: Cause) -> str:
     return ", ".join(safe(part) for part in (op_type, layer, cause.source) if part)
 
 
-def _kept(path: Sequence[str], marks: Iterable[int], back: Iterable[str | None]) -> set[int]:
-    last = len(path) - 1
+def _kept(steps: Sequence[Step]) -> set[int]:
+    last = len(steps) - 1
     kept = {0, 1, last - 1, last}
-    for mark in [*marks, *(path.index(op) for op in back if op in path)]:
-        kept |= {mark - 1, mark, mark + 1}
+    for place, step in enumerate(steps):
+        if step.cause is not None or step.comes_back:
+            kept |= {place - 1, place, place + 1}
     # A gap of one op is as long as the op itself.
     kept |= {place for place in range(last) if place - 1 in kept and place + 1 in kept}
     return {place for place in kept if 0 <= place <= last}
 
 
-def _about(cause: Cause, op: str, path: Sequence[str]) -> list[str | tuple[str, str]]:
-    about = describe(cause)
+def _about(cause: Cause, steps: Sequence[Step], *, with_codes: bool) -> list[str | tuple[str, str]]:
+    about = ", ".join(part for part in (f"{cause.code} {cause.kind}" if with_codes else "", describe(cause)) if part)
     parts = [about] if about else []
-    if cause.reenters_at in path:
+    if cause.reenters_at is not None and any(step.op == cause.reenters_at for step in steps):
         parts.append("leaves floating point")
     elif cause.reenters_at:
         parts.append(f"leaves floating point, comes back at {safe(cause.reenters_at)}")

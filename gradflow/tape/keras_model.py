@@ -14,19 +14,26 @@ import keras
 
 from gradflow.errors import InputError, UnreadableError
 from gradflow.files.contents import ModelFile, StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
-from gradflow.flow.graph import FlowGraph
+from gradflow.tape.cancelled import before_batch_normalization
+from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doubts
+from gradflow.tape.keras_layers import chains, layer_path
+from gradflow.tape.origins import noted_layers
 from gradflow.tape.refusal import keras_refusal
-from gradflow.tape.subject import Subject, Watched
-from gradflow.tape.trace import trace
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
+from gradflow.tape.trace import Trace, trace
+from gradflow.tape.untracked import describer, holding_layer
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
-def load_keras(file: ModelFile, producer: str | None) -> Any:
+def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """Load a Keras file, written by ``producer``, with ``safe_mode`` on and without compiling it.
+
+    ``custom``: classes and functions of the user's, by the names that the file may have for them.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
@@ -39,7 +46,7 @@ def load_keras(file: ModelFile, producer: str | None) -> Any:
             link.symlink_to(path)
             path = link
         try:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""
@@ -54,6 +61,7 @@ def keras_subject(
     training: bool,
     input_names: Sequence[str] = (),
     freezers: Mapping[str, str] = MappingProxyType({}),
+    doubts: tuple[FreezeDoubt, ...] | None = None,
 ) -> Subject:
     """Describe a built Keras model.
 
@@ -63,6 +71,7 @@ def keras_subject(
         training: the mode it is called in.
         input_names: stand in where the model itself has no symbolic inputs.
         freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
+        doubts: what is doubtful about the flags in its file; None where there is no file to ask.
 
     Raises:
         InputError: the model is not built, or has no symbolic inputs, so that no batch can be guessed.
@@ -75,8 +84,9 @@ def keras_subject(
     def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
         return _named_outputs(model, model(pack(list(tensors)), training=training))
 
-    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return trace(call, batch, watched, selected)
+    def tracing(batch: Sequence[Any]) -> Trace:
+        with noted_layers(model) as notes:
+            return trace(call, batch, notes)
 
     watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
     return Subject(
@@ -86,8 +96,15 @@ def keras_subject(
         id_limit=_id_limit(model),
         call=call,
         watched=watched,
-        graph=graph,
-        layers={layer.name: _path(layer) for layer in model._flatten_layers(include_self=False)},
+        trace=tracing,
+        layers={layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)},
+        epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
+        shifted=(lambda: before_batch_normalization(model)) if training else tuple,
+        doubts=(
+            *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
+            *reloaded_doubts(model, watched),
+        ),
+        describe=describer(lambda variable: holding_layer(model, variable)),
     )
 
 
@@ -137,7 +154,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 def _watched(model: Any) -> Iterator[Watched]:
     """Every variable once, in the model's order, with the outermost frozen layer above it."""
     owners: dict[int, tuple[tuple[Any, ...], bool]] = {}
-    for chain in _chains(model):
+    for chain in chains(model):
         layer = chain[-1]
         weights = {id(variable) for variable in layer._trainable_variables}
         for variable in [*layer._trainable_variables, *layer._non_trainable_variables, *_seeds(layer)]:
@@ -168,7 +185,8 @@ def _with_freezer(item: Watched, freezers: Mapping[str, str]) -> Watched:
 def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVariable:
     dtype = keras.backend.standardize_dtype(variable.dtype)
     role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
-    trainable = role is Role.WEIGHT and bool(variable.trainable)
+    # A frozen model trains nothing, whatever the layers inside say; a frozen layer inside says nothing about its own.
+    trainable = role is Role.WEIGHT and bool(variable.trainable) and bool(chain[0].trainable)
     frozen_by = None if trainable or role is Role.STATE else _frozen_by(chain)
     return StoredVariable(
         name=variable.path,
@@ -182,21 +200,7 @@ def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVar
 
 
 def _frozen_by(chain: Sequence[Any]) -> str | None:
-    return next((_path(layer) for layer in chain if not layer.trainable), None)
-
-
-def _path(layer: Any) -> str:
-    return str(getattr(layer, "path", None) or layer.name)
-
-
-def _chains(model: Any) -> Iterator[tuple[Any, ...]]:
-    """Every layer with the layers around it, outermost first; a shared layer comes once for each place."""
-    stack: list[tuple[Any, ...]] = [(model,)]
-    while stack:
-        chain = stack.pop()
-        yield chain
-        inner = [layer for layer in chain[-1]._layers if isinstance(layer, keras.layers.Layer) and layer not in chain]
-        stack.extend((*chain, layer) for layer in reversed(inner))
+    return next((layer_path(layer) for layer in chain if not layer.trainable), None)
 
 
 def _seeds(layer: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,9 @@ from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
-from gradflow.flow.graph import FlowGraph
-from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
+from gradflow.tape.untracked import describer
 
 
 def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = ()) -> Subject:
@@ -36,11 +37,18 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         flat = tf.nest.flatten(outputs)
         return list(zip(names or [f"output_{place}" for place in range(len(flat))], flat, strict=True))
 
-    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return trace(call, batch, watched, selected)
-
     watched = tuple(_watched(module))
-    return Subject(f"tensorflow {tf.__version__}", name, inputs, None, call, watched, graph, None)
+    return Subject(
+        producer=f"tensorflow {tf.__version__}",
+        entry=name,
+        inputs=inputs,
+        id_limit=None,
+        call=call,
+        watched=watched,
+        trace=functools.partial(trace, call),
+        epsilon=max((HALVES.get(item.stored.dtype, SINGLE) for item in watched), default=SINGLE),
+        describe=describer(lambda _: None),
+    )
 
 
 def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:

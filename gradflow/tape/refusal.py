@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _IN_PYTHON = "and give the model to gradflow.inspect(model) in Python"
-_CLASS = re.compile(r"Could not locate (class|function) '([^']+)'")
+_CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
 _INNERMOST = re.compile(r"Exception encountered: (.+)")
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
 _OLD = ("keras 1", "keras 2")
@@ -24,7 +24,7 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     old = producer is not None and producer.startswith(_OLD)
     if missing and not (old and missing[2] in _BUILT_IN):
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
-            f"load it with custom_objects={{{missing[2]!r}: ...}} {_IN_PYTHON}"
+            "--import MODULE, the module that defines it"
         )
     if "Lambda" in chain and "safe_mode" in chain:
         return "it holds a Lambda layer, whose Python code is not run", (

@@ -20,6 +20,7 @@ _MISSING = (
     re.compile(r"gradient registry has no entry for: (\S+)"),
     re.compile(r"No gradient defined for operation.*\(op type: (\w+)\)", re.DOTALL),
 )
+_LONGEST_CHAIN = 10
 
 
 def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
@@ -42,15 +43,21 @@ def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
             try:
                 return step()
             except LookupError as error:
-                missing = _op_type(error)
+                missing = _missing(error)
                 if missing is None or missing in entries:
                     raise
                 entries[missing] = _STAND_IN
 
 
-def _op_type(error: LookupError) -> str | None:
+def _missing(error: BaseException) -> str | None:
+    """What has no entry: of a custom gradient, the first error of the chain names it, and the last one IdentityN."""
+    texts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(texts) < _LONGEST_CHAIN:
+        texts.append(str(link))
+        link = link.__cause__ or link.__context__
     for pattern in _MISSING:
-        match = pattern.search(str(error))
+        match = next(filter(None, map(pattern.search, texts)), None)
         if match:
             return match[1]
     return None
@@ -65,6 +72,7 @@ _STAND_IN = {"type": _no_gradient, "location": "gradflow"}
 
 @contextmanager
 def _restored() -> Iterator[dict[str, Any]]:
+    """Take the stand-ins out again, and nothing else: a function that is traced meanwhile registers its gradients."""
     entries: dict[str, Any] = ops.gradient_registry._registry
     before = dict(entries)
     try:

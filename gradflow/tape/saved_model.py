@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,20 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import UnreadableError
-from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.files.dtypes import dtype_name
+from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower import op_types
 from gradflow.flow.saved import lost_gradients, lower_entry
+from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
 from gradflow.tape.optimizer import revived_optimizers
 from gradflow.tape.refusal import first_line
-from gradflow.tape.subject import Subject, Watched
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
+from gradflow.tape.trace import trace
+
+_TYPE = re.compile(r"The type '([^']+)' has not been registered")
+_MOST = 8
+"""Op types that one message names."""
 
 
 def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry) -> Subject:
@@ -27,10 +37,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         with revived_optimizers():
             loaded = tf.saved_model.load(str(folder))
     except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
-        raise UnreadableError(
-            f"{folder}: TensorFlow {tf.__version__} cannot load it: {first_line(error)}",
-            "--static reads the file without loading it",
-        ) from error
+        raise _refusal(folder, contents, error) from error
     concrete = _concrete(loaded, entry)
     live = _live_variables(concrete)
     bound: dict[str, Any] = {}
@@ -38,22 +45,51 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     for name, external in zip(captured, concrete.captured_inputs, strict=False):
         if name is not None and id(external) in live:
             bound[name] = live[id(external)]
-    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in contents.variables)
+    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry))
 
-    def graph(batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        return lower_entry(contents, entry, selected)
+    call = _caller(loaded, entry)
+
+    def stored_graph(selected: Sequence[str]) -> FlowGraph:
+        return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
 
     return Subject(
         producer=contents.producer,
         entry=entry.name,
         inputs=entry.inputs,
         id_limit=None,
-        call=_caller(loaded, entry),
+        call=call,
         watched=watched,
-        graph=graph,
-        layers=None,
+        trace=functools.partial(trace, call),
+        stored_graph=stored_graph,
         lost_gradients=lost_gradients(contents),
+        epsilon=_epsilon(contents),
+        doubts=contents.doubts,
     )
+
+
+def _epsilon(contents: SavedModelContents) -> float:
+    """Of the coarsest type that some variable has or that something is cast to."""
+    types = {variable.dtype for variable in contents.variables}
+    for function in contents.graph_def.library.function:
+        types.update(dtype_name(node.attr["DstT"].type) for node in function.node_def if node.op == "Cast")
+    return max(HALVES.get(name, SINGLE) for name in types)
+
+
+def _refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
+    missing = unregistered(op_types(contents.graph_def))
+    if missing:
+        reason = f"it uses {_listed(missing)}, which TensorFlow {tf.__version__} does not have"
+    else:
+        reason = f"TensorFlow {tf.__version__} cannot load it: {first_line(error)}"
+        missing = tuple(_TYPE.findall(str(error)))
+    bringing = f"if a package registers it, pass --import {package_of(missing)}; " if missing else ""
+    return UnreadableError(f"{folder}: {reason}", f"{bringing}--static reads the file without loading it")
+
+
+def _listed(missing: Sequence[str]) -> str:
+    shown = ", ".join(missing[:_MOST])
+    more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
+    return f"the op type{'s' if len(missing) > 1 else ''} {shown}{more}"
 
 
 def _concrete(loaded: Any, entry: Entry) -> Any:

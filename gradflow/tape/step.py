@@ -17,38 +17,48 @@ from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.subject import Subject
+from gradflow.tape.untracked import with_untracked
 
 _DIGITS = 4
 """Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
 
 
-def step(subject: Subject, options: Options) -> tuple[Batch, tuple[Output, ...], dict[str, Measurement]]:
-    """Run the forward pass, the random-projection objective and the backward pass.
+def step(
+    subject: Subject, options: Options, scale: float = 1.0
+) -> tuple[Subject, Batch, tuple[Output, ...], dict[str, Measurement]]:
+    """Run the forward pass, the random-projection objective times ``scale`` and the backward pass.
+
+    Returned is the subject with the variables that the forward pass read and no layer tracks.
 
     Raises:
         InputError: no synthetic batch is accepted.
         UsageError: a selected output or a given input does not exist.
     """
-    watched = [item for item in subject.watched if item.variable is not None]
-    variables = [item.variable for item in watched]
 
-    def run(batch: Batch) -> tuple[tuple[Output, ...], list[Any]]:
-        def once() -> tuple[tuple[Output, ...], list[Any]]:
+    def run(batch: Batch) -> tuple[Subject, tuple[Output, ...], list[Any]]:
+        def once() -> tuple[Subject, tuple[Output, ...], list[Any]]:
             with tf.GradientTape() as tape:
-                for variable in variables:
+                for variable in _live(subject):
                     tape.watch(variable)
                 outputs = select(subject.call(batch.tensors), options.outputs)
-                objective = project(outputs, options.seed)
+                objective = project(outputs, options.seed, scale)
             described = tuple(Output(name, _static_shape(value), value.dtype.name) for name, value in outputs)
+            found = with_untracked(subject, tape.watched_variables())
+            variables = _live(found)
             if objective is None:
-                return described, [None] * len(variables)
-            return described, tape.gradient(objective, variables)
+                return found, described, [None] * len(variables)
+            return found, described, tape.gradient(objective, variables)
 
         return without_lookup_errors(once, subject.lost_gradients)
 
-    batch, (outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    batch, (found, outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    watched = [item for item in found.watched if item.variable is not None]
     measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}
-    return batch, outputs, measured
+    return found, batch, outputs, measured
+
+
+def _live(subject: Subject) -> list[Any]:
+    return [item.variable for item in subject.watched if item.variable is not None]
 
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:
@@ -60,7 +70,7 @@ def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tup
     return [(name, value) for name, value in outputs if not names or name in names]
 
 
-def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
+def project(outputs: Sequence[tuple[str, Any]], seed: int, scale: float = 1.0) -> Any | None:
     """Sum of a fixed random projection of every floating output: a vector-Jacobian product in a random direction.
 
     The plain sum is a bad objective: a softmax or a LayerNorm makes it constant.
@@ -71,11 +81,15 @@ def project(outputs: Sequence[tuple[str, Any]], seed: int) -> Any | None:
             continue
         real = tf.math.real(value) + tf.math.imag(value) if value.dtype.is_complex else value
         real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
-        draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
-        direction = tf.constant(draw.standard_normal(real.shape.as_list()), dtype=real.dtype)
-        term = tf.cast(tf.reduce_sum(real * direction), tf.float64)
+        term = tf.cast(tf.reduce_sum(real * direction(name, real, seed)), tf.float64)
         total = term if total is None else total + term
-    return total
+    return None if total is None else total * scale
+
+
+def direction(name: str, value: Any, seed: int) -> Any:
+    """The fixed random direction onto which the real output called ``name`` is projected."""
+    draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
+    return tf.constant(draw.standard_normal(value.shape.as_list()), dtype=value.dtype)
 
 
 def measure(gradient: Any) -> Measurement:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradflow.files.contents import StoredVariable
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.saved_model import TensorInfo
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.origins import place_finder
+from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.tape.trace import Trace, lower_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,11 @@ class Watched:
 
     stored: StoredVariable
     variable: Any | None
+
+
+SINGLE = float(np.finfo(np.float32).eps)
+HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Epsilon of the short floating types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +42,37 @@ class Subject:
     call: Callable[[Sequence[Any]], list[tuple[str, Any]]]
     """Tensors in the order of ``inputs`` in, named output tensors out."""
     watched: tuple[Watched, ...]
-    graph: Callable[[Sequence[Any], Sequence[str]], FlowGraph | None]
-    """The batch and the selected output names in, the graph of the same call out."""
-    layers: Mapping[str, str] | None
+    trace: Callable[[Sequence[Any]], Trace]
+    """The batch in, the trace of the same call out."""
+    layers: Mapping[str, str] | None = None
     """Path of every layer by its name; None where only the variables tell of layers."""
+    stored_graph: Callable[[Sequence[str]], FlowGraph] | None = None
+    """The selected output names in, the graph that the file holds out; None where it has to be traced."""
     lost_gradients: frozenset[str] = frozenset()
     """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""
+    epsilon: float = SINGLE
+    """Of the coarsest floating type that the model computes in."""
+    shifted: Callable[[], Iterable[str]] = tuple
+    """The biases whose shift a BatchNormalization takes out again, told without a graph."""
+    doubts: tuple[FreezeDoubt, ...] = ()
+    describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
+    """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
+    itself says what is tracked."""
+
+    @property
+    def handles(self) -> Mapping[int, str]:
+        """Variable names by the ``id`` of their handle."""
+        return {id(item.variable.handle): item.stored.name for item in self.watched if item.variable is not None}
+
+    def graph(self, batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
+        """The graph of the call on ``batch``, to the outputs called ``selected`` (empty for all)."""
+        if self.stored_graph is not None:
+            return self.stored_graph(selected)
+        return lower_trace(self.trace(batch), self.handles, selected)
+
+    def layer_of(self, graph: FlowGraph | None) -> Callable[[int], str | None]:
+        """A function from a node of ``graph`` to its layer."""
+        names = graph.names if graph is not None else ()
+        complete = self.layers is not None
+        layers = variable_layers(item.stored.layer for item in self.watched) if self.layers is None else self.layers
+        return place_finder(graph, layer_finder(names, layers, complete=complete))

@@ -1,24 +1,40 @@
-"""A callable and a batch in, the FlowGraph of its trace out."""
+"""A callable and a batch in, its trace out; a trace in, its FlowGraph out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.lower import library_of, lower_graph
-from gradflow.tape.subject import Watched
+from gradflow.flow.layout import Place
+from gradflow.flow.lower import library_of, lower_graph, op_types
+from gradflow.tape.custom_gradients import traced_gradients
+from gradflow.tape.custom_ops import registered_specs
+from gradflow.tape.origins import Notes, live_origins
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A call that was traced."""
+
+    concrete: Any
+    """The ConcreteFunction."""
+    names: Sequence[str]
+    """Of its flat outputs."""
+    notes: Notes
+    """The layers, as they were noted meanwhile."""
 
 
 def trace(
-    call: Callable[[Sequence[Any]], list[tuple[str, Any]]],
-    batch: Sequence[Any],
-    watched: Sequence[Watched],
-    selected: Sequence[str],
-) -> FlowGraph:
-    """Trace ``call`` on tensors shaped like ``batch`` and lower the graph; nothing is run."""
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]], batch: Sequence[Any], notes: Notes | None = None
+) -> Trace:
+    """Trace ``call`` on tensors shaped like ``batch``; nothing is run.
+
+    ``notes``: the layers, as they are noted meanwhile.
+    """
     names: list[str] = []
 
     def flat(*tensors: Any) -> list[Any]:
@@ -28,18 +44,30 @@ def trace(
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
     concrete = tf.function(flat, autograph=False).get_concrete_function(*specs)
-    return lower_concrete(concrete.graph, names, watched, selected)
+    return Trace(concrete, names, notes if notes is not None else {})
 
 
-def lower_concrete(graph: Any, names: Sequence[str], watched: Sequence[Watched], selected: Sequence[str]) -> FlowGraph:
-    """Lower a live FuncGraph whose flat outputs are called ``names``."""
-    by_handle = {id(item.variable.handle): item.stored.name for item in watched if item.variable is not None}
-    variables = {
-        placeholder.op.name: by_handle[id(external)]
-        for external, placeholder in graph.captures
-        if id(external) in by_handle
-    }
+def lower_trace(
+    traced: Trace, handles: Mapping[int, str], selected: Sequence[str], places: dict[Place, int] | None = None
+) -> FlowGraph:
+    """Lower a trace.
+
+    Args:
+        traced: the trace.
+        handles: variable names by the ``id`` of their handle.
+        selected: names of the outputs that count; empty for all.
+        places: as for ``lower_graph``.
+    """
+    graph = traced.concrete.graph
     graph_def = graph.as_graph_def()
+    variables = {
+        placeholder.op.name: handles[id(external)]
+        for external, placeholder in graph.captures
+        if id(external) in handles
+    }
     outputs = [output.name for output in graph.outputs]
-    chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    return lower_graph(library_of(graph_def), graph_def, outputs, variables, chosen)
+    chosen = [place for place, name in enumerate(traced.names) if not selected or name in selected]
+    gradients = traced_gradients(graph, graph_def)
+    library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
+    lowered = lower_graph(library, graph_def, outputs, variables, chosen, places)
+    return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))

@@ -1,35 +1,35 @@
-"""A model in, its report out, in the process that has TensorFlow."""
+"""A model in, its analysis out, in the process that has TensorFlow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Evidence, Measurement, leads_through_branch
+from gradflow.diagnose import Evidence, Measurement, Sighting, find
 from gradflow.errors import GradflowError, UnreadableError
 from gradflow.files.contents import ModelFile
+from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import choose_entry, read_saved_model
-from gradflow.findings import Format, Mode, ModelReport, Role, Verdict
+from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.flow.origins import source_finder
 from gradflow.options import Options
+from gradflow.tape.imports import import_modules
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
-from gradflow.worker.outcome import Progress, analyzed
+from gradflow.tape.trace import Trace, lower_trace
+from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
+from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
 
-_PROBES = 3
-"""Batches that are tried before a zero gradient counts."""
 
-
-def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> ModelReport:
+def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
     """Load the model at ``path`` and step it.
 
     Raises:
@@ -37,12 +37,14 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     """
     file = recognise(path)
     progress("load")
+    custom = import_modules(options.imports)
     seed_everything(options.seed)
     names = tuple(spec.name for spec in options.inputs)
     if file.format is not Format.SAVED_MODEL:
         refuse_entry(path, options)
-        producer, freezers = _recorded(file)
-        subject = keras_subject(load_keras(file, producer), producer, options.training, names, freezers)
+        producer, freezers, doubts = _recorded(file)
+        model = load_keras(file, producer, custom)
+        subject = keras_subject(model, producer, options.training, names, freezers, doubts)
         return analyse_subject(subject, path, file.format, options, progress)
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
@@ -55,100 +57,77 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
 
 def analyse_subject(
     subject: Subject, path: str, format: Format, options: Options, progress: Progress = lambda _: None
-) -> ModelReport:
+) -> Analysis:
     """Step a loaded model and join what tape and graph say.
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
+    if options.why is not None and subject.describe is None:
+        find(options.why, [item.stored.name for item in subject.watched])  # a typing error is told before the step
     progress("step")
-    batch, outputs, first = step(subject, options)
+    subject, batch, outputs, first = step(subject, options)
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
-    graph = None
-    if format is Format.SAVED_MODEL or _needs_explanation(subject, measured):
+    removed, tiny = rounding_noise(subject, measured)
+    graph: FlowGraph | None = None
+    sightings: Mapping[str, tuple[Sighting, ...]] = {}
+    attributions: Mapping[str, Attribution] = {}
+    is_explained = options.why is not None or format is Format.SAVED_MODEL or bool(tiny)
+    if is_explained or _needs_explanation(subject, measured):
         progress("trace")
-        graph = _graph(subject, batch.tensors, options.outputs)
-    attributions = _attribute(graph, measured) if graph is not None else {}
-    if graph is not None:
-        measured = _probed_again(subject, options, graph, attributions, measured, progress)
-    layers = variable_layers(item.layer for item in stored) if subject.layers is None else subject.layers
-    ops = graph.names if graph is not None else ()
-    layer_of = layer_finder(ops, layers, complete=subject.layers is not None)
-    evidence = Evidence(stored, measured, graph, attributions, layer_of, options.outputs)
-    return analyzed(path, format, subject.producer, subject.entry, Mode.TAPE, evidence, batch.described, outputs)
+        graph, traced = _graph(subject, batch.tensors, options.outputs)
+        if graph is not None:
+            attributions = attribute(graph)
+            stepped = Stepped(subject, options, batch.tensors, graph, traced, attributions)
+            measured = probed_again(stepped, measured, progress)
+            sightings, more = looked_into(stepped, measured, tiny, progress)
+            removed = {**removed, **more}
+            measured = largest_of_all(stepped, measured, [name for name in tiny if name not in removed])
+    evidence = Evidence(
+        stored,
+        measured,
+        graph,
+        attributions,
+        subject.layer_of(graph),
+        sightings,
+        removed,
+        subject.epsilon,
+        options.outputs,
+        source_finder(graph),
+        subject.doubts,
+    )
+    producer, inputs = subject.producer, batch.described
+    return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)
 
 
-def _probed_again(
-    subject: Subject,
-    options: Options,
-    graph: FlowGraph,
-    attributions: Mapping[str, Attribution],
-    measured: Mapping[str, Measurement],
-    progress: Progress,
-) -> Mapping[str, Measurement]:
-    """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one small batch.
+def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tuple[FlowGraph | None, Trace | None]:
+    """The graph of the call that was stepped, and its trace where there had to be one.
 
-    Only where a path flows that leads through no branch: of a branch not taken for this input, the zero is the answer.
+    Both None where its code runs eagerly and cannot be traced.
     """
-    weights = {item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT}
-    for probe in range(1, _PROBES):
-        dead = [
-            name
-            for name, measurement in measured.items()
-            if measurement.verdict is Verdict.ZERO
-            and name in weights
-            and name in attributions
-            and attributions[name].cuts_to_restore == 0
-            and not leads_through_branch(graph, attributions[name])
-        ]
-        if not dead:
-            break
-        progress("step")
-        _, _, again = step(subject, replace(options, seed=options.seed + probe))
-        alive = {name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS}
-        measured = {**measured, **alive}
-    return measured
-
-
-def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> FlowGraph | None:
-    """The graph of the call that was stepped; None where its code runs eagerly and cannot be traced."""
+    if subject.stored_graph is not None:
+        return subject.stored_graph(outputs), None
     try:
-        return subject.graph(batch, outputs)
+        traced = subject.trace(batch)
     except GradflowError:
         raise
     except Exception:  # tracing runs the model's own code, which can raise anything at all
-        return None
+        return None, None
+    return lower_trace(traced, subject.handles, outputs), traced
 
 
-def _attribute(graph: FlowGraph, measured: Mapping[str, Measurement]) -> Mapping[str, Attribution]:
-    """Attribute; where the tape gives None on a way that flows, a custom gradient may have returned it.
-
-    What a custom gradient returns is Python code that the graph does not hold, so here the tape has the word.
-    """
-    found = attribute(graph)
-    doubtful = [
-        name
-        for name, measurement in measured.items()
-        if measurement.verdict is Verdict.NONE and name in found and found[name].cuts_to_restore == 0
-    ]
-    if not doubtful:
-        return found
-    stricter = attribute(graph.without_custom_gradients())
-    return {**found, **{name: stricter[name] for name in doubtful}}
-
-
-def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str]]:
-    """Who wrote a Keras file, and the outermost layer that froze each weight.
+def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None]:
+    """Who wrote a Keras file, the outermost layer that froze each weight, and what is doubtful about that.
 
     A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15): the file knows.
     """
     try:
         contents = read_keras(file)
     except UnreadableError:
-        return None, {}  # Keras may still be able to load it
+        return None, {}, None  # Keras may still be able to load it
     frozen = {variable.name: variable.frozen_by for variable in contents.variables if variable.frozen_by is not None}
-    return contents.producer, frozen
+    return contents.producer, frozen, contents.doubts
 
 
 def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:

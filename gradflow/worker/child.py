@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from gradflow.errors import GradflowError
-from gradflow.findings import Mode, ModelReport
+from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def answer(path: str, options: Options, pipe: TextIO) -> None:
-    """Analyse ``path`` and write the stages and the report."""
+    """Analyse ``path`` and write the stages, the report and the route that was asked for."""
 
     def send(**line: object) -> None:
         pipe.write(json.dumps(line) + "\n")
@@ -39,15 +39,13 @@ def answer(path: str, options: Options, pipe: TextIO) -> None:
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
     from gradflow.worker.analyse import analyse_file
+    from gradflow.worker.outcome import Analysis, failed
 
-    model: ModelReport
     try:
-        model = analyse_file(path, options, lambda stage: send(stage=stage))
+        analysis = analyse_file(path, options, lambda stage: send(stage=stage))
     except GradflowError as error:
-        from gradflow.worker.outcome import failed
-
-        model = failed(path, error, Mode.TAPE)
-    send(report=encode(model), tool=encode(tool()))
+        analysis = Analysis(failed(path, error, Mode.TAPE))
+    send(**encode(analysis), tool=encode(tool()))
 
 
 if __name__ == "__main__":

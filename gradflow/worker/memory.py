@@ -19,6 +19,6 @@ def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
     try:
         subject = memory_subject(model, name, options)
         with unchanged([item.variable for item in subject.watched if item.variable is not None]):
-            return tool(), analyse_subject(subject, name, Format.MEMORY, options)
+            return tool(), analyse_subject(subject, name, Format.MEMORY, options).report
     except GradflowError as error:
         return tool(), failed(name, error, Mode.TAPE, Format.MEMORY)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from gradflow.diagnose import Evidence, diagnose, summarize
+from gradflow.diagnose import Evidence, diagnose, find, route, summarize
 from gradflow.errors import GradflowError
-from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Status
+from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Route, Status
 
 Progress = Callable[[str], None]
 """Called with each stage of an analysis as it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A model's report, and the answer to what was asked about one of its variables."""
+
+    report: ModelReport
+    route: Route | None = None
 
 
 def analyzed(
@@ -21,10 +30,16 @@ def analyzed(
     evidence: Evidence,
     inputs: tuple[Input, ...],
     outputs: tuple[Output, ...],
-) -> ModelReport:
-    """The report of a model that was analysed."""
+    why: str | None = None,
+) -> Analysis:
+    """The report of a model that was analysed; ``why`` is the variable to follow.
+
+    Raises:
+        UsageError: ``why`` names no variable, or several.
+    """
     variables, findings = diagnose(evidence)
-    return ModelReport(
+    asked = None if why is None else find(why, [variable.name for variable in variables])
+    report = ModelReport(
         path=path,
         format=format,
         producer=producer,
@@ -39,6 +54,7 @@ def analyzed(
         expectations=(),
         summary=summarize(variables),
     )
+    return Analysis(report, None if asked is None else route(evidence, variables, findings, asked, outputs))
 
 
 def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:

@@ -19,11 +19,11 @@ from typing import IO, Any
 
 from gradflow.errors import CrashedError, GradflowError
 from gradflow.files.recognise import recognise
-from gradflow.findings import Format, Mode, ModelReport, Tool
+from gradflow.findings import Format, Mode, ModelReport, Route, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 from gradflow.version import VERSION
-from gradflow.worker.outcome import Progress, failed
+from gradflow.worker.outcome import Analysis, Progress, failed
 from gradflow.worker.read import read
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
@@ -33,6 +33,7 @@ _STAGES = {
     "load": "loading the model",
     "step": "running the gradient step",
     "trace": "tracing the graph",
+    "replay": "running the step op by op",
 }
 
 
@@ -49,6 +50,8 @@ class Outcome:
     tool: Tool
     remark: str = ""
     """Something that the user should know about how the report came about."""
+    route: Route | None = None
+    """What was asked about one variable (``Options.why``)."""
 
 
 def inspect_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
@@ -58,7 +61,8 @@ def inspect_path(path: str, options: Options, progress: Progress = lambda _: Non
     format: Format | None = None
     try:
         if options.static:
-            return Outcome(read(path, options), plain)
+            analysis = read(path, options)
+            return Outcome(analysis.report, plain, route=analysis.route)
         format = recognise(path).format
         return _run_twice(path, options, progress)
     except GradflowError as error:
@@ -98,7 +102,8 @@ def _run(path: str, options: Options, progress: Progress, environment: Mapping[s
                 raise kind(f"{path}: {death} while {_STAGES[stage]}", _last_words(log, options))
             try:
                 if "stage" not in line:
-                    return Outcome(decode(ModelReport, line["report"]), decode(Tool, line["tool"]))
+                    analysis = decode(Analysis, line)
+                    return Outcome(analysis.report, decode(Tool, line["tool"]), route=analysis.route)
                 label, stage = _STAGES[line["stage"]], line["stage"]
             except (KeyError, TypeError, ValueError) as error:
                 raise CrashedError(

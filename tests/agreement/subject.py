@@ -24,6 +24,6 @@ def report_on_file(path: Path) -> ModelReport | Failure:
 
     keras.backend.clear_session()  # as in the fresh process that the command line starts
     try:
-        return analyse_file(str(path), Options())
+        return analyse_file(str(path), Options()).report
     except GradflowError as error:
         return Failure(error.code, error.message, error.hint)

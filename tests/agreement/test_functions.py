@@ -61,7 +61,7 @@ def test_the_saved_function_gets_its_true_verdicts_and_causes(
 ) -> None:
     from gradflow.worker.analyse import analyse_file
 
-    report = analyse_file(save(name, saved, tmp_path_factory), Options())
+    report = analyse_file(save(name, saved, tmp_path_factory), Options()).report
     assert complaints(report, CASES[name].truths) == []
 
 
@@ -71,7 +71,7 @@ def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
 ) -> None:
     from gradflow.worker.read import read
 
-    report = read(save(name, saved, tmp_path_factory), Options(static=True))
+    report = read(save(name, saved, tmp_path_factory), Options(static=True)).report
     assert report.mode.value == "static"
     assert all(variable.gradient is None for variable in report.variables)
     assert complaints(report, CASES[name].truths, static=True) == []
@@ -99,4 +99,4 @@ def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_
     module = Module("reversal")
     gradflow.inspect(module, entry="serve")  # the first to trace it
     module.save(str(tmp_path))
-    assert complaints(read(str(tmp_path), Options(static=True)), CASES["reversal"].truths, static=True) == []
+    assert complaints(read(str(tmp_path), Options(static=True)).report, CASES["reversal"].truths, static=True) == []

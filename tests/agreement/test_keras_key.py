@@ -78,14 +78,14 @@ def keras_file(case: KerasCase, folder: Path) -> ModelReport:
 
     path = folder / "model.keras"
     made(case).save(path)
-    return analyse_file(str(path), Options(outputs=case.outputs))
+    return analyse_file(str(path), Options(outputs=case.outputs)).report
 
 
 def exported(case: KerasCase, folder: Path) -> ModelReport:
     from gradflow.worker.analyse import analyse_file
 
     made(case).export(folder, verbose=False)
-    return analyse_file(str(folder), Options(outputs=case.outputs))
+    return analyse_file(str(folder), Options(outputs=case.outputs)).report
 
 
 def in_memory(case: KerasCase) -> ModelReport:

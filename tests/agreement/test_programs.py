@@ -81,7 +81,7 @@ def static_prediction(module: Module) -> dict[str, str]:
 
     with TemporaryDirectory() as folder:
         module.save(folder)
-        return _verdicts(read(str(Path(folder)), Options(static=True)))
+        return _verdicts(read(str(Path(folder)), Options(static=True)).report)
 
 
 def _verdicts(report: ModelReport) -> dict[str, str]:

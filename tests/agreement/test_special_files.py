@@ -92,7 +92,7 @@ def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
 
     made(KERAS_CASES["state_that_a_call_changes"]).export(tmp_path, verbose=False)
     before = contents(tmp_path)
-    assert analyse_file(str(tmp_path), Options()).status is Status.ANALYZED
+    assert analyse_file(str(tmp_path), Options()).report.status is Status.ANALYZED
     assert contents(tmp_path) == before
 
 

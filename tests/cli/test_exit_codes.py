@@ -9,7 +9,7 @@ import pytest
 import gradflow
 from gradflow.cli.inspect import exit_code
 from gradflow.findings import Severity
-from tests.cli.command import CUT, FROZEN, HEALTHY, inspect, static
+from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, inspect, static
 
 MISSING = "no/such/model.keras"
 
@@ -23,7 +23,9 @@ MISSING = "no/such/model.keras"
         ([CUT, "--fail-on", "warning"], 1),
         ([CUT, "--fail-on", "error", "--exit-zero"], 0),
         ([HEALTHY, "--fail-on", "warning"], 0),
-        ([FROZEN, "--fail-on", "warning"], 0),
+        ([FROZEN, "--fail-on", "error"], 0),
+        ([FROZEN, "--fail-on", "warning"], 1),
+        ([str(SAMPLES / "finetune.keras"), "--fail-on", "warning"], 0),
         ([HEALTHY, CUT, "--fail-on", "error"], 1),
         ([MISSING], 2),
         ([MISSING, "--exit-zero"], 2),

@@ -15,7 +15,7 @@ README = ROOT / "README.md"
 
 _BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 _GRADFLOW = "from gradflow.cli import main; main(prog_name='gradflow')"
-_WITHOUT_TENSORFLOW = ("--static", "--help", "--version", "/variables")
+_WITHOUT_TENSORFLOW = ("--static", "--help", "--version", "/variables", "gradflow explain", "gradflow rules")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import gradflow
-from gradflow.catalogue import CATALOGUE
+from gradflow.catalogue import CATALOGUE, RESERVED
 from gradflow.report.headline import statement
 from tests.docs.console import README, ROOT, Example, examples, run
 
@@ -63,6 +63,12 @@ def test_every_code_has_its_row() -> None:
     rows = re.findall(r"^\| (GF\d{3}) \| (\w+) \| (.+?) \| (?:\*not yet\* )?\|$", PAGE, re.MULTILINE)
 
     assert rows == [(entry.code, entry.kind, entry.title) for entry in CATALOGUE.values()]
+
+
+def test_the_codes_that_are_reserved_are_marked() -> None:
+    marked = re.findall(r"^\| (GF\d{3}) \| .* \| \*not yet\* \|$", PAGE, re.MULTILINE)
+
+    assert set(marked) == RESERVED
 
 
 def test_the_variable_of_the_json_report_is_real() -> None:

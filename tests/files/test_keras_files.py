@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import ModelFile
+from gradflow.files.doubts import Doubt
 from gradflow.files.keras_files import KerasContents, read_keras
 from gradflow.files.recognise import recognise
 from gradflow.findings import Format, Role
@@ -662,13 +663,16 @@ def saved(tmp_path: Path, build: Build, suffix: str = "keras") -> KerasContents:
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_weights_whose_freezing_keras_forgets_are_named(tmp_path: Path, suffix: str) -> None:
     contents = saved(tmp_path, attention, suffix)
-    assert set(contents.freeze_lost) == {f"fz/{part}/kernel" for part in ("query", "key", "value", "attention_output")}
+    (doubt,) = contents.doubts
+    assert doubt.kind is Doubt.FORGOTTEN
+    assert set(doubt.variables) == {f"fz/{part}/kernel" for part in ("query", "key", "value", "attention_output")}
     assert all(variable.trainable for variable in contents.variables)
 
 
 @pytest.mark.tensorflow
 def test_deliberate_exceptions_from_freezing_are_not_called_forgotten(tmp_path: Path) -> None:
-    assert saved(tmp_path, child_trains_under_a_frozen_parent).freeze_lost == ()
+    doubts = saved(tmp_path, child_trains_under_a_frozen_parent).doubts
+    assert [doubt.kind for doubt in doubts] == [Doubt.FROZEN_PARENT]
 
 
 @pytest.mark.tensorflow

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from gradflow.catalogue import CATALOGUE, CodeEntry, entry
+from gradflow.catalogue import CATALOGUE, RESERVED, CodeEntry, entry, look_up
+from gradflow.errors import UsageError
 
 KINDS = {
     "GF101": "frozen",
@@ -66,3 +67,44 @@ def test_entry_finds_a_code_in_either_case() -> None:
     assert entry("gf201") is CATALOGUE["GF201"]
     with pytest.raises(KeyError):
         entry("GF999")
+
+
+def test_only_what_no_example_can_show_has_none() -> None:
+    assert [item.code for item in CATALOGUE.values() if not item.example] == ["GF209", "GF404", "GF901", "GF903"]
+    assert set(CATALOGUE) >= RESERVED
+
+
+@pytest.mark.parametrize("item", CATALOGUE.values(), ids=lambda item: item.code)
+def test_examples_fit_a_narrow_terminal(item: CodeEntry) -> None:
+    assert all(len(line) <= 76 for line in item.example.splitlines())
+    assert f"{item}".isascii()
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("GF202", "GF202"),
+        ("gf202", "GF202"),
+        ("stop_gradient", "GF201"),
+        ("StopGradient", "GF201"),
+        ("non-differentiable", "GF202"),
+    ],
+)
+def test_a_code_or_its_kind_is_found(word: str, code: str) -> None:
+    assert look_up(word).code == code
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("GF2022", "did you mean GF202 non_differentiable? gradflow rules lists them all"),
+        ("stopgradent", "did you mean GF201 stop_gradient? gradflow rules lists them all"),
+        ("unexpected_freeze", "did you mean GF401 unexpected_frozen? gradflow rules lists them all"),
+        ("E501", "gradflow rules lists them all"),
+        ("", "gradflow rules lists them all"),
+    ],
+)
+def test_another_word_is_told_the_nearest_one(word: str, hint: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        look_up(word)
+    assert (raised.value.message, raised.value.hint) == (f"no code {word!r}", hint)

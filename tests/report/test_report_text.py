@@ -38,7 +38,7 @@ def test_golden(name: str, width: int) -> None:
 
 
 def test_every_golden_file_has_its_report() -> None:
-    assert {path.name for path in GOLDEN.iterdir()} == {
+    assert {path.name for path in GOLDEN.iterdir() if path.is_file()} == {
         f"{name}.{width}.txt" for name in CANONICAL for width in (80, 140)
     }
 
@@ -207,7 +207,9 @@ ZERO, NAN = weight("zero", 1, verdict=Verdict.ZERO), weight("nan", 1, verdict=Ve
 UNSURE, FROZEN = weight("unsure", 1, verdict=Verdict.UNKNOWN), weight("frozen", 1, trainable=False)
 STUCK = weight("stuck", 1, trainable=False, verdict=Verdict.NONE)
 BELOW = Finding("GF201", Severity.ERROR, "behind a cut, and frozen", "", ("stuck",), None)
-WARNING = Finding("GF103", Severity.WARNING, "untracked", "", ("a",), None)
+WARNING = Finding("GF102", Severity.WARNING, "freeze flag lost", "", ("a",), None)
+LOOSE = weight("loose", 1, trainable=False)
+UNTRACKED = Finding("GF103", Severity.ERROR, "untracked", "", ("loose",), None)
 CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
 
 
@@ -225,6 +227,8 @@ CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
         (model(A, ZERO, FROZEN), "1 of 2 trainable weights gets only zeros, 1 frozen"),
         (model(A, NONE, ZERO, NAN), "1 of 4 weights gets no gradient, 1 only zeros, 1 NaN or Inf"),
         (model(A, B, findings=(WARNING,)), "all 2 weights receive a gradient, 1 warning"),
+        (model(A, LOOSE, findings=(UNTRACKED,)), "the only trainable weight receives a gradient, 1 untracked"),
+        (model(FROZEN, LOOSE, findings=(UNTRACKED,)), "no weight is trained, 1 frozen, 1 untracked"),
         (model(A, UNSURE), "1 of 2 weights gets an unknown verdict"),
         (
             model(UNSURE, FROZEN, mode=Mode.STATIC),

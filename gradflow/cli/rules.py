@@ -1,0 +1,43 @@
+"""``gradflow explain`` and ``gradflow rules``: what the codes of a report mean."""
+
+from __future__ import annotations
+
+import click
+
+from gradflow.catalogue import CATALOGUE, look_up
+from gradflow.cli.inspect import COLOR, FORMAT, refuse_out, with_options
+from gradflow.cli.stream import CommandError, Target
+from gradflow.errors import UsageError
+
+
+@click.command(short_help="Tell what a code of a report means.")
+@click.argument("code")
+@with_options(FORMAT, COLOR)
+def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
+    """Tell what CODE means: why it happens, an example, how to fix it, and when it is right.
+
+    CODE is a code of a report or the word that stands for it: GF202, non_differentiable. gradflow rules lists them.
+    """
+    try:
+        item = look_up(code)
+    except UsageError as error:
+        raise CommandError(f"{error.message}: {error.hint}") from error
+    refuse_out(out)
+    # Imported where it is needed: help and a typing error do without.
+    from gradflow.report.rules import render_explained, render_json
+
+    target = Target(out, no_color)
+    text = render_explained(item, width=target.width, color=target.color)
+    target.write(render_json([item]) if format == "json" else text)
+
+
+@click.command()
+@with_options(FORMAT, COLOR)
+def rules(format: str, out: str | None, no_color: bool) -> None:
+    """List every code that a report can hold."""
+    refuse_out(out)
+    from gradflow.report.rules import render_json, render_table
+
+    target, items = Target(out, no_color), list(CATALOGUE.values())
+    text = render_table(items, width=target.width, color=target.color)
+    target.write(render_json(items) if format == "json" else text)

@@ -1,0 +1,57 @@
+"""``gradflow why``: follow one variable of a model to the output, and say what would bring its gradient back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from gradflow.cli.ending import orderly_end
+from gradflow.cli.inspect import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
+from gradflow.cli.stream import Stderr, Target
+from gradflow.worker.parent import Outcome, inspect_path
+
+
+@click.command(short_help="Show what keeps the gradient from one variable.")
+@click.argument("model")
+@click.argument("variable")
+@with_options(FORMAT, ANALYSIS, COLOR, TALK)
+@click.pass_context
+def why(context: click.Context, /, model: str, variable: str, **given: Any) -> None:
+    """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the smallest repair.
+
+    VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit code 0 whatever
+    is found; 2 when there is no such variable, or the model could not be checked.
+    """
+    options = replace(analysis_options(given), why=variable)
+    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    with orderly_end(), stderr.progress(model) as stage:
+        outcome = inspect_path(model, options, stage)
+    stderr.remark(outcome.remark)
+    target = Target(given["out"], given["no_color"])
+    target.write(_text(outcome, given["format"], target, show_all=given["show_all"]))
+    failed = outcome.route is None
+    if target.out is not None or given["format"] != "text":
+        from gradflow.report.why import headline
+
+        stderr.answer(headline(outcome.model, outcome.route), failed=failed)
+    context.exit(2 if failed else 0)
+
+
+def _text(outcome: Outcome, format: str, target: Target, *, show_all: bool) -> str:
+    # Imported where they are needed, as for the report.
+    if format == "json":
+        from gradflow.report import why_json
+
+        return why_json.render(outcome.tool, outcome.model, outcome.route)
+    from gradflow.report import why as people
+
+    return people.render(
+        outcome.model,
+        outcome.route,
+        width=target.width,
+        color=target.color,
+        show_all=show_all,
+        encoding=target.encoding,
+    )

@@ -1,0 +1,99 @@
+"""What is doubtful about a model's freeze flags, and what no layer tracks, in; findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gradflow.catalogue import entry
+from gradflow.diagnose.evidence import Evidence
+from gradflow.files.doubts import Doubt, FreezeDoubt
+from gradflow.findings import Cause, Finding, Role, Severity
+
+_SHOWN = 3
+"""Layers that a message names."""
+_UNTRACKED = "{who} {are} used by the graph, but tracked by no layer of the model: no optimizer will ever see {them}"
+_WHICH = "set layer.trainable after loading and save again: the file does not say which of the two is meant"
+_DOUBTS = {
+    Doubt.NOT_RECORDED: (
+        Severity.NOTE,
+        "the file records no freeze flags, so that every weight is shown as trainable",
+        "save the Keras model with model.save('model.keras'), which keeps the flags, or with model.export(), which "
+        "keeps lists of the trainable and the other variables",
+    ),
+    Doubt.RECORD_DIFFERS: (
+        Severity.WARNING,
+        "{who} {are} frozen by the file's lists, but {their} own {record} trainable=True: TFSMLayer will unfreeze "
+        "{them}",
+        "fine-tune from a file of model.save('model.keras'), which keeps the flags; or freeze again after loading: "
+        "variable.trainable = False",
+    ),
+    Doubt.LAYER_KNOWS: (
+        Severity.NOTE,
+        "{who} {are} frozen by the layers in the file, but {their} own {record} trainable=True: Keras 2 loads {them} "
+        "frozen, TFSMLayer does not",
+        "load it with tf_keras, or freeze again after loading with TFSMLayer: variable.trainable = False",
+    ),
+    Doubt.LAYER_FROZEN: (
+        Severity.WARNING,
+        "{who} {are} in the file's list of trainable variables, but {their} layer is recorded as frozen",
+        _WHICH,
+    ),
+    Doubt.LAYER_TRAINABLE: (
+        Severity.WARNING,
+        "{who} {are} left out of the file's list of trainable variables, but {their} layer is recorded as trainable",
+        _WHICH,
+    ),
+    Doubt.FORGOTTEN: (
+        Severity.WARNING,
+        "{who} {are} in a layer recorded as frozen, but Keras loads {them} as trainable",
+        "freeze the layer again after loading, before compile(): layer.trainable = False",
+    ),
+    Doubt.RELOADED: (
+        Severity.WARNING,
+        "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, but trainable here",
+        "freeze again: variable.trainable = False, or layer.trainable = False for the whole layer",
+    ),
+    Doubt.FROZEN_PARENT: (
+        Severity.NOTE,
+        "{inside}: trainable under a frozen parent '{layer}'",
+        "nothing, if it is meant; else set trainable on the parent last, since that reaches all layers inside",
+    ),
+}
+
+
+def flag_findings(evidence: Evidence) -> Iterator[Finding]:
+    """GF103 for what no layer tracks, GF102 for every doubt about freeze flags."""
+    untracked = tuple(stored.name for stored in evidence.variables if stored.untracked)
+    if untracked:
+        # As bad as a cut: a weight that calls itself trainable stays at its initial value, and nothing else says so.
+        yield _finding("GF103", Severity.ERROR, _said(_UNTRACKED, untracked), entry("GF103").fix, untracked, None)
+    weights = {stored.name for stored in evidence.variables if stored.role is Role.WEIGHT}
+    for doubt in evidence.doubts:
+        names = tuple(name for name in doubt.variables if name in weights)
+        if names or not doubt.variables:
+            severity, words, hint = _DOUBTS[doubt.kind]
+            yield _finding("GF102", severity, _said(words, names, doubt), hint, names, doubt.layer)
+
+
+def _finding(
+    code: str, severity: Severity, message: str, hint: str, names: tuple[str, ...], layer: str | None
+) -> Finding:
+    return Finding(code, severity, message, hint, names, Cause(code, entry(code).kind, None, None, layer, None, None))
+
+
+def _said(words: str, names: Sequence[str], doubt: FreezeDoubt | None = None) -> str:
+    one = len(names) == 1
+    return words.format(
+        who=names[0] if one else f"{len(names):,} weights",
+        are="is" if one else "are",
+        them="it" if one else "them",
+        their="its" if one else "their",
+        record="record says" if one else "records say",
+        layer=doubt.layer if doubt else None,
+        inside=_listed(doubt.inside) if doubt else None,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,152 @@
+"""Evidence and a variable in, its Route out: every cut on its way, what each holds back, the smallest repair."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from gradflow.catalogue import entry
+from gradflow.diagnose.causes import cause_of, is_visible, seen_cause
+from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.findings import worded
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
+from gradflow.flow.attribute import Attribution
+from gradflow.flow.graph import FlowGraph, Mark
+from gradflow.flow.way import Stop, behind, restored, way
+
+_IN_ORDER = (Verdict.FLOWS, Verdict.UNKNOWN)
+
+
+def route(
+    evidence: Evidence, variables: Sequence[Variable], findings: Sequence[Finding], name: str, outputs: Sequence[Output]
+) -> Route:
+    """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of the model."""
+    variable = next(variable for variable in variables if variable.name == name)
+    found = evidence.attributions.get(name)
+    if evidence.graph is None or found is None or variable.role is not Role.WEIGHT:
+        changes = (*_changes(evidence, variables, variable, {}), *_remarks(variable, findings))
+        return Route(name, (), None, changes, ())
+    graph = evidence.graph
+    stops = way(graph, found)
+    if _cuts(stops) != found.cuts_to_restore:  # attributed as if ops of unknown types passed gradient
+        graph = graph.as_if_unknown_flowed()
+        stops = way(graph, found)
+    cuts = {stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None}
+    held = {
+        cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name) for stop in stops if stop.cut is not None
+    }
+    steps = _steps(evidence, graph, stops, cuts, variable)
+    also = _starved(variables, restored(graph, stops), name) if cuts else ()
+    changes = (*_changes(evidence, variables, variable, held), *_remarks(variable, findings))
+    return Route(name, steps, _output(graph, found, outputs), changes, also)
+
+
+def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable) -> Cause:
+    """The cut's cause, as the variable itself names it where the cut is one of the frontier."""
+    assert stop.cut is not None
+    name = graph.names[stop.node]
+    known = (cause for cause in variable.causes if cause.op == name)
+    return next(known, cause_of(evidence, graph, stop.cut, variable.verdict))
+
+
+def _steps(
+    evidence: Evidence, graph: FlowGraph, stops: Sequence[Stop], cuts: Mapping[int, Cause], variable: Variable
+) -> tuple[Step, ...]:
+    marks = dict(cuts)
+    if not cuts:  # the op that makes the zeros or the NaN, where it was found and stands on the way
+        by_op = {cause.op: cause for cause in variable.causes if cause.op is not None}
+        marks = {stop.node: by_op[graph.names[stop.node]] for stop in stops if graph.names[stop.node] in by_op}
+    fed_from = max((place + 1 for place, stop in enumerate(stops) if stop.node in marks), default=0)
+    returns = {stop.cut.reenters_at for stop in stops if stop.cut is not None}
+    return tuple(
+        Step(
+            op=graph.names[stop.node],
+            op_type=graph.ops[stop.node],
+            layer=evidence.layer_of(stop.node),
+            fed=stop.fed and place >= fed_from,
+            comes_back=stop.node in returns,
+            cause=marks.get(stop.node),
+        )
+        for place, stop in enumerate(stops)
+        if stop.node in marks or stop.node in returns or _is_shown(graph, stop.node)
+    )
+
+
+def _is_shown(graph: FlowGraph, node: int) -> bool:
+    return is_visible(graph, node) or bool(graph.marks[node] & Mark.CUSTOM)
+
+
+def _changes(
+    evidence: Evidence,
+    variables: Sequence[Variable],
+    variable: Variable,
+    held: Mapping[Cause, tuple[str, ...]],
+) -> tuple[Change, ...]:
+    if variable.role is not Role.WEIGHT:
+        return ()
+    untracked = {stored.name for stored in evidence.variables if stored.untracked}
+    changes = []
+    if not variable.trainable and variable.name not in untracked:
+        changes.append(_thaw([other for other in variables if other.name not in untracked], variable))
+    if variable.verdict in _IN_ORDER and not variable.causes:
+        return tuple(changes)
+    seen = {seen_cause(one): one for one in evidence.sightings.get(variable.name, ())}
+    # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut at all.
+    for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
+        others = (other.name for other in variables if cause.op is not None and cause in other.causes)
+        names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
+        _, reason, fix = worded(evidence, cause, seen.get(cause))
+        changes.append(Change(cause, reason, fix, names))
+    return tuple(changes)
+
+
+def _remarks(variable: Variable, findings: Iterable[Finding]) -> Iterable[Change]:
+    """What is found about the variable that is no cause of its verdict, such as its size."""
+    causes = {"GF101", *(cause.code for cause in variable.causes)}
+    for finding in findings:
+        if variable.name in finding.variables and finding.code not in causes and finding.cause is not None:
+            yield Change(finding.cause, finding.message, finding.hint, ())
+
+
+def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
+    layer = variable.frozen_by
+    same = tuple(
+        other.name
+        for other in variables
+        if other.role is Role.WEIGHT and not other.trainable and other.frozen_by == layer and other is not variable
+    )
+    cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
+    if layer is None:
+        fix = "set trainable = True on the layer that was frozen, before compile(), and save again"
+        return Change(cause, "the file's list of trainable variables leaves it out", fix, same)
+    fix = f"set {layer}.trainable = True before compile(), and save again"
+    return Change(cause, f"frozen by {layer}.trainable=False", fix, same)
+
+
+def _starved(variables: Iterable[Variable], names: Collection[str], but: str) -> tuple[str, ...]:
+    """Those of ``names`` that are weights without a useful gradient, in the order of the file."""
+    return tuple(
+        variable.name
+        for variable in variables
+        if variable.name in names
+        and variable.name != but
+        and variable.role is Role.WEIGHT
+        and variable.verdict not in _IN_ORDER
+    )
+
+
+def _cuts(stops: Iterable[Stop]) -> int:
+    return sum(stop.cut is not None for stop in stops)
+
+
+def _output(graph: FlowGraph, found: Attribution, outputs: Sequence[Output]) -> str | None:
+    if len(outputs) == 1:
+        return outputs[0].name
+    if found.cuts_to_restore is None:
+        return None
+    end = found.path[-1]
+    for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
+        names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
+        if end in nodes and len(names) == len(nodes):  # two outputs that are one tensor have one node
+            return names[list(nodes).index(end)]
+    return None

@@ -1,0 +1,83 @@
+"""Measured gradients in, the weights out whose gradient is far below or above the model's own median."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from gradflow.catalogue import entry
+from gradflow.diagnose.causes import simple
+from gradflow.diagnose.evidence import Evidence, Measurement
+from gradflow.findings import Finding, Role, Severity, Verdict
+
+VANISHING, EXPLODING = 1e-6, 1e6
+"""Times the model's median."""
+_ORDINARY = 1e3
+"""The outputs are projected onto normal numbers: a gradient up to this size explodes nothing, however small the others
+are (ConvNeXt starts with branches scaled by 1e-6)."""
+_NOISE = 8.0
+"""Rounding noise of a sum whose terms cancel, in units of epsilon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A weight whose gradient stands apart."""
+
+    name: str
+    ratio: float
+    """Its size beside the model's median."""
+
+
+def outliers(measured: Mapping[str, Measurement], names: Sequence[str], epsilon: float) -> tuple[Outlier, ...]:
+    """Return those of ``names`` whose gradient is out of proportion.
+
+    A gradient's size is its largest entry, so that large weights and looked-up embeddings compare with small ones.
+    ``epsilon`` is that of the coarsest data type computed in: what is within its noise may be a mathematical zero, and
+    is returned too.
+    """
+    sizes = {
+        name: gradient.max_abs
+        for name in names
+        if (one := measured.get(name)) is not None
+        and (gradient := one.gradient) is not None
+        and gradient.max_abs
+        and one.verdict is Verdict.FLOWS
+    }
+    if len(sizes) < 2:
+        return ()
+    middle = median(sizes.values())
+    low = max(VANISHING, _NOISE * epsilon)
+    high = max(EXPLODING * middle, _ORDINARY)
+    return tuple(Outlier(name, size / middle) for name, size in sizes.items() if size < low * middle or size > high)
+
+
+def scale_findings(evidence: Evidence) -> Iterable[Finding]:
+    """Report vanishing and exploding gradients; mathematical zeros are named as such, and are notes."""
+    if evidence.measurements is None:
+        return
+    names = [item.name for item in evidence.variables if item.role is Role.WEIGHT and item.trainable]
+    found = outliers(evidence.measurements, names, evidence.epsilon)
+    removed: dict[str, list[str]] = {}
+    for one in found:
+        if one.name in evidence.cancelled:
+            removed.setdefault(evidence.cancelled[one.name], []).append(one.name)
+    for what, biases in removed.items():
+        text = f"gradient is mathematically zero, only rounding noise arrives: {what} takes out any shift"
+        hint = f"harmless; where a bias is of no use before {what}, leave it out (use_bias=False)"
+        yield Finding("GF305", Severity.NOTE, text, hint, tuple(biases), simple("GF305"))
+    rest = [one for one in found if one.name not in evidence.cancelled]
+    for code, group in (
+        ("GF305", [one for one in rest if one.ratio < VANISHING]),
+        ("GF306", [one for one in rest if one.ratio > 1]),
+    ):
+        if group:
+            text = f"gradient is {_magnitude(group)} times the model's median"
+            yield Finding(code, Severity.WARNING, text, entry(code).fix, tuple(one.name for one in group), simple(code))
+
+
+def _magnitude(group: Sequence[Outlier]) -> str:
+    """The order of magnitude of the mildest: the digits beyond it differ from machine to machine."""
+    mildest = min((one.ratio for one in group), key=lambda ratio: abs(math.log10(ratio)))
+    return f"1e{round(math.log10(mildest))}"

@@ -1,0 +1,53 @@
+"""What makes the freeze flags of a model doubtful, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Doubt(Enum):
+    """One way in which a file loses a freeze flag or contradicts itself."""
+
+    NOT_RECORDED = "not recorded"
+    """Nothing in the file says what was frozen."""
+    RECORD_DIFFERS = "record differs"
+    """Frozen by the file's lists, trainable by the variable's own record, and no layer is there to know better."""
+    LAYER_KNOWS = "layer knows"
+    """As ``RECORD_DIFFERS``, but the layers in the file have their flags: Keras 2 restores them, others do not."""
+    LAYER_FROZEN = "layer frozen"
+    """The file's list calls the weight trainable, every way to it leads through a layer recorded as frozen."""
+    LAYER_TRAINABLE = "layer trainable"
+    """The file's list leaves the weight out, no layer above it is recorded as frozen."""
+    FORGOTTEN = "forgotten"
+    """The layer is recorded as frozen, and Keras brings the weight back trainable."""
+    RELOADED = "reloaded"
+    """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in the model."""
+    FROZEN_PARENT = "frozen parent"
+    """The layer trains although a layer around it has ``trainable=False``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeDoubt:
+    """One doubt and the weights that it is about."""
+
+    kind: Doubt
+    variables: tuple[str, ...]
+    """Names of the weights; empty where it is about the file as a whole."""
+    layer: str | None = None
+    """The layer whose flag is in question: of ``FROZEN_PARENT`` the frozen one."""
+    inside: tuple[str, ...] = ()
+    """Of ``FROZEN_PARENT``: the layers directly inside the frozen one that train."""
+
+
+def frozen_parents(found: dict[str, tuple[str, str]]) -> tuple[FreezeDoubt, ...]:
+    """Group by the frozen layer: ``found`` holds, by variable, the frozen layer and the one inside it that trains."""
+    return tuple(
+        FreezeDoubt(
+            Doubt.FROZEN_PARENT,
+            tuple(name for name, (above, _) in found.items() if above == parent),
+            parent,
+            tuple(dict.fromkeys(inner for above, inner in found.values() if above == parent)),
+        )
+        for parent in dict.fromkeys(above for above, _ in found.values())
+    )

@@ -1,0 +1,51 @@
+"""What ``gradflow why`` tells of one variable: its way to the output and what would bring the gradient back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradflow.findings.types import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One op on the way of the data from the variable to the output."""
+
+    op: str
+    op_type: str
+    layer: str | None
+    fed: bool
+    """Gradient comes up to it from the output."""
+    comes_back: bool
+    """The data comes back as floating point here."""
+    cause: Cause | None
+    """What cuts the gradient here, or spoils it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One of the changes that together bring the gradient back."""
+
+    cause: Cause
+    """The cut or other reason that it does away with."""
+    reason: str
+    """What the cause does, in one line."""
+    fix: str
+    behind: tuple[str, ...]
+    """The other weights that the cause holds back: frozen with it, or behind it and without a useful gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One variable, its way, and the smallest repair."""
+
+    variable: str
+    """Its full name."""
+    steps: tuple[Step, ...]
+    """From the variable to the output along the fewest cuts; empty where there is no way, or no graph."""
+    output: str | None
+    """The output where the way ends, where it is known."""
+    changes: tuple[Change, ...]
+    """The smallest set of changes that lets it train, from the variable to the output; empty where nothing is wrong."""
+    also_restored: tuple[str, ...]
+    """The other weights to which the same changes bring a gradient."""

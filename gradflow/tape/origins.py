@@ -1,0 +1,167 @@
+"""A live FuncGraph in, the stack and the Keras layer of each of its ops out.
+
+Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.16.1 and 2.21.0.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
+
+from gradflow.files.frames import Frame
+from gradflow.flow.origins import Origins
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_TRACED_FROM = str(_PACKAGE / "tape" / "trace.py")
+_LIBRARIES = (
+    str(_PACKAGE),
+    *(str(Path(module.__file__).resolve().parent) for module in (tf, keras)),
+    sysconfig.get_paths()["stdlib"],
+)
+_CALLS = {
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
+    **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
+    **dict.fromkeys(("Case", "StatelessCase"), ("branches",)),
+    **dict.fromkeys(("While", "StatelessWhile"), ("cond", "body")),
+}
+"""Attributes that name the functions an op calls."""
+
+Notes = dict[Any, dict[str, str]]
+"""For each graph, the layer of each op by its name."""
+
+
+def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
+    """Describe where the ops of ``graph``, defined by ``graph_def``, and of all functions that it calls come from."""
+
+    @cache
+    def graphs() -> dict[str, Any]:
+        return reached(graph)
+
+    @cache
+    def callers() -> dict[str, dict[str, str | None]]:
+        return _callers(graph_def, graphs(), notes)
+
+    def frames(function: str, name: str) -> Sequence[Frame] | None:
+        op = _operation(graphs().get(function), name)
+        return None if op is None else _inner_frames(op)
+
+    def layer(function: str, name: str) -> str | None:
+        inner = graphs().get(function)
+        if inner in notes:
+            return notes[inner].get(name)
+        return None if _operation(inner, name) is None else _layer_of_call(function, callers())
+
+    return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in _LIBRARIES))
+
+
+@contextmanager
+def noted_layers(model: Any) -> Iterator[Notes]:
+    """Note, for each op that is created meanwhile, in the call of which layer or keras.ops operation it is.
+
+    Names of scopes do not tell: an operation of a functional model opens none, and layers can have equal names.
+    """
+    notes: Notes = defaultdict(dict)
+    inside: list[tuple[Any, str]] = [(model, "")]
+    operations = {id(one) for owner in model._flatten_layers() for one in getattr(owner, "operations", ())}
+    create, calls = FuncGraph._create_op_internal, (keras.Operation.__call__, keras.layers.Layer.__call__)
+
+    def creating(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        op = create(graph, *args, **kwargs)
+        notes[graph][op.name] = inside[-1][1]
+        return op
+
+    def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+        def calling(self: Any, *args: Any, **kwargs: Any) -> Any:
+            is_place = isinstance(self, keras.layers.Layer) or id(self) in operations
+            if self is inside[-1][0] or not is_place:
+                return call(self, *args, **kwargs)
+            inside.append((self, _path(self, *inside[-1])))
+            try:
+                return call(self, *args, **kwargs)
+            finally:
+                inside.pop()
+
+        return calling
+
+    FuncGraph._create_op_internal = creating
+    keras.Operation.__call__, keras.layers.Layer.__call__ = map(wrapped, calls)
+    try:
+        yield notes
+    finally:
+        FuncGraph._create_op_internal = create
+        keras.Operation.__call__, keras.layers.Layer.__call__ = calls
+
+
+def reached(graph: Any) -> dict[str, Any]:
+    """The graph of each function that ``graph`` reaches, by the function's name; its own is ``""``."""
+    found = {"": graph}
+    stack = [graph]
+    while stack:
+        for name, function in stack.pop()._functions.items():
+            inner = getattr(function, "graph", None)
+            if name not in found and inner is not None:
+                found[name] = inner
+                stack.append(inner)
+    return found
+
+
+def _path(layer: Any, parent: Any, parent_path: str) -> str:
+    """As the paths of variables have it: the layers of a functional model stand there without the model's name."""
+    path = str(getattr(layer, "path", None) or layer.name)
+    if "/" in path or not isinstance(layer, keras.layers.Layer) or layer.variables or _is_functional(parent):
+        return path
+    return f"{parent_path or parent.name}/{layer.name}"
+
+
+def _is_functional(model: Any) -> bool:
+    return hasattr(model, "operations")
+
+
+def _callers(graph_def: Any, graphs: Mapping[str, Any], notes: Notes) -> dict[str, dict[str, str | None]]:
+    """For each called function, those that call it, and the layer of the call where it was noted.
+
+    Read from the definitions: TensorFlow rewrites calls in live graphs once it has differentiated them.
+    """
+    found: dict[str, dict[str, str | None]] = {}
+    bodies = [("", graph_def.node), *((f.signature.name, f.node_def) for f in graph_def.library.function)]
+    for name, nodes in bodies:
+        noted = notes.get(graphs.get(name), {})
+        for node in nodes:
+            for attr in _CALLS.get(node.op, ()):
+                for called in (node.attr[attr].func, *node.attr[attr].list.func):
+                    found.setdefault(called.name, {})[name] = noted.get(node.name)
+    return found
+
+
+def _layer_of_call(function: str, callers: Mapping[str, Mapping[str, str | None]]) -> str | None:
+    """The layer that reaches a function which was traced or loaded before, so that none of its ops was noted."""
+    queue = [function]
+    for called in queue:
+        for caller, layer in callers.get(called, {}).items():
+            if layer is not None:
+                return layer
+            queue += [caller] if caller not in queue else []
+    return None
+
+
+def _operation(graph: Any | None, name: str) -> Any | None:
+    try:
+        return None if graph is None else graph.get_operation_by_name(name)
+    except (KeyError, ValueError):
+        return None
+
+
+def _inner_frames(op: Any) -> list[Frame]:
+    """The stack inside our own call: what lies outside is the script that called gradflow."""
+    frames = [(frame.filename, frame.lineno) for frame in op.traceback or ()]
+    ours = [place for place, (file, _) in enumerate(frames) if file == _TRACED_FROM]
+    return frames[ours[-1] + 1 :] if ours else frames

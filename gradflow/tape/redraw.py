@@ -1,0 +1,68 @@
+"""A subject in, the zero gradients out that another step shows alive: weights that start at zero, underflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Verdict
+from gradflow.options import Options
+from gradflow.tape.step import step
+from gradflow.tape.subject import SINGLE, Subject
+
+LOSS_SCALE = 2.0**15
+"""What Keras's LossScaleOptimizer starts with."""
+_SCALE = 0.1
+
+
+def awakened(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not once weights that start at zero have moved.
+
+    A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a zero-initialized
+    head, a gate): what it multiplied with zero comes alive then. Nothing else is drawn again: what is dead stays dead.
+    """
+    sleeping = [
+        item.variable
+        for item in subject.watched
+        if item.stored.trainable
+        and item.variable is not None
+        and measured[item.stored.name].verdict is Verdict.FLOWS
+        and not np.any(item.variable.numpy())
+    ]
+    if not sleeping:
+        return frozenset()
+    with _drawn_again(sleeping, options.seed):
+        _, _, _, again = step(subject, options)
+    return _alive(measured, again)
+
+
+def underflowing(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small for its type."""
+    if subject.epsilon <= SINGLE:
+        return frozenset()
+    _, _, _, again = step(subject, options, LOSS_SCALE)
+    return _alive(measured, again)
+
+
+def _alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
+    return frozenset(
+        name for name, one in before.items() if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+    )
+
+
+@contextmanager
+def _drawn_again(variables: Sequence[Any], seed: int) -> Iterator[None]:
+    draw = np.random.default_rng(seed)
+    before = [variable.read_value() for variable in variables]
+    try:
+        for variable in variables:
+            variable.assign(tf.cast(_SCALE * draw.standard_normal(variable.shape.as_list()), variable.dtype))
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)

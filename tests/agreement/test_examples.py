@@ -1,0 +1,55 @@
+"""The example that ``gradflow explain`` shows for a code brings that code about, and no other but as a note.
+
+After a change that is meant, write the golden reports anew: ``GRADFLOW_UPDATE_GOLDEN=1 pytest tests/agreement``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradflow
+from gradflow.catalogue import CATALOGUE, RESERVED, CodeEntry
+from gradflow.findings import Severity
+from gradflow.report.text import render
+
+pytestmark = pytest.mark.tensorflow
+
+GOLDEN = Path(__file__).parent / "golden"
+SHOWN = [item for item in CATALOGUE.values() if item.example and item.code not in RESERVED]
+ORIGIN = ("  model in memory", "  SavedModel by ")
+"""What tells the version of TensorFlow or Keras."""
+OF_THE_GOLDEN = keras.__version__.startswith("3.15.") and tf.__version__.startswith("2.21.")
+"""Other versions name some of the ops differently: there only the code is compared."""
+
+
+@pytest.mark.parametrize("item", SHOWN, ids=lambda item: item.code)
+def test_the_example_shows_its_code(item: CodeEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keras.backend.clear_session()
+    names = {"keras": keras, "tf": tf, "np": np}
+    exec(compile(item.example, item.code, "exec"), names)
+    report = gradflow.inspect("saved" if Path("saved").exists() else names["model"])
+    [model] = report.models
+
+    assert model.error is None
+    notes = {finding.code for finding in model.findings if finding.severity is Severity.NOTE}
+    assert {finding.code for finding in model.findings} - notes <= {item.code}
+    assert item.code in {finding.code for finding in model.findings}
+
+    lines = [line for line in render(report, width=100).splitlines() if not line.startswith(ORIGIN)]
+    text = "\n".join([*lines, ""])
+    golden = GOLDEN / f"{item.code}.txt"
+    if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8", newline="\n")
+    if OF_THE_GOLDEN:
+        assert text == golden.read_text(encoding="utf-8")
+
+
+def test_every_golden_report_has_its_example() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {f"{item.code}.txt" for item in SHOWN}

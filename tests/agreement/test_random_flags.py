@@ -1,0 +1,103 @@
+"""Random models with random flags: what is said about their freezing is what Keras does with them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradflow.files.doubts import Doubt
+from gradflow.files.keras_files import read_keras
+from gradflow.files.recognise import recognise
+from gradflow.options import Options
+from gradflow.worker.read import read
+
+pytestmark = pytest.mark.tensorflow
+
+MODELS = 12
+
+
+@pytest.mark.parametrize("seed", range(MODELS))
+def test_flags_that_a_keras_file_loses_are_those_that_keras_does_not_restore(seed: int, tmp_path: Path) -> None:
+    import keras
+
+    path = tmp_path / "m.keras"
+    model = random_model(seed)
+    model.save(path)
+    loaded = keras.models.load_model(path, compile=False)
+    before, after = ({id(variable) for variable in one.trainable_variables} for one in (model, loaded))
+    pairs = list(zip(model.variables, loaded.variables, strict=True))
+    lost = {new.path for old, new in pairs if id(new) in after and id(old) not in before}
+    contents = read_keras(recognise(str(path)))
+    said = {name for doubt in contents.doubts if doubt.kind is Doubt.FORGOTTEN for name in doubt.variables}
+    assert said == lost
+    assert {one.name for one in contents.variables if one.trainable} == {one.path for one in loaded.trainable_variables}
+
+
+@pytest.mark.parametrize("seed", range(MODELS))
+def test_what_an_export_unfreezes_is_what_was_frozen(seed: int, tmp_path: Path) -> None:
+    model = random_model(seed)
+    model.export(tmp_path, verbose=False)
+    report = read(str(tmp_path), Options(static=True)).report
+    weights = {id(variable) for layer in model._flatten_layers() for variable in layer._trainable_variables}
+    trained = {id(variable) for variable in model.trainable_variables}
+    frozen = {variable.path for variable in model.variables if id(variable) in weights - trained}
+    assert {code for finding in report.findings if (code := finding.code) != "GF101"} == (
+        {"GF102"} if frozen else set()
+    )
+    assert {name for finding in report.findings if finding.code == "GF102" for name in finding.variables} == frozen
+
+
+def random_model(seed: int) -> Any:
+    """Layers in submodels in submodels, with flags set here and there, one after the other."""
+    import keras
+
+    keras.backend.clear_session()
+    draw = random.Random(seed)
+    model = _model(draw, "m", 0)
+    for _ in range(draw.randint(1, 4)):
+        draw.choice(list(_configured(model))).trainable = draw.random() < 0.35
+    return model
+
+
+def _model(draw: random.Random, name: str, depth: int) -> Any:
+    import keras
+
+    inner = [
+        _model(draw, f"{name}_{place}", depth + 1)
+        if depth < 2 and draw.random() < 0.35
+        else _layer(draw, f"{name}{place}")
+        for place in range(draw.randint(1, 3))
+    ]
+    inputs = keras.Input((5, 6))
+    if draw.random() < 0.4 and not any(isinstance(layer, keras.layers.MultiHeadAttention) for layer in inner):
+        return keras.Sequential([inputs, *inner], name=name)
+    outputs = inputs
+    for layer in inner:
+        several = isinstance(layer, keras.layers.MultiHeadAttention)
+        outputs = layer(outputs, outputs) if several else layer(outputs)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _layer(draw: random.Random, name: str) -> Any:
+    from keras import layers
+
+    makers = [
+        lambda: layers.Dense(6, name=f"dense_{name}"),
+        lambda: layers.BatchNormalization(name=f"norm_{name}"),
+        lambda: layers.LSTM(6, return_sequences=True, name=f"lstm_{name}"),
+        lambda: layers.Bidirectional(layers.GRU(3, return_sequences=True), name=f"both_{name}"),
+        lambda: layers.TimeDistributed(layers.Dense(6), name=f"each_{name}"),
+        lambda: layers.MultiHeadAttention(2, 3, name=f"mha_{name}"),
+        lambda: layers.Dropout(0.3, name=f"drop_{name}"),
+    ]
+    return draw.choice(makers)()
+
+
+def _configured(layer: Any) -> Any:
+    """The layers that the file describes: not those that a layer makes in code."""
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _configured(inner)

@@ -1,0 +1,155 @@
+"""``--import MODULE``: layers and functions of the user's own, and ops of a library that is not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.errors import UsageError
+from gradflow.files.proto import message
+from tests.cli.command import CUT, SAMPLES, inspect, static
+
+LAYERS = '''
+import keras
+from keras.layers import Dense
+
+print("hello from the module")
+
+
+class Distance(keras.layers.Layer):
+    """Not registered with Keras."""
+
+    def call(self, x):
+        return keras.ops.stop_gradient(x)  # here
+
+
+@keras.saving.register_keras_serializable("mine")
+class Registered(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+
+def softsquare(x):
+    return x * x
+
+
+def relu(x):
+    raise RuntimeError("a helper that Keras must not take for its own activation")
+'''
+
+
+@pytest.fixture(params=["model.keras", "model.h5"])
+def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a model in the working directory, which holds the module of its layers too."""
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    Path("layers").mkdir()
+    Path("layers", "__init__.py").touch()
+    Path("layers", "own.py").write_text(LAYERS, encoding="utf-8")
+    scope: dict[str, Any] = {"__name__": "layers.own"}
+    before = dict(keras.saving.get_custom_objects())
+    exec(LAYERS, scope)
+    x = keras.Input((4,), name="x")
+    hidden = scope["Distance"](name="distance")(keras.layers.Dense(4, name="behind", activation="relu")(x))
+    hidden = scope["Registered"](name="registered")(hidden)
+    keras.Model(x, keras.layers.Dense(2, activation=scope["softsquare"], name="head")(hidden)).save(request.param)
+    keras.saving.get_custom_objects().clear()
+    keras.saving.get_custom_objects().update(before)
+    return str(request.param)
+
+
+@pytest.mark.tensorflow
+def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -> None:
+    refused = inspect("-q", model)
+    assert refused.code == 2
+    assert "--import MODULE" in refused.stdout + refused.stderr
+    done = inspect("-q", "--import", "layers.own", "--format", "json", model)
+    assert done.code == 0, done
+    report = json.loads(done.stdout)["models"][0]
+    causes = {variable["name"]: variable["causes"] for variable in report["variables"]}
+    line = 1 + next(number for number, text in enumerate(LAYERS.splitlines()) if "# here" in text)
+    assert [(cause["layer"], cause["source"]) for cause in causes["behind/kernel"]] == [("distance", f"own.py:{line}")]
+    assert causes["head/kernel"] == []
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("absent", "ModuleNotFoundError: No module named 'absent'"),
+        ("broken", "ModuleNotFoundError: No module named 'layers.absent'"),
+        ("script", "SystemExit: it ended with exit code 3"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_one_line(
+    module: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "layers").mkdir()
+    (tmp_path / "broken.py").write_text("import layers.absent\n", encoding="utf-8")
+    (tmp_path / "script.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    line = inspect("-q", "--import", module, str(SAMPLES / "argmax.keras")).failed_in_one_line()
+    assert f"--import {module}: cannot be imported: {told}" in line
+
+
+@pytest.mark.parametrize("name", ["layers.py", "my/layers", "my-layers", ""])
+def test_what_cannot_be_a_modules_name_is_refused_at_once(name: str) -> None:
+    assert f"--import {name!r}: not the name of a module" in inspect("--import", name, CUT).failed_in_one_line()
+    with pytest.raises(UsageError):
+        gradflow.inspect(CUT, imports=[name])
+
+
+def _with_unknown_ops(folder: Path) -> None:
+    """Save a model and rename two of its op types to such as no TensorFlow has."""
+    import tensorflow as tf
+
+    class Module(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name in ("alive", "behind", "stopped"):
+                setattr(self, name, tf.Variable(tf.ones([3]), name=name))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+        def serve(self, x):
+            return x * self.alive + tf.nn.softplus(self.behind) + tf.nn.softsign(tf.stop_gradient(self.stopped))
+
+    module = Module()
+    tf.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
+    path = folder / "saved_model.pb"
+    saved = message("SavedModel")()
+    saved.ParseFromString(path.read_bytes())
+    renamed = {"Softplus": "ProdEnvMatA", "Softsign": "TFText>Split"}
+    graph = saved.meta_graphs[0]
+    for op_def in graph.meta_info_def.stripped_op_list.op:
+        op_def.name = renamed.get(op_def.name, op_def.name)
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            node.op = renamed.get(node.op, node.op)
+    path.write_bytes(saved.SerializeToString())
+
+
+@pytest.mark.tensorflow
+def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> None:
+    _with_unknown_ops(tmp_path)
+    line = inspect("-q", str(tmp_path)).failed_in_one_line()
+    assert "it uses the op types ProdEnvMatA, TFText>Split, which TensorFlow" in line
+    assert "pass --import tensorflow_text" in line
+    done = static("-q", "--format", "json", str(tmp_path))
+    report = json.loads(done.stdout)["models"][0]
+    found = {variable["name"]: variable for variable in report["variables"]}
+    assert {name: variable["verdict"] for name, variable in found.items()} == {
+        "alive": "flows",
+        "behind": "unknown",
+        "stopped": "none",
+    }
+    assert [(cause["code"], cause["op_type"]) for cause in found["behind"]["causes"]] == [("GF203", "ProdEnvMatA")]
+    assert [(cause["code"], cause["op_type"]) for cause in found["stopped"]["causes"]] == [("GF201", "StopGradient")]
+    told = {finding["message"]: finding["severity"] for finding in report["findings"]}
+    assert [told[text] for text in told if "nothing is known about op type ProdEnvMatA" in text] == ["note"]
+    assert sorted(told.values()) == ["error", "note"]
+    assert "ProdEnvMatA" in static("-q", str(tmp_path)).stdout

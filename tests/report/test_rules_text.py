@@ -1,0 +1,71 @@
+"""The codes for people: a golden page for each, the table at 80 and 140 columns, and the JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from gradflow.catalogue import CATALOGUE, RESERVED
+from gradflow.diagnose import severity_of
+from gradflow.diagnose.findings import _DESCRIPTIONS
+from gradflow.report.rules import render_explained, render_json, render_table
+
+GOLDEN = Path(__file__).parent / "golden" / "rules"
+ALL = list(CATALOGUE.values())
+PAGES = {f"{code}.80.txt": render_explained(item, width=80) for code, item in CATALOGUE.items()}
+PAGES |= {f"table.{width}.txt": render_table(ALL, width=width) for width in (80, 140)}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_golden(name: str) -> None:
+    golden = GOLDEN / name
+    if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
+        golden.write_text(PAGES[name], encoding="utf-8", newline="\n")
+    assert PAGES[name] == golden.read_text(encoding="utf-8")
+
+
+def test_every_golden_file_has_its_page() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == set(PAGES)
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_a_page_holds_every_word_of_the_entry(code: str) -> None:
+    item = CATALOGUE[code]
+    for width in (80, 140):
+        text = render_explained(item, width=width)
+        assert max(map(len, text.splitlines())) <= width
+        plain = re.sub(r"\s+", " ", text)
+        for words in (item.code, item.kind, item.title, item.why, item.fix, item.right_when):
+            assert words in plain
+        assert all(f"    {line}\n" in text for line in item.example.splitlines() if line)
+    colored = render_explained(item, color=True)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render_explained(item)
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_table_has_a_row_for_each_code_and_fits(width: int) -> None:
+    lines = render_table(ALL, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    rows = {line.split()[0]: line.split()[1] for line in lines[1:] if line.startswith("GF")}
+    assert rows == {code: item.kind for code, item in CATALOGUE.items()}
+
+
+def test_json_holds_every_field_of_every_code() -> None:
+    found = json.loads(render_json(ALL))
+    assert found["schema"] == "gradflow-rules-1"
+    assert [rule["code"] for rule in found["rules"]] == list(CATALOGUE)
+    for rule in found["rules"]:
+        item = CATALOGUE[rule["code"]]
+        assert {name: rule[name] for name in item.__slots__} == {name: getattr(item, name) for name in item.__slots__}
+        assert rule["reported"] == (item.code not in RESERVED)
+        known = item.code not in RESERVED and not item.code.startswith("GF9")
+        assert rule["severity"] == (severity_of(item.code).value if known else None)
+
+
+def test_what_is_reserved_is_not_reported_and_what_is_not_is() -> None:
+    elsewhere = {"GF101", "GF102", "GF103", "GF305", "GF306", "GF901", "GF903"}
+    assert set(_DESCRIPTIONS) | elsewhere == set(CATALOGUE) - RESERVED

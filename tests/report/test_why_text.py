@@ -1,0 +1,122 @@
+"""The answer of ``gradflow why``: golden pages at 80 and 140 columns, and what holds for every answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from reports import TOOL, several
+from rich.cells import cell_len
+from routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
+
+from gradflow.findings import Route
+from gradflow.findings.wire import decode
+from gradflow.report import why_json
+from gradflow.report.why import headline, render
+
+GOLDEN = Path(__file__).parent / "golden" / "why"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_golden(name: str, width: int) -> None:
+    text = render(*ANSWERS[name](), width=width)
+    golden = GOLDEN / f"{name}.{width}.txt"
+    if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8", newline="\n")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_every_golden_file_has_its_answer() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {
+        f"{name}.{width}.txt" for name in ANSWERS for width in (80, 140)
+    }
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("mode", [{}, {"show_all": True}, {"encoding": "ascii"}])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_no_line_is_wider_than_asked(name: str, mode: dict[str, object], width: int) -> None:
+    lines = render(*ANSWERS[name](), width=width, **mode).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_color_adds_styles_and_nothing_else(name: str) -> None:
+    plain, colored = render(*ANSWERS[name]()), render(*ANSWERS[name](), color=True)
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_the_headline_is_the_first_line() -> None:
+    for build in ANSWERS.values():
+        assert render(*build(), width=400).splitlines()[0] == headline(*build())
+
+
+def test_gradient_comes_up_to_the_cut_nearest_to_the_output_and_no_further() -> None:
+    drawn = [line[5] for line in render(*two_cuts()).splitlines() if re.match(r"     [╎✂│⋮▼]  ", line)]
+    assert drawn == ["╎", "╎", "✂", "╎", "╎", "╎", "✂", "│", "│", "▼"]
+    drawn = [line[5] for line in render(*dead()).splitlines() if re.match(r"     [╎●│▼]  ", line)]
+    assert drawn == ["╎", "●", "│", "▼"]
+
+
+def test_each_cut_is_marked_with_its_reason_and_repaired_in_that_order() -> None:
+    text = render(*two_cuts(), width=140)
+    assert "✂  net/left/quantize  GF202 non_differentiable, Round, layer left, net.py:17\n" in text
+    assert "✂  net/target/StopGradient  GF201 stop_gradient, layer target, net.py:41\n" in text
+    assert "smallest repair: 2 changes\n  1. GF202: " in text
+    assert "\n  2. GF201: " in text
+    assert "the changes also bring the gradient back to 3 of them: the others are cut elsewhere too\n" in text
+
+
+def test_a_frozen_weight_is_told_both() -> None:
+    text = render(*frozen(), width=140)
+    assert "is frozen by backbone; unfrozen it would get no gradient, 1 cut on its way to output head\n" in text
+    assert "  1. GF101: frozen by backbone.trainable=False\n" in text
+    assert "  2. GF201: " in text
+
+
+def test_the_end_of_the_way_is_the_output_that_it_reaches() -> None:
+    assert "▼  output mixture\n" in render(*passage())
+
+
+def test_a_cut_on_another_way_needs_no_change() -> None:
+    text = render(*side_by_side(), width=140)
+    assert "smallest repair: 1 change\n  GF202: " in text
+    assert "also cut on another way to the output, by GF201 net/target/StopGradient; one open way is enough\n" in text
+
+
+def test_a_model_that_could_not_be_checked_is_one_line() -> None:
+    model = several().models[0]
+    assert render(model, None, width=40) == (
+        "broken.keras: could not be checked (GF901): layer 'MyAttention' is not known to Keras; "
+        "give its module with --import MODULE\n"
+    )
+
+
+def test_names_are_neither_markup_nor_escapes() -> None:
+    model, route = two_cuts()
+    name = "[bold]/:x:/a\x1b[31m"
+    variables = (replace(model.variables[0], name=name), *model.variables[1:])
+    strange = (replace(route.steps[0], op=name), *route.steps[1:])
+    text = render(replace(model, path=name, variables=variables), replace(route, variable=name, steps=strange))
+    assert text.replace("\n", "").isprintable()
+    assert text.startswith("[bold]/:x:/a\\x1b[31m: [bold]/:x:/a\\x1b[31m gets no gradient")
+    assert "     ╎  [bold]/:x:/a\\x1b[31m\n" in text
+
+
+def test_json_holds_the_variable_as_the_report_has_it_and_the_whole_route() -> None:
+    model, route = two_cuts()
+    answer = json.loads(why_json.render(TOOL, model, route))
+    assert list(answer) == ["schema", "tool", "model", "variable", "route"]
+    assert answer["schema"] == "gradflow-why-1"
+    assert answer["model"]["path"] == model.path
+    assert answer["variable"]["name"] == "left/dense_0/kernel"
+    assert decode(Route, answer["route"]) == route
+    failed = json.loads(why_json.render(TOOL, several().models[0], None))
+    assert (failed["variable"], failed["route"]) == (None, None)
+    assert failed["model"]["error"]["code"] == "GF901"
