@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -76,11 +77,11 @@ def _join(left: dict[int, Brought], right: dict[int, Brought]) -> dict[int, Brou
 
 def _attempt(op_def: Any, recipe: Recipe, draw: Draw) -> tuple[dict[int, Brought], str]:
     graph = tf.Graph()
-    with graph.as_default():
+    with graph.as_default(), graph.device("/cpu:0"):  # the gradients of the Nccl ops ask for a device
         arguments = [
             [source(draw) for source in one] if isinstance(one, list) else [one(draw)] for one in recipe.inputs
         ]
-        op = _build(graph, op_def, arguments, recipe)
+        op = build(graph, op_def, arguments, recipe.attrs)
         places = [index for index, tensors in enumerate(arguments) for _ in tensors]
         xs = [(index, x) for index, x in zip(places, op.inputs, strict=True) if x.dtype.as_datatype_enum in FLOATING]
         ys = [recipe.then(op.outputs)] if recipe.then else list(op.outputs)
@@ -90,23 +91,25 @@ def _attempt(op_def: Any, recipe: Recipe, draw: Draw) -> tuple[dict[int, Brought
         return _read(graph, op_def, [(index, gradient) for (index, _), gradient in zip(xs, gradients, strict=True)])
 
 
-def _build(graph: Any, op_def: Any, arguments: list[list[Any]], recipe: Recipe) -> Any:
+def build(graph: Any, op_def: Any, arguments: list[list[Any]], attrs: Mapping[str, Any]) -> Any:
     """Add one node, attr defaults filled in; the wrappers in ``tf.raw_ops`` lack the hidden ops."""
     graph_def = tf.compat.v1.GraphDef()
     graph_def.versions.producer = graph.graph_def_versions.producer
+    if op_def.HasField("deprecation"):
+        graph_def.versions.producer = op_def.deprecation.version - 1  # as the files are that still hold it
     node = graph_def.node.add(name="probed", op=op_def.name)
     feeds = [tensor for tensors in arguments for tensor in tensors]
     node.input.extend(f"feed{index}" for index in range(len(feeds)))
     kinds = {attr.name: attr.type for attr in op_def.attr}
     for arg, tensors in zip(op_def.input_arg, arguments, strict=True):
         if arg.type_attr:
-            _set(node.attr[arg.type_attr], "type", tensors[0].dtype)
+            _set(node.attr[arg.type_attr], "type", tensors[0].dtype.base_dtype)
         if arg.type_list_attr:
             _set(node.attr[arg.type_list_attr], "list(type)", [tensor.dtype for tensor in tensors])
         if arg.number_attr:
             _set(node.attr[arg.number_attr], "int", len(tensors))
-    for name, value in recipe.attrs.items():
-        _set(node.attr[name], kinds[name], value)
+    for name, value in attrs.items():
+        _set(node.attr[name], kinds[name], value() if callable(value) else value)
     feed_map = {f"feed{index}": tensor for index, tensor in enumerate(feeds)}
     return tf.import_graph_def(graph_def, input_map=feed_map, return_elements=["probed"], name="")[0]
 
@@ -125,7 +128,7 @@ def _set(attr: Any, kind: str, value: Any) -> None:
     elif kind == "type":
         attr.type = tf.dtypes.as_dtype(value).as_datatype_enum
     elif kind == "string":
-        attr.s = value.encode()
+        attr.s = value if isinstance(value, bytes) else value.encode()
     else:
         setattr(attr, {"int": "i", "float": "f", "bool": "b"}[kind], value)
 

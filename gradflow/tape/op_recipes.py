@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import composite_tensor_variant_pb2, struct_pb2
 
 Source = Callable[["Draw"], Any]
 """Makes one input tensor in the default graph."""
@@ -36,7 +37,7 @@ class Recipe:
     inputs: tuple[Source | list[Source], ...]
     """One per input argument, a list for an argument that stands for several tensors."""
     attrs: Mapping[str, Any]
-    """Attrs that have no default and that the inputs do not tell."""
+    """Attrs that have no default and that the inputs do not tell; a function is called in the op's graph."""
     then: Callable[[Any], Any] | None
     """Turns the op's outputs into a floating tensor, where they are variants."""
 
@@ -126,6 +127,53 @@ def _variable(*shape: int) -> Source:
         return handle
 
     return make
+
+
+def _reference(*shape: int) -> Source:
+    """A variable of TensorFlow 1, whose reference ops take nothing else."""
+
+    def make(draw: Draw) -> Any:
+        variable = tf.raw_ops.VariableV2(shape=shape, dtype=tf.float32)
+        assign = tf.raw_ops.Assign(ref=variable, value=tf.constant(draw.values(shape), tf.float32))
+        tf.compat.v1.add_to_collection("init", assign)
+        return variable
+
+    return make
+
+
+def _merged(outputs: Any) -> Any:
+    return tf.raw_ops.RefMerge(inputs=list(outputs))[0]
+
+
+def _python_function() -> bytes:
+    """The token under which TensorFlow knows a Python function of this process."""
+    token: bytes = tf.py_function(tf.tanh, [tf.zeros([2, 3])], tf.float32).op.get_attr("token")
+    return token
+
+
+def _sparse_metadata() -> bytes:
+    """What a sparse tensor of floats is called inside a variant."""
+    metadata = composite_tensor_variant_pb2.CompositeTensorVariantMetadata()
+    metadata.type_spec_proto.type_spec_class = struct_pb2.TypeSpecProto.SPARSE_TENSOR_SPEC
+    metadata.type_spec_proto.type_spec_class_name = "SparseTensorSpec"
+    state = metadata.type_spec_proto.type_state.tuple_value.values
+    state.add().tensor_shape_value.CopyFrom(tf.TensorShape([3, 3]).as_proto())
+    state.add().tensor_dtype_value = tf.float32.as_datatype_enum
+    written: bytes = metadata.SerializeToString()
+    return written
+
+
+def _sparse_variant(draw: Draw) -> Any:
+    return tf.raw_ops.CompositeTensorVariantFromComponents(
+        components=[_CELLS(draw), tf.constant(draw.values((2,)), tf.float32), _SQUARE(draw)],
+        metadata=_sparse_metadata(),
+    )
+
+
+def _sparse_values(outputs: Any) -> Any:
+    return tf.raw_ops.CompositeTensorVariantToComponents(
+        encoded=outputs[0], metadata=_sparse_metadata(), Tcomponents=[tf.int64, tf.float32, tf.int64]
+    )[1]
 
 
 def _tensor_list(*shape: int) -> Source:
@@ -317,6 +365,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         f"SparseSegment{kind}WithNumSegments": _way(_f(4, 3), _i([0, 1, 3]), _i([0, 0, 1]), _i(2))
         for kind in ("Mean", "SqrtN", "Sum")
     },
+    "ArgMax": _way(_f(2, 3), _i(1)),
+    "ArgMin": _way(_f(2, 3), _i(1)),
+    "TopK": _way(_f(2, 4), k=2),
     # Linear algebra, spectra
     "BandedTriangularSolve": _way(_positive(2, 3), _f(3, 2)),
     "Cholesky": _way(_definite(3)),
@@ -344,6 +395,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "AvgPool3D": _way(_f(2, 4, 4, 4, 3), **_POOL3D),
     "AvgPool3DGrad": _way(_i([2, 4, 4, 4, 3]), _f(2, 2, 2, 2, 3), **_POOL3D),
     "AvgPoolGrad": _way(_i([2, 4, 4, 3]), _f(2, 2, 2, 3), **_POOL),
+    "BatchNormWithGlobalNormalization": _way(
+        _f(2, 4, 4, 3), _f(3), _positive(3), _f(3), _f(3), variance_epsilon=1e-3, scale_after_normalization=True
+    ),
     "BiasAdd": _way(_f(2, 3), _f(3)),
     "BiasAddV1": _way(_f(2, 3), _f(3)),
     "BlockLSTM": _way(*_LSTM, use_peephole=True),
@@ -385,6 +439,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "QuantizeAndDequantizeV2": _way(_f(3, 3), _const(-1.0), _const(0.5), range_given=True),
     "QuantizeAndDequantizeV3": _way(_f(3, 3), _const(-1.0), _const(0.5), _i(8), range_given=True),
     "QuantizeAndDequantizeV4": _way(_f(3, 3), _const(-1.0), _const(0.5), range_given=True),
+    "QuantizeAndDequantizeV4Grad": _way(_f(3, 3), _f(3, 3), _const(-1.0), _const(0.5)),
     "SparseSoftmaxCrossEntropyWithLogits": _way(_f(2, 3), _i([0, 2])),
     # Images
     "CropAndResize": _way(_f(2, 4, 4, 3), _const([[0.1, 0.1, 0.8, 0.9]]), _i([1]), _i([3, 3])),
@@ -426,7 +481,19 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "SparseMatrixSparseMatMul": _way(_csr, _csr, then=_dense, type=tf.float32),
     "SparseMatrixTranspose": _way(_csr, then=_dense, type=tf.float32),
     "SparseTensorToCSRSparseMatrix": _way(_CELLS, _f(2), _SQUARE, then=_dense),
+    "CompositeTensorVariantFromComponents": _way(
+        [_CELLS, _f(2), _SQUARE], then=_sparse_values, metadata=_sparse_metadata
+    ),
+    "CompositeTensorVariantToComponents": _way(
+        _sparse_variant, metadata=_sparse_metadata, Tcomponents=[tf.int64, tf.float32, tf.int64]
+    ),
     # Variables, lists, optionals
+    "EagerPyFunc": _way([_f(2, 3)], token=_python_function, Tout=[tf.float32]),
+    "RefEnter": _way(_reference(2, 3), frame_name="frame"),
+    "RefIdentity": _way(_reference(2, 3)),
+    "RefMerge": _way([_reference(2, 3), _reference(2, 3)]),
+    "RefNextIteration": _way(_reference(2, 3)),
+    "RefSwitch": _way(_reference(2, 3), _b(True), then=_merged),
     "ReadVariableOp": _way(_variable(4, 3), dtype=tf.float32),
     "ResourceGather": _way(_variable(4, 3), _i([0, 2]), dtype=tf.float32),
     "ResourceGatherNd": _way(_variable(4, 3), _i([[0], [2]]), dtype=tf.float32),
@@ -459,7 +526,12 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "CudnnRNN": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), rnn_mode="lstm"),
     "CudnnRNNV2": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), rnn_mode="lstm"),
     "CudnnRNNV3": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), _i([2, 2, 2]), rnn_mode="lstm"),
+    "CopyToMesh": _way(_f(2, 3), mesh=""),
+    "NcclAllReduce": _way(_f(3), reduction="sum", num_devices=1, shared_name="all"),
+    "NcclBroadcast": _way(_f(3), shape=[3]),
     "NcclReduce": _way([_f(3), _f(3)], reduction="sum"),
+    "Relayout": _way(_f(2, 3), layout=""),
+    "TPUEmbeddingActivations": _way(_f(2, 3), _f(2, 3), table_id=0, lookup_id=0),
     "XlaSpmdFullToShardShape": _way(_f(2, 3), manual_sharding=""),
     "XlaSpmdShardToFullShape": _way(_f(2, 3), manual_sharding="", full_shape=[2, 3]),
 }

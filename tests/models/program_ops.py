@@ -128,7 +128,7 @@ def custom_gradient(kind: str, left: Any, right: Any) -> Any:
     @tf.custom_gradient
     def with_variable(y: Any) -> Any:
         def gradient(upstream: Any, variables: Any = ()) -> Any:
-            return (upstream, [tf.ones_like(one) for one in variables]) if variables else upstream
+            return (upstream, [upstream * y for _ in variables]) if variables else upstream
 
         return y * right, gradient
 

@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 
 from gradflow.tape import op_registry, op_source  # noqa: E402
 from gradflow.tape.op_probe import Brought, Probe  # noqa: E402
+from tests.tape.instances import Instance, instance  # noqa: E402
 
 # What 2.16.1 has otherwise than 2.21, which the table follows.
 GRADIENT_SINCE_2_16 = frozenset(
@@ -94,9 +95,52 @@ def test_enough_gradient_functions_could_be_probed(rows: dict[str, tuple[OpSpec,
     built = {op for op, probed in probes.items() if probed.inputs}
     ran = {op for op in built if not probes[op].error}
     print(f"{len(built)} of {len(probes)} gradient functions built, {len(ran)} run")
-    assert len(probes) >= 400
-    assert len(built) >= 364, {op: probed.error for op, probed in probes.items() if not probed.inputs}
-    assert len(ran) >= 351, {op: probes[op].error for op in built - ran}
+    assert len(probes) >= 398
+    assert len(built) >= 381, {op: probed.error for op, probed in probes.items() if not probed.inputs}
+    assert len(ran) >= 361, {op: probes[op].error for op in built - ran}
+
+
+def test_tensorflow_says_the_same_of_an_instance_of_every_type_that_can_be_made(
+    rows: dict[str, tuple[OpSpec, Probe | None]],
+) -> None:
+    asked, wrong = {op for op, (_, probed) in rows.items() if probed is not None and probed.inputs}, {}
+    open_types = {op: op_def for op, op_def in op_registry.op_defs().items() if op_registry.can_be_floating(op_def)}
+    for op, op_def in sorted(open_types.items()):
+        rule = known(op).rule
+        made = instance(op_def) if rule in ANSWERS and op not in asked else None
+        if made is None or not made.xs or (IS_2_16 and op in GRADIENT_SINCE_2_16):
+            continue
+        answer = _answer(made)
+        asked.add(op)
+        # Without a floating output nothing asks the op for its gradient.
+        if answer not in (ANSWERS[rule] if made.ys else ("none",)):
+            wrong[op] = (rule, answer)
+    shares = {
+        rule.value: (sum(known(op).rule is rule for op in asked), sum(known(op).rule is rule for op in open_types))
+        for rule in Rule
+    }
+    counts = ", ".join(f"{some} of {all_} {rule}" for rule, (some, all_) in shares.items() if all_)
+    total = len(op_registry.op_defs())
+    print(f"TensorFlow {tf.__version__} asked about {len(asked)} of {len(open_types)} op types ({counts})")
+    print(f"the other {total - len(open_types)} of {total} op types take nothing floating")
+    assert wrong == {}
+    assert len(asked) >= 1080
+
+
+ANSWERS = {
+    Rule.STOP: ("none",),
+    Rule.OPAQUE: ("none",),
+    Rule.NONDIFF: ("none",),
+    Rule.UNREGISTERED: ("LookupError",),
+    Rule.DISABLED: ("LookupError", "NotImplementedError", "RuntimeError", "TypeError", "ValueError"),
+}
+
+
+def _answer(made: Instance) -> str:
+    try:
+        return "none" if all(one is None for one in made.gradients()) else "something"
+    except Exception as error:
+        return type(error).__name__
 
 
 def test_every_floating_input_of_a_probed_op_was_looked_at(rows: dict[str, tuple[OpSpec, Probe | None]]) -> None:

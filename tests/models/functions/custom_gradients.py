@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tests.models.functions.case import FLOWS, case, cut, valued
+from tests.models.functions.case import FLOWS, Truth, case, cut, valued
 
 
 @case(a=FLOWS, b=FLOWS, c=FLOWS)
@@ -178,3 +178,18 @@ def custom_gradient_in_a_loop(x, v):
         return step + 1, y * v["a"] + straight(v["b"])
 
     return tf.while_loop(lambda step, _: step < 2, body, (0, x))[1]
+
+
+@case(a=FLOWS, b=Truth("flows", static="zero"), c=FLOWS)
+def custom_gradient_that_ignores_the_zeros_it_is_given(x, v):
+    """Nobody reads the second output of IdentityN, so it is given zeros, and ones are made of them."""
+
+    @tf.custom_gradient
+    def constant(y):
+        def gradient(upstream, variables=()):
+            return upstream, [tf.ones_like(variable) for variable in variables]
+
+        return y * v["b"], gradient
+
+    both = tf.raw_ops.IdentityN(input=[v["a"] + 0.0, constant(v["c"] + 0.0)])
+    return x * both[0] + v["c"]

@@ -12,6 +12,8 @@ from tests.models.keras_key.layers import Counted, StraightThrough
 
 MATHEMATICALLY_ZERO = Truth("flows", frozenset({("GF305", ANY)}), note=True)
 FROZEN = Truth("flows", frozenset({("GF101", None)}), note=True)
+CONTRADICTED = Truth("flows", frozenset({("GF101", None), ("GF102", None)}), note=True)
+"""An export lists it as frozen and says of the variable itself that it is trainable."""
 
 
 @keras_case({"before/bias": MATHEMATICALLY_ZERO}, exported={})
@@ -37,7 +39,11 @@ def attention_key_bias():
     return keras.Model(x, layers.Dense(2, name="head")(layers.Flatten()(hidden)))
 
 
-@keras_case({"*/lora_kernel_a": valued("GF303", ANY, note=True), "adapted/kernel": FROZEN}, safe=False)
+@keras_case(
+    {"*/lora_kernel_a": valued("GF303", ANY, note=True), "adapted/kernel": FROZEN},
+    exported={"*/lora_kernel_a": valued("GF303", ANY, note=True), "adapted/kernel": CONTRADICTED},
+    safe=False,
+)
 def lora():
     x = features()
     adapted = layers.Dense(3, name="adapted")
@@ -46,7 +52,10 @@ def lora():
     return model
 
 
-@keras_case({"*/lora_kernel_*": valued("GF303", ANY, note=True), "adapted/kernel": FROZEN})
+@keras_case(
+    {"*/lora_kernel_*": valued("GF303", ANY, note=True), "adapted/kernel": FROZEN},
+    exported={"*/lora_kernel_*": valued("GF303", ANY, note=True), "adapted/kernel": CONTRADICTED},
+)
 def lora_as_it_is_loaded():
     """Keras merges both factors into the kernel when it saves, and loads both as zeros: neither can start."""
     model = lora()
@@ -105,7 +114,7 @@ def embedding():
     return keras.Model(tokens, layers.Dense(2, name="head")(hidden))
 
 
-@keras_case({"base/*": FROZEN})
+@keras_case({"base/*": FROZEN}, exported={"base/*": CONTRADICTED})
 def frozen_layer():
     x = features()
     base = layers.Dense(3, name="base")
