@@ -63,7 +63,11 @@ def contradicts(found: Attribution | None, verdict: Verdict, graph: FlowGraph) -
     reaches = found is not None and found.cuts_to_restore == 0
     if verdict is Verdict.NONE and found is not None and reaches:
         return not leads_through_branch(graph, found)
-    return verdict in (Verdict.FLOWS, Verdict.NONFINITE) and not reaches
+    if reaches or verdict not in (Verdict.FLOWS, Verdict.NONFINITE):
+        return False
+    # Where zeros are filled in, a custom gradient of the user's can make anything of them.
+    is_made_of_zeros = found is not None and found.zero_filled and any(mark & Mark.CUSTOM for mark in graph.marks)
+    return not is_made_of_zeros
 
 
 def leads_through_branch(graph: FlowGraph, found: Attribution) -> bool:
