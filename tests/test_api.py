@@ -169,3 +169,26 @@ def test_a_custom_gradient_that_was_first_traced_by_gradflow_can_be_used_afterwa
     with tf.GradientTape() as tape:
         output = module.serve(tf.ones([4, 3]))
     assert tape.gradient(output, module.weights["a"]) is not None
+
+
+@pytest.mark.tensorflow
+def test_a_gradient_function_that_raises_is_not_blamed_on_the_inputs() -> None:
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def doubled(x):
+        def gradient(upstream):
+            raise ValueError("no slope here")
+
+        return 2.0 * x, gradient
+
+    class Raising(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = tf.Variable([1.0, 2.0, 3.0], name="weight")
+            signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
+            self.serve = tf.function(lambda x: doubled(x * self.weight), input_signature=signature)
+
+    error = gradflow.inspect(Raising(), entry="serve").models[0].error
+    assert error is not None
+    assert error.message == "the forward pass runs, and TensorFlow fails to differentiate it: no slope here"

@@ -16,7 +16,7 @@ from gradflow.errors import GradflowError, InputError, UsageError
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Input
 from gradflow.options import InputSpec, Options
-from gradflow.tape.refusal import first_line
+from gradflow.tape.refusal import BackwardError, first_line
 
 T = TypeVar("T")
 
@@ -177,6 +177,11 @@ def _from_file(info: TensorInfo, spec: InputSpec) -> tuple[np.ndarray[Any, Any],
 
 
 def _refused(inputs: Sequence[TensorInfo], batch: Batch, error: Exception, tried: int) -> InputError:
+    if isinstance(error, BackwardError):
+        return InputError(
+            f"the forward pass runs, and TensorFlow fails to differentiate it: {first_line(error)}",
+            "--static reads the file without running it",
+        )
     shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
     others = f" (and {tried - 1} others)" if tried > 1 else ""
     hints = " ".join(_line(info, info.shape or item.shape) for info, item in zip(inputs, batch.described, strict=True))

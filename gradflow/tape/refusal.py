@@ -14,6 +14,10 @@ _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
 _LENGTH = 240
 
 
+class BackwardError(Exception):
+    """TensorFlow cannot differentiate what it could run; the cause is its own exception."""
+
+
 def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     """Return why Keras does not load a file, and what to do.
 

@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.diagnose import Measurement
-from gradflow.errors import UsageError
+from gradflow.errors import GradflowError, UsageError
 from gradflow.findings import Gradient, Output
 from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
+from gradflow.tape.refusal import BackwardError
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.subject import Subject
 from gradflow.tape.untracked import with_untracked
@@ -49,7 +50,14 @@ def step(
                 return found, described, [None] * len(variables)
             return found, described, tape.gradient(objective, variables)
 
-        return without_lookup_errors(once, subject.lost_gradients)
+        try:
+            return without_lookup_errors(once, subject.lost_gradients)
+        except GradflowError:
+            raise
+        except Exception as error:  # a model's code can raise anything at all
+            if _runs(subject, batch):
+                raise BackwardError(str(error)) from error
+            raise
 
     batch, (found, outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
     watched = [item for item in found.watched if item.variable is not None]
@@ -59,6 +67,15 @@ def step(
 
 def _live(subject: Subject) -> list[Any]:
     return [item.variable for item in subject.watched if item.variable is not None]
+
+
+def _runs(subject: Subject, batch: Batch) -> bool:
+    """Whether the model takes a batch when nothing is differentiated: a loaded function is built with its gradient."""
+    try:
+        subject.call(batch.tensors)
+    except Exception:  # a model's code can raise anything at all
+        return False
+    return True
 
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:
