@@ -21,12 +21,14 @@ def test_no_scenario_is_left_out() -> None:
 
 @pytest.mark.parametrize("covered", [*SCENARIOS.values(), *FALSE_ALARMS.values()], ids=[*SCENARIOS, *FALSE_ALARMS])
 def test_what_covers_it_exists(covered: Covered) -> None:
+    from tests.models.flags import CASES as FLAGS
     from tests.models.functions import CASES
     from tests.models.keras_key import KERAS_CASES
 
-    assert bool(covered.function or covered.keras or covered.test) != bool(covered.unseen)
+    assert bool(covered.function or covered.keras or covered.flags or covered.test) != bool(covered.unseen)
     assert set(covered.function) <= set(CASES)
     assert set(covered.keras) <= set(KERAS_CASES)
+    assert set(covered.flags) <= set(FLAGS)
     for place in covered.test:
         file, _, name = place.partition("::")
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), place

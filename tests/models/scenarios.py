@@ -1,7 +1,8 @@
 """Every thread of users that gradflow is to answer, and where the answer key holds it.
 
 The numbers are those of the project's list of scenarios. ``function`` is a case of ``tests.models.functions``,
-``keras`` one of ``tests.models.keras_key``, ``test`` a test of its own; ``unseen`` says why no file can show it.
+``keras`` one of ``tests.models.keras_key``, ``flags`` one of ``tests.models.flags``, ``test`` a test of its own;
+``unseen`` says why no file can show it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ class Covered:
 
     function: tuple[str, ...] = ()
     keras: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     """Path of a test file, ``::``, and the test's name."""
     unseen: str = ""
 
-
-_FLAGS = Covered(test=("tests/files/test_keras_files.py::test_the_static_reading_agrees_with_the_loaded_model",))
-"""Freeze flags, which have a key of their own."""
 
 SCENARIOS: dict[int, Covered] = {
     1: Covered(keras=("cast_as_a_threshold", "weight_that_its_layer_forgets")),
@@ -62,18 +61,18 @@ SCENARIOS: dict[int, Covered] = {
         keras=("weight_that_is_used_in_training_alone",),
         function=("variable_of_a_branch_that_python_never_traced",),
     ),
-    27: _FLAGS,
+    27: Covered(flags=("raw_variable_is_an_attribute_of_a_layer", "lambda_captures_a_variable")),
     28: Covered(function=("unused", "unused_output_of_a_function", "dead_relu")),
-    29: _FLAGS,
+    29: Covered(flags=("submodel_is_frozen", "attention_is_frozen")),
     30: Covered(unseen="a file holds the flags as they were saved, not what was compiled before"),
-    31: _FLAGS,
-    32: _FLAGS,
-    33: _FLAGS,
+    31: Covered(flags=("discriminator_is_frozen_in_the_gan_and_trained_alone",)),
+    32: Covered(flags=("child_trains_under_a_frozen_parent", "child_of_a_frozen_model_does_not_train")),
+    33: Covered(flags=("batch_normalization_is_frozen",)),
     34: Covered(test=("tests/agreement/test_keras_key.py::test_the_mode_of_the_step_is_said",)),
-    35: _FLAGS,
+    35: Covered(flags=("nothing_is_frozen",)),
     36: Covered(keras=("frozen_layer",)),
-    37: _FLAGS,
-    38: _FLAGS,
+    37: Covered(flags=("submodel_is_frozen",)),
+    38: Covered(flags=("flag_is_changed_after_building_and_compiling",)),
     39: Covered(test=("tests/cli/test_exit_codes.py::test_the_exit_code_of_a_step",)),
     40: Covered(
         test=("tests/agreement/test_functions.py::test_a_file_saved_without_its_custom_gradients_says_so",),
@@ -83,7 +82,7 @@ SCENARIOS: dict[int, Covered] = {
     42: Covered(test=("tests/agreement/test_special_files.py::test_a_frozen_graph_is_said_to_hold_constants",)),
     43: Covered(test=("tests/agreement/test_special_files.py::test_each_signature_has_its_own_answer",)),
     44: Covered(test=("tests/agreement/test_keras_key.py::test_the_exported_model_gets_its_true_verdicts_and_causes",)),
-    45: _FLAGS,
+    45: Covered(flags=("model_is_made_anew_from_json",)),
     46: Covered(keras=("bias_before_batch_norm", "batch_norm_and_dropout", "weight_that_is_used_in_training_alone")),
     47: Covered(
         keras=("state_that_a_call_changes",),
