@@ -88,16 +88,19 @@ def seen_cause(sighting: Sighting, verdict: Verdict) -> Cause:
     return Cause(code, kind, sighting.op, sighting.op_type, sighting.layer, back, source)
 
 
-def visible_path(graph: FlowGraph, found: Attribution) -> tuple[str, ...]:
-    """The names of the ops from the variable to the output, without what only passes a value on.
+def visible_path(graph: FlowGraph, found: Attribution, reasons: Sequence[Cause]) -> tuple[str, ...]:
+    """The names of the ops from the variable to the output, without what only passes a value on and is no cause.
 
     Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full paths of all
     variables of a deep model would fill a hundred megabytes.
     """
-    nodes = [node for node in found.path if is_visible(graph, node)]
+    named = {cause.op for cause in reasons}
+    # Of a loop or branch that is a cause the last node stands in the path: there the gradient comes in.
+    last = {graph.names[node]: node for node in found.path if graph.names[node] in named}
+    nodes = [node for node in found.path if is_visible(graph, node) or node in last.values()]
     if len(nodes) <= 2 * _PATH_ENDS:
         return tuple(graph.names[node] for node in nodes)
-    cuts = {cut.node for cut in found.causes}
+    cuts = {cut.node for cut in found.causes}.union(node for node in nodes if graph.names[node] in named)
     path: list[str] = []
     for place, node in enumerate(nodes):
         if place < _PATH_ENDS or place >= len(nodes) - _PATH_ENDS or node in cuts:

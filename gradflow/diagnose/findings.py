@@ -88,7 +88,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         disagree = is_open and graph is not None and contradicts(found, verdict, graph)
         reasons = (simple("GF209"),) if disagree else causes(evidence, stored, verdict)
         if found is not None and graph is not None and verdict is not Verdict.FLOWS:
-            path, cuts = visible_path(graph, found), found.cuts_to_restore
+            path, cuts = visible_path(graph, found, reasons), found.cuts_to_restore
             if cuts == 0:
                 cuts = max((one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())), default=0)
         elif verdict in (Verdict.ZERO, Verdict.NONFINITE):

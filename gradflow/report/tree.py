@@ -11,6 +11,7 @@ from gradflow.report.lines import Page, fold, line
 from gradflow.report.wording import counted, safe
 
 _INDENT = 4
+_CONTROL = ("If", "Case", "While")
 # The others depend on the input: Gather cuts its indices and not its rows (GF204).
 _CUTS_EVERY_INPUT = ("GF201", "GF202", "GF203", "GF207", "GF208")
 
@@ -70,7 +71,7 @@ def draw_steps(
             place = until
             continue
         if step.cause is not None:
-            glyph = glyphs.cut if step.cause.code.startswith("GF2") else glyphs.fault
+            glyph = glyphs.cut if _is_cut(step.cause) else glyphs.fault
             about = _about(step.cause, steps, with_codes=with_codes)
             lines += _row(glyph, "bold red", [(safe(step.op), "red"), *about], page)
         else:
@@ -80,6 +81,12 @@ def draw_steps(
         place += 1
     end = f"output {safe(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
+
+
+def _is_cut(cause: Cause) -> bool:
+    """Whether the op itself holds the gradient back, and not the values of this run."""
+    inside = cause.code == "GF302" and not (cause.op_type or "").removeprefix("Stateless").startswith(_CONTROL)
+    return inside or cause.code.startswith("GF2")
 
 
 def describe(cause: Cause) -> str:

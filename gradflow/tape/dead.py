@@ -19,6 +19,7 @@ _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
 LOSS_SCALE_FIX = "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
+_SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SWITCH_FIX = (
     "look at the scale and the bias of what comes in, and at real data (--input); a leaky activation passes gradient "
     "on both sides"
@@ -102,7 +103,8 @@ def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
         if not zeros:
             break
         slot = zeros[0]
-    return Death(place, "multiplies by zero: its other input is a constant 0")
+    is_single = place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
+    return Death(place, "multiplies by zero: its other input is a constant 0", _SINGLE_TRIP if is_single else "")
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:

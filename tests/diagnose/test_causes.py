@@ -18,7 +18,7 @@ def test_a_very_long_path_keeps_its_ends_and_its_cut() -> None:
     for source, consumer in pairwise(nodes):
         builder.edge(source, consumer, Edge.CUT if consumer == cut else Edge.FLOW)
     graph = builder.build({"w": nodes[0]}, [nodes[-1]])
-    path = visible_path(graph, attribute(graph)["w"])
+    path = visible_path(graph, attribute(graph)["w"], ())
     assert path[0] == "op0"
     assert path[-1] == "op4999"
     assert path.count(LEFT_OUT) == 2
