@@ -16,7 +16,7 @@ from tensorflow.python.framework import ops
 
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Arrived
-from gradflow.tape.replay import Gradient, Record, ReplayError, Run
+from gradflow.tape.run import Gradient, Record, ReplayError, Run
 
 _NUMBERLESS = (tf.variant, tf.resource)
 

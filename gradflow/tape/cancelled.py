@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gradflow.tape.replay import Record
+from gradflow.tape.run import Record
 from gradflow.tape.trail import Trail, numbers
 
 BATCH_NORMALIZATION = "the BatchNormalization behind it"

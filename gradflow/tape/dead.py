@@ -10,7 +10,7 @@ import numpy as np
 
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Arrived
-from gradflow.tape.replay import Record
+from gradflow.tape.run import Record
 from gradflow.tape.trail import Trail
 
 _SWITCHES = frozenset({"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"})

@@ -3,84 +3,26 @@
 TensorFlow's own step says what arrives at a variable and nothing about the way there. Here each op of the graph is run
 by itself, so that values and gradients are known at every tensor on the way.
 
-Private TensorFlow API: ``eager.execute``, ``framework.op_def_registry``, ``framework.func_graph``, checked on 2.16.1
+Private TensorFlow API: ``eager.execute``, ``framework.func_graph``, ``framework.ops``, checked on 2.16.1
 and 2.21.0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context, execute
 from tensorflow.python.framework import func_graph as func_graphs
-from tensorflow.python.framework import op_def_registry, ops, tensor_util
+from tensorflow.python.framework import ops, tensor_util
 
 from gradflow.flow.body import Body, BodyNode, Form, Library, Reference, function_body, graph_body
-from gradflow.flow.layout import Place, branch_names, inner_place
+from gradflow.flow.layout import branch_names, inner_place
 from gradflow.flow.lower import library_of
-
-_MAX_RECORDS = 1_000_000
-
-
-Gradient = Callable[..., Sequence[Any]]
-"""As TensorFlow registers it: the op and the gradients of its outputs in, those of its inputs out."""
-
-
-class ReplayError(Exception):
-    """The graph holds something that cannot be run op by op."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One op that was run, or a tensor that was passed on (``op`` is empty)."""
-
-    op: str
-    attrs: tuple[Any, ...]
-    """Name, value, name, value, ... as gradient functions ask for them."""
-    inputs: tuple[int, ...]
-    """Slots of the tensors that it took and gave."""
-    outputs: tuple[int, ...]
-    places: tuple[Place, ...]
-    """One for all outputs of an op; one each where tensors are passed on."""
-    gradient: Gradient | None = None
-    """The user's own gradient function, where it has one."""
-
-
-@dataclass(slots=True)
-class Run:
-    """All that was run, in order."""
-
-    records: list[Record] = field(default_factory=list)
-    tensors: list[Any] = field(default_factory=list)
-    """By slot."""
-    outputs: list[int] = field(default_factory=list)
-    """Slots of the graph's outputs."""
-    fed: dict[str, int] = field(default_factory=dict)
-    """Slots of the graph's inputs and captures, by the name of their placeholder."""
-
-    def slot(self, tensor: Any) -> int:
-        """Keep a tensor and return its number."""
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def add(self, record: Record) -> None:
-        """Keep a record.
-
-        Raises:
-            ReplayError: there are too many of them.
-        """
-        if len(self.records) >= _MAX_RECORDS:
-            raise ReplayError(f"more than {_MAX_RECORDS:,} ops were run")
-        self.records.append(record)
-
-    def pass_on(self, slot: int, place: Place) -> int:
-        """The same tensor under a slot of its own."""
-        passed = self.slot(self.tensors[slot])
-        self.add(Record("", (), (slot,), (passed,), (place,)))
-        return passed
+from gradflow.tape.node_attrs import node_attrs
+from gradflow.tape.run import Gradient, Record, ReplayError, Run
 
 
 def replay(graph: Any, feeds: Sequence[Any]) -> Run:
@@ -195,7 +137,7 @@ class _Frame:
         node_def = self.node_defs[node.name]
         if node.op == "Const":
             return [self.run.slot(tf.constant(tensor_util.MakeNdarray(node_def.attr["value"].tensor)))]
-        attrs = _attrs(node_def)
+        attrs = node_attrs(node_def)
         tensors = [self.run.tensors[slot] for slot in inputs]
         values = execute.execute(
             node.op.encode(), len(node.floating), inputs=tensors, attrs=attrs, ctx=context.context(), name=None
@@ -261,41 +203,3 @@ def _is_true(value: Any) -> bool:
     if array.ndim:
         return bool(array.size)
     return bool(len(array.item())) if array.dtype.kind in "OS" else bool(array)
-
-
-def _attrs(node_def: Any) -> tuple[Any, ...]:
-    op_def = op_def_registry.get(node_def.op)
-    if op_def is None:
-        raise ReplayError(f"op type {node_def.op} is not known here")
-    found: list[Any] = []
-    for attr in op_def.attr:
-        value = node_def.attr.get(attr.name, attr.default_value)
-        found += [attr.name, _plain(attr.type, value)]
-    return tuple(found)
-
-
-def _plain(kind: str, value: Any) -> Any:
-    """An AttrValue as ``execute`` takes it."""
-    if kind.startswith("list("):
-        return [_scalar(kind[5:-1], item) for item in getattr(value.list, _FIELDS[kind[5:-1]])]
-    return _scalar(kind, getattr(value, _FIELDS[kind]))
-
-
-def _scalar(kind: str, value: Any) -> Any:
-    if kind == "shape":
-        return None if value.unknown_rank else [dim.size if dim.size >= 0 else None for dim in value.dim]
-    if kind == "func":
-        return value.name.encode()
-    return value
-
-
-_FIELDS = {
-    "string": "s",
-    "int": "i",
-    "float": "f",
-    "bool": "b",
-    "type": "type",
-    "shape": "shape",
-    "tensor": "tensor",
-    "func": "func",
-}

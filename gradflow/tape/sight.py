@@ -18,7 +18,8 @@ from gradflow.options import Options
 from gradflow.tape.backward import backward
 from gradflow.tape.dead import death
 from gradflow.tape.nonfinite import origin, words
-from gradflow.tape.replay import ReplayError, replay
+from gradflow.tape.replay import replay
+from gradflow.tape.run import ReplayError
 from gradflow.tape.step import direction
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace

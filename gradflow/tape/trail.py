@@ -11,7 +11,7 @@ import numpy as np
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Arrived
 from gradflow.tape.backward import Backward
-from gradflow.tape.replay import Record
+from gradflow.tape.run import Record
 
 
 @dataclass(frozen=True, slots=True)
