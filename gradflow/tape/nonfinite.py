@@ -77,4 +77,4 @@ def _words(value: Any, made: Any, trail: Trail, slot: int) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{complex(value) if np.iscomplexobj(value) else float(value):.3g}"
+    return f"{complex(value) if np.iscomplexobj(value) else float(value):.2g}"

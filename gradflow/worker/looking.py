@@ -96,8 +96,11 @@ def looked_into(
         return {}, {}
     progress("replay")
     subject, batch, options = stepped.subject, stepped.batch, stepped.options
-    traced = subject.trace(batch) if stepped.traced is None else stepped.traced
-    scene = without_lookup_errors(lambda: look(subject, traced, batch, options), subject.lost_gradients)
+    try:
+        traced = subject.trace(batch) if stepped.traced is None else stepped.traced
+        scene = without_lookup_errors(lambda: look(subject, traced, batch, options), subject.lost_gradients)
+    except Exception:  # TensorFlow and the model's code can raise anything; the verdicts stand without an explanation
+        scene = None
     if scene is None:
         return {}, {}
     removed = cancelled(scene.trail, (*tiny, *zero), subject.epsilon)
