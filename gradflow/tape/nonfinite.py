@@ -9,6 +9,7 @@ import numpy as np
 
 from gradflow.flow.layout import Place
 from gradflow.flow.measured import Arrived
+from gradflow.tape.run import Record
 from gradflow.tape.trail import Trail, numbers
 
 _READS = frozenset({"ReadVariableOp", "ResourceGather"})
@@ -39,41 +40,41 @@ def origin(trail: Trail, place: Place | None) -> Origin:
 
 
 def words(trail: Trail, place: Place | None) -> str:
-    """Say at which forward value the op at ``place`` makes NaN or Inf."""
+    """Say at which forward values the op at ``place`` makes NaN or Inf."""
     for record in reversed(_at(trail, place)):
         output = trail.array(record.outputs[0])
+        if output is not None and not np.isfinite(output).all():
+            return _words(trail, record, output, ~np.isfinite(output))
         for number, slot in enumerate(record.inputs):
             gradient = trail.back.gradients.get(slot)
-            if gradient is None or not trail.handed(record, number) & Arrived.NONFINITE:
-                continue
-            bad = ~np.isfinite(numbers(gradient))
-            value, made = _first(trail.array(slot), bad), _first(output, bad)
-            if value is not None:
-                return _words(value, made, trail, record.outputs[0])
-        if output is not None and not np.isfinite(output).all():
-            bad = ~np.isfinite(output)
-            inputs = [trail.array(slot) for slot in record.inputs]
-            value = next((found for array in inputs if (found := _first(array, bad)) is not None), None)
-            return _words(value, _first(output, bad), trail, record.outputs[0])
+            if gradient is not None and trail.handed(record, number) & Arrived.NONFINITE:
+                return _words(trail, record, output, ~np.isfinite(numbers(gradient)))
     return "in the backward pass"
 
 
-def _at(trail: Trail, place: Place | None) -> list[Any]:
+def _words(trail: Trail, record: Record, output: Any, bad: Any) -> str:
+    values = [_first(trail.array(slot), bad) for slot in record.inputs]
+    shown = [_number(value) for value in values if value is not None]
+    said = [f"at input{'s' if len(shown) > 1 else ''} {' and '.join(shown)}"] if shown else ["in the backward pass"]
+    made = _first(output, bad)
+    if made is not None and not np.isfinite(made):
+        said.append(f"its value there is {_number(made)}")
+    dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
+    if dtype in ("float16", "bfloat16") and made is not None and np.isinf(made):
+        said.append(f"beyond the range of {dtype}")
+    return ", ".join(said)
+
+
+def _at(trail: Trail, place: Place | None) -> list[Record]:
     return [record for record in trail.at.get(place, ()) if record.op and record.outputs] if place is not None else []
 
 
 def _first(array: Any, where: Any) -> Any:
-    return array[where][0] if array is not None and array.shape == where.shape and where.any() else None
-
-
-def _words(value: Any, made: Any, trail: Trail, slot: int) -> str:
-    said = [f"at input {_number(value)}"] if value is not None else []
-    if made is not None and not np.isfinite(made):
-        said.append(f"its value there is {_number(made)}")
-    dtype = trail.back.run.tensors[slot].dtype.name
-    if dtype in ("float16", "bfloat16") and made is not None and np.isinf(made):
-        said.append(f"beyond the range of {dtype}")
-    return ", ".join(said)
+    """The value at the first place that is marked, where the shapes fit."""
+    try:
+        return np.broadcast_to(array, where.shape)[where][0] if array is not None and where.any() else None
+    except ValueError:
+        return None
 
 
 def _number(value: Any) -> str:
