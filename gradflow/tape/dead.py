@@ -122,19 +122,21 @@ def _cancelled(trail: Trail, record: Record, number: int) -> Death:
         if not joined:
             continue
         if len(joined) == len(readers) and later.op and (len(readers) > 1 or later is not readers[0]):
-            return _meeting(trail, readers, later)
+            return _meeting(trail, later)
         for output in later.outputs:
             reached.setdefault(output, set()).update(joined)
     return Death(record.places[0], CANCELS)
 
 
-def _meeting(trail: Trail, readers: Sequence[Record], record: Record) -> Death:
-    if any(
-        reader.op == "Mean" and _size(trail, reader.inputs[0]) == _size(trail, reader.outputs[0]) for reader in readers
-    ):
+def _meeting(trail: Trail, record: Record) -> Death:
+    place = record.places[0]
+    scope = place[1].rpartition("/")[0]
+    means = [one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]]
+    beside = [mean for mean in means if mean.places[0][1].startswith(f"{scope}/")]
+    if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
         words = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
-        return Death(record.places[0], words, "normalize over an axis that has more than one entry")
-    return Death(record.places[0], CANCELS)
+        return Death(place, words, "normalize over an axis that has more than one entry")
+    return Death(place, CANCELS)
 
 
 def _size(trail: Trail, slot: int) -> int:

@@ -48,7 +48,10 @@ def softmax_over_one_class():
 
 
 @keras_case(
-    {"one/*": valued("GF303", ANY, layer="norm"), "norm/gamma": valued("GF303", ANY, layer="norm")},
+    {
+        "one/*": valued("GF303", ANY, layer="norm", says=("axis of size 1",)),
+        "norm/gamma": valued("GF303", ANY, layer="norm", says=("axis of size 1",)),
+    },
 )
 def layer_norm_over_an_axis_of_size_one():
     x = features()
