@@ -30,12 +30,14 @@ class Outlier:
     """Its size beside the model's median."""
 
 
-def outliers(measured: Mapping[str, Measurement], names: Sequence[str], epsilon: float) -> tuple[Outlier, ...]:
+def outliers(
+    measured: Mapping[str, Measurement], names: Sequence[str], epsilon: float, margin: float = 1.0
+) -> tuple[Outlier, ...]:
     """Return those of ``names`` whose gradient is out of proportion.
 
     A gradient's size is its largest entry, so that large weights and looked-up embeddings compare with small ones.
     ``epsilon`` is that of the coarsest data type computed in: what is within its noise may be a mathematical zero, and
-    is returned too.
+    is returned too. With a ``margin`` above 1 so is what a slightly larger median would make one.
     """
     sizes = {
         name: gradient.max_abs
@@ -48,7 +50,7 @@ def outliers(measured: Mapping[str, Measurement], names: Sequence[str], epsilon:
     if len(sizes) < 2:
         return ()
     middle = median(sizes.values())
-    low = max(VANISHING, _NOISE * epsilon)
+    low = margin * max(VANISHING, _NOISE * epsilon)
     high = max(EXPLODING * middle, _ORDINARY)
     return tuple(Outlier(name, size / middle) for name, size in sizes.items() if size < low * middle or size > high)
 

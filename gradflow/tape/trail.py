@@ -49,6 +49,10 @@ class Trail:
         """What the op handed to its input of that number, over all its runs."""
         return self.back.edges.get((record.places[0], number), Arrived(0))
 
+    def gradient_of(self, name: str) -> Any:
+        """The gradient of a variable; None where it got none."""
+        return self.back.gradients.get(self.handles.get(name, -1))
+
     def weight_read_by(self, record: Record) -> str | None:
         """The variable whose value an op reads."""
         return next((name for name, handle in self.handles.items() if handle in record.inputs), None)

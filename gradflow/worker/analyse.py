@@ -81,7 +81,7 @@ def analyse_subject(
             attributions = attribute(graph)
             stepped = Stepped(subject, options, batch.tensors, graph, traced, attributions)
             measured = probed_again(stepped, measured, progress)
-            sightings, more = looked_into(stepped, measured, tiny, progress)
+            measured, sightings, more = looked_into(stepped, measured, tiny, progress)
             removed = {**removed, **more}
             measured = largest_of_all(stepped, measured, [name for name in tiny if name not in removed])
     evidence = Evidence(

@@ -16,12 +16,14 @@ from gradflow.tape.dead import LOSS_SCALE_FIX
 from gradflow.tape.redraw import LOSS_SCALE, awakened, underflowing
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.sight import breaking, dying, look
-from gradflow.tape.step import step
+from gradflow.tape.step import measure, step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace
 from gradflow.worker.outcome import Progress
 
 _UNDERFLOWS = f"loses it in float16, which has no number so small: with a loss scale of {LOSS_SCALE:.0f} it arrives"
+_MARGIN = 3.0
+"""A median moves when gradients are measured again: what is near the threshold is looked into as well."""
 _Measurements = Mapping[str, Measurement]
 
 
@@ -47,7 +49,7 @@ class Stepped:
 def rounding_noise(subject: Subject, measured: _Measurements) -> tuple[Mapping[str, str], Sequence[str]]:
     """The weights whose gradient may be rounding noise: those that the layers explain, and the others."""
     names = [item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT and item.stored.trainable]
-    found = [one.name for one in outliers(measured, names, subject.epsilon) if one.ratio < 1]
+    found = [one.name for one in outliers(measured, names, subject.epsilon, _MARGIN) if one.ratio < 1]
     shifted = set(subject.shifted()) if found else set()
     explained = {name: BATCH_NORMALIZATION for name in found if name in shifted}
     return explained, [name for name in found if name not in shifted]
@@ -77,9 +79,13 @@ def largest_of_all(stepped: Stepped, measured: _Measurements, names: Sequence[st
     """Draw other batches before a gradient is called vanishing: what one batch leaves near nothing, another may not."""
     for probe in range(1, stepped.options.probes if names else 1):
         _, _, _, again = step(stepped.subject, replace(stepped.options, seed=stepped.options.seed + probe))
-        larger = {name: again[name] for name in names if _largest(again[name]) > _largest(measured[name])}
-        measured = {**measured, **larger}
+        measured = _larger(measured, {name: again[name] for name in names})
     return measured
+
+
+def _larger(measured: _Measurements, again: _Measurements) -> _Measurements:
+    larger = {name: one for name, one in again.items() if _largest(one) > _largest(measured[name])}
+    return {**measured, **larger}
 
 
 def _largest(measurement: Measurement) -> float:
@@ -88,12 +94,16 @@ def _largest(measurement: Measurement) -> float:
 
 def looked_into(
     stepped: Stepped, measured: _Measurements, tiny: Sequence[str], progress: Progress
-) -> tuple[Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
-    """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and where they cancel."""
+) -> tuple[_Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
+    """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and where they cancel.
+
+    What is measured comes back too: the run is another draw of dropout, in which a tiny gradient can be an ordinary one
+    (a block of EfficientNet that was dropped as a whole).
+    """
     zero, nonfinite = (stepped.reaching(measured, verdict) for verdict in (Verdict.ZERO, Verdict.NONFINITE))
     missing = stepped.reaching(measured, Verdict.NONE)  # run eagerly, a branch not taken leaves None in place of zeros
     if not zero and not nonfinite and not tiny and not missing:
-        return {}, {}
+        return measured, {}, {}
     progress("replay")
     subject, batch, options = stepped.subject, stepped.batch, stepped.options
     try:
@@ -102,7 +112,7 @@ def looked_into(
     except Exception:  # TensorFlow and the model's code can raise anything; the verdicts stand without an explanation
         scene = None
     if scene is None:
-        return {}, {}
+        return measured, {}, {}
     removed = cancelled(scene.trail, (*tiny, *zero), subject.epsilon)
     sightings: dict[str, tuple[Sighting, ...]] = {}
     sightings.update(dying(scene, missing))
@@ -113,7 +123,8 @@ def looked_into(
         underflow = underflowing(subject, options, measured)
         for name, seen in found.items():
             sightings[name] = tuple(_judged(one, name in harmless, name in underflow, measured) for one in seen)
-    return {**sightings, **breaking(scene, nonfinite)}, removed
+    drawn = {name: measure(scene.trail.gradient_of(name)) for name in tiny}
+    return _larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removed
 
 
 def _judged(sighting: Sighting, is_harmless: bool, is_underflow: bool, measured: _Measurements) -> Sighting:
