@@ -77,6 +77,8 @@ class Evidence:
     """What takes the shift of a bias out again, for each whose tiny gradient is a mathematical zero."""
     epsilon: float = 0.0
     """Of the coarsest floating type that the model computes in."""
+    has_running_statistics: bool = False
+    """A BatchNormalization scales by its moving averages, so that sizes are not those of training."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
     source_of: Callable[[int], str | None] = lambda _: None

@@ -17,6 +17,10 @@ VANISHING, EXPLODING = 1e-6, 1e6
 _ORDINARY = 1e3
 """The outputs are projected onto normal numbers: a gradient up to this size explodes nothing, however small the others
 are (ConvNeXt starts with branches scaled by 1e-6)."""
+_RUNNING = (
+    "this call scales by BatchNormalization's moving averages, as inference does: judge sizes in training mode, on the "
+    "file of model.save('model.keras')"
+)
 _NOISE = 8.0
 """Rounding noise of a sum whose terms cancel, in units of epsilon."""
 
@@ -76,7 +80,10 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
     ):
         if group:
             text = f"gradient is {_magnitude(group)} times the model's median"
-            yield Finding(code, Severity.WARNING, text, entry(code).fix, tuple(one.name for one in group), simple(code))
+            severity, fix = Severity.WARNING, entry(code).fix
+            if evidence.has_running_statistics:
+                severity, fix = Severity.NOTE, _RUNNING
+            yield Finding(code, severity, text, fix, tuple(one.name for one in group), simple(code))
 
 
 def _magnitude(group: Sequence[Outlier]) -> str:

@@ -100,6 +100,7 @@ def keras_subject(
         layers={layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)},
         epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
         shifted=(lambda: before_batch_normalization(model)) if training else tuple,
+        is_training=training,
         doubts=(
             *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
             *reloaded_doubts(model, watched),

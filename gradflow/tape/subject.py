@@ -11,6 +11,7 @@ import numpy as np
 from gradflow.files.contents import StoredVariable
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.saved_model import TensorInfo
+from gradflow.findings import Role
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import place_finder
 from gradflow.flow.scopes import layer_finder, variable_layers
@@ -54,6 +55,8 @@ class Subject:
     """Of the coarsest floating type that the model computes in."""
     shifted: Callable[[], Iterable[str]] = tuple
     """The biases whose shift a BatchNormalization takes out again, told without a graph."""
+    is_training: bool = False
+    """Whether the call normalizes by the batch, as training does, where it has a choice."""
     doubts: tuple[FreezeDoubt, ...] = ()
     describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
     """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
@@ -63,6 +66,14 @@ class Subject:
     def handles(self) -> Mapping[int, str]:
         """Variable names by the ``id`` of their handle."""
         return {id(item.variable.handle): item.stored.name for item in self.watched if item.variable is not None}
+
+    @property
+    def has_running_statistics(self) -> bool:
+        """Whether a BatchNormalization scales by its moving averages, so that sizes are not those of training."""
+        names = [
+            item.stored.name for item in self.watched if item.stored.role is Role.STATE and item.variable is not None
+        ]
+        return not self.is_training and any(name.endswith("moving_variance") for name in names)
 
     def graph(self, batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
         """The graph of the call on ``batch``, to the outputs called ``selected`` (empty for all)."""

@@ -93,6 +93,7 @@ def analyse_subject(
         sightings,
         removed,
         subject.epsilon,
+        subject.has_running_statistics,
         options.outputs,
         source_finder(graph),
         subject.doubts,
