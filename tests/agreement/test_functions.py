@@ -9,7 +9,6 @@ import pytest
 import gradflow
 from gradflow.options import Options
 from tests.agreement.hold import complaints
-from tests.agreement.pending import PENDING
 from tests.models.functions import CASES, Module, Truth
 
 pytestmark = pytest.mark.tensorflow
@@ -17,16 +16,13 @@ pytestmark = pytest.mark.tensorflow
 LOOKUP_ERRORS = frozenset({"GF203", "GF207"})
 
 
-def cases(reading: str) -> list[object]:
-    """Every case; those that are not yet answered rightly in this reading must fail."""
-    return [pytest.param(name, marks=_marks(reading, name)) for name in CASES]
+def loadable() -> list[object]:
+    """Every case; those whose saved file TensorFlow itself cannot differentiate are skipped, with the reason."""
+    return [pytest.param(name, marks=_skipped(case.unloadable)) for name, case in CASES.items()]
 
 
-def _marks(reading: str, name: str) -> list[pytest.MarkDecorator]:
-    unloadable = CASES[name].unloadable
-    if unloadable and reading == "tape":
-        return [pytest.mark.skip(reason=f"TensorFlow alone cannot: {unloadable}")]
-    return [pytest.mark.xfail(strict=True)] if f"{reading} {name}" in PENDING else []
+def _skipped(unloadable: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.skip(reason=f"TensorFlow alone cannot: {unloadable}")] if unloadable else []
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +51,7 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
     assert {key: measured[key][0].verdict for key in truths} == {key: truth.verdict for key, truth in truths.items()}
 
 
-@pytest.mark.parametrize("name", cases("tape"))
+@pytest.mark.parametrize("name", loadable())
 def test_the_saved_function_gets_its_true_verdicts_and_causes(
     name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -65,7 +61,7 @@ def test_the_saved_function_gets_its_true_verdicts_and_causes(
     assert complaints(report, CASES[name].truths) == []
 
 
-@pytest.mark.parametrize("name", cases("static"))
+@pytest.mark.parametrize("name", CASES)
 def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
     name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -77,7 +73,7 @@ def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
     assert complaints(report, CASES[name].truths, static=True) == []
 
 
-@pytest.mark.parametrize("name", cases("memory"))
+@pytest.mark.parametrize("name", CASES)
 def test_the_module_in_memory_gets_the_same_report(name: str) -> None:
     report = gradflow.inspect(Module(name), entry="serve").models[0]
     assert complaints(report, CASES[name].truths) == []

@@ -11,7 +11,6 @@ import gradflow
 from gradflow.findings import ModelReport, Role
 from gradflow.options import Options
 from tests.agreement.hold import complaints
-from tests.agreement.pending import PENDING
 from tests.models.keras_key import KERAS_CASES, KerasCase, truths_of
 from tests.models.keras_key.case import made
 
@@ -21,13 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.tensorflow
 
 
-def cases(reading: str) -> list[object]:
-    """Every case; those that are not yet answered rightly in this reading must fail."""
-    return [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if f"{reading} {name}" in PENDING else [])
-        for name, case in KERAS_CASES.items()
-        if case.safe == (reading == "keras") or reading == "export"
-    ]
+def cases(*, safe: bool) -> list[str]:
+    """The cases that Keras loads in safe mode, or those that it does not."""
+    return [name for name, case in KERAS_CASES.items() if case.safe == safe]
 
 
 @pytest.mark.parametrize("name", KERAS_CASES)
@@ -44,19 +39,19 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
     assert {path: measured[path][0].verdict for path in weights} == {path: truths[path].verdict for path in weights}
 
 
-@pytest.mark.parametrize("name", cases("keras"))
+@pytest.mark.parametrize("name", cases(safe=True))
 def test_the_keras_file_gets_its_true_verdicts_and_causes(name: str, tmp_path: Path) -> None:
     case = KERAS_CASES[name]
     assert wrong(keras_file(case, tmp_path), case.truths) == []
 
 
-@pytest.mark.parametrize("name", cases("export"))
+@pytest.mark.parametrize("name", KERAS_CASES)
 def test_the_exported_model_gets_its_true_verdicts_and_causes(name: str, tmp_path: Path) -> None:
     case = KERAS_CASES[name]
     assert wrong(exported(case, tmp_path), case.exported) == []
 
 
-@pytest.mark.parametrize("name", cases("memory"))
+@pytest.mark.parametrize("name", cases(safe=False))
 def test_a_model_that_no_keras_file_brings_back_gets_the_same_in_memory(name: str) -> None:
     case = KERAS_CASES[name]
     assert wrong(in_memory(case), case.truths) == []

@@ -8,13 +8,8 @@ import pytest
 
 import gradflow
 from gradflow.findings import ModelReport, Status
-from tests.agreement.pending import PENDING
 
 pytestmark = pytest.mark.tensorflow
-
-
-def pending(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(f"special {name}" in PENDING, strict=True, reason="not yet answered rightly")
 
 
 def report_on(path: Path, **options: object) -> ModelReport:
@@ -35,7 +30,6 @@ def test_a_loop_of_tensorflow_1_gets_what_its_session_gives(tmp_path: Path) -> N
     assert (cause.code, cause.op) == ("GF201", "while/StopGradient")
 
 
-@pending("constants")
 def test_a_frozen_graph_is_said_to_hold_constants(tmp_path: Path) -> None:
     from gradflow.report.text import render
     from tests.models.special_files import save_frozen_graph
@@ -62,7 +56,6 @@ def test_each_signature_has_its_own_answer(tmp_path: Path) -> None:
     }
 
 
-@pending("foreign op, static")
 def test_an_op_of_a_foreign_library_is_named_by_a_static_reading(tmp_path: Path) -> None:
     from tests.models.special_files import FOREIGN_OP, save_foreign_op
 
@@ -72,7 +65,6 @@ def test_an_op_of_a_foreign_library_is_named_by_a_static_reading(tmp_path: Path)
     assert any(FOREIGN_OP in finding.message and "b" in finding.variables for finding in report.findings)
 
 
-@pending("foreign op")
 def test_an_op_of_a_foreign_library_is_named_with_the_option_that_could_bring_it(tmp_path: Path) -> None:
     from tests.models.special_files import FOREIGN_OP, save_foreign_op
 
