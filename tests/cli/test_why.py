@@ -31,7 +31,7 @@ def test_a_cut_weight_is_drawn_with_its_repair() -> None:
 
 
 def test_the_end_of_a_name_will_do() -> None:
-    done = static(FROZEN, "moving_mean")
+    done = static(FROZEN, "moving_mean", COLUMNS="400")  # on one line, however long the checkout's path is
 
     assert done.code == 0
     assert ": norm/moving_mean is state, not trained by design\n" in done.stdout
