@@ -102,7 +102,7 @@ class Stderr:
 
         def show(stage: str) -> None:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write("\r\x1b[2K" + f"{_printable(path)}: {stage} ..."[: columns - 1])
+            sys.stderr.write("\r\x1b[2K" + _progress(_printable(path), stage, columns - 1))
             sys.stderr.flush()
 
         show("reading")
@@ -180,3 +180,9 @@ def _color(to_terminal: bool, no_color: bool) -> bool:
     if no_color or os.environ.get("NO_COLOR"):
         return False
     return to_terminal or bool(os.environ.get("FORCE_COLOR"))
+
+
+def _progress(path: str, stage: str, columns: int) -> str:
+    """One line of at most ``columns``: what happens is worth more than where a long path begins."""
+    room = columns - len(f": {stage} ...")
+    return f"{path if len(path) <= room else '...' + path[len(path) - room + 3 :]}: {stage} ..."[:columns]
