@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gradflow.catalogue import CATALOGUE, look_up
-from gradflow.cli.inspect import COLOR, FORMAT, refuse_out, with_options
+from gradflow.cli.options import COLOR, FORMAT, refuse_out, with_options
 from gradflow.cli.stream import CommandError, Target
 from gradflow.errors import UsageError
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gradflow.cli.ending import orderly_end
-from gradflow.cli.inspect import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
+from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
 from gradflow.cli.stream import Stderr, Target
 from gradflow.worker.parent import Outcome, inspect_path
 

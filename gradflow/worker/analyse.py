@@ -39,13 +39,23 @@ def analyse_file(path: str, options: Options, progress: Progress = lambda _: Non
     progress("load")
     custom = import_modules(options.imports)
     seed_everything(options.seed)
+    if file.format is Format.SAVED_MODEL:
+        return _analyse_saved_model(file, path, options, progress)
+    return _analyse_keras(file, path, options, custom, progress)
+
+
+def _analyse_keras(
+    file: ModelFile, path: str, options: Options, custom: Mapping[str, Any], progress: Progress
+) -> Analysis:
+    refuse_entry(path, options)
     names = tuple(spec.name for spec in options.inputs)
-    if file.format is not Format.SAVED_MODEL:
-        refuse_entry(path, options)
-        producer, freezers, doubts = _recorded(file)
-        model = load_keras(file, producer, custom)
-        subject = keras_subject(model, producer, options.training, names, freezers, doubts)
-        return analyse_subject(subject, path, file.format, options, progress)
+    producer, freezers, doubts = _recorded(file)
+    model = load_keras(file, producer, custom)
+    subject = keras_subject(model, producer, options.training, names, freezers, doubts)
+    return analyse_subject(subject, path, file.format, options, progress)
+
+
+def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:
     contents = read_saved_model(file.path)
     entry = choose_entry(contents, path, options.entry)
     if entry.function is None or not any(entry.captured):

@@ -1,0 +1,126 @@
+"""The options that commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradflow.cli.stream import CommandError
+from gradflow.errors import UsageError
+from gradflow.options import Options, parse_imports, parse_inputs
+
+FORMAT = (
+    click.option(
+        "--format",
+        "format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Report format.",
+    ),
+    click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."),
+)
+"""What is written, and where."""
+ANALYSIS = (
+    click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
+    click.option("--entry", metavar="NAME", help="SavedModel: the signature or function to differentiate."),
+    click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
+    click.option(
+        "--input",
+        "inputs",
+        metavar="NAME=SPEC",
+        multiple=True,
+        help="How to make an input: ids=int32[2,16]<30522, x=float32[2,8], x=@batch.npz:x; repeatable.",
+    ),
+    click.option(
+        "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Where the model leaves it open."
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        show_default=True,
+        help="Of the inputs and the objective.",
+    ),
+    click.option(
+        "--probes",
+        type=click.IntRange(1, 100),
+        default=3,
+        show_default=True,
+        help="Batches to draw before a weight is called dead.",
+    ),
+    click.option(
+        "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
+    ),
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Import MODULE first, for layers and ops of your own; repeatable.",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(0, 604800, min_open=True),
+        default=600.0,
+        show_default=True,
+        help="Give a model up after this long.",
+    ),
+    click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
+)
+"""The options of every command that analyses a model."""
+COLOR = (click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),)
+TALK = (
+    click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
+)
+"""What is said beside the report."""
+
+Option = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def with_options(*groups: Sequence[Option]) -> Option:
+    """Give a command the options of ``groups``, shown in that order."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def analysis_options(given: dict[str, Any]) -> Options:
+    """The Options that the options in ``FORMAT``, ``ANALYSIS`` and ``TALK`` stand for.
+
+    Raises:
+        CommandError: one of them cannot be kept.
+    """
+    refuse_out(given["out"])
+    try:
+        inputs, imports = parse_inputs(given["inputs"]), parse_imports(given["imports"])
+    except UsageError as error:
+        raise CommandError(f"{error.message}: {error.hint}") from error
+    return Options(
+        static=given["static"],
+        entry=given["entry"],
+        outputs=given["outputs"],
+        inputs=inputs,
+        batch_size=given["batch_size"],
+        seed=given["seed"],
+        training=given["training"],
+        probes=given["probes"],
+        imports=imports,
+        timeout=given["timeout"],
+        verbose=given["verbose"],
+    )
+
+
+def refuse_out(out: str | None) -> None:
+    """Raise CommandError where the file of ``-o`` cannot be written, before anything is done for it."""
+    if out is not None and not Path(out).absolute().parent.is_dir():
+        raise CommandError(f"-o {out}: its folder does not exist: create it first")
