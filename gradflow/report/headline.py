@@ -107,6 +107,8 @@ def _verdicts(model: ModelReport) -> str:
 def _why_unknown(model: ModelReport) -> str:
     if model.mode is Mode.TAPE:
         return "the tape step gave no answer"
+    if any(finding.code == "GF901" for finding in model.findings):
+        return "it was not run"
     if model.format is Format.SAVED_MODEL:
         return "the graph alone cannot tell; run without --static"
     return "the file has no graph; run without --static"

@@ -27,6 +27,7 @@ from gradflow.tape.trace import Trace, lower_trace
 from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import refuse_entry, report_saved_model
+from gradflow.worker.unloaded import analyse_unloaded
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
@@ -50,7 +51,10 @@ def _analyse_keras(
     refuse_entry(path, options)
     names = tuple(spec.name for spec in options.inputs)
     producer, freezers, doubts = _recorded(file)
-    model = load_keras(file, producer, custom)
+    try:
+        model = load_keras(file, producer, custom)
+    except UnreadableError as refusal:
+        return analyse_unloaded(file, path, options, refusal)
     subject = keras_subject(model, producer, options.training, names, freezers, doubts)
     return analyse_subject(subject, path, file.format, options, progress)
 

@@ -65,9 +65,11 @@ def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.tensorflow
 def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -> None:
-    refused = inspect("-q", model)
-    assert refused.code == 2
-    assert "--import MODULE" in refused.stdout + refused.stderr
+    refused = inspect("-q", "--format", "json", model)
+    assert refused.code == 0
+    unloaded = json.loads(refused.stdout)["models"][0]
+    assert (unloaded["mode"], unloaded["summary"]["unknown"]) == ("static", 4)
+    assert [finding["hint"] for finding in unloaded["findings"]] == ["--import MODULE, the module that defines it"]
     done = inspect("-q", "--import", "layers.own", "--format", "json", model)
     assert done.code == 0, done
     report = json.loads(done.stdout)["models"][0]

@@ -1,0 +1,50 @@
+"""A file that TensorFlow cannot load is read as far as it goes, and the report says why no step was run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import inspect
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(params=["model.keras", "model.h5"])
+def lambda_model(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A file with a Lambda layer: Python code that is not run."""
+    import keras
+
+    x = keras.Input((4,))
+    frozen = keras.layers.Dense(3, name="frozen", trainable=False)(x)
+    hidden = keras.layers.Lambda(lambda value: value * 2)(frozen)
+    path = tmp_path / str(request.param)
+    keras.Model(x, keras.layers.Dense(2, name="head")(hidden)).save(path)
+    return str(path)
+
+
+def test_what_is_not_loaded_is_read_and_says_why(lambda_model: str) -> None:
+    done = inspect("-q", "--format", "json", lambda_model)
+    assert done.code == 0, done
+    report = json.loads(done.stdout)["models"][0]
+    assert (report["mode"], report["status"], report["error"]) == ("static", "analyzed", None)
+    assert {variable["name"]: variable["frozen_by"] for variable in report["variables"]} == {
+        "frozen/kernel": "frozen",
+        "frozen/bias": "frozen",
+        "head/kernel": None,
+        "head/bias": None,
+    }
+    assert {variable["verdict"] for variable in report["variables"]} == {"unknown"}
+    found = [finding for finding in report["findings"] if finding["code"] == "GF901"]
+    assert [finding["severity"] for finding in found] == ["warning"]
+    assert "it holds a Lambda layer, whose Python code is not run" in found[0]["message"]
+    assert lambda_model not in found[0]["message"]
+
+
+def test_it_is_no_good_model_to_whoever_asks_for_one(lambda_model: str) -> None:
+    done = inspect("-q", "--fail-on", "warning", lambda_model)
+    assert done.code == 1
+    assert "verdicts unknown: it was not run" in done.stdout
+    assert "warning GF901: not run, read from the file alone:" in done.stdout
