@@ -96,6 +96,19 @@ def datasets(group: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every dataset below ``group`` with its path, each object once (hard links can make circles)."""
     import h5py
 
+    yield from ((path, found) for path, _, found in _below(group) if isinstance(found, h5py.Dataset))
+
+
+def groups(group: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every group below ``group``: its path, and its own name as it is written in the file."""
+    import h5py
+
+    yield from ((path, key) for path, key, found in _below(group) if isinstance(found, h5py.Group))
+
+
+def _below(group: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    import h5py
+
     seen = {h5py.h5o.get_info(group.id).addr}
     waiting: list[tuple[tuple[str, ...], Any]] = [((), group)]
     while waiting:
@@ -112,8 +125,7 @@ def datasets(group: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
             here = (*path, *key.replace("\\", "/").split("/"))
             if isinstance(found, h5py.Group):
                 waiting.append((here, found))
-            elif isinstance(found, h5py.Dataset):
-                yield here, found
+            yield here, key, found
 
 
 def dtype_of(dataset: Any) -> str:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from gradflow.errors import UnreadableError
-from gradflow.files.hdf5 import datasets, dtype_of, opened, shape_of, text_attribute
+from gradflow.files.hdf5 import datasets, dtype_of, groups, opened, shape_of, text_attribute
+from gradflow.files.keras2_layout import modern
 from gradflow.files.keras_config import LayerConfig, parse_config, snake_case
 from gradflow.files.keras_layers import inner_layer, variable_names
 from gradflow.files.keras_variables import Owned
 
-_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # the second: Keras 2.12 and 2.13
+_CONTAINER = "layers"
 _NOT_LAYERS = ("optimizer", "metrics", "loss")
 _MAX_JSON = 1 << 28
 _MAX_DEFLATED = 1 << 32
@@ -54,10 +55,10 @@ def read_archive(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str 
         config = parse_config(_read_json(archive, "config.json", where), where)
         version = _version(archive, where)
         with _weights(path, archive, where) as source, opened(source, f"{where}: model.weights.h5") as file:
-            groups = _groups(file)
+            stored = _groups(file)
     owned: list[Owned] = []
     made: dict[tuple[LayerConfig, str], LayerConfig] = {}
-    for group in sorted(groups, key=lambda one: _order(one.path)):
+    for group in sorted(stored, key=lambda one: _order(one.path)):
         owner = _owner(config, group, made)
         if owner is not None:
             owned += _own(owner, group)
@@ -81,8 +82,8 @@ def _owner(model: LayerConfig, group: _Group, made: dict[tuple[LayerConfig, str]
         part = rest.pop(0)
         if _is_bookkeeping(layer, part):
             return None
-        inside = layer.parts.get("layers" if part in _CONTAINERS else part, ())
-        if rest and (part in _CONTAINERS or len(inside) > 1):
+        inside = layer.parts.get(part, ())
+        if rest and (part == _CONTAINER or len(inside) > 1):
             found = _numbered(inside).get(rest[0])
             part = rest.pop(0)
         else:
@@ -120,16 +121,17 @@ def _is_bookkeeping(layer: LayerConfig, part: str) -> bool:
 
 
 def _groups(file: object) -> list[_Group]:
-    groups: dict[tuple[str, ...], _Group] = {}
+    found: dict[tuple[str, ...], _Group] = {}
+    rename = modern(place for place, _ in groups(file))
     for path, dataset in datasets(file):
         *place, vars_, number = path if len(path) > 1 else ("", "", "")
         if vars_ != "vars" or not number.isdecimal():
             continue
-        key = tuple(place)
-        if key not in groups:
-            groups[key] = _Group(key, text_attribute(dataset.parent, "name"), [])
-        groups[key].variables.append((int(number), shape_of(dataset), dtype_of(dataset)))
-    return list(groups.values())
+        key = rename(tuple(place))
+        if key not in found:
+            found[key] = _Group(key, text_attribute(dataset.parent, "name"), [])
+        found[key].variables.append((int(number), shape_of(dataset), dtype_of(dataset)))
+    return list(found.values())
 
 
 def _order(path: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

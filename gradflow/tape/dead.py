@@ -18,6 +18,8 @@ _SWITCHES = frozenset({"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Se
 _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
+_OVER_ONE = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
+_OVER_ONE_FIX = "normalize over an axis that has more than one entry"
 LOSS_SCALE_FIX = "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SWITCH_FIX = (
@@ -73,7 +75,17 @@ def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) ->
     if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
         fix = "use a sigmoid for a single output, or give the softmax more than one class"
         return Death(place, "is taken over a single class, so that it is constant", fix)
-    return None
+    return _normalized_alone(trail, records[-1])
+
+
+def _normalized_alone(trail: Trail, record: Record) -> Death | None:
+    """A fused normalization in training mode whose mean and variance are over one value each, as Keras 2 makes it."""
+    is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get("is_training", False)
+    if not record.op.startswith("FusedBatchNorm") or not is_training:
+        return None
+    if _size(trail, record.inputs[0]) != _size(trail, record.inputs[1]):
+        return None
+    return Death(record.places[0], _OVER_ONE, _OVER_ONE_FIX)
 
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
@@ -94,6 +106,9 @@ def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
         weight = trail.weight_read_by(record)
         if weight is not None:
             return Death(place, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight)
+        alone = _normalized_alone(trail, record)
+        if alone is not None:
+            return alone
         earlier = [source for source in record.inputs if trail.array(source) is not None]
         zeros = [source for source in earlier if trail.is_zero(source)]
         if earlier and not zeros:
@@ -130,12 +145,12 @@ def _cancelled(trail: Trail, record: Record, number: int) -> Death:
 
 def _meeting(trail: Trail, record: Record) -> Death:
     place = record.places[0]
-    scope = place[1].rpartition("/")[0]
+    # tf.nn.batch_normalization, which Keras 2 calls, opens a scope of its own beside that of the moments.
+    scope = place[1].rpartition("/")[0].removesuffix("/batchnorm")
     means = [one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]]
     beside = [mean for mean in means if mean.places[0][1].startswith(f"{scope}/")]
     if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
-        words = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
-        return Death(place, words, "normalize over an axis that has more than one entry")
+        return Death(place, _OVER_ONE, _OVER_ONE_FIX)
     return Death(place, CANCELS)
 
 

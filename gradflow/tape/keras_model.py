@@ -16,13 +16,15 @@ from gradflow.errors import InputError, UnreadableError
 from gradflow.files.contents import ModelFile, StoredVariable
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.keras_code import LAMBDA, holds_marshalled_code
+from gradflow.files.keras_json import read_json
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.tape.cancelled import before_batch_normalization
 from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doubts
 from gradflow.tape.keras_layers import chains, layer_path
 from gradflow.tape.origins import noted_layers
-from gradflow.tape.refusal import keras_refusal
+from gradflow.tape.refusal import LAMBDA_HINT, keras_refusal
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import Trace, trace
 from gradflow.tape.untracked import describer, holding_layer
@@ -38,6 +40,8 @@ def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
     """
+    if _is_code(file):
+        raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
     with tempfile.TemporaryDirectory() as folder:
         path = file.path.absolute()
         if path.suffix.lower() not in _SUFFIXES[file.format]:
@@ -53,6 +57,13 @@ def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] 
             raise UnreadableError(
                 f"{file.path}: Keras {keras.__version__} cannot load it{writer}: {reason}", hint
             ) from error
+
+
+def _is_code(file: ModelFile) -> bool:
+    try:
+        return holds_marshalled_code(read_json(file).model)
+    except (ValueError, OSError, KeyError, UnreadableError):
+        return False  # Keras says better what is wrong with it
 
 
 def keras_subject(
@@ -140,16 +151,17 @@ def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
     names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
     if len(names) != len(flat):
         names = [f"output_{place}" for place in range(len(flat))]
-    return list(zip(_unique(names), flat, strict=True))
+    return list(zip(unique(names), flat, strict=True))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
+    """Number the names that repeat: ``a``, ``a_1``, ``a_2``."""
     seen: Counter[str] = Counter()
-    unique = []
+    numbered = []
     for name in names:
         seen[name] += 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
-    return unique
+        numbered.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
+    return numbered
 
 
 def _watched(model: Any) -> Iterator[Watched]:

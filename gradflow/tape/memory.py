@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gradflow.errors import UsageError
 from gradflow.options import Options
+from gradflow.tape.keras2_model import is_keras2, keras2_subject
 from gradflow.tape.keras_model import keras_subject
 from gradflow.tape.module import module_subject
 from gradflow.tape.subject import Subject
@@ -29,6 +30,8 @@ def memory_subject(model: Any, name: str, options: Options) -> Subject:
         )
     if isinstance(model, keras.Model):
         return keras_subject(model, None, options.training, names)
+    if is_keras2(model):
+        return keras2_subject(model, None, options.training, is_file=False)
     if isinstance(model, tf.Module):
         return module_subject(model, options.entry, names)
     raise UsageError(

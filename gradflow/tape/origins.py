@@ -64,15 +64,17 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
 
 
 @contextmanager
-def noted_layers(model: Any) -> Iterator[Notes]:
+def noted_layers(model: Any, kinds: Sequence[Any] = (keras.Operation, keras.layers.Layer)) -> Iterator[Notes]:
     """Note, for each op that is created meanwhile, in the call of which layer or keras.ops operation it is.
 
     Names of scopes do not tell: an operation of a functional model opens none, and layers can have equal names.
+
+    ``kinds``: the classes whose calls are noted, that of the layers last.
     """
     notes: Notes = defaultdict(dict)
     inside: list[tuple[Any, str]] = [(model, "")]
     operations = {id(one) for owner in model._flatten_layers() for one in getattr(owner, "operations", ())}
-    create, calls = FuncGraph._create_op_internal, (keras.Operation.__call__, keras.layers.Layer.__call__)
+    create, calls = FuncGraph._create_op_internal, [kind.__call__ for kind in kinds]
 
     def creating(graph: Any, *args: Any, **kwargs: Any) -> Any:
         op = create(graph, *args, **kwargs)
@@ -81,7 +83,7 @@ def noted_layers(model: Any) -> Iterator[Notes]:
 
     def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
         def calling(self: Any, *args: Any, **kwargs: Any) -> Any:
-            is_place = isinstance(self, keras.layers.Layer) or id(self) in operations
+            is_place = isinstance(self, kinds[-1]) or id(self) in operations
             if self is inside[-1][0] or not is_place:
                 return call(self, *args, **kwargs)
             inside.append((self, _path(self, *inside[-1])))
@@ -93,12 +95,14 @@ def noted_layers(model: Any) -> Iterator[Notes]:
         return calling
 
     FuncGraph._create_op_internal = creating
-    keras.Operation.__call__, keras.layers.Layer.__call__ = map(wrapped, calls)
+    for kind, call in zip(kinds, calls, strict=True):
+        kind.__call__ = wrapped(call)
     try:
         yield notes
     finally:
         FuncGraph._create_op_internal = create
-        keras.Operation.__call__, keras.layers.Layer.__call__ = calls
+        for kind, call in zip(kinds, calls, strict=True):
+            kind.__call__ = call
 
 
 def reached(graph: Any) -> dict[str, Any]:
@@ -117,13 +121,14 @@ def reached(graph: Any) -> dict[str, Any]:
 def _path(layer: Any, parent: Any, parent_path: str) -> str:
     """As the paths of variables have it: the layers of a functional model stand there without the model's name."""
     path = str(getattr(layer, "path", None) or layer.name)
-    if "/" in path or not isinstance(layer, keras.layers.Layer) or layer.variables or _is_functional(parent):
+    is_named_alone = not hasattr(layer, "variables") or layer.variables or _is_functional(parent)
+    if "/" in path or is_named_alone:
         return path
     return f"{parent_path or parent.name}/{layer.name}"
 
 
 def _is_functional(model: Any) -> bool:
-    return hasattr(model, "operations")
+    return hasattr(model, "operations") or hasattr(model, "_nested_inputs")  # the latter: Keras 2
 
 
 def _callers(graph_def: Any, graphs: Mapping[str, Any], notes: Notes) -> dict[str, dict[str, str | None]]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-_IN_PYTHON = "and give the model to gradflow.inspect(model) in Python"
+from gradflow.files.keras_code import LAMBDA
+
+LAMBDA_HINT = (
+    "if you trust the file, load it with safe_mode=False and give the model to gradflow.inspect(model) in Python"
+)
 _CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
 _INNERMOST = re.compile(r"Exception encountered: (.+)")
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
@@ -25,16 +29,19 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     """
     chain = _chain(error)
     missing = _CLASS.search(chain)
-    old = producer is not None and producer.startswith(_OLD)
+    old = is_old(producer)
     if missing and not (old and missing[2] in _BUILT_IN):
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
             "--import MODULE, the module that defines it"
         )
     if "Lambda" in chain and "safe_mode" in chain:
-        return "it holds a Lambda layer, whose Python code is not run", (
-            f"if you trust the file, load it with safe_mode=False {_IN_PYTHON}"
-        )
+        return f"it holds {LAMBDA}", LAMBDA_HINT
     return first_line(error), _way_out(producer)
+
+
+def is_old(producer: str | None) -> bool:
+    """Whether a Keras 1 or 2 wrote the file."""
+    return producer is not None and producer.startswith(_OLD)
 
 
 def first_line(error: Exception) -> str:
@@ -48,7 +55,7 @@ def first_line(error: Exception) -> str:
 
 
 def _way_out(producer: str | None) -> str:
-    if producer is not None and producer.startswith(_OLD):
+    if is_old(producer):
         return f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
     return "load it where it was saved and save it again, or read its flags with --static"
 

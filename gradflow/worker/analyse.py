@@ -18,6 +18,7 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options
 from gradflow.tape.imports import import_modules
+from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_model import saved_model_subject
@@ -49,14 +50,23 @@ def _analyse_keras(
     file: ModelFile, path: str, options: Options, custom: Mapping[str, Any], progress: Progress
 ) -> Analysis:
     refuse_entry(path, options)
-    names = tuple(spec.name for spec in options.inputs)
+    try:
+        subject = _keras_file(file, options, custom)
+    except UnreadableError as refusal:
+        return analyse_unloaded(file, path, options, refusal)
+    return analyse_subject(subject, path, file.format, options, progress)
+
+
+def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> Subject:
+    """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts = _recorded(file)
     try:
         model = load_keras(file, producer, custom)
     except UnreadableError as refusal:
-        return analyse_unloaded(file, path, options, refusal)
-    subject = keras_subject(model, producer, options.training, names, freezers, doubts)
-    return analyse_subject(subject, path, file.format, options, progress)
+        older = load_older(file, producer, custom, options.imports, refusal)
+        return keras2_subject(older, producer, options.training)
+    names = tuple(spec.name for spec in options.inputs)
+    return keras_subject(model, producer, options.training, names, freezers, doubts)
 
 
 def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:

@@ -53,7 +53,7 @@ def measure_model(
     def call() -> Any:
         return model(batch if len(batch) > 1 else batch[0], training=training)
 
-    return _step(call, variables, seed)
+    return step(call, variables, seed)
 
 
 def measure_file(
@@ -76,7 +76,7 @@ def measure_file(
     else:
         function = getattr(loaded, entry).concrete_functions[0]
         call = functools.partial(function, *make_batch(specs or (), seed).values())
-    return _step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
+    return step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
 
 
 def measure_module(module: tf.Module, entry: str = "serve", seed: int = 0) -> dict[str, list[Measured]]:
@@ -85,7 +85,7 @@ def measure_module(module: tf.Module, entry: str = "serve", seed: int = 0) -> di
     flat = tf.nest.flatten(function.input_signature)
     specs = [InputSpec(spec.name, tuple(spec.shape), spec.dtype.name) for spec in flat]
     call = functools.partial(function, *make_batch(specs, seed).values())
-    return _step(call, [(variable.name.removesuffix(":0"), variable) for variable in module.variables], seed)
+    return step(call, [(variable.name.removesuffix(":0"), variable) for variable in module.variables], seed)
 
 
 def trainable_after_loading(path: Path) -> dict[str, bool]:
@@ -166,9 +166,8 @@ def _run(session: Any, gradient: tf.Tensor | tf.IndexedSlices, feeds: dict[str, 
     return session.run(tf.convert_to_tensor(gradient), feeds)
 
 
-def _step(
-    call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int
-) -> dict[str, list[Measured]]:
+def step(call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int) -> dict[str, list[Measured]]:
+    """One backward step of ``call``'s projected outputs, by the names of the variables."""
     floating = [(name, variable) for name, variable in variables if variable.dtype.is_floating]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for _, variable in floating:

@@ -1,0 +1,90 @@
+"""A ``.keras`` archive of an early Keras 2 in, its weights placed as Keras 2.14 and later place them out.
+
+Keras 2.12 and 2.13 keep layers in ``_layer_checkpoint_dependencies`` and count each with weights twice: ``dense``,
+``dense_2``, ``dense_4``. On Windows all versions up to 2.15 join names by backslashes: one group ``layers\\dense``. No
+other version of Keras finds such weights.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gradflow.files.hdf5 import datasets, groups, opened
+
+_WEIGHTS = "model.weights.h5"
+_OLD = "_layer_checkpoint_dependencies"
+_NEW = "layers"
+Place = tuple[str, ...]
+
+
+def modern(places: Iterable[Place]) -> Callable[[Place], Place]:
+    """Return a function from a group's place to that which a later Keras gives it; ``places`` are all groups'."""
+    children: dict[Place, set[str]] = defaultdict(set)
+    for place in places:
+        for index, part in enumerate(place[:-1]):
+            if part == _OLD:
+                children[place[: index + 1]].add(place[index + 1])
+    names = {container: _counted(found) for container, found in children.items()}
+
+    def rename(place: Place) -> Place:
+        renamed = []
+        for index, part in enumerate(place):
+            above = names.get(place[:index])
+            renamed.append(_NEW if part == _OLD else part if above is None else above.get(part, part))
+        return tuple(renamed)
+
+    return rename
+
+
+def relaid(path: Path, folder: Path, where: str) -> Path | None:
+    """Write the archive with its weights placed anew into ``folder``; None where they are in place.
+
+    Raises:
+        UnreadableError: the weights are damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if _WEIGHTS not in archive.namelist():
+            return None
+        weights = Path(archive.extract(_WEIGHTS, folder))
+        new = folder / f"relaid_{_WEIGHTS}"
+        if not _copy(weights, new, where):
+            return None
+        target = folder / f"relaid_{path.stem}.keras"
+        with zipfile.ZipFile(target, "w") as written:
+            for name in archive.namelist():
+                if name != _WEIGHTS:
+                    written.writestr(name, archive.read(name))
+            written.write(new, _WEIGHTS)
+    return target
+
+
+def _copy(weights: Path, new: Path, where: str) -> bool:
+    import h5py
+
+    with opened(weights, f"{where}: {_WEIGHTS}") as file, h5py.File(new, "w") as copy:
+        places = list(groups(file))
+        if not any(_OLD in place for place, _ in places) and not any("\\" in name for _, name in places):
+            return False
+        rename = modern(place for place, _ in places)
+        for place, _ in places:
+            copy.require_group("/".join(rename(place)))
+        for place, dataset in datasets(file):
+            file.copy(dataset, copy["/".join(rename(place[:-1]))], place[-1])
+    return True
+
+
+def _counted(names: Iterable[str]) -> dict[str, str]:
+    """Number the names that differ in a number at the end one after the other: dense, dense_1, dense_2."""
+    stems: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for name in names:
+        stem, _, number = name.rpartition("_")
+        is_numbered = bool(stem) and number.isdecimal()
+        stems[stem if is_numbered else name].append((int(number) if is_numbered else 0, name))
+    return {
+        name: f"{stem}_{count}" if count else stem
+        for stem, found in stems.items()
+        for count, (_, name) in enumerate(sorted(found))
+    }

@@ -1,0 +1,60 @@
+"""The JSON of a Keras file in, the code in it that no Keras should run out.
+
+The ``safe_mode`` of Keras 2 and early Keras 3 looks at ``.keras`` files only; Keras 2 takes classes and functions
+from any module that a file names (tf_keras 2.21, saving/serialization_lib.py).
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Collection, Iterator, Mapping
+
+LAMBDA = "a Lambda layer, whose Python code is not run"
+_KERAS = frozenset({"keras", "tf_keras", "builtins"})
+
+
+def holds_marshalled_code(config: object) -> bool:
+    """Whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda does."""
+    return any(_is_marshalled(value) for value in _objects(config))
+
+
+def foreign_code(config: object, imported: Collection[str] = ()) -> str | None:
+    """Say what Keras 2 would run besides its own code; None where that is nothing.
+
+    Args:
+        config: the model's JSON.
+        imported: the modules that the user has imported for it.
+    """
+    trusted = {*_KERAS, *(name.partition(".")[0] for name in imported)}
+    for value in _objects(config):
+        name = _class(value)
+        if name == "Lambda" or _is_marshalled(value):
+            return LAMBDA
+        module, function = value.get("module"), value.get("config")
+        if isinstance(module, str) and module.partition(".")[0] not in trusted:
+            return f"{name!r} of the module {module!r}"
+        if name == "function" and isinstance(function, str) and ("." in function or hasattr(builtins, function)):
+            return f"the function {function!r}"
+    return None
+
+
+def _is_marshalled(value: Mapping[str, object]) -> bool:
+    config = value.get("config")
+    if _class(value) == "__lambda__" or value.get("function_type") == "lambda":
+        return True
+    return _class(value) == "Lambda" and isinstance(config, Mapping) and isinstance(config.get("function"), list)
+
+
+def _class(value: Mapping[str, object]) -> str:
+    return str(value.get("class_name", "")).rpartition(">")[2]
+
+
+def _objects(value: object) -> Iterator[Mapping[str, object]]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            yield one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one

@@ -1,0 +1,225 @@
+"""A Keras file that Keras 2 wrote, or a Keras 2 model in memory, in; a Subject out. Keras 2 lives on as tf_keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.errors import InputError, UnreadableError
+from gradflow.files.contents import ModelFile, StoredVariable
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.keras2_layout import relaid
+from gradflow.files.keras_code import LAMBDA, foreign_code
+from gradflow.files.keras_json import read_json
+from gradflow.files.saved_model import TensorInfo
+from gradflow.files.wording import shown
+from gradflow.findings import Format, Role
+from gradflow.tape.keras_model import unique
+from gradflow.tape.origins import noted_layers
+from gradflow.tape.refusal import LAMBDA_HINT, is_old, keras_refusal
+from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
+from gradflow.tape.trace import Trace, trace
+from gradflow.tape.untracked import describer, holding_layer
+
+_SUFFIX = {Format.KERAS: ".keras", Format.H5: ".h5"}
+_Chain = tuple[Any, ...]
+
+
+def is_installed() -> bool:
+    """Whether tf_keras can be imported."""
+    return importlib.util.find_spec("tf_keras") is not None
+
+
+def is_keras2(model: Any) -> bool:
+    """Whether ``model`` is a model of tf_keras, told without importing it."""
+    module = sys.modules.get("tf_keras")
+    return module is not None and isinstance(model, module.Model)
+
+
+def load_keras2(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Load a Keras file with tf_keras, without compiling it. Its configuration must hold no foreign code.
+
+    ``custom``: classes and functions of the user's, by the names that the file may have for them.
+
+    Raises:
+        UnreadableError: tf_keras refuses it; the message gives its reason.
+    """
+    import tf_keras
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # Keras goes by the name's ending; the content decides here.
+        path = (folder / "model").with_suffix(_SUFFIX[file.format])
+        path.symlink_to(file.path.absolute())
+        try:
+            if file.format is Format.KERAS:
+                path = relaid(path, folder, shown(file.path)) or path
+            return tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False)
+        except UnreadableError:
+            raise
+        except Exception as error:  # Keras raises some twenty types for a file that it cannot read
+            reason, hint = keras_refusal(error, producer)
+            raise UnreadableError(f"tf_keras {tf_keras.__version__} cannot load it: {reason}", hint) from error
+
+
+def load_older(
+    file: ModelFile, producer: str | None, custom: Mapping[str, Any], imported: Sequence[str], refusal: UnreadableError
+) -> Any:
+    """Load with tf_keras what Keras 3 does not, where a Keras 1 or 2 wrote it.
+
+    ``imported``: the modules that the user has imported for it.
+
+    Raises:
+        UnreadableError: ``refusal``, which is that of Keras 3, or why tf_keras does not load the file either.
+    """
+    if producer is not None and not is_old(producer):
+        raise refusal
+    try:
+        config = read_json(file).model
+    except (ValueError, OSError, KeyError, UnreadableError):
+        raise refusal from None
+    code = foreign_code(config, imported)
+    if code == LAMBDA:
+        raise UnreadableError(f"{file.path}: it holds {code}", LAMBDA_HINT)
+    if code is not None:
+        raise refusal
+    if not is_installed():
+        own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
+        raise UnreadableError(refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}")
+    try:
+        return load_keras2(file, producer, custom)
+    except UnreadableError as second:
+        raise UnreadableError(f"{refusal.message}; {second.message}", second.hint) from second
+
+
+def keras2_subject(model: Any, producer: str | None, training: bool, is_file: bool = True) -> Subject:
+    """Describe a model of tf_keras.
+
+    Raises:
+        InputError: it has no symbolic inputs, so that no batch can be guessed.
+    """
+    import tf_keras
+
+    if not model.inputs:
+        raise InputError(
+            f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
+            "save it as a SavedModel, whose signature records them",
+        )
+    inputs = tuple(
+        TensorInfo(tensor.name, tensor.dtype.name, tuple(tensor.shape)) for tensor in tf.nest.flatten(model.inputs)
+    )
+    structure = getattr(model, "_nested_inputs", None)
+
+    def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        flat = list(tensors)
+        packed = flat if structure is None else tf.nest.pack_sequence_as(structure, flat)
+        batch = packed[0] if structure is None and len(flat) == 1 else packed
+        return _named_outputs(model, model(batch, training=training))
+
+    def tracing(batch: Sequence[Any]) -> Trace:
+        with noted_layers(model, (tf_keras.layers.Layer,)) as notes:
+            return trace(call, batch, notes)
+
+    layers = list(model._flatten_layers())
+    embeddings = [layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)]
+    loader = f", loaded by tf_keras {tf_keras.__version__}" if is_file else ""
+    return Subject(
+        producer=producer or f"tf_keras {tf_keras.__version__}",
+        entry=f"call(training={training}){loader}",
+        inputs=inputs,
+        id_limit=min(embeddings, default=None),
+        call=call,
+        watched=tuple(_watched(model)),
+        trace=tracing,
+        layers={layer.name: layer.name for layer in layers[1:]},
+        epsilon=max(HALVES.get(layer.compute_dtype or "", SINGLE) for layer in layers),
+        is_training=training,
+        describe=_describe_weights(model),
+    )
+
+
+def _describe_weights(model: Any) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
+    """Describe untracked variables; the states of a stateful RNN are none, though they are made as trainable ones."""
+    describe = describer(lambda variable: holding_layer(model, variable))
+    layers = model._flatten_layers()
+    states = {id(_plain(one)) for layer in layers for one in tf.nest.flatten(getattr(layer, "states", None))}
+
+    def describe_weights(variables: Sequence[Any]) -> list[StoredVariable | None]:
+        return [
+            None if id(one) in states else described
+            for one, described in zip(variables, describe(variables), strict=True)
+        ]
+
+    return describe_weights
+
+
+def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
+    flat = [value for value in tf.nest.flatten(outputs) if value is not None]
+    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    if len(names) != len(flat):
+        names = [f"output_{place}" for place in range(len(flat))]
+    return list(zip(unique(names), flat, strict=True))
+
+
+def _watched(model: Any) -> Iterator[Watched]:
+    """Every variable once, in the order of the layers; one that any way to it leaves trainable is trained."""
+    ways: dict[int, list[_Chain]] = {}
+    owned: dict[int, tuple[Any, bool]] = {}
+    for chain in _chains(model):
+        layer = chain[-1]
+        for variables, is_weight in ((layer._trainable_weights, True), (layer._non_trainable_weights, False)):
+            for variable in map(_plain, variables):
+                ways.setdefault(id(variable), []).append(chain)
+                owned.setdefault(id(variable), (variable, is_weight))
+    for variable in map(_plain, model.weights):  # those of a tf.Module inside a layer
+        owned.setdefault(id(variable), (variable, bool(variable.trainable)))
+    names = Counter(variable.name for variable, _ in owned.values())
+    taken: set[str] = set()
+    for key, (variable, is_weight) in owned.items():
+        chains = ways.get(key, [(model,)])
+        name = str(variable.name).removesuffix(":0")
+        if names[variable.name] > 1:
+            name = f"{name}@{'.'.join(layer.name for layer in chains[0][1:])}"
+        while name in taken:
+            name += "'"
+        taken.add(name)
+        yield Watched(_stored(variable, name, chains, is_weight), variable)
+
+
+def _stored(variable: Any, name: str, chains: Sequence[_Chain], is_weight: bool) -> StoredVariable:
+    dtype = variable.dtype.name
+    role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
+    frozen = [next((layer.name for layer in chain if not layer.trainable), None) for chain in chains]
+    is_frozen = role is Role.WEIGHT and None not in frozen
+    return StoredVariable(
+        name=name,
+        layer=name.rpartition("/")[0] or str(chains[0][-1].name),
+        shape=tuple(variable.shape),
+        dtype=dtype,
+        role=role,
+        trainable=role is Role.WEIGHT and not is_frozen,
+        frozen_by=frozen[0] if is_frozen else None,
+    )
+
+
+def _chains(model: Any) -> Iterator[_Chain]:
+    """Every layer with the layers around it, outermost first; a shared layer comes once for each place."""
+    stack: list[_Chain] = [(model,)]
+    while stack:
+        chain = stack.pop()
+        yield chain
+        inner = [one for one in chain[-1]._flatten_layers(recursive=False, include_self=False) if one not in chain]
+        stack.extend((*chain, layer) for layer in reversed(inner))
+
+
+def _plain(variable: Any) -> Any:
+    """The variable that mixed precision wraps: the tape knows no other."""
+    return getattr(variable, "_variable", variable)
