@@ -103,8 +103,17 @@ def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
     whole = [
         _zeros(output) if gradient is None else gradient for output, gradient in zip(outputs, arrived, strict=True)
     ]
-    handed = function(backprop._MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
-    return handed if isinstance(handed, list | tuple) else [handed]
+
+    def gradient(inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]) -> Sequence[Any]:
+        handed = function(backprop._MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
+        return handed if isinstance(handed, list | tuple) else [handed]
+
+    try:
+        return gradient(inputs, outputs, whole)
+    except tf.errors.InvalidArgumentError:
+        # The gradient of a grouped convolution has no kernel for the processor (TensorFlow 2.21): Keras compiles it.
+        compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, whole)
+        return compiled
 
 
 def _registered(op: str) -> Gradient | None:

@@ -28,6 +28,21 @@ def dead_relu_layer():
     return keras.Model(x, layers.Dense(2, name="above")(hidden) + layers.Dense(2, name="beside")(x))
 
 
+@keras_case(
+    {
+        "wide/*": valued("GF303", "Relu", layer="dead"),
+        "grouped/*": valued("GF303", "Relu", layer="dead"),
+        "dead/*": valued("GF303", "Relu", layer="dead"),
+        "above/kernel": valued("GF303", "Relu", layer="dead"),
+    }
+)
+def dead_relu_behind_a_grouped_convolution():
+    x = features()
+    hidden = layers.Conv1D(4, 2, groups=2, name="grouped")(layers.Reshape((4, 2))(layers.Dense(8, name="wide")(x)))
+    dead = layers.Dense(3, activation="relu", bias_initializer=LOW, name="dead")(layers.Flatten()(hidden))
+    return keras.Model(x, layers.Dense(2, name="above", use_bias=False)(dead) + layers.Dense(2, name="beside")(x))
+
+
 @keras_case({"dead/*": valued("GF303", "Relu", layer="dead")})
 def dead_relu_as_the_output():
     x = features()
