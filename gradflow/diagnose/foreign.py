@@ -16,7 +16,7 @@ def describe_foreign(cause: Cause, *, static: bool) -> tuple[Severity, str, str]
         return (
             Severity.NOTE,
             text,
-            "measure it without --static; if a package brings the op type, pass --import PACKAGE",
+            "measure it: if a package brings the op type, pass --import PACKAGE, without --static",
         )
     text = (
         f"{cause.op!r}: op type {cause.op_type} has no gradient in this process; if a package registers it, "

@@ -1,8 +1,8 @@
 """The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,graph_debug_info}.proto, version
-2.21, and keras/protobuf/saved_metadata.proto of Keras 2.15.
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto and
+tensorflow/core/protobuf/struct.proto, version 2.21, and keras/protobuf/saved_metadata.proto of Keras 2.15.
 Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
 as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
 schemas can live in one process.
@@ -14,9 +14,20 @@ from functools import cache
 from typing import Any
 
 _PACKAGE = "gradflow.savedmodel"
-_SCALARS = {"bytes": 12, "string": 9, "int32": 5, "int64": 3, "uint32": 13, "bool": 8, "float": 2, "fixed64": 6}
+_SCALARS = {
+    "bytes": 12,
+    "string": 9,
+    "int32": 5,
+    "int64": 3,
+    "uint32": 13,
+    "bool": 8,
+    "double": 1,
+    "float": 2,
+    "fixed64": 6,
+    "sint64": 18,
+}
 
-# message -> "field number type"; "*" repeats, "{K" is a map with keys of type K.
+# message -> "field number type"; "*" repeats, "{K" is a map with keys of type K, "?" is one of a kind with the others.
 _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedModel": ("saved_model_schema_version 1 int64", "meta_graphs 2 *MetaGraphDef"),
     "MetaGraphDef": (
@@ -29,10 +40,19 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "MetaInfoDef": ("stripped_op_list 2 OpList", "tags 4 *string", "tensorflow_version 5 string"),
     "CollectionDef": ("bytes_list 2 BytesList",),
     "BytesList": ("value 1 *bytes",),
-    "VariableDef": ("variable_name 1 string",),
+    "VariableDef": ("variable_name 1 string", "save_slice_info_def 4 SaveSliceInfoDef"),
+    "SaveSliceInfoDef": ("full_name 1 string",),
     "OpList": ("op 1 *OpDef",),
     "SignatureDef": ("inputs 1 {string TensorInfo", "outputs 2 {string TensorInfo", "method_name 3 string"),
-    "TensorInfo": ("name 1 string", "dtype 2 int32", "tensor_shape 3 TensorShapeProto"),
+    "TensorInfo": (
+        "name 1 string",
+        "dtype 2 int32",
+        "tensor_shape 3 TensorShapeProto",
+        "coo_sparse 4 CooSparse",
+        "composite_tensor 5 CompositeTensor",
+    ),
+    "CooSparse": ("values_tensor_name 1 string", "indices_tensor_name 2 string", "dense_shape_tensor_name 3 string"),
+    "CompositeTensor": ("components 2 *TensorInfo",),
     "GraphDef": ("node 1 *NodeDef", "library 2 FunctionDefLibrary"),
     "FunctionDefLibrary": ("function 1 *FunctionDef", "registered_gradients 3 *RegisteredGradient"),
     "RegisteredGradient": ("gradient_func 1 string", "registered_op_type 2 string"),
@@ -86,11 +106,34 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "ObjectReference": ("node_id 1 int32", "local_name 2 string"),
     "SavedUserObject": ("identifier 1 string", "metadata 3 string"),
-    "SavedFunction": ("concrete_functions 1 *string",),
+    "SavedFunction": ("concrete_functions 1 *string", "function_spec 2 FunctionSpec"),
+    "FunctionSpec": ("fullargspec 1 StructuredValue", "is_method 2 bool"),
     "SavedBareConcreteFunction": ("concrete_function_name 1 string", "argument_keywords 2 *string"),
-    "SavedConcreteFunction": ("bound_inputs 2 *int32", "output_signature 4 StructuredValue"),
-    "StructuredValue": ("none_value 1 NoneValue", "list_value 51 StructuredList", "tuple_value 52 StructuredList"),
+    "SavedConcreteFunction": (
+        "bound_inputs 2 *int32",
+        "canonicalized_input_signature 3 StructuredValue",
+        "output_signature 4 StructuredValue",
+    ),
+    "StructuredValue": (
+        "none_value 1 ?NoneValue",
+        "float64_value 11 ?double",
+        "int64_value 12 ?sint64",
+        "string_value 13 ?string",
+        "bool_value 14 ?bool",
+        "tensor_spec_value 33 ?TensorSpecProto",
+        "type_spec_value 34 ?TypeSpecProto",
+        "bounded_tensor_spec_value 35 ?TensorSpecProto",
+        "list_value 51 ?StructuredList",
+        "tuple_value 52 ?StructuredList",
+        "dict_value 53 ?StructuredDict",
+        "named_tuple_value 54 ?StructuredPairs",
+    ),
     "StructuredList": ("values 1 *StructuredValue",),
+    "StructuredDict": ("fields 1 {string StructuredValue",),
+    "StructuredPairs": ("values 2 *StructuredPair",),
+    "StructuredPair": ("key 1 string", "value 2 StructuredValue"),
+    "TensorSpecProto": ("name 1 string", "shape 2 TensorShapeProto", "dtype 3 int32"),
+    "TypeSpecProto": ("type_spec_class_name 3 string", "num_flat_components 4 int32"),
     "NoneValue": (),
     "SavedMetadata": ("nodes 1 *LayerMetadata",),
     "LayerMetadata": ("node_id 2 int32", "metadata 5 string"),
@@ -141,6 +184,10 @@ def _declare(kind: Any, name: str, number: str, type_name: str) -> None:
         return
     if type_name.startswith("*"):
         field.label, type_name = 3, type_name[1:]
+    elif type_name.startswith("?"):
+        if not kind.oneof_decl:
+            kind.oneof_decl.add(name="kind")
+        field.oneof_index, type_name = 0, type_name[1:]
     if type_name in _SCALARS:
         field.type = _SCALARS[type_name]
     else:

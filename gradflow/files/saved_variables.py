@@ -1,4 +1,4 @@
-"""The object graph of a TF2 file, or the nodes of a TF1 graph, in; the model's variables out, each once."""
+"""The object graph of a TF2 file in, the model's variables out, each once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
-from gradflow.files.proto import message
 from gradflow.files.saved_freezing import Properties, freezers, paths_below, tracked_lists
 from gradflow.findings import Role
 
@@ -68,45 +67,6 @@ def _untracked(stored: StoredVariable) -> StoredVariable:
     if stored.role is Role.STATE:
         return stored
     return replace(stored, trainable=False, frozen_by=None, untracked=True)
-
-
-def tf1_variables(graph: Any) -> tuple[tuple[StoredVariable, ...], Mapping[str, str]]:
-    """TF1: the variables are nodes of the graph; those to be trained are in a collection of that name."""
-    trainable = _trainable_collection(graph)
-    found: list[StoredVariable] = []
-    nodes: dict[str, str] = {}
-    for node in graph.graph_def.node:
-        if node.op not in ("VariableV2", "Variable", "VarHandleOp"):
-            continue
-        dtype = dtype_name(node.attr["dtype"].type)
-        is_weight = dtype in FLOATING_NAMES and (trainable is None or node.name in trainable)
-        nodes[node.name] = node.name
-        found.append(
-            StoredVariable(
-                name=node.name,
-                layer=node.name.rpartition("/")[0] or None,
-                shape=read_shape(node.attr["shape"].shape) or (),
-                dtype=dtype,
-                role=Role.WEIGHT if is_weight else Role.STATE,
-                trainable=is_weight,
-                frozen_by=None,
-            )
-        )
-    return tuple(found), nodes
-
-
-def _trainable_collection(graph: Any) -> set[str] | None:
-    if "trainable_variables" not in graph.collection_def:
-        return None
-    names = set()
-    for raw in graph.collection_def["trainable_variables"].bytes_list.value:
-        definition = message("VariableDef")()
-        try:
-            definition.ParseFromString(raw)
-        except Exception:  # protobuf's DecodeError; without the collection every floating variable is a weight
-            return None
-        names.add(definition.variable_name.removesuffix(":0"))
-    return names
 
 
 def read_shape(shape: Any) -> tuple[int | None, ...] | None:

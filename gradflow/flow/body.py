@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from gradflow.flow.graph import Edge, Mark
@@ -21,6 +22,7 @@ _VARIANT = DTYPES["variant"]
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"})
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _LOOPS = frozenset({"While", "StatelessWhile"})
+_NOTHING: Mapping[str, bool] = MappingProxyType({})
 
 
 class Form(Enum):
@@ -102,19 +104,28 @@ def function_body(library: Library, name: str) -> Body:
     return _parse(library, function.node_def, arguments, resolve, results)
 
 
-def graph_body(library: Library, graph_def: Any, outputs: Iterable[str]) -> Body:
+def graph_body(library: Library, graph_def: Any, outputs: Iterable[str], fed: Mapping[str, bool] = _NOTHING) -> Body:
     """Parse a GraphDef's own nodes; ``outputs`` are tensor names such as ``dense/BiasAdd:0``.
+
+    ``fed`` are the tensors that are given, whatever the graph would make them from, with whether they carry gradient:
+    the arguments of the body.
 
     Raises:
         KeyError: a name stands for no node.
     """
     index = {node.name: number for number, node in enumerate(graph_def.node)}
+    arguments = {_parts(name): ~number for number, name in enumerate(fed)}
 
     def resolve(text: str) -> Reference:
-        name, _, output = text.partition(":")
-        return index[name], int(output or 0)
+        name, output = _parts(text)
+        return (arguments[name, output], 0) if (name, output) in arguments else (index[name], output)
 
-    return _parse(library, graph_def.node, (), resolve, [resolve(name) for name in outputs])
+    return _parse(library, graph_def.node, tuple(fed.items()), resolve, [resolve(name) for name in outputs])
+
+
+def _parts(tensor: str) -> tuple[str, int]:
+    name, _, output = tensor.partition(":")
+    return name, int(output or 0)
 
 
 def _parse(

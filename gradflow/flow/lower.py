@@ -71,10 +71,11 @@ def lower_graph(
     variables: Mapping[str, str],
     selected: Sequence[int] | None = None,
     places: dict[Place, int] | None = None,
+    fed: Mapping[str, bool] = MappingProxyType({}),
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the variables' keys.
 
-    ``places`` is filled with the node of each place, where given.
+    ``places`` is filled with the node of each place, where given. ``fed`` is as in ``graph_body``.
 
     Raises:
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
@@ -82,8 +83,9 @@ def lower_graph(
     layout = Layout(library, places=places)
     nodes: dict[str, int] = {}
     with _damage_named():
-        body = graph_body(library, graph_def, outputs)
-        results = instantiate(layout, body, [], "", "", ("", None), nodes)
+        body = graph_body(library, graph_def, outputs, fed)
+        given = [pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
+        results = instantiate(layout, body, given, "", "", ("", None), nodes)
         drain(layout)
     for name in variables:
         if name not in nodes:

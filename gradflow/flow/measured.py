@@ -74,6 +74,22 @@ def with_dead_ends(graph: FlowGraph, measured: Seen) -> FlowGraph:
     return replace(graph, kinds=kinds)
 
 
+def with_untaken_inputs(graph: FlowGraph, taken: Mapping[str, int]) -> FlowGraph:
+    """Mark the inputs that the ``Merge`` ops of TensorFlow 1 did not pass on.
+
+    Args:
+        graph: of the model.
+        taken: the number of the input that each passed on, by the op's name.
+    """
+    kinds = bytearray(graph.kinds)
+    for node in range(len(graph)):
+        if graph.ops[node] == "Merge" and graph.names[node] in taken:
+            for number, edge in enumerate(range(graph.first[node], graph.first[node + 1])):
+                if number != taken[graph.names[node]] and kinds[edge] == Edge.FLOW:
+                    kinds[edge] = Edge.UNTAKEN
+    return replace(graph, kinds=kinds)
+
+
 def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
     """Mark where NaN or Inf is made: a consumer that gets a finite gradient hands on one that is not.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from gradflow.errors import UsageError
+from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower import library_of, lower_function, lower_graph
@@ -31,10 +32,11 @@ def lower_entry(
 
 def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
     """The custom gradients that the file's functions name and that were not saved with them."""
+    bodies = (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function))
     named = {
         node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
-        for function in contents.graph_def.library.function
-        for node in function.node_def
+        for body in bodies
+        for node in body
         if node.op == "IdentityN" and "_gradient_op_type" in node.attr
     }
     return frozenset(named - set(contents.custom_gradients))
@@ -50,7 +52,8 @@ def _lowered(
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
     library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients, registered)
     if entry.function is None:
-        return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen)
+        fed = {name: info.dtype in FLOATING_NAMES for name, info in zip(entry.feeds, entry.inputs, strict=True)}
+        return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed)
     arguments = len(library.functions[entry.function].signature.input_arg)
     start = arguments - len(entry.captured)
     variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}

@@ -31,13 +31,14 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     """Load ``folder`` and bind the variables that ``entry`` captures.
 
     Raises:
-        UnreadableError: TensorFlow refuses to load it; the message gives its reason.
+        NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
+        UnreadableError: its variables are damaged.
     """
     try:
         with revived_optimizers():
-            loaded = tf.saved_model.load(str(folder))
+            loaded = tf.saved_model.load(str(folder), None if contents.is_only else list(contents.tags))
     except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
-        raise _refusal(folder, contents, error) from error
+        raise refusal(folder, contents, error) from error
     concrete = _concrete(loaded, entry)
     live = _live_variables(concrete)
     bound: dict[str, Any] = {}
@@ -54,7 +55,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
 
     return Subject(
         producer=contents.producer,
-        entry=entry.name,
+        entry=entry.label,
         inputs=entry.inputs,
         id_limit=None,
         call=call,
@@ -62,28 +63,41 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         trace=functools.partial(trace, call),
         stored_graph=stored_graph,
         lost_gradients=lost_gradients(contents),
-        epsilon=_epsilon(contents),
+        epsilon=epsilon_of(contents),
+        is_training=bool(entry.training),
         doubts=contents.doubts,
     )
 
 
-def _epsilon(contents: SavedModelContents) -> float:
+def epsilon_of(contents: SavedModelContents) -> float:
     """Of the coarsest type that some variable has or that something is cast to."""
     types = {variable.dtype for variable in contents.variables}
-    for function in contents.graph_def.library.function:
-        types.update(dtype_name(node.attr["DstT"].type) for node in function.node_def if node.op == "Cast")
+    for nodes in (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function)):
+        types.update(dtype_name(node.attr["DstT"].type) for node in nodes if node.op == "Cast")
     return max(HALVES.get(name, SINGLE) for name in types)
 
 
-def _refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
+class NotLoadedError(UnreadableError):
+    """TensorFlow cannot load the file, which can be read all the same."""
+
+
+def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
+    """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it does not have."""
+    if isinstance(error, tf.errors.DataLossError):
+        return UnreadableError(
+            f"{folder}: its variables are damaged: {first_line(error)}", "save or copy the model again"
+        )
     missing = unregistered(op_types(contents.graph_def))
+    if not any((folder / "variables").glob("variables.*")) and contents.variables:
+        hint = "put the folder variables beside saved_model.pb, or copy the model again"
+        return NotLoadedError("the files of its variables are missing", hint)
     if missing:
         reason = f"it uses {_listed(missing)}, which TensorFlow {tf.__version__} does not have"
     else:
         reason = f"TensorFlow {tf.__version__} cannot load it: {first_line(error)}"
         missing = tuple(_TYPE.findall(str(error)))
-    bringing = f"if a package registers it, pass --import {package_of(missing)}; " if missing else ""
-    return UnreadableError(f"{folder}: {reason}", f"{bringing}--static reads the file without loading it")
+    bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
+    return NotLoadedError(reason, bringing or "load it with the TensorFlow that saved it, and save it again")
 
 
 def _listed(missing: Sequence[str]) -> str:
@@ -95,12 +109,9 @@ def _listed(missing: Sequence[str]) -> str:
 def _concrete(loaded: Any, entry: Entry) -> Any:
     if entry.is_signature:
         return loaded.signatures[entry.name]
-    function = getattr(loaded, entry.name)
-    candidates = getattr(function, "concrete_functions", None) or [function]
-    for candidate in candidates:
-        if len(candidate.inputs) - len(candidate.captured_inputs) == len(entry.inputs):
-            return candidate
-    return candidates[0]
+    function = functools.reduce(getattr, entry.name.split("."), loaded)
+    variants = getattr(function, "concrete_functions", None) or [function]
+    return variants[min(entry.place, len(variants) - 1)]
 
 
 def _live_variables(concrete: Any) -> dict[int, Any]:
@@ -119,12 +130,14 @@ def _caller(loaded: Any, entry: Entry) -> Callable[[Sequence[Any]], list[tuple[s
 
     def call_function(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
         concrete = _concrete(loaded, entry)
-        arguments, keywords = concrete.structured_input_signature
+        structure = concrete.structured_input_signature
         flat = iter(tensors)
-        args, kwargs = tf.nest.map_structure(
-            lambda item: next(flat) if isinstance(item, tf.TensorSpec) else item, (arguments, keywords)
-        )
-        outputs = tf.nest.flatten(concrete(*args, **kwargs))
-        return list(zip(names, outputs, strict=False))
+        filled = [
+            next(flat) if isinstance(item, tf.TensorSpec) else item
+            for item in tf.nest.flatten(structure, expand_composites=True)
+        ]
+        args, kwargs = tf.nest.pack_sequence_as(structure, filled, expand_composites=True)
+        outputs = tf.nest.flatten(concrete(*args, **kwargs), expand_composites=True)
+        return list(zip(names, (value for value in outputs if tf.is_tensor(value)), strict=False))
 
     return call_signature if entry.is_signature else call_function

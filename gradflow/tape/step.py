@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,21 +92,30 @@ def project(outputs: Sequence[tuple[str, Any]], seed: int, scale: float = 1.0) -
 
     The plain sum is a bad objective: a softmax or a LayerNorm makes it constant.
     """
+    return projected(outputs, lambda name, real: direction(name, real, seed), scale)
+
+
+def projected(outputs: Sequence[tuple[str, Any]], along: Callable[[str, Any], Any], scale: float = 1.0) -> Any | None:
+    """As ``project``, onto the directions that ``along`` returns for an output's name and its real value."""
     total = None
     for name, value in outputs:
         if not (value.dtype.is_floating or value.dtype.is_complex):
             continue
         real = tf.math.real(value) + tf.math.imag(value) if value.dtype.is_complex else value
         real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
-        term = tf.cast(tf.reduce_sum(real * direction(name, real, seed)), tf.float64)
+        term = tf.cast(tf.reduce_sum(real * along(name, real)), tf.float64)
         total = term if total is None else total + term
     return None if total is None else total * scale
 
 
 def direction(name: str, value: Any, seed: int) -> Any:
     """The fixed random direction onto which the real output called ``name`` is projected."""
-    draw = np.random.default_rng([seed, 1, zlib.crc32(name.encode())])
-    return tf.constant(draw.standard_normal(value.shape.as_list()), dtype=value.dtype)
+    return tf.constant(drawn_direction(name, value.shape.as_list(), seed), dtype=value.dtype)
+
+
+def drawn_direction(name: str, shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
+    """The numbers of ``direction``, for an output of ``shape``."""
+    return np.random.default_rng([seed, 1, zlib.crc32(name.encode())]).standard_normal(tuple(shape))
 
 
 def measure(gradient: Any) -> Measurement:

@@ -11,7 +11,6 @@ from gradflow.files.contents import ModelFile
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
-from gradflow.files.saved_model import choose_entry, read_saved_model
 from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
@@ -21,13 +20,14 @@ from gradflow.tape.imports import import_modules
 from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
-from gradflow.tape.saved_model import saved_model_subject
+from gradflow.tape.saved_model import NotLoadedError, saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
+from gradflow.worker.graph import analyse_graph
 from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
 from gradflow.worker.outcome import Analysis, Progress, analyzed
-from gradflow.worker.read import refuse_entry, report_saved_model
+from gradflow.worker.read import chosen, refuse_entry, report_saved_model
 from gradflow.worker.unloaded import analyse_unloaded
 
 
@@ -70,12 +70,15 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
 
 
 def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:
-    contents = read_saved_model(file.path)
-    entry = choose_entry(contents, path, options.entry)
-    if entry.function is None or not any(entry.captured):
-        # TensorFlow 2 shows no variables of a TF1 graph; without variables there is nothing that a tape could watch.
-        return report_saved_model(path, contents, entry, options)
-    subject = saved_model_subject(file.path, contents, entry)
+    contents, entry = chosen(file, path, options)
+    if entry is None or not any(one.name in entry.uses for one in contents.variables):
+        return report_saved_model(path, contents, entry, options)  # there is nothing that a tape could watch
+    try:
+        if entry.function is None:
+            return analyse_graph(file, path, contents, entry, options, progress)
+        subject = saved_model_subject(file.path, contents, entry)
+    except NotLoadedError as error:
+        return analyse_unloaded(file, path, options, error)
     return analyse_subject(subject, path, file.format, options, progress)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from gradflow.diagnose import Evidence
-from gradflow.errors import UsageError
+from gradflow.diagnose import Evidence, describe_unloaded
+from gradflow.errors import UnreadableError, UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
+from gradflow.files.saved_choice import choose_entry
 from gradflow.files.saved_constants import constants
-from gradflow.files.saved_model import Entry, SavedModelContents, choose_entry, read_saved_model, variables_of
-from gradflow.findings import Format, Input, Mode, Output
+from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
+from gradflow.files.saved_reader import read_saved_model
+from gradflow.findings import Format, Input, Mode, Output, Role
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.origins import place_finder, source_finder
@@ -33,8 +36,7 @@ def read(path: str, options: Options) -> Analysis:
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
     if file.format is Format.SAVED_MODEL:
-        contents = read_saved_model(file.path)
-        entry = choose_entry(contents, path, options.entry)
+        contents, entry = chosen(file, path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
@@ -50,8 +52,24 @@ def refuse_entry(path: str, options: Options) -> None:
         raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
 
 
-def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, options: Options) -> Analysis:
-    """Static verdicts of a SavedModel's entry from its graph."""
+def chosen(file: ModelFile, path: str, options: Options) -> tuple[SavedModelContents, Entry | None]:
+    """The graph and the entry of a SavedModel that the options ask for; no entry where it holds none.
+
+    Raises:
+        GradflowError: it cannot be read, or has no such entry.
+    """
+    graphs = read_saved_model(file.path)
+    return choose_entry(graphs, path, options.entry, training=options.training) or (graphs[0], None)
+
+
+def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | None, options: Options) -> Analysis:
+    """Static verdicts of a SavedModel's entry from its graph; unknown ones where there is no entry.
+
+    Raises:
+        UnreadableError: it holds neither an entry nor a weight, so that there is nothing to say.
+    """
+    if entry is None:
+        return _without_entry(path, contents, options)
     graph = lower_entry(contents, entry, options.outputs)
     variables = variables_of(contents, entry)
     layers = variable_layers(variable.layer for variable in variables)
@@ -74,7 +92,19 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry, op
         if not options.outputs or info.name in options.outputs
     )
     producer, mode = contents.producer, Mode.STATIC
-    return analyzed(path, Format.SAVED_MODEL, producer, entry.name, mode, evidence, inputs, outputs, options.why)
+    return analyzed(path, Format.SAVED_MODEL, producer, entry.label, mode, evidence, inputs, outputs, options.why)
+
+
+def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:
+    """What the variables alone tell: names, shapes and what is frozen."""
+    reason, hint = "it holds no function that can be called", "save it with a signature or a tf.function"
+    if all(variable.role is not Role.WEIGHT for variable in contents.variables):
+        raise UnreadableError(f"{path}: {reason}, and no weight", hint)
+    evidence = Evidence(contents.variables, None, None, {}, lambda _: None, doubts=contents.doubts)
+    producer, mode = contents.producer, Mode.STATIC
+    analysis = analyzed(path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why)
+    findings = (describe_unloaded(reason, hint), *analysis.report.findings)
+    return replace(analysis, report=replace(analysis.report, findings=findings))
 
 
 def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:

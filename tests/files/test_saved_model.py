@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradflow.errors import GradflowError, UnreadableError
-from gradflow.files.saved_model import choose_entry, read_saved_model
+from gradflow.files.saved_choice import choose_entry
+from gradflow.files.saved_reader import read_saved_model
 from gradflow.findings import Role, Verdict
 from gradflow.options import Options
 from gradflow.worker.read import read
@@ -20,7 +21,7 @@ KERAS2 = Path(__file__).parent / "data" / "keras2_frozen"
 
 
 def test_keras_2_names_the_outermost_frozen_layer() -> None:
-    weights = {variable.name: variable for variable in read_saved_model(KERAS2).variables}
+    weights = {variable.name: variable for variable in read_saved_model(KERAS2)[0].variables}
     assert {name: (weight.trainable, weight.frozen_by) for name, weight in weights.items()} == {
         "stem/kernel": (False, "backbone"),
         "stem/bias": (False, "backbone"),
@@ -34,22 +35,24 @@ def test_keras_2_names_the_outermost_frozen_layer() -> None:
 
 
 def test_a_keras_3_export_knows_what_is_frozen_but_not_by_whom() -> None:
-    variables = read_saved_model(SAMPLES / "finetune_saved_model").variables
+    variables = read_saved_model(SAMPLES / "finetune_saved_model")[0].variables
     frozen = [variable for variable in variables if variable.role is Role.WEIGHT and not variable.trainable]
     assert len(frozen) == 8
     assert {variable.frozen_by for variable in frozen} == {None}
 
 
 def test_each_variable_of_an_export_stands_once() -> None:
-    names = [variable.name for variable in read_saved_model(SAMPLES / "healthy_saved_model").variables]
+    names = [variable.name for variable in read_saved_model(SAMPLES / "healthy_saved_model")[0].variables]
     assert len(names) == len(set(names)) == 9
 
 
 def test_an_unknown_entry_is_told_with_the_known_ones() -> None:
-    contents = read_saved_model(SAMPLES / "healthy_saved_model")
-    assert choose_entry(contents, "m", None).name == "serving_default"
+    graphs = read_saved_model(SAMPLES / "healthy_saved_model")
+    choice = choose_entry(graphs, "m", None, training=True)
+    assert choice is not None
+    assert choice[1].label == "serving_default"
     with pytest.raises(UnreadableError) as caught:
-        choose_entry(contents, "m", "serve_me")
+        choose_entry(graphs, "m", "serve_me", training=True)
     assert "serving_default" in caught.value.hint
 
 

@@ -66,7 +66,7 @@ def measure_file(
     if _is_tf1(path):
         return _measure_tf1(path, specs, entry, seed)
     loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the function runs
-    if entry in loaded.signatures:
+    if entry in getattr(loaded, "signatures", {}):
         function = loaded.signatures[entry]
         if specs is None:
             arguments = function.structured_input_signature[1]
@@ -74,9 +74,41 @@ def measure_file(
         batch = make_batch(specs, seed)
         call = functools.partial(function, **batch)
     else:
-        function = getattr(loaded, entry).concrete_functions[0]
-        call = functools.partial(function, *make_batch(specs or (), seed).values())
+        function = _variant(loaded, entry, specs)
+        values = iter(make_batch(specs or (), seed).values())
+        filled = [
+            next(values) if isinstance(one, tf.TensorSpec) else one
+            for one in tf.nest.flatten(function.structured_input_signature, expand_composites=True)
+        ]
+        args, kwargs = tf.nest.pack_sequence_as(function.structured_input_signature, filled, expand_composites=True)
+        call = functools.partial(function, *args, **kwargs)
     return step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
+
+
+def _variant(loaded: Any, entry: str, specs: Sequence[InputSpec] | None) -> Any:
+    """The trace of a function that ``name(training=True)`` means, for inputs of the names and shapes given."""
+    name, _, arguments = entry.partition("(")
+    variants = list(functools.reduce(getattr, name.split("."), loaded).concrete_functions)
+    for flag in ("True", "False"):
+        if f"training={flag}" in arguments:
+            variants = [
+                one
+                for one in variants
+                if any(str(leaf) == flag for leaf in tf.nest.flatten(one.structured_input_signature))
+            ]
+    for one in variants:
+        leaves = tf.nest.flatten(one.structured_input_signature, expand_composites=True)
+        shapes = [
+            tuple(leaf.shape) for leaf in leaves if isinstance(leaf, tf.TensorSpec) and leaf.shape.rank is not None
+        ]
+        given = [spec.shape for spec in specs or ()]
+        if len(shapes) == len(given) and all(map(_fits, shapes, given)):
+            return one
+    return variants[0]
+
+
+def _fits(declared: Sequence[int | None], given: Sequence[int | None]) -> bool:
+    return len(declared) == len(given) and all(one in (None, other) for one, other in zip(declared, given, strict=True))
 
 
 def measure_module(module: tf.Module, entry: str = "serve", seed: int = 0) -> dict[str, list[Measured]]:
@@ -123,17 +155,18 @@ def make_batch(specs: Iterable[InputSpec], seed: int) -> dict[str, tf.Tensor]:
 
 def _is_tf1(path: Path) -> bool:
     """Whether the folder holds a bare TensorFlow 1 graph: TensorFlow 2 shows no variables of it."""
-    return not _meta_graph(path).HasField("object_graph_def")
+    return not _meta_graph(path, "").HasField("object_graph_def")
 
 
-def _meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
+def _meta_graph(path: Path, tag: str) -> meta_graph_pb2.MetaGraphDef:
     file = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    return file.meta_graphs[0]
+    return next((one for one in file.meta_graphs if tag in one.meta_info_def.tags), file.meta_graphs[0])
 
 
 def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed: int) -> dict[str, list[Measured]]:
     """The same step in a TensorFlow 1 session."""
-    meta_graph = _meta_graph(path)
+    entry, _, tag = entry.partition("@")
+    meta_graph = _meta_graph(path, tag)
     signature = meta_graph.signature_def[entry]
     if specs is None:
         specs = [
@@ -155,7 +188,8 @@ def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed
         variables = [one for one in tf.compat.v1.global_variables() if one.dtype.base_dtype.is_floating]
         gradients: list[Any] = [None] * len(variables)
         if floating:
-            gradients = tf.gradients([one for one, _ in floating], variables, grad_ys=directions)
+            fed = [graph.get_tensor_by_name(name) for name in feeds]
+            gradients = tf.gradients([one for one, _ in floating], variables, grad_ys=directions, stop_gradients=fed)
         return {
             variable.name.removesuffix(":0"): [_judge(None if gradient is None else _run(session, gradient, feeds))]
             for variable, gradient in zip(variables, gradients, strict=True)

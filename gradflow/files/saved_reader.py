@@ -1,0 +1,100 @@
+"""saved_model.pb in, its entries, variables and graph out, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import UnreadableError
+from gradflow.files.contents import StoredVariable
+from gradflow.files.debug_info import frames_finder
+from gradflow.files.doubts import FreezeDoubt
+from gradflow.files.proto import message
+from gradflow.files.saved_doubts import saved_doubts
+from gradflow.files.saved_entries import graph_entries, object_entries
+from gradflow.files.saved_freezing import layer_properties
+from gradflow.files.saved_graph import graph_variables
+from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.files.saved_variables import object_variables
+from gradflow.findings import Role
+
+
+def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
+    """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve`` first.
+
+    Raises:
+        UnreadableError: the file is missing, damaged or holds no graph.
+    """
+    path = folder / "saved_model.pb"
+    saved = message("SavedModel")()
+    try:
+        saved.ParseFromString(path.read_bytes())
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
+    except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
+        raise UnreadableError(
+            f"{path}: not a readable SavedModel: the protobuf is damaged or cut short", "save or copy the model again"
+        ) from error
+    if not saved.meta_graphs:
+        raise UnreadableError(f"{path}: holds no graph", "save or copy the model again")
+    graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
+    try:
+        found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
+    except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
+        raise UnreadableError(
+            f"{path}: refers to something that it does not have", "the file is damaged: save the model again"
+        ) from error
+    return found[0], *(_tagged(contents) for contents in found[1:])
+
+
+def _tagged(contents: SavedModelContents) -> SavedModelContents:
+    """Entries of a file's other graphs are told by the tags of their graph: ``default@train``."""
+    tags = ",".join(contents.tags)
+    return replace(contents, entries=tuple(replace(one, label=f"{one.label}@{tags}") for one in contents.entries))
+
+
+def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
+    version = graph.meta_info_def.tensorflow_version
+    graph_nodes: Mapping[str, str] = {}
+    doubts: tuple[FreezeDoubt, ...] = ()
+    entries: tuple[Entry, ...]
+    found: Iterable[StoredVariable]
+    if len(graph.object_graph_def.nodes):
+        properties = layer_properties(graph.object_graph_def, folder)
+        by_number = object_variables(graph.object_graph_def, properties)
+        entries = object_entries(graph, {number: variable.name for number, variable in by_number.items()})
+        doubts = saved_doubts(graph.object_graph_def, by_number, properties)
+        found = by_number.values()
+    else:
+        entries = graph_entries(graph)
+        found = graph_variables(graph)
+        graph_nodes = {variable.name: variable.name for variable in found}
+    used = {name for entry in entries for name in entry.uses}
+    return SavedModelContents(
+        producer=f"tensorflow {version}" if version else None,
+        entries=entries,
+        # What is no weight and no entry uses belongs to an optimizer, a metric or a counter.
+        variables=tuple(one for one in found if one.role is Role.WEIGHT or one.name in used),
+        graph_def=graph.graph_def,
+        op_defs=graph.meta_info_def.stripped_op_list.op,
+        graph_variables=graph_nodes,
+        custom_gradients=dict(_custom_gradients(graph)),
+        frames=frames_finder(folder),
+        doubts=doubts,
+        tags=tuple(graph.meta_info_def.tags),
+        is_only=is_only,
+    )
+
+
+def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
+    """The saved gradient functions return only what is not None; their output signatures know the places."""
+    functions = graph.object_graph_def.concrete_functions
+    for registered in graph.graph_def.library.registered_gradients:
+        if registered.gradient_func in functions:
+            signature = functions[registered.gradient_func].output_signature
+            values = signature.list_value.values or signature.tuple_value.values
+            yield registered.registered_op_type, tuple(not value.HasField("none_value") for value in values)
+        else:
+            yield registered.registered_op_type, ()

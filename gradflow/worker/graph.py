@@ -1,0 +1,109 @@
+"""A SavedModel of TensorFlow 1 and its entry in, its analysis out: measured in a session, explained by its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from gradflow.diagnose import Evidence, Measurement, Sighting
+from gradflow.files.contents import ModelFile
+from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
+from gradflow.findings import Mode, Role, Verdict
+from gradflow.flow.attribute import Attribution, Cut, attribute
+from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.lower import op_types
+from gradflow.flow.measured import with_untaken_inputs
+from gradflow.flow.origins import place_finder, source_finder
+from gradflow.flow.saved import lower_entry
+from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.options import Options
+from gradflow.tape.custom_ops import registered_specs
+from gradflow.tape.saved_model import epsilon_of
+from gradflow.tape.session import GraphSession, Step, graph_session
+from gradflow.worker.outcome import Analysis, Progress, analyzed
+
+_OTHER_BRANCH = "took its other branch for this batch"
+_OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
+
+
+def analyse_graph(
+    file: ModelFile, path: str, contents: SavedModelContents, entry: Entry, options: Options, progress: Progress
+) -> Analysis:
+    """Step a TF1 graph in a session of its own and join what it and the graph say.
+
+    Raises:
+        NotLoadedError: TensorFlow cannot load or differentiate it.
+        GradflowError: no batch is accepted, or an option does not fit the model.
+    """
+    with graph_session(file.path, contents, entry, options.outputs) as live:
+        progress("step")
+        step = live.step(options)
+        progress("trace")
+        graph = lower_entry(contents, entry, options.outputs, registered_specs(op_types(contents.graph_def)))
+        attributions = attribute(graph)
+        variables = variables_of(contents, entry)
+        weights = {one.name for one in variables if one.role is Role.WEIGHT}
+        flowing = {name for name in weights if name in attributions and attributions[name].cuts_to_restore == 0}
+        measured = _probed_again(live, step, flowing, options)
+        layer_of = place_finder(
+            graph, layer_finder(graph.names, variable_layers(one.layer for one in variables), complete=False)
+        )
+        zero = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
+        sightings = _untaken(graph, live.branches(step), zero, layer_of) if zero else {}
+    evidence = Evidence(
+        variables,
+        measured,
+        graph,
+        attributions,
+        layer_of,
+        sightings,
+        epsilon=epsilon_of(contents),
+        has_running_statistics=_has_running_statistics(contents, entry),
+        selected=options.outputs,
+        source_of=source_finder(graph),
+        doubts=contents.doubts,
+    )
+    producer, inputs = contents.producer, step.batch.described
+    return analyzed(path, file.format, producer, entry.label, Mode.TAPE, evidence, inputs, step.outputs, options.why)
+
+
+def _probed_again(live: GraphSession, step: Step, flowing: set[str], options: Options) -> Mapping[str, Measurement]:
+    """Draw other batches before a weight is called dead."""
+    measured = dict(step.measured)
+    for probe in range(1, options.probes):
+        dead = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
+        if not dead:
+            break
+        again = live.step(replace(options, seed=options.seed + probe)).measured
+        measured.update({name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS})
+    return measured
+
+
+def _untaken(
+    graph: FlowGraph, taken: Mapping[str, int], zero: list[str], layer_of: Callable[[int], str | None]
+) -> Mapping[str, tuple[Sighting, ...]]:
+    """The conditions whose other branch was run, where no way is left to a weight without it."""
+    run = with_untaken_inputs(graph, taken)
+    found: dict[str, Attribution] = dict(attribute(run))
+    return {
+        name: tuple(_sighting(run, cut, found[name], layer_of) for cut in found[name].causes)
+        for name in zero
+        if found[name].cuts_to_restore
+    }
+
+
+def _sighting(graph: FlowGraph, cut: Cut, found: Attribution, layer_of: Callable[[int], str | None]) -> Sighting:
+    name, op, layer = graph.names[cut.node], graph.ops[cut.node], layer_of(cut.node)
+    if cut.kind is Edge.UNTAKEN:
+        return Sighting(cut.kind, name, op, _OTHER_BRANCH, layer, fix=_OTHER_INPUTS)
+    back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
+    mark, cuts = graph.marks[cut.node], found.cuts_to_restore or 1
+    return Sighting(cut.kind, name, op, "", layer, mark=mark, reenters_at=back, cuts_to_restore=cuts)
+
+
+def _has_running_statistics(contents: SavedModelContents, entry: Entry) -> bool:
+    """Whether a BatchNormalization scales by its moving averages, so that sizes are not those of training."""
+    return any(
+        one.role is Role.STATE and one.name in entry.uses and one.name.endswith("moving_variance")
+        for one in contents.variables
+    )

@@ -1,0 +1,139 @@
+"""SavedModels of TensorFlow 1: every verdict is what ``tf.gradients`` gives in a session of the bare script."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gradflow.findings import Mode, ModelReport, Role, Severity
+from gradflow.options import Options
+from tests.agreement.compare import compare_with_tape
+
+if TYPE_CHECKING:
+    from tests.models.graphs import Built  # imports TensorFlow
+
+pytestmark = pytest.mark.tensorflow
+
+
+def report_on(path: Path, **options: Any) -> ModelReport:
+    from gradflow.worker.analyse import analyse_file
+
+    return analyse_file(str(path), Options(**options)).report
+
+
+def codes(report: ModelReport) -> dict[str, list[str]]:
+    weights = [one for one in report.variables if one.role is Role.WEIGHT]
+    return {one.name: [one.verdict.value, *(cause.code for cause in one.causes)] for one in weights}
+
+
+def saved(folder: Path, build: Callable[[], Built]) -> Path:
+    from tests.models.graphs import save_graph
+
+    save_graph(folder / "model", build)
+    return folder / "model"
+
+
+def agreeing(path: Path) -> ModelReport:
+    """The report on ``path``, which was measured and agrees with the bare session."""
+    from tests.models.oracle import measure_file
+
+    report = report_on(path)
+    assert report.mode is Mode.TAPE
+    score = compare_with_tape(report, lambda seed: measure_file(path, None, report.entry or "", seed))
+    assert score.complaints == []
+    return report
+
+
+EXPECTED = {
+    "references": {"kept": ["flows"], "stopped": ["none", "GF201"], "unused": ["none", "GF206"]},
+    "resources": {"kept": ["flows"], "stopped": ["none", "GF202"], "unused": ["none", "GF206"]},
+    "trained_with_adam": {"layer/w": ["flows"], "layer/b": ["flows"]},
+    "partitioned": {"tower/w/part_0": ["flows"], "tower/w/part_1": ["flows"]},
+    "table_and_embedding": {"rows": ["flows"]},
+    "loop": {"inside": ["flows"], "limit": ["none", "GF202"]},
+    "inner_feed": {"before": ["none", "GF206"], "after": ["flows"]},
+    "normalized": {"bn/gamma": ["flows"]},
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_graph_gets_what_its_session_gives(name: str, tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, getattr(graphs, name)))
+    assert codes(report) == EXPECTED[name]
+
+
+def test_slots_of_an_optimizer_are_no_weights_though_no_collection_says_so(tmp_path: Path) -> None:
+    from tests.models.graphs import save_without_collections
+
+    save_without_collections(tmp_path / "model")
+    assert codes(report_on(tmp_path / "model")) == EXPECTED["trained_with_adam"]
+
+
+def test_parts_of_a_variable_belong_to_the_layer_of_the_whole(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.partitioned))
+    assert {one.layer for one in report.variables} == {"tower"}
+
+
+def test_an_embedding_says_how_many_rows_were_looked_up(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    (rows,) = agreeing(saved(tmp_path, graphs.table_and_embedding)).variables
+    assert rows.gradient is not None
+    assert rows.gradient.rows_touched == 1
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
+def test_a_branch_that_was_not_taken_is_told_from_a_unit_that_is_dead(resource: bool, tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = report_on(saved(tmp_path, graphs.branches(resource)))
+    assert codes(report) == {"first": ["zero", "GF302"], "second": ["flows"], "dead": ["zero", "GF303"]}
+    (cause,) = next(one for one in report.variables if one.name == "first").causes
+    assert (cause.op, cause.op_type) == ("cond/Merge", "Merge")
+
+
+def test_an_op_without_a_gradient_does_not_lose_the_other_weights(tmp_path: Path) -> None:
+    from tests.models.graphs import save_op_without_gradient
+
+    save_op_without_gradient(tmp_path / "model")
+    assert codes(report_on(tmp_path / "model")) == {"beside": ["flows"], "behind": ["none", "GF203"]}
+
+
+def test_of_several_graphs_the_one_for_training_is_stepped(tmp_path: Path) -> None:
+    from tests.models.graphs import save_two_graphs
+
+    save_two_graphs(tmp_path / "model")
+    found = {training: report_on(tmp_path / "model", training=training) for training in (True, False)}
+    assert {training: one.entry for training, one in found.items()} == {True: "default@train", False: "default"}
+    assert codes(found[True]) == {"w": ["flows"], "noise": ["flows"]}
+    assert codes(found[False]) == {"w": ["flows"], "noise": ["none", "GF206"]}
+    assert report_on(tmp_path / "model", entry="default").entry == "default"
+
+
+def test_without_its_variables_a_graph_is_read_and_says_so(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    path = saved(tmp_path, graphs.references)
+    shutil.rmtree(path / "variables")
+    report = report_on(path)
+    assert report.mode is Mode.STATIC
+    assert codes(report) == EXPECTED["references"]
+    (warning,) = (finding for finding in report.findings if finding.code == "GF901")
+    assert warning.severity is Severity.WARNING
+    assert "missing" in warning.message
+
+
+def test_the_same_seed_gives_the_same_gradient(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    path = saved(tmp_path, graphs.references)
+    assert report_on(path) == report_on(path)
+    assert report_on(path, seed=1) != report_on(path)
