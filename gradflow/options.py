@@ -25,6 +25,8 @@ class InputSpec:
     shape: tuple[int, ...] | None = None
     high: int | None = None
     """Integers are drawn below this number."""
+    low: int = 0
+    """Integers are not drawn below this number."""
     file: str | None = None
     key: str | None = None
     """The array's name in an ``.npz`` file."""

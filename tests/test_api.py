@@ -92,13 +92,18 @@ def test_a_subclassed_model_without_recorded_inputs_says_what_to_write() -> None
     unbuilt = gradflow.inspect(model, inputs={"x": "float32[4,5]"}).models[0]
     assert unbuilt.error is not None
     assert "is not built" in unbuilt.error.message
-    model(np.ones((4, 5)))
+    model.dense.build((None, 5))
+    model.built = True  # by hand: no shape was seen
     failed = gradflow.inspect(model).models[0]
     assert failed.error is not None
     assert "--input x=" in failed.error.hint
     fed = gradflow.inspect(model, inputs={"x": "float32[4,5]"}).models[0]
     assert fed.error is None
     assert fed.summary.flows == 2
+    called = Doubling()
+    called(np.ones((2, 5)))
+    known = gradflow.inspect(called).models[0]
+    assert [(one.name, one.shape) for one in known.inputs] == [("x", (4, 5))]
 
 
 def test_a_layer_that_runs_python_code_eagerly_is_named_as_leaving_tensorflow() -> None:

@@ -82,7 +82,17 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "shape 7 *TensorShapeProto",
         "func 9 *NameAttrList",
     ),
-    "TensorProto": ("dtype 1 int32", "tensor_shape 2 TensorShapeProto"),
+    "TensorProto": (
+        "dtype 1 int32",
+        "tensor_shape 2 TensorShapeProto",
+        "tensor_content 4 bytes",
+        "float_val 5 *float",
+        "double_val 6 *double",
+        "int_val 7 *int32",
+        "string_val 8 *bytes",
+        "int64_val 10 *int64",
+        "bool_val 11 *bool",
+    ),
     "NameAttrList": ("name 1 string",),
     "OpDef": ("name 1 string", "input_arg 2 *ArgDef", "output_arg 3 *ArgDef", "attr 4 *AttrDef"),
     "ArgDef": (

@@ -97,7 +97,7 @@ def function_body(library: Library, name: str) -> Body:
             return index[parts[0]], int(parts[1]) if len(parts) == 2 and parts[1].isdigit() else 0
         number = index[parts[0]]
         if number not in starts:
-            starts[number] = _output_starts(library, function.node_def[number])
+            starts[number] = output_starts(library, function.node_def[number])
         return number, starts[number].get(parts[1], 0) + int(parts[2])
 
     results = [resolve(function.ret[arg.name]) for arg in function.signature.output_arg]
@@ -246,7 +246,8 @@ def _of_results_and_arguments(returned: Sequence[bool], number: int, used: set[R
     )
 
 
-def _output_starts(library: Library, node: Any) -> dict[str, int]:
+def output_starts(library: Library, node: Any) -> dict[str, int]:
+    """The number of the first tensor of each of a node's output arguments, by the argument's name."""
     if node.op in library.functions:
         arguments = library.functions[node.op].signature.output_arg
         return {arg.name: number for number, arg in enumerate(arguments)}

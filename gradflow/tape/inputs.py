@@ -1,102 +1,195 @@
-"""Input descriptions in, one synthetic batch out; sizes that are not known are tried out."""
+"""Input descriptions in, one synthetic batch that the model accepts out; what is not known is tried out."""
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
-import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
+from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
-from gradflow.findings import Input
 from gradflow.options import InputSpec, Options
+from gradflow.tape.attempts import Attempt, known_inputs, ladder, open_axes, shape_of
+from gradflow.tape.batch import MAX_ELEMENTS, Batch, Composite, Wanted, line, make_batch, names_of, use_of
+from gradflow.tape.given import given_array
+from gradflow.tape.knowledge import NO_KNOWLEDGE, Knowledge
+from gradflow.tape.lessons import lessons
 from gradflow.tape.refusal import BackwardError, first_line
 
 T = TypeVar("T")
 
-_SIZES = (16, 32, 64, 128, 224, 8, 4, 1, 10240)
-_SMALL_IDS = 8
-_OUT_OF_RANGE = re.compile(r"is not in \[0, (\d+)\)")
-_MAX_ELEMENTS = 2**28
-"""Entries of one input; beyond this the shape is a mistake, not a batch."""
+_MOST_LEARNED = 10
+"""Attempts that follow what an error says; with those of the ladder there are about twenty, most of them short."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One guess at what the model accepts."""
-
-    size: int
-    """For every unknown dimension but the batch."""
-    high: int
-    """Integers are drawn from 0 to one below this."""
-    float_ids: bool = False
-    """Draw floating inputs as small whole numbers too: some exports take their ids as float32."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Tensors and how each was made."""
-
-    tensors: tuple[Any, ...]
-    described: tuple[Input, ...]
+__all__ = ["Batch", "with_batch"]
 
 
 def with_batch(
-    inputs: Sequence[TensorInfo], options: Options, id_limit: int | None, run: Callable[[Batch], T]
+    inputs: Sequence[TensorInfo],
+    options: Options,
+    id_limit: int | None,
+    run: Callable[[Batch], T],
+    learn: Callable[[], Knowledge] | None = None,
+    *,
+    is_cheap: bool = False,
+    composites: Sequence[Composite] = (),
 ) -> tuple[Batch, T]:
     """Find a batch that ``run`` accepts and return both.
+
+    Args:
+        inputs: what the model takes, in the order of the batch's tensors.
+        options: batch size, seed and what the user gives.
+        id_limit: row numbers below this are valid for every embedding; None where nothing is known.
+        run: takes a batch, or raises.
+        learn: asks the graph what it does with the inputs.
+        is_cheap: whether it may be asked before anything has gone wrong, though all inputs are floating.
+        composites: inputs that are parts of one sparse or ragged tensor.
 
     Raises:
         UsageError: an ``--input`` names no input of the model, or its file cannot be read.
         InputError: no batch was accepted; the message shows the option to write.
     """
-    specs = _match(inputs, options.inputs)
-    limit = id_limit if id_limit is not None else _SMALL_IDS
-    attempt = _Attempt(_SIZES[0], max(1, limit))
-    unknown = _has_unknown(inputs, specs)
-    sizes = [size for size in _SIZES[1:] if unknown and _fits(inputs, specs, options.batch_size, size)]
-    refused: tuple[Batch, Exception] | None = None
-    tried = 1
-    while True:
-        batch = _draw(inputs, specs, options, attempt)
+    search = _Search(inputs, options, id_limit, tuple(composites), learn)
+    if is_cheap or any(info.dtype not in FLOATING_NAMES for info in search.wanted.free):
+        search.ask()
+    for attempt in search.attempts():
+        batch = make_batch(search.wanted, attempt)
         try:
             return batch, run(batch)
         except GradflowError:
             raise
         except Exception as error:  # a model's code can raise anything at all
-            refused = refused or (batch, error)
-            better = _learn(attempt, error)
-        if better is None and not sizes:
-            raise _refused(inputs, *refused, tried) from refused[1]
-        attempt = better or replace(attempt, size=sizes.pop(0))
-        tried += 1
+            search.refuse(attempt, batch, error)
+    raise search.refusal()
 
 
-def _fits(inputs: Sequence[TensorInfo], specs: Mapping[str, InputSpec], batch_size: int, size: int) -> bool:
-    """Whether unknown dimensions of ``size`` leave every input small enough to be tried."""
-    shapes = [_shape(info, batch_size, size) for info in inputs if info.name not in specs]
-    return all(np.prod(shape, dtype=float) <= _MAX_ELEMENTS for shape in shapes)
+class _Search:
+    """The attempts that were made, and those that are still to be made."""
+
+    def __init__(
+        self,
+        inputs: Sequence[TensorInfo],
+        options: Options,
+        id_limit: int | None,
+        composites: tuple[Composite, ...],
+        learn: Callable[[], Knowledge] | None,
+    ) -> None:
+        specs = _match(inputs, composites, options.inputs)
+        self.wanted = Wanted(tuple(inputs), specs, options, composites, NO_KNOWLEDGE, id_limit)
+        self._learn = learn
+        self._learned: list[Attempt] = []
+        self._seen: set[object] = set()
+        self._refused: list[tuple[Attempt, Batch, Exception]] = []
+        self._told: tuple[Attempt, Batch, Exception] | None = None
+        """The refusal that says most: the last one of an attempt that an error led to."""
+
+    def ask(self) -> None:
+        """Ask the graph what it does with the inputs, once."""
+        if self._learn is None:
+            return
+        knowledge, self._learn = self._learn(), None
+        composites = self.wanted.composites or (*knowledge.uses.sparse, *knowledge.uses.ragged)
+        given = self.wanted.specs
+        composites = tuple(one for one in composites if given.keys().isdisjoint(names_of(one)))
+        inputs = known_inputs(self.wanted.inputs, knowledge.uses)
+        self.wanted = replace(self.wanted, inputs=inputs, knowledge=knowledge, composites=composites)
+
+    def attempts(self) -> Iterator[Attempt]:
+        """The first guess, then what errors led to, then the ladder."""
+        first = Attempt(batch=_batch_size(self.wanted))
+        yield from self._new(first)
+        learned = 0
+        rest: Iterator[Attempt] | None = None
+        while True:
+            while self._learned and learned < _MOST_LEARNED:
+                learned += 1
+                yield from self._new(self._learned.pop(0))
+            rest = rest or ladder(self.wanted.free, first)
+            following = next(rest, None)
+            if following is None:
+                return
+            yield from self._new(following)
+
+    def _new(self, attempt: Attempt) -> Iterator[Attempt]:
+        """The attempt, unless it is too large or nothing but a repetition."""
+        shapes = tuple(shape_of(info, attempt) for info in self.wanted.free)
+        key = (shapes, attempt.high, attempt.float_ids)
+        fits = all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
+        if key not in self._seen and fits:
+            self._seen.add(key)
+            yield attempt
+
+    def refuse(self, attempt: Attempt, batch: Batch, error: Exception) -> None:
+        """Learn from a batch that the model does not take."""
+        is_learned = bool(attempt.sizes or attempt.ranks)
+        self._refused.append((attempt, batch, error))
+        if self._told is None or is_learned:
+            self._told = self._refused[-1]
+        if isinstance(error, BackwardError):
+            return
+        if self._learn is not None:
+            self.ask()
+            self._learned.append(attempt)
+            self._seen.clear()
+        highest = attempt.high or max([self.wanted.highest, *self._limits()])
+        found = lessons(str(error), attempt, self.wanted.free, highest)
+        # What follows from the newest error is tried first: it builds on what the others taught.
+        self._learned = [*found, *self._learned]
+
+    def _limits(self) -> list[int]:
+        return [high for info in self.wanted.free if (high := use_of(self.wanted, info.name).high) is not None]
+
+    def refusal(self) -> InputError:
+        """The error that says what was tried and what to write."""
+        if self._told is None:
+            return InputError("the shape of the inputs is too large for a test batch", "give each with --input")
+        _, batch, error = self._told
+        if isinstance(error, BackwardError):
+            return InputError(
+                f"the forward pass runs, and TensorFlow fails to differentiate it: {first_line(error)}",
+                "--static reads the file without running it",
+            )
+        shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
+        refusal = InputError(
+            f"the forward pass refuses the inputs {shown}{self._others()}: {first_line(error)}",
+            f"give others, such as {self._lines(batch)}",
+        )
+        refusal.__cause__ = error
+        return refusal
+
+    def _others(self) -> str:
+        others = len(self._refused) - 1
+        if not others:
+            return ""
+        axes = open_axes(self.wanted.free, Attempt())
+        tried = {
+            shape_of(info, attempt)[axis]
+            for attempt, _, _ in self._refused
+            for info in self.wanted.free
+            for name, axis in axes
+            if name == info.name and axis < len(shape_of(info, attempt))
+        }
+        sizes = f", sizes {', '.join(map(str, sorted(tried)))}" if len(tried) > 1 else ""
+        return f" (and {others} others{sizes})"
+
+    def _lines(self, batch: Batch) -> str:
+        lines = []
+        for item in batch.described:
+            if item.dtype == "string":
+                lines.append(f"--input {item.name}=@batch.npz:{item.name}")
+            else:
+                lines.append(f"--input {line(item.name, item.dtype, item.shape)}")
+        return " ".join(lines)
 
 
-def _learn(attempt: _Attempt, error: Exception) -> _Attempt | None:
-    """Read a valid range of ids out of TensorFlow's message, where it gives one that was not kept."""
-    match = _OUT_OF_RANGE.search(str(error))
-    if match is None:
-        return None
-    high = max(1, int(match[1]))
-    if high < attempt.high:
-        return replace(attempt, high=high)
-    return None if attempt.float_ids else replace(attempt, high=min(high, attempt.high), float_ids=True)
-
-
-def _match(inputs: Sequence[TensorInfo], specs: Sequence[InputSpec]) -> dict[str, InputSpec]:
-    known = [info.name for info in inputs]
+def _match(
+    inputs: Sequence[TensorInfo], composites: Sequence[Composite], specs: Sequence[InputSpec]
+) -> dict[str, InputSpec]:
+    parts = {name: one.name for one in composites for name in names_of(one) if one.name}
+    known = list(dict.fromkeys(parts.get(info.name, info.name) for info in inputs))
     for spec in specs:
         if spec.name not in known:
             names = ", ".join(known) or "none"
@@ -104,94 +197,13 @@ def _match(inputs: Sequence[TensorInfo], specs: Sequence[InputSpec]) -> dict[str
     return {spec.name: spec for spec in specs}
 
 
-def _has_unknown(inputs: Sequence[TensorInfo], specs: Mapping[str, InputSpec]) -> bool:
-    return any(info.name not in specs and (info.shape is None or None in info.shape[1:]) for info in inputs)
-
-
-def _draw(inputs: Sequence[TensorInfo], specs: Mapping[str, InputSpec], options: Options, attempt: _Attempt) -> Batch:
-    tensors, described = [], []
-    for info in inputs:
-        spec = specs.get(info.name)
-        array, source = _from_file(info, spec) if spec and spec.file else _random(info, spec, options, attempt)
-        tensor = tf.constant(array, dtype=None if array.dtype == object else spec_dtype(info, spec))
-        tensors.append(tensor)
-        described.append(Input(info.name, tuple(tensor.shape), tensor.dtype.name, source))
-    return Batch(tuple(tensors), tuple(described))
-
-
-def spec_dtype(info: TensorInfo, spec: InputSpec | None) -> str:
-    """The data type that an input is fed with: what the model declares, unless the option says otherwise."""
-    return spec.dtype if spec is not None and spec.dtype is not None else info.dtype
-
-
-def _random(
-    info: TensorInfo, spec: InputSpec | None, options: Options, attempt: _Attempt
-) -> tuple[np.ndarray[Any, Any], str]:
-    seed = options.seed
-    shape = (
-        spec.shape if spec is not None and spec.shape is not None else _shape(info, options.batch_size, attempt.size)
-    )
-    if np.prod(shape, dtype=float) > _MAX_ELEMENTS:
-        raise InputError(f"input {info.name!r}: shape {list(shape)} is too large for a test batch", _line(info, shape))
-    dtype = spec_dtype(info, spec)
-    draw = np.random.default_rng([seed, zlib.crc32(info.name.encode())])
-    if dtype == "string":
-        return np.full(shape, b"a", dtype=object), "constant"
-    if dtype == "bool":
-        return draw.integers(0, 2, shape).astype(bool), f"booleans(seed={seed})"
-    if "int" in dtype or (attempt.float_ids and spec is None):
-        high = spec.high if spec is not None and spec.high else attempt.high
-        return draw.integers(0, min(high, 127) if dtype in ("int8", "uint8") else high, shape).astype(
-            dtype
-        ), f"integers(0..{high - 1}, seed={seed})"
-    values = draw.standard_normal(shape)
-    if dtype.startswith("complex"):
-        values = values + 1j * draw.standard_normal(shape)
-    return np.asarray(values).astype("float32" if dtype == "bfloat16" else dtype), f"normal(seed={seed})"
-
-
-def _shape(info: TensorInfo, batch_size: int, unknown: int) -> tuple[int, ...]:
-    if info.shape is None:
-        return (batch_size, unknown)
-    return tuple(
-        size if size is not None else (batch_size if place == 0 else unknown) for place, size in enumerate(info.shape)
-    )
-
-
-def _from_file(info: TensorInfo, spec: InputSpec) -> tuple[np.ndarray[Any, Any], str]:
-    path = Path(spec.file or "")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, f"file {path.name}"
-        keys = list(loaded.files)
-        key = spec.key or (keys[0] if len(keys) == 1 else "")
-        if key not in keys:
-            raise UsageError(
-                f"--input {info.name}: {path} has no array {key!r}" if key else f"--input {info.name}: no key given",
-                f"its arrays are: {', '.join(keys)}",
-            )
-        return loaded[key], f"file {path.name}:{key}"
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--input {info.name}: cannot read {path}", "give a .npy or .npz file") from error
-
-
-def _refused(inputs: Sequence[TensorInfo], batch: Batch, error: Exception, tried: int) -> InputError:
-    if isinstance(error, BackwardError):
-        return InputError(
-            f"the forward pass runs, and TensorFlow fails to differentiate it: {first_line(error)}",
-            "--static reads the file without running it",
-        )
-    shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
-    others = f" (and {tried - 1} others)" if tried > 1 else ""
-    hints = " ".join(_line(info, info.shape or item.shape) for info, item in zip(inputs, batch.described, strict=True))
-    return InputError(
-        f"the forward pass refuses the inputs {shown}{others}: {first_line(error)}", f"give others, such as {hints}"
-    )
-
-
-def _line(info: TensorInfo, shape: Sequence[int | None]) -> str:
-    if info.dtype == "string":
-        return f"--input {info.name}=@batch.npz:{info.name}"
-    sizes = ",".join("4" if size is None else str(size) for size in shape)
-    return f"--input {info.name}={info.dtype}[{sizes}]"
+def _batch_size(wanted: Wanted) -> int:
+    """What the user gives for one input with an open batch holds for the others too."""
+    for info in wanted.inputs:
+        spec = wanted.specs.get(info.name)
+        if spec is None or (info.shape is not None and (not info.shape or info.shape[0] is not None)):
+            continue
+        shape = given_array(info, spec)[0].shape if spec.file is not None else spec.shape
+        if shape:
+            return int(shape[0])
+    return wanted.options.batch_size

@@ -22,6 +22,7 @@ from gradflow.files.keras_json import read_json
 from gradflow.files.saved_model import TensorInfo
 from gradflow.files.wording import shown
 from gradflow.findings import Format, Role
+from gradflow.tape.keras_inputs import learner
 from gradflow.tape.keras_model import unique
 from gradflow.tape.origins import noted_layers
 from gradflow.tape.refusal import LAMBDA_HINT, is_old, keras_refusal
@@ -143,6 +144,8 @@ def keras2_subject(model: Any, producer: str | None, training: bool, is_file: bo
         epsilon=max(HALVES.get(layer.compute_dtype or "", SINGLE) for layer in layers),
         is_training=training,
         describe=_describe_weights(model),
+        learn=learner(tracing, inputs),
+        knows_graph=bool(embeddings),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,10 +18,10 @@ from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.keras_code import LAMBDA, holds_marshalled_code
 from gradflow.files.keras_json import read_json
-from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.tape.cancelled import before_batch_normalization
 from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doubts
+from gradflow.tape.keras_inputs import asks_for_values, id_limit, keras_inputs, learner
 from gradflow.tape.keras_layers import chains, layer_path
 from gradflow.tape.origins import noted_layers
 from gradflow.tape.refusal import LAMBDA_HINT, keras_refusal
@@ -89,11 +89,11 @@ def keras_subject(
     """
     if not model.built:
         raise InputError(f"model {model.name!r}: is not built, so it has no weights yet", "call it on a batch once")
-    inputs = _inputs(model, input_names)
-    pack = _packer(model, len(inputs))
+    inputs = keras_inputs(model, input_names)
 
     def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
-        return _named_outputs(model, model(pack(list(tensors)), training=training))
+        arguments, keywords = inputs.pack(tensors)
+        return _named_outputs(model, model(*arguments, **keywords, training=training))
 
     def tracing(batch: Sequence[Any]) -> Trace:
         with noted_layers(model) as notes:
@@ -103,8 +103,8 @@ def keras_subject(
     return Subject(
         producer=producer or f"keras {keras.__version__}",
         entry=f"call(training={training})",
-        inputs=inputs,
-        id_limit=_id_limit(model),
+        inputs=inputs.infos,
+        id_limit=id_limit(model),
         call=call,
         watched=watched,
         trace=tracing,
@@ -117,33 +117,10 @@ def keras_subject(
             *reloaded_doubts(model, watched),
         ),
         describe=describer(lambda variable: holding_layer(model, variable)),
+        learn=learner(tracing, inputs.infos),
+        knows_graph=asks_for_values(model),
+        composites=inputs.composites,
     )
-
-
-def _inputs(model: Any, names: Sequence[str]) -> tuple[TensorInfo, ...]:
-    try:
-        symbolic = model.inputs
-    except (AttributeError, ValueError):
-        symbolic = None
-    if symbolic:
-        return tuple(
-            TensorInfo(tensor.name, keras.backend.standardize_dtype(tensor.dtype), tuple(tensor.shape))
-            for tensor in symbolic
-        )
-    if names:
-        return tuple(TensorInfo(name, "float32", None) for name in names)
-    raise InputError(
-        f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
-        "give each: --input x=float32[4,16]",
-    )
-
-
-def _packer(model: Any, count: int) -> Callable[[list[Any]], Any]:
-    """Flat tensors to the structure (list, dict, one tensor) that the model is called with."""
-    structure = getattr(model, "_inputs_struct", None)
-    if structure is not None:
-        return lambda flat: keras.tree.pack_sequence_as(structure, flat)
-    return lambda flat: flat[0] if count == 1 else flat
 
 
 def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
@@ -218,8 +195,3 @@ def _frozen_by(chain: Sequence[Any]) -> str | None:
 
 def _seeds(layer: Any) -> list[Any]:
     return [generator.state for generator in getattr(layer, "_seed_generators", ())]
-
-
-def _id_limit(model: Any) -> int | None:
-    sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
-    return min(sizes) if sizes else None

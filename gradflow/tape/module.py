@@ -13,6 +13,7 @@ from gradflow.files.contents import StoredVariable
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
+from gradflow.tape.keras_inputs import learner
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
 from gradflow.tape.untracked import describer
@@ -48,6 +49,7 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         trace=functools.partial(trace, call),
         epsilon=max((HALVES.get(item.stored.dtype, SINGLE) for item in watched), default=SINGLE),
         describe=describer(lambda _: None),
+        learn=learner(functools.partial(trace, call), inputs),
     )
 
 

@@ -16,7 +16,10 @@ from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower import op_types
 from gradflow.flow.saved import lost_gradients, lower_entry
+from gradflow.flow.uses import RaggedParts, SparseParts
+from gradflow.tape.batch import Composite
 from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
+from gradflow.tape.knowledge import saved_knowledge
 from gradflow.tape.optimizer import revived_optimizers
 from gradflow.tape.refusal import first_line
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
@@ -66,7 +69,28 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         epsilon=epsilon_of(contents),
         is_training=bool(entry.training),
         doubts=contents.doubts,
+        learn=functools.partial(saved_knowledge, contents, entry, concrete),
+        knows_graph=True,
+        composites=_composites(concrete, entry),
     )
+
+
+def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
+    """The sparse and ragged tensors among a function's arguments; a signature has none."""
+    if entry.is_signature:
+        return ()
+    names = iter(info.name for info in entry.inputs)
+    found: list[Composite] = []
+    for item in tf.nest.flatten(concrete.structured_input_signature):
+        if not isinstance(item, tf.TypeSpec):
+            continue
+        parts = [next(names) for _ in tf.nest.flatten(item, expand_composites=True)]
+        if isinstance(item, tf.SparseTensorSpec):
+            shape = tuple(item.shape.as_list()) if item.shape.rank is not None else None
+            found.append(SparseParts(parts[0], parts[1], parts[2], shape, name=parts[0]))
+        elif isinstance(item, tf.RaggedTensorSpec) and len(parts) > 1:
+            found.append(RaggedParts(parts[0], tuple(parts[1:]), name=parts[0]))
+    return tuple(found)
 
 
 def epsilon_of(contents: SavedModelContents) -> float:

@@ -7,7 +7,8 @@ to run, in a session of TensorFlow 1 on a graph of its own.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from gradflow.findings import Output
 from gradflow.flow.saved import lost_gradients
 from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
+from gradflow.tape.knowledge import Knowledge, session_knowledge
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.saved_model import refusal
 from gradflow.tape.step import drawn_direction, measure, projected, select
@@ -58,6 +60,8 @@ class GraphSession:
     """Of the variables; unknown sizes are 1."""
     merges: Sequence[Any]
     """The ops of the model that bring the branches of its conditions together."""
+    learn: Callable[[], Knowledge]
+    """Asks the graph what it does with the inputs."""
 
     def step(self, options: Options) -> Step:
         """Draw a batch and measure the gradient of every variable.
@@ -70,7 +74,7 @@ class GraphSession:
         def run(batch: Batch) -> list[Any]:
             return self._fetched([value for _, value in self.outputs], self._feeds(batch))
 
-        batch, values = with_batch(self.entry.inputs, options, None, run)
+        batch, values = with_batch(self.entry.inputs, options, None, run, self.learn, is_cheap=True)
         feeds = self._feeds(batch)
         for (name, _), value in zip(self.outputs, values, strict=True):
             if name in self.directions:
@@ -176,6 +180,7 @@ def _built(
         gradients=dict(zip(variables, gradients, strict=True)),
         shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
         merges=merges,
+        learn=functools.partial(session_knowledge, contents, entry, session),
     )
 
 

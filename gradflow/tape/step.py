@@ -59,7 +59,15 @@ def step(
                 raise BackwardError(str(error)) from error
             raise
 
-    batch, (found, outputs, gradients) = with_batch(subject.inputs, options, subject.id_limit, run)
+    batch, (found, outputs, gradients) = with_batch(
+        subject.inputs,
+        options,
+        subject.id_limit,
+        run,
+        subject.learn,
+        is_cheap=subject.knows_graph,
+        composites=subject.composites,
+    )
     watched = [item for item in found.watched if item.variable is not None]
     measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}
     return found, batch, outputs, measured

@@ -15,6 +15,8 @@ from gradflow.findings import Role
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import place_finder
 from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.tape.batch import Composite
+from gradflow.tape.knowledge import Knowledge
 from gradflow.tape.trace import Trace, lower_trace
 
 
@@ -61,6 +63,12 @@ class Subject:
     describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
     """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
     itself says what is tracked."""
+    learn: Callable[[], Knowledge] | None = None
+    """Asks the graph what it does with the inputs."""
+    knows_graph: bool = False
+    """Whether that costs next to nothing."""
+    composites: tuple[Composite, ...] = ()
+    """Which of ``inputs`` are parts of one sparse or ragged tensor."""
 
     @property
     def handles(self) -> Mapping[int, str]:

@@ -36,5 +36,5 @@ def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
 
     with pytest.raises(InputError) as caught:
         with_batch([TensorInfo("x", "float32", (None, None))], Options(), None, never)
-    assert "x=float32[4,16] (and 8 others): no" in caught.value.message
-    assert caught.value.hint == "give others, such as --input x=float32[4,4]"
+    assert "x=float32[4,16] (and 8 others, sizes 1, 4, 8, 16, 32, 64, 128, 224, 10240): no" in caught.value.message
+    assert caught.value.hint == "give others, such as --input x=float32[4,16]"

@@ -1,0 +1,203 @@
+"""What an input is used for in, random entries that a model can take out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.flow.uses import Table, Text, Use
+from gradflow.tape.examples import serialized_examples
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+SMALL = 8
+"""Row numbers are drawn below this where nothing says how many rows there are."""
+_MOST_FLOAT_IDS = 16
+"""An input of floating numbers can hold row numbers in one column and measurements in the others."""
+_WORDS = (b"a", b"the", b"of", b"some", b"words")
+_SENTENCE = 5
+"""Words of a text that the model splits."""
+_IMAGE = 32
+"""Height and width of an encoded image; a model that wants another size resizes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How the entries of one batch are drawn."""
+
+    seed: int
+    training: bool
+    high: int
+    """Row numbers are below this where the graph does not say."""
+    float_ids: bool
+    length: int
+    """No sequence is longer."""
+    count: int
+    """The batch size: what a model asks for as a number."""
+    words: Callable[[Table], Sequence[Any]]
+    """Some keys of a lookup table."""
+
+    def generator(self, name: str) -> np.random.Generator:
+        """A generator of its own for each input, so that one more input changes none of the others."""
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+
+
+def entries(name: str, dtype: str, shape: Shape, use: Use, draw: Draw) -> tuple[Array, str]:
+    """Entries of an input and the source to report; strings are an array of ``bytes`` objects."""
+    random = draw.generator(name)
+    if use.table is not None and (keys := list(draw.words(use.table))):
+        if use.is_split:
+            return _sentences(keys, shape, random), f"words of a vocabulary(seed={draw.seed})"
+        return _keys(keys, dtype, shape, random), f"keys of a lookup table(seed={draw.seed})"
+    if dtype == "string":
+        return _strings(shape, use, draw, random)
+    if dtype == "bool":
+        return _booleans(shape, draw, random)
+    if "int" in dtype:
+        return _whole(name, dtype, shape, use, draw, random)
+    if use.is_mask or (_is_named_mask(name) and not use.is_index):
+        return _prefixes(shape, random).astype(_plain(dtype)), f"mask of ones and zeros(seed={draw.seed})"
+    if use.is_length or use.is_size:
+        values, source = _whole(name, "int64", shape, use, draw, random)
+        return values.astype(_plain(dtype)), source
+    if use.is_index or draw.float_ids:
+        high = min(use.high or draw.high, _MOST_FLOAT_IDS) + use.low
+        return _between(use.low, high, shape, random, _plain(dtype)), _integers(use.low, high, draw)
+    return _floating(dtype, shape, use, draw, random)
+
+
+def between(name: str, dtype: str, shape: Shape, low: int, high: int | None, draw: Draw) -> tuple[Array, str]:
+    """Entries as the user asks for them: whole numbers below ``high``, else as for an input of no known use."""
+    if high is None and ("int" not in dtype or low == 0):
+        return entries(name, dtype, shape, Use(), draw)
+    limit = high if high is not None else low + draw.high
+    limit = min(limit, _largest(dtype) + 1)
+    return _between(low, limit, shape, draw.generator(name), dtype), _integers(low, limit, draw)
+
+
+def _keys(keys: list[Any], dtype: str, shape: Shape, random: np.random.Generator) -> Array:
+    chosen = [keys[place] for place in random.integers(0, len(keys), int(np.prod(shape)))]
+    array = np.empty(len(chosen), dtype=object if dtype == "string" else _plain(dtype))
+    array[:] = chosen
+    return array.reshape(shape)
+
+
+def _sentences(words: Sequence[bytes], shape: Shape, random: np.random.Generator) -> Array:
+    chosen = random.integers(0, len(words), (int(np.prod(shape)), _SENTENCE))
+    return _filled([b" ".join(words[place] for place in row) for row in chosen], shape)
+
+
+def _filled(made: Sequence[bytes], shape: Shape) -> Array:
+    array = np.empty(len(made), dtype=object)
+    array[:] = made
+    return array.reshape(shape)
+
+
+def _strings(shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+    count = int(np.prod(shape))
+    if use.text is Text.EXAMPLES:
+        made = serialized_examples(
+            use.features, count, lambda key, dtype, size, of: entries(key, dtype, size, of, draw)
+        )
+        source = f"tf.Example of {len(use.features)} features(seed={draw.seed})"
+    elif use.text is Text.NUMBERS:
+        made, source = [b"%d" % one for one in random.integers(0, draw.high, count)], f"digits(seed={draw.seed})"
+    elif use.text is Text.IMAGES:
+        image = random.integers(0, 256, (_IMAGE, _IMAGE, 3)).astype(np.uint8)
+        made, source = [tf.io.encode_png(image).numpy()] * count, f"encoded image {_IMAGE}x{_IMAGE}(seed={draw.seed})"
+    elif use.text is Text.AUDIO:
+        sound = random.uniform(-0.5, 0.5, (16_000, 1)).astype(np.float32)
+        made, source = [tf.audio.encode_wav(sound, 16_000).numpy()] * count, f"one second of noise(seed={draw.seed})"
+    elif use.is_split:
+        made, source = list(_sentences(_WORDS, (count,), random)), f"text(seed={draw.seed})"
+    else:
+        made = [_WORDS[place] for place in random.integers(0, len(_WORDS), count)]
+        source = f"words(seed={draw.seed})"
+    if use.is_base64:
+        made = [tf.io.encode_base64(one).numpy() for one in made]
+        source += ", base64"
+    return _filled(made, shape), source
+
+
+def _booleans(shape: Shape, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+    if not shape:
+        return np.array(draw.training), "the mode of the call"
+    if len(shape) == 1:
+        values = random.integers(0, 2, shape).astype(bool)
+        values[:1], values[1:2] = True, False  # both branches of a choice are taken
+        return values, f"booleans(seed={draw.seed})"
+    return _prefixes(shape, random), f"mask of valid prefixes(seed={draw.seed})"
+
+
+def _prefixes(shape: Shape, random: np.random.Generator) -> Array:
+    """A mask in which every sequence begins with at least half its length of ones, and the first has nothing else."""
+    if len(shape) < 2:
+        return np.ones(shape, dtype=bool)
+    size = shape[-1]
+    lengths = random.integers((size + 1) // 2, size + 1, shape[:-1])
+    lengths[0] = size
+    return np.arange(size) < lengths[..., None]
+
+
+def _whole(name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+    top = _largest(dtype)
+    if use.is_mask or (_is_named_mask(name) and not use.is_index):
+        return _prefixes(shape, random).astype(dtype), f"mask of ones and zeros(seed={draw.seed})"
+    if use.is_length:
+        low, high = max(1, draw.length // 2), draw.length + 1
+        values = _between(low, min(high, top + 1), shape, random, dtype)
+        values.reshape(-1)[:1] = min(draw.length, top)
+        return values, f"lengths({low}..{high - 1}, seed={draw.seed})"
+    if use.is_size:
+        return np.full(shape, min(draw.count, top), dtype), "the batch size"
+    if dtype == "uint8" and len(shape) > 2 and not use.is_index:
+        return _between(0, 256, shape, random, dtype), _integers(0, 256, draw)
+    high = use.high if use.high is not None else draw.high + use.low
+    high = min(high, top + 1)
+    values = _between(use.low, high, shape, random, dtype)
+    if use.is_sorted:
+        values = np.sort(values.reshape(-1)).reshape(shape)
+        return values, f"rising {_integers(use.low, high, draw)}"
+    return values, _integers(use.low, high, draw)
+
+
+def _floating(dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+    if not shape:
+        return random.uniform(0.5, 1.0, shape).astype(_plain(dtype)), f"uniform(0.5..1, seed={draw.seed})"
+    if use.is_share:
+        return random.uniform(0.1, 0.9, shape).astype(_plain(dtype)), f"uniform(0.1..0.9, seed={draw.seed})"
+    if use.positive:
+        return random.uniform(0.1, 2.0, shape).astype(_plain(dtype)), f"uniform(0.1..2, seed={draw.seed})"
+    values = random.standard_normal(shape)
+    if dtype.startswith("complex"):
+        values = values + 1j * random.standard_normal(shape)
+    return np.asarray(values).astype(_plain(dtype)), f"normal(seed={draw.seed})"
+
+
+def _between(low: int, high: int, shape: Shape, random: np.random.Generator, dtype: str) -> Array:
+    return random.integers(low, max(high, low + 1), shape).astype(dtype)
+
+
+def _integers(low: int, high: int, draw: Draw) -> str:
+    return f"integers({low}..{max(high - 1, low)}, seed={draw.seed})"
+
+
+def _is_named_mask(name: str) -> bool:
+    return "mask" in name.lower()
+
+
+def _largest(dtype: str) -> int:
+    """Of a type of whole numbers; the quantized ones are fed as the plain type of their width."""
+    kind = tf.as_dtype(dtype)
+    return int(kind.max) if kind.is_integer and not kind.is_quantized else 2**31 - 1
+
+
+def _plain(dtype: str) -> str:
+    """A type that NumPy has, for one that only TensorFlow has."""
+    return dtype if dtype in ("float16", "float32", "float64", "complex64", "complex128") else "float32"
