@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from gradflow.errors import CrashedError, GradflowError
 from gradflow.files.recognise import recognise
+from gradflow.files.remote import is_remote, local_copy
 from gradflow.findings import Format, Mode, ModelReport, Route, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
@@ -28,6 +29,7 @@ from gradflow.worker.read import read
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
 _STAGES = {
+    "fetch": "fetching the model",
     "start": "starting",
     "import": "importing TensorFlow",
     "load": "loading the model",
@@ -55,7 +57,36 @@ class Outcome:
 
 
 def inspect_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
-    """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``."""
+    """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
+
+    ``path`` can be an address: what it holds is fetched first, and the report speaks of the address.
+    """
+    if not is_remote(path):
+        return _inspect_local(path, options, progress)
+    progress(_STAGES["fetch"])
+    try:
+        with local_copy(path, options.static, options.timeout) as copy:
+            return _renamed(_inspect_local(str(copy), options, progress), str(copy), path)
+    except GradflowError as error:
+        mode = Mode.STATIC if options.static else Mode.TAPE
+        return Outcome(failed(path, error, mode), Tool("gradflow", VERSION, None, None))
+
+
+def _renamed(outcome: Outcome, copy: str, address: str) -> Outcome:
+    """The outcome as if the address itself had been read."""
+
+    def named(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(copy, address.rstrip("/"))
+        if isinstance(value, list):
+            return [named(item) for item in value]
+        return {key: named(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    renamed = decode(Outcome, named(encode(outcome)))
+    return replace(renamed, model=replace(renamed.model, path=address))
+
+
+def _inspect_local(path: str, options: Options, progress: Progress) -> Outcome:
     mode = Mode.STATIC if options.static else Mode.TAPE
     plain = Tool("gradflow", VERSION, None, None)
     format: Format | None = None

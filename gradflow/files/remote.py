@@ -1,0 +1,159 @@
+"""An address (``gs://bucket/model``) in, a local copy of what is to be read out, for as long as it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import UnreadableError
+from gradflow.files.wording import shown
+
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+"""A letter and a colon alone are a drive of Windows."""
+_EXTRA = "pip install 'gradflow[remote]'"
+_OURS = frozenset({"gs", "gcs", "s3", "s3a", "hf", "http", "https"})
+"""What the extra reads."""
+_CHATTY = ("aiobotocore", "asyncio", "botocore", "fsspec", "gcsfs", "huggingface_hub", "s3fs")
+"""Clients that log each attempt, with its traceback, to stderr where nobody listens."""
+_ACCESS = (
+    "gradflow uses the credentials that the store's own tools have set up; check them, the address and the network"
+)
+_GRAPH = ("saved_model.pb", "keras_metadata.pb", "debug/saved_model_debug_info.pb")
+"""The files of a SavedModel that are read without TensorFlow."""
+_FIRST_ANSWER = 60.0
+"""Seconds for a store to say what an address holds."""
+_KNOCK = 0.2
+"""Seconds between looks at the deadline: a wait without an end would not hear Ctrl-C on Windows."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether ``path`` is an address, which ``local_copy`` fetches."""
+    return _ADDRESS.match(path) is not None
+
+
+@contextlib.contextmanager
+def local_copy(address: str, graph_only: bool, timeout: float) -> Iterator[Path]:
+    """Fetch what ``address`` holds into a temporary folder and give the path of the copy, which is removed at the end.
+
+    Args:
+        address: of a file, or of a SavedModel's folder where the store has folders.
+        graph_only: of a SavedModel leave the variables and assets where they are: empty files stand in for them.
+        timeout: seconds for all of it.
+
+    Raises:
+        UnreadableError: the extra is not installed, nothing is there, or the store cannot be asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="gradflow-", ignore_cleanup_errors=True) as folder:
+        deadline = time.monotonic() + timeout
+        kind = _answer(address, min(timeout, _FIRST_ANSWER), lambda: _opened(address))
+        copy = Path(folder, kind.name)
+        _answer(address, max(0.0, deadline - time.monotonic()), lambda: _fetch(kind, copy, graph_only))
+        yield copy
+
+
+@dataclass(slots=True)
+class _Source:
+    """What stands at an address."""
+
+    store: Any
+    """An fsspec file system."""
+    path: str
+    is_folder: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2] or "model"
+
+
+@dataclass(slots=True)
+class _Reply:
+    values: list[Any] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+
+
+def _answer(address: str, timeout: float, ask: Callable[[], Any]) -> Any:
+    """Ask in a thread, which is left behind where no answer comes: a store's client can hang in a retry."""
+    reply = _Reply()
+
+    def asking() -> None:
+        try:
+            reply.values.append(ask())
+        except BaseException as error:
+            reply.errors.append(error)
+
+    thread = threading.Thread(target=asking, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + timeout
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(_KNOCK)
+    if reply.values:
+        return reply.values[0]
+    if reply.errors:
+        raise _refusal(address, reply.errors[0]) from reply.errors[0]
+    raise UnreadableError(f"{shown(address)}: gave no answer in {timeout:.0f} s", _ACCESS)
+
+
+def _opened(address: str) -> _Source:
+    import fsspec  # an extra
+
+    for name in _CHATTY:
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    store, path = fsspec.core.url_to_fs(address)
+    return _Source(store, path, store.info(path)["type"] == "directory")
+
+
+def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
+    if not source.is_folder:
+        source.store.get_file(source.path, str(copy))
+        return
+    root = source.path.rstrip("/")
+    found = source.store.find(root)
+    inside = {path[len(root) :].lstrip("/"): path for path in found if path.startswith(root)}
+    wanted = _GRAPH if graph_only or "saved_model.pb" not in inside else tuple(inside)
+    copy.mkdir()
+    for name, path in _safe(inside.items()):
+        place = copy / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if name in wanted:
+            source.store.get_file(path, str(place))
+        else:
+            place.touch()  # its name tells what the folder is
+
+
+def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Those whose name stays in the folder."""
+    for name, path in files:
+        if name and not name.endswith("/") and ".." not in name.split("/"):
+            yield name, path
+
+
+def _refusal(address: str, error: BaseException) -> UnreadableError:
+    where = shown(address)
+    if isinstance(error, ImportError):
+        scheme = address.partition(":")[0].lower()
+        hint = _EXTRA if scheme in _OURS or error.name == "fsspec" else "install that beside gradflow"
+        message = f"{where}: is a remote address, and what reads {scheme}:// is not installed ({_line(error)})"
+        return UnreadableError(message, hint)
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+        error = cause  # fsspec's https client says so of a host that it cannot connect to
+    if isinstance(error, FileNotFoundError):
+        return UnreadableError(f"{where}: no such file or folder", "check the address")
+    if isinstance(error, ValueError) and "Protocol not known" in str(error):
+        return UnreadableError(
+            f"{where}: is an address of an unknown kind", "give a gs://, s3://, hf:// or https:// address, or a path"
+        )
+    return UnreadableError(f"{where}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS)
+
+
+def _line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return shown(lines[0])[:200] if lines else "no reason given"
