@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gradflow.cli.ending import orderly_end
+from gradflow.cli.entries import LIST, show_entries
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
 from gradflow.cli.stream import Stderr, Target, emit
 from gradflow.findings import Report, Severity, Status
@@ -31,6 +32,8 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     2 when a model could not be checked.
     """
     options = analysis_options(given)
+    if options.entry == LIST:
+        context.exit(show_entries(models, options, given["format"], Target(given["out"], given["no_color"])))
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
     for path in models:

@@ -26,7 +26,11 @@ FORMAT = (
 """What is written, and where."""
 ANALYSIS = (
     click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
-    click.option("--entry", metavar="NAME", help="SavedModel: the signature or function to differentiate."),
+    click.option(
+        "--entry",
+        metavar="NAME",
+        help="SavedModel: the signature or function to differentiate; inspect --entry list shows them.",
+    ),
     click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
     click.option(
         "--input",
@@ -53,7 +57,10 @@ ANALYSIS = (
         help="Batches to draw before a weight is called dead.",
     ),
     click.option(
-        "--training/--inference", default=True, show_default=True, help="Mode that a Keras model is called in."
+        "--training/--inference",
+        default=True,
+        show_default=True,
+        help="Mode that a model is called in, where it has a choice.",
     ),
     click.option(
         "--import",

@@ -60,13 +60,15 @@ def _merit(contents: SavedModelContents, entry: Entry) -> bool:
 
 def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[Any, ...]:
     mode = True if entry.training is None and "train" in contents.tags else entry.training
-    preferred = _PREFERRED.index(entry.name) if entry.name in _PREFERRED else len(_PREFERRED)
+    depth, last = entry.name.count("."), entry.name.rpartition(".")[2]
+    preferred = _PREFERRED.index(last) if last in _PREFERRED else len(_PREFERRED)
     return (
         not _merit(contents, entry),
-        entry.name in _WRAPPERS,
+        last in _WRAPPERS,
         mode is not None and mode is not training,
         -weights_used(contents, entry),
         mode is None,
+        depth,
         preferred,
         len(entry.label),
         entry.name,

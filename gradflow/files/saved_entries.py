@@ -144,8 +144,11 @@ def _held_by(objects: Any, number: int, prefix: str) -> Iterator[_Named]:
 
 
 def _inner_functions(objects: Any) -> Iterator[_Named]:
-    """The functions of the objects inside the model, by the shortest way to each."""
+    """The functions of the objects inside the model, but for those that make a table and what Keras 2 keeps twice."""
     for number, path in paths_below(objects).items():
+        names = {child.local_name for child in objects.nodes[number].children}
+        if "keras_api" in path or "_create_resource" in names:
+            continue
         yield from _held_by(objects, number, "".join(f"{name}." for name in path))
 
 

@@ -3,6 +3,7 @@
 Source of the field names and their meaning: the JSON report, version 1 (README, "Report").
 """
 
+from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.route import Change, Route, Step
 from gradflow.findings.types import (
     LEFT_OUT,
@@ -32,12 +33,15 @@ __all__ = [
     "Cause",
     "Change",
     "Confidence",
+    "EntryList",
     "Expectation",
     "Failure",
     "Finding",
     "Format",
     "Gradient",
     "Input",
+    "ListedEntry",
+    "ListedTensor",
     "Mode",
     "ModelReport",
     "Output",

@@ -2,6 +2,10 @@
 
 TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is run where it was made
 to run, in a session of TensorFlow 1 on a graph of its own.
+
+Private TensorFlow API: ``tensorflow.python.saved_model.loader_impl.SavedModelLoader``, checked on 2.16.1 and 2.21.0.
+What is public restores the variables as soon as it has the graph, and a graph that was run once cannot be given the
+gradient of a While any more: that adds outputs to the loop itself.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.saved_model import loader_impl
 
 from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError
@@ -140,17 +145,34 @@ def graph_session(
     # NOTE: not ``with session``: that would make its graph the default one while batches are drawn eagerly.
     with contextlib.closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
         try:
-            with graph.as_default():
-                tf.compat.v1.saved_model.load(session, list(contents.tags), str(folder))
+            with graph.as_default(), _control_flow_of(contents):
+                loader = loader_impl.SavedModelLoader(str(folder))
+                saver, _ = loader.load_graph(graph, list(contents.tags))
                 merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
                 built = without_lookup_errors(
                     lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
                 )
+                loader.restore_variables(session, saver)
+                loader.run_init_ops(session, list(contents.tags))
         except GradflowError:
             raise
         except Exception as error:  # whatever a damaged file, or a graph that cannot be differentiated, brings about
             raise refusal(folder, contents, error) from error
         yield built
+
+
+@contextlib.contextmanager
+def _control_flow_of(contents: SavedModelContents) -> Iterator[None]:
+    """Build gradients as TensorFlow 1 did where the loops and conditions are its own: their arrays need it."""
+    is_old = any(node.op in ("Enter", "Switch", "TensorArrayV3") for node in contents.graph_def.node)
+    is_new = tf.compat.v1.control_flow_v2_enabled()
+    if is_old and is_new:
+        tf.compat.v1.disable_control_flow_v2()
+    try:
+        yield
+    finally:
+        if is_old and is_new:
+            tf.compat.v1.enable_control_flow_v2()
 
 
 def _built(

@@ -55,6 +55,7 @@ EXPECTED = {
     "partitioned": {"tower/w/part_0": ["flows"], "tower/w/part_1": ["flows"]},
     "table_and_embedding": {"rows": ["flows"]},
     "loop": {"inside": ["flows"], "limit": ["none", "GF202"]},
+    "scan": {"w": ["flows"]},
     "inner_feed": {"before": ["none", "GF206"], "after": ["flows"]},
     "normalized": {"bn/gamma": ["flows"]},
 }
@@ -65,6 +66,16 @@ def test_a_graph_gets_what_its_session_gives(name: str, tmp_path: Path) -> None:
     from tests.models import graphs
 
     report = agreeing(saved(tmp_path, getattr(graphs, name)))
+    assert codes(report) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("name", ["loop", "scan"])
+def test_a_loop_that_is_a_function_is_measured(name: str, tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    graphs.save_graph(tmp_path / "model", getattr(graphs, name), is_old=False)
+    report = report_on(tmp_path / "model")
+    assert report.mode is Mode.TAPE
     assert codes(report) == EXPECTED[name]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,17 @@ Built = tuple[Tensors, Tensors]
 """The inputs and the outputs of the signature."""
 
 
-def save_graph(folder: Path, build: Callable[[], Built], *, clear: tuple[str, ...] = ()) -> None:
-    """Build a graph with the control flow of TensorFlow 1, draw its variables and save it with one signature.
+def save_graph(folder: Path, build: Callable[[], Built], *, clear: tuple[str, ...] = (), is_old: bool = True) -> None:
+    """Build a graph, draw its variables and save it with one signature.
 
-    ``clear`` names the collections that are left out.
+    ``clear`` names the collections that are left out; ``is_old`` whether loops and conditions are ops of their own,
+    or the functions of late versions of it.
     """
-    with control_flow_of_tensorflow_1(), tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+    with (
+        control_flow_of_tensorflow_1() if is_old else nullcontext(),
+        tf.Graph().as_default() as graph,
+        v1.Session(graph=graph) as session,
+    ):
         v1.set_random_seed(0)
         inputs, outputs = build()
         session.run([v1.global_variables_initializer(), v1.tables_initializer()])
@@ -115,6 +120,14 @@ def loop() -> Built:
     trips = tf.cast(2.0 + tf.abs(limit), tf.int32)
     _, y = v1.while_loop(lambda step, _: step < trips, lambda step, y: (step + 1, tf.tanh(y * inside)), (0, x))
     return {"x": x}, {"y": y}
+
+
+def scan() -> Built:
+    """A loop that keeps its steps in arrays, as every recurrent network of TensorFlow 1 does."""
+    x = v1.placeholder(tf.float32, [None, 5, 3], name="x")
+    w = variable("w", [3], use_resource=False)
+    steps = tf.transpose(x, [1, 0, 2])
+    return {"x": x}, {"y": tf.scan(lambda state, step: tf.tanh(state * w + step), steps, tf.zeros_like(steps[0]))}
 
 
 def branches(resource: bool) -> Callable[[], Built]:

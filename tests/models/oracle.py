@@ -189,7 +189,9 @@ def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed
         gradients: list[Any] = [None] * len(variables)
         if floating:
             fed = [graph.get_tensor_by_name(name) for name in feeds]
+            tf.compat.v1.disable_control_flow_v2()  # as in TensorFlow 1
             gradients = tf.gradients([one for one, _ in floating], variables, grad_ys=directions, stop_gradients=fed)
+            tf.compat.v1.enable_control_flow_v2()
         return {
             variable.name.removesuffix(":0"): [_judge(None if gradient is None else _run(session, gradient, feeds))]
             for variable, gradient in zip(variables, gradients, strict=True)
@@ -223,7 +225,7 @@ def _project(outputs: Sequence[tf.Tensor], seed: int) -> tf.Tensor | None:
     terms = [
         tf.reduce_sum(output * tf.cast(random.normal(size=output.shape), output.dtype))
         for output in outputs
-        if output.dtype.is_floating
+        if output is not None and output.dtype.is_floating
     ]
     return tf.add_n([tf.cast(term, tf.float64) for term in terms]) if terms else None
 

@@ -1,0 +1,42 @@
+"""What a model file holds that can be called, as frozen values; field order is the order of the JSON list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradflow.findings.types import Failure, Format
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTensor:
+    """An input or output of an entry; ``shape`` is None where the rank is not recorded."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    """One function that can be named with ``--entry``."""
+
+    name: str
+    is_default: bool
+    """Whether it is the one that is taken without ``--entry``."""
+    weights: int
+    """How many weights it computes with."""
+    inputs: tuple[ListedTensor, ...]
+    outputs: tuple[ListedTensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryList:
+    """The entries of one file; ``error`` says why they could not be read."""
+
+    path: str
+    format: Format | None
+    producer: str | None
+    weights: int
+    """Of the whole file."""
+    entries: tuple[ListedEntry, ...]
+    error: Failure | None = None

@@ -1,0 +1,112 @@
+"""Which entry of a SavedModel is stepped where the user names none, and how each can be named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradflow.errors import UnreadableError
+from gradflow.files.saved_reader import read_saved_model
+from gradflow.findings import Mode, ModelReport, Role
+from gradflow.options import Options
+from tests.agreement.compare import compare_with_tape
+
+pytestmark = pytest.mark.tensorflow
+
+
+def report_on(path: Path, **options: Any) -> ModelReport:
+    from gradflow.worker.analyse import analyse_file
+
+    return analyse_file(str(path), Options(**options)).report
+
+
+def saved(folder: Path, save: Callable[[Path], None]) -> Path:
+    save(folder / "model")
+    return folder / "model"
+
+
+def verdicts(report: ModelReport) -> dict[str, str]:
+    return {one.name: one.verdict.value for one in report.variables if one.role is Role.WEIGHT}
+
+
+def agreeing(path: Path, **options: Any) -> ModelReport:
+    """The report on ``path``, every verdict of which is the bare tape's on the same entry."""
+    from tests.models.oracle import InputSpec, measure_file
+
+    report = report_on(path, **options)
+    assert report.mode is Mode.TAPE
+    specs = [InputSpec(one.name, one.shape, one.dtype) for one in report.inputs]
+    score = compare_with_tape(report, lambda seed: measure_file(path, specs, report.entry or "", seed))
+    assert score.complaints == []
+    return report
+
+
+def test_the_variant_for_training_is_stepped_and_the_other_in_inference(tmp_path: Path) -> None:
+    from tests.models.modules import save_hub_module
+
+    path = saved(tmp_path, save_hub_module)
+    training, inference = agreeing(path), agreeing(path, training=False)
+    assert (training.entry, inference.entry) == ("__call__(training=True)", "__call__(training=False)")
+    assert verdicts(training) == {"w": "flows", "drop": "flows"}
+    assert verdicts(inference) == {"w": "flows", "drop": "none"}
+
+
+def test_every_variant_has_a_label_of_its_own_that_names_it(tmp_path: Path) -> None:
+    from tests.models.modules import save_hub_module
+
+    path = saved(tmp_path, save_hub_module)
+    labels = [entry.label for graph in read_saved_model(path) for entry in graph.entries]
+    assert sorted(labels) == ["__call__(long, training=True)", "__call__(training=False)", "__call__(training=True)"]
+    for label in labels:
+        assert agreeing(path, entry=label).entry == label
+    assert [len(report_on(path, entry=label).inputs[0].shape) for label in labels].count(3) == 1
+    assert report_on(path, entry="__call__").entry == "__call__(training=True)"
+
+
+def test_the_function_with_most_weights_that_sets_none_is_stepped(tmp_path: Path) -> None:
+    from tests.models.modules import save_trainer
+
+    path = saved(tmp_path, save_trainer)
+    report = agreeing(path)
+    assert report.entry == "predict"
+    assert verdicts(report) == {"a": "flows", "b": "flows"}
+    assert verdicts(agreeing(path, entry="serving_default")) == {"a": "flows", "b": "none"}
+
+
+def test_a_function_of_an_inner_object_is_stepped_where_the_model_has_none(tmp_path: Path) -> None:
+    from tests.models.modules import save_inner_function
+
+    report = agreeing(saved(tmp_path, save_inner_function))
+    assert report.entry == "tower.call"
+    assert verdicts(report) == {"w": "flows", "unused": "none"}
+    assert [output.name for output in report.outputs] == ["again", "embedding"]
+
+
+def test_without_a_function_the_weights_are_listed_and_the_report_says_why(tmp_path: Path) -> None:
+    from tests.models.modules import save_no_function
+
+    path = saved(tmp_path, save_no_function)
+    for report in (report_on(path), report_on(path, static=True)):
+        assert (report.entry, report.mode) == (None, Mode.STATIC)
+        assert verdicts(report) == {"w": "unknown"}
+        assert ["holds no function" in finding.message for finding in report.findings] == [True]
+    with pytest.raises(UnreadableError, match="has no entry 'serve'") as caught:
+        report_on(path, entry="serve")
+    assert "no function" in caught.value.hint
+
+
+def test_arguments_and_results_of_any_structure_are_filled_in_and_named(tmp_path: Path) -> None:
+    from tests.models.modules import save_structures
+
+    path = saved(tmp_path, save_structures)
+    report = agreeing(path)
+    assert [one.name for one in report.inputs] == ["first", "second", "single"]
+    assert [one.name for one in report.outputs] == ["output_0", "output_1", "sum"]
+    labels = {entry.label for graph in read_saved_model(path) for entry in graph.entries}
+    assert labels == {"__call__", "__call__(first, second, single, scale=2.0)"} or labels == {
+        "__call__",
+        "__call__(first, second, single, scale=3.0)",
+    }

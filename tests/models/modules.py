@@ -1,0 +1,106 @@
+"""SavedModels of TensorFlow 2 whose functions are many: variants, wrong ones to call, inner ones, none at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+SPEC = tf.TensorSpec([None, 3], tf.float32, name="x")
+
+
+def _weight(name: str, shape: tuple[int, ...] = (3,)) -> tf.Variable:
+    return tf.Variable(tf.random.stateless_normal(shape, [len(name), 1]), name=name)
+
+
+def save_hub_module(folder: Path) -> None:
+    """A module as TensorFlow Hub has them: ``drop`` only counts in training, ``mean`` only in inference."""
+    w, drop, mean = _weight("w"), _weight("drop"), tf.Variable(tf.zeros([3]), trainable=False, name="mean")
+
+    @tf.function
+    def call(x: Any, training: bool = False) -> Any:
+        if training:
+            mean.assign(0.9 * mean)
+            return x * w + drop
+        return x * w - mean
+
+    @tf.function(input_signature=[])
+    def penalty() -> Any:
+        return tf.reduce_sum(w * w)
+
+    call.get_concrete_function(SPEC, training=True)
+    call.get_concrete_function(SPEC, training=False)
+    call.get_concrete_function(tf.TensorSpec([None, None, 3], tf.float32, name="long"), training=True)
+    lists = {"variables": [w, drop, mean], "trainable_variables": [w, drop], "regularization_losses": [penalty]}
+    _save_as_trackable(folder, __call__=call, **lists)
+
+
+def _save_as_trackable(folder: Path, **attributes: Any) -> None:
+    """A ``tf.Module`` has ``variables`` of its own: a bare trackable takes any attribute."""
+    root = tf.train.Checkpoint()
+    for name, value in attributes.items():
+        setattr(root, name, value)
+    tf.saved_model.save(root, str(folder))
+
+
+def save_trainer(folder: Path) -> None:
+    """A function that computes, one that trains the weights, one that sets them, and a signature that uses half."""
+    module = tf.Module()
+    a, b = _weight("a"), _weight("b")
+    module.weights = [a, b]
+
+    @tf.function(input_signature=[SPEC])
+    def predict(x: Any) -> Any:
+        return x * a + b
+
+    @tf.function(input_signature=[SPEC])
+    def advance(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((x * a + b) ** 2)
+        for weight, gradient in zip([a, b], tape.gradient(loss, [a, b]), strict=True):
+            weight.assign_sub(0.1 * gradient)
+        return loss
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="value")])
+    def reset_state(value: Any) -> Any:
+        a.assign(value)
+        b.assign(value)
+        return a + b
+
+    module.predict, module.advance, module.reset_state = predict, advance, reset_state
+    half = tf.function(lambda x: {"y": x * a}, input_signature=[SPEC])
+    module.half = half
+    tf.saved_model.save(module, str(folder), {"serving_default": half.get_concrete_function()})
+
+
+def save_inner_function(folder: Path) -> None:
+    """The function is in an object inside the model, as in a retrieval model of which only a tower can be called."""
+    tower, module = tf.Module(), tf.Module()
+    tower.w = _weight("w")
+    tower.call = tf.function(lambda x: {"embedding": x * tower.w, "again": x}, input_signature=[SPEC])
+    module.tower, module.unused = tower, _weight("unused")
+    tf.saved_model.save(module, str(folder))
+
+
+def save_no_function(folder: Path) -> None:
+    """Variables and nothing to call."""
+    module = tf.Module()
+    module.w, module.steps = _weight("w"), tf.Variable(0, name="steps")
+    tf.saved_model.save(module, str(folder))
+
+
+def save_structures(folder: Path) -> None:
+    """A function that takes and returns dicts, lists, plain values and nothing."""
+    w = _weight("w")
+
+    @tf.function
+    def call(features: Any, scale: float = 1.0, mask: Any = None) -> Any:
+        (x, y), z = features["pair"], features["single"]
+        return {"sum": (x + y) * w * scale, "none": None, "list": [z, {"inner": z * w}]}
+
+    pair = [tf.TensorSpec([None, 3], tf.float32, name="first"), tf.TensorSpec([None, 3], tf.float32, name="second")]
+    spec = {"pair": pair, "single": tf.TensorSpec([None, 3], tf.float32, name="single")}
+    call.get_concrete_function(spec, scale=2.0)
+    call.get_concrete_function(spec, scale=3.0)
+    _save_as_trackable(folder, __call__=call, w=w)
