@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ _CONTAINER = "layers"
 _NOT_LAYERS = ("optimizer", "metrics", "loss")
 _MAX_JSON = 1 << 28
 _MAX_DEFLATED = 1 << 32
+_CHUNK = 1 << 20
 _BROKEN = (
     OSError,
     EOFError,
@@ -170,7 +173,10 @@ def _weights(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator[IO[by
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > _MAX_DEFLATED:
             raise UnreadableError(f"{where}: model.weights.h5 unpacks to {info.file_size >> 30} GB", "save it again")
-        yield io.BytesIO(archive.read(info))
+        # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked, not into memory.
+        with tempfile.TemporaryFile() as unpacked, archive.open(info) as packed:
+            shutil.copyfileobj(packed, unpacked, _CHUNK)
+            yield unpacked
         return
     with archive.open(info) as checked, path.open("rb") as raw:
         checked.read(0)  # opening has checked the member's own header

@@ -20,6 +20,8 @@ from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.files.saved_variables import object_variables
 from gradflow.findings import Role
 
+_MAX_PROTOBUF = (1 << 31) - 1
+
 
 def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
     """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve`` first.
@@ -30,7 +32,9 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
     path = folder / "saved_model.pb"
     saved = message("SavedModel")()
     try:
-        saved.ParseFromString(path.read_bytes())
+        saved.ParseFromString(_bytes(path))
+    except UnreadableError:
+        raise
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
     except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
@@ -47,6 +51,16 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
             f"{path}: refers to something that it does not have", "the file is damaged: save the model again"
         ) from error
     return found[0], *(_tagged(contents) for contents in found[1:])
+
+
+def _bytes(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > _MAX_PROTOBUF:
+        raise UnreadableError(
+            f"{path}: has {size / 1e9:.1f} GB, and a protobuf can hold 2.1: TensorFlow cannot load it either",
+            "save it with its weights as variables, not as constants of the graph",
+        )
+    return path.read_bytes()
 
 
 def _tagged(contents: SavedModelContents) -> SavedModelContents:
