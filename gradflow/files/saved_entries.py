@@ -11,7 +11,7 @@ from gradflow.files.dtypes import dtype_name
 from gradflow.files.saved_arguments import Argument, Leaf, leaves, plain_arguments
 from gradflow.files.saved_freezing import paths_below
 from gradflow.files.saved_graph import depends_on
-from gradflow.files.saved_model import Entry, TensorInfo
+from gradflow.files.saved_model import Entry, SparseInput, TensorInfo
 from gradflow.files.saved_variables import read_shape
 
 _INIT_OP = "__saved_model_init_op"
@@ -82,24 +82,30 @@ def _of_graph(graph: Any, name: str) -> Entry:
         tensors=tensors,
         captured=(),
         feeds=feeds,
+        sparse=tuple(
+            _sparse(key, info) for key, info in sorted(signature.inputs.items()) if info.HasField("coo_sparse")
+        ),
         reached=depends_on(graph.graph_def, tensors, feeds),
     )
 
 
 def _parts(key: str, info: Any) -> Iterator[tuple[TensorInfo, str]]:
     """The tensors that stand for one input or output: three of a sparse one, the components of a ragged one."""
-    sparse = info.coo_sparse
     if info.HasField("coo_sparse"):
-        shape = read_shape(info.tensor_shape)
-        rank = None if shape is None else len(shape)
-        yield TensorInfo(f"{key}/indices", "int64", (None, rank)), sparse.indices_tensor_name
-        yield TensorInfo(f"{key}/values", dtype_name(info.dtype), (None,)), sparse.values_tensor_name
-        yield TensorInfo(f"{key}/dense_shape", "int64", (rank,)), sparse.dense_shape_tensor_name
+        names, tensors = _sparse(key, info), info.coo_sparse
+        rank = None if names.shape is None else len(names.shape)
+        yield TensorInfo(names.indices, "int64", (None, rank)), tensors.indices_tensor_name
+        yield TensorInfo(names.values, dtype_name(info.dtype), (None,)), tensors.values_tensor_name
+        yield TensorInfo(names.dense_shape, "int64", (rank,)), tensors.dense_shape_tensor_name
     elif info.HasField("composite_tensor"):
         for number, part in enumerate(info.composite_tensor.components):
             yield _tensor(f"{key}/{number}", part), part.name
     else:
         yield _tensor(key, info), info.name
+
+
+def _sparse(key: str, info: Any) -> SparseInput:
+    return SparseInput(f"{key}/indices", f"{key}/values", f"{key}/dense_shape", read_shape(info.tensor_shape))
 
 
 def _signatures(graph: Any, library: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[Entry]:

@@ -21,6 +21,16 @@ class TensorInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseInput:
+    """The names of the three inputs that stand for one sparse tensor, and the shape of the whole."""
+
+    indices: str
+    values: str
+    dense_shape: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One function of the file that can be called."""
 
@@ -41,6 +51,8 @@ class Entry:
     """Names of the variables that the function's last arguments stand for; None for other captures."""
     feeds: tuple[str, ...] = ()
     """TF1: for each of ``inputs``, the tensor's name in the graph."""
+    sparse: tuple[SparseInput, ...] = ()
+    """TF1: which of ``inputs`` belong together."""
     reached: tuple[str, ...] = ()
     """TF1: names of the variables that some of ``outputs`` depends on."""
     place: int = 0

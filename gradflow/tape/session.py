@@ -27,11 +27,13 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.findings import Output
 from gradflow.flow.saved import lost_gradients
+from gradflow.flow.uses import SparseParts
 from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.knowledge import Knowledge, session_knowledge
+from gradflow.tape.refusal import first_line
 from gradflow.tape.registry import without_lookup_errors
-from gradflow.tape.saved_model import refusal
+from gradflow.tape.saved_model import NotLoadedError, refusal
 from gradflow.tape.step import drawn_direction, measure, projected, select
 
 _DEAD = "does not have value"
@@ -79,7 +81,8 @@ class GraphSession:
         def run(batch: Batch) -> list[Any]:
             return self._fetched([value for _, value in self.outputs], self._feeds(batch))
 
-        batch, values = with_batch(self.entry.inputs, options, None, run, self.learn, is_cheap=True)
+        sparse = [SparseParts(one.indices, one.values, one.dense_shape, one.shape) for one in self.entry.sparse]
+        batch, values = with_batch(self.entry.inputs, options, None, run, self.learn, is_cheap=True, composites=sparse)
         feeds = self._feeds(batch)
         for (name, _), value in zip(self.outputs, values, strict=True):
             if name in self.directions:
@@ -148,10 +151,7 @@ def graph_session(
             with graph.as_default(), _control_flow_of(contents):
                 loader = loader_impl.SavedModelLoader(str(folder))
                 saver, _ = loader.load_graph(graph, list(contents.tags))
-                merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
-                built = without_lookup_errors(
-                    lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
-                )
+                built = _differentiated(session, contents, entry, selected)
                 loader.restore_variables(session, saver)
                 loader.run_init_ops(session, list(contents.tags))
         except GradflowError:
@@ -173,6 +173,20 @@ def _control_flow_of(contents: SavedModelContents) -> Iterator[None]:
     finally:
         if is_old and is_new:
             tf.compat.v1.enable_control_flow_v2()
+
+
+def _differentiated(session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> GraphSession:
+    graph = session.graph
+    merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
+    try:
+        return without_lookup_errors(
+            lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
+        )
+    except GradflowError:
+        raise
+    except Exception as error:  # gradient functions raise anything at all
+        reason = f"TensorFlow {tf.__version__} cannot differentiate it: {first_line(error)}"
+        raise NotLoadedError(reason, "nothing: its graph tells what can be told") from error
 
 
 def _built(

@@ -79,6 +79,14 @@ def test_a_loop_that_is_a_function_is_measured(name: str, tmp_path: Path) -> Non
     assert codes(report) == EXPECTED[name]
 
 
+def test_the_parts_of_a_sparse_input_are_made_to_agree(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = report_on(saved(tmp_path, graphs.sparse))
+    assert codes(report) == {"w": ["flows"]}
+    assert [one.name for one in report.inputs] == ["x/indices", "x/values", "x/dense_shape"]
+
+
 def test_slots_of_an_optimizer_are_no_weights_though_no_collection_says_so(tmp_path: Path) -> None:
     from tests.models.graphs import save_without_collections
 

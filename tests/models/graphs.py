@@ -113,6 +113,12 @@ def table_and_embedding() -> Built:
     return {"words": words}, {"y": tf.nn.embedding_lookup(rows, table.lookup(words))}
 
 
+def sparse() -> Built:
+    """A sparse input, which a signature takes as three tensors."""
+    x = v1.sparse_placeholder(tf.float32, [None, 6], name="x")
+    return {"x": x}, {"y": v1.sparse_tensor_dense_matmul(x, variable("w", [6, 2], use_resource=False))}
+
+
 def loop() -> Built:
     """A loop: its state, a weight in its body, and one that only decides how often it is run."""
     x = _x()
