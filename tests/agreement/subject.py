@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import gradflow
 from gradflow.errors import GradflowError
 from gradflow.findings import Failure, ModelReport
-from gradflow.options import Options
+from gradflow.options import Options, parse_inputs
 
 
 def report_on_model(model: Any, training: bool = True) -> ModelReport:
@@ -16,14 +17,17 @@ def report_on_model(model: Any, training: bool = True) -> ModelReport:
     return gradflow.inspect(model, training=training).models[0]
 
 
-def report_on_file(path: Path) -> ModelReport | Failure:
-    """Analyse a file without the child process that the command line starts for each (5 s a model)."""
+def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Failure:
+    """Analyse a file without the child process that the command line starts for each (5 s a model).
+
+    ``inputs`` are those of ``--input``.
+    """
     import keras
 
     from gradflow.worker.analyse import analyse_file
 
     keras.backend.clear_session()  # as in the fresh process that the command line starts
     try:
-        return analyse_file(str(path), Options()).report
+        return analyse_file(str(path), Options(inputs=parse_inputs(inputs))).report
     except GradflowError as error:
         return Failure(error.code, error.message, error.hint)

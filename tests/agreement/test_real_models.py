@@ -40,7 +40,7 @@ def run_real_model(path: Path) -> Score | str:
 
     report = report_on_file(path)
     try:
-        specs = _specs(report) if isinstance(report, ModelReport) else None
+        specs = specs_of_report(report) if isinstance(report, ModelReport) else None
         entry = (isinstance(report, ModelReport) and report.entry) or "serving_default"
         measure_file(path, specs, entry)
     except Exception as error:  # whatever TensorFlow raises for a file that it cannot load or feed
@@ -50,7 +50,7 @@ def run_real_model(path: Path) -> Score | str:
     return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed))
 
 
-def _specs(report: ModelReport) -> list[InputSpec]:
+def specs_of_report(report: ModelReport) -> list[InputSpec]:
     from tests.models.oracle import InputSpec
 
     specs = []

@@ -48,10 +48,13 @@ def measure_model(
 ) -> dict[str, list[Measured]]:
     """Measure a Keras model in memory, by variable path; equal paths stand in one list."""
     batch = list(make_batch(specs or specs_of(model), seed).values())
+    packed: Any = batch if len(batch) > 1 else batch[0]
+    if isinstance(getattr(model, "input", None), dict):
+        packed = keras.tree.pack_sequence_as(model.input, batch)
     variables = [(variable.path, variable.value) for variable in model.variables]
 
     def call() -> Any:
-        return model(batch if len(batch) > 1 else batch[0], training=training)
+        return model(packed, training=training)
 
     return step(call, variables, seed)
 
