@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradflow.flow.wires import Frame, Wiring
 
 _LARGE = 100.0
 """What a masked score is set off by, at least: -1e9, -10000, ..."""
-_SPLITS = re.compile(r"row_?splits|rowpartition|raggedfrom|raggedtensorfrom", re.IGNORECASE)
+_SPLITS = re.compile(r"row_?splits|splitsto|rowpartition|raggedfrom|raggedtensorfrom", re.IGNORECASE)
 _SEGMENTS = frozenset("SegmentSum SegmentMean SegmentMax SegmentMin SegmentProd".split())
 _LENGTHS: Mapping[str, int] = {"ReverseSequence": 1, "CudnnRNNV3": 4, "CTCLoss": 3}
 _COMPARISONS = frozenset("Less LessEqual Greater GreaterEqual".split())
@@ -119,6 +119,14 @@ class Reading:
         """The entries of another input, where it is a small constant."""
         inputs = self.frame.wires.inputs[self.number]
         return self.wiring.numbers(self.frame, inputs[place]) if place < len(inputs) else None
+
+    def at_most(self, place: int) -> float | None:
+        """A bound of another input that is a single number: its value, or one of those that it is the minimum of."""
+        frame, reference = self.wiring.origin(self.frame, self.frame.wires.inputs[self.number][place])
+        node = frame.node(reference)
+        parts = frame.wires.inputs[reference[0]] if node is not None and node.op == "Minimum" else (reference,)
+        found = [numbers[0] for part in parts if (numbers := self.wiring.numbers(frame, part))]
+        return min(found, default=None)
 
     def shape(self, place: int) -> tuple[int | None, ...] | None:
         """The shape of another input, where the graph knows it."""
@@ -236,35 +244,55 @@ def consume(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int,
 
 def _note_index(reading: Reading, moved: Moved, marks: Marks) -> None:
     op, place = reading.node.op, reading.place
-    if op in ("Gather", "ResourceGather") and place == 1:
-        marks.below(reading.size(0, max(0, reading.node.attr["batch_dims"].i)), moved)
-    elif op == "GatherV2" and place == 1:
-        axis = reading.numbers(2)
-        marks.below(reading.size(0, int(axis[0])) if axis else None, moved)
-    elif op in ("GatherNd", "ResourceGatherNd") and place == 1:
-        shape, depth = reading.shape(0), reading.size(1, -1)
-        known = [size for size in (shape or ())[: depth or 1] if size is not None]
-        marks.below(min(known) if known else None, moved)
-    elif op == "OneHot" and place == 0:
-        depth_of = reading.numbers(1)
-        marks.below(depth_of[0] if depth_of else None, moved)
-    elif op in ("DenseBincount", "Bincount") and place == 0:
-        size = reading.numbers(1)
-        marks.below(size[0] if size else None, moved)
-    elif op.startswith("UnsortedSegment") and place == 1:
-        size = reading.numbers(2)
-        marks.below(size[0] if size else None, moved)
-    elif op.startswith("SparseSegment") and place == 1:
-        marks.below(reading.size(0, 0), moved)
-    elif op in ("SparseSoftmaxCrossEntropyWithLogits", "InTopKV2") and place == 1:
-        marks.below(reading.size(0, -1), moved)
-    elif op == "ScatterNd" and place == 0:
-        shape_of = reading.numbers(2)
-        marks.below(min(shape_of) if shape_of else None, moved)
-    elif op.startswith("TensorScatter") and place == 1:
-        marks.below(reading.size(0, 0), moved)
-    elif (op in _SEGMENTS and place == 1) or (op.startswith("SparseSegment") and place == 2):
+    for names, number, rows in _INDEXES:
+        if number == place and op in names:
+            marks.below(rows(reading), moved)
+    if (op in _SEGMENTS and place == 1) or (op.startswith("SparseSegment") and place == 2):
         marks.sorted = True
+
+
+def _rows(reading: Reading) -> float | None:
+    return reading.size(0, max(0, reading.node.attr["batch_dims"].i))
+
+
+def _rows_on_axis(reading: Reading) -> float | None:
+    axis = reading.numbers(2)
+    return reading.size(0, int(axis[0])) if axis else None
+
+
+def _smallest_side(reading: Reading) -> float | None:
+    """Tuples of places are drawn alike: all of them below the smallest dimension that they go along."""
+    known = [size for size in (reading.shape(0) or ())[: reading.size(1, -1) or 1] if size is not None]
+    return min(known, default=None)
+
+
+def _smallest_of_shape(reading: Reading) -> float | None:
+    return min(reading.numbers(2) or (), default=None)
+
+
+_INDEXES: Sequence[tuple[frozenset[str], int, Callable[[Reading], float | None]]] = (
+    (frozenset({"Gather", "ResourceGather"}), 1, _rows),
+    (frozenset({"GatherV2"}), 1, _rows_on_axis),
+    (frozenset({"GatherNd", "ResourceGatherNd"}), 1, _smallest_side),
+    (frozenset({"OneHot", "DenseBincount", "Bincount"}), 0, lambda reading: reading.at_most(1)),
+    (
+        frozenset(f"UnsortedSegment{one}" for one in ("Sum", "Mean", "Max", "Min", "Prod")),
+        1,
+        lambda reading: reading.at_most(2),
+    ),
+    (
+        frozenset("SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN TensorScatterUpdate TensorScatterAdd".split()),
+        1,
+        lambda reading: reading.size(0, 0),
+    ),
+    (
+        frozenset({"SparseSoftmaxCrossEntropyWithLogits", "InTopKV2"}),
+        1,
+        lambda reading: reading.size(0, -1),
+    ),
+    (frozenset({"ScatterNd"}), 0, _smallest_of_shape),
+)
+"""Ops, the input that is row numbers, and how many rows there are; None where that is not known."""
 
 
 def _note_size(reading: Reading, marks: Marks) -> None:
@@ -333,7 +361,18 @@ def _shifted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int
         yield 0, replace(moved, is_exact=False, is_scaled=False)
 
 
+def _is_difference(reading: Reading) -> bool:
+    """Whether the op takes a piece of a tensor from another piece of it: ``splits[1:] - splits[:-1]``."""
+    wires = reading.frame.wires
+    ends = wires.inputs[reading.number]
+    if any(number < 0 or wires.nodes[number].op != "StridedSlice" for number, _ in ends):
+        return False
+    first, second = (wires.inputs[number][0] for number, _ in ends)
+    return first == second
+
+
 def _subtracted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
+    marks.is_splits |= moved.is_exact and _is_difference(reading)
     other = reading.numbers(1 - reading.place)
     if reading.place == 0 and other:
         yield 0, replace(moved, least=moved.least - max(other), most=moved.most - min(other))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,14 @@ class Wanted:
     def free(self) -> tuple[TensorInfo, ...]:
         """The inputs that the user does not give."""
         return tuple(info for info in self.inputs if info.name not in self.specs)
+
+    @property
+    def guessed(self) -> tuple[TensorInfo, ...]:
+        """What has sizes that may have to be guessed: these inputs, and in place of the parts of a whole the whole."""
+        infos = {info.name: info for info in self.inputs}
+        parts = {name for one in self.composites for name in names_of(one)}
+        wholes = [whole_of(one, infos) for one in self.composites if one.name not in self.specs]
+        return (*(info for info in self.free if info.name not in parts), *wholes)
 
     @property
     def highest(self) -> int:
@@ -145,11 +153,8 @@ def _tensor(array: Array, dtype: str) -> Any:
         return tf.constant(array, tf.string)
     kind = tf.as_dtype(dtype)
     if kind.is_quantized:
-        return tf.bitcast(tf.constant(array, _WIDTHS[dtype]), kind)
+        return tf.bitcast(tf.constant(array), kind)
     return tf.cast(tf.constant(array), kind) if array.dtype.name != kind.name else tf.constant(array, kind)
-
-
-_WIDTHS = {"qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16", "qint32": "int32"}
 
 
 def _compose(
@@ -162,32 +167,56 @@ def _compose(
 ) -> None:
     """Make the parts of a sparse or ragged tensor, which have to agree."""
     infos = {info.name: info for info in wanted.inputs}
-    values = infos[composite.values]
+    values, spec = infos[composite.values], wanted.specs.get(composite.name or "")
+    given, said = None, ""
+    if spec is not None and spec.file is not None:
+        given, said = given_array(replace(values, shape=None), spec)
     if isinstance(composite, SparseParts):
-        shape = _sparse_shape(composite, infos, attempt)
-        indices = _places(shape, draw.generator(composite.indices))
-        parts = {composite.indices: indices, composite.dense_shape: np.array(shape, dtype=np.int64)}
-        count, kind = len(indices), "sparse"
+        shape, parts, count = _sparse(composite, infos, attempt, draw, given, spec)
+        inner: tuple[int, ...] = ()
     else:
-        shape, parts, count = _splits(composite, infos, attempt, draw)
-        kind = "ragged"
-    inner = () if isinstance(composite, SparseParts) else shape_of(values, attempt)[1:]
+        shape, parts, count = _ragged(composite, infos, attempt, draw, given, spec)
+        inner = shape_of(values, attempt)[1:]
     drawn, source = entries(values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw)
+    if given is not None:
+        chosen = given[tuple(parts[composite.indices].T)] if isinstance(composite, SparseParts) else given
+        drawn, source = chosen.reshape(count, *inner), said
     made.update({composite.values: drawn, **parts})
+    kind = "sparse" if isinstance(composite, SparseParts) else "ragged"
     if composite.name is not None:
-        told[infos[names_of(composite)[0]].name] = Input(composite.name, shape, values.dtype, f"{kind} {source}")
+        told[names_of(composite)[0]] = Input(composite.name, shape, values.dtype, f"{kind} {source}")
         return
     for name in names_of(composite):
-        said = source if name == composite.values else f"{kind} with {composite.values}"
-        told[name] = Input(name, tuple(made[name].shape), infos[name].dtype, said)
+        of = source if name == composite.values else f"{kind} with {composite.values}"
+        told[name] = Input(name, tuple(made[name].shape), infos[name].dtype, of)
 
 
-def _sparse_shape(parts: SparseParts, infos: Mapping[str, TensorInfo], attempt: Attempt) -> tuple[int, ...]:
-    if parts.shape is not None:
-        return shape_of(TensorInfo(parts.values, "", parts.shape), attempt)
-    noted = infos[parts.dense_shape].shape
+def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInfo:
+    """A sparse tensor as if it were dense, or the values of a ragged one; under the name of the values."""
+    values = infos[composite.values]
+    if isinstance(composite, RaggedParts):
+        return values
+    noted = infos[composite.dense_shape].shape
     rank = noted[0] if noted and noted[0] else 2
-    return shape_of(TensorInfo(parts.values, "", (None,) * rank), attempt)
+    return TensorInfo(values.name, values.dtype, composite.shape or (None,) * rank)
+
+
+def _sparse(
+    parts: SparseParts,
+    infos: Mapping[str, TensorInfo],
+    attempt: Attempt,
+    draw: Draw,
+    given: Array | None,
+    spec: InputSpec | None,
+) -> tuple[tuple[int, ...], dict[str, Array], int]:
+    """The shape of the whole, its places and its shape as parts, and the number of places."""
+    if given is not None:
+        shape, indices = given.shape, np.argwhere(given)
+    else:
+        asked = spec.shape if spec is not None else None
+        shape = asked or shape_of(whole_of(parts, infos), attempt)
+        indices = _places(shape, draw.generator(parts.indices))
+    return shape, {parts.indices: indices.astype(np.int64), parts.dense_shape: np.array(shape, np.int64)}, len(indices)
 
 
 def _places(shape: tuple[int, ...], random: np.random.Generator) -> Array:
@@ -200,18 +229,26 @@ def _places(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64)
 
 
-def _splits(
-    parts: RaggedParts, infos: Mapping[str, TensorInfo], attempt: Attempt, draw: Draw
+def _ragged(
+    parts: RaggedParts,
+    infos: Mapping[str, TensorInfo],
+    attempt: Attempt,
+    draw: Draw,
+    given: Array | None,
+    spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
-    """Row splits from the outermost, and the number of values that they give places to."""
+    """The shape of the whole, its row splits from the outermost as parts, and the number of values."""
+    depth = len(parts.splits)
+    inner = shape_of(infos[parts.values], attempt)[1:]
+    asked = given.shape if given is not None else spec.shape if spec is not None else None
+    longest = (min(draw.length, _LONGEST),) * depth
+    shape = asked or (attempt.batch, *longest, *inner)
     random = draw.generator(parts.splits[0])
-    longest = min(draw.length, _LONGEST)
-    count, made = attempt.batch, {}
-    for name in parts.splits:
-        lengths = random.integers(1, longest + 1, count)
-        lengths[:1] = longest
+    count, made = shape[0], {}
+    for name, size in zip(parts.splits, shape[1:], strict=False):
+        lengths = random.integers(1, size + 1, count) if given is None else np.full(count, size)
+        lengths[:1] = size
         splits = np.concatenate([[0], np.cumsum(lengths)])
         made[name] = splits.astype(infos[name].dtype)
         count = int(splits[-1])
-    inner = shape_of(infos[parts.values], attempt)[1:]
-    return (attempt.batch, *(longest,) * len(parts.splits), *inner), made, count
+    return shape, made, count

@@ -20,6 +20,8 @@ SMALL = 8
 """Row numbers are drawn below this where nothing says how many rows there are."""
 _MOST_FLOAT_IDS = 16
 """An input of floating numbers can hold row numbers in one column and measurements in the others."""
+QUANTIZED = {"qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16", "qint32": "int32"}
+"""The plain type of the same width: NumPy has no other."""
 _WORDS = (b"a", b"the", b"of", b"some", b"words")
 _SENTENCE = 5
 """Words of a text that the model splits."""
@@ -60,7 +62,7 @@ def entries(name: str, dtype: str, shape: Shape, use: Use, draw: Draw) -> tuple[
     if dtype == "bool":
         return _booleans(shape, draw, random)
     if "int" in dtype:
-        return _whole(name, dtype, shape, use, draw, random)
+        return _whole(name, QUANTIZED.get(dtype, dtype), shape, use, draw, random)
     if use.is_mask or (_is_named_mask(name) and not use.is_index):
         return _prefixes(shape, random).astype(_plain(dtype)), f"mask of ones and zeros(seed={draw.seed})"
     if use.is_length or use.is_size:
@@ -82,7 +84,8 @@ def between(name: str, dtype: str, shape: Shape, low: int, high: int | None, dra
 
 
 def _keys(keys: list[Any], dtype: str, shape: Shape, random: np.random.Generator) -> Array:
-    chosen = [keys[place] for place in random.integers(0, len(keys), int(np.prod(shape)))]
+    order = random.permutation(len(keys))  # as many different rows as there is room for
+    chosen = [keys[order[place % len(keys)]] for place in range(int(np.prod(shape)))]
     array = np.empty(len(chosen), dtype=object if dtype == "string" else _plain(dtype))
     array[:] = chosen
     return array.reshape(shape)
@@ -105,12 +108,13 @@ def _strings(shape: Shape, use: Use, draw: Draw, random: np.random.Generator) ->
         made = serialized_examples(
             use.features, count, lambda key, dtype, size, of: entries(key, dtype, size, of, draw)
         )
-        source = f"tf.Example of {len(use.features)} features(seed={draw.seed})"
+        many = f"{len(use.features)} feature{'s' if len(use.features) != 1 else ''}"
+        source = f"tf.Example of {many}(seed={draw.seed})"
     elif use.text is Text.NUMBERS:
         made, source = [b"%d" % one for one in random.integers(0, draw.high, count)], f"digits(seed={draw.seed})"
     elif use.text is Text.IMAGES:
-        image = random.integers(0, 256, (_IMAGE, _IMAGE, 3)).astype(np.uint8)
-        made, source = [tf.io.encode_png(image).numpy()] * count, f"encoded image {_IMAGE}x{_IMAGE}(seed={draw.seed})"
+        made = [_image(random) for _ in range(count)]
+        source = f"encoded images {_IMAGE}x{_IMAGE}(seed={draw.seed})"
     elif use.text is Text.AUDIO:
         sound = random.uniform(-0.5, 0.5, (16_000, 1)).astype(np.float32)
         made, source = [tf.audio.encode_wav(sound, 16_000).numpy()] * count, f"one second of noise(seed={draw.seed})"
@@ -123,6 +127,11 @@ def _strings(shape: Shape, use: Use, draw: Draw, random: np.random.Generator) ->
         made = [tf.io.encode_base64(one).numpy() for one in made]
         source += ", base64"
     return _filled(made, shape), source
+
+
+def _image(random: np.random.Generator) -> bytes:
+    pixels = random.integers(0, 256, (_IMAGE, _IMAGE, 3)).astype(np.uint8)
+    return bytes(tf.io.encode_png(pixels).numpy())
 
 
 def _booleans(shape: Shape, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
@@ -193,9 +202,8 @@ def _is_named_mask(name: str) -> bool:
 
 
 def _largest(dtype: str) -> int:
-    """Of a type of whole numbers; the quantized ones are fed as the plain type of their width."""
     kind = tf.as_dtype(dtype)
-    return int(kind.max) if kind.is_integer and not kind.is_quantized else 2**31 - 1
+    return int(kind.max) if kind.is_integer else 2**31 - 1
 
 
 def _plain(dtype: str) -> str:

@@ -91,9 +91,11 @@ class _Search:
         if self._learn is None:
             return
         knowledge, self._learn = self._learn(), None
-        composites = self.wanted.composites or (*knowledge.uses.sparse, *knowledge.uses.ragged)
+        dtypes = {info.name: info.dtype for info in self.wanted.inputs}
+        ragged = (one for one in knowledge.uses.ragged if {dtypes[name] for name in one.splits} <= {"int32", "int64"})
+        composites = self.wanted.composites or (*knowledge.uses.sparse, *ragged)
         given = self.wanted.specs
-        composites = tuple(one for one in composites if given.keys().isdisjoint(names_of(one)))
+        composites = tuple(one for one in composites if one.name or given.keys().isdisjoint(names_of(one)))
         inputs = known_inputs(self.wanted.inputs, knowledge.uses)
         self.wanted = replace(self.wanted, inputs=inputs, knowledge=knowledge, composites=composites)
 
@@ -107,7 +109,7 @@ class _Search:
             while self._learned and learned < _MOST_LEARNED:
                 learned += 1
                 yield from self._new(self._learned.pop(0))
-            rest = rest or ladder(self.wanted.free, first)
+            rest = rest or ladder(self.wanted.guessed, first)
             following = next(rest, None)
             if following is None:
                 return
@@ -115,7 +117,7 @@ class _Search:
 
     def _new(self, attempt: Attempt) -> Iterator[Attempt]:
         """The attempt, unless it is too large or nothing but a repetition."""
-        shapes = tuple(shape_of(info, attempt) for info in self.wanted.free)
+        shapes = tuple(shape_of(info, attempt) for info in self.wanted.guessed)
         key = (shapes, attempt.high, attempt.float_ids)
         fits = all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
         if key not in self._seen and fits:
@@ -135,7 +137,7 @@ class _Search:
             self._learned.append(attempt)
             self._seen.clear()
         highest = attempt.high or max([self.wanted.highest, *self._limits()])
-        found = lessons(str(error), attempt, self.wanted.free, highest)
+        found = lessons(str(error), attempt, self.wanted.guessed, highest)
         # What follows from the newest error is tried first: it builds on what the others taught.
         self._learned = [*found, *self._learned]
 
@@ -164,11 +166,11 @@ class _Search:
         others = len(self._refused) - 1
         if not others:
             return ""
-        axes = open_axes(self.wanted.free, Attempt())
+        axes = open_axes(self.wanted.guessed, Attempt())
         tried = {
             shape_of(info, attempt)[axis]
             for attempt, _, _ in self._refused
-            for info in self.wanted.free
+            for info in self.wanted.guessed
             for name, axis in axes
             if name == info.name and axis < len(shape_of(info, attempt))
         }
@@ -176,9 +178,10 @@ class _Search:
         return f" (and {others} others{sizes})"
 
     def _lines(self, batch: Batch) -> str:
+        parts = {name for one in self.wanted.composites for name in names_of(one) if not one.name}
         lines = []
         for item in batch.described:
-            if item.dtype == "string":
+            if item.dtype == "string" or item.name in parts:
                 lines.append(f"--input {item.name}=@batch.npz:{item.name}")
             else:
                 lines.append(f"--input {line(item.name, item.dtype, item.shape)}")

@@ -62,7 +62,7 @@ def _way_out(producer: str | None) -> str:
 
 def _short(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip()
-    sentence = text.split(". ")[0].rstrip(".")
+    sentence = re.split(r"(?<!vs)\. ", text)[0].rstrip(".")
     return sentence if len(sentence) <= _LENGTH else sentence[: _LENGTH - 3] + "..."
 
 

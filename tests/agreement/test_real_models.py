@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gradflow.findings import Failure, ModelReport
+from tests.agreement.batches import recorded
 from tests.agreement.compare import Score, compare_with_tape
 from tests.agreement.subject import report_on_file
 
@@ -38,16 +39,20 @@ def run_real_model(path: Path) -> Score | str:
     """
     from tests.models.oracle import measure_file
 
-    report = report_on_file(path)
+    with recorded() as batches:
+        report = report_on_file(path)
+    batch = batches[0] if batches else None
+    if batch is not None and all(tensor.dtype.is_floating for tensor in batch.values()):
+        batch = None  # the oracle can draw such a batch itself, and another for each seed
     try:
         specs = specs_of_report(report) if isinstance(report, ModelReport) else None
         entry = (isinstance(report, ModelReport) and report.entry) or "serving_default"
-        measure_file(path, specs, entry)
+        measure_file(path, specs, entry, given=batch)
     except Exception as error:  # whatever TensorFlow raises for a file that it cannot load or feed
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:100] if str(error).strip() else ''}"
     if isinstance(report, Failure):
         return Score(models=1, complaints=[f"the bare tape works, gradflow says: {report.message}"])
-    return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed))
+    return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed, batch))
 
 
 def specs_of_report(report: ModelReport) -> list[InputSpec]:

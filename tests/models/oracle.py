@@ -7,7 +7,7 @@ directions, ask one GradientTape that watches every variable. It uses nothing of
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,14 +43,23 @@ class Measured:
     """0 where there is no gradient or none that is finite."""
 
 
+Batch = Mapping[str, tf.Tensor]
+"""Tensors by the name of the input; those of a sparse input of Keras are ``x.indices``, ``x`` and ``x.dense_shape``."""
+
+
 def measure_model(
-    model: keras.Model, specs: Sequence[InputSpec] | None = None, seed: int = 0, training: bool = True
+    model: keras.Model,
+    specs: Sequence[InputSpec] | None = None,
+    seed: int = 0,
+    training: bool = True,
+    given: Batch | None = None,
 ) -> dict[str, list[Measured]]:
     """Measure a Keras model in memory, by variable path; equal paths stand in one list."""
-    batch = list(make_batch(specs or specs_of(model), seed).values())
+    batch = list(make_batch(specs or specs_of(model), seed).values()) if given is None else _joined(model, given)
     packed: Any = batch if len(batch) > 1 else batch[0]
-    if isinstance(getattr(model, "input", None), dict):
-        packed = keras.tree.pack_sequence_as(model.input, batch)
+    structure = getattr(model, "_inputs_struct", None)
+    if isinstance(structure, dict):
+        packed = keras.tree.pack_sequence_as(structure, batch)
     variables = [(variable.path, variable.value) for variable in model.variables]
 
     def call() -> Any:
@@ -60,25 +69,34 @@ def measure_model(
 
 
 def measure_file(
-    path: Path, specs: Sequence[InputSpec] | None = None, entry: str = "serving_default", seed: int = 0
+    path: Path,
+    specs: Sequence[InputSpec] | None = None,
+    entry: str = "serving_default",
+    seed: int = 0,
+    given: Batch | None = None,
 ) -> dict[str, list[Measured]]:
-    """Measure a Keras file (in training mode) or one signature of a SavedModel folder."""
+    """Measure a Keras file (in training mode) or one signature of a SavedModel folder.
+
+    ``given`` is the batch, where it is not to be made here.
+    """
     if path.is_file():
         keras.backend.clear_session()  # ConvNeXt has weights that are named by a counter of the process
-        return measure_model(keras.models.load_model(path, compile=False), specs, seed)
+        return measure_model(keras.models.load_model(path, compile=False), specs, seed, given=given)
     if _is_tf1(path):
-        return _measure_tf1(path, specs, entry, seed)
+        return _measure_tf1(path, specs, entry, seed, given)
+    if given is not None:
+        specs = [InputSpec(name, tuple(tensor.shape), tensor.dtype.name) for name, tensor in given.items()]
     loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the function runs
     if entry in getattr(loaded, "signatures", {}):
         function = loaded.signatures[entry]
         if specs is None:
             arguments = function.structured_input_signature[1]
             specs = [InputSpec(name, tuple(spec.shape), spec.dtype.name) for name, spec in arguments.items()]
-        batch = make_batch(specs, seed)
+        batch = make_batch(specs, seed) if given is None else given
         call = functools.partial(function, **batch)
     else:
         function = _variant(loaded, entry, specs)
-        values = iter(make_batch(specs or (), seed).values())
+        values = iter((make_batch(specs or (), seed) if given is None else given).values())
         filled = [
             next(values) if isinstance(one, tf.TensorSpec) else one
             for one in tf.nest.flatten(function.structured_input_signature, expand_composites=True)
@@ -86,6 +104,22 @@ def measure_file(
         args, kwargs = tf.nest.pack_sequence_as(function.structured_input_signature, filled, expand_composites=True)
         call = functools.partial(function, *args, **kwargs)
     return step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
+
+
+def _joined(model: keras.Model, given: Batch) -> list[Any]:
+    """What a model is called with, flat; sparse and ragged inputs are put together from their parts."""
+    if not getattr(model, "inputs", None):
+        return list(given.values())  # a subclassed model
+    joined: list[Any] = []
+    for entry in model.inputs:
+        value = given[entry.name]
+        if getattr(entry, "sparse", False):
+            value = tf.SparseTensor(given[f"{entry.name}.indices"], value, given[f"{entry.name}.dense_shape"])
+            value.set_shape(entry.shape)
+        elif getattr(entry, "ragged", False):
+            value = tf.RaggedTensor.from_row_splits(value, given[f"{entry.name}.row_splits"])
+        joined.append(value)
+    return joined
 
 
 def _variant(loaded: Any, entry: str, specs: Sequence[InputSpec] | None) -> Any:
@@ -166,7 +200,9 @@ def _meta_graph(path: Path, tag: str) -> meta_graph_pb2.MetaGraphDef:
     return next((one for one in file.meta_graphs if tag in one.meta_info_def.tags), file.meta_graphs[0])
 
 
-def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed: int) -> dict[str, list[Measured]]:
+def _measure_tf1(
+    path: Path, specs: Sequence[InputSpec] | None, entry: str, seed: int, given: Batch | None = None
+) -> dict[str, list[Measured]]:
     """The same step in a TensorFlow 1 session."""
     entry, _, tag = entry.partition("@")
     meta_graph = _meta_graph(path, tag)
@@ -178,7 +214,7 @@ def _measure_tf1(path: Path, specs: Sequence[InputSpec] | None, entry: str, seed
             )
             for name, info in signature.inputs.items()
         ]
-    batch = make_batch(specs, seed)
+    batch = make_batch(specs, seed) if given is None else given
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
         tf.compat.v1.saved_model.load(session, list(meta_graph.meta_info_def.tags), str(path))
