@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import UsageError
 from gradflow.findings import Report
-from gradflow.options import Options, parse_imports, parse_inputs
+from gradflow.options import Options, parse_imports, parse_inputs, parse_objective
 from gradflow.worker.parent import inspect_path
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def inspect(
     batch_size: int = 4,
     seed: int = 0,
     training: bool = True,
+    objective: str = "outputs",
     probes: int = 3,
     imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
@@ -41,6 +42,7 @@ def inspect(
         batch_size: used where the model leaves it open.
         seed: of the synthetic batch and the objective.
         training: call the model in training mode.
+        objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on synthetic targets.
         probes: batches that are drawn before a gradient of zeros counts.
         imports: modules to import before a file is loaded, which define its own layers or ops; for a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.
@@ -48,8 +50,8 @@ def inspect(
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 
     Raises:
-        UsageError: ``inputs`` or ``imports`` is not in the form that ``--input`` or ``--import`` takes, or ``static``
-            is asked of an object.
+        UsageError: ``inputs``, ``imports`` or ``objective`` is not in the form that the options of the command take, or
+            ``static`` is asked of an object.
     """
     options = Options(
         static=static,
@@ -59,6 +61,7 @@ def inspect(
         batch_size=batch_size,
         seed=seed,
         training=training,
+        objective=parse_objective(objective),
         probes=probes,
         imports=parse_imports(imports),
         timeout=timeout,

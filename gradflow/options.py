@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from gradflow.errors import UsageError
 
@@ -14,6 +15,13 @@ _DTYPES = frozenset(
     "bool string".split()
 )
 _FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batch.npy"
+
+
+class Objective(str, Enum):
+    """What is differentiated: a random projection of the outputs, or the loss that a Keras model was compiled with."""
+
+    OUTPUTS = "outputs"
+    COMPILED = "compiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Options:
     batch_size: int = 4
     seed: int = 0
     training: bool = True
+    objective: Objective = Objective.OUTPUTS
     probes: int = 3
     """Batches that are drawn before a gradient of zeros counts."""
     timeout: float = 600.0
@@ -53,6 +62,21 @@ class Options:
     verbose: bool = False
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other name has."""
+
+    @property
+    def loss_seed(self) -> int | None:
+        """The seed of the targets where the compiled loss is asked for, else None."""
+        return self.seed if self.objective is Objective.COMPILED else None
+
+
+def refuse_objective(name: str, options: Options) -> None:
+    """Raise UsageError where the compiled loss is asked of what has none: anything but a Keras model that is run."""
+    if options.objective is not Objective.COMPILED:
+        return
+    if options.static:
+        raise UsageError(f"{name}: --objective compiled needs a gradient step", "leave --static out")
+    hint = "give the Keras file of the same model, or leave --objective compiled out"
+    raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)
 
 
 def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
@@ -70,6 +94,19 @@ def parse_inputs(texts: Iterable[str]) -> tuple[InputSpec, ...]:
             raise UsageError(f"--input {name!r} is given twice", "give each input once")
         specs[name] = _parse(name, spec.strip())
     return tuple(specs.values())
+
+
+def parse_objective(name: str) -> Objective:
+    """The Objective of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    try:
+        return Objective(name)
+    except ValueError:
+        known = " or ".join(one.value for one in Objective)
+        raise UsageError(f"objective {name!r} is not known", f"it is {known}") from None
 
 
 def parse_imports(names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import click
 
 from gradflow.cli.stream import CommandError
 from gradflow.errors import UsageError
-from gradflow.options import Options, parse_imports, parse_inputs
+from gradflow.options import Objective, Options, parse_imports, parse_inputs
 
 FORMAT = (
     click.option(
@@ -61,6 +61,14 @@ ANALYSIS = (
         default=True,
         show_default=True,
         help="Mode that a model is called in, where it has a choice.",
+    ),
+    click.option(
+        "--objective",
+        metavar="WHAT",
+        type=click.Choice([one.value for one in Objective]),
+        default=Objective.OUTPUTS.value,
+        show_default=True,
+        help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or compiled.",
     ),
     click.option(
         "--import",
@@ -120,6 +128,7 @@ def analysis_options(given: dict[str, Any]) -> Options:
         batch_size=given["batch_size"],
         seed=given["seed"],
         training=given["training"],
+        objective=Objective(given["objective"]),
         probes=given["probes"],
         imports=imports,
         timeout=given["timeout"],

@@ -22,6 +22,7 @@ from gradflow.files.keras_json import read_json
 from gradflow.files.saved_model import TensorInfo
 from gradflow.files.wording import shown
 from gradflow.findings import Format, Role
+from gradflow.tape.compiled import CompiledLoss, require_compiled
 from gradflow.tape.keras_inputs import learner
 from gradflow.tape.keras_model import unique
 from gradflow.tape.origins import noted_layers
@@ -101,11 +102,16 @@ def load_older(
         raise UnreadableError(f"{refusal.message}; {second.message}", second.hint) from second
 
 
-def keras2_subject(model: Any, producer: str | None, training: bool, is_file: bool = True) -> Subject:
+def keras2_subject(
+    model: Any, producer: str | None, training: bool, is_file: bool = True, loss_seed: int | None = None
+) -> Subject:
     """Describe a model of tf_keras.
+
+    ``loss_seed``: of the targets, where the model's own loss is to be differentiated; None for its outputs.
 
     Raises:
         InputError: it has no symbolic inputs, so that no batch can be guessed.
+        UsageError: its loss is asked for, and it was not compiled.
     """
     import tf_keras
 
@@ -119,22 +125,33 @@ def keras2_subject(model: Any, producer: str | None, training: bool, is_file: bo
     )
     structure = getattr(model, "_nested_inputs", None)
 
-    def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+    def structured(tensors: Sequence[Any]) -> Any:
         flat = list(tensors)
-        packed = flat if structure is None else tf.nest.pack_sequence_as(structure, flat)
-        batch = packed[0] if structure is None and len(flat) == 1 else packed
-        return _named_outputs(model, model(batch, training=training))
+        if structure is not None:
+            return tf.nest.pack_sequence_as(structure, flat)
+        return flat[0] if len(flat) == 1 else flat
 
-    def tracing(batch: Sequence[Any]) -> Trace:
+    def forward(tensors: Sequence[Any]) -> Any:
+        return model(structured(tensors), training=training)
+
+    def named(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        return _named_outputs(model, forward(tensors))
+
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]] = named
+    if loss_seed is not None:
+        require_compiled(model)
+        call = CompiledLoss(model, forward, structured, tf.nest, training, loss_seed)
+
+    def tracing(batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call) -> Trace:
         with noted_layers(model, (tf_keras.layers.Layer,)) as notes:
-            return trace(call, batch, notes)
+            return trace(function, batch, notes)
 
     layers = list(model._flatten_layers())
     embeddings = [layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)]
     loader = f", loaded by tf_keras {tf_keras.__version__}" if is_file else ""
     return Subject(
         producer=producer or f"tf_keras {tf_keras.__version__}",
-        entry=f"call(training={training}){loader}",
+        entry=f"call(training={training}){'' if loss_seed is None else ', compiled loss'}{loader}",
         inputs=inputs,
         id_limit=min(embeddings, default=None),
         call=call,
@@ -144,7 +161,7 @@ def keras2_subject(model: Any, producer: str | None, training: bool, is_file: bo
         epsilon=max(HALVES.get(layer.compute_dtype or "", SINGLE) for layer in layers),
         is_training=training,
         describe=_describe_weights(model),
-        learn=learner(tracing, inputs),
+        learn=learner(lambda batch: tracing(batch, named), inputs),
         knows_graph=bool(embeddings),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from gradflow.files.keras_code import LAMBDA, holds_marshalled_code
 from gradflow.files.keras_json import read_json
 from gradflow.findings import Format, Role
 from gradflow.tape.cancelled import before_batch_normalization
+from gradflow.tape.compiled import CompiledLoss, require_compiled
 from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doubts
 from gradflow.tape.keras_inputs import asks_for_values, id_limit, keras_inputs, learner
 from gradflow.tape.keras_layers import chains, layer_path
@@ -73,6 +74,7 @@ def keras_subject(
     input_names: Sequence[str] = (),
     freezers: Mapping[str, str] = MappingProxyType({}),
     doubts: tuple[FreezeDoubt, ...] | None = None,
+    loss_seed: int | None = None,
 ) -> Subject:
     """Describe a built Keras model.
 
@@ -83,26 +85,40 @@ def keras_subject(
         input_names: stand in where the model itself has no symbolic inputs.
         freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
         doubts: what is doubtful about the flags in its file; None where there is no file to ask.
+        loss_seed: of the targets, where the model's own loss is to be differentiated; None for its outputs.
 
     Raises:
         InputError: the model is not built, or has no symbolic inputs, so that no batch can be guessed.
+        UsageError: its loss is asked for, and it was not compiled.
     """
     if not model.built:
         raise InputError(f"model {model.name!r}: is not built, so it has no weights yet", "call it on a batch once")
     inputs = keras_inputs(model, input_names)
 
-    def call(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+    def forward(tensors: Sequence[Any]) -> Any:
         arguments, keywords = inputs.pack(tensors)
-        return _named_outputs(model, model(*arguments, **keywords, training=training))
+        return model(*arguments, **keywords, training=training)
 
-    def tracing(batch: Sequence[Any]) -> Trace:
+    def structured(tensors: Sequence[Any]) -> Any:
+        arguments, keywords = inputs.pack(tensors)
+        return arguments[0] if arguments else keywords
+
+    def named(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        return _named_outputs(model, forward(tensors))
+
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]] = named
+    if loss_seed is not None:
+        require_compiled(model)
+        call = CompiledLoss(model, forward, structured, keras.tree, training, loss_seed)
+
+    def tracing(batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call) -> Trace:
         with noted_layers(model) as notes:
-            return trace(call, batch, notes)
+            return trace(function, batch, notes)
 
     watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
     return Subject(
         producer=producer or f"keras {keras.__version__}",
-        entry=f"call(training={training})",
+        entry=f"call(training={training}){'' if loss_seed is None else ', compiled loss'}",
         inputs=inputs.infos,
         id_limit=id_limit(model),
         call=call,
@@ -117,7 +133,7 @@ def keras_subject(
             *reloaded_doubts(model, watched),
         ),
         describe=describer(lambda variable: holding_layer(model, variable)),
-        learn=learner(tracing, inputs.infos),
+        learn=learner(lambda batch: tracing(batch, named), inputs.infos),
         knows_graph=asks_for_values(model),
         composites=inputs.composites,
     )

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.errors import UsageError
-from gradflow.options import Options
+from gradflow.options import Options, refuse_objective
 from gradflow.tape.keras2_model import is_keras2, keras2_subject
 from gradflow.tape.keras_model import keras_subject
 from gradflow.tape.module import module_subject
@@ -29,9 +29,10 @@ def memory_subject(model: Any, name: str, options: Options) -> Subject:
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
     if isinstance(model, keras.Model):
-        return keras_subject(model, None, options.training, names)
+        return keras_subject(model, None, options.training, names, loss_seed=options.loss_seed)
     if is_keras2(model):
-        return keras2_subject(model, None, options.training, is_file=False)
+        return keras2_subject(model, None, options.training, is_file=False, loss_seed=options.loss_seed)
+    refuse_objective(name, options)
     if isinstance(model, tf.Module):
         return module_subject(model, options.entry, names)
     raise UsageError(

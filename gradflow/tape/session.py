@@ -31,10 +31,11 @@ from gradflow.flow.uses import SparseParts
 from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.knowledge import Knowledge, session_knowledge
+from gradflow.tape.objective import drawn_direction, projected, select
 from gradflow.tape.refusal import first_line
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.saved_model import NotLoadedError, refusal
-from gradflow.tape.step import drawn_direction, measure, projected, select
+from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on 2.16.1 and 2.21.0)."""

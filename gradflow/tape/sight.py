@@ -18,9 +18,9 @@ from gradflow.options import Options
 from gradflow.tape.backward import backward
 from gradflow.tape.dead import death
 from gradflow.tape.nonfinite import origin, words
+from gradflow.tape.objective import direction
 from gradflow.tape.replay import replay
 from gradflow.tape.run import ReplayError
-from gradflow.tape.step import direction
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
 from gradflow.tape.trail import Trail, trail
@@ -86,7 +86,7 @@ def _is_floating(value: Any) -> bool:
 
 
 def _upstream(name: str, value: Any, seed: int) -> Any:
-    """The gradient of the objective with respect to an output (see ``step.project``)."""
+    """The gradient of the objective with respect to an output (see ``objective.project``)."""
     real = tf.math.real(value) if value.dtype.is_complex else value
     real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
     drawn = direction(name, real, seed)

@@ -15,11 +15,12 @@ from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
-from gradflow.options import Options
+from gradflow.options import Options, refuse_objective
 from gradflow.tape.imports import import_modules
 from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
 from gradflow.tape.runtime import seed_everything
+from gradflow.tape.saved_loss import compile_as_saved
 from gradflow.tape.saved_model import NotLoadedError, saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
@@ -64,12 +65,17 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
         model = load_keras(file, producer, custom)
     except UnreadableError as refusal:
         older = load_older(file, producer, custom, options.imports, refusal)
-        return keras2_subject(older, producer, options.training)
+        if options.loss_seed is not None:
+            compile_as_saved(older, file, producer, custom, options.imports)
+        return keras2_subject(older, producer, options.training, loss_seed=options.loss_seed)
+    if options.loss_seed is not None:
+        compile_as_saved(model, file, producer, custom, options.imports)
     names = tuple(spec.name for spec in options.inputs)
-    return keras_subject(model, producer, options.training, names, freezers, doubts)
+    return keras_subject(model, producer, options.training, names, freezers, doubts, options.loss_seed)
 
 
 def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:
+    refuse_objective(path, options)
     contents, entry = chosen(file, path, options)
     if entry is None or not any(one.name in entry.uses for one in contents.variables):
         return report_saved_model(path, contents, entry, options)  # there is nothing that a tape could watch

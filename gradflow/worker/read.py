@@ -20,7 +20,7 @@ from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
-from gradflow.options import Options
+from gradflow.options import Options, refuse_objective
 from gradflow.worker.outcome import Analysis, analyzed
 
 
@@ -35,6 +35,7 @@ def read(path: str, options: Options) -> Analysis:
 
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
+    refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
         contents, entry = chosen(file, path, options)
         return report_saved_model(path, contents, entry, options)

@@ -68,6 +68,19 @@ def measure_model(
     return step(call, variables, seed)
 
 
+def measure_loss(model: keras.Model, targets: Any, seed: int = 0) -> dict[str, list[Measured]]:
+    """Measure the loss of a compiled Keras model on ``targets``, by variable path."""
+    batch = list(make_batch(specs_of(model), seed).values())
+    metrics = {id(variable) for variable in model.metrics_variables}
+    variables = [(variable.path, variable.value) for variable in model.variables if id(variable) not in metrics]
+
+    def call() -> Any:
+        outputs = model(batch if len(batch) > 1 else batch[0], training=True)
+        return model.compute_loss(x=None, y=targets, y_pred=outputs)
+
+    return step(call, variables, seed)
+
+
 def measure_file(
     path: Path,
     specs: Sequence[InputSpec] | None = None,

@@ -1,0 +1,98 @@
+"""The loss that a Keras file records in, the model compiled with it out; optimizer and metrics stay in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from gradflow.errors import UsageError
+from gradflow.files.contents import ModelFile
+from gradflow.files.keras_code import foreign_code, holds_marshalled_code
+from gradflow.files.keras_json import read_json
+from gradflow.tape.keras2_model import is_keras2
+from gradflow.tape.refusal import keras_refusal
+
+_HINT = "or leave --objective compiled out: the way from the outputs to the weights is tested without the loss"
+_BY_SHAPE = ("crossentropy", "ce")
+"""Names that Keras 3 resolves when it sees the targets."""
+
+
+def compile_as_saved(
+    model: Any, file: ModelFile, producer: str | None, custom: Mapping[str, Any], imported: Sequence[str]
+) -> None:
+    """Compile ``model`` with the loss and the loss weights of its file.
+
+    ``custom``: classes and functions of the user's, by the names that the file may have for them; ``imported``: the
+    modules that they come from.
+
+    Raises:
+        UsageError: the file records no loss, or one that is not to be had.
+    """
+    training = read_json(file).training
+    if not isinstance(training, Mapping) or not training:
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file was saved without a loss",
+            f"compile the model before it is saved, {_HINT}",
+        )
+    recorded = training.get("loss")
+    if holds_marshalled_code(recorded) or (is_keras2(model) and foreign_code(recorded, imported)):
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
+            f"give it a name in a module and save again, {_HINT}",
+        )
+    library = _keras2() if is_keras2(model) else keras
+    try:
+        with library.saving.custom_object_scope(dict(custom)):
+            loss = _restored(recorded, _reader(library, custom))
+            # The class's own compile may want what no file records.
+            library.Model.compile(model, optimizer="sgd", loss=loss, loss_weights=training.get("loss_weights"))
+    except Exception as error:  # Keras raises many types for a loss that it does not know
+        reason, hint = keras_refusal(error, producer)
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss cannot be restored: {reason}",
+            hint if hint.startswith("--import") else f"save it again with this Keras, {_HINT}",
+        ) from error
+
+
+def _keras2() -> Any:
+    import tf_keras
+
+    return tf_keras
+
+
+def _restored(value: Any, read: Callable[[Any], Any]) -> Any:
+    """Losses in the structure in which they are recorded."""
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: _restored(one, read) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_restored(one, read) for one in value]
+    return None if value is None else read(value)
+
+
+def _reader(library: Any, custom: Mapping[str, Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            if value in _BY_SHAPE and library is keras:
+                return value
+            return _named(value, library, custom)
+        if "module" in value:
+            return library.saving.deserialize_keras_object(value, custom_objects=dict(custom), safe_mode=True)
+        config = dict(value["config"])
+        if library is keras and config.get("reduction") == "auto":
+            config["reduction"] = "sum_over_batch_size"  # what Keras 2 means by it
+        more = {} if library is keras else {"use_legacy_format": True}
+        return library.losses.deserialize({**value, "config": config}, custom_objects=dict(custom), **more)
+
+    return read
+
+
+def _named(name: str, library: Any, custom: Mapping[str, Any]) -> Any:
+    found = custom.get(name) or library.saving.get_registered_object(name)
+    if found is not None:
+        return found
+    try:
+        return library.losses.get(name)
+    except ValueError:
+        raise ValueError(f"Unknown loss: {name!r}") from None
