@@ -49,6 +49,18 @@ def choose_entry(graphs: Sequence[SavedModelContents], path: str, name: str | No
     return next((choice for choice in first if not _writes_weights(*choice)), ranked[0] if ranked else None)
 
 
+def other_entries(graphs: Sequence[SavedModelContents], refused: Entry, *, training: bool) -> Iterator[Choice]:
+    """The entries with other inputs that compute with as many weights as ``refused`` and set none, the best first."""
+    choices = [(graph, entry) for graph in graphs for entry in graph.entries]
+    ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
+    tried = {refused.inputs}
+    for graph, entry in ranked:
+        is_as_good = _merit(graph, entry) and entry.uses >= refused.uses
+        if is_as_good and entry.inputs not in tried and not _writes_weights(graph, entry):
+            tried.add(entry.inputs)
+            yield graph, entry
+
+
 def weights_used(contents: SavedModelContents, entry: Entry) -> int:
     """How many weights ``entry`` computes with."""
     return sum(one.role is Role.WEIGHT and one.name in entry.uses for one in contents.variables)

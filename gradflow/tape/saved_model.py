@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
 
 _TYPE = re.compile(r"The type '([^']+)' has not been registered")
+_DAMAGE = re.compile(r"Read less bytes than requested|[Cc]hecksum|[Cc]orrupt|not an sstable|truncated|Data loss")
+"""What TensorFlow says of files of variables that are cut short or changed; the types of its errors differ."""
 _MOST = 8
 """Op types that one message names."""
 
@@ -107,7 +109,7 @@ class NotLoadedError(UnreadableError):
 
 def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
     """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it does not have."""
-    if isinstance(error, tf.errors.DataLossError):
+    if _DAMAGE.search(str(error)):
         return UnreadableError(
             f"{folder}: its variables are damaged: {first_line(error)}", "save or copy the model again"
         )
@@ -133,9 +135,16 @@ def _listed(missing: Sequence[str]) -> str:
 def _concrete(loaded: Any, entry: Entry) -> Any:
     if entry.is_signature:
         return loaded.signatures[entry.name]
-    function = functools.reduce(getattr, entry.name.split("."), loaded)
+    function = functools.reduce(_child, entry.name.split("."), loaded)
     variants = getattr(function, "concrete_functions", None) or [function]
     return variants[min(entry.place, len(variants) - 1)]
+
+
+def _child(holder: Any, name: str) -> Any:
+    """An attribute, or what a list or a dict holds."""
+    if hasattr(holder, name):
+        return getattr(holder, name)
+    return holder[int(name)] if name.isdecimal() and not isinstance(holder, Mapping) else holder[name]
 
 
 def _live_variables(concrete: Any) -> dict[int, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradflow.diagnose import Evidence, Measurement, Sighting, find
-from gradflow.errors import GradflowError, UnreadableError
+from gradflow.errors import GradflowError, InputError, UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
+from gradflow.files.saved_choice import other_entries
+from gradflow.files.saved_model import Entry, SavedModelContents
+from gradflow.files.saved_reader import read_saved_model
 from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
@@ -30,6 +35,9 @@ from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import chosen, refuse_entry, report_saved_model
 from gradflow.worker.unloaded import analyse_unloaded
+
+_OTHER_ENTRIES = 3
+"""Of a SavedModel, that are tried where the best one refuses every input."""
 
 
 def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
@@ -75,8 +83,30 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
 
 
 def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:
+    """Step the entry that is asked for; where none is, and the best refuses its inputs, one that takes others."""
     refuse_objective(path, options)
-    contents, entry = chosen(file, path, options)
+    graphs = read_saved_model(file.path)
+    contents, entry = chosen(graphs, path, options)
+    try:
+        return _analyse_entry(file, path, contents, entry, options, progress)
+    except InputError:
+        if entry is None or options.entry is not None or options.inputs:
+            raise
+        others = itertools.islice(other_entries(graphs, entry, training=options.training), _OTHER_ENTRIES)
+        for other_contents, other in others:
+            with contextlib.suppress(GradflowError):
+                return _analyse_entry(file, path, other_contents, other, options, progress)
+        raise
+
+
+def _analyse_entry(
+    file: ModelFile,
+    path: str,
+    contents: SavedModelContents,
+    entry: Entry | None,
+    options: Options,
+    progress: Progress,
+) -> Analysis:
     if entry is None or not any(one.name in entry.uses for one in contents.variables):
         return report_saved_model(path, contents, entry, options)  # there is nothing that a tape could watch
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.diagnose import Evidence, describe_unloaded
@@ -37,7 +37,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
     refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
-        contents, entry = chosen(file, path, options)
+        contents, entry = chosen(read_saved_model(file.path), path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
@@ -53,13 +53,14 @@ def refuse_entry(path: str, options: Options) -> None:
         raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
 
 
-def chosen(file: ModelFile, path: str, options: Options) -> tuple[SavedModelContents, Entry | None]:
+def chosen(
+    graphs: Sequence[SavedModelContents], path: str, options: Options
+) -> tuple[SavedModelContents, Entry | None]:
     """The graph and the entry of a SavedModel that the options ask for; no entry where it holds none.
 
     Raises:
-        GradflowError: it cannot be read, or has no such entry.
+        UnreadableError: it has no such entry.
     """
-    graphs = read_saved_model(file.path)
     return choose_entry(graphs, path, options.entry, training=options.training) or (graphs[0], None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import InputError, UnreadableError
 from gradflow.files.saved_reader import read_saved_model
 from gradflow.findings import Mode, ModelReport, Role
 from gradflow.options import Options
@@ -83,6 +83,42 @@ def test_a_function_of_an_inner_object_is_stepped_where_the_model_has_none(tmp_p
     assert report.entry == "tower.call"
     assert verdicts(report) == {"w": "flows", "unused": "none"}
     assert [output.name for output in report.outputs] == ["again", "embedding"]
+
+
+def test_a_function_inside_a_list_or_a_dict_is_found(tmp_path: Path) -> None:
+    from tests.models.modules import save_function_in_a_list
+
+    path = saved(tmp_path, save_function_in_a_list)
+    labels = {entry.label for graph in read_saved_model(path) for entry in graph.entries}
+    assert labels == {"towers.0.call", "named.second.call"}
+    assert verdicts(report_on(path, entry="towers.0.call")) == {"w": "flows", "ww": "none"}
+    assert verdicts(report_on(path, entry="named.second.call")) == {"w": "none", "ww": "flows"}
+
+
+def test_where_the_best_entry_refuses_its_inputs_one_with_others_is_stepped(tmp_path: Path) -> None:
+    from tests.models.modules import save_picky_function
+
+    path = saved(tmp_path, save_picky_function)
+    report = report_on(path)
+    assert report.entry in ("any", "zz_any")
+    assert verdicts(report) == {"w": "flows"}
+    with pytest.raises(InputError):
+        report_on(path, entry="call")
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["TensorFlow 2", "TensorFlow 1"])
+def test_variables_that_are_cut_short_are_not_read_as_if_nothing_were_wrong(old: bool, tmp_path: Path) -> None:
+    from tests.models import graphs, modules
+
+    folder = tmp_path / "model"
+    if old:
+        graphs.save_graph(folder, graphs.references)
+    else:
+        modules.save_inner_function(folder)
+    (data,) = (folder / "variables").glob("*.data-*")
+    data.write_bytes(data.read_bytes()[:10])
+    with pytest.raises(UnreadableError, match="damaged"):
+        report_on(folder)
 
 
 def test_without_a_function_the_weights_are_listed_and_the_report_says_why(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,32 @@ def save_inner_function(folder: Path) -> None:
     tower.call = tf.function(lambda x: {"embedding": x * tower.w, "again": x}, input_signature=[SPEC])
     module.tower, module.unused = tower, _weight("unused")
     tf.saved_model.save(module, str(folder))
+
+
+def save_function_in_a_list(folder: Path) -> None:
+    """As ``save_inner_function``, two steps inside: in a list, and in a dict."""
+    towers = [tf.Module(), tf.Module()]
+    for number, tower in enumerate(towers):
+        tower.w = _weight("w" * (number + 1))
+        tower.call = tf.function(functools.partial(tf.multiply, tower.w), input_signature=[SPEC])
+    module = tf.Module()
+    module.towers, module.named = [towers[0]], {"second": towers[1]}
+    tf.saved_model.save(module, str(folder))
+
+
+def save_picky_function(folder: Path) -> None:
+    """The function that is taken first refuses whatever is not all sevens; a signature takes any."""
+    module = tf.Module()
+    module.w = _weight("w")
+
+    @tf.function(input_signature=[SPEC])
+    def call(x: Any) -> Any:
+        with tf.control_dependencies([tf.debugging.assert_equal(x, 7.0)]):
+            return x * module.w
+
+    module.call = call
+    module.any = tf.function(lambda value: {"y": value * module.w}, input_signature=[tf.TensorSpec([3], name="value")])
+    tf.saved_model.save(module, str(folder), {"zz_any": module.any.get_concrete_function()})
 
 
 def save_no_function(folder: Path) -> None:
