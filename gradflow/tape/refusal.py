@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import keras
+
 from gradflow.files.keras_code import LAMBDA
 
 LAMBDA_HINT = (
@@ -30,13 +32,28 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     chain = _chain(error)
     missing = _CLASS.search(chain)
     old = is_old(producer)
+    if missing and _is_operation(missing[2]):
+        return f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format", (
+            "save the model as model.keras, which keeps such operations"
+        )
     if missing and not (old and missing[2] in _BUILT_IN):
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
             "--import MODULE, the module that defines it"
         )
     if "Lambda" in chain and "safe_mode" in chain:
         return f"it holds {LAMBDA}", LAMBDA_HINT
-    return first_line(error), _way_out(producer)
+    reason = first_line(error)
+    if isinstance(error, KeyError) or len(reason.split()) < 2:
+        reason = f"{type(error).__name__}: {reason}"
+    return reason, _way_out(producer)
+
+
+def _is_operation(name: str) -> bool:
+    """Whether this Keras has an operation of that class which is no layer, and so no layer of the user's own."""
+    kinds = list(keras.Operation.__subclasses__())
+    for kind in kinds:
+        kinds += [] if issubclass(kind, keras.layers.Layer) else kind.__subclasses__()
+    return any(kind.__name__ == name and kind.__module__.startswith("keras.src.ops.") for kind in kinds)
 
 
 def is_old(producer: str | None) -> bool:
