@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from gradflow.tape.untracked import with_untracked
 
 _DIGITS = 4
 """Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
+_STRETCH = 1 << 20
+"""Entries of a gradient that are looked at together."""
 
 
 def step(
@@ -117,12 +120,19 @@ def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measure
     if values.dtype.kind not in "fc":
         values = values.astype(np.float32)  # bfloat16 comes as a NumPy extension type
     zeros = 1.0 - int(np.count_nonzero(values)) / size if size else 1.0
-    largest = float(np.max(np.abs(values), initial=0.0))
+    parts = list(_parts(values))
+    largest = float(np.max([np.max(np.abs(part)) for part in parts], initial=0.0))
     if not math.isfinite(largest):
         return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)
-    norm = float(np.linalg.norm((values / largest).ravel())) * largest if largest > 0.0 else 0.0
+    norm = math.hypot(*(float(np.linalg.norm(part / largest)) for part in parts)) * largest if largest > 0.0 else 0.0
     norm = norm if math.isfinite(norm) else largest
     return Measurement(Gradient(_rounded(norm), _rounded(largest), _share(zeros), rows), finite=True)
+
+
+def _parts(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The entries in stretches: what is made of one is small beside a gradient of a gigabyte."""
+    flat = values.reshape(-1)
+    return (flat[start : start + _STRETCH] for start in range(0, flat.size, _STRETCH))
 
 
 def _share(zeros: float) -> float:

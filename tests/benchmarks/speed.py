@@ -42,6 +42,11 @@ class Result:
     def met(self) -> bool:
         return self.ratio <= self.target
 
+    def line(self) -> str:
+        """A row of the table."""
+        word = "met   " if self.met else "MISSED"
+        return f"{word} {self.name:66} {self.ratio:7.3f} (at most {self.target:.3f})  {self.note}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -59,7 +64,7 @@ def commands(folder: Path, runs: int) -> list[Result]:
     subprocess.run(
         [sys.executable, "-c", _MAKE, keras_file, saved],
         check=True,
-        env=_environment(),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -76,8 +81,8 @@ def commands(folder: Path, runs: int) -> list[Result]:
 
 def against(name: str, ours: Sequence[str], theirs: Sequence[str], target: float, runs: int) -> list[Result]:
     """Let ``ours`` and ``theirs`` take turns."""
-    _run(ours), _run(theirs)  # the first of each reads the disk
-    pairs = [(_run(ours), _run(theirs)) for _ in range(runs)]
+    run(ours), run(theirs)  # the first of each reads the disk
+    pairs = [(run(ours), run(theirs)) for _ in range(runs)]
     mine, bare = (statistics.median(pair[side].seconds for pair in pairs) for side in (0, 1))
     busy = statistics.median(one.processor for one, _ in pairs) / statistics.median(two.processor for _, two in pairs)
     single = sorted(one.seconds / two.seconds for one, two in pairs)
@@ -113,11 +118,9 @@ def _attribution(shape: str, nodes: int) -> dict[str, float]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def _run(command: Sequence[str]) -> Cost:
+def run(command: Sequence[str]) -> Cost:
     began = time.perf_counter()
-    child = subprocess.Popen(
-        command, cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    child = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -126,7 +129,7 @@ def _run(command: Sequence[str]) -> Cost:
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The same for both sides: no graphics card, which gradflow does not use either."""
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
 
@@ -136,8 +139,7 @@ def main(runs: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         results = [*commands(Path(folder), runs), *attribution()]
     for result in results:
-        word = "met   " if result.met else "MISSED"
-        print(f"{word} {result.name:66} {result.ratio:7.3f} (at most {result.target:.3f})  {result.note}")
+        print(result.line())
     return 0 if all(result.met for result in results) else 1
 
 
