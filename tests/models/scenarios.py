@@ -41,8 +41,7 @@ SCENARIOS: dict[int, Covered] = {
     14: Covered(
         test=(
             "tests/agreement/test_special_files.py::test_an_op_of_a_foreign_library_is_named_by_a_static_reading",
-            "tests/agreement/test_special_files.py"
-            "::test_an_op_of_a_foreign_library_is_named_with_the_option_that_could_bring_it",
+            "tests/agreement/test_special_files.py::test_an_op_of_a_foreign_library_is_named_by_a_static_reading",
         ),
         function=("op_without_a_gradient", "several_ops_without_a_gradient"),
     ),
