@@ -1,0 +1,98 @@
+"""Arrays of a file as inputs: converted where nothing is lost, refused by name where they do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradflow.errors import UsageError
+from gradflow.files.saved_model import TensorInfo
+from gradflow.options import InputSpec, Options
+
+pytestmark = pytest.mark.tensorflow
+
+X = TensorInfo("x", "float32", (None, 3))
+IDS = TensorInfo("ids", "int32", (None, 2))
+WORDS = TensorInfo("words", "string", (None,))
+
+
+def given(folder: Path, array: Any, info: TensorInfo = X, name: str = "x.npy") -> Any:
+    from gradflow.tape.given import given_array
+
+    np.save(folder / name, array, allow_pickle=True)
+    return given_array(info, InputSpec(info.name, file=str(folder / name)))[0]
+
+
+def test_numbers_are_converted_to_what_the_model_takes(tmp_path: Path) -> None:
+    assert given(tmp_path, np.ones((5, 3), np.float64)).dtype == np.float32
+    assert given(tmp_path, np.ones((5, 3), np.int64)).dtype == np.float32
+    assert given(tmp_path, np.array([[1.0, 2.0]]), IDS).dtype == np.int32
+    assert given(tmp_path, np.array(["a", "ä"]), WORDS).tolist() == [b"a", "ä".encode()]
+
+
+@pytest.mark.parametrize(
+    ("array", "info", "words"),
+    [
+        (np.ones((5, 4)), X, ["float64[5,4]", "float32[?,3]"]),
+        (np.ones(3), X, ["float64[3]", "float32[?,3]"]),
+        (np.array([[0.5, 1.0]]), IDS, ["float64", "no int32"]),
+        (np.array([[2**40, 1]]), IDS, ["int64", "no int32"]),
+        (np.array([["a", "b", "c"]]), X, ["holds strings", "takes float32"]),
+        (np.ones(2), WORDS, ["holds float64", "takes string"]),
+        (np.array([{"a": 1}], dtype=object), X, ["Python objects"]),
+    ],
+    ids=["columns", "rank", "fractions", "overflow", "strings", "no strings", "objects"],
+)
+def test_an_array_that_does_not_fit_is_refused(array: Any, info: TensorInfo, words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        given(tmp_path, array, info)
+    assert f"--input {info.name}" in caught.value.message
+    for word in words:
+        assert word in caught.value.message
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    class Planted:
+        def __reduce__(self) -> Any:
+            return (Path(tmp_path, "planted").touch, ())
+
+    with pytest.raises(UsageError, match="Python objects"):
+        given(tmp_path, np.array([Planted()], dtype=object))
+    assert not (tmp_path / "planted").exists()
+
+
+def test_a_file_that_is_not_there_or_has_no_such_key(tmp_path: Path) -> None:
+    from gradflow.tape.given import given_array
+
+    with pytest.raises(UsageError, match="does not exist"):
+        given_array(X, InputSpec("x", file=str(tmp_path / "none.npy")))
+    np.savez(tmp_path / "two.npz", a=np.ones((1, 3)), b=np.ones((1, 3)))
+    for key, message in ((None, "no key given"), ("c", "has no array 'c'")):
+        with pytest.raises(UsageError, match=message) as caught:
+            given_array(X, InputSpec("x", file=str(tmp_path / "two.npz"), key=key))
+        assert "a, b" in caught.value.hint
+    (tmp_path / "empty.npy").write_bytes(b"")
+    with pytest.raises(UsageError, match="cannot read"):
+        given_array(X, InputSpec("x", file=str(tmp_path / "empty.npy")))
+
+
+def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path) -> None:
+    from gradflow.tape.inputs import with_batch
+
+    np.save(tmp_path / "x.npy", np.ones((7, 3)))
+    fixed = TensorInfo("fixed", "float32", (2, 2))
+    for spec in (InputSpec("x", file=str(tmp_path / "x.npy")), InputSpec("x", dtype="float32", shape=(7, 3))):
+        batch, _ = with_batch([X, IDS, WORDS, fixed], Options(inputs=(spec,)), None, lambda batch: None)
+        assert [one.shape for one in batch.described] == [(7, 3), (7, 2), (7,), (2, 2)]
+
+
+def test_a_range_with_a_low_end() -> None:
+    from gradflow.tape.inputs import with_batch
+
+    spec = InputSpec("ids", dtype="int32", shape=(50, 2), low=3, high=6)
+    batch, _ = with_batch([IDS], Options(inputs=(spec,)), None, lambda batch: None)
+    assert set(batch.tensors[0].numpy().flat) == {3, 4, 5}
+    assert batch.described[0].source == "integers(3..5, seed=0)"
