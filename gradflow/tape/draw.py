@@ -167,8 +167,8 @@ def _whole(name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np
         return np.full(shape, min(draw.count, top), dtype), "the batch size"
     if dtype == "uint8" and len(shape) > 2 and not use.is_index:
         return _between(0, 256, shape, random, dtype), _integers(0, 256, draw)
-    high = use.high if use.high is not None else draw.high + use.low
-    high = min(high, top + 1)
+    unlimited = draw.high if use.is_index else min(draw.high, SMALL)
+    high = min(use.high if use.high is not None else unlimited + use.low, top + 1)
     values = _between(use.low, high, shape, random, dtype)
     if use.is_sorted:
         values = np.sort(values.reshape(-1)).reshape(shape)
