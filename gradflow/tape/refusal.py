@@ -12,6 +12,13 @@ LAMBDA_HINT = (
     "if you trust the file, load it with safe_mode=False and give the model to gradflow.inspect(model) in Python"
 )
 _CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
+_ABSENT = re.compile(r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported")
+_PACKAGES = frozenset(
+    "keras_cv keras_hub keras_nlp keras_rs keras_tuner tensorflow_addons tensorflow_hub tensorflow_probability "
+    "tensorflow_recommenders tensorflow_text".split()
+)
+"""Packages whose classes are found, once the package is installed, with no option given."""
+_KERAS = frozenset({"keras", "tensorflow", "tf_keras"})
 _INNERMOST = re.compile(r"Exception encountered: (.+)")
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
 _OLD = ("keras 1", "keras 2")
@@ -36,6 +43,12 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
         return f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format", (
             "save the model as model.keras, which keeps such operations"
         )
+    absent = _ABSENT.search(chain)
+    package = absent[2].partition(".")[0] if absent else ""
+    if absent and package not in _KERAS:
+        hint = f"pip install {package.replace('_', '-')}" if package in _PACKAGES else f"--import {absent[2]}"
+        reason = f"it uses the class {absent[1]!r} of the module {absent[2]}, which is not found"
+        return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
     if missing and not (old and missing[2] in _BUILT_IN):
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
             "--import MODULE, the module that defines it"

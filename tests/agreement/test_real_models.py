@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradflow.findings import Failure, ModelReport
+from gradflow.findings import Failure, Mode, ModelReport
 from tests.agreement.batches import recorded
 from tests.agreement.compare import Score, compare_with_tape
 from tests.agreement.subject import report_on_file
@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 FOLDER = Path(__file__).parents[3] / "shared" / "models"
 """Not part of the repository: the files belong to their authors."""
+SHARE = 0.95
+"""Of the models that TensorFlow can load, so many are to be stepped with no option given."""
 INTEGERS = re.compile(r"integers\(0\.\.(\d+)")
 
 
@@ -74,3 +76,35 @@ def test_report_agrees_with_the_tape(path: Path) -> None:
     print(score.line())
     assert score.complaints == []
     assert score.agreed == score.weights
+
+
+@pytest.mark.skipif(not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})")
+def test_nearly_all_that_tensorflow_can_step_is_analysed_with_no_option() -> None:
+    reports = {path: report_on_file(path) for path in real_models()}
+    stepped = [path for path, report in reports.items() if _is_stepped(report)]
+    others = [path for path, report in reports.items() if path not in stepped and _has_weights(report)]
+    missed = [path.name for path in others if _loads(path)]
+    print(f"analysed: {len(stepped)} of {len(stepped) + len(missed)} models with weights that TensorFlow can load")
+    assert len(stepped) >= SHARE * (len(stepped) + len(missed)) > 0, missed
+
+
+def _is_stepped(report: ModelReport | Failure) -> bool:
+    return isinstance(report, ModelReport) and report.mode is Mode.TAPE and _has_weights(report)
+
+
+def _has_weights(report: ModelReport | Failure) -> bool:
+    """Whether there is something to differentiate: a graph of constants can be run, and that is all."""
+    return isinstance(report, Failure) or report.summary.weights > 0
+
+
+def _loads(path: Path) -> bool:
+    """Whether a bare script can load the file; then somebody can write inputs for it by hand."""
+    import keras
+    import tensorflow as tf
+
+    try:
+        if path.is_file():
+            return bool(keras.models.load_model(path, compile=False).variables)
+        return bool(tf.saved_model.load(str(path)).signatures)
+    except Exception:  # whatever TensorFlow raises for a file that it cannot load
+        return False

@@ -11,6 +11,7 @@ import pytest
 import gradflow
 from gradflow.errors import UsageError
 from gradflow.files.proto import message
+from gradflow.findings import ModelReport
 from tests.cli.command import CUT, SAMPLES, inspect, static
 
 LAYERS = '''
@@ -156,3 +157,34 @@ def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> Non
     assert [told[text] for text in told if "nothing is known about op type ProdEnvMatA" in text] == ["note"]
     assert sorted(told.values()) == ["error", "note"]
     assert "ProdEnvMatA" in static("-q", str(tmp_path)).stdout
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [
+        ("keras_nlp.src.models.bert", "pip install keras-nlp: gradflow looks in its own environment"),
+        ("own_package.layers", "--import own_package.layers: gradflow looks in its own environment"),
+    ],
+)
+def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
+    tmp_path: Path, module: str, hint: str
+) -> None:
+    import zipfile
+
+    from tests.agreement.subject import report_on_file
+
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(SAMPLES / "healthy.keras") as whole, zipfile.ZipFile(path, "w") as changed:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                config["module"], config["class_name"], config["registered_name"] = module, "Backbone", "own>Backbone"
+                content = json.dumps(config).encode()
+            changed.writestr(name, content)
+    report = report_on_file(path)
+    assert isinstance(report, ModelReport)
+    (warning,) = (finding for finding in report.findings if finding.code == "GF901")
+    assert f"the class 'Backbone' of the module {module}, which is not found" in warning.message
+    assert warning.hint.startswith(hint)
