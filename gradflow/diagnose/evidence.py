@@ -86,3 +86,5 @@ class Evidence:
     doubts: tuple[FreezeDoubt, ...] = ()
     constants: Constants | None = None
     """What stands in a SavedModel's graph in place of weights, where the entry uses no variable."""
+    is_of_loss: bool = False
+    """Whether the output is the loss that the model was compiled with."""

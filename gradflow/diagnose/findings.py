@@ -33,6 +33,7 @@ _DESCRIPTIONS = {
     "GF304": "the gradient is NaN or Inf",
 }
 
+_LOSSLESS = "give the output that it leads to a loss in compile(), or remove the layer"
 _SEEN = {
     Edge.DEAD: "gradient dies at {op}, which {detail}",
     Edge.UNTAKEN: "{op} {detail}: the way of these weights leads through it",
@@ -148,6 +149,8 @@ def worded(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> tuple
     if foreign is not None:
         return foreign
     text = _text(evidence, cause, sighting)
+    if cause.code == "GF206" and evidence.is_of_loss:
+        return severity_of(cause.code), "no path to the compiled loss", _LOSSLESS
     if sighting is None:
         return severity_of(cause.code), text, entry(cause.code).fix
     severity = Severity.NOTE if sighting.harmless else severity_of(cause.code)

@@ -55,6 +55,8 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
         )
     if "Lambda" in chain and "safe_mode" in chain:
         return f"it holds {LAMBDA}", LAMBDA_HINT
+    if "TFSMLayer" in chain and "safe" in chain:
+        return "it holds a TFSMLayer, which loads another SavedModel", LAMBDA_HINT
     reason = first_line(error)
     if isinstance(error, KeyError) or len(reason.split()) < 2:
         reason = f"{type(error).__name__}: {reason}"

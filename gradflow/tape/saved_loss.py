@@ -37,10 +37,16 @@ def compile_as_saved(
             f"compile the model before it is saved, {_HINT}",
         )
     recorded = training.get("loss")
-    if holds_marshalled_code(recorded) or (is_keras2(model) and foreign_code(recorded, imported)):
+    if holds_marshalled_code(recorded):
         raise UsageError(
             f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
             f"give it a name in a module and save again, {_HINT}",
+        )
+    code = foreign_code(recorded, imported) if is_keras2(model) else None
+    if code is not None:
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss is {code}, which is not imported",
+            f"--import MODULE, the module that defines it, {_HINT}",
         )
     library = _keras2() if is_keras2(model) else keras
     try:

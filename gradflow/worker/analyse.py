@@ -160,6 +160,7 @@ def analyse_subject(
         options.outputs,
         source_finder(graph),
         subject.doubts,
+        is_of_loss=options.loss_seed is not None,
     )
     producer, inputs = subject.producer, batch.described
     return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)

@@ -99,6 +99,13 @@ def test_a_cut_inside_the_loss_is_the_cause_with_its_line() -> None:
     assert gradflow.inspect(made("rounding").model).models[0].summary.flows == 4
 
 
+def test_an_output_without_a_loss_is_told_so() -> None:
+    report = gradflow.inspect(made("output_without_a_loss").model, objective="compiled").models[0]
+    (finding,) = (one for one in report.findings if one.code == "GF206")
+    assert finding.message == "no path to the compiled loss"
+    assert "give the output that it leads to a loss" in finding.hint
+
+
 def test_a_model_in_memory_keeps_its_metrics_and_weights() -> None:
     import numpy as np
 

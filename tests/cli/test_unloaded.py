@@ -48,3 +48,18 @@ def test_it_is_no_good_model_to_whoever_asks_for_one(lambda_model: str) -> None:
     assert done.code == 1
     assert "verdicts unknown: it was not run" in done.stdout
     assert "warning GF901: not run, read from the file alone:" in done.stdout
+
+
+def test_a_layer_that_loads_another_file_is_named(tmp_path: Path) -> None:
+    import keras
+
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    inner.export(tmp_path / "inner", verbose=False)
+    x = keras.Input((3,))
+    loaded = keras.layers.TFSMLayer(str(tmp_path / "inner"), call_endpoint="serve")(x)
+    keras.Model(x, keras.layers.Dense(2)(loaded)).save(tmp_path / "model.keras")
+    done = inspect("-q", "--format", "json", str(tmp_path / "model.keras"))
+    assert done.code == 0, done
+    (found,) = (one for one in json.loads(done.stdout)["models"][0]["findings"] if one["code"] == "GF901")
+    assert "it holds a TFSMLayer, which loads another SavedModel" in found["message"]
+    assert "safe_mode=False" in found["hint"]
