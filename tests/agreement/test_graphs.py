@@ -25,6 +25,12 @@ def report_on(path: Path, **options: Any) -> ModelReport:
     return analyse_file(str(path), Options(**options)).report
 
 
+def report_on_file_alone(path: Path) -> ModelReport:
+    from gradflow.worker.read import read
+
+    return read(str(path), Options(static=True)).report
+
+
 def codes(report: ModelReport) -> dict[str, list[str]]:
     weights = [one for one in report.variables if one.role is Role.WEIGHT]
     return {one.name: [one.verdict.value, *(cause.code for cause in one.causes)] for one in weights}
@@ -65,8 +71,9 @@ EXPECTED = {
 def test_a_graph_gets_what_its_session_gives(name: str, tmp_path: Path) -> None:
     from tests.models import graphs
 
-    report = agreeing(saved(tmp_path, getattr(graphs, name)))
-    assert codes(report) == EXPECTED[name]
+    path = saved(tmp_path, getattr(graphs, name))
+    assert codes(agreeing(path)) == EXPECTED[name]
+    assert codes(report_on_file_alone(path)) == EXPECTED[name]
 
 
 @pytest.mark.parametrize("name", ["loop", "scan"])
@@ -117,6 +124,14 @@ def test_a_branch_that_was_not_taken_is_told_from_a_unit_that_is_dead(resource: 
     assert codes(report) == {"first": ["zero", "GF302"], "second": ["flows"], "dead": ["zero", "GF303"]}
     (cause,) = next(one for one in report.variables if one.name == "first").causes
     assert (cause.op, cause.op_type) == ("cond/Merge", "Merge")
+
+
+def test_a_frozen_graph_of_tensorflow_1_is_said_to_hold_constants(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = report_on(saved(tmp_path, graphs.frozen))
+    assert report.summary.weights == 0
+    assert ["1 constant holds 6 parameters" in finding.message for finding in report.findings] == [True]
 
 
 def test_an_op_without_a_gradient_does_not_lose_the_other_weights(tmp_path: Path) -> None:

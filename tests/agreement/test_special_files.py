@@ -30,12 +30,13 @@ def test_a_loop_of_tensorflow_1_gets_what_its_session_gives(tmp_path: Path) -> N
     assert (cause.code, cause.op) == ("GF201", "while/StopGradient")
 
 
-def test_a_frozen_graph_is_said_to_hold_constants(tmp_path: Path) -> None:
+@pytest.mark.parametrize("static", [True, False])
+def test_a_frozen_graph_is_said_to_hold_constants(static: bool, tmp_path: Path) -> None:
     from gradflow.report.text import render
     from tests.models.special_files import save_frozen_graph
 
     save_frozen_graph(tmp_path)
-    report = gradflow.inspect(tmp_path, static=True)
+    report = gradflow.inspect(tmp_path, static=static)
     assert report.models[0].summary.weights == 0
     text = render(report)
     assert "constants" in text

@@ -149,6 +149,12 @@ def branches(resource: bool) -> Callable[[], Built]:
     return build
 
 
+def frozen() -> Built:
+    """The weights are constants of the graph."""
+    x = _x()
+    return {"x": x}, {"y": tf.matmul(x, tf.constant(np.ones([3, 2], np.float32)))}
+
+
 def inner_feed() -> Built:
     """The signature feeds a tensor inside the graph: what stands before it is not used."""
     x = _x()
