@@ -68,6 +68,26 @@ def depends_on(graph_def: Any, tensors: Iterable[str], fed: Collection[str] = ()
     return tuple(name for name, node in nodes.items() if name in seen and node.op in VARIABLE_OPS)
 
 
+def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
+    """The variables that are added right before a BatchNormalization by the batch, which takes the shift out again."""
+    nodes = {node.name: node for node in graph_def.node}
+
+    def behind(tensor: str, ops: Collection[str]) -> Any:
+        node = nodes.get(_node_of(tensor))
+        while node is not None and node.op in ops and node.input:
+            node = nodes.get(_node_of(node.input[0]))
+        return node
+
+    found: set[str] = set()
+    for node in graph_def.node:
+        if node.op.startswith("FusedBatchNorm") and "Grad" not in node.op and node.attr["is_training"].b:
+            added = behind(node.input[0], ("Identity",))
+            if added is not None and added.op in ("BiasAdd", "Add", "AddV2"):
+                terms = (behind(source, ("Identity", "ReadVariableOp", "Enter")) for source in added.input[:2])
+                found.update(term.name for term in terms if term is not None and term.op in VARIABLE_OPS)
+    return frozenset(found)
+
+
 def _node_of(tensor: str) -> str:
     return tensor.partition(":")[0]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from gradflow.diagnose import Evidence, Measurement, Sighting
+from gradflow.diagnose import Evidence, Measurement, Sighting, outliers
 from gradflow.files.contents import ModelFile
+from gradflow.files.saved_graph import shifts_before_normalization
 from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.findings import Mode, Role, Verdict
 from gradflow.flow.attribute import Attribution, Cut, attribute
@@ -17,6 +18,7 @@ from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options
+from gradflow.tape.cancelled import BATCH_NORMALIZATION
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.saved_model import epsilon_of
 from gradflow.tape.session import GraphSession, Step, graph_session
@@ -24,6 +26,14 @@ from gradflow.worker.outcome import Analysis, Progress, analyzed
 
 _OTHER_BRANCH = "took its other branch for this batch"
 _OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
+_NO_SHIFT = Sighting(
+    Edge.DEAD,
+    None,
+    None,
+    f"gradient is mathematically zero: {BATCH_NORMALIZATION} takes out any shift",
+    fix="harmless, nothing to mend",
+    harmless=True,
+)
 
 
 def analyse_graph(
@@ -44,12 +54,17 @@ def analyse_graph(
         variables = variables_of(contents, entry)
         weights = {one.name for one in variables if one.role is Role.WEIGHT}
         flowing = {name for name in weights if name in attributions and attributions[name].cuts_to_restore == 0}
-        measured = _probed_again(live, step, flowing, options)
+        epsilon = epsilon_of(contents)
+        measured = _probed_again(live, step, flowing, options, epsilon)
         layer_of = place_finder(
             graph, layer_finder(graph.names, variable_layers(one.layer for one in variables), complete=False)
         )
         zero = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
-        sightings = _untaken(graph, live.branches(step), zero, layer_of) if zero else {}
+        shifts = shifts_before_normalization(contents.graph_def)
+        sightings = {
+            **{name: (_NO_SHIFT,) for name in zero if name in shifts},
+            **(_untaken(graph, live.branches(step), zero, layer_of) if zero else {}),
+        }
     evidence = Evidence(
         variables,
         measured,
@@ -57,7 +72,8 @@ def analyse_graph(
         attributions,
         layer_of,
         sightings,
-        epsilon=epsilon_of(contents),
+        dict.fromkeys(shifts, BATCH_NORMALIZATION),
+        epsilon,
         has_running_statistics=_has_running_statistics(contents, entry),
         selected=options.outputs,
         source_of=source_finder(graph),
@@ -67,16 +83,24 @@ def analyse_graph(
     return analyzed(path, file.format, producer, entry.label, Mode.TAPE, evidence, inputs, step.outputs, options.why)
 
 
-def _probed_again(live: GraphSession, step: Step, flowing: set[str], options: Options) -> Mapping[str, Measurement]:
-    """Draw other batches before a weight is called dead."""
+def _probed_again(
+    live: GraphSession, step: Step, flowing: set[str], options: Options, epsilon: float
+) -> Mapping[str, Measurement]:
+    """Draw other batches before a weight is called dead, or its gradient vanishing."""
     measured = dict(step.measured)
     for probe in range(1, options.probes):
         dead = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
-        if not dead:
+        tiny = [one.name for one in outliers(measured, sorted(flowing), epsilon) if one.ratio < 1]
+        if not dead and not tiny:
             break
         again = live.step(replace(options, seed=options.seed + probe)).measured
         measured.update({name: again[name] for name in dead if again[name].verdict is Verdict.FLOWS})
+        measured.update({name: again[name] for name in tiny if _size(again[name]) > _size(measured[name])})
     return measured
+
+
+def _size(measurement: Measurement) -> float:
+    return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
 
 
 def _untaken(

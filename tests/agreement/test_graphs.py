@@ -94,6 +94,15 @@ def test_the_parts_of_a_sparse_input_are_made_to_agree(tmp_path: Path) -> None:
     assert [one.name for one in report.inputs] == ["x/indices", "x/values", "x/dense_shape"]
 
 
+def test_a_bias_before_a_normalization_by_the_batch_is_a_note(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.normalized_by_the_batch))
+    # Rounding decides whether noise or exact zeros arrive, and whether the noise is small enough to be told.
+    assert all(one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings)
+    assert codes(report)["kernel"] == ["flows"]
+
+
 def test_slots_of_an_optimizer_are_no_weights_though_no_collection_says_so(tmp_path: Path) -> None:
     from tests.models.graphs import save_without_collections
 

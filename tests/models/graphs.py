@@ -172,6 +172,16 @@ def normalized() -> Built:
     return {"x": x}, {"y": tf.nn.batch_normalization(x, mean, spread, None, gamma, 1e-3)}
 
 
+def normalized_by_the_batch() -> Built:
+    """A bias right before a BatchNormalization in training: its gradient is zero by mathematics."""
+    x = v1.placeholder(tf.float32, [None, 4, 4, 3], name="x")
+    kernel, bias = variable("kernel", [1, 1, 3, 5], use_resource=False), variable("bias", [5], use_resource=False)
+    gamma, beta = variable("gamma", [5], use_resource=False), variable("beta", [5], use_resource=False)
+    hidden = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias)
+    y, _, _ = v1.nn.fused_batch_norm(hidden, gamma, beta, is_training=True)
+    return {"x": x}, {"y": y}
+
+
 def save_without_collections(folder: Path) -> None:
     """A graph that says nothing of which of its variables are trained."""
     save_graph(folder, _recorded(trained_with_adam), clear=("trainable_variables", "variables"))
