@@ -13,6 +13,7 @@ LAMBDA_HINT = (
 )
 _CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
 _ABSENT = re.compile(r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported")
+_MODULE = re.compile(r"Full object config: \{'module': '([\w.]+)'")
 _PACKAGES = frozenset(
     "keras_cv keras_hub keras_nlp keras_rs keras_tuner tensorflow_addons tensorflow_hub tensorflow_probability "
     "tensorflow_recommenders tensorflow_text".split()
@@ -50,8 +51,10 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
         reason = f"it uses the class {absent[1]!r} of the module {absent[2]}, which is not found"
         return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
     if missing and not (old and missing[2] in _BUILT_IN):
+        module = _MODULE.search(chain)
+        name = module[1] if module and module[1].partition(".")[0] not in (*_KERAS, "builtins") else "MODULE"
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
-            "--import MODULE, the module that defines it"
+            f"--import {name}, the module that defines it"
         )
     if "Lambda" in chain and "safe_mode" in chain:
         return f"it holds {LAMBDA}", LAMBDA_HINT

@@ -70,7 +70,8 @@ def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -
     assert refused.code == 0
     unloaded = json.loads(refused.stdout)["models"][0]
     assert (unloaded["mode"], unloaded["summary"]["unknown"]) == ("static", 4)
-    assert [finding["hint"] for finding in unloaded["findings"]] == ["--import MODULE, the module that defines it"]
+    module = "layers.own" if model.endswith(".keras") else "MODULE"  # Keras says where the class was for one of them
+    assert [finding["hint"] for finding in unloaded["findings"]] == [f"--import {module}, the module that defines it"]
     done = inspect("-q", "--import", "layers.own", "--format", "json", model)
     assert done.code == 0, done
     report = json.loads(done.stdout)["models"][0]
@@ -164,7 +165,7 @@ def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> Non
     ("module", "hint"),
     [
         ("keras_nlp.src.models.bert", "pip install keras-nlp: gradflow looks in its own environment"),
-        ("own_package.layers", "--import own_package.layers: gradflow looks in its own environment"),
+        ("own_package.layers", "--import own_package.layers, the module that defines it"),
     ],
 )
 def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
@@ -186,5 +187,5 @@ def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
     report = report_on_file(path)
     assert isinstance(report, ModelReport)
     (warning,) = (finding for finding in report.findings if finding.code == "GF901")
-    assert f"the class 'Backbone' of the module {module}, which is not found" in warning.message
+    assert "it uses the class 'Backbone'" in warning.message
     assert warning.hint.startswith(hint)
