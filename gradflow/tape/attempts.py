@@ -12,8 +12,10 @@ _SIZES = (16, 32, 64, 128, 224, 8, 4, 1, 10240)
 _IMAGE_SIZES = (32, 64, 128, 224, 331, 16, 8, 4, 299)
 """Small images vanish in the strides of a deep network; NASNetLarge insists on 331."""
 _CHANNELS = (1, 3, 4)
-_RANKS: Sequence[tuple[int | None, ...]] = ((None, None), (None, None, None), (None, None, None, 3), (None,))
+_RANKS: Sequence[tuple[int | None, ...]] = ((None, None), (None, None, None), (None, None, None, 3), (None,), ())
 """For inputs of unknown rank."""
+_STRING_RANKS: Sequence[tuple[int | None, ...]] = ((None,), (None, 1), (), (None, None), (None, None, None))
+"""Records and encoded images come one by one."""
 
 Axis = tuple[str, int]
 """An input's name and a place in its shape."""
@@ -72,7 +74,7 @@ def open_shape(info: TensorInfo, attempt: Attempt) -> tuple[int | None, ...]:
     rank = attempt.ranks.get(info.name)
     if rank is not None:
         return (None,) * rank if rank != 4 else _RANKS[2]
-    return _RANKS[attempt.shapeless]
+    return (_STRING_RANKS if info.dtype == "string" else _RANKS)[attempt.shapeless]
 
 
 def open_axes(inputs: Sequence[TensorInfo], attempt: Attempt) -> list[Axis]:
@@ -86,8 +88,8 @@ def open_axes(inputs: Sequence[TensorInfo], attempt: Attempt) -> list[Axis]:
 
 
 def is_image(shape: Sequence[int | None]) -> bool:
-    """Whether a shape is that of images: batch, height, width and one to four channels."""
-    return len(shape) == 4 and shape[-1] in _CHANNELS
+    """Whether a shape is that of images: batch, height, width and one to four channels, or the channels first."""
+    return len(shape) == 4 and (shape[-1] in _CHANNELS or (shape[1] in _CHANNELS and shape[-1] is None))
 
 
 def ladder(inputs: Sequence[TensorInfo], first: Attempt) -> Iterator[Attempt]:

@@ -137,21 +137,26 @@ def _image(random: np.random.Generator) -> bytes:
 def _booleans(shape: Shape, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
     if not shape:
         return np.array(draw.training), "the mode of the call"
-    if len(shape) == 1:
+    if all(size == 1 for size in shape[1:]):
         values = random.integers(0, 2, shape).astype(bool)
-        values[:1], values[1:2] = True, False  # both branches of a choice are taken
+        values[:1], values[1:2] = True, False  # both sides of a choice are taken
         return values, f"booleans(seed={draw.seed})"
     return _prefixes(shape, random), f"mask of valid prefixes(seed={draw.seed})"
 
 
 def _prefixes(shape: Shape, random: np.random.Generator) -> Array:
-    """A mask in which every sequence begins with at least half its length of ones, and the first has nothing else."""
-    if len(shape) < 2:
+    """A mask in which every sequence begins with at least half its length of ones, and the first has nothing else.
+
+    It runs along the last axis that has more than one place: what masks an image has an axis of channels behind that.
+    """
+    axis = next((axis for axis in range(len(shape) - 1, 0, -1) if shape[axis] > 1), None)
+    if axis is None:
         return np.ones(shape, dtype=bool)
-    size = shape[-1]
-    lengths = random.integers((size + 1) // 2, size + 1, shape[:-1])
+    size = shape[axis]
+    lengths = random.integers((size + 1) // 2, size + 1, shape[:axis])
     lengths[0] = size
-    return np.arange(size) < lengths[..., None]
+    mask = np.arange(size) < lengths[..., None]
+    return mask.reshape(shape)
 
 
 def _whole(name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:

@@ -90,7 +90,11 @@ class _Search:
         """Ask the graph what it does with the inputs, once."""
         if self._learn is None:
             return
-        knowledge, self._learn = self._learn(), None
+        learn, self._learn = self._learn, None
+        try:
+            knowledge = learn()
+        except (GradflowError, KeyError, IndexError, ValueError):  # the graph is damaged: the step will tell
+            return
         dtypes = {info.name: info.dtype for info in self.wanted.inputs}
         ragged = (one for one in knowledge.uses.ragged if {dtypes[name] for name in one.splits} <= {"int32", "int64"})
         composites = self.wanted.composites or (*knowledge.uses.sparse, *ragged)
@@ -126,7 +130,7 @@ class _Search:
 
     def refuse(self, attempt: Attempt, batch: Batch, error: Exception) -> None:
         """Learn from a batch that the model does not take."""
-        is_learned = bool(attempt.sizes or attempt.ranks)
+        is_learned = bool(attempt.sizes or attempt.ranks) and attempt.batch == _batch_size(self.wanted)
         self._refused.append((attempt, batch, error))
         if self._told is None or is_learned:
             self._told = self._refused[-1]

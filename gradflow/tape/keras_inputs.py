@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def id_limit(model: Any) -> int | None:
 def learner(trace: Callable[[Sequence[Any]], Trace], inputs: Sequence[TensorInfo]) -> Callable[[], Knowledge]:
     """Trace a call without running it, with open sizes where the model's code allows that, and ask its graph."""
 
+    @functools.cache  # each probe draws a batch anew
     def learn() -> Knowledge:
         for attempt in (None, Attempt(), Attempt(rung=1)):
             specs = [tf.TensorSpec(_traced_shape(info, attempt), info.dtype) for info in inputs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,11 +82,15 @@ def traced_knowledge(traced: Trace, inputs: Sequence[TensorInfo]) -> Knowledge:
 
 
 def _by_argument(arguments: Sequence[str], inputs: Sequence[TensorInfo]) -> dict[int, str]:
-    """The wrapper of a signature has the signature's keys as arguments, in an order of its own."""
-    known = {name: number for number, name in enumerate(arguments)}
-    if all(info.name in known for info in inputs):
-        return {known[info.name]: info.name for info in inputs}
+    """The wrapper of a signature has the signature's keys as arguments, in an order and a spelling of its own."""
+    known = {_spelled(name): number for number, name in enumerate(arguments)}
+    if len(known) == len(arguments) and all(_spelled(info.name) in known for info in inputs):
+        return {known[_spelled(info.name)]: info.name for info in inputs}
     return {number: info.name for number, info in enumerate(inputs)}
+
+
+def _spelled(name: str) -> str:
+    return re.sub(r"\W", "_", name).lower()
 
 
 def _keys_of(handles: Mapping[Any, Any]) -> Callable[[Table], Sequence[Any]]:

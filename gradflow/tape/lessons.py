@@ -18,6 +18,7 @@ _PAIR = re.compile(r"must be equal, but are (\d+) and (\d+)|(\d+) (?:vs\.?|!=) (
 _RANK = re.compile(r"(?:expected (?:min_|max_)?ndim=|must be rank |must be |expected rank )(\d)(?:-dimensional|\b)")
 _RANGE = re.compile(r"is not in \[0, (\d+)\)|outside the valid range of \[0, (\d+)\)")
 _LARGEST = 20_000
+_LARGEST_BATCH = 256
 _GENERIC = 6
 """Numbers of a message that are tried as a size for want of a better reading."""
 _TELLING = re.compile(r"shape|dimension|size|rank|incompatible|equal|expected|multiple|depth|value", re.IGNORECASE)
@@ -101,11 +102,7 @@ def _pairs(message: str) -> Iterator[tuple[int, int]]:
     product = re.search(r"In\[0\]: \[[\d,]*?(\d+)\], In\[1\]: \[(?:\d+,)*?(\d+),\d+\]", message)
     if product:
         yield int(product[1]), int(product[2])
-    shapes = [
-        [int(size) if size.isdigit() else None for size in re.findall(r"\d+|None|\?", text)]
-        for text in _SHAPE.findall(message)
-    ]
-    for one, other in itertools.pairwise(shapes):
+    for one, other in itertools.pairwise(_shapes(message)):
         if len(one) == len(other):
             for left, right in zip(one, other, strict=True):
                 if left and right and left != right:
@@ -142,10 +139,19 @@ def _batch(message: str, attempt: Attempt, inputs: Sequence[TensorInfo]) -> int 
         got, want = int(reshaped[1]), int(reshaped[3])
         if want * attempt.batch % got == 0:
             return want * attempt.batch // got
-    for got, want in _pairs(message):
-        if got == attempt.batch and 0 < want <= 256:
-            return want
+    for one, other in itertools.pairwise(_shapes(message)):
+        if len(one) == len(other) and one[1:] == other[1:] and attempt.batch in (one[0], other[0]):
+            asked = other[0] if one[0] == attempt.batch else one[0]
+            if asked and asked != attempt.batch and asked <= _LARGEST_BATCH:
+                return asked
     return None
+
+
+def _shapes(message: str) -> list[list[int | None]]:
+    return [
+        [int(size) if size.isdigit() else None for size in re.findall(r"\d+|None|\?", text)]
+        for text in _SHAPE.findall(message)
+    ]
 
 
 def _size(inputs: Sequence[TensorInfo], attempt: Attempt, axis: Axis) -> int:

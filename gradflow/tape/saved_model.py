@@ -71,7 +71,7 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
         epsilon=epsilon_of(contents),
         is_training=bool(entry.training),
         doubts=contents.doubts,
-        learn=functools.partial(saved_knowledge, contents, entry, concrete),
+        learn=functools.cache(functools.partial(saved_knowledge, contents, entry, concrete)),
         knows_graph=True,
         composites=_composites(concrete, entry),
     )

@@ -217,7 +217,7 @@ def _built(
         gradients=dict(zip(variables, gradients, strict=True)),
         shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
         merges=merges,
-        learn=functools.partial(session_knowledge, contents, entry, session),
+        learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
     )
 
 

@@ -38,3 +38,68 @@ def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
         with_batch([TensorInfo("x", "float32", (None, None))], Options(), None, never)
     assert "x=float32[4,16] (and 8 others, sizes 1, 4, 8, 16, 32, 64, 128, 224, 10240): no" in caught.value.message
     assert caught.value.hint == "give others, such as --input x=float32[4,16]"
+
+
+def test_a_learned_size_is_in_the_line_to_write() -> None:
+    from gradflow.tape.inputs import with_batch
+
+    def flattened(batch: Any) -> None:
+        if batch.tensors[0].shape[1] != 784:
+            raise ValueError(f"Matrix size-incompatible: In[0]: {list(batch.tensors[0].shape)}, In[1]: [784, 10]")
+        raise ValueError("some other complaint about shapes")
+
+    with pytest.raises(InputError) as caught:
+        with_batch([TensorInfo("x", "float32", (None, None))], Options(), None, flattened)
+    assert "some other complaint" in caught.value.message
+    assert caught.value.hint == "give others, such as --input x=float32[4,784]"
+
+
+def test_attempts_are_bounded() -> None:
+    from gradflow.tape.inputs import with_batch
+
+    tried: list[Any] = []
+
+    def never(batch: Any) -> None:
+        tried.append(batch.tensors[0].shape)
+        raise ValueError(f"dimension {len(tried) + 100} must be equal to {len(tried) + 200} and {len(tried) + 300}")
+
+    with pytest.raises(InputError):
+        with_batch([TensorInfo("x", "float32", (None, None, None))], Options(), None, never)
+    assert len(tried) <= 20
+    assert len(set(tried)) == len(tried)
+
+
+def test_a_graph_is_asked_once_and_only_where_it_helps() -> None:
+    from gradflow.flow.uses import Use, Uses
+    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.knowledge import Knowledge
+
+    asked: list[int] = []
+
+    def learn() -> Knowledge:
+        asked.append(1)
+        return Knowledge(Uses({"x": Use(is_index=True, high=3)}))
+
+    floating, whole = TensorInfo("x", "float32", (None, 50)), TensorInfo("x", "int32", (None, 50))
+    with_batch([floating], Options(), None, lambda batch: None, learn)
+    assert asked == []
+
+    def needs_ids(batch: Any) -> None:
+        values = batch.tensors[0].numpy()
+        if (values < 0).any() or (values != values.round()).any():
+            raise ValueError("indices are not what I take")
+
+    with_batch([floating], Options(), None, needs_ids, learn)
+    assert asked == [1]
+    batch, _ = with_batch([whole], Options(), None, lambda batch: None, learn)
+    assert set(batch.tensors[0].numpy().flat) == {0, 1, 2}
+
+
+def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
+    from gradflow.tape.inputs import with_batch
+
+    def damaged() -> Any:
+        raise KeyError("no such node")
+
+    batch, _ = with_batch([TensorInfo("x", "int32", (None, 5))], Options(), None, lambda batch: None, damaged)
+    assert batch.described[0].shape == (4, 5)

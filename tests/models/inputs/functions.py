@@ -484,3 +484,44 @@ def counted(v: Weights) -> Any:
 def tuples_of_places(v: Weights) -> Any:
     grid = v("grid", 3, 4)
     return lambda x: named(tf.gather_nd(grid, x)), [spec("x", [None, 2], tf.int32)]
+
+
+@model
+def record_of_unknown_rank(v: Weights) -> Any:
+    w = v("w", 3)
+
+    def serve(record: Any) -> Any:
+        parsed = tf.io.parse_example(record, {"x": tf.io.FixedLenFeature([3], tf.float32)})
+        return named(parsed["x"] * w)
+
+    return serve, [spec("record", None, tf.string)]
+
+
+@model
+def painted_over(v: Weights) -> Any:
+    """All ones would paint over the whole image."""
+    kernel = v("kernel", 3, 3, 3, 3)
+
+    def serve(image: Any, mask: Any) -> Any:
+        return named(image * mask + tf.nn.conv2d(image * (1.0 - mask), kernel, 1, "SAME") * (1.0 - mask))
+
+    return serve, [spec("image", [None, None, None, 3]), spec("mask", [None, None, None, 1])]
+
+
+@model
+def one_flag_a_row(v: Weights) -> Any:
+    yes, no = v("yes", 4), v("no", 4)
+    return lambda x, flag: named(tf.where(flag, x * yes, x * no)), [
+        spec("x", [None, 4]),
+        spec("flag", [None, 1], tf.bool),
+    ]
+
+
+@model
+def names_in_another_order(v: Weights) -> Any:
+    """The arguments of the wrapper that a signature gets are in the order of the names, these are not."""
+    few, many = v("few", 2, 3), v("many", 90, 3)
+    return lambda z, a: named(tf.gather(few, z) + tf.gather(many, a)), [
+        spec("Z-few", [None], tf.int32),
+        spec("a/many", [None], tf.int32),
+    ]
