@@ -170,14 +170,17 @@ def _compose(
     values, spec = infos[composite.values], wanted.specs.get(composite.name or "")
     given, said = None, ""
     if spec is not None and spec.file is not None:
-        given, said = given_array(replace(values, shape=None), spec)
+        given, said = given_array(as_given(composite, values), spec)
     if isinstance(composite, SparseParts):
         shape, parts, count = _sparse(composite, infos, attempt, draw, given, spec)
         inner: tuple[int, ...] = ()
     else:
         shape, parts, count = _ragged(composite, infos, attempt, draw, given, spec)
         inner = shape_of(values, attempt)[1:]
-    drawn, source = entries(values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw)
+    if spec is not None and (spec.high is not None or spec.low):
+        drawn, source = between(values.name, values.dtype, (count, *inner), spec.low, spec.high, draw)
+    else:
+        drawn, source = entries(values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw)
     if given is not None:
         chosen = given[tuple(parts[composite.indices].T)] if isinstance(composite, SparseParts) else given
         drawn, source = chosen.reshape(count, *inner), said
@@ -199,6 +202,11 @@ def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInf
     noted = infos[composite.dense_shape].shape
     rank = noted[0] if noted and noted[0] else 2
     return TensorInfo(values.name, values.dtype, composite.shape or (None,) * rank)
+
+
+def as_given(composite: Composite, values: TensorInfo) -> TensorInfo:
+    """What an array has to look like that is given for the whole."""
+    return replace(values, shape=composite.shape if isinstance(composite, SparseParts) else None)
 
 
 def _sparse(

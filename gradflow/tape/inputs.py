@@ -13,7 +13,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.options import InputSpec, Options
 from gradflow.tape.attempts import Attempt, known_inputs, ladder, open_axes, shape_of
-from gradflow.tape.batch import MAX_ELEMENTS, Batch, Composite, Wanted, line, make_batch, names_of, use_of
+from gradflow.tape.batch import MAX_ELEMENTS, Batch, Composite, Wanted, as_given, line, make_batch, names_of, use_of
 from gradflow.tape.given import given_array
 from gradflow.tape.knowledge import NO_KNOWLEDGE, Knowledge
 from gradflow.tape.lessons import lessons
@@ -206,8 +206,11 @@ def _match(
 
 def _batch_size(wanted: Wanted) -> int:
     """What the user gives for one input with an open batch holds for the others too."""
-    for info in wanted.inputs:
-        spec = wanted.specs.get(info.name)
+    infos = {info.name: info for info in wanted.inputs}
+    wholes = {one.name: as_given(one, infos[one.values]) for one in wanted.composites if one.name}
+    for part in wanted.inputs:
+        info = wholes.get(part.name, part)
+        spec = wanted.specs.get(part.name)
         if spec is None or (info.shape is not None and (not info.shape or info.shape[0] is not None)):
             continue
         shape = given_array(info, spec)[0].shape if spec.file is not None else spec.shape

@@ -96,3 +96,45 @@ def test_a_range_with_a_low_end() -> None:
     batch, _ = with_batch([IDS], Options(inputs=(spec,)), None, lambda batch: None)
     assert set(batch.tensors[0].numpy().flat) == {3, 4, 5}
     assert batch.described[0].source == "integers(3..5, seed=0)"
+
+
+def test_a_sparse_and_a_ragged_input_are_given_as_one(tmp_path: Path) -> None:
+    from gradflow.flow.uses import RaggedParts, SparseParts
+    from gradflow.tape.inputs import with_batch
+
+    infos = [
+        TensorInfo("s.indices", "int64", (None, 2)),
+        TensorInfo("s", "float32", (None,)),
+        TensorInfo("s.dense_shape", "int64", (2,)),
+        TensorInfo("r", "int32", (None,)),
+        TensorInfo("r.row_splits", "int64", (None,)),
+    ]
+    composites = [
+        SparseParts("s.indices", "s", "s.dense_shape", (None, 3), name="s"),
+        RaggedParts("r", ("r.row_splits",), name="r"),
+    ]
+    dense = np.array([[0.0, 2.0, 0.0], [3.0, 0.0, 4.0]])
+    np.save(tmp_path / "s.npy", dense)
+    np.save(tmp_path / "r.npy", np.array([[1, 2], [3, 4]]))
+    files = tuple(InputSpec(name, file=str(tmp_path / f"{name}.npy")) for name in "sr")
+
+    def run(specs: tuple[InputSpec, ...]) -> Any:
+        batch, _ = with_batch(infos, Options(inputs=specs), None, lambda batch: None, composites=composites)
+        return [tensor.numpy() for tensor in batch.tensors], [(one.name, one.shape) for one in batch.described]
+
+    (indices, values, shape, flat, splits), described = run(files)
+    rebuilt = np.zeros(shape)
+    rebuilt[tuple(indices.T)] = values
+    assert rebuilt.tolist() == dense.tolist()
+    assert (flat.tolist(), splits.tolist()) == ([1, 2, 3, 4], [0, 2, 4])
+    assert described == [("s", (2, 3)), ("r", (2, 2))]
+
+    asked = (InputSpec("s", dtype="float32", shape=(5, 3)), InputSpec("r", dtype="int32", shape=(5, 3), high=2))
+    (indices, values, shape, flat, splits), described = run(asked)
+    assert (shape.tolist(), len(indices)) == ([5, 3], len(values))
+    assert (len(splits), splits[-1]) == (6, len(flat))
+    assert flat.max() < 2
+    assert described == [("s", (5, 3)), ("r", (5, 3))]
+    # What is given for one sets the batch of the other.
+    (_, _, _, _, splits), described = run(asked[:1])
+    assert len(splits) == 6

@@ -10,8 +10,8 @@ import numpy as np
 
 Builder = Callable[[], keras.Model]
 BUILDERS: dict[str, Builder] = {}
-NOT_EXPORTED = {"sparse_features", "ragged_rows", "subclassed"}
-"""Keras does not export sparse and ragged inputs; a subclassed model is tried as a file."""
+NOT_EXPORTED = {"sparse_features", "subclassed"}
+"""Keras does not export sparse inputs; a subclassed model is tried as a file."""
 
 
 def model(builder: Builder) -> Builder:
