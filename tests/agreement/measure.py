@@ -17,11 +17,11 @@ from tests.agreement.compare import Score
 def main() -> int:
     """Measure, print the complaints and the line, and say by the exit code whether all agree."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", choices=("planted", "applications", "real"), default="planted")
+    parser.add_argument("--models", choices=("planted", "applications", "hub", "real"), default="planted")
     parser.add_argument("--count", type=int, default=200, help="planted models; ignored for the others")
     parser.add_argument("--first", type=int, default=0, help="seed of the first planted model")
     parser.add_argument(
-        "--kind", default="memory", help="planted and applications: memory, keras, h5, export, module, saved"
+        "--kind", default="memory", help="all but the real ones: memory, keras, h5, export, module, saved"
     )
     parser.add_argument("--verbose", action="store_true", help="one line a model")
     arguments = parser.parse_args()
@@ -52,6 +52,11 @@ def _scores(arguments: argparse.Namespace) -> Iterator[tuple[str, Score]]:
 
             for name in ARCHITECTURES:
                 yield name, run_architecture(name, arguments.kind, Path(folder, name))
+        elif arguments.models == "hub":
+            from tests.agreement.test_keras_hub import NAMES, run_hub
+
+            for name in NAMES:
+                yield name, run_hub(name, arguments.kind, Path(folder, name))
         else:
             from tests.agreement.test_real_models import real_models, run_real_model
 
