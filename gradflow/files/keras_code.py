@@ -18,12 +18,13 @@ def holds_marshalled_code(config: object) -> bool:
     return any(_is_marshalled(value) for value in _objects(config))
 
 
-def foreign_code(config: object, imported: Collection[str] = ()) -> str | None:
+def foreign_code(config: object, imported: Collection[str] = (), known: Collection[str] = ()) -> str | None:
     """Say what Keras 2 would run besides its own code; None where that is nothing.
 
     Args:
         config: the model's JSON.
         imported: the modules that the user has imported for it.
+        known: names under which Keras has classes and functions of the user's, wherever the file says they were.
     """
     trusted = {*_KERAS, *(name.partition(".")[0] for name in imported)}
     for value in _objects(config):
@@ -31,6 +32,9 @@ def foreign_code(config: object, imported: Collection[str] = ()) -> str | None:
         if name == "Lambda" or _is_marshalled(value):
             return LAMBDA
         module, function = value.get("module"), value.get("config")
+        registered = function if name == "function" else value.get("registered_name") or name
+        if registered in known:
+            continue  # Keras takes these before it looks at the module
         if isinstance(module, str) and module.partition(".")[0] not in trusted:
             return f"{name!r} of the module {module!r}"
         if name == "function" and isinstance(function, str) and ("." in function or hasattr(builtins, function)):

@@ -88,11 +88,12 @@ def load_older(
         config = read_json(file).model
     except (ValueError, OSError, KeyError, UnreadableError):
         raise refusal from None
-    code = foreign_code(config, imported)
+    code = foreign_code(config, imported, known_names(custom))
     if code == LAMBDA:
         raise UnreadableError(f"{file.path}: it holds {code}", LAMBDA_HINT)
     if code is not None:
-        raise refusal
+        message = f"{file.path}: it uses {code}, which is not imported"
+        raise UnreadableError(message, "--import MODULE, the module that defines it")
     if not is_installed():
         own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
         raise UnreadableError(refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}")
@@ -100,6 +101,12 @@ def load_older(
         return load_keras2(file, producer, custom)
     except UnreadableError as second:
         raise UnreadableError(f"{refusal.message}; {second.message}", second.hint) from second
+
+
+def known_names(custom: Mapping[str, Any]) -> set[str]:
+    """The names of the user's classes and functions: ``custom``, and what is registered with tf_keras."""
+    module = sys.modules.get("tf_keras")
+    return {*custom, *(module.saving.get_custom_objects() if module is not None else ())}
 
 
 def keras2_subject(

@@ -11,7 +11,7 @@ from gradflow.errors import UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_code import foreign_code, holds_marshalled_code
 from gradflow.files.keras_json import read_json
-from gradflow.tape.keras2_model import is_keras2
+from gradflow.tape.keras2_model import is_keras2, known_names
 from gradflow.tape.refusal import keras_refusal
 
 _HINT = "or leave --objective compiled out: the way from the outputs to the weights is tested without the loss"
@@ -42,7 +42,7 @@ def compile_as_saved(
             f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
             f"give it a name in a module and save again, {_HINT}",
         )
-    code = foreign_code(recorded, imported) if is_keras2(model) else None
+    code = foreign_code(recorded, imported, known_names(custom)) if is_keras2(model) else None
     if code is not None:
         raise UsageError(
             f"{file.path}: --objective compiled: the file's loss is {code}, which is not imported",

@@ -52,3 +52,13 @@ def test_what_is_of_keras_or_was_imported_is_not_foreign() -> None:
     function = {"module": "builtins", "class_name": "function", "config": "softsquare"}
     assert foreign_code(layers(own, dense, function), ["net.layers"]) is None
     assert foreign_code("not a configuration") is None
+
+
+def test_what_keras_has_under_its_name_is_not_foreign_wherever_it_was() -> None:
+    gate = {"module": "__main__", "class_name": "Gate", "config": {}, "registered_name": "Gate"}
+    registered = {"module": "lab", "class_name": "Gate", "config": {}, "registered_name": "lab>Gate"}
+    halve = {"module": "__main__", "class_name": "function", "config": "halve", "registered_name": "function"}
+    assert foreign_code(layers(gate, halve), known={"Gate", "halve"}) is None
+    assert foreign_code(layers(gate), known={"halve"}) == "'Gate' of the module '__main__'"
+    assert foreign_code(layers(registered), known={"Gate"}) == "'Gate' of the module 'lab'"
+    assert foreign_code(layers(registered), known={"lab>Gate"}) is None
