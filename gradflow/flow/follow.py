@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradflow.flow.body import Library, Reference
-from gradflow.flow.consumers import PASSING, Marks, Moved, Reading, consume
+from gradflow.flow.consumers import consume
+from gradflow.flow.passing import PASSING
+from gradflow.flow.reading import Marks, Moved, Reading
 from gradflow.flow.records import parse_features
 from gradflow.flow.uses import Feature, Parts, RaggedParts, Source, SparseParts, Use, Uses
 from gradflow.flow.wires import Frame, Shape, Wires, Wiring, function_wires, graph_wires

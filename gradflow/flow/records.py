@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradflow.files.dtypes import dtype_name
-from gradflow.flow.consumers import Reading
+from gradflow.flow.reading import Reading
 from gradflow.flow.uses import Feature, Parts, Use
 
 _ANY = Use()
