@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _MOST_FLOAT_IDS = 16
 """An input of floating numbers can hold row numbers in one column and measurements in the others."""
 QUANTIZED = {"qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16", "qint32": "int32"}
 """The plain type of the same width: NumPy has no other."""
+_MASK = re.compile(r"(?<![a-z])masks?(?![a-z])", re.IGNORECASE)
+"""A word of an input's name: ``padding_mask``, not ``masked_image``."""
 _WORDS = (b"a", b"the", b"of", b"some", b"words")
 _SENTENCE = 5
 """Words of a text that the model splits."""
@@ -203,7 +206,7 @@ def _integers(low: int, high: int, draw: Draw) -> str:
 
 
 def _is_named_mask(name: str) -> bool:
-    return "mask" in name.lower()
+    return _MASK.search(name) is not None
 
 
 def _largest(dtype: str) -> int:

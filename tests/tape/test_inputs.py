@@ -103,3 +103,14 @@ def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
 
     batch, _ = with_batch([TensorInfo("x", "int32", (None, 5))], Options(), None, lambda batch: None, damaged)
     assert batch.described[0].shape == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_mask"),
+    [("padding_mask", True), ("mask:0", True), ("input_mask_1", True), ("masked_image", False), ("unmasked", False)],
+)
+def test_a_mask_is_told_by_its_name_where_the_graph_does_not_say(name: str, is_mask: bool) -> None:
+    from gradflow.tape.inputs import with_batch
+
+    batch, _ = with_batch([TensorInfo(name, "float32", (None, 9))], Options(), None, lambda batch: None)
+    assert set(batch.tensors[0].numpy().flat).issubset({0.0, 1.0}) is is_mask
