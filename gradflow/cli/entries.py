@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradflow.cli.stream import Target
+from gradflow.cli.options import ANSWER_FORMATS
+from gradflow.cli.stream import CommandError, Target
 from gradflow.options import Options
 from gradflow.worker.entries import list_entries
 
 LIST = "list"
 
 
-def show_entries(models: Sequence[str], options: Options, format: str, target: Target) -> int:
-    """Write the entries of ``models`` to ``target`` and return the exit code: 2 where a file could not be read."""
+def show_entries(models: Sequence[str], options: Options, targets: Sequence[tuple[str, Target]]) -> int:
+    """Write the entries of ``models`` to each of ``targets``, a format and where it goes.
+
+    Returns:
+        The exit code: 2 where a file could not be read.
+
+    Raises:
+        CommandError: a format is not one of a list of entries.
+    """
     from gradflow.report.entries import render_entries, render_entries_json
 
+    other = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
+    if other is not None:
+        raise CommandError(f"--entry {LIST}: cannot be written as {other}: give {' or '.join(ANSWER_FORMATS)}")
     found = [list_entries(path, options) for path in models]
-    if format == "json":
-        target.write(render_entries_json(found))
-    else:
-        target.write(render_entries(found, width=target.width, color=target.color, encoding=target.encoding))
+    for format, target in targets:
+        if format == "json":
+            target.write(render_entries_json(found))
+        else:
+            target.write(render_entries(found, width=target.width, color=target.color, encoding=target.encoding))
     return 2 if any(listed.error is not None for listed in found) else 0

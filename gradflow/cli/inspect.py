@@ -8,8 +8,8 @@ import click
 
 from gradflow.cli.ending import orderly_end
 from gradflow.cli.entries import LIST, show_entries
-from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
-from gradflow.cli.stream import Stderr, Target, emit
+from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, report_targets, with_options
+from gradflow.cli.stream import Stderr, emit
 from gradflow.findings import Report, Severity, Status
 from gradflow.worker.parent import inspect_path
 
@@ -31,9 +31,9 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless --fail-on is given;
     2 when a model could not be checked.
     """
-    options = analysis_options(given)
+    options, targets = analysis_options(given), report_targets(given)
     if options.entry == LIST:
-        context.exit(show_entries(models, options, given["format"], Target(given["out"], given["no_color"])))
+        context.exit(show_entries(models, options, targets))
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
     for path in models:
@@ -42,7 +42,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
         stderr.remark(outcomes[-1].remark)
     tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
     report = Report(tool, tuple(outcome.model for outcome in outcomes))
-    emit(report, given["format"], Target(given["out"], given["no_color"]), show_all=given["show_all"])
+    emit(report, targets, show_all=given["show_all"])
     stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
     context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))
 

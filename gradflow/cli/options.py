@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gradflow.cli.stream import CommandError
+from gradflow.cli.stream import CommandError, Target
 from gradflow.errors import UsageError
 from gradflow.options import Objective, Options, parse_imports, parse_inputs
 
+FORMATS = ("text", "json", "markdown", "sarif", "junit", "github")
+"""What a report can be written as."""
+ANSWER_FORMATS = ("text", "json")
+"""The same, of an answer that is no report."""
+_OUT = click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE.")
 FORMAT = (
     click.option(
         "--format",
         "format",
-        type=click.Choice(["text", "json"]),
+        metavar="FORMAT",
+        type=click.Choice(FORMATS),
+        default="text",
+        help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.  [default: text]",
+    ),
+    _OUT,
+    click.option(
+        "--report",
+        "reports",
+        metavar="FORMAT=FILE",
+        multiple=True,
+        help="Write it to FILE in FORMAT as well; repeatable.",
+    ),
+)
+"""What a report is written as, and where."""
+ANSWER_FORMAT = (
+    click.option(
+        "--format",
+        "format",
+        type=click.Choice(ANSWER_FORMATS),
         default="text",
         show_default=True,
         help="Report format.",
     ),
-    click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."),
+    _OUT,
 )
-"""What is written, and where."""
+"""The same, where no report is written."""
 ANALYSIS = (
     click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
     click.option(
@@ -110,10 +135,10 @@ def with_options(*groups: Sequence[Option]) -> Option:
 
 
 def analysis_options(given: dict[str, Any]) -> Options:
-    """The Options that the options in ``FORMAT``, ``ANALYSIS`` and ``TALK`` stand for.
+    """The Options that the options in ``ANALYSIS`` and ``TALK`` stand for.
 
     Raises:
-        CommandError: one of them cannot be kept.
+        CommandError: one of them, or ``-o``, cannot be kept.
     """
     refuse_out(given["out"])
     try:
@@ -136,7 +161,40 @@ def analysis_options(given: dict[str, Any]) -> Options:
     )
 
 
-def refuse_out(out: str | None) -> None:
-    """Raise CommandError where the file of ``-o`` cannot be written, before anything is done for it."""
-    if out is not None and not Path(out).absolute().parent.is_dir():
-        raise CommandError(f"-o {out}: its folder does not exist: create it first")
+def report_targets(given: dict[str, Any]) -> list[tuple[str, Target]]:
+    """The formats and places that the options in ``FORMAT`` and ``COLOR`` ask for: stdout or ``-o`` first.
+
+    Raises:
+        CommandError: one of them cannot be kept, or two name the same file.
+    """
+    named = [_report(text) for text in given["reports"]]
+    files = [("-o", given["out"])] if given["out"] is not None else []
+    files += [(f"--report {format}", file) for format, file in named]
+    taken: dict[Path, str] = {}
+    for option, file in files:
+        refuse_out(file, option)
+        other = taken.setdefault(Path(file).resolve(), option)
+        if other is not option:
+            raise CommandError(f"{option} and {other} write to the same file, {file}: give each a file of its own")
+    no_color = given["no_color"]
+    first = (given["format"], Target(given["out"], no_color))
+    return [first, *((format, Target(file, no_color)) for format, file in named)]
+
+
+def refuse_out(out: str | None, option: str = "-o") -> None:
+    """Raise CommandError where the file of ``option`` cannot be written, before anything is done for it."""
+    if out is None:
+        return
+    if not Path(out).absolute().parent.is_dir():
+        raise CommandError(f"{option} {out}: its folder does not exist: create it first")
+    if Path(out).is_dir():
+        raise CommandError(f"{option} {out}: is a folder: name a file")
+
+
+def _report(text: str) -> tuple[str, str]:
+    format, equals, file = text.partition("=")
+    if not equals or not file or format not in FORMATS:
+        near = difflib.get_close_matches(format, FORMATS, n=1)
+        meant = f"did you mean {near[0]}? " if near and near[0] != format else ""
+        raise CommandError(f"--report {text!r}: no FORMAT=FILE: {meant}FORMAT is {', '.join(FORMATS)}")
+    return format, file

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from gradflow.catalogue import CATALOGUE, look_up
-from gradflow.cli.options import COLOR, FORMAT, refuse_out, with_options
+from gradflow.cli.options import ANSWER_FORMAT, COLOR, refuse_out, with_options
 from gradflow.cli.stream import CommandError, Target
 from gradflow.errors import UsageError
 
 
 @click.command(short_help="Tell what a code of a report means.")
 @click.argument("code")
-@with_options(FORMAT, COLOR)
+@with_options(ANSWER_FORMAT, COLOR)
 def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
     """Tell what CODE means: why it happens, an example, how to fix it, and when it is right.
 
@@ -32,7 +32,7 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
 
 
 @click.command()
-@with_options(FORMAT, COLOR)
+@with_options(ANSWER_FORMAT, COLOR)
 def rules(format: str, out: str | None, no_color: bool) -> None:
     """List every code that a report can hold."""
     refuse_out(out)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gradflow.findings import Report
+
+if TYPE_CHECKING:
+    from gradflow.report.anchors import Anchor
 
 _PIPED_WIDTH = 100
 """Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
@@ -66,24 +70,31 @@ class Target:
             raise CommandError(f"{self.out or 'stdout'}: cannot be written: {error.strerror}") from error
 
 
-def emit(report: Report, format: str, target: Target, *, show_all: bool) -> None:
-    """Write ``report`` to ``target``.
+def emit(
+    report: Report,
+    targets: Sequence[tuple[str, Target]],
+    *,
+    show_all: bool,
+    anchors: Mapping[str, Anchor] | None = None,
+) -> None:
+    """Write ``report`` to each of ``targets``, a format and where it goes; ``anchors`` as in the renderers.
+
+    All are rendered before the first is written, and one that cannot be written does not keep back the others.
 
     Raises:
-        CommandError: it cannot be written.
+        CommandError: one or more cannot be written.
     """
-    # Imported where they are needed: a run that writes JSON never pays for rich.
-    if format == "json":
-        from gradflow.report import json
+    from gradflow.cli.formats import rendered
 
-        text = json.render(report)
-    else:
-        from gradflow.report import text as people
-
-        text = people.render(
-            report, width=target.width, color=target.color, show_all=show_all, encoding=target.encoding
-        )
-    target.write(text)
+    texts = [rendered(report, format, target, show_all=show_all, anchors=anchors or {}) for format, target in targets]
+    failures = []
+    for text, (_, target) in zip(texts, targets, strict=True):
+        try:
+            target.write(text)
+        except CommandError as error:
+            failures.append(error.message)
+    if failures:
+        raise CommandError("; ".join(failures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +177,7 @@ def _to_file(text: str, path: Path) -> None:
 
 
 def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(letter if letter.isprintable() else "?" for letter in text).replace("##[", "#?[")
 
 
 def _width(to_terminal: bool) -> int:

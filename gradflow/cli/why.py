@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gradflow.cli.ending import orderly_end
-from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, with_options
+from gradflow.cli.options import ANALYSIS, ANSWER_FORMAT, COLOR, TALK, analysis_options, with_options
 from gradflow.cli.stream import Stderr, Target
 from gradflow.worker.parent import Outcome, inspect_path
 
@@ -16,7 +16,7 @@ from gradflow.worker.parent import Outcome, inspect_path
 @click.command(short_help="Show what keeps the gradient from one variable.")
 @click.argument("model")
 @click.argument("variable")
-@with_options(FORMAT, ANALYSIS, COLOR, TALK)
+@with_options(ANSWER_FORMAT, ANALYSIS, COLOR, TALK)
 @click.pass_context
 def why(context: click.Context, /, model: str, variable: str, **given: Any) -> None:
     """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the smallest repair.

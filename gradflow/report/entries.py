@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
 from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor
 from gradflow.findings.wire import encode
+from gradflow.report.json import written
 from gradflow.report.lines import fold, joined, line
 from gradflow.report.wording import counted, safe, spec, storable
 from gradflow.version import VERSION
@@ -32,7 +32,7 @@ def render_entries_json(lists: Sequence[EntryList]) -> str:
     """Return the entries of each file as JSON text, written as that of the report."""
     tool = {"name": "gradflow", "version": VERSION}
     answer = {"schema": SCHEMA, "tool": tool, "models": [encode(listed) for listed in lists]}
-    return json.dumps(answer, indent=2) + "\n"
+    return written(answer)
 
 
 def refusal(listed: EntryList) -> str:

@@ -52,15 +52,17 @@ def summary_line(report: Report) -> str:
     """The whole run in one line: the model's own headline, or how many models stand where."""
     if len(report.models) == 1:
         return headline(report.models[0])
-    standings = [_standing(model) for model in report.models]
-    parts = [f"{standings.count(word)} {word}" for word in _STANDINGS if word in standings]
+    standings = [standing(model) for model in report.models]
+    parts = [f"{standings.count(word)} {word}" for word in STANDINGS if word in standings]
     return f"{counted(len(standings), 'model')}: {', '.join(parts)}" if parts else "no models"
 
 
-_STANDINGS = ("could not be checked", "with findings", "unknown", "fine")
+STANDINGS = ("could not be checked", "with findings", "unknown", "fine")
+"""From the worst to the best."""
 
 
-def _standing(model: ModelReport) -> str:
+def standing(model: ModelReport) -> str:
+    """Return the one of ``STANDINGS`` that a model has."""
     if model.status is Status.FAILED:
         return "could not be checked"
     summary = model.summary

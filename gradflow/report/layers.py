@@ -59,6 +59,20 @@ def merge_numbered(rows: Sequence[LayerRow]) -> list[LayerRow]:
     return [merged for family in families.values() for merged in _merge_family(family)]
 
 
+def totals(rows: Sequence[LayerRow]) -> str:
+    """``4 weights in 2 layers, 84 parameters``."""
+    weights = counted(sum(row.weights for row in rows), "weight")
+    layers = f" in {counted(sum(row.layers for row in rows), 'layer')}" if all(row.leaves for row in rows) else ""
+    return f"{weights}{layers}, {counted(sum(row.parameters for row in rows), 'parameter')}"
+
+
+def listed(rows: Sequence[LayerRow], limit: int) -> str:
+    """The names of the layers, of at most ``limit`` of them: ``left/dense_{0..1}, router and 3 more layers``."""
+    shown = rows if len(rows) <= limit + 1 else rows[:limit]
+    rest = rows[len(shown) :]
+    return ", ".join(row.layer for row in shown) + (f" and {_more(rest)}" if rest else "")
+
+
 def layer_lines(
     variables: Sequence[Variable], page: Page, indent: int, limit: int, *, total: bool = False, tag_frozen: bool = True
 ) -> list[Text]:
@@ -73,18 +87,12 @@ def layer_lines(
         rows = merge_numbered(rows)
     shown = rows if page.show_all or len(rows) <= limit + 1 else rows[:limit]
     rest = rows[len(shown) :]
-    lines = fold(line(" " * (indent - 2), _total(rows)), page.width, indent) if total and len(rows) > 1 else []
+    lines = fold(line(" " * (indent - 2), totals(rows)), page.width, indent) if total and len(rows) > 1 else []
     lines += _columns(shown, page, indent)
     if rest:
         words = line(" " * indent, (f"... and {_more(rest)} (--all shows them)", "dim"))
         lines += fold(words, page.width, indent + 2)
     return lines
-
-
-def _total(rows: Sequence[LayerRow]) -> str:
-    weights = counted(sum(row.weights for row in rows), "weight")
-    layers = f" in {counted(sum(row.layers for row in rows), 'layer')}" if all(row.leaves for row in rows) else ""
-    return f"{weights}{layers}, {counted(sum(row.parameters for row in rows), 'parameter')}"
 
 
 def _more(rows: Sequence[LayerRow]) -> str:

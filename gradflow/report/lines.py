@@ -76,7 +76,7 @@ def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
 
 def joined(lines: Iterable[Text], color: bool) -> str:
     """Return the lines as one string, with terminal colors or without any escape sequence."""
-    ends = [_trimmed(text) for text in lines]
+    ends = [_inert(_trimmed(text)) for text in lines]
     return _colored(ends) if color else "".join(f"{end.plain}\n" for end in ends)
 
 
@@ -100,6 +100,15 @@ def _trimmed(text: Text) -> Text:
     text = text.copy()
     text.rstrip()
     return text
+
+
+def _inert(text: Text) -> Text:
+    """GitHub Actions takes a line of a log that begins with ``::``, after any spaces, for a command."""
+    indent = len(text.plain) - len(text.plain.lstrip(" "))
+    if not text.plain.startswith("::", indent):
+        return text
+    # The stroke takes the place of a space, or of the first colon: the line grows no wider.
+    return Text(" " * (indent - 1) + "\\") + text[max(indent, 1) :]
 
 
 def _colored(lines: list[Text]) -> str:

@@ -33,20 +33,21 @@ def known_cuts(model: ModelReport) -> dict[str, Cause]:
 
 
 def draw(variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page) -> list[Text]:
-    """Draw the way that the report knows of ``variable``; ``cuts`` are those of other variables that may stand on it.
+    """Draw the way that the report knows of ``variable``, as ``draw_steps``; ``cuts`` as in ``steps_of``."""
+    return draw_steps(variable.name, steps_of(variable, cuts), outputs[0] if len(outputs) == 1 else None, page)
 
-    As ``draw_steps``.
-    """
+
+def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
+    """Return the ops on the path of ``variable``; ``cuts`` are those of other variables that may stand on it."""
     path = variable.path
     cuts = {**cuts, **{cause.op: cause for cause in variable.causes if cause.op is not None}}
     marks = [place for place, op in enumerate(path) if op in cuts]
     back = {cause.reenters_at for op in path if (cause := cuts.get(op))}
     fed_from = max([mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0)
-    steps = [
+    return [
         Step(op, "", None, fed=place >= fed_from, comes_back=op in back, cause=cuts.get(op))
         for place, op in enumerate(path)
     ]
-    return draw_steps(variable.name, steps, outputs[0] if len(outputs) == 1 else None, page)
 
 
 def draw_steps(
@@ -71,7 +72,7 @@ def draw_steps(
             place = until
             continue
         if step.cause is not None:
-            glyph = glyphs.cut if _is_cut(step.cause) else glyphs.fault
+            glyph = glyphs.cut if is_cut(step.cause) else glyphs.fault
             about = _about(step.cause, steps, with_codes=with_codes)
             lines += _row(glyph, "bold red", [(safe(step.op), "red"), *about], page)
         else:
@@ -83,7 +84,7 @@ def draw_steps(
     return [*lines, *_row(glyphs.end, "green", [end], page)]
 
 
-def _is_cut(cause: Cause) -> bool:
+def is_cut(cause: Cause) -> bool:
     """Whether the op itself holds the gradient back, and not the values of this run."""
     inside = cause.code == "GF302" and not (cause.op_type or "").removeprefix("Stateless").startswith(_CONTROL)
     return inside or cause.code.startswith("GF2")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from gradflow.findings import ModelReport, Route, Tool
 from gradflow.findings.wire import encode
+from gradflow.report.json import written
 
 SCHEMA = "gradflow-why-1"
 
@@ -26,4 +25,4 @@ def render(tool: Tool, model: ModelReport, route: Route | None) -> str:
         "variable": encode(variable),
         "route": encode(route),
     }
-    return json.dumps(answer, indent=2, allow_nan=False) + "\n"
+    return written(answer)

@@ -12,11 +12,13 @@ T = TypeVar("T")
 
 
 def safe(text: str) -> str:
-    """Return ``text`` with everything that a terminal could obey written as an escape.
+    """Return ``text`` with everything that a terminal or a CI log could obey written as an escape.
 
     Names come from the model file: control characters, terminal escapes, bidirectional overrides,
-    lone surrogates and line breaks become ``\\x1b``, ``\\u202e`` and the like.
+    lone surrogates and line breaks become ``\\x1b``, ``\\u202e`` and the like. ``##[`` begins a command of
+    Azure Pipelines and GitHub Actions wherever it stands in a line.
     """
+    text = text.replace("##[", "#\\x23[")
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -308,6 +308,129 @@ def many() -> Report:
     return Report(TOOL, (analyzed("runs/2026-01/encoder_decoder_large.keras", variables, findings=findings),))
 
 
+def frozen() -> Report:
+    """A fine-tuning: a backbone frozen on purpose, an adapter frozen by mistake."""
+    backbone = [*dense("stem", 8, 16, trainable=False, frozen_by="backbone")]
+    backbone += dense("block", 16, 16, trainable=False, frozen_by="backbone")
+    adapter = dense("adapter", 16, 16, trainable=False, frozen_by="adapter")
+    hint = "set layer.trainable = True on the layer that is named, before compile(), and save again"
+    findings = tuple(
+        Finding(
+            "GF101",
+            Severity.NOTE,
+            f"frozen by {layer}.trainable=False",
+            hint,
+            names(variables),
+            Cause("GF101", "frozen", None, None, layer, None, None),
+        )
+        for layer, variables in (("backbone", backbone), ("adapter", adapter))
+    )
+    variables = [*backbone, *adapter, *dense("head", 16, 4)]
+    return Report(TOOL, (analyzed("models/finetune.keras", variables, findings=findings),))
+
+
+def expectations() -> Report:
+    """What ``check`` judges: expectations kept, broken in both ways, and one that matches nothing."""
+    (model,) = frozen().models
+    by_name = {variable.name: variable for variable in model.variables}
+    adapter, head = ("adapter/kernel", "adapter/bias"), ("head/kernel", "head/bias")
+    loose = weight("backbone_norm/gamma", 16)
+    findings = (
+        *model.findings,
+        Finding(
+            "GF401",
+            Severity.ERROR,
+            "2 weights are frozen, and expect.trainable asks for them: adapter/**",
+            "unfreeze the layer that is named and save again, or add the pattern to expect.frozen",
+            adapter,
+            None,
+        ),
+        Finding(
+            "GF402",
+            Severity.ERROR,
+            "backbone_norm/gamma is trainable, and expect.frozen covers it: backbone_norm/**",
+            "set layer.trainable = False before saving, or narrow the pattern",
+            (loose.name,),
+            None,
+        ),
+        Finding(
+            "GF403",
+            Severity.ERROR,
+            "expect.cut: rigth/** matches no weight: did you mean head/**?",
+            "correct the pattern; gradflow inspect MODEL --all lists the names",
+            (),
+            None,
+        ),
+        Finding(
+            "GF404", Severity.WARNING, "frozen, and trainable in the baseline: stem/kernel", "", ("stem/kernel",), None
+        ),
+    )
+    backbone = tuple(name for name, variable in by_name.items() if variable.frozen_by == "backbone")
+    judged = (
+        Expectation("frozen", "backbone/**", "kept", backbone),
+        Expectation("frozen", "backbone_norm/**", "broken", (loose.name,)),
+        Expectation("trainable", "adapter/**", "broken", adapter),
+        Expectation("trainable", "head/**", "kept", head),
+        Expectation("cut", "rigth/**", "unmatched", ()),
+    )
+    variables = [*model.variables, loose]
+    checked = analyzed(model.path, variables, findings=findings, expectations=judged)
+    failure = Failure("GF903", "the process ran out of memory", "lower --batch-size, or read it with --static")
+    unjudged = (Expectation("trainable", "head/**", "unmatched", ()),)
+    crashed = analyzed("models/large.keras", (), status=Status.FAILED, error=failure, entry=None, expectations=unjudged)
+    return Report(TOOL, (checked, crashed))
+
+
+HOSTILE = (
+    "::error::x",
+    "a\n::stop-commands::t\r",
+    "\x1b[31mred\x1b]8;;https://evil.example\x07",
+    "</summary></details><script>alert(1)</script>",
+    "]]></failure><!--",
+    "a|b\\|c",
+    "@octocat #1 org/repo#2",
+    "[link](https://evil.example) ![i](//evil.example/i.png)",
+    "##[add-mask]secret",
+    "<img src=x onerror=alert(1)>",
+    "`code` ``` ~~~",
+    "www.evil.example https://evil.example a@evil.example",
+    "%0A::error::y,title=z:{0}",
+    "$x$ :tada: **bold** _it_",
+    "\u202egpj.exe\u200b",
+    "\udcff \ud800",
+    " padded ",
+    "",
+    "\x00\ufffe",
+)
+"""Names that a model file can hold, each of which some reader of a report would obey."""
+
+
+def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
+    """Every text of the file is one that a terminal, a browser, a Markdown or XML parser or a CI log would obey."""
+    models = []
+    for place, name in enumerate(texts):
+        stop = Cause("GF201", "stop_gradient", f"{name}/stop", name, name, None, f"{name}.py:4")
+        variable = weight(
+            f"{name}/kernel",
+            2,
+            layer=name,
+            frozen_by=name,
+            verdict=Verdict.NONE,
+            causes=(stop,),
+            cuts_to_restore=1,
+            path=(name, f"{name}/stop", f"{name}/out"),
+        )
+        finding = Finding("GF201", Severity.ERROR, f"stopped by {name!r} {name}", name, (variable.name,), stop)
+        judged = (Expectation("frozen", name, "broken", (variable.name,)),)
+        made = {"producer": name, "entry": name, "inputs": (Input(name, (1,), name, name),)}
+        made |= {"outputs": (Output(name, (1,), "float32"),), "expectations": judged, "findings": (finding,)}
+        models.append(analyzed(f"{name or 'm'}.keras", [variable], **made))
+        if place % 4 == 0:
+            failed = {"status": Status.FAILED, "error": Failure("GF901", name, name)}
+            models.append(analyzed(f"failed/{name}", (), **failed))
+    return Report(TOOL, tuple(models))
+
+
 CANONICAL = {
     "healthy": healthy,
     "two_towers": two_towers,
@@ -315,4 +438,16 @@ CANONICAL = {
     "unknown": unknown,
     "several": several,
     "many": many,
+    "frozen": frozen,
+    "expectations": expectations,
+    "hostile": hostile,
 }
+SIX = {
+    "healthy": healthy,
+    "cut": routed,
+    "frozen": frozen,
+    "several": several,
+    "expectations": expectations,
+    "hostile": hostile,
+}
+"""What every format is shown on."""

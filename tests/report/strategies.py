@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from reports import HOSTILE
 
 from gradflow.findings import Cause, Expectation, Finding, Gradient, ModelReport, Report, Variable
 
@@ -10,6 +11,8 @@ _NAMES = st.one_of(
     st.sampled_from(
         ["dense/kernel", "dense/bias", "block_1/conv", "block_2/conv", "a1/b1/c", "a2/b2/c", "[bold]", ":x:"]
     ),
+    st.sampled_from(HOSTILE),
+    st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=3).map("/".join),
     st.text(max_size=12),
     st.text(alphabet="ab/[]1\x1b\u202e\u9b42 ", min_size=60, max_size=130),
 )

@@ -1,0 +1,52 @@
+"""A report to GitHub workflow commands: one annotation for each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gradflow.findings import Failure, ModelReport, Report, Severity
+from gradflow.report.anchors import NO_ANCHORS, Anchor, anchor_of, portable
+from gradflow.report.headline import statement
+from gradflow.report.sentence import behind, in_order, named, remedy, sentence, title
+from gradflow.report.wording import safe
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8") -> str:
+    """Return the commands, a line each; empty where there is nothing to say.
+
+    GitHub shows the first ten errors, warnings and notices of a step, so the worst findings of a model come first.
+
+    Args:
+        report: what to show.
+        anchors: where the findings of a model are shown, by its path.
+        encoding: what the stream can hold.
+    """
+    commands = [command for model in report.models for command in _commands(model, anchor_of(model, anchors))]
+    return "".join(f"{command}\n" for command in commands).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
+    if model.error is not None:
+        yield _failure(model, model.error, anchor)
+    by_name = named(model)
+    for finding in in_order(model):
+        lines = [f"{safe(model.path)}: {sentence(finding, behind(finding, by_name))}"]
+        fix = remedy(finding)
+        lines += [f"fix: {fix}"] if fix else []
+        yield _command(_COMMANDS[finding.severity], anchor, title(finding.code), lines)
+
+
+def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:
+    return _command("error", anchor, title(failure.code), [f"{safe(model.path)}: {statement(model)}"])
+
+
+def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:
+    """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped each in its way."""
+    properties = {"file": safe(portable(anchor.path)), "line": anchor.line, "title": title}
+    given = ",".join(f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value)
+    message = "\n".join(lines).translate(_DATA)
+    return f"::{command} {given}::{message}"

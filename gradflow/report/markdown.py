@@ -1,0 +1,188 @@
+"""A report to Markdown that is made to be the comment of a pull request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
+from gradflow.report.flags import is_about_flags
+from gradflow.report.headline import STANDINGS, standing, statement, summary_line
+from gradflow.report.layers import by_layer, merge_numbered, totals
+from gradflow.report.lines import Page, page
+from gradflow.report.markup import code, fence, prose, summary
+from gradflow.report.sentence import behind, in_order, named, remedy
+from gradflow.report.tree import draw, example, known_cuts
+from gradflow.report.wording import counted, safe
+
+_LIMIT = 60_000
+"""Bytes: GitHub takes 65,536 characters, and whoever posts the comment may add some of their own."""
+_TABLE_SHARE = _LIMIT // 3
+_MAX_LAYERS = 8
+_WIDTH = 100
+_KEPT = "kept"
+
+
+@dataclass(slots=True)
+class _Comment:
+    """What is written so far, and what was left out because it did not fit."""
+
+    encoding: str
+    blocks: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, block: str, limit: int) -> bool:
+        """Append a block and an empty line, if it fits."""
+        size = self.length(block) + 2
+        if self.size + size > limit:
+            return False
+        self.blocks.append(block)
+        self.size += size
+        return True
+
+    def length(self, text: str) -> int:
+        """Bytes of ``text`` as it will be written."""
+        return len(text.encode(self.encoding, "backslashreplace"))
+
+
+def render(report: Report, *, encoding: str = "utf-8") -> str:
+    """Return the comment: a table of the models, and what was found in each behind a line that opens it.
+
+    At most 60,000 bytes: what does not fit is counted at the end.
+
+    Args:
+        report: what to show.
+        encoding: what the stream can hold.
+    """
+    layout = page(_WIDTH, False, encoding)
+    comment = _Comment(encoding)
+    comment.add(f"### gradflow: {_title(report)}", _LIMIT)
+    models = sorted(report.models, key=lambda model: STANDINGS.index(standing(model)))
+    rows = _table(models, comment)
+    left_out = Counter({"model": len(models) - rows})
+    for model in models:
+        _details(model, layout, comment, left_out)
+    if any(left_out.values()):
+        parts = [counted(number, noun) for noun, number in left_out.items() if number]
+        comment.blocks.append(f"*Left out, to keep this short: {', '.join(parts)}. The other formats hold everything.*")
+    text = "".join(f"{block}\n\n" for block in comment.blocks).rstrip("\n") + "\n"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _title(report: Report) -> str:
+    if len(report.models) == 1:
+        return prose(standing(report.models[0]))
+    return summary_line(report)
+
+
+def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
+    """Add the table; the number of models that it has room for."""
+    if not models:
+        return 0
+    with_expectations = any(_judged(model) for model in models)
+    head = ["model", "verdict", *(["expectations"] if with_expectations else [])]
+    lines = [_row(head), _row(["---"] * len(head))]
+    room = _TABLE_SHARE
+    for model in models:
+        cells = [code(model.path), _verdict(model)]
+        cells += [_tally(_judged(model))] if with_expectations else []
+        room -= comment.length(_row(cells)) + 1
+        if room < 0:
+            break
+        lines.append(_row(cells))
+    comment.add("\n".join(lines), _LIMIT)
+    return len(lines) - 2
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _verdict(model: ModelReport) -> str:
+    if model.error is not None:
+        return f"could not be checked ({safe(model.error.code)})"
+    return prose(statement(model))
+
+
+def _tally(expectations: Sequence[Expectation]) -> str:
+    counts = Counter(expectation.status for expectation in expectations)
+    return ", ".join(f"{number:,} {prose(status)}" for status, number in counts.items())
+
+
+def _details(model: ModelReport, layout: Page, comment: _Comment, left_out: Counter[str]) -> None:
+    """Add the block of one model, finding by finding as long as there is room; nothing where nothing is to be told."""
+    parts = list(_parts(model, layout))
+    if not parts:
+        return
+    opening = f"<details><summary>{summary(model.path)}: {', '.join(_counts(model))}</summary>"
+    closing = "</details>"
+    limit = _LIMIT - len(closing) - 2
+    placed = [False] * len(parts)
+    if comment.add(opening, limit - 200):
+        placed = [comment.add(text, limit) for _, text in parts]
+        comment.add(closing, _LIMIT)
+    left_out.update(noun for (noun, _), fits in zip(parts, placed, strict=True) if not fits)
+
+
+def _counts(model: ModelReport) -> Iterator[str]:
+    if model.error is not None:
+        yield "could not be checked"
+    for severity in Severity:
+        number = sum(finding.severity is severity for finding in model.findings)
+        if number:
+            yield counted(number, severity.value)
+    others = sum(expectation.status != _KEPT for expectation in _judged(model))
+    if others:
+        yield f"{others:,} of {counted(len(model.expectations), 'expectation')} not kept"
+
+
+def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
+    """What a model's block holds, and under which noun it is counted where it is left out."""
+    if model.error is not None:
+        fix = f"\n\nfix: {prose(model.error.hint)}" if model.error.hint else ""
+        yield "failure", f"**{safe(model.error.code)}** {prose(model.error.message)}{fix}"
+    by_name, cuts = named(model), known_cuts(model)
+    for finding in in_order(model):
+        variables = behind(finding, by_name)
+        yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, layout))
+    if _judged(model):
+        yield "list of expectations", "\n".join(_expectation_lines(_judged(model)))
+
+
+def _finding(
+    finding: Finding, variables: Sequence[Variable], cuts: Mapping[str, Cause], model: ModelReport, layout: Page
+) -> Iterator[str]:
+    source = finding.cause.source if finding.cause else None
+    place = f" ({code(source)})" if source and source not in finding.message else ""
+    yield f"**{finding.severity.value} {safe(finding.code)}** {prose(finding.message)}{place}"
+    rows = merge_numbered(by_layer(variables))
+    if rows:
+        shown = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]
+        rest = sum(row.layers for row in rows[len(shown) :])
+        more = f" and {counted(rest, 'more layer')}" if rest else ""
+        yield f"{totals(rows)}: {', '.join(code(row.layer) for row in shown)}{more}"
+    if finding.cause and finding.severity is not Severity.NOTE and not is_about_flags(finding):
+        drawn = example(variables, finding.cause)
+        if drawn is not None:
+            picture = draw(drawn, cuts, [output.name for output in model.outputs], layout)
+            yield fence([line.plain.rstrip() for line in picture])
+    fix = remedy(finding)
+    if fix and finding.severity is not Severity.NOTE:
+        yield f"fix: {prose(fix)}"
+
+
+def _judged(model: ModelReport) -> Sequence[Expectation]:
+    """The expectations that the model was held against: none where it could not be checked."""
+    return model.expectations if model.error is None else ()
+
+
+def _expectation_lines(expectations: Sequence[Expectation]) -> Iterator[str]:
+    for expectation in expectations:
+        if expectation.status != _KEPT:
+            word = prose(expectation.status)
+            yield f"- **{word}** {prose(expectation.kind)}: {code(expectation.pattern)}"
+    kept = [f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.status == _KEPT]
+    if kept:
+        more = f" and {len(kept) - _MAX_LAYERS:,} more" if len(kept) > _MAX_LAYERS else ""
+        yield f"- kept {', '.join(kept[:_MAX_LAYERS])}{more}"

@@ -1,0 +1,93 @@
+"""A report to a SARIF 2.1.0 log, made so that GitHub code scanning takes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gradflow.catalogue import CATALOGUE
+from gradflow.diagnose import severity_of
+from gradflow.findings import Failure, ModelReport, Report, Severity, Tool
+from gradflow.report.anchors import NO_ANCHORS, Anchor, anchor_of
+from gradflow.report.json import written
+from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
+from gradflow.report.wording import safe
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
+
+
+def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str:
+    """Return the log as JSON text in ASCII, indented by 2, a line break at the end.
+
+    A result for each finding and for each model that could not be checked, at the model's path or where ``anchors``
+    says; models with nothing to tell leave no trace.
+
+    Args:
+        report: what to show.
+        anchors: where the findings of a model are shown, by its path.
+    """
+    failed = [(model, model.error) for model in report.models if model.error is not None]
+    codes = {finding.code for model in report.models for finding in model.findings}
+    codes |= {failure.code for _, failure in failed}
+    rules = sorted(codes)
+    places = {code: place for place, code in enumerate(rules)}
+    seen: Counter[str] = Counter()
+    run = {
+        "tool": {"driver": _driver(report.tool, rules)},
+        "invocations": [
+            {
+                "executionSuccessful": not failed,
+                "toolExecutionNotifications": [_notification(*one, places, anchors) for one in failed],
+            }
+        ],
+        "columnKind": "unicodeCodePoints",
+        "results": [result for model in report.models for result in results_of(model, places, anchors, seen)],
+    }
+    return written({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _driver(tool: Tool, rules: Sequence[str]) -> dict[str, Any]:
+    versions = {"tensorflow": tool.tensorflow, "keras": tool.keras}
+    return {
+        "name": safe(tool.name),
+        "version": safe(tool.version),
+        "rules": [_rule(code) for code in rules],
+        "properties": {name: None if version is None else safe(version) for name, version in versions.items()},
+    }
+
+
+def _rule(code: str) -> dict[str, Any]:
+    entry = CATALOGUE.get(code)
+    if entry is None:
+        return {"id": safe(code)}
+    severity = severity_of(code)
+    paragraphs = [("Why", entry.why), ("Fix", f"{entry.fix}."), ("Right when", f"{entry.right_when}.")]
+    example = f"\n\nExample:\n\n{_indented(entry.example)}" if entry.example else ""
+    return {
+        "id": code,
+        "name": "".join(word.capitalize() for word in entry.kind.split("_")),
+        "shortDescription": {"text": entry.title},
+        "fullDescription": {"text": entry.why},
+        # No "markdown": GitHub shows it in place of the text, and would find markup in what is plain.
+        "help": {"text": "\n\n".join(f"{head}: {words}" for head, words in paragraphs) + example},
+        "defaultConfiguration": {"level": severity.value},
+        "properties": {"tags": ["gradient", "tensorflow"], "problem.severity": _PROBLEM[severity]},
+    }
+
+
+def _indented(code: str) -> str:
+    return "\n".join(f"    {line}" if line else "" for line in code.splitlines())
+
+
+def _notification(
+    model: ModelReport, failure: Failure, places: Mapping[str, int], anchors: Mapping[str, Anchor]
+) -> dict[str, Any]:
+    return {
+        "associatedRule": {"id": safe(failure.code), "index": places[failure.code]},
+        "level": "error",
+        "message": message(failure_message(model)),
+        "locations": [{"physicalLocation": physical_location(anchor_of(model, anchors))}],
+    }

@@ -1,0 +1,160 @@
+"""A model's findings to the results of a SARIF log."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gradflow.findings import LEFT_OUT, Cause, Finding, ModelReport, Step, Variable
+from gradflow.report.anchors import Anchor, anchor_of, identity_of, source_anchor, uri
+from gradflow.report.headline import statement
+from gradflow.report.sentence import behind, in_order, named, remedy, sentence
+from gradflow.report.tree import describe, example, is_cut, known_cuts, steps_of
+from gradflow.report.wording import safe
+
+Json = dict[str, Any]
+
+_PLACEHOLDER = re.compile(r"\{[0-9]+\}")
+_GRADIENT = {True: "reaches it", False: "does not reach it"}
+
+
+def results_of(
+    model: ModelReport, places: Mapping[str, int], anchors: Mapping[str, Anchor], seen: Counter[str]
+) -> Iterator[Json]:
+    """Yield a result for each finding, the worst first, or one for a model that could not be checked.
+
+    Args:
+        model: the model.
+        places: the place of each code among the rules.
+        anchors: where the findings of a model are shown, by its path.
+        seen: how often each fingerprint is in the log already; counted on.
+    """
+    place = physical_location(anchor_of(model, anchors))
+    identity = identity_of(model, anchors)
+    if model.error is not None:
+        yield {
+            "ruleId": safe(model.error.code),
+            "ruleIndex": places[model.error.code],
+            "level": "error",
+            "message": message(failure_message(model)),
+            "locations": [{"physicalLocation": place}],
+            "partialFingerprints": _fingerprints(model.error.code, identity, "", seen),
+        }
+    by_name, cuts = named(model), known_cuts(model)
+    for finding in in_order(model):
+        variables = behind(finding, by_name)
+        yield {
+            "ruleId": safe(finding.code),
+            "ruleIndex": places[finding.code],
+            "level": finding.severity.value,
+            "message": message(_words(finding, variables)),
+            "locations": [_location(place, finding)],
+            **_related(finding.cause),
+            "partialFingerprints": _fingerprints(finding.code, identity, min(finding.variables, default=""), seen),
+            **_code_flows(finding, variables, cuts, model, place),
+        }
+
+
+def physical_location(anchor: Anchor) -> Json:
+    """Return the place of ``anchor``; GitHub refuses an upload with a result that has no URI, and wants a line."""
+    return {"artifactLocation": {"uri": uri(anchor.path)}, "region": {"startLine": anchor.line or 1}}
+
+
+def failure_message(model: ModelReport) -> str:
+    """Say that a model could not be checked, why, and what to do."""
+    return f"{safe(model.path)}: {statement(model)}"
+
+
+def message(text: str) -> Json:
+    """Return ``text`` as a message in which nothing is a link or a placeholder (SARIF 2.1.0, 3.11.5 and 3.11.6)."""
+    if "](" in text:
+        text = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
+    if _PLACEHOLDER.search(text):
+        text = text.replace("{", "{{").replace("}", "}}")
+    return {"text": text}
+
+
+def _words(finding: Finding, variables: Sequence[Variable]) -> str:
+    fix = remedy(finding)
+    return sentence(finding, variables) + (f"\nfix: {fix}" if fix else "")
+
+
+def _location(place: Json, finding: Finding) -> Json:
+    logical = [_logical(name, "variable") for name in finding.variables]
+    return {"physicalLocation": place, **({"logicalLocations": logical} if logical else {})}
+
+
+def _logical(name: str, kind: str) -> Json:
+    full = safe(name)
+    return {"name": full.rpartition("/")[2] or full, "fullyQualifiedName": full, "kind": kind}
+
+
+def _related(cause: Cause | None) -> Json:
+    """The line of code that makes the cut."""
+    if cause is None or not cause.source:
+        return {}
+    location = {"id": 1, "physicalLocation": physical_location(source_anchor(cause.source))}
+    return {"relatedLocations": [{**location, "message": message(_cut_words(cause))}]}
+
+
+def _fingerprints(code: str, identity: str, variable: str, seen: Counter[str]) -> Json:
+    """What makes this the same finding tomorrow: code, model and first variable, and no name of an op.
+
+    Two findings of one code can begin with the same variable, which two cuts hold back, and a model can be in the
+    report twice: those are numbered.
+    """
+    key = "\0".join((code, identity, variable)).encode("utf-8", "backslashreplace")
+    digest = hashlib.sha256(key).hexdigest()[:16]
+    seen[digest] += 1
+    value = f"{digest}:{seen[digest]}"
+    # NOTE: GitHub goes by the first name alone; without it, its action would hash "line 1" of the model file.
+    return {"primaryLocationLineHash": value, "gradflow/v1": value}
+
+
+def _code_flows(
+    finding: Finding, variables: Sequence[Variable], cuts: Mapping[str, Cause], model: ModelReport, place: Json
+) -> Json:
+    """The way of the data from a variable to the output, the cut marked; nothing where no path is known."""
+    cause = finding.cause
+    drawn = example(variables, cause) if cause is not None and cause.op is not None else None
+    if drawn is None:
+        return {}
+    output = f"output {safe(model.outputs[0].name)}" if len(model.outputs) == 1 else "the output"
+    steps = steps_of(drawn, cuts)
+    fed = any(step.fed for step in steps[:1])
+    locations = [
+        _stop(place, message(f"weight {safe(drawn.name)}"), _logical(drawn.name, "variable"), "essential", fed),
+        *(_step(step, place) for step in steps),
+        _stop(place, message(output), None, "essential", True),
+    ]
+    flow = {"threadFlows": [{"locations": locations}]}
+    return {"codeFlows": [{"message": message(f"from {safe(drawn.name)} to {output}"), **flow}]}
+
+
+def _step(step: Step, place: Json) -> Json:
+    if step.op == LEFT_OUT:
+        return _stop(place, message("many more ops"), None, "unimportant", step.fed)
+    logical = _logical(step.op, "member")
+    if step.cause is not None:
+        source = step.cause.source
+        place = physical_location(source_anchor(source)) if source else place
+        return _stop(place, message(_cut_words(step.cause)), logical, "essential", step.fed)
+    words = safe(step.op) + (" (comes back as floating point)" if step.comes_back else "")
+    return _stop(place, message(words), logical, "important", step.fed)
+
+
+def _stop(place: Json, words: Json, logical: Json | None, importance: str, fed: bool) -> Json:
+    location: Json = {"physicalLocation": place, "message": words}
+    if logical is not None:
+        location["logicalLocations"] = [logical]
+    return {"location": location, "importance": importance, "state": {"gradient": {"text": _GRADIENT[fed]}}}
+
+
+def _cut_words(cause: Cause) -> str:
+    what = "gradient is cut here" if is_cut(cause) else "gradient is lost here"
+    about = describe(cause)
+    detail = f" ({about})" if about else ""
+    return f"{what}: {safe(cause.op or cause.kind)}{detail}"
