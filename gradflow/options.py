@@ -10,7 +10,7 @@ from enum import Enum
 from gradflow.errors import UsageError
 
 _SPEC = re.compile(r"(?P<dtype>[a-z][a-z0-9_]*)\[(?P<shape>[\d,\s]*)\](?:<(?P<high>\d+))?")
-_DTYPES = frozenset(
+DTYPES = frozenset(
     "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
     "bool string".split()
 )
@@ -41,6 +41,17 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Beyond which a gradient is called out of proportion, times the model's median."""
+
+    vanishing: float = 1e-6
+    exploding: float = 1e6
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The options of one analysis."""
 
@@ -60,6 +71,9 @@ class Options:
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
     verbose: bool = False
+    state: tuple[str, ...] = ()
+    """Patterns of weights to treat as state."""
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other name has."""
 
@@ -130,7 +144,7 @@ def _parse(name: str, spec: str) -> InputSpec:
             raise UsageError(f"--input {name}={spec}: {file!r} is no .npy or .npz file", _FORMS)
         return InputSpec(name, file=file, key=key or None)
     match = _SPEC.fullmatch(spec)
-    if match is None or match["dtype"] not in _DTYPES:
+    if match is None or match["dtype"] not in DTYPES:
         raise UsageError(f"--input {name}={spec}: not a shape and type", _FORMS)
     try:
         shape = tuple(int(size) for size in match["shape"].split(",")) if match["shape"].strip() else ()

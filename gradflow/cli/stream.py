@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradflow.findings import Report
+from gradflow.findings import ModelReport, Report, Status
 
 if TYPE_CHECKING:
     from gradflow.report.anchors import Anchor
@@ -127,6 +127,23 @@ class Stderr:
         """Say how a report came about, where that is unusual."""
         if text and not self.quiet:
             self._say(text)
+
+    def failure(self, model: ModelReport) -> None:
+        """Why a model could not be checked, in one line."""
+        from gradflow.report.headline import headline
+
+        self._say(headline(model))
+
+    def judged(self, models: Sequence[tuple[ModelReport, bool]]) -> None:
+        """The one line that tells whether the build goes on, and which models hold it up."""
+        failed = [model.path for model, _ in models if model.status is Status.FAILED]
+        broken = [model.path for model, is_broken in models if is_broken and model.status is not Status.FAILED]
+        kept = len(models) - len(failed) - len(broken)
+        parts = [f"{kept:,} of {len(models):,} models as expected" if len(models) != 1 else "as expected" * kept]
+        parts += [f"broken: {', '.join(broken)}"] if broken else []
+        parts += [f"not checked: {', '.join(failed)}"] if failed else []
+        if failed or broken or not self.quiet:
+            self._say("check: " + "; ".join(part for part in parts if part))
 
     def closing(self, report: Report, *, shown: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""

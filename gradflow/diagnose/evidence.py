@@ -11,6 +11,7 @@ from gradflow.files.saved_constants import Constants
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,4 @@ class Evidence:
     """What stands in a SavedModel's graph in place of weights, where the entry uses no variable."""
     is_of_loss: bool = False
     """Whether the output is the loss that the model was compiled with."""
+    thresholds: Thresholds = DEFAULT_THRESHOLDS

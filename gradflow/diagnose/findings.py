@@ -110,6 +110,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         causes=reasons,
         cuts_to_restore=cuts,
         path=path,
+        place=stored.place,
     )
 
 

@@ -11,9 +11,8 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.causes import simple
 from gradflow.diagnose.evidence import Evidence, Measurement
 from gradflow.findings import Finding, Role, Severity, Verdict
+from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
-VANISHING, EXPLODING = 1e-6, 1e6
-"""Times the model's median."""
 _ORDINARY = 1e3
 """The outputs are projected onto normal numbers: a gradient up to this size explodes nothing, however small the others
 are (ConvNeXt starts with branches scaled by 1e-6)."""
@@ -35,7 +34,11 @@ class Outlier:
 
 
 def outliers(
-    measured: Mapping[str, Measurement], names: Sequence[str], epsilon: float, margin: float = 1.0
+    measured: Mapping[str, Measurement],
+    names: Sequence[str],
+    epsilon: float,
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    margin: float = 1.0,
 ) -> tuple[Outlier, ...]:
     """Return those of ``names`` whose gradient is out of proportion.
 
@@ -54,8 +57,10 @@ def outliers(
     if len(sizes) < 2:
         return ()
     middle = median(sizes.values())
-    low = margin * max(VANISHING, _NOISE * epsilon)
-    high = max(EXPLODING * middle, _ORDINARY)
+    low = margin * max(thresholds.vanishing, _NOISE * epsilon)
+    # Who asks for less than the default means it, ordinary or not.
+    ordinary = _ORDINARY if thresholds.exploding >= DEFAULT_THRESHOLDS.exploding else 0.0
+    high = max(thresholds.exploding * middle, ordinary)
     return tuple(Outlier(name, size / middle) for name, size in sizes.items() if size < low * middle or size > high)
 
 
@@ -64,7 +69,7 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
     if evidence.measurements is None:
         return
     names = [item.name for item in evidence.variables if item.role is Role.WEIGHT and item.trainable]
-    found = outliers(evidence.measurements, names, evidence.epsilon)
+    found = outliers(evidence.measurements, names, evidence.epsilon, evidence.thresholds)
     removed: dict[str, list[str]] = {}
     for one in found:
         if one.name in evidence.cancelled:
@@ -75,7 +80,7 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
         yield Finding("GF305", Severity.NOTE, text, hint, tuple(biases), simple("GF305"))
     rest = [one for one in found if one.name not in evidence.cancelled]
     for code, group in (
-        ("GF305", [one for one in rest if one.ratio < VANISHING]),
+        ("GF305", [one for one in rest if one.ratio < evidence.thresholds.vanishing]),
         ("GF306", [one for one in rest if one.ratio > 1]),
     ):
         if group:

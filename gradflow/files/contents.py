@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradflow.findings import Format, Role
+from gradflow.patterns import covers
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class StoredVariable:
     """The outermost layer whose ``trainable=False`` covers it, where the file knows."""
     untracked: bool = False
     """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
+    place: str = ""
+    """Its name below the names of the layers around it, outermost first; empty where that is not known."""
+
+
+def with_state(variables: Iterable[StoredVariable], patterns: Sequence[str]) -> tuple[StoredVariable, ...]:
+    """``variables``, those that ``patterns`` cover as state: the user knows that they are no weights."""
+    return tuple(_state(one) if any(covers(pattern, one) for pattern in patterns) else one for one in variables)
+
+
+def _state(one: StoredVariable) -> StoredVariable:
+    return replace(one, role=Role.STATE, trainable=False, frozen_by=None, untracked=False)
 
 
 def parameter_count(shape: tuple[int | None, ...]) -> int:

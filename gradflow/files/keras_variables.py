@@ -41,12 +41,17 @@ def describe(owned: Sequence[Owned]) -> tuple[StoredVariable, ...]:
 
 def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
     role = role_of(one.owner.class_name, one.variable, one.dtype)
-    if role is Role.STATE:
-        return StoredVariable(name, layer, one.shape, one.dtype, role, trainable=False, frozen_by=None)
     covered, by = frozen(one.owner)
     still = covered or is_lora_base(one.owner.options, one.variable)
     return StoredVariable(
-        name, layer, one.shape, one.dtype, role, trainable=not still, frozen_by=None if by is None else by.path
+        name,
+        layer,
+        one.shape,
+        one.dtype,
+        role,
+        trainable=role is Role.WEIGHT and not still,
+        frozen_by=None if by is None or role is Role.STATE else by.path,
+        place=f"{one.owner.place}/{one.variable}",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+INTERNAL = {"internal": True}
+"""Metadata of a field that gradflow keeps for itself: the interface does not have it."""
 LEFT_OUT = "..."
 """Stands in a ``path`` for the ops in the middle of a very long one."""
 
@@ -125,6 +127,9 @@ class Variable:
     """Smallest number of cuts to remove; 0 where it flows, None where no path exists."""
     path: tuple[str, ...]
     """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it flows."""
+    place: str = field(default="", metadata=INTERNAL)
+    """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's own path.
+    Empty where the file does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

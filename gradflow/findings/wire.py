@@ -12,14 +12,18 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 T = TypeVar("T")
 
 
-def encode(value: object) -> Any:
-    """Return ``value`` as dicts, lists, strings, numbers, booleans and None, keys in field order."""
+def encode(value: object, *, public: bool = False) -> Any:
+    """Return ``value`` as dicts, lists, strings, numbers, booleans and None, keys in field order.
+
+    ``public``: without the fields that are internal.
+    """
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        shown = (field for field in fields(value) if not (public and field.metadata.get("internal")))
+        return {field.name: encode(getattr(value, field.name), public=public) for field in shown}
     if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
+        return [encode(item, public=public) for item in value]
     return value
 
 
@@ -42,12 +46,19 @@ def _decode(hint: Any, value: Any) -> Any:
         item = get_args(hint)[0]
         return tuple(_decode(item, entry) for entry in value)
     if isinstance(hint, type) and is_dataclass(hint):
-        return hint(**{name: _decode(kind, value[name]) for name, kind in _hints(hint).items()})
+        known = {name: kind for name, kind in _hints(hint).items() if name in value or name not in _internal(hint)}
+        return hint(**{name: _decode(kind, value[name]) for name, kind in known.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     if hint is float:
         return float(value)
     return value
+
+
+@cache
+def _internal(kind: type) -> frozenset[str]:
+    """What a public report lacks: it has a default."""
+    return frozenset(field.name for field in fields(kind) if field.metadata.get("internal"))
 
 
 @cache

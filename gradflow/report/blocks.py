@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Cause, Finding, Format, Mode, ModelReport, Severity, Variable, Verdict
-from gradflow.report.flags import FROZEN, frozen, is_about_flags
+from gradflow.report.flags import FROZEN, UNEXPECTED_FROZEN, frozen, is_about_flags
 from gradflow.report.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.lines import Page, fold, line
 from gradflow.report.tree import describe, draw, example
@@ -67,7 +67,8 @@ def finding_lines(
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the frozen weights by the layer that froze them, and what unfreezing would give."""
-    still = frozen(model)
+    told = {name for finding in model.findings if finding.code == UNEXPECTED_FROZEN for name in finding.variables}
+    still = [variable for variable in frozen(model) if variable.name not in told]
     if not still:
         return []
     findings = [finding for finding in model.findings if finding.code == FROZEN]

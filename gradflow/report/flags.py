@@ -6,6 +6,7 @@ from gradflow.findings import Finding, ModelReport, Role, Variable
 
 FROZEN = "GF101"
 UNTRACKED = "GF103"
+UNEXPECTED_FROZEN = "GF401"
 
 
 def untracked(model: ModelReport) -> frozenset[str]:
@@ -21,4 +22,4 @@ def frozen(model: ModelReport) -> list[Variable]:
 
 def is_about_flags(finding: Finding) -> bool:
     """Whether it tells of flags, so that paths and cuts have nothing to do with it."""
-    return finding.code.startswith("GF1")
+    return finding.code.startswith("GF1") or finding.code in (UNEXPECTED_FROZEN, "GF402")

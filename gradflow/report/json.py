@@ -16,7 +16,7 @@ def render(report: Report) -> str:
     Raises:
         ValueError: a number in the report is NaN or infinite, which the result types forbid.
     """
-    return written({"schema": SCHEMA, **encode(report)})
+    return written({"schema": SCHEMA, **encode(report, public=True)})
 
 
 def written(value: object) -> str:

@@ -18,6 +18,7 @@ SCHEMA = "gradflow-rules-1"
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _NOT_YET = "not yet"
 _FAILURE = "GF9"
+_EXPECTATION = "GF4"
 _NARROWEST = 60
 
 
@@ -78,6 +79,8 @@ def _standing(item: CodeEntry) -> str:
         return "reserved: this version does not report it yet"
     if item.code.startswith(_FAILURE):
         return "the model could not be checked: exit code 2"
+    if item.code.startswith(_EXPECTATION):
+        return "an error of gradflow check: exit code 1"
     severity = severity_of(item.code)
     if severity is Severity.NOTE:
         return "a note: nothing that --fail-on looks at"

@@ -15,7 +15,7 @@ from gradflow.report.table import table_lines
 from gradflow.report.tree import known_cuts
 from gradflow.report.wording import counted, safe, storable
 
-__all__ = ["headline", "render", "summary_line"]
+__all__ = ["headline", "render", "render_model", "summary_line"]
 
 
 def render(
@@ -38,6 +38,11 @@ def render(
     if len(report.models) != 1:
         lines += [*([rule] if report.models else []), *fold(line((summary_line(report), "bold")), layout.width, 4)]
     return joined(lines, color)
+
+
+def render_model(model: ModelReport, *, width: int = 80) -> str:
+    """Return one model's part of the report as plain text."""
+    return joined(_model_lines(model, page(width, False, "utf-8")), False)
 
 
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:

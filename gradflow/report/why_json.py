@@ -17,12 +17,12 @@ def render(tool: Tool, model: ModelReport, route: Route | None) -> str:
     ``variable`` and ``route`` are null where the model could not be checked.
     """
     variable = next((one for one in model.variables if route is not None and one.name == route.variable), None)
-    facts = encode(model)
+    facts = encode(model, public=True)
     answer = {
         "schema": SCHEMA,
         "tool": encode(tool),
         "model": {name: facts[name] for name in _OF_THE_MODEL},
-        "variable": encode(variable),
+        "variable": encode(variable, public=True),
         "route": encode(route),
     }
     return written(answer)

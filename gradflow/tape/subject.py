@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gradflow.files.contents import StoredVariable
+from gradflow.files.contents import StoredVariable, with_state
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.saved_model import TensorInfo
 from gradflow.findings import Role
@@ -69,6 +69,12 @@ class Subject:
     """Whether that costs next to nothing."""
     composites: tuple[Composite, ...] = ()
     """Which of ``inputs`` are parts of one sparse or ragged tensor."""
+
+    def with_state(self, patterns: Sequence[str]) -> Subject:
+        """The same with the variables that ``patterns`` cover as state."""
+        stored = with_state((item.stored for item in self.watched), patterns)
+        watched = (replace(item, stored=one) for item, one in zip(self.watched, stored, strict=True))
+        return replace(self, watched=tuple(watched))
 
     @property
     def handles(self) -> Mapping[int, str]:

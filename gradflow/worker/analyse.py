@@ -130,9 +130,10 @@ def analyse_subject(
         find(options.why, [item.stored.name for item in subject.watched])  # a typing error is told before the step
     progress("step")
     subject, batch, outputs, first = step(subject, options)
+    subject = subject.with_state(options.state)
     measured: Mapping[str, Measurement] = first
     stored = tuple(item.stored for item in subject.watched)
-    removed, tiny = rounding_noise(subject, measured)
+    removed, tiny = rounding_noise(subject, measured, options.thresholds)
     graph: FlowGraph | None = None
     sightings: Mapping[str, tuple[Sighting, ...]] = {}
     attributions: Mapping[str, Attribution] = {}
@@ -161,6 +162,7 @@ def analyse_subject(
         source_finder(graph),
         subject.doubts,
         is_of_loss=options.loss_seed is not None,
+        thresholds=options.thresholds,
     )
     producer, inputs = subject.producer, batch.described
     return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gradflow.diagnose import Evidence, Measurement, Sighting, outliers
-from gradflow.files.contents import ModelFile
+from gradflow.files.contents import ModelFile, with_state
 from gradflow.files.saved_graph import shifts_before_normalization
 from gradflow.files.saved_model import Entry, SavedModelContents, variables_of
 from gradflow.findings import Mode, Role, Verdict
@@ -51,7 +51,7 @@ def analyse_graph(
         progress("trace")
         graph = lower_entry(contents, entry, options.outputs, registered_specs(op_types(contents.graph_def)))
         attributions = attribute(graph)
-        variables = variables_of(contents, entry)
+        variables = with_state(variables_of(contents, entry), options.state)
         weights = {one.name for one in variables if one.role is Role.WEIGHT}
         flowing = {name for name in weights if name in attributions and attributions[name].cuts_to_restore == 0}
         epsilon = epsilon_of(contents)
@@ -78,6 +78,7 @@ def analyse_graph(
         selected=options.outputs,
         source_of=source_finder(graph),
         doubts=contents.doubts,
+        thresholds=options.thresholds,
     )
     producer, inputs = contents.producer, step.batch.described
     return analyzed(path, file.format, producer, entry.label, Mode.TAPE, evidence, inputs, step.outputs, options.why)
@@ -90,7 +91,7 @@ def _probed_again(
     measured = dict(step.measured)
     for probe in range(1, options.probes):
         dead = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
-        tiny = [one.name for one in outliers(measured, sorted(flowing), epsilon) if one.ratio < 1]
+        tiny = [one.name for one in outliers(measured, sorted(flowing), epsilon, options.thresholds) if one.ratio < 1]
         if not dead and not tiny:
             break
         again = live.step(replace(options, seed=options.seed + probe)).measured

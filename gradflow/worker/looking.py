@@ -10,7 +10,7 @@ from gradflow.diagnose import Measurement, Sighting, leads_through_branch, outli
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
-from gradflow.options import Options
+from gradflow.options import Options, Thresholds
 from gradflow.tape.cancelled import BATCH_NORMALIZATION, cancelled
 from gradflow.tape.dead import LOSS_SCALE_FIX
 from gradflow.tape.redraw import LOSS_SCALE, awakened, underflowing
@@ -46,10 +46,12 @@ class Stepped:
         return [name for name in flowing if name in measured and measured[name].verdict is verdict]
 
 
-def rounding_noise(subject: Subject, measured: _Measurements) -> tuple[Mapping[str, str], Sequence[str]]:
+def rounding_noise(
+    subject: Subject, measured: _Measurements, thresholds: Thresholds
+) -> tuple[Mapping[str, str], Sequence[str]]:
     """The weights whose gradient may be rounding noise: those that the layers explain, and the others."""
     names = [item.stored.name for item in subject.watched if item.stored.role is Role.WEIGHT and item.stored.trainable]
-    found = [one.name for one in outliers(measured, names, subject.epsilon, _MARGIN) if one.ratio < 1]
+    found = [one.name for one in outliers(measured, names, subject.epsilon, thresholds, _MARGIN) if one.ratio < 1]
     shifted = set(subject.shifted()) if found else set()
     explained = {name: BATCH_NORMALIZATION for name in found if name in shifted}
     return explained, [name for name in found if name not in shifted]

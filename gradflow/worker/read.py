@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gradflow.diagnose import Evidence, describe_unloaded
 from gradflow.errors import UnreadableError, UsageError
-from gradflow.files.contents import ModelFile
+from gradflow.files.contents import ModelFile, with_state
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_choice import choose_entry
@@ -41,9 +41,8 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
-    evidence = Evidence(
-        stored.variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts
-    )
+    variables = with_state(stored.variables, options.state)
+    evidence = Evidence(variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts)
     return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why)
 
 
@@ -73,7 +72,7 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | N
     if entry is None:
         return _without_entry(path, contents, options)
     graph = lower_entry(contents, entry, options.outputs)
-    variables = variables_of(contents, entry)
+    variables = with_state(variables_of(contents, entry), options.state)
     layers = variable_layers(variable.layer for variable in variables)
     layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
     evidence = Evidence(
@@ -100,9 +99,10 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | N
 def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:
     """What the variables alone tell: names, shapes and what is frozen."""
     reason, hint = "it holds no function that can be called", "save it with a signature or a tf.function"
-    if all(variable.role is not Role.WEIGHT for variable in contents.variables):
+    variables = with_state(contents.variables, options.state)
+    if all(variable.role is not Role.WEIGHT for variable in variables):
         raise UnreadableError(f"{path}: {reason}, and no weight", hint)
-    evidence = Evidence(contents.variables, None, None, {}, lambda _: None, doubts=contents.doubts)
+    evidence = Evidence(variables, None, None, {}, lambda _: None, doubts=contents.doubts)
     producer, mode = contents.producer, Mode.STATIC
     analysis = analyzed(path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why)
     findings = (describe_unloaded(reason, hint), *analysis.report.findings)

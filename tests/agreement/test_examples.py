@@ -21,7 +21,13 @@ from gradflow.report.text import render
 pytestmark = pytest.mark.tensorflow
 
 GOLDEN = Path(__file__).parent / "golden"
-SHOWN = [item for item in CATALOGUE.values() if item.example and item.code not in RESERVED]
+EXPECTATIONS = "GF4"
+"""Examples that are a configuration: the tests of expectations show them."""
+SHOWN = [
+    item
+    for item in CATALOGUE.values()
+    if item.example and item.code not in RESERVED and not item.code.startswith(EXPECTATIONS)
+]
 ORIGIN = ("  model in memory", "  SavedModel by ")
 """What tells the version of TensorFlow or Keras."""
 OF_THE_GOLDEN = keras.__version__.startswith("3.15.") and tf.__version__.startswith("2.21.")

@@ -11,6 +11,7 @@ import pytest
 from gradflow.files.doubts import Doubt
 from gradflow.files.keras_files import read_keras
 from gradflow.files.recognise import recognise
+from gradflow.findings import Role
 from gradflow.options import Options
 from gradflow.worker.read import read
 
@@ -34,6 +35,24 @@ def test_flags_that_a_keras_file_loses_are_those_that_keras_does_not_restore(see
     said = {name for doubt in contents.doubts if doubt.kind is Doubt.FORGOTTEN for name in doubt.variables}
     assert said == lost
     assert {one.name for one in contents.variables if one.trainable} == {one.path for one in loaded.trainable_variables}
+
+
+@pytest.mark.parametrize("seed", range(MODELS // 2))
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_the_file_tells_the_places_among_the_layers_that_the_loaded_model_has(
+    seed: int, name: str, tmp_path: Path
+) -> None:
+    import keras
+
+    from gradflow.tape.keras_model import keras_subject
+
+    path = tmp_path / name
+    random_model(seed).save(path)
+    model = keras.models.load_model(path, compile=False)
+    loaded = (item.stored for item in keras_subject(model, None, training=True).watched)
+    places = {one.name: one.place for one in loaded if one.role is Role.WEIGHT}
+    stored = read(str(path), Options(static=True)).report.variables
+    assert {one.name: one.place for one in stored if one.role is Role.WEIGHT} == places
 
 
 @pytest.mark.parametrize("seed", range(MODELS))

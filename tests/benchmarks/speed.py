@@ -69,12 +69,15 @@ def commands(folder: Path, runs: int) -> list[Result]:
         stderr=subprocess.DEVNULL,
     )
     bare = [sys.executable, BARE]
+    check = [*GRADFLOW, "check", "--expect-frozen", "**/no_layer_of_this_name"]
     return [
         *against("inspect ResNet50.keras", [*GRADFLOW, "inspect", keras_file], [*bare, keras_file], 1.15, runs),
         *against("inspect ResNet50 SavedModel", [*GRADFLOW, "inspect", saved], [*bare, saved], 1.15, runs),
         *against(
             "inspect --static SavedModel", [*GRADFLOW, "inspect", "--static", saved], [*bare, saved], 1 / 25, runs
         ),
+        *against("check of flags, .keras", [*check, keras_file], [*bare, keras_file], 1 / 10, runs),
+        *against("check of flags, SavedModel", [*check, saved], [*bare, saved], 1 / 10, runs),
         *against("--help", [*GRADFLOW, "--help"], [sys.executable, "-c", "import tensorflow"], 1 / 8, runs),
     ]
 

@@ -6,6 +6,7 @@ from gradflow.diagnose.evidence import Evidence, Measurement
 from gradflow.diagnose.scale import outliers, scale_findings
 from gradflow.files.contents import StoredVariable
 from gradflow.findings import Gradient, Role, Severity
+from gradflow.options import Thresholds
 
 ORDINARY = {"a": 1.0, "b": 2.0, "c": 3.0}
 
@@ -60,3 +61,12 @@ def test_a_margin_takes_in_what_a_larger_median_would_make_an_outlier() -> None:
     sizes = {**ORDINARY, "near": 4e-6}
     assert outliers(measured(sizes), list(sizes), 1e-7) == ()
     assert [one.name for one in outliers(measured(sizes), list(sizes), 1e-7, margin=3.0)] == ["near"]
+
+
+def test_the_users_thresholds_count_and_the_ordinary_size_does_not_stand_in_their_way() -> None:
+    sizes = {**ORDINARY, "small": 1e-3, "large": 200.0}
+    assert found(sizes) == []
+    assert found(sizes, thresholds=Thresholds(vanishing=1e-2, exploding=50)) == [
+        ("GF305", Severity.WARNING, ("small",)),
+        ("GF306", Severity.WARNING, ("large",)),
+    ]

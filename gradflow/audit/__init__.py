@@ -1,0 +1,6 @@
+"""Planned models in, judged reports out."""
+
+from gradflow.audit.baseline_file import of_model, read_baseline, render_baseline
+from gradflow.audit.checked import Checked, check_model
+
+__all__ = ["Checked", "check_model", "of_model", "read_baseline", "render_baseline"]

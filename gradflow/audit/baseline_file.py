@@ -1,0 +1,53 @@
+"""What models were like when a baseline was taken, to a JSON file and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import UsageError
+from gradflow.findings.wire import decode, encode
+from gradflow.policy import Known, KnownWeight
+
+SCHEMA = "gradflow-baseline-1"
+_AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
+
+
+def render_baseline(models: Mapping[str, Known]) -> str:
+    """The file's text, by the models' paths; the same models give the same bytes."""
+    weights = {path: {name: encode(one) for name, one in known.weights.items()} for path, known in models.items()}
+    shown = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
+    return json.dumps({"schema": SCHEMA, "models": shown}, indent=1) + "\n"
+
+
+def read_baseline(path: Path) -> Mapping[str, Known]:
+    """The models of a baseline, by path.
+
+    Raises:
+        UsageError: there is no such file, or it is no baseline.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise UsageError(f"{path}: is a baseline of another version: {data['schema']}", _AGAIN)
+        return {key: _known(of) for key, of in data["models"].items()}
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path}: is no baseline of gradflow", _AGAIN) from error
+
+
+def of_model(baseline: Mapping[str, Known], path: str) -> Known | None:
+    """The model of that path; None where the baseline does not have it."""
+    return baseline.get(_key(path))
+
+
+def _key(path: str) -> str:
+    """The same on every platform."""
+    return path if "://" in path else Path(path).as_posix()
+
+
+def _known(value: Any) -> Known:
+    return Known({name: decode(KnownWeight, one) for name, one in value["weights"].items()})

@@ -1,0 +1,71 @@
+"""One planned model in, its report with kept and broken expectations out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from gradflow.config import ModelPlan
+from gradflow.errors import UsageError
+from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
+from gradflow.policy import Known, accept, is_broken, judge, selected
+from gradflow.worker.outcome import Progress, failed
+from gradflow.worker.parent import Outcome, inspect_path
+
+_FLAGS_ONLY = "only freeze flags are expected, which the file records: no gradient was measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A model that was analysed and judged."""
+
+    plan: ModelPlan
+    model: ModelReport
+    tool: Tool
+    remark: str
+    """Something that the user should know about how the report came about."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an expectation is not kept, or something is found that is as bad as ``fail_on``."""
+        return is_broken(self.model, self.plan.fail_on)
+
+
+def check_model(
+    plan: ModelPlan, today: date, known: Known | None = None, progress: Progress = lambda _: None
+) -> Checked:
+    """Analyse a model and judge it; ``known`` is what its baseline accepts.
+
+    A model whose gradients are expected and cannot be told is one that could not be checked, never a kept one.
+    """
+    outcome = _analysed(plan, progress)
+    model = _told(plan, outcome.model)
+    model = selected(judge(model, plan.expectations, today), plan.select)
+    if known is not None:
+        model = accept(model, known)
+    return Checked(plan, model, outcome.tool, outcome.remark)
+
+
+def _analysed(plan: ModelPlan, progress: Progress) -> Outcome:
+    options = plan.options
+    if plan.expectations.is_about_flags_only and not options.static:
+        outcome = inspect_path(plan.path, replace(options, static=True), progress)
+        if outcome.model.status is Status.ANALYZED:
+            return replace(outcome, remark=f"{plan.path}: {_FLAGS_ONLY}")
+    return inspect_path(plan.path, options, progress)
+
+
+def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
+    """``model``, or a failure where gradients are asked for that a static reading does not know."""
+    if plan.expectations.is_about_flags_only or model.status is Status.FAILED:
+        return model
+    weights = [one for one in model.variables if one.role is Role.WEIGHT and one.trainable]
+    unknown = [one.name for one in weights if one.verdict is Verdict.UNKNOWN]
+    if not unknown:
+        return model
+    what = f"the gradient of {unknown[0]}" + (f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else "")
+    error = UsageError(
+        f"{plan.path}: read without TensorFlow, {what} is unknown, and it is expected to flow",
+        "leave --static out; or expect freeze flags only: --expect-frozen PATTERN",
+    )
+    return failed(plan.path, error, model.mode, model.format)

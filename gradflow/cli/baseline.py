@@ -1,0 +1,46 @@
+"""``gradflow baseline``: accept what is there today, so that ``check --baseline`` fails on what is new only."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+
+from gradflow.audit import check_model, render_baseline
+from gradflow.cli.ending import orderly_end
+from gradflow.cli.options import ANALYSIS, TALK, with_options
+from gradflow.cli.planned import CONFIG, EXPECTED, planned
+from gradflow.cli.stream import Stderr, Target
+from gradflow.findings import Status
+from gradflow.policy import Known, known
+
+_OUT = (click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."),)
+
+
+@click.command(short_help="Accept what is there today.")
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+@with_options(_OUT, CONFIG, EXPECTED, ANALYSIS, TALK)
+@click.pass_context
+def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
+    """Write down what each MODEL is like today: what is frozen, what gets a gradient, what is found.
+
+    gradflow check --baseline FILE then accepts it and fails on what is new. Exit code 2, and nothing is written, when
+    a model could not be checked.
+    """
+    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    plans, remarks = planned(context, models, given)
+    for remark in remarks:
+        stderr.remark(remark)
+    taken: dict[str, Known] = {}
+    is_whole = True
+    for plan in plans:
+        with orderly_end(), stderr.progress(plan.path) as stage:
+            one = check_model(plan, date.today(), None, stage)
+        if one.model.status is Status.FAILED:
+            stderr.failure(one.model)
+            is_whole = False
+        taken[plan.path] = known(one.model)
+    if is_whole:
+        Target(given["out"], no_color=True).write(render_baseline(taken))
+    context.exit(0 if is_whole else 2)

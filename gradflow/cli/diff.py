@@ -1,0 +1,60 @@
+"""``gradflow diff``: what has changed between two model files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gradflow.cli.ending import orderly_end
+from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, with_options
+from gradflow.cli.stream import Stderr, Target
+from gradflow.findings import ModelReport, Status
+from gradflow.policy import aligned, compare, known
+from gradflow.worker.parent import inspect_path
+
+_FORMAT = (
+    click.option(
+        "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the answer."
+    ),
+    click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the answer to FILE."),
+    click.option("--exit-zero", is_flag=True, help="Exit 0 where they differ."),
+)
+
+
+@click.command(short_help="Show what has changed between two models.")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@with_options(_FORMAT, ANALYSIS, COLOR, TALK)
+@click.pass_context
+def diff(context: click.Context, /, before: str, after: str, **given: Any) -> None:
+    """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their gradient since A.
+
+    A and B may have different formats: a .keras file and its export. Exit code 1 where they differ, as diff has it;
+    2 when one of them could not be checked.
+    """
+    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    options = analysis_options(given)
+    reports: list[ModelReport] = []
+    for path in (before, after):
+        with orderly_end(), stderr.progress(path) as stage:
+            outcome = inspect_path(path, options, stage)
+        stderr.remark(outcome.remark)
+        reports.append(outcome.model)
+    failed = [model for model in reports if model.status is Status.FAILED]
+    for model in failed:
+        stderr.failure(model)
+    if failed:
+        context.exit(2)
+    names = [variable.name for variable in reports[1].variables]
+    changes = compare(aligned(known(reports[0]), names), reports[1])
+    # Imported where they are needed, as for the report.
+    from gradflow.report.diff import render, render_json
+
+    target = Target(given["out"], given["no_color"])
+    if given["format"] == "json":
+        target.write(render_json(before, after, changes))
+    else:
+        layout = {"width": target.width, "show_all": given["show_all"]}
+        target.write(render(before, after, changes, color=target.color, **layout))
+    context.exit(1 if changes and not given["exit_zero"] else 0)

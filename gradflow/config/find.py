@@ -1,0 +1,23 @@
+"""A folder in, the configuration that counts there out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+YAML_NAMES = ("gradflow.yaml", "gradflow.yml")
+PYPROJECT = "pyproject.toml"
+TABLE = ("tool", "gradflow")
+_HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*gradflow\b", re.MULTILINE)
+
+
+def find_config(folder: Path) -> Path | None:
+    """``gradflow.yaml``, else a ``pyproject.toml`` with ``[tool.gradflow]``, else None."""
+    for name in YAML_NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    project = folder / PYPROJECT
+    # Looked at as text first: what is wrong with the rest of a pyproject.toml is not ours to complain about.
+    if project.is_file() and _HEADER.search(project.read_text(encoding="utf-8", errors="replace")):
+        return project
+    return None

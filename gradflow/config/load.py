@@ -1,0 +1,42 @@
+"""The path of a configuration in, its Plan out, or every problem of it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradflow.config.check import problems
+from gradflow.config.find import TABLE
+from gradflow.config.nodes import read_toml, read_yaml
+from gradflow.config.plan import Plan, plan
+from gradflow.config.problems import ConfigError, Problem
+from gradflow.errors import UsageError
+
+_LARGEST = 1 << 24
+
+
+def load(path: Path) -> Plan:
+    """Read a YAML file, or the ``[tool.gradflow]`` of a TOML file.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+        ConfigError: something in it is not allowed.
+    """
+    tree = (read_toml(_text(path), TABLE)) if path.suffix == ".toml" else read_yaml(_text(path))
+    if tree.value is None and not tree.problems:
+        what = f"has no [{'.'.join(TABLE)}]" if path.suffix == ".toml" else "is empty"
+        raise ConfigError(str(path), [Problem(1, f"{what}: gradflow init MODEL writes one")])
+    found = problems(tree)
+    if found:
+        raise ConfigError(str(path), found)
+    return plan(tree, path)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"{path}: is too large for a configuration", "give a YAML file")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", "check the path of the configuration") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text", "give a YAML file") from error

@@ -1,0 +1,63 @@
+"""A model's report in, a commented configuration that it keeps out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from gradflow.findings import ModelReport, Role, Severity, Variable, Verdict
+from gradflow.patterns import SYNTAX, covers
+
+_HEAD = """\
+# yaml-language-server: $schema=gradflow.schema.json
+# (gradflow schema config -o gradflow.schema.json writes the schema that editors complete from)
+# What gradflow check expects. Patterns are names of weights: {syntax}.
+version: 1
+defaults:
+  fail_on: warning  # or error: the mildest finding that breaks the build
+models:
+"""
+_STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
+
+
+def template(models: Iterable[tuple[str, ModelReport]]) -> str:
+    """A configuration with each model by its path, as it is today: paths are written as given."""
+    blocks = ["".join(f"{line}\n" for line in _model(path, model)) for path, model in models]
+    return _HEAD.format(syntax=SYNTAX) + "".join(blocks)
+
+
+def _model(path: str, model: ModelReport) -> Iterator[str]:
+    untracked = {name for finding in model.findings if finding.code == "GF103" for name in finding.variables}
+    weights = [one for one in model.variables if one.role is Role.WEIGHT and one.name not in untracked]
+    frozen = [one for one in weights if not one.trainable]
+    alive = [one for one in weights if one.trainable]
+    flowing = [one for one in alive if one.verdict not in _STARVED]
+    yield f"  - path: {json.dumps(path)}"
+    yield "    expect:"
+    yield "      # These are frozen, and nothing else is."
+    yield f"      frozen: {json.dumps(_patterns(frozen, alive))}"
+    if all(one.verdict is not Verdict.UNKNOWN for one in alive):
+        yield "      # These are trainable, and their gradient flows."
+        yield f"      trainable: {json.dumps(_patterns(flowing, [*frozen, *(o for o in alive if o not in flowing)]))}"
+    cut = [one for one in model.findings if one.severity is not Severity.NOTE and not one.code.startswith("GF10")]
+    if cut:
+        yield "    # What is found today. Mend it, or say why it is meant."
+        yield "    ignore:"
+    for finding in cut:
+        covered = [one for one in weights if one.name in finding.variables]
+        for pattern in _patterns(covered, [one for one in weights if one not in covered]):
+            rule = f"variables: {json.dumps(pattern)}, codes: [{finding.code}]"
+            yield f'      - {{{rule}, reason: "found when gradflow init was run"}}'
+
+
+def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[str]:
+    """The shortest patterns that cover these and none of the others: ``layer/**`` where a layer is of one mind."""
+    found: list[str] = []
+    for one in covered:
+        if any(covers(pattern, one) for pattern in found):
+            continue
+        segments = (one.place or one.name).split("/")
+        wider = ["/".join([*segments[:depth], "**"]) for depth in range(len(segments))]
+        clean = (pattern for pattern in wider if not any(covers(pattern, other) for other in others))
+        found.append(next(clean, one.name))
+    return found

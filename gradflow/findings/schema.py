@@ -1,0 +1,55 @@
+"""The result types in, the JSON Schema of the report out."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from gradflow.findings.types import Report
+
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
+
+
+def report_schema(version: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the report whose ``schema`` is ``version``."""
+    definitions: dict[str, Any] = {}
+    whole = _object(Report, definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"gradflow report ({version})",
+        **whole,
+        "properties": {"schema": {"const": version}, **whole["properties"]},
+        "required": ["schema", *whole["required"]],
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    names = [field.name for field in fields(kind) if not field.metadata.get("internal")]
+    return {
+        "type": "object",
+        "description": (kind.__doc__ or "").strip().splitlines()[0],
+        "properties": {name: _schema(hints[name], definitions) for name in names},
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        options = [arg for arg in get_args(hint) if arg is not NoneType]
+        return {"anyOf": [*(_schema(arg, definitions) for arg in options), {"type": "null"}]}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(get_args(hint)[0], definitions)}
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [item.value for item in hint]}
+    if isinstance(hint, type) and is_dataclass(hint):
+        if hint.__name__ not in definitions:
+            definitions[hint.__name__] = {}  # known before it is described: types may hold each other
+            definitions[hint.__name__] = _object(hint, definitions)
+        return {"$ref": f"#/$defs/{hint.__name__}"}
+    return {"type": _PLAIN[hint]}

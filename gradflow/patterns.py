@@ -1,0 +1,46 @@
+"""A pattern such as ``backbone/**`` in, whether it covers a name out."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Protocol
+
+SYNTAX = "* is one path segment or a part of one, ** is any number of segments"
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether ``pattern`` covers the variable ``name``.
+
+    A name that was made unique by a suffix (``dense/kernel@towers.left``) is covered by what covers it without: both
+    weights of one name are meant unless the pattern says more.
+    """
+    covers = _compiled(pattern).fullmatch
+    return covers(f"/{name}") is not None or ("@" in name and covers(f"/{name.rpartition('@')[0]}") is not None)
+
+
+class Placed(Protocol):
+    """A variable with a name, and a place among the layers where that is known."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def place(self) -> str: ...  # noqa: D102
+
+
+def covers(pattern: str, variable: Placed) -> bool:
+    """Whether ``pattern`` covers the variable by its name or by its place: ``backbone/**`` is a submodel's weights."""
+    return matches(pattern, variable.name) or (variable.place != "" and matches(pattern, variable.place))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Every segment brings the slash before it, so that ``**`` may stand for none at all."""
+    parts = [r"(?:/[^/]+)*" if segment == "**" else "/" + _segment(segment) for segment in pattern.split("/")]
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _segment(segment: str) -> str:
+    if segment == "*":
+        return "[^/]+"
+    return "[^/]*".join(re.escape(part) for part in re.split(r"\*+", segment))

@@ -1,0 +1,28 @@
+"""A report and what the user expects in, a report that says kept or broken out."""
+
+from gradflow.policy.baseline import accept
+from gradflow.policy.compare import ChangeKind, Known, KnownWeight, WeightChange, compare, known
+from gradflow.policy.expectations import CutExpectation, Expectations, Ignore
+from gradflow.policy.judge import is_broken, judge
+from gradflow.policy.names import aligned, pairs
+from gradflow.policy.selected import FAMILIES, chosen, selected
+
+__all__ = [
+    "FAMILIES",
+    "ChangeKind",
+    "CutExpectation",
+    "Expectations",
+    "Ignore",
+    "Known",
+    "KnownWeight",
+    "WeightChange",
+    "accept",
+    "aligned",
+    "chosen",
+    "compare",
+    "is_broken",
+    "judge",
+    "known",
+    "pairs",
+    "selected",
+]

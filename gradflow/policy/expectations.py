@@ -1,0 +1,47 @@
+"""What the user expects of one model, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class CutExpectation:
+    """Weights that are meant to be cut off, such as a target network behind a StopGradient."""
+
+    variables: str
+    """Pattern of names."""
+    by: str
+    """What cuts them off: an op type, or a code or kind of the catalogue."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Findings that are known and accepted."""
+
+    variables: str
+    """Pattern of names."""
+    codes: tuple[str, ...] = ()
+    """Codes of the catalogue; empty for all."""
+    reason: str = ""
+    until: date | None = None
+    """The last day on which it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """Of one model; the default is that nothing is frozen and every weight gets a gradient."""
+
+    frozen: tuple[str, ...] | None = None
+    """These are frozen and nothing else is; None where nothing is said."""
+    trainable: tuple[str, ...] = ()
+    """These are trainable and their gradient flows."""
+    cut: tuple[CutExpectation, ...] = ()
+    ignore: tuple[Ignore, ...] = ()
+
+    @property
+    def is_about_flags_only(self) -> bool:
+        """Whether a file can answer by its freeze flags: nothing is asked about gradients."""
+        return self.frozen is not None and not self.trainable and not self.cut

@@ -1,0 +1,56 @@
+"""A report and the ignores of its model in, the report without what is ignored out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import date
+
+from gradflow.findings import Expectation, Finding, ModelReport, Variable
+from gradflow.patterns import covers
+from gradflow.policy.expectations import Ignore
+from gradflow.policy.unmatched import unmatched_ignore
+
+
+def without(finding: Finding, names: Collection[str]) -> Finding | None:
+    """``finding`` about the other variables; None where it is about none but ``names``."""
+    rest = tuple(name for name in finding.variables if name not in names)
+    if rest == finding.variables:
+        return finding
+    return replace(finding, variables=rest) if rest else None
+
+
+def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) -> ModelReport:
+    """Take out what ``ignores`` name, and count it as kept expectations: nothing vanishes without a word.
+
+    One that has expired hides nothing; one that matches nothing is a finding itself.
+    """
+    findings = list(model.findings)
+    variables = {one.name: one for one in model.variables}
+    outcomes: list[Expectation] = []
+    for ignore in ignores:
+        hidden = [tuple(name for name in one.variables if _hides(ignore, one, variables.get(name))) for one in findings]
+        names = tuple(dict.fromkeys(name for some in hidden for name in some))
+        is_expired = ignore.until is not None and ignore.until < today
+        if not names:
+            outcomes.append(Expectation("ignore", ignore.variables, "unmatched", ()))
+            findings.append(unmatched_ignore(model, ignore.variables, ignore.codes, is_expired))
+        elif is_expired:
+            outcomes.append(Expectation("ignore", ignore.variables, "broken", names))
+            findings = [_with_expiry(one, some, ignore) for one, some in zip(findings, hidden, strict=True)]
+        else:
+            outcomes.append(Expectation("ignore", ignore.variables, "kept", names))
+            rest = (without(one, some) for one, some in zip(findings, hidden, strict=True))
+            findings = [one for one in rest if one is not None]
+    return replace(model, findings=tuple(findings), expectations=(*model.expectations, *outcomes))
+
+
+def _hides(ignore: Ignore, finding: Finding, variable: Variable | None) -> bool:
+    is_meant = not ignore.codes or finding.code in ignore.codes
+    return is_meant and variable is not None and covers(ignore.variables, variable)
+
+
+def _with_expiry(finding: Finding, names: Sequence[str], ignore: Ignore) -> Finding:
+    if not names:
+        return finding
+    return replace(finding, hint=f"{finding.hint} (the ignore {ignore.variables!r} expired on {ignore.until})")

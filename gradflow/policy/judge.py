@@ -1,0 +1,126 @@
+"""One model's report and the expectations of it in, the report with what is kept and what is broken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+
+from gradflow.catalogue import entry
+from gradflow.findings import Cause, Expectation, Finding, ModelReport, Role, Severity, Status, Variable, Verdict
+from gradflow.patterns import covers
+from gradflow.policy.expectations import CutExpectation, Expectations
+from gradflow.policy.ignored import without, without_ignored
+from gradflow.policy.unmatched import unmatched
+
+KEPT, BROKEN, UNMATCHED = "kept", "broken", "unmatched"
+_STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
+
+
+def judge(model: ModelReport, expected: Expectations, today: date) -> ModelReport:
+    """Hold ``model`` against ``expected``: findings that are accepted go, those of what is broken come.
+
+    A model that could not be checked stays as it is. Ignores come last, so that they can name what an expectation
+    brought as well; ``today`` decides which of them still hold.
+    """
+    if model.status is Status.FAILED:
+        return model
+    weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
+    cuts = [_held_cut(weights, one) for one in expected.cut]
+    outcomes = (
+        *(_held(weights, "frozen", pattern, lambda one: not one.trainable) for pattern in expected.frozen or ()),
+        *(_held(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
+        *cuts,
+    )
+    accepted = {name for outcome in cuts if outcome.status == KEPT for name in outcome.variables}
+    findings = (
+        *_unexpected_frozen(model, weights, expected),
+        *_unexpected_trainable(weights, expected),
+        *_unexpected_flow(cuts, weights),
+        *unmatched(model, outcomes),
+        *(kept for one in model.findings if (kept := without(one, accepted)) is not None),
+    )
+    return without_ignored(replace(model, findings=findings, expectations=outcomes), expected.ignore, today)
+
+
+def is_broken(model: ModelReport, fail_on: Severity) -> bool:
+    """Whether an expectation is not kept, or a finding is as bad as ``fail_on``."""
+    order = list(Severity)
+    bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
+    return bad or any(one.status != KEPT and one.kind != "ignore" for one in model.expectations)
+
+
+def _held(weights: Sequence[Variable], kind: str, pattern: str, keeps: Callable[[Variable], bool]) -> Expectation:
+    covered = [one for one in weights if covers(pattern, one)]
+    breaking = [one for one in covered if not keeps(one)]
+    status = UNMATCHED if not covered else BROKEN if breaking else KEPT
+    return Expectation(kind, pattern, status, tuple(one.name for one in breaking or covered))
+
+
+def _held_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation:
+    return _held(weights, "cut", cut.variables, lambda one: _is_cut_by(one, cut.by))
+
+
+def _is_cut_by(variable: Variable, by: str) -> bool:
+    """Whether it gets no gradient, and every cause is the one that is meant."""
+    wanted = by.casefold()
+    named = [{cause.code, cause.kind, cause.op_type or ""} for cause in variable.causes]
+    is_meant = all(wanted in {word.casefold() for word in words} for words in named)
+    return variable.verdict in _STARVED and bool(named) and is_meant
+
+
+def _trains(model: ModelReport) -> Callable[[Variable], bool]:
+    """Trainable, and the gradient flows or lacks for a harmless reason only: a note says then that it will come."""
+    starved = {name for one in model.findings if one.severity is not Severity.NOTE for name in one.variables}
+    return lambda one: one.trainable and (one.verdict not in _STARVED or one.name not in starved)
+
+
+def _unexpected_frozen(model: ModelReport, weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
+    """GF401, one for each layer that froze them; what no layer tracks is GF103 already."""
+    untracked = {name for finding in model.findings if finding.code == "GF103" for name in finding.variables}
+    groups: dict[tuple[str | None, str], list[str]] = {}
+    for one in weights:
+        if one.trainable or one.name in untracked:
+            continue
+        asked = next((pattern for pattern in expected.trainable if covers(pattern, one)), None)
+        allowed = next((pattern for pattern in expected.frozen or () if covers(pattern, one)), None)
+        if asked is not None and allowed is not None:
+            reason = f"expect.trainable {asked!r} and expect.frozen {allowed!r} contradict each other about it"
+        elif asked is not None:
+            reason = f"expect.trainable {asked!r} asks for a gradient"
+        elif allowed is None:
+            reason = "no pattern of expect.frozen covers it" if expected.frozen else "nothing is expected to be frozen"
+        else:
+            continue
+        groups.setdefault((one.frozen_by, reason), []).append(one.name)
+    for (layer, reason), names in groups.items():
+        who = f"frozen by {layer}.trainable=False" if layer else "frozen (left out of the trainable variables)"
+        yield _finding("GF401", f"{who}, but {reason}", names, layer)
+
+
+def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
+    """GF402, one for each pattern; where expect.trainable covers the weight as well, the contradiction is told."""
+    for pattern in expected.frozen or ():
+        covered = [one for one in weights if one.trainable and covers(pattern, one)]
+        both = [one.name for one in covered if any(covers(other, one) for other in expected.trainable)]
+        rest = [one.name for one in covered if one.name not in both]
+        if rest:
+            yield _finding("GF402", f"trainable, but expect.frozen {pattern!r} says frozen", rest)
+        if both:
+            text = f"trainable, but expect.frozen {pattern!r} says frozen, and expect.trainable contradicts it"
+            yield _finding("GF402", text, both)
+
+
+def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -> Iterator[Finding]:
+    """GF402 where a cut that is expected is gone; one by another op has its own finding."""
+    flowing = {one.name for one in weights if one.verdict is Verdict.FLOWS}
+    for cut in cuts:
+        names = [name for name in cut.variables if cut.status == BROKEN and name in flowing]
+        if names:
+            text = f"a gradient arrives, but expect.cut {cut.pattern!r} says that none does"
+            yield _finding("GF402", text, names, hint="put the cut back, or take the expectation out")
+
+
+def _finding(code: str, message: str, names: Sequence[str], layer: str | None = None, hint: str = "") -> Finding:
+    cause = Cause(code, entry(code).kind, None, None, layer, None, None)
+    return Finding(code, Severity.ERROR, message, hint or entry(code).fix, tuple(names), cause)

@@ -1,0 +1,28 @@
+"""A report and the codes that count in, the report with the findings of those codes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from gradflow.catalogue import CATALOGUE, look_up
+from gradflow.findings import ModelReport
+
+FAMILIES = tuple(dict.fromkeys(code[:3] for code in CATALOGUE))
+"""Beginnings of codes that stand for all of them, as in ruff: ``GF2`` for GF201 to GF210."""
+
+
+def chosen(words: Iterable[str]) -> tuple[str, ...]:
+    """The codes, or the beginnings of codes, that ``words`` mean: codes, kinds and ``FAMILIES``, in any case.
+
+    Raises:
+        UsageError: there is no such code; the hint tells the nearest one.
+    """
+    return tuple(word.upper() if word.upper() in FAMILIES else look_up(word).code for word in words)
+
+
+def selected(model: ModelReport, select: Sequence[str], ignore: Sequence[str] = ()) -> ModelReport:
+    """Keep the findings of the codes ``select`` (empty for all), without those of ``ignore``."""
+    kept = [one for one in model.findings if not select or one.code.startswith(tuple(select))]
+    kept = [one for one in kept if not (ignore and one.code.startswith(tuple(ignore)))]
+    return replace(model, findings=tuple(kept))

@@ -1,0 +1,61 @@
+"""A pytest fixture ``gradflow``: a model in a test, a failure that is the finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pytest
+
+from gradflow.findings import ModelReport, Severity, Status
+from gradflow.policy import Expectations, is_broken, judge
+
+
+class Gradflow:
+    """What the fixture gives."""
+
+    def assert_flows(
+        self,
+        model: Any,
+        *,
+        frozen: Sequence[str] = (),
+        inputs: Mapping[str, str] | None = None,
+        outputs: Sequence[str] = (),
+        training: bool = True,
+        **options: Any,
+    ) -> ModelReport:
+        """Fail the test unless the weights that ``frozen`` names are frozen, and all others get a gradient.
+
+        Args:
+            model: a Keras model or ``tf.Module`` in memory, or the path of a model file.
+            frozen: patterns of names, such as ``backbone/**``; each has to cover something.
+            inputs: how to make an input, by its name, as ``gradflow.inspect`` takes it.
+            outputs: names of the outputs that count; all by default.
+            training: call the model in training mode.
+            options: others of ``gradflow.inspect``.
+
+        Returns the model's report.
+        """
+        __tracebackhide__ = True
+        # Imported here: pytest loads this module in every run, also of those who never use it.
+        import gradflow
+
+        report = gradflow.inspect(model, inputs=inputs, outputs=tuple(outputs), training=training, **options)
+        expected = Expectations(frozen=tuple(frozen) or None)
+        judged = judge(report.models[0], expected, date.today())
+        if judged.status is Status.FAILED or is_broken(judged, Severity.WARNING):
+            pytest.fail(_text(judged), pytrace=False)
+        return judged
+
+
+@pytest.fixture
+def gradflow() -> Gradflow:
+    """Checks on the gradients of models: ``gradflow.assert_flows(model, frozen=["backbone/**"])``."""
+    return Gradflow()
+
+
+def _text(model: ModelReport) -> str:
+    from gradflow.report.text import render_model
+
+    return render_model(model, width=100)

@@ -1,0 +1,43 @@
+"""What has changed between two models to text for people, or to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from gradflow.findings.wire import encode
+from gradflow.policy import ChangeKind, WeightChange
+from gradflow.report.json import written
+from gradflow.report.lines import fold, joined, line
+from gradflow.report.wording import counted, safe
+
+SCHEMA = "gradflow-diff-1"
+_STYLES = {ChangeKind.LOST: "bold red", ChangeKind.FROZEN: "bold yellow", ChangeKind.UNFROZEN: "bold yellow"}
+_SHOWN = 12
+
+
+def render(before: str, after: str, changes: Sequence[WeightChange], *, width: int, color: bool, show_all: bool) -> str:
+    """Return the changes as text of at most ``width`` columns, by what has happened."""
+    total = counted(len(changes), "change") if changes else "no changes"
+    lines: list[Text] = fold(line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4)
+    groups: dict[tuple[ChangeKind, str], list[str]] = {}
+    for one in changes:
+        groups.setdefault((one.kind, one.detail), []).append(one.name)
+    for kind, detail in sorted(groups, key=lambda group: list(ChangeKind).index(group[0])):
+        names = groups[kind, detail]
+        about = f" ({safe(detail)})" if detail else ""
+        head = line((kind.value, _STYLES.get(kind, "bold")), f"{about}: {counted(len(names), 'weight')}")
+        lines += [line(), *fold(head, width, 4)]
+        shown = names if show_all or len(names) <= _SHOWN else names[: _SHOWN - 1]
+        for name in shown:
+            lines += fold(line(f"    {safe(name)}"), width, 6)
+        if len(shown) < len(names):
+            lines.append(line(f"    ... and {len(names) - len(shown):,} more (--all shows them)"))
+    return joined(lines, color)
+
+
+def render_json(before: str, after: str, changes: Sequence[WeightChange]) -> str:
+    """Return ``{"schema": ..., "before": path, "after": path, "changes": [{"kind", "name", "detail"}]}``."""
+    value = {"schema": SCHEMA, "before": before, "after": after, "changes": [encode(one) for one in changes]}
+    return written(value)

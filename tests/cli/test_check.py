@@ -1,0 +1,216 @@
+"""``gradflow check`` and its neighbours as a user runs them: exit codes, what is said, what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gradflow.catalogue import CATALOGUE
+from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, Done, here
+from tests.cli.test_help import HEAVY, loaded
+
+FINETUNE = str(SAMPLES / "finetune.keras")
+FLAGS = ("--expect-frozen", "stem/**", "--expect-frozen", "norm/**", "--expect-frozen", "block/**")
+ADAPTER = ("--expect-frozen", "adapter/**")
+
+
+def check(*arguments: str) -> Done:
+    return here("check", *arguments, COLUMNS="400")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from the checkout, whose own pyproject.toml must not count."""
+    monkeypatch.chdir(tmp_path)
+
+
+EXIT_CODES = [
+    # static, so that each takes a moment; the words are those of the table in the README
+    ([HEALTHY, "--static"], 0),
+    ([CUT, "--static"], 1),
+    ([CUT, "--static", "--exit-zero"], 0),
+    ([CUT, "--static", "--ignore", "GF201"], 0),
+    ([CUT, "--static", "--select", "GF4"], 0),
+    ([CUT, "--static", "--select", "gf2,GF401"], 1),
+    ([FROZEN, "--static"], 1),
+    ([FINETUNE, *FLAGS, *ADAPTER], 0),
+    ([FINETUNE, *FLAGS], 1),
+    ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "typo/**"], 1),
+    ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "head/**"], 1),
+    ([FINETUNE, "--static"], 2),  # a Keras file holds no graph: gradients were asked for, and nobody looked
+    (["missing.keras"], 2),
+    (["missing.keras", "--exit-zero"], 2),
+    ([CUT, "missing.keras", "--static"], 2),
+    ([], 2),
+    ([HEALTHY, "--static", "-c", "missing.yaml"], 2),
+    ([HEALTHY, "--static", "--baseline", "missing.json"], 2),
+    ([HEALTHY, "--static", "--select", "GF777"], 2),
+    ([HEALTHY, "--static", "--fail-on", "nothing"], 2),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), EXIT_CODES)
+def test_exit_codes(arguments: list[str], code: int) -> None:
+    done = check(*arguments)
+
+    assert done.code == code
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize(("arguments", "code"), EXIT_CODES[:3])
+def test_the_exit_code_is_that_of_no_format(arguments: list[str], code: int, format: str) -> None:
+    assert check(*arguments, "--format", format).code == code
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("model", "expected", "code"),
+    [("healthy.keras", (), 0), ("two_towers.keras", (), 1), ("finetune.keras", (*FLAGS, *ADAPTER), 0)],
+)
+def test_gradients_are_measured_where_they_are_expected(model: str, expected: tuple[str, ...], code: int) -> None:
+    done = check(str(SAMPLES / model), *expected, *(("--expect-trainable", "head/**") if expected else ()))
+
+    assert done.code == code
+    assert "tape step" in done.stdout
+
+
+def test_flags_are_judged_without_tensorflow_and_that_is_said() -> None:
+    arguments = ("check", FINETUNE, *FLAGS, *ADAPTER)
+
+    assert loaded(*arguments).isdisjoint(HEAVY.split())
+    assert "no gradient was measured" in here(*arguments).stderr
+
+
+def test_the_last_line_names_what_is_broken_and_what_was_not_checked() -> None:
+    done = check(CUT, HEALTHY, "missing.keras", "--static")
+
+    assert done.stderr.splitlines()[-1] == (
+        f"gradflow: check: 1 of 3 models as expected; broken: {CUT}; not checked: missing.keras"
+    )
+
+
+def test_a_model_given_twice_is_checked_once() -> None:
+    assert len(json.loads(check(HEALTHY, HEALTHY, "--static", "--format", "json").stdout)["models"]) == 1
+
+
+def test_every_problem_of_a_configuration_is_a_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "gradflow.yaml").write_text("versoin: 1\nmodels:\n  - pth: a\n")
+
+    done = check()
+
+    assert done.code == 2
+    assert done.stderr.splitlines() == [
+        "Error: gradflow.yaml:1: unknown key 'versoin': did you mean 'version'?",
+        "gradflow.yaml:3: models[0]: the key 'path' is missing",
+        "gradflow.yaml:3: models[0]: unknown key 'pth': did you mean 'path'?",
+    ]
+
+
+def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(tmp_path: Path) -> None:
+    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {CUT}\n    static: true\n    select: [GF4]\n")
+
+    assert check().code == 0
+    assert check("--select", "GF2").code == 1
+    assert check(CUT).code == 0
+    assert "is not in gradflow.yaml" in check(HEALTHY, "--static").stderr
+
+
+def test_a_pyproject_counts_where_it_has_a_table_of_ours(tmp_path: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text("[project]\nname = 'x'\n")
+    assert "there is no gradflow.yaml here" in check().stderr
+
+    project.write_text(f"[tool.gradflow]\nmodels = [{{path = '{HEALTHY}', static = true}}]\n")
+    assert check().code == 0
+
+
+def test_init_writes_what_the_model_keeps(tmp_path: Path) -> None:
+    for model in (CUT, FROZEN, HEALTHY):
+        assert here("init", model, "--static", "--force").code == 0
+        assert check("--static", "--fail-on", "error").code == 0
+    assert here("init", CUT, "--static").failed_in_one_line().endswith("--force writes over it, -o FILE writes another")
+    assert here("init", "missing.keras", "-o", "new.yaml").code == 2
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_a_baseline_accepts_what_is_there(tmp_path: Path) -> None:
+    assert here("baseline", CUT, FROZEN, "--static", "-o", "b.json").code == 0
+    assert check(CUT, FROZEN, "--static", "--baseline", "b.json").code == 0
+    assert "is not in b.json" in check(HEALTHY, "--static", "--baseline", "b.json").stderr
+
+    first = (tmp_path / "b.json").read_bytes()
+    here("baseline", FROZEN, CUT, "--static", "-o", "b.json")
+    assert (tmp_path / "b.json").read_bytes() == first
+    assert here("baseline", CUT, "missing.keras", "--static", "-o", "c.json").code == 2
+    assert not (tmp_path / "c.json").exists()
+    (tmp_path / "d.json").write_text("{}")
+    assert "is no baseline of gradflow" in check(CUT, "--baseline", "d.json").failed_in_one_line()
+
+
+def test_diff_tells_a_frozen_model_from_one_that_is_not(tmp_path: Path) -> None:
+    same = here("diff", "--static", FINETUNE, FROZEN, COLUMNS="400")
+    other = here("diff", "--static", "--format", "json", FROZEN, HEALTHY)
+
+    assert (same.code, same.stdout.endswith("no changes\n")) == (0, True)
+    assert other.code == 1
+    assert {change["kind"] for change in json.loads(other.stdout)["changes"]} == {"unfrozen", "gone"}
+    assert here("diff", "--static", FROZEN, HEALTHY, "--exit-zero").code == 0
+    assert here("diff", "--static", FROZEN, "missing.keras").code == 2
+
+
+def test_the_schemas_hold_for_what_is_written(tmp_path: Path) -> None:
+    from jsonschema import Draft202012Validator
+
+    report = json.loads(check(CUT, "missing.keras", "--static", "--format", "json").stdout)
+    here("init", CUT, "--static")
+    schema = json.loads(here("schema", "report").stdout)
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(report)
+    Draft202012Validator.check_schema(json.loads(here("schema", "config").stdout))
+    assert list(Draft202012Validator(schema).iter_errors({**report, "more": 1}))
+
+
+def test_state_that_the_configuration_declares_is_no_weight(tmp_path: Path) -> None:
+    text = f"models: [{{path: {FINETUNE}, state: ['adapter/**'], expect: {{frozen: ['backbone/**']}}}}]\n"
+    (tmp_path / "gradflow.yaml").write_text(text)
+
+    done = check("--format", "json")
+
+    (model,) = json.loads(done.stdout)["models"]
+    assert (done.code, model["summary"]["state"]) == (0, 4)
+
+
+def test_a_submodel_is_named_by_its_own_name_though_keras_leaves_it_out_of_the_paths() -> None:
+    assert check(FINETUNE, "--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**").code == 0
+    assert check(str(SAMPLES / "finetune.h5"), "--expect-frozen", "backbone/**", *ADAPTER).code == 0
+
+
+@pytest.mark.tensorflow
+def test_places_among_the_layers_are_those_of_the_loaded_model_too() -> None:
+    arguments = ("--expect-frozen", "backbone/**", *ADAPTER, "--expect-trainable", "head/**")
+
+    done = check(FINETUNE, *arguments, "--format", "json")
+
+    (model,) = json.loads(done.stdout)["models"]
+    assert done.code == 0
+    assert [one["status"] for one in model["expectations"]] == ["kept"] * 3
+    assert "place" not in model["variables"][0]
+
+
+@pytest.mark.parametrize(
+    ("code", "model"),
+    [("GF401", FINETUNE), ("GF402", str(SAMPLES / "healthy.keras")), ("GF403", FINETUNE)],
+)
+def test_the_example_of_a_code_brings_it_about(code: str, model: str, tmp_path: Path) -> None:
+    example = CATALOGUE[code].example.replace("backbone/", "stem/") if code == "GF402" else CATALOGUE[code].example
+    body = "\n".join(f"    {line}" for line in example.splitlines())
+    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {model}\n{body}\n")
+
+    done = check("--format", "json")
+
+    (report,) = json.loads(done.stdout)["models"]
+    assert done.code == 1
+    assert code in {finding["code"] for finding in report["findings"]}
