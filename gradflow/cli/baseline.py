@@ -18,7 +18,7 @@ from gradflow.policy import Known, known
 _OUT = (click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."),)
 
 
-@click.command(short_help="Accept what is there today.")
+@click.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @with_options(_OUT, CONFIG, EXPECTED, ANALYSIS, TALK)
 @click.pass_context

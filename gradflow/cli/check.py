@@ -38,7 +38,7 @@ _JUDGEMENT = (
 )
 
 
-@click.command(short_help="Judge models by what is expected of them, for CI.")
+@click.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @with_options(CONFIG, EXPECTED, _JUDGEMENT, FORMAT, ANALYSIS, COLOR, TALK)
 @click.pass_context

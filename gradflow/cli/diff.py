@@ -22,7 +22,7 @@ _FORMAT = (
 )
 
 
-@click.command(short_help="Show what has changed between two models.")
+@click.command()
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
 @with_options(_FORMAT, ANALYSIS, COLOR, TALK)

@@ -28,7 +28,7 @@ _OUT = (
 )
 
 
-@click.command(short_help="Write a gradflow.yaml from what models show today.")
+@click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @with_options(_OUT, ANALYSIS, TALK)
 @click.pass_context

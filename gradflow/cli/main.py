@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import click
 
-from gradflow.cli.baseline import baseline
-from gradflow.cli.check import check
-from gradflow.cli.diff import diff
-from gradflow.cli.init import init
-from gradflow.cli.inspect import inspect
-from gradflow.cli.rules import explain, rules
-from gradflow.cli.schema import schema
-from gradflow.cli.why import why
+from gradflow.cli.lazy import Lazy, LazyGroup
 from gradflow.version import VERSION
 
+COMMANDS = {
+    "inspect": Lazy("gradflow.cli.inspect", "Show which weights get no gradient, and why."),
+    "check": Lazy("gradflow.cli.check", "Judge models by what is expected of them, for CI."),
+    "init": Lazy("gradflow.cli.init", "Write a gradflow.yaml from what models show today."),
+    "baseline": Lazy("gradflow.cli.baseline", "Accept what is there today."),
+    "diff": Lazy("gradflow.cli.diff", "Show what has changed between two models."),
+    "why": Lazy("gradflow.cli.why", "Show what keeps the gradient from one variable."),
+    "explain": Lazy("gradflow.cli.rules", "Tell what a code of a report means."),
+    "rules": Lazy("gradflow.cli.rules", "List every code that a report can hold."),
+    "schema": Lazy("gradflow.cli.schema", "Print the JSON Schema of the report or the configuration."),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="gradflow")
 def main() -> None:
     """Show which weights of a TensorFlow model get no gradient, and what cuts them off."""
-
-
-main.add_command(inspect)
-main.add_command(check)
-main.add_command(init)
-main.add_command(baseline)
-main.add_command(diff)
-main.add_command(why)
-main.add_command(explain)
-main.add_command(rules)
-main.add_command(schema)

@@ -10,7 +10,7 @@ from gradflow.cli.stream import CommandError, Target
 from gradflow.errors import UsageError
 
 
-@click.command(short_help="Tell what a code of a report means.")
+@click.command()
 @click.argument("code")
 @with_options(ANSWER_FORMAT, COLOR)
 def explain(code: str, format: str, out: str | None, no_color: bool) -> None:

@@ -10,7 +10,7 @@ from gradflow.cli.options import refuse_out
 from gradflow.cli.stream import Target
 
 
-@click.command(short_help="Print the JSON Schema of the report or the configuration.")
+@click.command()
 @click.argument("what", type=click.Choice(["report", "config"]))
 @click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE.")
 def schema(what: str, out: str | None) -> None:

@@ -13,7 +13,7 @@ from gradflow.cli.stream import Stderr, Target
 from gradflow.worker.parent import Outcome, inspect_path
 
 
-@click.command(short_help="Show what keeps the gradient from one variable.")
+@click.command()
 @click.argument("model")
 @click.argument("variable")
 @with_options(ANSWER_FORMAT, ANALYSIS, COLOR, TALK)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import gradflow
+from gradflow.cli.main import COMMANDS
 from tests.cli.command import CUT, SAMPLES, apart, here
 
 HEAVY = "tensorflow keras tf_keras"
@@ -42,6 +43,21 @@ def test_version() -> None:
 
 def test_help_lists_the_commands() -> None:
     assert "\n  inspect " in here("--help").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_is_listed_is_there_and_has_a_help(command: str) -> None:
+    done = here(command, "--help")
+
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: gradflow {command} ")
+
+
+def test_a_command_that_is_not_there_is_one_clear_error() -> None:
+    done = here("inspct")
+
+    assert done.code == 2
+    assert "No such command 'inspct'" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])

@@ -1,0 +1,43 @@
+"""A group of commands that are imported when they are run: ``--help`` pays for none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is not imported yet."""
+
+    module: str
+    """Holds it under its own name."""
+    short_help: str
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and short help."""
+
+    def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are given: the first is the main one."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None where there is none of that name."""
+        if cmd_name not in self.lazy:
+            return None
+        command: click.Command = getattr(import_module(self.lazy[cmd_name].module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short helps without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.short_help) for name, lazy in self.lazy.items()])
