@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -58,12 +60,12 @@ def plan(tree: Tree, file: Path) -> Plan:
     shared = value.get("defaults", {})
     given = value.get("models", [])
     # A model that a line of its own names is meant by that line; of two globs the first counts.
-    seen = {str(file.parent / one["path"]) for one in given if not _is_glob(one["path"])}
+    seen = {_joined(file.parent, one["path"]) for one in given if not _is_glob(one["path"])}
     models: list[ModelPlan] = []
     for place, one in enumerate(given):
         settings, anchor = {**shared, **one}, Anchor(str(file), tree.line(("models", place, "path")))
         if not _is_glob(one["path"]):
-            path = one["path"] if "://" in one["path"] else str(file.parent / one["path"])
+            path = _joined(file.parent, one["path"])
             models.append(_model(settings, path, one.get("name"), file, anchor))
             continue
         for path in _expanded(file.parent, one["path"]):
@@ -80,7 +82,13 @@ def _is_glob(path: str) -> bool:
 
 def _expanded(folder: Path, path: str) -> list[str]:
     """What a glob matches; itself where it matches nothing, so that the report has a line for it."""
-    return sorted(str(found) for found in folder.glob(path)) or [str(folder / path)]
+    found = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    return sorted(_joined(folder, one) for one in found) or [_joined(folder, path)]
+
+
+def _joined(folder: Path, path: str) -> str:
+    """As seen from where the command runs, without the ``configs/..`` on the way."""
+    return path if "://" in path else os.path.normpath(folder / path)
 
 
 def _model(settings: Mapping[str, Any], path: str, name: str | None, file: Path, anchor: Anchor | None) -> ModelPlan:
@@ -110,7 +118,7 @@ def _options(settings: Mapping[str, Any], folder: Path) -> Options:
 
 def _input(name: str, spec: Mapping[str, Any], folder: Path) -> InputSpec:
     if "file" in spec:
-        return InputSpec(name, file=str(folder / spec["file"]), key=spec.get("key"))
+        return InputSpec(name, file=_joined(folder, spec["file"]), key=spec.get("key"))
     return InputSpec(name, spec["dtype"], tuple(spec["shape"]), spec.get("high"), low=spec.get("low", 0))
 
 

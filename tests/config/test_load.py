@@ -191,6 +191,16 @@ def test_a_glob_names_its_models_and_a_line_of_its_own_counts_more(tmp_path: Pat
     ]
 
 
+def test_paths_are_shown_as_seen_from_where_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "m.keras").touch()
+    text = f"models: [{{path: ../m.keras, name: a}}, {{path: '../*.h5'}}, {{path: '{tmp_path}/*.keras'}}]"
+
+    plan = load(written(tmp_path / "configs", text))
+
+    assert [model.path for model in plan.models] == [str(tmp_path / "m.keras"), str(tmp_path / "*.h5")]
+
+
 def test_defaults_hold_for_models_that_do_not_say_otherwise(tmp_path: Path) -> None:
     text = "defaults: {seed: 3, fail_on: error, expect: {frozen: [a]}}\nmodels: [{path: a}, {path: b, seed: 4}]"
     plan = load(written(tmp_path, text))

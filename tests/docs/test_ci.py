@@ -148,3 +148,19 @@ def _is_installed() -> bool:
     from importlib.metadata import entry_points
 
     return any(point.value == "gradflow.pytest_plugin" for point in entry_points(group="pytest11"))
+
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_configuration_beside_the_sample_models_is_kept(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=gradflow.schema.json\n")
+    assert here("check", "-c", str(path)).code == 0
+
+
+def test_the_schema_that_editors_complete_from_is_the_one_that_counts() -> None:
+    stored = (ROOT / "configs" / "gradflow.schema.json").read_text(encoding="utf-8")
+
+    assert stored == here("schema", "config").stdout
