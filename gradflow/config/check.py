@@ -24,13 +24,16 @@ _MOST_WORDS = 8
 
 def problems(tree: Tree) -> list[Problem]:
     """Hold ``tree`` against the schema, and what no schema can say: pairs of keys, dates, models given twice."""
-    from jsonschema import Draft202012Validator  # NOTE: 0.1 s, which only a configuration costs
+    from jsonschema import Draft202012Validator, validators  # NOTE: 0.1 s, which only a configuration costs
 
     if tree.value is None:
         return tree.problems  # nothing could be read
     found = [*tree.problems]
     wrong: set[Path] = set()
-    checker = Draft202012Validator(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    # NOTE: JSON has one kind of number, so that 2.0 would be a whole one; nothing that counts things can use it.
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
+    checker = kind(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in checker.iter_errors(tree.value):
         path = tuple(error.absolute_path)
         wrong.update(path[:depth] for depth in range(len(path) + 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 YAML_NAMES = ("gradflow.yaml", "gradflow.yml")
 PYPROJECT = "pyproject.toml"
 TABLE = ("tool", "gradflow")
-_HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*gradflow\b", re.MULTILINE)
+_HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*gradflow\s*[.\]]", re.MULTILINE)
 
 
 def find_config(folder: Path) -> Path | None:

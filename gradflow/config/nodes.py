@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, time
 from typing import Any
 
 import yaml
@@ -100,7 +101,11 @@ def _plain(node: yaml.Node, path: Path, tree: Tree, budget: Iterator[int]) -> An
     if convert is None:
         tree.problems.append(Problem(line, f"tag {node.tag} is not allowed: write a plain value"))
         return str(node.value)
-    return convert(node.value)
+    try:
+        return convert(node.value)
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        tree.problems.append(Problem(line, f"a number of {len(node.value):,} digits is too long"))
+        return None
 
 
 def _mapping(node: yaml.MappingNode, path: Path, tree: Tree, budget: Iterator[int]) -> dict[str, Any]:
@@ -131,10 +136,19 @@ def read_toml(text: str, table: tuple[str, ...]) -> Tree:
         return tree
     for key in table:
         value = value.get(key) if isinstance(value, dict) else None
-    tree.value = value
+    tree.value = _without_dates(value)
     if value is not None:
         _locate(value, (), tree, _Lines(text.splitlines(), table))
     return tree
+
+
+def _without_dates(value: Any) -> Any:
+    """TOML has dates of its own, which stand for their texts here, as in YAML."""
+    if isinstance(value, dict):
+        return {key: _without_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(item) for item in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 @dataclass(slots=True)

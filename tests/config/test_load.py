@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradflow.config import load
+from gradflow.config import find_config, load
 from gradflow.config.nodes import read_yaml
 from gradflow.config.problems import ConfigError
 from gradflow.errors import GradflowError, UsageError
@@ -260,3 +260,24 @@ def test_any_text_is_a_plan_or_a_list_of_problems(tmp_path_factory: pytest.TempP
         load(path)
     except GradflowError as error:
         assert re.match(rf"{re.escape(str(path))}(:\d+)?: ", error.message)
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "4.0", "1e1"])
+def test_what_counts_things_is_a_whole_number(tmp_path: Path, number: str) -> None:
+    lines = refused(tmp_path, f"defaults: {{batch_size: {number}}}")
+
+    assert any("a whole number" in line or "5,000 digits is too long" in line for line in lines)
+
+
+def test_a_date_of_toml_is_one_of_yaml(tmp_path: Path) -> None:
+    text = "[tool.gradflow]\ndefaults = {ignore = [{variables = 'a', until = 2027-01-01}]}\n"
+
+    assert load(written(tmp_path, text, "pyproject.toml")).defaults.expectations.ignore[0].until == date(2027, 1, 1)
+
+
+def test_a_table_of_another_tool_is_not_ours(tmp_path: Path) -> None:
+    written(tmp_path, "[tool.gradflow-docs]\nx = 1\n", "pyproject.toml")
+    assert find_config(tmp_path) is None
+
+    path = written(tmp_path, "[[tool . gradflow . models]]\npath = 'm'\n", "pyproject.toml")
+    assert find_config(tmp_path) == path
