@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gradflow.findings import ModelReport, Severity, Status
+from gradflow.findings import ModelReport, Severity, Status, Verdict
 from gradflow.policy import Expectations, is_broken, judge
 
 
@@ -46,6 +46,9 @@ class Gradflow:
         judged = judge(report.models[0], expected, date.today())
         if judged.status is Status.FAILED or is_broken(judged, Severity.WARNING):
             pytest.fail(_text(judged), pytrace=False)
+        unknown = [one.name for one in judged.variables if one.trainable and one.verdict is Verdict.UNKNOWN]
+        if unknown:
+            pytest.fail(f"{judged.path}: read without TensorFlow, the gradient of {unknown[0]} is unknown", False)
         return judged
 
 

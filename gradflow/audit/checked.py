@@ -8,7 +8,7 @@ from datetime import date
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
-from gradflow.policy import Known, accept, is_broken, judge, selected
+from gradflow.policy import Known, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.worker.outcome import Progress, failed
 from gradflow.worker.parent import Outcome, inspect_path
 
@@ -48,24 +48,33 @@ def check_model(
 
 def _analysed(plan: ModelPlan, progress: Progress) -> Outcome:
     options = plan.options
-    if plan.expectations.is_about_flags_only and not options.static:
+    if _is_about_flags_only(plan) and not options.static:
         outcome = inspect_path(plan.path, replace(options, static=True), progress)
         if outcome.model.status is Status.ANALYZED:
             return replace(outcome, remark=f"{plan.path}: {_FLAGS_ONLY}")
     return inspect_path(plan.path, options, progress)
 
 
+def _is_about_flags_only(plan: ModelPlan) -> bool:
+    """Not where codes are selected that no file can answer: they would never be found, and the model never broken."""
+    return plan.expectations.is_about_flags_only and not any(is_about_gradients(code) for code in plan.select)
+
+
 def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
     """``model``, or a failure where gradients are asked for that a static reading does not know."""
-    if plan.expectations.is_about_flags_only or model.status is Status.FAILED:
+    if _is_about_flags_only(plan) or model.status is Status.FAILED:
         return model
     weights = [one for one in model.variables if one.role is Role.WEIGHT and one.trainable]
     unknown = [one.name for one in weights if one.verdict is Verdict.UNKNOWN]
     if not unknown:
         return model
-    what = f"the gradient of {unknown[0]}" + (f" and {len(unknown) - 1:,} others" if len(unknown) > 1 else "")
+    what = f"the gradient of {unknown[0]}" + (f" and {len(unknown) - 1:,} more" if unknown[1:] else "")
+    # What kept TensorFlow from it, where the user did not ask for that.
+    reason = next((one for one in model.findings if one.code == "GF901"), None)
+    flags = "expect freeze flags only: --expect-frozen PATTERN"
     error = UsageError(
-        f"{plan.path}: read without TensorFlow, {what} is unknown, and it is expected to flow",
-        "leave --static out; or expect freeze flags only: --expect-frozen PATTERN",
+        f"{plan.path}: read without TensorFlow, {what} is unknown, and it is expected to flow"
+        + (f": {reason.message}" if reason else ""),
+        f"{reason.hint if reason else 'leave --static out'}; or {flags}",
     )
     return failed(plan.path, error, model.mode, model.format)

@@ -10,7 +10,7 @@ from gradflow.cli.ending import orderly_end
 from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, with_options
 from gradflow.cli.stream import Stderr, Target
 from gradflow.findings import ModelReport, Status
-from gradflow.policy import aligned, compare, known
+from gradflow.policy import aligned, compare, known, not_compared
 from gradflow.worker.parent import inspect_path
 
 _FORMAT = (
@@ -47,14 +47,15 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     if failed:
         context.exit(2)
     names = [variable.name for variable in reports[1].variables]
-    changes = compare(aligned(known(reports[0]), names), reports[1])
+    base = aligned(known(reports[0]), names)
+    changes, unknown = compare(base, reports[1]), not_compared(base, reports[1])
     # Imported where they are needed, as for the report.
     from gradflow.report.diff import render, render_json
 
     target = Target(given["out"], given["no_color"])
     if given["format"] == "json":
-        target.write(render_json(before, after, changes))
+        target.write(render_json(before, after, changes, unknown))
     else:
         layout = {"width": target.width, "show_all": given["show_all"]}
-        target.write(render(before, after, changes, color=target.color, **layout))
+        target.write(render(before, after, changes, unknown, color=target.color, **layout))
     context.exit(1 if changes and not given["exit_zero"] else 0)

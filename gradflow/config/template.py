@@ -28,22 +28,27 @@ def template(models: Iterable[tuple[str, ModelReport]]) -> str:
 
 def _model(path: str, model: ModelReport) -> Iterator[str]:
     untracked = {name for finding in model.findings if finding.code == "GF103" for name in finding.variables}
-    weights = [one for one in model.variables if one.role is Role.WEIGHT and one.name not in untracked]
-    frozen = [one for one in weights if not one.trainable]
-    alive = [one for one in weights if one.trainable]
+    weights = [one for one in model.variables if one.role is Role.WEIGHT]
+    frozen = [one for one in weights if not one.trainable and one.name not in untracked]
+    alive = [one for one in weights if one.trainable and one.name not in untracked]
     flowing = [one for one in alive if one.verdict not in _STARVED]
     yield f"  - path: {json.dumps(path)}"
-    yield "    expect:"
-    yield "      # These are frozen, and nothing else is."
-    yield f"      frozen: {json.dumps(_patterns(frozen, alive))}"
-    if all(one.verdict is not Verdict.UNKNOWN for one in alive):
+    is_recorded = not any(finding.code == "GF102" and not finding.variables for finding in model.findings)
+    is_known = flowing and all(one.verdict is not Verdict.UNKNOWN for one in alive)
+    if is_recorded or is_known:
+        yield "    expect:"
+    if is_recorded:
+        yield "      # These are frozen, and nothing else is."
+        yield f"      frozen: {json.dumps(_patterns(frozen, alive))}"
+    if is_known:
         yield "      # These are trainable, and their gradient flows."
-        yield f"      trainable: {json.dumps(_patterns(flowing, [*frozen, *(o for o in alive if o not in flowing)]))}"
-    cut = [one for one in model.findings if one.severity is not Severity.NOTE and not one.code.startswith("GF10")]
-    if cut:
+        yield f"      trainable: {json.dumps(_patterns(flowing, [o for o in weights if o not in flowing]))}"
+    # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
+    shown = [one for one in model.findings if one.severity is not Severity.NOTE and one.variables]
+    if shown:
         yield "    # What is found today. Mend it, or say why it is meant."
         yield "    ignore:"
-    for finding in cut:
+    for finding in shown:
         covered = [one for one in weights if one.name in finding.variables]
         for pattern in _patterns(covered, [one for one in weights if one not in covered]):
             rule = f"variables: {json.dumps(pattern)}, codes: [{finding.code}]"

@@ -74,6 +74,12 @@ def compare(before: Known, after: ModelReport) -> tuple[WeightChange, ...]:
     return (*changes, *gone)
 
 
+def not_compared(before: Known, after: ModelReport) -> tuple[str, ...]:
+    """Weights of both, whose gradient one of the two does not know."""
+    both = ((one, before.weights[one.name]) for one in after.variables if one.name in before.weights)
+    return tuple(one.name for one, old in both if Verdict.UNKNOWN in (one.verdict, old.verdict))
+
+
 def _differences(before: KnownWeight, now: Variable) -> Iterator[WeightChange]:
     if before.trainable and not now.trainable:
         yield WeightChange(ChangeKind.FROZEN, now.name, f"by {now.frozen_by}" if now.frozen_by else "")

@@ -38,7 +38,7 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *_unexpected_trainable(weights, expected),
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
-        *(kept for one in model.findings if (kept := without(one, accepted)) is not None),
+        *(kept for one in _weighed(model.findings, expected) if (kept := without(one, accepted)) is not None),
     )
     return without_ignored(replace(model, findings=findings, expectations=outcomes), expected.ignore, today)
 
@@ -48,6 +48,13 @@ def is_broken(model: ModelReport, fail_on: Severity) -> bool:
     order = list(Severity)
     bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
     return bad or any(one.status != KEPT and one.kind != "ignore" for one in model.expectations)
+
+
+def _weighed(findings: Iterable[Finding], expected: Expectations) -> Iterator[Finding]:
+    """That a file records no flags at all is a note, and an error where flags are expected: nobody can look at them."""
+    for one in findings:
+        is_about_all = one.code == "GF102" and not one.variables
+        yield replace(one, severity=Severity.ERROR) if is_about_all and expected.frozen is not None else one
 
 
 def _held(weights: Sequence[Variable], kind: str, pattern: str, keeps: Callable[[Variable], bool]) -> Expectation:

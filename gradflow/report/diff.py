@@ -17,9 +17,22 @@ _STYLES = {ChangeKind.LOST: "bold red", ChangeKind.FROZEN: "bold yellow", Change
 _SHOWN = 12
 
 
-def render(before: str, after: str, changes: Sequence[WeightChange], *, width: int, color: bool, show_all: bool) -> str:
+def render(
+    before: str,
+    after: str,
+    changes: Sequence[WeightChange],
+    not_compared: Sequence[str],
+    *,
+    width: int,
+    color: bool,
+    show_all: bool,
+) -> str:
     """Return the changes as text of at most ``width`` columns, by what has happened."""
     total = counted(len(changes), "change") if changes else "no changes"
+    if not_compared:
+        total += (
+            f", and the gradients of {counted(len(not_compared), 'weight')} were not compared: read without TensorFlow"
+        )
     lines: list[Text] = fold(line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4)
     groups: dict[tuple[ChangeKind, str], list[str]] = {}
     for one in changes:
@@ -37,7 +50,11 @@ def render(before: str, after: str, changes: Sequence[WeightChange], *, width: i
     return joined(lines, color)
 
 
-def render_json(before: str, after: str, changes: Sequence[WeightChange]) -> str:
-    """Return ``{"schema": ..., "before": path, "after": path, "changes": [{"kind", "name", "detail"}]}``."""
-    value = {"schema": SCHEMA, "before": before, "after": after, "changes": [encode(one) for one in changes]}
+def render_json(before: str, after: str, changes: Sequence[WeightChange], not_compared: Sequence[str]) -> str:
+    """Return ``{"schema", "before", "after", "changes": [{"kind", "name", "detail"}], "not_compared": [name]}``.
+
+    ``not_compared`` are the weights whose gradient one of the two does not know.
+    """
+    found = {"changes": [encode(one) for one in changes], "not_compared": list(not_compared)}
+    value = {"schema": SCHEMA, "before": before, "after": after, **found}
     return written(value)

@@ -239,3 +239,11 @@ def test_a_baseline_does_not_mind_new_numbers_of_ops() -> None:
     again = model(weights + dense("head", 4, 4), findings=(found(weights, renumbered),))
 
     assert accept(again, known(CUT)).findings == ()
+
+
+def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
+    silent = Finding("GF102", Severity.NOTE, "the file records no freeze flags", "save it anew", (), None)
+    exported = replace(HEALTHY, findings=(silent,))
+
+    assert not is_broken(judge(exported, Expectations(), TODAY), Severity.WARNING)
+    assert is_broken(judge(exported, Expectations(frozen=()), TODAY), Severity.ERROR)

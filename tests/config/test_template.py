@@ -1,0 +1,66 @@
+"""What ``gradflow init`` writes is valid, and kept by the model that it was written from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gradflow.config import load
+from gradflow.config.template import template
+from gradflow.findings import Cause, Finding, ModelReport, Severity, Verdict
+from gradflow.policy import Expectations, is_broken, judge
+from tests.report.reports import analyzed, dense, names
+
+TODAY = date(2026, 6, 1)
+HEAD = dense("head", 4, 4)
+BODY = dense("body", 4, 4, trainable=False, frozen_by="body")
+CUT = dense("cut", 4, 4, verdict=Verdict.NONE)
+RAW = dense("raw", 4, 4)
+UNKNOWN = dense("head", 4, 4, verdict=Verdict.UNKNOWN, confidence="static")
+
+
+def finding(code: str, severity: Severity, variables: tuple[str, ...]) -> Finding:
+    return Finding(code, severity, "message", "hint", variables, Cause(code, "kind", None, None, None, None, None))
+
+
+SEEN = {
+    "freeze_lost_on_reload": ([*HEAD, *BODY], finding("GF102", Severity.WARNING, names(BODY))),
+    "flags_not_recorded": (HEAD, finding("GF102", Severity.NOTE, ())),
+    "untracked": ([*HEAD, *RAW], finding("GF103", Severity.ERROR, names(RAW))),
+    "cut": ([*HEAD, *CUT], finding("GF201", Severity.ERROR, names(CUT))),
+    "all_cut": (CUT, finding("GF201", Severity.ERROR, names(CUT))),
+    "all_frozen": (BODY, finding("GF101", Severity.NOTE, names(BODY))),
+}
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_a_model_keeps_what_init_writes(tmp_path: Path, seen: str) -> None:
+    variables, found = SEEN[seen]
+    model = analyzed("m.keras", variables, findings=(found,))
+
+    judged = judge(model, loaded(tmp_path, model), TODAY)
+
+    assert not is_broken(judged, Severity.WARNING), judged.expectations
+
+
+def test_gradients_that_init_ignores_are_measured(tmp_path: Path) -> None:
+    variables, found = SEEN["all_cut"]
+
+    assert not loaded(tmp_path, analyzed("m", variables, findings=(found,))).is_about_flags_only
+
+
+def test_what_was_read_from_the_file_alone_is_held_to_its_flags(tmp_path: Path) -> None:
+    model = analyzed("m", UNKNOWN, findings=(finding("GF901", Severity.WARNING, ()),))
+
+    assert loaded(tmp_path, model).is_about_flags_only
+    silent = replace(model, findings=(finding("GF102", Severity.NOTE, ()),))
+    assert loaded(tmp_path, silent).frozen is None
+
+
+def loaded(folder: Path, model: ModelReport) -> Expectations:
+    path = folder / "gradflow.yaml"
+    path.write_text(template([(model.path, model)]), encoding="utf-8")
+    return load(path).models[0].expectations
