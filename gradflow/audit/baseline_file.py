@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings.wire import decode, encode
 from gradflow.policy import Known, KnownWeight
@@ -16,14 +17,14 @@ _AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
 
 
 def render_baseline(models: Mapping[str, Known]) -> str:
-    """The file's text, by the models' paths; the same models give the same bytes."""
+    """The file's text, by the models' names or paths; the same models give the same bytes."""
     weights = {path: {name: encode(one) for name, one in known.weights.items()} for path, known in models.items()}
     shown = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
     return json.dumps({"schema": SCHEMA, "models": shown}, indent=1) + "\n"
 
 
 def read_baseline(path: Path) -> Mapping[str, Known]:
-    """The models of a baseline, by path.
+    """The models of a baseline, by name or path.
 
     Raises:
         UsageError: there is no such file, or it is no baseline.
@@ -39,9 +40,13 @@ def read_baseline(path: Path) -> Mapping[str, Known]:
         raise UsageError(f"{path}: is no baseline of gradflow", _AGAIN) from error
 
 
-def of_model(baseline: Mapping[str, Known], path: str) -> Known | None:
-    """The model of that path; None where the baseline does not have it."""
-    return baseline.get(_key(path))
+def of_model(baseline: Mapping[str, Known], plan: ModelPlan) -> Known | None:
+    """The model of that name, else of that path; None where the baseline does not have it.
+
+    Two of one path, each with an entry of its own, have two names.
+    """
+    named = baseline.get(_key(plan.name)) if plan.name else None
+    return named or baseline.get(_key(plan.path))
 
 
 def _key(path: str) -> str:

@@ -40,7 +40,7 @@ def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -
         if one.model.status is Status.FAILED:
             stderr.failure(one.model)
             is_whole = False
-        taken[plan.path] = known(one.model)
+        taken[plan.name or plan.path] = known(one.model)
     if is_whole:
         Target(given["out"], no_color=True).write(render_baseline(taken))
     context.exit(0 if is_whole else 2)

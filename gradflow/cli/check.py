@@ -56,7 +56,7 @@ def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> N
         stderr.remark(remark)
     checked: list[Checked] = []
     for plan in plans:
-        known = None if baseline is None else of_model(baseline, plan.path)
+        known = None if baseline is None else of_model(baseline, plan)
         if baseline is not None and known is None:
             stderr.remark(f"{plan.path}: is not in {given['baseline']}, so that everything counts as new")
         with orderly_end(), stderr.progress(plan.path) as stage:

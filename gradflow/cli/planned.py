@@ -61,9 +61,7 @@ def planned(
     if models:
         chosen = []
         for model in dict.fromkeys(models):
-            found = [
-                one for one in plan.models if model == one.name or Path(model).absolute() == Path(one.path).absolute()
-            ]
+            found = [one for one in plan.models if _is_meant(one, model)]
             if not found and file is not None and plan.models:
                 remarks.append(f"{model}: is not in {file}, so that its defaults count")
             chosen += found or [replace(plan.defaults, path=model)]

@@ -30,7 +30,10 @@ def config_schema() -> dict[str, Any]:
                     "items": _object(
                         {
                             "path": {**_TEXT, "description": "Of the model, relative to this file; a glob is fine."},
-                            "name": {**_TEXT, "description": "What reports call it; the path by default."},
+                            "name": {
+                                **_TEXT,
+                                "description": "What the command line and a baseline call it; the path by default.",
+                            },
                             **_settings(),
                         },
                         "One model, or those of a glob, and what is expected of it.",
