@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -53,12 +53,16 @@ def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str
     """Those of ``names`` that are only added to something, where all cancels in the sum, and what makes it cancel.
 
     A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own terms, it is
-    mathematically zero: what follows does not change under a shift.
+    mathematically zero: what follows does not change under a shift. The bias of a shared layer is added several times:
+    in the difference of two encodings of a siamese network it cancels with itself.
     """
     found: dict[str, str] = {}
     for name in names:
         additions = list(_uses(trail, trail.handles[name])) if name in trail.handles else []
-        if additions and all(_cancels(trail, record, slot, epsilon) for record, slot in additions):
+        if additions and (
+            all(_cancels(trail, record, slot, epsilon) for record, slot in additions)
+            or _cancel_together(trail, name, additions, epsilon)
+        ):
             found[name] = _remover(trail, additions[0][0])
     return found
 
@@ -81,14 +85,30 @@ def _keeps_shape(trail: Trail, record: Record, slot: int) -> bool:
 
 
 def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
+    terms, total = _terms(trail, record, slot), trail.back.gradients.get(slot)
+    return terms is not None and total is not None and _is_noise(total, terms, epsilon)
+
+
+def _cancel_together(trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float) -> bool:
+    terms = [_terms(trail, record, slot) for record, slot in additions]
+    known = [one for one in terms if one is not None]
+    total = trail.gradient_of(name)
+    return total is not None and len(known) == len(terms) > 1 and _is_noise(total, sum(known), epsilon)
+
+
+def _terms(trail: Trail, record: Record, slot: int) -> float | None:
+    """How much the terms of the sum are together that an addition hands to ``slot``, without their signs."""
     terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
     is_addition = record.op in _ADDITIONS or (record.op in _NORMALIZATIONS and slot == record.inputs[2])
     if not is_addition or terms is None or total is None:
-        return False
+        return None
     axes = _summed(terms.shape, total.shape)
-    largest = np.max(np.sum(np.abs(numbers(terms).astype(np.complex128)), axis=axes), initial=0.0)
+    return float(np.max(np.sum(np.abs(numbers(terms).astype(np.complex128)), axis=axes), initial=0.0))
+
+
+def _is_noise(total: Any, terms: float, epsilon: float) -> bool:
     sums = np.max(np.abs(numbers(tf.convert_to_tensor(total)).astype(np.complex128)), initial=0.0)
-    return bool(largest > 0.0 and sums <= max(_MIN_RATIO, _NOISE * epsilon) * largest)
+    return bool(terms > 0.0 and sums <= max(_MIN_RATIO, _NOISE * epsilon) * terms)
 
 
 def _summed(terms: Any, total: Any) -> tuple[int, ...]:

@@ -32,6 +32,15 @@ def bias_before_batch_norm_in_mixed_float16():
     return keras.Model(x, layers.Dense(2, dtype="float32", name="head")(hidden))
 
 
+@keras_case({"encoder/bias": valued("GF303", ANY, note=True)})
+def difference_of_two_encodings():
+    """A siamese network: one layer encodes both inputs, and its bias is in both encodings."""
+    one, other = features(name="one"), features(name="other")
+    encoder = layers.Dense(3, name="encoder")
+    distance = ops.sum(ops.square(encoder(one) - encoder(other)), axis=1, keepdims=True)
+    return keras.Model([one, other], layers.Dense(1, name="head")(distance))
+
+
 @keras_case({"*/key/bias": MATHEMATICALLY_ZERO})
 def attention_key_bias():
     x = keras.Input((4, 6), name="x")
