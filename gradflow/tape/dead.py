@@ -21,6 +21,9 @@ CANCELS = "brings together ways whose gradients cancel to exactly 0"
 _OVER_ONE = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
 _OVER_ONE_FIX = "normalize over an axis that has more than one entry"
 LOSS_SCALE_FIX = "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
+_LOSSES = "compile_loss"
+"""The scope in which Keras 3 weighs and adds the losses that a model was compiled with; each has its own within."""
+_WEIGHT_FIX = "give the loss a weight other than 0 in compile(), or remove the layers that only it would train"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SWITCH_FIX = (
     "look at the scale and the bias of what comes in, and at real data (--input); a leaky activation passes gradient "
@@ -118,6 +121,8 @@ def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
         if not zeros:
             break
         slot = zeros[0]
+    if place is not None and place[1].rpartition("/")[0] == _LOSSES:
+        return Death(place, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX)
     is_single = place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
     return Death(place, "multiplies by zero: its other input is a constant 0", _SINGLE_TRIP if is_single else "")
 

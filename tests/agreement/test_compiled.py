@@ -18,8 +18,8 @@ pytestmark = pytest.mark.tensorflow
 
 NAMES = (
     "squared sparse categorical divergence binary poisson logarithmic_error focal rounding of_ids own_logarithm "
-    "list_of_losses output_without_a_loss dict_of_losses dict_for_a_list_of_outputs own_objective added_loss_alone "
-    "regularized_behind_a_cut half_precision tokens speech"
+    "list_of_losses output_without_a_loss loss_of_no_weight dict_of_losses dict_for_a_list_of_outputs own_objective "
+    "added_loss_alone regularized_behind_a_cut half_precision tokens speech"
 ).split()
 
 
@@ -104,6 +104,14 @@ def test_an_output_without_a_loss_is_told_so() -> None:
     (finding,) = (one for one in report.findings if one.code == "GF206")
     assert finding.message == "no path to the compiled loss"
     assert "give the output that it leads to a loss" in finding.hint
+
+
+def test_a_loss_weight_of_zero_is_told_so() -> None:
+    report = gradflow.inspect(made("loss_of_no_weight").model, objective="compiled").models[0]
+    (finding,) = report.findings
+    assert finding.variables == ("size/kernel", "size/bias")
+    assert finding.message.endswith("which multiplies by zero: loss_weights gives this loss the weight 0")
+    assert "other than 0 in compile()" in finding.hint
 
 
 def test_a_model_in_memory_keeps_its_metrics_and_weights() -> None:

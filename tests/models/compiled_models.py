@@ -98,6 +98,13 @@ def output_without_a_loss() -> CompiledCase:
     return CompiledCase(model, [ONE_HOT, FLOATS], ("size/kernel", "size/bias"))
 
 
+def loss_of_no_weight() -> CompiledCase:
+    x, kind, size = two()
+    model = keras.Model(x, [kind, size])
+    model.compile("sgd", ["categorical_crossentropy", "mse"], loss_weights=[1.0, 0.0])
+    return CompiledCase(model, [ONE_HOT, FLOATS])
+
+
 def dict_of_losses() -> CompiledCase:
     x, kind, size = two()
     model = keras.Model(x, {"size": size, "kind": kind})
@@ -175,6 +182,7 @@ COMPILED: dict[str, Callable[[], CompiledCase]] = {
         for build in (
             list_of_losses,
             output_without_a_loss,
+            loss_of_no_weight,
             dict_of_losses,
             dict_for_a_list_of_outputs,
             own_objective,
