@@ -100,6 +100,8 @@ def load_older(
     try:
         return load_keras2(file, producer, custom)
     except UnreadableError as second:
+        if refusal.message.endswith(second.message.partition(": ")[2]):
+            raise refusal from second
         raise UnreadableError(f"{refusal.message}; {second.message}", second.hint) from second
 
 

@@ -20,7 +20,15 @@ _PACKAGES = frozenset(
 )
 """Packages whose classes are found, once the package is installed, with no option given."""
 _KERAS = frozenset({"keras", "tensorflow", "tf_keras"})
-_INNERMOST = re.compile(r"Exception encountered: (.+)")
+_ANONYMOUS = re.compile(r"(?:identifier:|function:?) '?<lambda>")
+_ANONYMOUS_HINT = (
+    "name the function where the model is built (def, not lambda) and save it again, or give the model in memory to "
+    "gradflow.inspect(model)"
+)
+_INNERMOST = re.compile(
+    r"(?:Exception encountered(?:: (?!Exception encountered)| when calling [^\n]*\n+)|Error encountered:\n+)(?=(.+))"
+)
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
@@ -38,6 +46,8 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     The messages are those of Keras 3.3 to 3.15 (keras/src/saving/serialization_lib.py).
     """
     chain = _chain(error)
+    if _ANONYMOUS.search(chain):
+        return "it names an anonymous function (<lambda>), whose code it does not hold", _ANONYMOUS_HINT
     missing = _CLASS.search(chain)
     old = is_old(producer)
     if missing and _is_operation(missing[2]):
@@ -81,10 +91,11 @@ def is_old(producer: str | None) -> bool:
 
 def first_line(error: Exception) -> str:
     """The line of an error's text that says most."""
-    innermost = _INNERMOST.findall(str(error))
+    text = _STYLE.sub("", str(error))
+    innermost = _INNERMOST.findall(text)
     if innermost:
         return _short(innermost[-1])
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not _NOISE.match(line)]
     return _short(telling[0]) if telling else type(error).__name__
 

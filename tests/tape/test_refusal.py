@@ -1,0 +1,42 @@
+"""What Keras says of a file or a call that it refuses: the reason is told, not what stands around it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+INSIDE = "Input 'y' of 'AddV2' Op has type float32 that does not match type bfloat16 of argument 'x'"
+CALLED = "Exception encountered when calling Block.call().\n\n\x1b[1m"
+ARGUMENTS = "\x1b[0m\n\nArguments received by Block.call():\n  • args=('<KerasTensor>',)"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{CALLED}{INSIDE}.{ARGUMENTS}",
+        f"config={{}}.\n\nException encountered: {CALLED}{INSIDE}.{ARGUMENTS}",
+        f"config={{}}.\n\nException encountered: {CALLED}Could not infer the shape of 'b' (of type Block). "
+        f"Error encountered:\n\n{INSIDE}.{ARGUMENTS}",
+        f"config={{}}.\n\nException encountered: {INSIDE}.",
+    ],
+)
+def test_the_reason_of_a_layer_is_told(message: str) -> None:
+    from gradflow.tape.refusal import first_line
+
+    assert first_line(ValueError(message)) == INSIDE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Could not interpret activation function identifier: <lambda>",
+        "Unknown activation function: '<lambda>'. Please ensure you are using a `keras.utils.custom_object_scope`",
+    ],
+)
+def test_no_module_is_asked_for_a_function_without_a_name(message: str) -> None:
+    from gradflow.tape.refusal import keras_refusal
+
+    reason, hint = keras_refusal(ValueError(message), "keras 2.10.0")
+    assert reason == "it names an anonymous function (<lambda>), whose code it does not hold"
+    assert "--import" not in hint
