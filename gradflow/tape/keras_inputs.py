@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,19 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
         return _symbolic(model, symbolic)
     built = _built(model)
     if built is not None and (not names or set(names) <= {info.name for info in built.infos}):
+        known = [info.name for info in built.infos]
+        missing = [one for one in _required(model)[1:] if one not in known]
+        if len(known) == 1 and missing:
+            raise InputError(
+                f"model {model.name!r}: is called with {', '.join([*known, *missing])}, and the shape of {known[0]} "
+                "alone is recorded",
+                f"give each: {' '.join(f'--input {name}=float32[4,16]' for name in [*known, *missing])}",
+            )
         return built
     if names:
         infos = tuple(TensorInfo(name, "float32", None) for name in names)
+        if len(names) > 1 and set(_required(model)) <= set(names) <= set(_parameters(model)):
+            return KerasInputs(infos, (), lambda flat: ((), dict(zip(names, flat, strict=True))))
         return KerasInputs(infos, (), lambda flat: ((flat[0] if len(flat) == 1 else list(flat),), {}))
     raise InputError(
         f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
@@ -148,7 +158,7 @@ def _built(model: Any) -> KerasInputs | None:
         return None
     structure = dict(shapes)
     if list(structure) == ["input_shape"]:
-        structure = {next(iter(inspect.signature(model.call).parameters), "input"): structure["input_shape"]}
+        structure = {next(iter(_parameters(model)), "input"): structure["input_shape"]}
     flat = _leaves(structure)
     if not flat:
         return None
@@ -162,6 +172,18 @@ def _built(model: Any) -> KerasInputs | None:
         return (), {name.removesuffix("_shape"): value for name, value in packed.items()}
 
     return KerasInputs(infos, (), pack)
+
+
+def _parameters(model: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(model.call).parameters
+
+
+def _required(model: Any) -> list[str]:
+    """The arguments that the model's ``call`` cannot do without."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    given = ("training", "mask")
+    found = _parameters(model).items()
+    return [name for name, one in found if one.default is one.empty and one.kind in kinds and name not in given]
 
 
 def _is_shape(value: Any) -> bool:

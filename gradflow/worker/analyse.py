@@ -36,6 +36,11 @@ from gradflow.worker.outcome import Analysis, Progress, analyzed
 from gradflow.worker.read import chosen, refuse_entry, report_saved_model
 from gradflow.worker.unloaded import analyse_unloaded
 
+_UNBUILT = "Keras loads it without its weights: what the file records of its inputs is not enough to build it"
+_UNBUILT_HINT = (
+    "define get_build_config and build_from_config in its class and save it again, or give the model in memory to "
+    "gradflow.inspect(model)"
+)
 _OTHER_ENTRIES = 3
 """Of a SavedModel, that are tried where the best one refuses every input."""
 
@@ -68,7 +73,7 @@ def _analyse_keras(
 
 def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> Subject:
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
-    producer, freezers, doubts = _recorded(file)
+    producer, freezers, doubts, has_weights = _recorded(file)
     try:
         model = load_keras(file, producer, custom)
     except UnreadableError as refusal:
@@ -76,6 +81,8 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
         if options.loss_seed is not None:
             compile_as_saved(older, file, producer, custom, options.imports)
         return keras2_subject(older, producer, options.training, loss_seed=options.loss_seed)
+    if has_weights and not model.variables:
+        raise UnreadableError(f"{file.path}: {_UNBUILT}", _UNBUILT_HINT)
     if options.loss_seed is not None:
         compile_as_saved(model, file, producer, custom, options.imports)
     names = tuple(spec.name for spec in options.inputs)
@@ -184,17 +191,18 @@ def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tu
     return lower_trace(traced, subject.handles, outputs), traced
 
 
-def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None]:
-    """Who wrote a Keras file, the outermost layer that froze each weight, and what is doubtful about that.
+def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None, bool]:
+    """Who wrote a Keras file, the outermost layer that froze each weight, what is doubtful about that, has it weights.
 
     A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15): the file knows.
     """
     try:
         contents = read_keras(file)
     except UnreadableError:
-        return None, {}, None  # Keras may still be able to load it
+        return None, {}, None, False  # Keras may still be able to load it
     frozen = {variable.name: variable.frozen_by for variable in contents.variables if variable.frozen_by is not None}
-    return contents.producer, frozen, contents.doubts
+    has_weights = any(variable.role is Role.WEIGHT for variable in contents.variables)
+    return contents.producer, frozen, contents.doubts, has_weights
 
 
 def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:

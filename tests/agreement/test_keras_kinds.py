@@ -108,3 +108,22 @@ def test_operations_that_hdf5_does_not_keep_are_named(tmp_path: Path) -> None:
     (finding,) = (one for one in report.findings if one.code == "GF901")
     assert "of keras.ops, which Keras does not restore from this format" in finding.message
     assert finding.hint == "save the model as model.keras, which keeps such operations"
+
+
+def test_both_arguments_of_a_call_can_be_given() -> None:
+    model = made("called_with_two_arguments")
+    report = gradflow.inspect(model).models[0]
+    assert report.error is not None
+    assert "is called with x, y, and the shape of x alone is recorded" in report.error.message
+    assert report.error.hint == "give each: --input x=float32[4,16] --input y=float32[4,16]"
+    report = gradflow.inspect(model, inputs={"x": "float32[4,4]", "y": "float32[4,5]"}).models[0]
+    verdicts = {variable.name: variable.verdict.value for variable in report.variables}
+    assert list(verdicts.values()) == ["flows", "flows", "none", "none"], verdicts
+
+
+def test_a_file_that_keras_loads_without_its_weights_is_read_statically(tmp_path: Path) -> None:
+    made("called_with_two_arguments").save(tmp_path / "model.keras")
+    report = report_on_file(tmp_path / "model.keras")
+    assert isinstance(report, ModelReport)
+    assert (report.mode.value, report.summary.unknown) == ("static", 4)
+    assert "Keras loads it without its weights" in report.findings[0].message

@@ -108,6 +108,24 @@ def subclassed() -> Any:
     return model
 
 
+@register("kinds")
+class TwoArguments(keras.Model):
+    """Is called with two tensors: Keras records the shape of the first one only."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.left, self.right = L.Dense(3), L.Dense(3)
+
+    def call(self, x: Any, y: Any, training: bool = False) -> Any:
+        return self.left(x) * keras.ops.stop_gradient(self.right(y))
+
+
+def called_with_two_arguments() -> Any:
+    model = TwoArguments(name="two")
+    model(np.ones([2, 4]), np.ones([2, 5]))
+    return model
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     build.__name__: build
     for build in (
@@ -122,5 +140,6 @@ KINDS: dict[str, Callable[[], Any]] = {
         preprocessed,
         with_a_constant,
         subclassed,
+        called_with_two_arguments,
     )
 }
