@@ -373,9 +373,9 @@ _UNCHECKED = (
         "unreadable",
         "model could not be read or run",
         "The path holds no model that can be read, a layer or op library is missing, or no inputs could be made for "
-        "it.",
+        "it. As a warning: the model could not be run, and the verdicts are those of the file alone.",
         "follow the hint: often --import MODULE for custom layers, or --input NAME=SPEC",
-        "never: nothing was checked",
+        "as a warning, where the file alone tells enough; never as an error: nothing was checked",
         "",
     ),
     CodeEntry(

@@ -22,8 +22,8 @@ _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 def choose_entry(graphs: Sequence[SavedModelContents], path: str, name: str | None, *, training: bool) -> Choice | None:
     """Return the entry called ``name`` with the graph that it is in, or the one that training would call.
 
-    That is one with a floating output that computes with most weights and writes to none, was traced for the mode that
-    is asked for, and has the name that is most usual. None where the file holds nothing that can be called.
+    That is one with inputs and a floating output that computes with most weights and writes to none, was traced for the
+    mode that is asked for, and has the name that is most usual. None where the file holds nothing that can be called.
 
     Args:
         graphs: of the file, as ``read_saved_model`` returns them.
@@ -76,6 +76,7 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
     preferred = _PREFERRED.index(last) if last in _PREFERRED else len(_PREFERRED)
     return (
         not _merit(contents, entry),
+        not entry.inputs,  # a penalty on the weights, or the weights themselves: nothing is computed from data
         last in _WRAPPERS,
         mode is not None and mode is not training,
         -weights_used(contents, entry),

@@ -33,6 +33,8 @@ _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|Fil
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
 """Classes that Keras 2 wrote under names which Keras 3 does not find."""
+_NO_CALLBACK = "Could not find callback with key="
+"""TensorFlow's words for a Python function of another process (checked on 2.21.0)."""
 _LENGTH = 240
 
 
@@ -82,6 +84,11 @@ def _is_operation(name: str) -> bool:
     for kind in kinds:
         kinds += [] if issubclass(kind, keras.layers.Layer) else kind.__subclasses__()
     return any(kind.__name__ == name and kind.__module__.startswith("keras.src.ops.") for kind in kinds)
+
+
+def calls_lost_python(error: Exception) -> bool:
+    """Whether a PyFunc stopped the run: a process knows the functions that it made itself, and no other."""
+    return _NO_CALLBACK in _chain(error)
 
 
 def is_old(producer: str | None) -> bool:

@@ -98,7 +98,8 @@ def measure(gradient: Any) -> Measurement:
         indices = gradient.indices.numpy()
         rows = int(np.unique(indices).size)
         dense_shape = gradient.dense_shape
-        values = gradient.values.numpy().reshape(indices.size, -1)
+        values = gradient.values.numpy()
+        values = values.reshape(indices.size, values.size // max(indices.size, 1))
         size = int(np.prod(dense_shape.numpy())) if dense_shape is not None else values.size
         values = _summed_rows(indices.reshape(-1), values)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradflow.diagnose import Evidence, Measurement, Sighting, find
@@ -24,6 +25,7 @@ from gradflow.options import Options, refuse_objective
 from gradflow.tape.imports import import_modules
 from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
+from gradflow.tape.refusal import calls_lost_python
 from gradflow.tape.runtime import seed_everything
 from gradflow.tape.saved_loss import compile_as_saved
 from gradflow.tape.saved_model import NotLoadedError, saved_model_subject
@@ -120,9 +122,15 @@ def _analyse_entry(
         if entry.function is None:
             return analyse_graph(file, path, contents, entry, options, progress)
         subject = saved_model_subject(file.path, contents, entry)
+        return analyse_subject(subject, path, file.format, options, progress)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
-    return analyse_subject(subject, path, file.format, options, progress)
+    except InputError as error:
+        if not calls_lost_python(error):
+            raise
+        hint = "give the model in memory to gradflow.inspect(model)"
+        lost = NotLoadedError("it calls a Python function, which no file holds", hint)
+        return analyse_unloaded(file, path, replace(options, entry=options.entry or entry.label), lost)
 
 
 def analyse_subject(

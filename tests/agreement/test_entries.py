@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,27 @@ def test_the_function_with_most_weights_that_sets_none_is_stepped(tmp_path: Path
     assert report.entry == "predict"
     assert verdicts(report) == {"a": "flows", "b": "flows"}
     assert verdicts(agreeing(path, entry="serving_default")) == {"a": "flows", "b": "none"}
+
+
+def test_a_function_without_inputs_does_not_hide_what_data_does_not_reach(tmp_path: Path) -> None:
+    from tests.models.modules import save_functions_without_inputs
+
+    path = saved(tmp_path, save_functions_without_inputs)
+    report = agreeing(path)
+    assert report.entry == "call"
+    assert verdicts(report) == {"w": "flows", "unused": "none"}
+    assert verdicts(agreeing(path, entry="penalty")) == {"w": "flows", "unused": "flows"}
+
+
+def test_a_python_function_that_no_file_holds_is_read_statically_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    save = f"import pathlib, tests.models.modules as m; m.save_python_function(pathlib.Path({str(path)!r}))"
+    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True)  # this process would know it
+    report = report_on(path)
+    assert report.mode is Mode.STATIC
+    assert verdicts(report) == {"before": "none", "after": "flows"}
+    assert [finding.code for finding in report.findings] == ["GF901", "GF208"]
+    assert "it calls a Python function, which no file holds" in report.findings[0].message
 
 
 def test_a_function_of_an_inner_object_is_stepped_where_the_model_has_none(tmp_path: Path) -> None:

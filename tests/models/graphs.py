@@ -113,6 +113,13 @@ def table_and_embedding() -> Built:
     return {"words": words}, {"y": tf.nn.embedding_lookup(rows, table.lookup(words))}
 
 
+def partitioned_embedding() -> Built:
+    """Neighbouring rows in the same part: what few ids look up leaves other parts without a single row."""
+    ids = v1.placeholder(tf.int64, [None, 2], name="ids")
+    parts = [variable(f"part_{number}", [4, 2], use_resource=False) for number in range(3)]
+    return {"ids": ids}, {"y": v1.nn.embedding_lookup(parts, ids, partition_strategy="div")}
+
+
 def sparse() -> Built:
     """A sparse input, which a signature takes as three tensors."""
     x = v1.sparse_placeholder(tf.float32, [None, 6], name="x")

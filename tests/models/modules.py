@@ -110,6 +110,28 @@ def save_picky_function(folder: Path) -> None:
     tf.saved_model.save(module, str(folder), {"zz_any": module.any.get_concrete_function()})
 
 
+def save_functions_without_inputs(folder: Path) -> None:
+    """``unused`` is in a penalty and among the weights that are handed out, and not in what is computed from data."""
+    module = tf.Module()
+    module.w, module.unused = _weight("w"), _weight("unused")
+    module.call = tf.function(lambda x: x * module.w, input_signature=[SPEC])
+    module.penalty = tf.function(lambda: tf.reduce_sum(module.w * module.unused), input_signature=[])
+    module.weights = tf.function(lambda: [module.w + 0.0, module.unused + 0.0], input_signature=[])
+    tf.saved_model.save(module, str(folder))
+
+
+def save_python_function(folder: Path) -> None:
+    """``before`` is used in Python code that the file does not hold, ``after`` behind it."""
+    module = tf.Module()
+    module.before, module.after = _weight("before"), _weight("after")
+
+    def call(x: Any) -> Any:
+        return tf.numpy_function(lambda value: 2.0 * value, [x * module.before], tf.float32) * module.after
+
+    module.call = tf.function(call, input_signature=[SPEC])
+    tf.saved_model.save(module, str(folder))
+
+
 def save_no_function(folder: Path) -> None:
     """Variables and nothing to call."""
     module = tf.Module()
