@@ -102,8 +102,19 @@ def _terms(trail: Trail, record: Record, slot: int) -> float | None:
     is_addition = record.op in _ADDITIONS or (record.op in _NORMALIZATIONS and slot == record.inputs[2])
     if not is_addition or terms is None or total is None:
         return None
-    axes = _summed(terms.shape, total.shape)
-    return float(np.max(np.sum(np.abs(numbers(terms).astype(np.complex128)), axis=axes), initial=0.0))
+    return _magnitude(numbers(terms), total.shape)
+
+
+def is_noise_of_terms(terms: np.ndarray[Any, Any], shape: Sequence[int], epsilon: float) -> bool:
+    """Whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding noise beside them."""
+    total = np.sum(terms.astype(np.complex128), axis=_summed(terms.shape, shape))
+    return total.size == np.prod(shape) and _is_noise(total, _magnitude(terms, shape), epsilon)
+
+
+def _magnitude(terms: np.ndarray[Any, Any], shape: Sequence[int]) -> float:
+    """The largest of the sums of sizes over what broadcasting repeats of ``shape``."""
+    axes = _summed(terms.shape, shape)
+    return float(np.max(np.sum(np.abs(terms.astype(np.complex128)), axis=axes), initial=0.0))
 
 
 def _is_noise(total: Any, terms: float, epsilon: float) -> bool:

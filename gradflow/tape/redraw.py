@@ -17,7 +17,8 @@ from gradflow.tape.subject import SINGLE, Subject
 
 LOSS_SCALE = 2.0**15
 """What Keras's LossScaleOptimizer starts with."""
-_SCALE = 0.1
+REDRAWN = 0.1
+"""Standard deviation of weights that are drawn again."""
 
 
 def awakened(
@@ -42,7 +43,7 @@ def awakened(
         return frozenset()
     with _drawn_again(sleeping, options.seed):
         _, _, _, again = step(subject, options)
-    return _alive(measured, again)
+    return alive(measured, again)
 
 
 def underflowing(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
@@ -50,10 +51,11 @@ def underflowing(subject: Subject, options: Options, measured: Mapping[str, Meas
     if subject.epsilon <= SINGLE:
         return frozenset()
     _, _, _, again = step(subject, options, LOSS_SCALE)
-    return _alive(measured, again)
+    return alive(measured, again)
 
 
-def _alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
+def alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient was zero ``before`` and flows ``again``."""
     return frozenset(
         name for name, one in before.items() if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
     )
@@ -65,7 +67,7 @@ def _drawn_again(variables: Sequence[Any], seed: int) -> Iterator[None]:
     before = [variable.read_value() for variable in variables]
     try:
         for variable in variables:
-            variable.assign(tf.cast(_SCALE * draw.standard_normal(variable.shape.as_list()), variable.dtype))
+            variable.assign(tf.cast(REDRAWN * draw.standard_normal(variable.shape.as_list()), variable.dtype))
         yield
     finally:
         for variable, value in zip(variables, before, strict=True):

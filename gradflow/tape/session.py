@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import Entry, SavedModelContents
-from gradflow.findings import Output
+from gradflow.findings import Output, Verdict
 from gradflow.flow.saved import lost_gradients
 from gradflow.flow.uses import SparseParts
 from gradflow.options import Options
+from gradflow.tape.cancelled import is_noise_of_terms
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.knowledge import Knowledge, session_knowledge
 from gradflow.tape.objective import drawn_direction, projected, select
+from gradflow.tape.redraw import REDRAWN, alive
 from gradflow.tape.refusal import first_line
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.saved_model import NotLoadedError, refusal
@@ -39,6 +41,12 @@ from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on 2.16.1 and 2.21.0)."""
+
+
+_READS = frozenset({"Identity", "ReadVariableOp"})
+_ADDITIONS = frozenset({"BiasAdd", "Add", "AddV2", "Sub"})
+_UPKEEP = frozenset({"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"})
+"""What a graph does with a variable beside computing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,16 @@ class Step:
     measured: Mapping[str, Measurement]
     feeds: Mapping[Any, Any]
     """What the graph was fed with, by tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awakened:
+    """What another step shows once weights of zeros have moved."""
+
+    names: frozenset[str] = frozenset()
+    """The variables whose gradient has come alive."""
+    zeros: tuple[str, ...] = ()
+    """The weights of zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class GraphSession:
     """By floating variable; None where there is none."""
     shapes: Mapping[str, tuple[int, ...]]
     """Of the variables; unknown sizes are 1."""
+    additions: Mapping[str, Sequence[Any]]
+    """Of the variables that are only added to something, the gradients of the sums."""
     merges: Sequence[Any]
     """The ops of the model that bring the branches of its conditions together."""
     learn: Callable[[], Knowledge]
@@ -102,6 +122,61 @@ class GraphSession:
             with contextlib.suppress(tf.errors.InvalidArgumentError):  # inside another branch that was not taken
                 found[op.name] = int(self.session.run(op.outputs[1], step.feeds))
         return found
+
+    def cancelled(self, step: Step, names: Iterable[str], epsilon: float) -> frozenset[str]:
+        """Those of ``names`` that are only added to something, where all that the sums get cancels: what follows
+        takes the shift out again, and the gradient is zero by mathematics."""
+        return frozenset(
+            name
+            for name in names
+            if self.additions.get(name)
+            and all(
+                is_noise_of_terms(terms, self.shapes[name], epsilon)
+                for terms in self._fetched(self.additions[name], step.feeds)
+            )
+        )
+
+    def awakened(self, options: Options, measured: Mapping[str, Measurement], trained: Collection[str]) -> Awakened:
+        """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that start at zero
+        and get a gradient have moved: a zero-initialized head hides what lies under it for one update."""
+        graph = self.session.graph
+        flowing = [name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS]
+        nodes = [graph.get_operation_by_name(name) for name in flowing]
+        with graph.as_default():
+            reads = {name: _value(node) for name, node in zip(flowing, nodes, strict=True)}
+        values = ((name, self.session.run(read)) for name, read in reads.items())
+        sleeping = {name: np.shape(value) for name, value in values if not np.any(value)}
+        # What is only added to something multiplies no gradient with zero.
+        sleeping = {name: shape for name, shape in sleeping.items() if not self.additions[name]}
+        found = self._alive_with(sleeping, options, measured)
+        alone = (
+            [name for name in sleeping if self._alive_with({name: sleeping[name]}, options, measured)] if found else []
+        )
+        return Awakened(found, tuple(alone or sleeping))
+
+    def _alive_with(
+        self, zeros: Mapping[str, tuple[int, ...]], options: Options, measured: Mapping[str, Measurement]
+    ) -> frozenset[str]:
+        """The variables that come alive once ``zeros`` (shapes by name) are drawn again."""
+        if not zeros:
+            return frozenset()
+        draw = np.random.default_rng(options.seed)
+        for name, shape in zeros.items():
+            self._assign(name, REDRAWN * draw.standard_normal(shape))
+        again = self.step(options).measured
+        for name, shape in zeros.items():
+            self._assign(name, np.zeros(shape))
+        return alive(measured, again)
+
+    def _assign(self, name: str, value: np.ndarray[Any, Any]) -> None:
+        graph = self.session.graph
+        node = graph.get_operation_by_name(name)
+        with graph.as_default():
+            given = tf.constant(value, dtype=node.get_attr("dtype"))
+            if node.type == "VarHandleOp":
+                self.session.run(tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=given))
+            else:
+                self.session.run(tf.raw_ops.Assign(ref=node.outputs[0], value=given).op)
 
     def _feeds(self, batch: Batch) -> dict[Any, Any]:
         return {name: tensor.numpy() for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)}
@@ -204,21 +279,49 @@ def _built(
     objective = projected(outputs, along)
     variables = {one.name: one for one in contents.variables if one.dtype in FLOATING_NAMES}
     tensors = [graph.get_operation_by_name(name).outputs[0] for name in variables]
-    gradients = [None] * len(tensors)
+    additions = {name: _additions(tensor) for name, tensor in zip(variables, tensors, strict=True)}
+    sums = [value for uses in additions.values() for value in uses]
+    gradients = [None] * (len(tensors) + len(sums))
     if objective is not None and tensors:
         # What is fed is given: nothing flows on to what the graph would compute it from.
         fed = [graph.get_tensor_by_name(name) for name in entry.feeds]
-        gradients = tf.compat.v1.gradients(objective, tensors, stop_gradients=fed)
+        gradients = tf.compat.v1.gradients(objective, [*tensors, *sums], stop_gradients=fed)
+    got = {id(value): gradient for value, gradient in zip(sums, gradients[len(tensors) :], strict=True)}
     return GraphSession(
         session=session,
         entry=entry,
         outputs=outputs,
         directions=directions,
-        gradients=dict(zip(variables, gradients, strict=True)),
+        gradients=dict(zip(variables, gradients, strict=False)),
         shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
+        additions={
+            name: [got[id(value)] for value in uses if got[id(value)] is not None] for name, uses in additions.items()
+        },
         merges=merges,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
     )
+
+
+def _value(node: Any) -> Any:
+    """What a variable holds."""
+    if node.type == "VarHandleOp":
+        return tf.raw_ops.ReadVariableOp(resource=node.outputs[0], dtype=node.get_attr("dtype"))
+    return tf.identity(node.outputs[0])
+
+
+def _additions(variable: Any) -> list[Any]:
+    """The sums that a variable is a term of; none where anything else computes with it."""
+    sums: list[Any] = []
+    slots = [variable]
+    for slot in slots:
+        for use in slot.consumers():
+            if use.type in _READS:
+                slots += use.outputs
+            elif use.type in _ADDITIONS and (use.type != "BiasAdd" or use.get_attr("data_format") == b"NHWC"):
+                sums += use.outputs
+            elif use.type not in _UPKEEP:
+                return []
+    return sums
 
 
 def _eager(value: Any) -> Any:

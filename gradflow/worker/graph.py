@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.diagnose import Evidence, Measurement, Sighting, outliers
@@ -21,18 +21,13 @@ from gradflow.options import Options
 from gradflow.tape.cancelled import BATCH_NORMALIZATION
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.saved_model import epsilon_of
-from gradflow.tape.session import GraphSession, Step, graph_session
+from gradflow.tape.session import Awakened, GraphSession, Step, graph_session
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 
 _OTHER_BRANCH = "took its other branch for this batch"
 _OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
-_NO_SHIFT = Sighting(
-    Edge.DEAD,
-    None,
-    None,
-    f"gradient is mathematically zero: {BATCH_NORMALIZATION} takes out any shift",
-    fix="harmless, nothing to mend",
-    harmless=True,
+_NO_ROWS = Sighting(
+    Edge.DEAD, None, None, "no row of it is looked up in these batches", fix=_OTHER_INPUTS, harmless=True
 )
 
 
@@ -60,9 +55,17 @@ def analyse_graph(
             graph, layer_finder(graph.names, variable_layers(one.layer for one in variables), complete=False)
         )
         zero = [name for name in flowing if name in measured and measured[name].verdict is Verdict.ZERO]
-        shifts = shifts_before_normalization(contents.graph_def)
+        tiny = [one.name for one in outliers(measured, sorted(flowing), epsilon, options.thresholds) if one.ratio < 1]
+        known = shifts_before_normalization(contents.graph_def)
+        shifts = {
+            **dict.fromkeys(live.cancelled(step, [*tiny, *zero], epsilon), "what follows"),
+            **dict.fromkeys(known, BATCH_NORMALIZATION),
+        }
+        trained = [one.name for one in variables if one.name in flowing and one.trainable]
         sightings = {
-            **{name: (_NO_SHIFT,) for name in zero if name in shifts},
+            **(_asleep(live.awakened(options, measured, trained), zero) if zero else {}),
+            **{name: (_NO_ROWS,) for name in zero if _rows(measured[name]) == 0},
+            **{name: (_no_shift(shifts[name]),) for name in zero if name in shifts},
             **(_untaken(graph, live.branches(step), zero, layer_of) if zero else {}),
         }
     evidence = Evidence(
@@ -72,7 +75,7 @@ def analyse_graph(
         attributions,
         layer_of,
         sightings,
-        dict.fromkeys(shifts, BATCH_NORMALIZATION),
+        shifts,
         epsilon,
         has_running_statistics=_has_running_statistics(contents, entry),
         selected=options.outputs,
@@ -82,6 +85,24 @@ def analyse_graph(
     )
     producer, inputs = contents.producer, step.batch.described
     return analyzed(path, file.format, producer, entry.label, Mode.TAPE, evidence, inputs, step.outputs, options.why)
+
+
+def _no_shift(remover: str) -> Sighting:
+    detail = f"gradient is mathematically zero: {remover} takes out any shift"
+    return Sighting(Edge.DEAD, None, None, detail, fix="harmless, nothing to mend", harmless=True)
+
+
+def _asleep(awakened: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting, ...]]:
+    """Of the weights whose gradient is zero, those that the first update brings to life."""
+    more = f" and {len(awakened.zeros) - 1} more" if len(awakened.zeros) > 1 else ""
+    detail = f"gradient is zero until a weight of zeros has moved: {', '.join(awakened.zeros[:1])}{more}"
+    fix = "harmless: it comes alive once that weight has moved"
+    sighting = Sighting(Edge.DEAD, None, None, detail, fix=fix, harmless=True)
+    return {name: (sighting,) for name in zero if name in awakened.names}
+
+
+def _rows(measurement: Measurement) -> int | None:
+    return measurement.gradient.rows_touched if measurement.gradient is not None else None
 
 
 def _probed_again(

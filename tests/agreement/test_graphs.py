@@ -103,6 +103,38 @@ def test_a_bias_before_a_normalization_by_the_batch_is_a_note(tmp_path: Path) ->
     assert codes(report)["kernel"] == ["flows"]
 
 
+def test_a_bias_before_a_normalization_that_is_written_out_is_a_note(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.shifted_before_moments))
+    assert all(one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings)
+    assert {name: found[0] for name, found in codes(report).items() if name != "bias"} == {
+        "w": "flows",
+        "beta": "flows",
+        "kept": "flows",
+    }
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
+def test_what_a_zero_head_hides_is_a_note_and_what_is_dead_is_not(resource: bool, tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.zero_head(resource)))
+    assert codes(report) == {"body": ["zero", "GF303"], "dead": ["zero", "GF303"], "head": ["flows"]}
+    assert {(one.severity, one.variables) for one in report.findings} == {
+        (Severity.NOTE, ("body",)),
+        (Severity.WARNING, ("dead",)),
+    }
+    assert next(one for one in report.findings if one.severity is Severity.NOTE).message.endswith("has moved: head")
+
+
+def test_a_part_of_an_embedding_without_a_row_that_is_looked_up_is_a_note(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.partitioned_embedding))
+    assert [(one.severity, one.variables) for one in report.findings] == [(Severity.NOTE, ("part_2",))]
+
+
 def test_slots_of_an_optimizer_are_no_weights_though_no_collection_says_so(tmp_path: Path) -> None:
     from tests.models.graphs import save_without_collections
 

@@ -189,6 +189,29 @@ def normalized_by_the_batch() -> Built:
     return {"x": x}, {"y": y}
 
 
+def shifted_before_moments() -> Built:
+    """A bias before a normalization that is written out, as TensorFlow 1 does for all but images; ``kept`` is not."""
+    x = _x()
+    w, bias = variable("w", [3, 4], use_resource=False), variable("bias", [4], use_resource=False)
+    beta, kept = variable("beta", [4], use_resource=False), variable("kept", [4], use_resource=False)
+    hidden = tf.matmul(x, w) + bias
+    mean, spread = tf.nn.moments(hidden, [0])
+    return {"x": x}, {"y": tf.tanh(tf.nn.batch_normalization(hidden, mean, spread, beta, None, 1e-3) + kept)}
+
+
+def zero_head(resource: bool) -> Callable[[], Built]:
+    """A head that starts at zero over ``body``; ``dead`` stays dead however it moves."""
+
+    def build() -> Built:
+        x = _x()
+        body, dead = variable("body", [3, 4], use_resource=resource), variable("dead", [3, 4], use_resource=resource)
+        head = v1.get_variable("head", [4, 2], initializer=v1.zeros_initializer(), use_resource=resource)
+        hidden = tf.tanh(tf.matmul(x, body)) + tf.nn.relu(tf.matmul(x, dead) * 0.0 - 1.0)
+        return {"x": x}, {"y": tf.matmul(hidden, head)}
+
+    return build
+
+
 def save_without_collections(folder: Path) -> None:
     """A graph that says nothing of which of its variables are trained."""
     save_graph(folder, _recorded(trained_with_adam), clear=("trainable_variables", "variables"))
