@@ -150,6 +150,8 @@ def _parse(name: str, spec: str) -> InputSpec:
         shape = tuple(int(size) for size in match["shape"].split(",")) if match["shape"].strip() else ()
     except ValueError as error:
         raise UsageError(f"--input {name}={spec}: the shape is not a list of numbers", _FORMS) from error
+    if shape[:1] == (0,):
+        raise UsageError(f"--input {name}={spec}: a batch of no rows says nothing", _FORMS)
     high = int(match["high"]) if match["high"] else None
     if high == 0 or (high is not None and "int" not in match["dtype"]):
         raise UsageError(f"--input {name}={spec}: <{high} does not fit {match['dtype']}", _FORMS)

@@ -25,10 +25,12 @@ def given_array(info: TensorInfo, spec: InputSpec) -> tuple[Array, str]:
     array, source = _loaded(info.name, Path(spec.file or ""), spec.key)
     if info.shape is not None and not _fits(array.shape, info.shape):
         raise UsageError(
-            f"--input {info.name}: the array of {source} is {_spec(array.dtype.name, array.shape)}, "
+            f"--input {info.name}: the array of {source} is {_spec(_type(array), array.shape)}, "
             f"the model takes {_spec(info.dtype, info.shape)}",
             "give an array of that shape",
         )
+    if array.shape[:1] == (0,):
+        raise UsageError(f"--input {info.name}: the array of {source} is empty", "give at least one row")
     return _converted(info, array, source), source
 
 
@@ -48,7 +50,7 @@ def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
     except FileNotFoundError as error:
         raise UsageError(f"--input {name}: {path} does not exist", _HINT) from error
     except (OSError, ValueError, EOFError) as error:
-        if "allow_pickle" in str(error):
+        if "Object arrays" in str(error):
             raise UsageError(
                 f"--input {name}: {path} holds Python objects, which are not loaded",
                 "save an array of numbers or strings",
@@ -59,7 +61,7 @@ def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
 def _converted(info: TensorInfo, array: Array, source: str) -> Array:
     is_text = array.dtype.kind in "SU"
     if is_text != (info.dtype == "string"):
-        holds = "strings" if is_text else array.dtype.name
+        holds = "strings" if is_text else _type(array)
         raise UsageError(
             f"--input {info.name}: the array of {source} holds {holds}, the model takes {info.dtype}",
             f"give an array of {info.dtype}",
@@ -82,6 +84,10 @@ def _fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
     return len(shape) == len(declared) and all(
         size is None or size == mine for mine, size in zip(shape, declared, strict=True)
     )
+
+
+def _type(array: Array) -> str:
+    return "string" if array.dtype.kind in "SU" else array.dtype.name
 
 
 def _spec(dtype: str, shape: tuple[int | None, ...]) -> str:

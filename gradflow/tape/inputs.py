@@ -183,12 +183,15 @@ class _Search:
 
     def _lines(self, batch: Batch) -> str:
         parts = {name for one in self.wanted.composites for name in names_of(one) if not one.name}
+        declared = {info.name: info for info in self.wanted.inputs if info.name in self.wanted.specs}
         lines = []
         for item in batch.described:
-            if item.dtype == "string" or item.name in parts:
+            info = declared.get(item.name)  # what the user gave is refused: it is no example of what to give
+            dtype, shape = (item.dtype, item.shape) if info is None or info.shape is None else (info.dtype, info.shape)
+            if dtype == "string" or item.name in parts:
                 lines.append(f"--input {item.name}=@batch.npz:{item.name}")
             else:
-                lines.append(f"--input {line(item.name, item.dtype, item.shape)}")
+                lines.append(f"--input {line(item.name, dtype, shape)}")
         return " ".join(lines)
 
 

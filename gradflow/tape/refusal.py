@@ -28,7 +28,8 @@ _ANONYMOUS_HINT = (
 _INNERMOST = re.compile(
     r"(?:Exception encountered(?:: (?!Exception encountered)| when calling [^\n]*\n+)|Error encountered:\n+)(?=(.+))"
 )
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\](?: name: ?\S*)?")
+"""Bold type, and what eager TensorFlow writes around its own words."""
 _NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
@@ -98,7 +99,7 @@ def is_old(producer: str | None) -> bool:
 
 def first_line(error: Exception) -> str:
     """The line of an error's text that says most."""
-    text = _STYLE.sub("", str(error))
+    text = _DECORATION.sub("", str(error))
     innermost = _INNERMOST.findall(text)
     if innermost:
         return _short(innermost[-1])

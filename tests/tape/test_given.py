@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradflow.errors import UsageError
+from gradflow.errors import InputError, UsageError
 from gradflow.files.saved_model import TensorInfo
-from gradflow.options import InputSpec, Options
+from gradflow.options import InputSpec, Options, parse_inputs
 
 pytestmark = pytest.mark.tensorflow
 
@@ -43,8 +43,10 @@ def test_numbers_are_converted_to_what_the_model_takes(tmp_path: Path) -> None:
         (np.array([["a", "b", "c"]]), X, ["holds strings", "takes float32"]),
         (np.ones(2), WORDS, ["holds float64", "takes string"]),
         (np.array([{"a": 1}], dtype=object), X, ["Python objects"]),
+        (np.ones((0, 3)), X, ["is empty"]),
+        (np.array(["a", "b"]), TensorInfo("words", "string", (None, 1)), ["string[2]", "string[?,1]"]),
     ],
-    ids=["columns", "rank", "fractions", "overflow", "strings", "no strings", "objects"],
+    ids=["columns", "rank", "fractions", "overflow", "strings", "no strings", "objects", "no rows", "rank of strings"],
 )
 def test_an_array_that_does_not_fit_is_refused(array: Any, info: TensorInfo, words: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
@@ -74,9 +76,28 @@ def test_a_file_that_is_not_there_or_has_no_such_key(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=message) as caught:
             given_array(X, InputSpec("x", file=str(tmp_path / "two.npz"), key=key))
         assert "a, b" in caught.value.hint
-    (tmp_path / "empty.npy").write_bytes(b"")
-    with pytest.raises(UsageError, match="cannot read"):
-        given_array(X, InputSpec("x", file=str(tmp_path / "empty.npy")))
+    for content in (b"", b"hello"):
+        (tmp_path / "other.npy").write_bytes(content)
+        with pytest.raises(UsageError, match="cannot read"):
+            given_array(X, InputSpec("x", file=str(tmp_path / "other.npy")))
+
+
+def test_a_batch_of_no_rows_is_refused() -> None:
+    with pytest.raises(UsageError, match="a batch of no rows says nothing"):
+        parse_inputs(["x=float32[0,3]"])
+
+
+def test_what_was_refused_is_no_example_of_what_to_give() -> None:
+    from gradflow.tape.inputs import with_batch
+
+    def refuse(batch: Any) -> None:
+        raise ValueError("expected shape=(None, 3), found shape=(2, 6)")
+
+    options = Options(inputs=(InputSpec("x", dtype="float64", shape=(2, 6)),))
+    with pytest.raises(InputError) as caught:
+        with_batch([X], options, None, refuse)
+    assert "refuses the inputs x=float64[2,6]" in caught.value.message
+    assert caught.value.hint == "give others, such as --input x=float32[4,3]"
 
 
 def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path) -> None:

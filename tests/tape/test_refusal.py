@@ -40,3 +40,11 @@ def test_no_module_is_asked_for_a_function_without_a_name(message: str) -> None:
     reason, hint = keras_refusal(ValueError(message), "keras 2.10.0")
     assert reason == "it names an anonymous function (<lambda>), whose code it does not hold"
     assert "--import" not in hint
+
+
+def test_what_tensorflow_writes_around_its_words_is_left_out() -> None:
+    from gradflow.tape.refusal import first_line
+
+    around = "{{function_node __wrapped__GatherV2_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+    message = f"{CALLED}{around}indices[0,0] = 869 is not in [0, 11) [Op:GatherV2] name: {ARGUMENTS}"
+    assert first_line(ValueError(message)) == "indices[0,0] = 869 is not in [0, 11)"
