@@ -28,6 +28,8 @@ from gradflow.tape.trace import trace
 _TYPE = re.compile(r"The type '([^']+)' has not been registered")
 _DAMAGE = re.compile(r"Read less bytes than requested|[Cc]hecksum|[Cc]orrupt|not an sstable|truncated|Data loss")
 """What TensorFlow says of files of variables that are cut short or changed; the types of its errors differ."""
+_NO_FILE = re.compile(r"variables\.data-\S+; No such file")
+"""What it says where one of several files of variables is not there."""
 _MOST = 8
 """Op types that one message names."""
 
@@ -114,9 +116,10 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
             f"{folder}: its variables are damaged: {first_line(error)}", "save or copy the model again"
         )
     missing = unregistered(op_types(contents.graph_def))
-    if not any((folder / "variables").glob("variables.*")) and contents.variables:
+    absent = _absent(folder, error)
+    if absent and contents.variables:
         hint = "put the folder variables beside saved_model.pb, or copy the model again"
-        return NotLoadedError("the files of its variables are missing", hint)
+        return NotLoadedError(f"{absent} of its variables are missing", hint)
     if missing:
         reason = f"it uses {_listed(missing)}, which TensorFlow {tf.__version__} does not have"
     else:
@@ -124,6 +127,15 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
         missing = tuple(_TYPE.findall(str(error)))
     bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
     return NotLoadedError(reason, bringing or "load it with the TensorFlow that saved it, and save it again")
+
+
+def _absent(folder: Path, error: Exception) -> str | None:
+    """Which of the files beside the graph are not there: their index, or some of those that it tells of."""
+    found = [path.name for path in (folder / "variables").glob("variables.*")]
+    is_whole = "variables.index" in found and any(name.startswith("variables.data-") for name in found)
+    if is_whole and not _NO_FILE.search(str(error)):
+        return None
+    return "some of the files" if found else "the files"
 
 
 def _listed(missing: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,13 @@ from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import Entry, SavedModelContents
-from gradflow.findings import Output, Verdict
+from gradflow.findings import Output
 from gradflow.flow.saved import lost_gradients
 from gradflow.flow.uses import SparseParts
 from gradflow.options import Options
-from gradflow.tape.cancelled import is_noise_of_terms
 from gradflow.tape.inputs import Batch, with_batch
 from gradflow.tape.knowledge import Knowledge, session_knowledge
 from gradflow.tape.objective import drawn_direction, projected, select
-from gradflow.tape.redraw import REDRAWN, alive
 from gradflow.tape.refusal import first_line
 from gradflow.tape.registry import without_lookup_errors
 from gradflow.tape.saved_model import NotLoadedError, refusal
@@ -41,8 +39,6 @@ from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on 2.16.1 and 2.21.0)."""
-
-
 _READS = frozenset({"Identity", "ReadVariableOp"})
 _ADDITIONS = frozenset({"BiasAdd", "Add", "AddV2", "Sub"})
 _UPKEEP = frozenset({"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"})
@@ -58,16 +54,6 @@ class Step:
     measured: Mapping[str, Measurement]
     feeds: Mapping[Any, Any]
     """What the graph was fed with, by tensor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Awakened:
-    """What another step shows once weights of zeros have moved."""
-
-    names: frozenset[str] = frozenset()
-    """The variables whose gradient has come alive."""
-    zeros: tuple[str, ...] = ()
-    """The weights of zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,61 +108,6 @@ class GraphSession:
             with contextlib.suppress(tf.errors.InvalidArgumentError):  # inside another branch that was not taken
                 found[op.name] = int(self.session.run(op.outputs[1], step.feeds))
         return found
-
-    def cancelled(self, step: Step, names: Iterable[str], epsilon: float) -> frozenset[str]:
-        """Those of ``names`` that are only added to something, where all that the sums get cancels: what follows
-        takes the shift out again, and the gradient is zero by mathematics."""
-        return frozenset(
-            name
-            for name in names
-            if self.additions.get(name)
-            and all(
-                is_noise_of_terms(terms, self.shapes[name], epsilon)
-                for terms in self._fetched(self.additions[name], step.feeds)
-            )
-        )
-
-    def awakened(self, options: Options, measured: Mapping[str, Measurement], trained: Collection[str]) -> Awakened:
-        """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that start at zero
-        and get a gradient have moved: a zero-initialized head hides what lies under it for one update."""
-        graph = self.session.graph
-        flowing = [name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS]
-        nodes = [graph.get_operation_by_name(name) for name in flowing]
-        with graph.as_default():
-            reads = {name: _value(node) for name, node in zip(flowing, nodes, strict=True)}
-        values = ((name, self.session.run(read)) for name, read in reads.items())
-        sleeping = {name: np.shape(value) for name, value in values if not np.any(value)}
-        # What is only added to something multiplies no gradient with zero.
-        sleeping = {name: shape for name, shape in sleeping.items() if not self.additions[name]}
-        found = self._alive_with(sleeping, options, measured)
-        alone = (
-            [name for name in sleeping if self._alive_with({name: sleeping[name]}, options, measured)] if found else []
-        )
-        return Awakened(found, tuple(alone or sleeping))
-
-    def _alive_with(
-        self, zeros: Mapping[str, tuple[int, ...]], options: Options, measured: Mapping[str, Measurement]
-    ) -> frozenset[str]:
-        """The variables that come alive once ``zeros`` (shapes by name) are drawn again."""
-        if not zeros:
-            return frozenset()
-        draw = np.random.default_rng(options.seed)
-        for name, shape in zeros.items():
-            self._assign(name, REDRAWN * draw.standard_normal(shape))
-        again = self.step(options).measured
-        for name, shape in zeros.items():
-            self._assign(name, np.zeros(shape))
-        return alive(measured, again)
-
-    def _assign(self, name: str, value: np.ndarray[Any, Any]) -> None:
-        graph = self.session.graph
-        node = graph.get_operation_by_name(name)
-        with graph.as_default():
-            given = tf.constant(value, dtype=node.get_attr("dtype"))
-            if node.type == "VarHandleOp":
-                self.session.run(tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=given))
-            else:
-                self.session.run(tf.raw_ops.Assign(ref=node.outputs[0], value=given).op)
 
     def _feeds(self, batch: Batch) -> dict[Any, Any]:
         return {name: tensor.numpy() for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)}
@@ -300,13 +231,6 @@ def _built(
         merges=merges,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
     )
-
-
-def _value(node: Any) -> Any:
-    """What a variable holds."""
-    if node.type == "VarHandleOp":
-        return tf.raw_ops.ReadVariableOp(resource=node.outputs[0], dtype=node.get_attr("dtype"))
-    return tf.identity(node.outputs[0])
 
 
 def _additions(variable: Any) -> list[Any]:

@@ -21,7 +21,8 @@ from gradflow.options import Options
 from gradflow.tape.cancelled import BATCH_NORMALIZATION
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.saved_model import epsilon_of
-from gradflow.tape.session import Awakened, GraphSession, Step, graph_session
+from gradflow.tape.session import GraphSession, Step, graph_session
+from gradflow.tape.session_zeros import Awakened, awakened, cancelled
 from gradflow.worker.outcome import Analysis, Progress, analyzed
 
 _OTHER_BRANCH = "took its other branch for this batch"
@@ -58,12 +59,12 @@ def analyse_graph(
         tiny = [one.name for one in outliers(measured, sorted(flowing), epsilon, options.thresholds) if one.ratio < 1]
         known = shifts_before_normalization(contents.graph_def)
         shifts = {
-            **dict.fromkeys(live.cancelled(step, [*tiny, *zero], epsilon), "what follows"),
+            **dict.fromkeys(cancelled(live, step, [*tiny, *zero], epsilon), "what follows"),
             **dict.fromkeys(known, BATCH_NORMALIZATION),
         }
         trained = [one.name for one in variables if one.name in flowing and one.trainable]
         sightings = {
-            **(_asleep(live.awakened(options, measured, trained), zero) if zero else {}),
+            **(_asleep(awakened(live, options, measured, trained), zero) if zero else {}),
             **{name: (_NO_ROWS,) for name in zero if _rows(measured[name]) == 0},
             **{name: (_no_shift(shifts[name]),) for name in zero if name in shifts},
             **(_untaken(graph, live.branches(step), zero, layer_of) if zero else {}),
@@ -92,13 +93,13 @@ def _no_shift(remover: str) -> Sighting:
     return Sighting(Edge.DEAD, None, None, detail, fix="harmless, nothing to mend", harmless=True)
 
 
-def _asleep(awakened: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting, ...]]:
+def _asleep(found: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting, ...]]:
     """Of the weights whose gradient is zero, those that the first update brings to life."""
-    more = f" and {len(awakened.zeros) - 1} more" if len(awakened.zeros) > 1 else ""
-    detail = f"gradient is zero until a weight of zeros has moved: {', '.join(awakened.zeros[:1])}{more}"
+    more = f" and {len(found.zeros) - 1} more" if len(found.zeros) > 1 else ""
+    detail = f"gradient is zero until a weight of zeros has moved: {', '.join(found.zeros[:1])}{more}"
     fix = "harmless: it comes alive once that weight has moved"
     sighting = Sighting(Edge.DEAD, None, None, detail, fix=fix, harmless=True)
-    return {name: (sighting,) for name in zero if name in awakened.names}
+    return {name: (sighting,) for name in zero if name in found.names}
 
 
 def _rows(measurement: Measurement) -> int | None:

@@ -169,3 +169,21 @@ def test_arguments_and_results_of_any_structure_are_filled_in_and_named(tmp_path
         "__call__",
         "__call__(first, second, single, scale=3.0)",
     }
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["TensorFlow 2", "TensorFlow 1"])
+@pytest.mark.parametrize("missing", ["*.index", "*.data-*"])
+def test_a_file_of_variables_that_is_missing_is_said(missing: str, old: bool, tmp_path: Path) -> None:
+    from tests.models import graphs, modules
+
+    folder = tmp_path / "model"
+    if old:
+        graphs.save_graph(folder, graphs.references)
+    else:
+        modules.save_inner_function(folder)
+    for path in (folder / "variables").glob(missing):
+        path.unlink()
+    report = report_on(folder)
+    assert report.mode is Mode.STATIC
+    assert "some of the files of its variables are missing" in report.findings[0].message
+    assert report.findings[0].hint.startswith("put the folder variables")
