@@ -19,7 +19,7 @@ from gradflow.config.problems import ConfigError
 from gradflow.errors import UsageError
 from gradflow.findings import Severity
 from gradflow.options import Options
-from gradflow.policy import Expectations, chosen
+from gradflow.policy import chosen
 
 CONFIG = (
     click.option(
@@ -100,9 +100,10 @@ def _overridden(context: click.Context, plan: ModelPlan, given: Mapping[str, Any
     changes = {name: getattr(asked, name) for name in said if name in _FIELDS}
     options = replace(plan.options, **changes, verbose=asked.verbose)
     expected = plan.expectations
-    if given.get("expect_frozen") or given.get("expect_trainable"):
-        frozen = tuple(given["expect_frozen"]) or None
-        expected = Expectations(frozen, tuple(given["expect_trainable"]), expected.cut, expected.ignore)
+    if given.get("expect_frozen"):
+        expected = replace(expected, frozen=tuple(given["expect_frozen"]))
+    if given.get("expect_trainable"):
+        expected = replace(expected, trainable=tuple(given["expect_trainable"]))
     fail_on = Severity(given["fail_on"]) if given.get("fail_on") else plan.fail_on
     select = codes(given["select"]) if given.get("select") else plan.select
     return replace(plan, options=options, expectations=expected, fail_on=fail_on, select=select)

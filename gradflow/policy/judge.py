@@ -85,7 +85,7 @@ def _trains(model: ModelReport) -> Callable[[Variable], bool]:
 def _unexpected_frozen(model: ModelReport, weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
     """GF401, one for each layer that froze them; what no layer tracks is GF103 already."""
     untracked = {name for finding in model.findings if finding.code == "GF103" for name in finding.variables}
-    groups: dict[tuple[str | None, str], list[str]] = {}
+    groups: dict[tuple[str | None, str, str], list[str]] = {}
     for one in weights:
         if one.trainable or one.name in untracked:
             continue
@@ -93,16 +93,19 @@ def _unexpected_frozen(model: ModelReport, weights: Sequence[Variable], expected
         allowed = next((pattern for pattern in expected.frozen or () if covers(pattern, one)), None)
         if asked is not None and allowed is not None:
             reason = f"expect.trainable {asked!r} and expect.frozen {allowed!r} contradict each other about it"
+            hint = "narrow one of the two patterns"
         elif asked is not None:
             reason = f"expect.trainable {asked!r} asks for a gradient"
+            hint = "unfreeze the layer that is named and save again, or narrow the pattern"
         elif allowed is None:
             reason = "no pattern of expect.frozen covers it" if expected.frozen else "nothing is expected to be frozen"
+            hint = entry("GF401").fix
         else:
             continue
-        groups.setdefault((one.frozen_by, reason), []).append(one.name)
-    for (layer, reason), names in groups.items():
+        groups.setdefault((one.frozen_by, reason, hint), []).append(one.name)
+    for (layer, reason, hint), names in groups.items():
         who = f"frozen by {layer}.trainable=False" if layer else "frozen (left out of the trainable variables)"
-        yield _finding("GF401", f"{who}, but {reason}", names, layer)
+        yield _finding("GF401", f"{who}, but {reason}", names, layer, hint)
 
 
 def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
@@ -115,7 +118,7 @@ def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -
             yield _finding("GF402", f"trainable, but expect.frozen {pattern!r} says frozen", rest)
         if both:
             text = f"trainable, but expect.frozen {pattern!r} says frozen, and expect.trainable contradicts it"
-            yield _finding("GF402", text, both)
+            yield _finding("GF402", text, both, hint="narrow one of the two patterns")
 
 
 def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -> Iterator[Finding]:

@@ -135,6 +135,8 @@ def _counts(model: ModelReport) -> Iterator[str]:
     others = sum(expectation.status != _KEPT for expectation in _judged(model))
     if others:
         yield f"{others:,} of {counted(len(model.expectations), 'expectation')} not kept"
+    elif _judged(model):
+        yield f"{counted(len(model.expectations), 'expectation')} kept"
 
 
 def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:

@@ -262,3 +262,13 @@ def test_two_entries_of_one_file_have_two_baselines(tmp_path: Path) -> None:
     done = check("--baseline", "b.json")
     assert done.code == 0
     assert "GF404" not in done.stdout
+
+
+def test_an_option_overrides_its_own_expectation_and_no_other(tmp_path: Path) -> None:
+    settings = (
+        f"path: {FROZEN}, static: true, expect: {{frozen: [stem/**, norm/**, block/**, adapter/**], trainable: [typo]}}"
+    )
+    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - {{{settings}}}\n")
+
+    assert check("--expect-trainable", "head/**", "--ignore", "GF102").code == 0
+    assert check("--expect-trainable", "head/**", "--expect-frozen", "adapter/**", "--ignore", "GF102").code == 1

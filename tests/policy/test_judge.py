@@ -90,7 +90,8 @@ def test_a_frozen_weight_that_is_asked_to_be_both_breaks_with_a_word_about_it() 
     for report in (FROZEN, HEALTHY):
         judged = judge(report, both, TODAY)
         assert is_broken(judged, Severity.ERROR)
-        assert any("contradict" in finding.message for finding in judged.findings)
+        told = [finding for finding in judged.findings if "contradict" in finding.message]
+        assert [finding.hint for finding in told] == ["narrow one of the two patterns"]
 
 
 def test_one_frozen_layer_is_one_finding() -> None:

@@ -25,7 +25,7 @@ from reports import (
 )
 from strategies import reports
 
-from gradflow.findings import Finding, Report, Severity
+from gradflow.findings import Expectation, Finding, Report, Severity
 from gradflow.report.markdown import render
 from gradflow.report.markup import code, fence, prose, summary
 
@@ -130,6 +130,13 @@ def test_expectations_are_shown_where_the_model_was_held_against_them() -> None:
     assert "- **unmatched** cut: `rigth/**`\n- kept frozen: `backbone/**`, trainable: `head/**`\n" in written
     assert "| `models/large.keras` | could not be checked (GF903) |  |\n" in written
     assert "2 kept, 2 broken, 1 unmatched |" in written
+
+
+def test_what_is_kept_without_a_finding_is_said_before_it_is_opened() -> None:
+    kept = Expectation("cut", "encoder/**", "kept", ("encoder/kernel",))
+    model = analyzed("m.keras", dense("encoder", 4, 4), expectations=(kept,))
+
+    assert "<code>m.keras</code>: 1 expectation kept</summary>" in render(Report(TOOL, (model,)))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
