@@ -20,7 +20,8 @@ _PACKAGES = frozenset(
 )
 """Packages whose classes are found, once the package is installed, with no option given."""
 _KERAS = frozenset({"keras", "tensorflow", "tf_keras"})
-_ANONYMOUS = re.compile(r"(?:identifier:|function:?) '?<lambda>")
+_ANONYMOUS = re.compile(r"(?:identifier:|function:?) '?<lambda>|(?:identifier:|format for) \{'value': \['4w")
+"""By name, or by its code: in base64, that of Python begins with ``4w`` (tf_keras 2.21)."""
 _ANONYMOUS_HINT = (
     "name the function where the model is built (def, not lambda) and save it again, or give the model in memory to "
     "gradflow.inspect(model)"
@@ -50,7 +51,7 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     """
     chain = _chain(error)
     if _ANONYMOUS.search(chain):
-        return "it names an anonymous function (<lambda>), whose code it does not hold", _ANONYMOUS_HINT
+        return "it uses an anonymous function (<lambda>), which Keras does not restore", _ANONYMOUS_HINT
     missing = _CLASS.search(chain)
     old = is_old(producer)
     if missing and _is_operation(missing[2]):

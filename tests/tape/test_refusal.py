@@ -32,13 +32,15 @@ def test_the_reason_of_a_layer_is_told(message: str) -> None:
     [
         "Could not interpret activation function identifier: <lambda>",
         "Unknown activation function: '<lambda>'. Please ensure you are using a `keras.utils.custom_object_scope`",
+        "Could not interpret activation function identifier: {'value': ['4wEAAAAAAAAA', None, None]}",
+        "Improper config format for {'value': ['4wEAAAAAAAAA', None, None]}. Expecting python dict",
     ],
 )
 def test_no_module_is_asked_for_a_function_without_a_name(message: str) -> None:
     from gradflow.tape.refusal import keras_refusal
 
     reason, hint = keras_refusal(ValueError(message), "keras 2.10.0")
-    assert reason == "it names an anonymous function (<lambda>), whose code it does not hold"
+    assert reason == "it uses an anonymous function (<lambda>), which Keras does not restore"
     assert "--import" not in hint
 
 
