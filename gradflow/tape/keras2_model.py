@@ -205,10 +205,10 @@ def _watched(model: Any) -> Iterator[Watched]:
     for chain in _chains(model):
         layer = chain[-1]
         for variables, is_weight in ((layer._trainable_weights, True), (layer._non_trainable_weights, False)):
-            for variable in map(_plain, variables):
+            for variable in _tensors(variables):
                 ways.setdefault(id(variable), []).append(chain)
                 owned.setdefault(id(variable), (variable, is_weight))
-    for variable in map(_plain, model.weights):  # those of a tf.Module inside a layer
+    for variable in _tensors(model.weights):  # those of a tf.Module inside a layer
         owned.setdefault(id(variable), (variable, bool(variable.trainable)))
     names = Counter(variable.name for variable, _ in owned.values())
     taken: set[str] = set()
@@ -248,6 +248,11 @@ def _chains(model: Any) -> Iterator[_Chain]:
         yield chain
         inner = [one for one in chain[-1]._flatten_layers(recursive=False, include_self=False) if one not in chain]
         stack.extend((*chain, layer) for layer in reversed(inner))
+
+
+def _tensors(variables: Sequence[Any]) -> list[Any]:
+    """The variables without the vocabularies of lookup layers, which tf_keras 2.21 lists among them."""
+    return [one for one in map(_plain, variables) if isinstance(one, tf.Variable)]
 
 
 def _plain(variable: Any) -> Any:

@@ -177,3 +177,18 @@ def test_without_tf_keras_its_extra_is_named(tmp_path: Path, monkeypatch: pytest
     assert isinstance(report, ModelReport)
     assert report.mode.value == "static"
     assert any("pip install 'gradflow[keras2]'" in finding.hint for finding in report.findings)
+
+
+def test_a_vocabulary_is_no_variable(tmp_path: Path) -> None:
+    """tf_keras lists the tables of lookup layers among the weights."""
+    import tf_keras
+
+    from tests.models.keras2_models import text
+
+    model = text()
+    model.save(tmp_path / "model.keras")
+    tf_keras.backend.clear_session()
+    for report in (report_on_file(tmp_path / "model.keras"), gradflow.inspect(model).models[0]):
+        assert isinstance(report, ModelReport), report
+        assert [variable.name for variable in report.variables] == ["words/embeddings", "head/kernel", "head/bias"]
+        assert {variable.verdict.value for variable in report.variables} == {"flows"}

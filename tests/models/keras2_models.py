@@ -130,6 +130,15 @@ def trained() -> Any:
     return model
 
 
+def text() -> Any:
+    """Its vocabulary is kept in ``.keras`` files only."""
+    vectorization = L.TextVectorization(20, output_sequence_length=4)
+    vectorization.adapt(["some words", "of a text"])
+    x = tf_keras.Input([1], dtype=tf.string)
+    hidden = L.GlobalAveragePooling1D()(L.Embedding(20, 3, name="words")(vectorization(x)))
+    return tf_keras.Model(x, L.Dense(2, name="head")(hidden))
+
+
 KERAS2_MODELS: dict[str, Callable[[], Any]] = {
     build.__name__: build
     for build in (
