@@ -23,8 +23,8 @@ _MOST_FLOAT_IDS = 16
 """An input of floating numbers can hold row numbers in one column and measurements in the others."""
 QUANTIZED = {"qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16", "qint32": "int32"}
 """The plain type of the same width: NumPy has no other."""
-_MASK = re.compile(r"(?<![a-z])masks?(?![a-z])", re.IGNORECASE)
-"""A word of an input's name: ``padding_mask``, not ``masked_image``."""
+_MASK = re.compile(r"(?i:(?<![a-z])masks?(?![a-z]))|(?<=[a-z])Masks?(?![a-z])")
+"""A word of an input's name: ``padding_mask`` and ``paddingMask``, not ``masked_image``."""
 _WORDS = (b"a", b"the", b"of", b"some", b"words")
 _SENTENCE = 5
 """Words of a text that the model splits."""

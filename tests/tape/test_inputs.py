@@ -107,7 +107,16 @@ def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_mask"),
-    [("padding_mask", True), ("mask:0", True), ("input_mask_1", True), ("masked_image", False), ("unmasked", False)],
+    [
+        ("padding_mask", True),
+        ("mask:0", True),
+        ("input_mask_1", True),
+        ("attentionMask", True),
+        ("Mask", True),
+        ("masked_image", False),
+        ("imageMasked", False),
+        ("unmasked", False),
+    ],
 )
 def test_a_mask_is_told_by_its_name_where_the_graph_does_not_say(name: str, is_mask: bool) -> None:
     from gradflow.tape.inputs import with_batch
