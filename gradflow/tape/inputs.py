@@ -188,6 +188,8 @@ class _Search:
         for item in batch.described:
             info = declared.get(item.name)  # what the user gave is refused: it is no example of what to give
             dtype, shape = (item.dtype, item.shape) if info is None or info.shape is None else (info.dtype, info.shape)
+            if shape[:1] == (None,):
+                shape = (*item.shape[:1], *shape[1:])  # the batch of the other inputs too
             if dtype == "string" or item.name in parts:
                 lines.append(f"--input {item.name}=@batch.npz:{item.name}")
             else:

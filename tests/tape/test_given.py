@@ -97,7 +97,7 @@ def test_what_was_refused_is_no_example_of_what_to_give() -> None:
     with pytest.raises(InputError) as caught:
         with_batch([X], options, None, refuse)
     assert "refuses the inputs x=float64[2,6]" in caught.value.message
-    assert caught.value.hint == "give others, such as --input x=float32[4,3]"
+    assert caught.value.hint == "give others, such as --input x=float32[2,3]"
 
 
 def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path) -> None:
