@@ -194,9 +194,10 @@ _CUT = (
         "gradient_disabled",
         "gradient is forbidden by PreventGradient",
         "PreventGradient passes the data on and raises LookupError as soon as a gradient is asked for. Libraries put "
-        "it where a gradient would be wrong.",
+        "it where a gradient would be wrong. A loop of TensorFlow 1 that was made with back_prop=False lets no "
+        "gradient in either.",
         "take the differentiable function that the op's message names, or use tf.stop_gradient if no gradient is "
-        "wanted",
+        "wanted; make the loop with back_prop=True",
         "the model is only ever used for inference",
         "inputs = keras.Input([4])\n"
         "hidden = keras.layers.Dense(8)(inputs)\n\n"

@@ -22,6 +22,8 @@ _CODES = {
 }
 _SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.OVERWRITTEN: "GF302", Edge.NONFINITE: "GF304"}
 _RAISING = ("GF203", "GF207")
+_EXITS = ("Exit", "RefExit")
+"""Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only there."""
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
@@ -137,6 +139,8 @@ def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -
 def _code(op: str, known: OpSpec | None, kind: Edge, mark: int, verdict: Verdict) -> str:
     if kind is Edge.ZERO:
         return "GF301"
+    if op in _EXITS:
+        return "GF207"
     by_rule = "GF203" if known is None else _CODES.get(known.rule, "GF204")
     # TensorFlow raises an error for these, wherever they stand: they fill in no zeros.
     if verdict is Verdict.ZERO and mark & Mark.CONTROLLED and by_rule not in _RAISING:

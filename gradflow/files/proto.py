@@ -1,8 +1,8 @@
 """The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto and
-tensorflow/core/protobuf/struct.proto, version 2.21, and keras/protobuf/saved_metadata.proto of Keras 2.15.
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,
+tensorflow/core/protobuf/{struct,control_flow}.proto, version 2.21, and saved_metadata.proto of Keras 2.15.
 Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
 as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
 schemas can live in one process.
@@ -42,6 +42,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "BytesList": ("value 1 *bytes",),
     "VariableDef": ("variable_name 1 string", "save_slice_info_def 4 SaveSliceInfoDef"),
     "SaveSliceInfoDef": ("full_name 1 string",),
+    "WhileContextDef": ("back_prop 3 bool", "loop_exit_names 8 *string"),
     "OpList": ("op 1 *OpDef",),
     "SignatureDef": ("inputs 1 {string TensorInfo", "outputs 2 {string TensorInfo", "method_name 3 string"),
     "TensorInfo": (

@@ -88,6 +88,12 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
     return frozenset(found)
 
 
+def disabled_exits(graph: Any) -> frozenset[str]:
+    """The nodes through which the data leaves a loop of ``while_loop(back_prop=False)``: no gradient enters there."""
+    loops = _records(graph, "while_context", "WhileContextDef")
+    return frozenset(_node_of(name) for loop in loops if not loop.back_prop for name in loop.loop_exit_names)
+
+
 def _node_of(tensor: str) -> str:
     return tensor.partition(":")[0]
 
@@ -116,11 +122,11 @@ def _owners(graph: Any) -> Iterator[tuple[str, str]]:
                 yield _node_of(record.variable_name), whole
 
 
-def _records(graph: Any, collection: str) -> Iterator[Any]:
+def _records(graph: Any, collection: str, kind: str = "VariableDef") -> Iterator[Any]:
     if collection not in graph.collection_def:
         return
     for raw in graph.collection_def[collection].bytes_list.value:
-        record = message("VariableDef")()
+        record = message(kind)()
         try:
             record.ParseFromString(raw)
         except Exception:  # protobuf's DecodeError, whose class differs between its implementations

@@ -82,6 +82,8 @@ class SavedModelContents:
     frames: Callable[[str, str], Sequence[Frame] | None]
     """From a function's and an op's name to the stack that created the op, as ``debug_info.frames_finder`` reads it."""
     doubts: tuple[FreezeDoubt, ...]
+    disabled: frozenset[str] = frozenset()
+    """TF1: nodes of the graph that let no gradient in, as those in which a loop without backpropagation ends."""
     tags: tuple[str, ...] = field(default=("serve",))
     """What the graph is called among those of the file."""
     is_only: bool = True

@@ -15,7 +15,7 @@ from gradflow.files.proto import message
 from gradflow.files.saved_doubts import saved_doubts
 from gradflow.files.saved_entries import graph_entries, object_entries
 from gradflow.files.saved_freezing import layer_properties
-from gradflow.files.saved_graph import graph_variables
+from gradflow.files.saved_graph import disabled_exits, graph_variables
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.files.saved_variables import object_variables
 from gradflow.findings import Role
@@ -97,6 +97,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         custom_gradients=dict(_custom_gradients(graph)),
         frames=frames_finder(folder),
         doubts=doubts,
+        disabled=disabled_exits(graph),
         tags=tuple(graph.meta_info_def.tags),
         is_only=is_only,
     )

@@ -71,6 +71,8 @@ class Library:
     op_specs: Mapping[str, OpSpec]
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
     """As ``SavedModelContents.custom_gradients``; None where nobody knows what they return."""
+    disabled: frozenset[str] = frozenset()
+    """Nodes of the graph itself that let no gradient in, whatever their op type does."""
 
     def spec(self, op: str) -> OpSpec | None:
         """The rule and signature of an op type; None where nobody knows it."""
@@ -202,6 +204,8 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
     if "_gradient_op_type" in attr:
         passes, mark = _custom_gradient(library, node, number, len(inputs), used)
         return BodyNode(node.name, node.op, form, inputs, passes, floating, mark)
+    if node.name in library.disabled:
+        return BodyNode(node.name, node.op, form, inputs, (Edge.CUT,) * len(inputs), floating)
     form = Form.DIAGONAL if node.op == "IdentityN" else form
     return BodyNode(node.name, node.op, form, inputs, _passes(known, attr, len(inputs)), floating)
 

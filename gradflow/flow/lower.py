@@ -20,14 +20,16 @@ def library_of(
     op_defs: Sequence[Any] = (),
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None,
     registered: Mapping[str, OpSpec] = MappingProxyType({}),
+    disabled: frozenset[str] = frozenset(),
 ) -> Library:
     """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
 
     Those of the file say nothing about gradients; ``registered``, what this process knows, outranks them.
+    ``disabled`` are the nodes of the graph that let no gradient in.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
     unknown = {op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None}
-    return Library(functions, {**unknown, **registered}, custom_gradients)
+    return Library(functions, {**unknown, **registered}, custom_gradients, disabled)
 
 
 def op_types(graph_def: Any) -> frozenset[str]:

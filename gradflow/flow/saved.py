@@ -50,7 +50,7 @@ def _lowered(
         if name not in names:
             raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(names)}")
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients, registered)
+    library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients, registered, contents.disabled)
     if entry.function is None:
         fed = {name: info.dtype in FLOATING_NAMES for name, info in zip(entry.feeds, entry.inputs, strict=True)}
         return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed)

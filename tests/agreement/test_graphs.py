@@ -61,6 +61,7 @@ EXPECTED = {
     "partitioned": {"tower/w/part_0": ["flows"], "tower/w/part_1": ["flows"]},
     "table_and_embedding": {"rows": ["flows"]},
     "loop": {"inside": ["flows"], "limit": ["none", "GF202"]},
+    "loop_without_backpropagation": {"inside": ["none", "GF207"], "around": ["flows"]},
     "scan": {"w": ["flows"]},
     "inner_feed": {"before": ["none", "GF206"], "after": ["flows"]},
     "normalized": {"bn/gamma": ["flows"]},

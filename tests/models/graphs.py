@@ -135,6 +135,15 @@ def loop() -> Built:
     return {"x": x}, {"y": y}
 
 
+def loop_without_backpropagation() -> Built:
+    """A loop that is told to let no gradient in, beside a way around it."""
+    x = _x()
+    inside, around = (variable(name, [3], use_resource=False) for name in ("inside", "around"))
+    body = lambda step, y: (step + 1, tf.tanh(y * inside))  # noqa: E731 -- as people write it
+    _, y = v1.while_loop(lambda step, _: step < 3, body, (0, x * around), back_prop=False)
+    return {"x": x}, {"y": y + x * around}
+
+
 def scan() -> Built:
     """A loop that keeps its steps in arrays, as every recurrent network of TensorFlow 1 does."""
     x = v1.placeholder(tf.float32, [None, 5, 3], name="x")
