@@ -8,7 +8,7 @@ from datetime import date
 
 from gradflow.catalogue import entry
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Role, Severity, Status, Variable, Verdict
-from gradflow.patterns import covers
+from gradflow.patterns import covers, matches
 from gradflow.policy.expectations import CutExpectation, Expectations
 from gradflow.policy.ignored import without, without_ignored
 from gradflow.policy.unmatched import unmatched
@@ -38,7 +38,7 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *_unexpected_trainable(weights, expected),
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
-        *(kept for one in _weighed(model.findings, expected) if (kept := without(one, accepted)) is not None),
+        *(kept for one in _weighed(model.findings, expected, cuts) if (kept := without(one, accepted)) is not None),
     )
     return without_ignored(replace(model, findings=findings, expectations=outcomes), expected.ignore, today)
 
@@ -50,11 +50,27 @@ def is_broken(model: ModelReport, fail_on: Severity) -> bool:
     return bad or any(one.status != KEPT and one.kind != "ignore" for one in model.expectations)
 
 
-def _weighed(findings: Iterable[Finding], expected: Expectations) -> Iterator[Finding]:
-    """That a file records no flags at all is a note, and an error where flags are expected: nobody can look at them."""
+def _weighed(findings: Iterable[Finding], expected: Expectations, cuts: Sequence[Expectation]) -> Iterator[Finding]:
+    """What the expectations make of findings.
+
+    That a file records no flags at all is a note, and an error where flags are expected: nobody can look at them. Of
+    weights that are cut off by something else than expected, what was expected is told.
+    """
     for one in findings:
-        is_about_all = one.code == "GF102" and not one.variables
-        yield replace(one, severity=Severity.ERROR) if is_about_all and expected.frozen is not None else one
+        if one.code == "GF102" and not one.variables and expected.frozen is not None:
+            yield replace(one, severity=Severity.ERROR)
+            continue
+        broken = (cut for cut, outcome in zip(expected.cut, cuts, strict=True) if outcome.status == BROKEN)
+        other = next((cut for cut in broken if _is_about(one, cut)), None)
+        yield one if other is None else replace(one, hint=f"{one.hint} (expect.cut says: by {other.by})")
+
+
+def _is_about(finding: Finding, cut: CutExpectation) -> bool:
+    """Whether it names weights of the expectation and something else that cuts them off."""
+    cause = finding.cause
+    if cause is None or cut.by.casefold() in _words(cause):
+        return False
+    return any(matches(cut.variables, name) for name in finding.variables)
 
 
 def _held(weights: Sequence[Variable], kind: str, pattern: str, keeps: Callable[[Variable], bool]) -> Expectation:
@@ -71,9 +87,13 @@ def _held_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation:
 def _is_cut_by(variable: Variable, by: str) -> bool:
     """Whether it gets no gradient, and every cause is the one that is meant."""
     wanted = by.casefold()
-    named = [{cause.code, cause.kind, cause.op_type or ""} for cause in variable.causes]
-    is_meant = all(wanted in {word.casefold() for word in words} for words in named)
-    return variable.verdict in _STARVED and bool(named) and is_meant
+    is_meant = all(wanted in _words(cause) for cause in variable.causes)
+    return variable.verdict in _STARVED and bool(variable.causes) and is_meant
+
+
+def _words(cause: Cause) -> set[str]:
+    """What an expectation may call it."""
+    return {word.casefold() for word in (cause.code, cause.kind, cause.op_type or "")}
 
 
 def _trains(model: ModelReport) -> Callable[[Variable], bool]:

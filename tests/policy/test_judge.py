@@ -248,3 +248,11 @@ def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
 
     assert not is_broken(judge(exported, Expectations(), TODAY), Severity.WARNING)
     assert is_broken(judge(exported, Expectations(frozen=()), TODAY), Severity.ERROR)
+
+
+def test_a_cut_by_something_else_tells_what_was_expected() -> None:
+    other = model(starved("encoder", ARGMAX), findings=(found(starved("encoder"), ARGMAX),))
+
+    (finding,) = judge(other, Expectations(cut=(CutExpectation("encoder/**", "StopGradient"),)), TODAY).findings
+
+    assert finding.hint == "mend it (expect.cut says: by StopGradient)"
