@@ -90,6 +90,9 @@ def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
 
 
 def _cancel_together(trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float) -> bool:
+    """Whether what several additions hand to it cancels; one that takes it away from itself does nothing with it."""
+    if len({id(record) for record, _ in additions}) < len(additions):
+        return False
     terms = [_terms(trail, record, slot) for record, slot in additions]
     known = [one for one in terms if one is not None]
     total = trail.gradient_of(name)
