@@ -44,7 +44,7 @@ EXPECTED = (
         help="These weights are trainable and their gradient flows; repeatable.",
     ),
 )
-_FIELDS = {field: field for field in Options.__dataclass_fields__}
+_FIELDS = frozenset(Options.__dataclass_fields__)
 
 
 def planned(

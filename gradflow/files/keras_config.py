@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeGuard
 
 from gradflow.errors import UnreadableError
@@ -93,6 +94,7 @@ def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
     return True, next(above for above in lineage if not above.trainable)
 
 
+@lru_cache(maxsize=1024)
 def snake_case(class_name: str) -> str:
     """The name under which Keras stores an object of this class (keras/src/utils/naming.py, 3.15)."""
     name = re.sub(r"\W+", "", class_name)
