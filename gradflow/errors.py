@@ -24,6 +24,12 @@ class UnreadableError(GradflowError):
     code = "GF901"
 
 
+class UnsafeError(GradflowError):
+    """The model could do something besides computing, and was not loaded (GF902)."""
+
+    code = "GF902"
+
+
 class CrashedError(GradflowError):
     """The process that ran the model died, hung or ran out of memory (GF903)."""
 

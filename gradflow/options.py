@@ -14,6 +14,13 @@ DTYPES = frozenset(
     "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
     "bool string".split()
 )
+_MEMORY = re.compile(r"(?P<number>\d+(?:\.\d+)?) *(?P<unit>[kmgt]i?b?)", re.IGNORECASE)
+_UNITS = {
+    f"{letter}{end}": base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for end, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
+}
+_LEAST_MEMORY = 100_000_000
 _FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batch.npy"
 
 
@@ -70,6 +77,10 @@ class Options:
     """Batches that are drawn before a gradient of zeros counts."""
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
+    memory_limit: int | None = None
+    """Bytes of address space that the process of a model may take; by default what its size needs."""
+    trust: bool = False
+    """Whether what the scan finds is let in."""
     verbose: bool = False
     state: tuple[str, ...] = ()
     """Patterns of weights to treat as state."""
@@ -135,6 +146,19 @@ def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
             hint = "write it as in Python's import: mypackage.layers for mypackage/layers.py"
             raise UsageError(f"--import {name!r}: not the name of a module", hint)
     return kept
+
+
+def parse_memory(text: str) -> int:
+    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for.
+
+    Raises:
+        UsageError: it is of no such form.
+    """
+    match = _MEMORY.fullmatch(text.strip())
+    size = int(float(match["number"]) * _UNITS[match["unit"].lower()]) if match else 0
+    if size < _LEAST_MEMORY:
+        raise UsageError(f"{text!r} is no amount of memory", "write it as 8GB or 500MB, at least 100MB")
+    return size
 
 
 def _parse(name: str, spec: str) -> InputSpec:

@@ -11,7 +11,7 @@ import click
 
 from gradflow.cli.stream import CommandError, Target
 from gradflow.errors import UsageError
-from gradflow.options import Objective, Options, parse_imports, parse_inputs
+from gradflow.options import Objective, Options, parse_imports, parse_inputs, parse_memory
 
 FORMATS = ("text", "json", "markdown", "sarif", "junit", "github")
 """What a report can be written as."""
@@ -110,6 +110,17 @@ ANALYSIS = (
         show_default=True,
         help="Give a model up after this long.",
     ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        callback=lambda _context, _option, value: _memory(value),
+        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the model]",
+    ),
+    click.option(
+        "--trust",
+        is_flag=True,
+        help="Run what the safety scan refuses: only for files of which you know where they come from.",
+    ),
     click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
 )
 """The options of every command that analyses a model."""
@@ -157,6 +168,8 @@ def analysis_options(given: dict[str, Any]) -> Options:
         probes=given["probes"],
         imports=imports,
         timeout=given["timeout"],
+        memory_limit=given["memory_limit"],
+        trust=given["trust"],
         verbose=given["verbose"],
     )
 
@@ -189,6 +202,13 @@ def refuse_out(out: str | None, option: str = "-o") -> None:
         raise CommandError(f"{option} {out}: its folder does not exist: create it first")
     if Path(out).is_dir():
         raise CommandError(f"{option} {out}: is a folder: name a file")
+
+
+def _memory(text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_memory(text)
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}: {error.hint}") from error
 
 
 def _report(text: str) -> tuple[str, str]:

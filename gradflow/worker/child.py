@@ -8,9 +8,13 @@ import sys
 from typing import TextIO
 
 from gradflow.errors import GradflowError
-from gradflow.findings import Mode
+from gradflow.files.recognise import recognise
+from gradflow.findings import Mode, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
+from gradflow.version import VERSION
+from gradflow.worker.gate import admit, with_trusted
+from gradflow.worker.outcome import Analysis, failed
 
 
 def main() -> None:
@@ -35,14 +39,20 @@ def answer(path: str, options: Options, pipe: TextIO) -> None:
         pipe.write(json.dumps(line) + "\n")
         pipe.flush()
 
+    plain = Tool("gradflow", VERSION, None, None)
+    send(stage="scan")
+    try:
+        threats = admit(recognise(path), path, options)
+    except GradflowError as error:
+        send(**encode(Analysis(failed(path, error, Mode.TAPE))), tool=encode(plain))
+        return
     send(stage="import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
     from gradflow.worker.analyse import analyse_file
-    from gradflow.worker.outcome import Analysis, failed
 
     try:
-        analysis = analyse_file(path, options, lambda stage: send(stage=stage))
+        analysis = with_trusted(analyse_file(path, options, lambda stage: send(stage=stage)), threats)
     except GradflowError as error:
         analysis = Analysis(failed(path, error, Mode.TAPE))
     send(**encode(analysis), tool=encode(tool()))

@@ -31,6 +31,7 @@ _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.
 _STAGES = {
     "fetch": "fetching the model",
     "start": "starting",
+    "scan": "looking for what could do harm",
     "import": "importing TensorFlow",
     "load": "loading the model",
     "step": "running the gradient step",

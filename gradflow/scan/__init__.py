@@ -1,0 +1,6 @@
+"""A model file in, what it could do besides computing out: before anything in it runs, and without TensorFlow."""
+
+from gradflow.scan.scan import scan
+from gradflow.scan.threat import Scanned, Threat
+
+__all__ = ["Scanned", "Threat", "scan"]

@@ -1,0 +1,26 @@
+"""A model file of any format in, what a scan finds in it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradflow.files.contents import ModelFile
+from gradflow.findings import Format
+from gradflow.scan.keras import scan_keras
+from gradflow.scan.saved_model import scan_saved_model
+from gradflow.scan.threat import Scanned
+
+
+def scan(file: ModelFile, imports: Sequence[str] = ()) -> Scanned:
+    """Look for whatever in ``file`` is not known to be harmless.
+
+    Args:
+        file: the model.
+        imports: the modules that the user lets in for it.
+
+    Raises:
+        UnreadableError: it is damaged.
+    """
+    if file.format is Format.SAVED_MODEL:
+        return scan_saved_model(file.path)
+    return scan_keras(file, imports)

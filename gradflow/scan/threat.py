@@ -1,0 +1,36 @@
+"""What a scan finds, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRUST = "--trust"
+"""The option that lets in whatever stands in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """One thing in a model file that is not known to be harmless."""
+
+    what: str
+    """What it is, by its name in the file: ``op WriteFile``, ``class TFSMLayer``, ``asset ../../x``."""
+    where: str
+    """The place in the file: ``node 'a/WriteFile' of function 'f'``, ``layer 'lambda' of config.json``."""
+    harm: str
+    """What it could do: ``writes files``."""
+    remedy: str = TRUST
+    """The option that lets it in."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        return f"{self.what} ({self.where}): {self.harm}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a scan has looked at, and what it found."""
+
+    threats: tuple[Threat, ...]
+    looked_at: tuple[str, ...] = ()
+    """What was read, counted: ``("2,579 nodes", "34 functions", "61 types of op")``."""
