@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradflow.cli.options import ANSWER_FORMATS
 from gradflow.cli.stream import CommandError, Target
 from gradflow.options import Options
-from gradflow.worker.entries import list_entries
+from gradflow.worker.parent import list_entries
 
 LIST = "list"
 

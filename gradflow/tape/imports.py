@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -17,24 +16,23 @@ from gradflow.tape.refusal import first_line
 _LIBRARIES = frozenset({"builtins", "keras", "tensorflow", "tf_keras"})
 
 
-def import_modules(names: Sequence[str]) -> Mapping[str, Any]:
-    """Import the modules, from the working directory too, and return their public classes and functions by name.
+def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
+    """Import the modules, from ``folder`` too, and return their public classes and functions by name.
 
-    The working directory comes first while they are imported, as for ``python -m``, and last from then on: what
-    TensorFlow and Keras import later stays theirs.
+    The folder, which is where the user is, comes first while they are imported, as for ``python -m``, and last from
+    then on: what TensorFlow and Keras import later stays theirs.
 
     Raises:
         UsageError: a module cannot be imported.
     """
-    here = str(Path.cwd())
     if not names:
         return {}
-    sys.path.insert(0, here)
+    sys.path.insert(0, folder)
     try:
         modules = [_imported(name) for name in names]
     finally:
-        sys.path.remove(here)
-        sys.path.append(here)
+        sys.path.remove(folder)
+        sys.path.append(folder)
     return {name: value for module in modules for name, value in _public(module) if _is_the_users(name, value)}
 
 

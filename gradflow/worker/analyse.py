@@ -47,15 +47,15 @@ _OTHER_ENTRIES = 3
 """Of a SavedModel, that are tried where the best one refuses every input."""
 
 
-def analyse_file(path: str, options: Options, progress: Progress = lambda _: None) -> Analysis:
-    """Load the model at ``path`` and step it.
+def analyse_file(path: str, options: Options, folder: str = "", progress: Progress = lambda _: None) -> Analysis:
+    """Load the model at ``path`` and step it; the user's own modules are looked for in ``folder`` too.
 
     Raises:
         GradflowError: it cannot be read, loaded or fed.
     """
     file = recognise(path)
     progress("load")
-    custom = import_modules(options.imports)
+    custom = import_modules(options.imports, folder)
     seed_everything(options.seed)
     if file.format is Format.SAVED_MODEL:
         return _analyse_saved_model(file, path, options, progress)

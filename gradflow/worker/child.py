@@ -5,58 +5,124 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
-from gradflow.errors import GradflowError
+from gradflow.errors import CrashedError, GradflowError
 from gradflow.files.recognise import recognise
-from gradflow.findings import Mode, Tool
-from gradflow.findings.wire import decode, encode
-from gradflow.options import Options
+from gradflow.findings import EntryList, Mode, Tool
+from gradflow.findings.wire import encode
 from gradflow.version import VERSION
-from gradflow.worker.gate import admit, with_trusted
-from gradflow.worker.outcome import Analysis, failed
+from gradflow.worker.jail import confine, end_with_parent
+from gradflow.worker.limits import impose
+from gradflow.worker.outcome import Analysis, Progress, failed
+from gradflow.worker.request import Purpose, Request, from_line, out_of_memory
+
+_PLAIN = Tool("gradflow", VERSION, None, None)
 
 
 def main() -> None:
     """Answer one request and leave; never returns."""
     # The pipe is our stdout, taken away before anything else runs: a model can print.
-    pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    pipe = os.dup(1)
     os.dup2(2, 1)
-    request = json.loads(sys.stdin.readline())
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    answer(request["path"], decode(Options, request["options"]), pipe)
-    pipe.flush()
+    line = sys.stdin.readline()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    serve(line, pipe)
+
+
+def serve(line: str, pipe: int) -> None:
+    """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never returns."""
+    asked, scratch = from_line(line)
+    _settle(Path(scratch), asked)
+    with os.fdopen(pipe, "w", encoding="utf-8") as stream:
+        answer(asked, stream)
     # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
     os._exit(0)
 
 
-def answer(path: str, options: Options, pipe: TextIO) -> None:
-    """Analyse ``path`` and write the stages, the report and the route that was asked for."""
+def _settle(scratch: Path, asked: Request) -> None:
+    """Make ``scratch`` the one place that this process, from here on, can write to."""
+    end_with_parent()
+    os.chdir(scratch)
+    for name in ("HOME", "TMPDIR", "TEMP", "TMP", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[name] = str(scratch)
+    tempfile.tempdir = None
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    impose(asked.limits)
+    missing = confine(scratch)
+    if missing:
+        sys.stderr.write(f"gradflow: this system has no {' and no '.join(missing)}: the model runs without\n")
+
+
+def answer(asked: Request, pipe: TextIO) -> None:
+    """Do what is asked and write the stages and the answer, which names files as the user does."""
+    names = [(_inside(path), _inside(shown)) for path, shown in asked.names]
 
     def send(**line: object) -> None:
-        pipe.write(json.dumps(line) + "\n")
+        text = json.dumps(line)
+        for path, shown in names:
+            text = text.replace(path, shown)
+        pipe.write(text + "\n")
         pipe.flush()
 
-    plain = Tool("gradflow", VERSION, None, None)
-    send(stage="scan")
     try:
-        threats = admit(recognise(path), path, options)
+        found, tool = _ANSWERS[asked.purpose](asked, lambda stage: send(stage=stage))
     except GradflowError as error:
-        send(**encode(Analysis(failed(path, error, Mode.TAPE))), tool=encode(plain))
-        return
-    send(stage="import")
+        found, tool = _refused(asked, error), _PLAIN
+    except MemoryError:
+        found, tool = _refused(asked, CrashedError(*out_of_memory(asked))), _PLAIN
+    send(answer=encode(found), tool=encode(tool))
+
+
+def _inside(text: str) -> str:
+    """``text`` as it stands inside a string of JSON."""
+    return json.dumps(text)[1:-1]
+
+
+def _refused(asked: Request, error: GradflowError) -> Analysis:
+    static = asked.purpose is not Purpose.TAPE
+    return Analysis(failed(asked.path, error, Mode.STATIC if static else Mode.TAPE))
+
+
+def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.worker.gate import admit, with_trusted
+
+    progress("scan")
+    threats = admit(recognise(asked.path), asked.path, asked.options)
+    progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
     from gradflow.worker.analyse import analyse_file
 
     try:
-        analysis = with_trusted(analyse_file(path, options, lambda stage: send(stage=stage)), threats)
+        analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:
-        analysis = Analysis(failed(path, error, Mode.TAPE))
-    send(**encode(analysis), tool=encode(tool()))
+        analysis = _refused(asked, error)
+    return with_trusted(analysis, threats), tool()
 
+
+def _static(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.worker.read import read
+
+    progress("read")
+    return read(asked.path, asked.options), _PLAIN
+
+
+def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
+    from gradflow.worker.entries import list_entries
+
+    progress("read")
+    return list_entries(asked.path, asked.options), _PLAIN
+
+
+_ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {
+    Purpose.TAPE: _tape,
+    Purpose.STATIC: _static,
+    Purpose.ENTRIES: _entries,
+}
 
 if __name__ == "__main__":
     main()

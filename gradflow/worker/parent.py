@@ -1,4 +1,4 @@
-"""A path in, its report out: starts the child process, follows its stages, and tells how it died if it did."""
+"""A path in, its report out: asks a child process, follows its stages, and tells how it died if it did."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
 
 from gradflow.errors import CrashedError, GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.files.remote import is_remote, local_copy
-from gradflow.findings import Format, Mode, ModelReport, Route, Tool
-from gradflow.findings.wire import decode, encode
+from gradflow.files.wording import shown
+from gradflow.findings import EntryList, Failure, Format, Mode, ModelReport, Route, Tool
+from gradflow.findings.wire import decode
 from gradflow.options import Options
 from gradflow.version import VERSION
 from gradflow.worker.outcome import Analysis, Progress, failed
-from gradflow.worker.read import read
+from gradflow.worker.request import Purpose, Request, out_of_memory, request
+from gradflow.worker.spawn import Child, Spawn, interpreter
 
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
 _STAGES = {
     "fetch": "fetching the model",
     "start": "starting",
+    "read": "reading the model",
     "scan": "looking for what could do harm",
     "import": "importing TensorFlow",
     "load": "loading the model",
@@ -43,6 +43,10 @@ _STAGES = {
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
+"""In the last words of a process that needed more than it may take."""
+_NO_TOOL = Tool("gradflow", VERSION, None, None)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,139 +61,111 @@ class Outcome:
     """What was asked about one variable (``Options.why``)."""
 
 
-def inspect_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
+def inspect_path(
+    path: str, options: Options, progress: Progress = lambda _: None, spawn: Spawn = interpreter
+) -> Outcome:
     """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
 
-    ``path`` can be an address: what it holds is fetched first, and the report speaks of the address.
+    ``path`` can be an address: what it holds is fetched first, and the report speaks of the address. ``spawn`` starts
+    the process that opens it.
     """
-    if not is_remote(path):
-        return _inspect_local(path, options, progress)
-    progress(_STAGES["fetch"])
+    return _outcome(Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn)
+
+
+def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
+    """Look for what could do harm in the model at ``path``; as ``inspect_path``."""
+    return _outcome(Purpose.SCAN, path, options, progress, interpreter)
+
+
+def list_entries(path: str, options: Options) -> EntryList:
+    """The entries of the model at ``path``; what is wrong with it is in ``error``."""
     try:
-        with local_copy(path, options.static, options.timeout) as copy:
-            return _renamed(_inspect_local(str(copy), options, progress), str(copy), path)
+        with _fetched(path, options, lambda _: None) as copy:
+            recognise(copy)
+            return _ask(request(Purpose.ENTRIES, copy, path, options), EntryList, lambda _: None, interpreter, {})[0]
     except GradflowError as error:
-        mode = Mode.STATIC if options.static else Mode.TAPE
-        return Outcome(failed(path, error, mode), Tool("gradflow", VERSION, None, None))
+        failure = Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint)
+        return EntryList(path, None, None, 0, (), failure)
 
 
-def _renamed(outcome: Outcome, copy: str, address: str) -> Outcome:
-    """The outcome as if the address itself had been read."""
-
-    def named(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(copy, address.rstrip("/"))
-        if isinstance(value, list):
-            return [named(item) for item in value]
-        return {key: named(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-    renamed = decode(Outcome, named(encode(outcome)))
-    return replace(renamed, model=replace(renamed.model, path=address))
-
-
-def _inspect_local(path: str, options: Options, progress: Progress) -> Outcome:
-    mode = Mode.STATIC if options.static else Mode.TAPE
-    plain = Tool("gradflow", VERSION, None, None)
+def _outcome(purpose: Purpose, path: str, options: Options, progress: Progress, spawn: Spawn) -> Outcome:
     format: Format | None = None
     try:
-        if options.static:
-            analysis = read(path, options)
-            return Outcome(analysis.report, plain, route=analysis.route)
-        format = recognise(path).format
-        return _run_twice(path, options, progress)
+        with _fetched(path, options, progress) as copy:
+            format = recognise(copy).format
+            return _run_twice(request(purpose, copy, path, options), progress, spawn)
     except GradflowError as error:
-        return Outcome(failed(path, error, mode, format), plain)
+        return Outcome(failed(path, error, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)
+
+
+@contextlib.contextmanager
+def _fetched(path: str, options: Options, progress: Progress) -> Iterator[str]:
+    """The local path of what is at ``path``; errors about a copy speak of the address."""
+    if not is_remote(path):
+        yield path
+        return
+    progress(_STAGES["fetch"])
+    with local_copy(path, options.static, options.timeout) as copy:
+        try:
+            yield str(copy)
+        except GradflowError as error:
+            address = path.rstrip("/")
+            error.message, error.hint = (text.replace(str(copy), address) for text in (error.message, error.hint))
+            raise
 
 
 class StepCrashedError(CrashedError):
     """The child died of a fault in native code during the gradient step."""
 
 
-def _run_twice(path: str, options: Options, progress: Progress) -> Outcome:
+def _run_twice(asked: Request, progress: Progress, spawn: Spawn) -> Outcome:
+    remark = ""
     try:
-        return _run(path, options, progress, {})
+        analysis, tool = _ask(asked, Analysis, progress, spawn, {})
     except StepCrashedError as error:
-        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512.
-        outcome = _run(path, options, progress, {"TF_ENABLE_ONEDNN_OPTS": "0"})
-        return replace(outcome, remark=f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)")
+        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512. It is switched
+        # where TensorFlow is imported: that takes an interpreter of its own.
+        analysis, tool = _ask(asked, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+        remark = f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)"
+    return Outcome(analysis.report, tool, remark, analysis.route)
 
 
-def _run(path: str, options: Options, progress: Progress, environment: Mapping[str, str]) -> Outcome:
-    deadline = time.monotonic() + min(options.timeout, threading.TIMEOUT_MAX)
+def _ask(
+    asked: Request, kind: type[T], progress: Progress, spawn: Spawn, environment: Mapping[str, str]
+) -> tuple[T, Tool]:
+    deadline = time.monotonic() + min(asked.options.timeout, threading.TIMEOUT_MAX)
     stage = "start"
-    with tempfile.TemporaryFile() as log, _child(path, options, log, environment) as child:
+    with _log(asked.options) as log, spawn(asked, log, environment) as child:
         lines = _lines(child)
         while True:
             try:
                 line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise CrashedError(
-                    f"{path}: gave no answer in {options.timeout:g} s while {_STAGES[stage]}",
+                    f"{asked.shown}: gave no answer in {asked.options.timeout:g} s while {_STAGES[stage]}",
                     "give it longer with --timeout SECONDS",
                 ) from None
             if line is None:
-                death = _death(child)
-                faulted = stage == "step" and -(child.returncode or 0) in _FAULTS
-                kind = StepCrashedError if faulted else CrashedError
-                raise kind(f"{path}: {death} while {_STAGES[stage]}", _last_words(log, options))
+                raise _death(asked, stage, child.wait(_GRACE), _last_words(log))
             try:
                 if "stage" not in line:
-                    analysis = decode(Analysis, line)
-                    return Outcome(analysis.report, decode(Tool, line["tool"]), route=analysis.route)
+                    return decode(kind, line["answer"]), decode(Tool, line["tool"])
                 label, stage = _STAGES[line["stage"]], line["stage"]
             except (KeyError, TypeError, ValueError) as error:
                 raise CrashedError(
-                    f"{path}: the process that runs the model sent what cannot be read while {_STAGES[stage]}",
+                    f"{asked.shown}: the process that runs the model sent what cannot be read while {_STAGES[stage]}",
                     "this is a fault of gradflow or of the model: please report it",
                 ) from error
             progress(label)
 
 
-@contextlib.contextmanager
-def _child(path: str, options: Options, log: IO[bytes], environment: Mapping[str, str]) -> Any:
-    search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    package = str(Path(__file__).resolve().parents[2])
-    # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
-    command = [sys.executable, "-I", "-c", _BOOT, json.dumps([*search, package])]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **environment},
-        stderr=None if options.verbose else log,
-        start_new_session=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    try:
-        if child.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(json.dumps({"path": path, "options": encode(options)}) + "\n")
-                child.stdin.close()
-        yield child
-    finally:
-        _kill(child)
-
-
-def _kill(child: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-        else:
-            child.kill()
-    child.wait()
-    if child.stdout is not None:
-        child.stdout.close()
-
-
-def _lines(child: subprocess.Popen[str]) -> queue.Queue[Any]:
+def _lines(child: Child) -> queue.Queue[Any]:
     """What the child sends, line by line; None at its end. A thread reads, so that a deadline can be kept."""
     lines: queue.Queue[Any] = queue.Queue()
 
     def pump() -> None:
         with contextlib.suppress(OSError, ValueError):  # the pipe is closed once the child is killed
-            for line in child.stdout or ():
+            for line in child.lines:
                 lines.put(_parsed(line))
         lines.put(None)
 
@@ -201,14 +177,43 @@ def _parsed(line: str) -> Any:
     """The line's JSON; an empty list, which nothing accepts, where it has none."""
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
 
 
-def _death(child: subprocess.Popen[str]) -> str:
-    try:
-        code = child.wait(timeout=_GRACE)
-    except subprocess.TimeoutExpired:
+@contextlib.contextmanager
+def _log(options: Options) -> Iterator[IO[bytes]]:
+    """Where a child prints to: a file, or with ``-v`` the user's stderr, without what a terminal would obey."""
+    if not options.verbose:
+        with tempfile.TemporaryFile() as file:
+            yield file
+        return
+    read, write = os.pipe()
+
+    def relay() -> None:
+        with os.fdopen(read, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                # Neither colors nor a command to GitHub, which takes them from the start of a line.
+                sys.stderr.write(f"| {shown(line.rstrip())}\n".replace("##[", "#?["))
+
+    thread = threading.Thread(target=relay, daemon=True)
+    thread.start()
+    with os.fdopen(write, "wb") as end:
+        yield end
+    thread.join(_GRACE)
+
+
+def _death(asked: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
+    """What to say of a child that has ended without an answer, with ``code``, after printing ``words``."""
+    if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
+        return CrashedError(*out_of_memory(asked))
+    faulted = code is not None and -code in _FAULTS
+    kind = StepCrashedError if faulted and stage == "step" else CrashedError
+    return kind(f"{asked.shown}: {_ending(code)} while {_STAGES[stage]}", _told(words))
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
         return "the process that runs the model stopped talking"
     if code >= 0:
         return f"the process that runs the model ended with exit code {code}"
@@ -217,10 +222,17 @@ def _death(child: subprocess.Popen[str]) -> str:
     return f"the process that runs the model was ended by signal {-code}"
 
 
-def _last_words(log: IO[bytes], options: Options) -> str:
-    if options.verbose:
+def _told(words: str | None) -> str:
+    if words is None:
         return "its messages stand above"
-    log.seek(0)
-    text = log.read()[-4000:].decode("utf-8", "replace").strip()
-    last = text.splitlines()[-1] if text else "it left no message"
+    last = words.splitlines()[-1] if words else "it left no message"
     return f"{last[:300]} (-v shows all of its messages)"
+
+
+def _last_words(log: IO[bytes]) -> str | None:
+    """The end of what a child has printed; None where the user has seen it."""
+    if not log.seekable():
+        return None
+    log.seek(0, os.SEEK_END)
+    log.seek(max(0, log.tell() - 4000))
+    return "\n".join(map(shown, log.read().decode("utf-8", "replace").strip().splitlines()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.worker import parent
+from gradflow.worker import spawn
 from tests.cli.command import CUT, ROOT, SAMPLES, inspect, process
 
 MODEL = str(SAMPLES / "healthy.keras")
@@ -48,7 +48,7 @@ DEATHS = {
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code, words = DEATHS[death]
-    monkeypatch.setattr(parent, "_BOOT", code)
+    monkeypatch.setattr(spawn, "_BOOT", code)
     start = time.monotonic()
 
     line = inspect(MODEL, "--timeout", "3").failed_in_one_line()
@@ -60,7 +60,7 @@ def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_other_models_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parent, "_BOOT", "import os; os.abort()")
+    monkeypatch.setattr(spawn, "_BOOT", "import os; os.abort()")
 
     done = inspect(MODEL, CUT, "--format", "json")
 
@@ -82,7 +82,7 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, number: int
     mark = tmp_path / "pid"
     boot = f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); time.sleep(60)"
     tool = (
-        f"from gradflow.worker import parent; parent._BOOT = {boot!r}\n"
+        f"from gradflow.worker import spawn; spawn._BOOT = {boot!r}\n"
         f"from gradflow.cli import main; main(prog_name='gradflow')"
     )
     with process("inspect", MODEL, code=tool, cwd=ROOT) as running:
