@@ -46,3 +46,18 @@ class UsageError(GradflowError):
     """An option names something that the model does not have (GF901)."""
 
     code = "GF901"
+
+
+_SIGNS_OF_MEMORY = ("OOM when allocating", "bad_alloc", "Unable to allocate", "Cannot allocate memory")
+"""How TensorFlow, C++, NumPy and the system say it (TensorFlow 2.21, NumPy 2.3)."""
+
+
+def is_lack_of_memory(error: BaseException | None) -> bool:
+    """Whether ``error``, or what it was raised for, is a lack of memory."""
+    for _ in range(20):
+        if error is None:
+            return False
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _SIGNS_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.diagnose import Evidence, Measurement, Sighting, find
-from gradflow.errors import GradflowError, InputError, UnreadableError
+from gradflow.errors import GradflowError, InputError, UnreadableError, is_lack_of_memory
 from gradflow.files.contents import ModelFile
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.keras_files import read_keras
@@ -194,7 +194,9 @@ def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tu
         traced = subject.trace(batch)
     except GradflowError:
         raise
-    except Exception:  # tracing runs the model's own code, which can raise anything at all
+    except Exception as error:  # tracing runs the model's own code, which can raise anything at all
+        if is_lack_of_memory(error):
+            raise MemoryError from error
         return None, None
     return lower_trace(traced, subject.handles, outputs), traced
 

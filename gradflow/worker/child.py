@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from gradflow.errors import CrashedError, GradflowError
+from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Mode, Tool
 from gradflow.findings.wire import encode
@@ -100,6 +100,8 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     try:
         analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:
+        if is_lack_of_memory(error):
+            raise MemoryError from error
         analysis = _refused(asked, error)
     return with_trusted(analysis, threats), tool()
 

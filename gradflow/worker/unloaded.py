@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradflow.diagnose import describe_unloaded
-from gradflow.errors import GradflowError
+from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.files.contents import ModelFile
 from gradflow.options import Options
 from gradflow.worker.outcome import Analysis
@@ -17,7 +17,10 @@ def analyse_unloaded(file: ModelFile, path: str, options: Options, refusal: Grad
 
     Raises:
         GradflowError: ``refusal`` itself, where the file alone tells of no variable.
+        MemoryError: that is the reason of ``refusal``, which says nothing about the file.
     """
+    if is_lack_of_memory(refusal):
+        raise MemoryError from refusal
     try:
         analysis = read_file(file, path, options)
     except GradflowError:

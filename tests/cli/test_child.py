@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def test_a_deadline_ends_a_real_run() -> None:
 
     assert "gave no answer in 0.2 s" in line
     assert "--timeout" in line
+
+
+@pytest.mark.tensorflow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its address space")
+def test_a_lack_of_memory_is_called_that(tmp_path: Path) -> None:
+    import keras
+
+    # Two gigabytes of output, of a model that is small on the disk.
+    layers = [keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 1), keras.layers.UpSampling2D(96)]
+    keras.Sequential(layers).save(tmp_path / "large.keras")
+
+    line = inspect(str(tmp_path / "large.keras"), "--memory-limit", "500MB").failed_in_one_line()
+
+    assert "GF903" in line
+    assert "needs more memory than its limit of 0.5 GB; raise --memory-limit" in line
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
