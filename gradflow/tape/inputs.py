@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gradflow.errors import GradflowError, InputError, UsageError
+from gradflow.errors import GradflowError, InputError, UsageError, is_lack_of_memory
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model import TensorInfo
 from gradflow.options import InputSpec, Options
@@ -51,6 +51,7 @@ def with_batch(
     Raises:
         UsageError: an ``--input`` names no input of the model, or its file cannot be read.
         InputError: no batch was accepted; the message shows the option to write.
+        MemoryError: there is too little memory for a batch.
     """
     search = _Search(inputs, options, id_limit, tuple(composites), learn)
     if is_cheap or any(info.dtype not in FLOATING_NAMES for info in search.wanted.free):
@@ -62,6 +63,8 @@ def with_batch(
         except GradflowError:
             raise
         except Exception as error:  # a model's code can raise anything at all
+            if is_lack_of_memory(error):
+                raise MemoryError from error  # other sizes would find no more of it
             search.refuse(attempt, batch, error)
     raise search.refusal()
 

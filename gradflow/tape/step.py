@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.diagnose import Measurement
-from gradflow.errors import GradflowError
+from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Gradient, Output
 from gradflow.options import Options
 from gradflow.tape.inputs import Batch, with_batch
@@ -57,7 +57,7 @@ def step(
         except GradflowError:
             raise
         except Exception as error:  # a model's code can raise anything at all
-            if _runs(subject, batch):
+            if not is_lack_of_memory(error) and _runs(subject, batch):
                 raise BackwardError(str(error)) from error
             raise
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from gradflow.worker.request import Request, to_line
 
@@ -57,14 +57,16 @@ def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) 
 
 
 @contextmanager
-def started(boot: str, log: IO[bytes], environment: Mapping[str, str], **more: Any) -> Iterator[subprocess.Popen[str]]:
+def started(
+    boot: str, log: IO[bytes], environment: Mapping[str, str], stdin: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
     """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that session is gone."""
     search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     package = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
         # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
         [sys.executable, "-I", "-c", boot, json.dumps([*search, package])],
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=log,
         env={**os.environ, **_ENVIRONMENT, **environment},
@@ -72,7 +74,6 @@ def started(boot: str, log: IO[bytes], environment: Mapping[str, str], **more: A
         text=True,
         encoding="utf-8",
         errors="replace",
-        **more,
     )
     try:
         yield process

@@ -1,0 +1,32 @@
+"""What the server of copies and its client say to each other: a letter, a process and a number."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+RUN, KILL = b"R", b"K"
+"""To the server: answer the question on the handles that come along (question, answer, log); end a process."""
+STARTED, ENDED = b"S", b"E"
+"""From the server: the process for the oldest request that has none yet; a process and its exit code."""
+_FORM = struct.Struct("<cii")
+SIZE = _FORM.size
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message."""
+
+    kind: bytes
+    process: int = 0
+    code: int = 0
+
+
+def pack(message: Message) -> bytes:
+    """The bytes of a message."""
+    return _FORM.pack(message.kind, message.process, message.code)
+
+
+def unpack(sent: bytes) -> Message:
+    """The message of ``SIZE`` bytes."""
+    return Message(*_FORM.unpack(sent))
