@@ -2,9 +2,9 @@
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
 tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,
-tensorflow/core/protobuf/{struct,control_flow}.proto, version 2.21, and saved_metadata.proto of Keras 2.15.
-Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are declared
-as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
+tensorflow/core/protobuf/{struct,control_flow,saver,tensor_bundle}.proto, version 2.21, and saved_metadata.proto of
+Keras 2.15. Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are
+declared as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
 schemas can live in one process.
 """
 
@@ -33,12 +33,17 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "MetaGraphDef": (
         "meta_info_def 1 MetaInfoDef",
         "graph_def 2 GraphDef",
+        "saver_def 3 SaverDef",
         "collection_def 4 {string CollectionDef",
         "signature_def 5 {string SignatureDef",
+        "asset_file_def 6 *AssetFileDef",
         "object_graph_def 7 SavedObjectGraph",
     ),
+    "SaverDef": ("filename_tensor_name 1 string", "save_tensor_name 2 string", "restore_op_name 3 string"),
+    "AssetFileDef": ("tensor_info 1 TensorInfo", "filename 2 string"),
     "MetaInfoDef": ("stripped_op_list 2 OpList", "tags 4 *string", "tensorflow_version 5 string"),
-    "CollectionDef": ("bytes_list 2 BytesList",),
+    "CollectionDef": ("node_list 1 NodeList", "bytes_list 2 BytesList"),
+    "NodeList": ("value 1 *string",),
     "BytesList": ("value 1 *bytes",),
     "VariableDef": ("variable_name 1 string", "save_slice_info_def 4 SaveSliceInfoDef"),
     "SaveSliceInfoDef": ("full_name 1 string",),
@@ -55,7 +60,12 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "CooSparse": ("values_tensor_name 1 string", "indices_tensor_name 2 string", "dense_shape_tensor_name 3 string"),
     "CompositeTensor": ("components 2 *TensorInfo",),
     "GraphDef": ("node 1 *NodeDef", "library 2 FunctionDefLibrary"),
-    "FunctionDefLibrary": ("function 1 *FunctionDef", "registered_gradients 3 *RegisteredGradient"),
+    "FunctionDefLibrary": (
+        "function 1 *FunctionDef",
+        "gradient 2 *GradientDef",
+        "registered_gradients 3 *RegisteredGradient",
+    ),
+    "GradientDef": ("function_name 1 string", "gradient_func 2 string"),
     "RegisteredGradient": ("gradient_func 1 string", "registered_op_type 2 string"),
     "FunctionDef": (
         "signature 1 OpDef",
@@ -81,6 +91,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "i 3 *int64",
         "type 6 *int32",
         "shape 7 *TensorShapeProto",
+        "tensor 8 *TensorProto",
         "func 9 *NameAttrList",
     ),
     "TensorProto": (
@@ -94,7 +105,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "int64_val 10 *int64",
         "bool_val 11 *bool",
     ),
-    "NameAttrList": ("name 1 string",),
+    "NameAttrList": ("name 1 string", "attr 2 {string AttrValue"),
     "OpDef": ("name 1 string", "input_arg 2 *ArgDef", "output_arg 3 *ArgDef", "attr 4 *AttrDef"),
     "ArgDef": (
         "name 1 string",
@@ -111,10 +122,14 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedObject": (
         "children 1 *ObjectReference",
         "user_object 4 SavedUserObject",
+        "asset 5 SavedAsset",
         "function 6 SavedFunction",
         "variable 7 SavedVariable",
         "bare_concrete_function 8 SavedBareConcreteFunction",
+        "saveable_objects 11 {string SaveableObject",
     ),
+    "SavedAsset": ("asset_file_def_index 1 int32",),
+    "SaveableObject": ("save_function 2 int32", "restore_function 3 int32"),
     "ObjectReference": ("node_id 1 int32", "local_name 2 string"),
     "SavedUserObject": ("identifier 1 string", "metadata 3 string"),
     "SavedFunction": ("concrete_functions 1 *string", "function_spec 2 FunctionSpec"),
@@ -157,6 +172,17 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "StackTrace": ("file_line_cols 1 *FileLineCol", "frame_id 2 *fixed64"),
     "FileLineCol": ("file_index 1 int32", "line 2 int32"),
+    "BundleHeader": ("num_shards 1 int32",),
+    "BundleEntry": (
+        "dtype 1 int32",
+        "shape 2 TensorShapeProto",
+        "shard_id 3 int32",
+        "offset 4 int64",
+        "size 5 int64",
+        "slices 7 *TensorSlice",
+    ),
+    "TensorSlice": ("extent 1 *Extent",),
+    "Extent": ("start 1 int64", "length 2 int64"),
     "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
 }
 

@@ -30,6 +30,24 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
         UnreadableError: the file is missing, damaged or holds no graph.
     """
     path = folder / "saved_model.pb"
+    saved = read_message(folder)
+    graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
+    try:
+        found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
+    except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
+        raise UnreadableError(
+            f"{path}: refers to something that it does not have", "the file is damaged: save the model again"
+        ) from error
+    return found[0], *(_tagged(contents) for contents in found[1:])
+
+
+def read_message(folder: Path) -> Any:
+    """The SavedModel message of ``saved_model.pb`` in ``folder``, which has a graph at least.
+
+    Raises:
+        UnreadableError: the file is missing, damaged or holds no graph.
+    """
+    path = folder / "saved_model.pb"
     saved = message("SavedModel")()
     try:
         saved.ParseFromString(_bytes(path))
@@ -43,14 +61,7 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
         ) from error
     if not saved.meta_graphs:
         raise UnreadableError(f"{path}: holds no graph", "save or copy the model again")
-    graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
-    try:
-        found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
-    except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
-        raise UnreadableError(
-            f"{path}: refers to something that it does not have", "the file is damaged: save the model again"
-        ) from error
-    return found[0], *(_tagged(contents) for contents in found[1:])
+    return saved
 
 
 def _bytes(path: Path) -> bytes:

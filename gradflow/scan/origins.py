@@ -1,0 +1,92 @@
+"""A program and one of its strings in, whether that is the name of an asset of the model out.
+
+A table of words is filled from a text file when a SavedModel is loaded; TensorFlow puts the asset's path into the graph
+at the place that the file names (tensorflow/python/saved_model/{save,load}.py, 2.21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from gradflow.scan.program import TOP, Program
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Follows strings back to where they come from."""
+
+    program: Program
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def is_asset(self, body: str, tensor: str) -> bool:
+        """Whether whatever can reach ``tensor`` of ``body`` is the path of an asset."""
+        key = (body, tensor)
+        if key not in self._known:
+            self._known[key] = True  # on a circle nothing comes in
+            self._known[key] = self._follow(body, tensor)
+        return self._known[key]
+
+    def _follow(self, body: str, tensor: str) -> bool:
+        name = tensor.removeprefix("^").partition(":")[0]
+        if body != TOP and name in self._arguments[body]:
+            return all(self._bound(body, self._arguments[body].index(name)))
+        if body == TOP and name in self._assets:
+            return True
+        node = self._nodes[body].get(name)
+        if node is None or not node.input:
+            return False
+        if node.op == "Identity":
+            return self.is_asset(body, node.input[0])
+        if node.op == "ReadVariableOp" and body == TOP:
+            return self._holds_assets(node.input[0])
+        return False
+
+    def _bound(self, function: str, place: int) -> Iterator[bool]:
+        """For each way in which the function is called: whether its argument at ``place`` is an asset there."""
+        objects = self.program.graph.object_graph_def
+        if function in objects.concrete_functions:
+            bound = objects.concrete_functions[function].bound_inputs
+            index = place - (len(self._arguments[function]) - len(bound))
+            # What is not bound is given by who calls it: gradflow calls no function that fills a table.
+            yield index < 0 or (bound[index] < len(objects.nodes) and objects.nodes[bound[index]].HasField("asset"))
+        for body, node in self._calls.get(function, ()):
+            yield place < len(node.input) and self.is_asset(body, node.input[place])
+
+    def _holds_assets(self, variable: str) -> bool:
+        """Whether a variable of the graph itself is given nothing but paths of assets."""
+        nodes = self.program.graph.graph_def.node
+        given = [one.input[1] for one in nodes if one.op == "AssignVariableOp" and list(one.input[:1]) == [variable]]
+        return bool(given) and all(self.is_asset(TOP, tensor) for tensor in given)
+
+    @cached_property
+    def _assets(self) -> frozenset[str]:
+        return frozenset(one.tensor_info.name.partition(":")[0] for one in self.program.graph.asset_file_def)
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, Mapping[str, Any]]:
+        return {body: {node.name: node for node in nodes} for body, nodes in self.program.bodies.items()}
+
+    @cached_property
+    def _arguments(self) -> Mapping[str, list[str]]:
+        functions = self.program.functions
+        return {name: [argument.name for argument in one.signature.input_arg] for name, one in functions.items()}
+
+    @cached_property
+    def _calls(self) -> Mapping[str, list[tuple[str, Any]]]:
+        """The nodes that hand their inputs to a function as they are; of any other kind of call nothing is known."""
+        found: dict[str, list[tuple[str, Any]]] = {}
+        for body, nodes in self.program.bodies.items():
+            for node in nodes:
+                called = (
+                    node.op
+                    if node.op in self.program.functions
+                    else node.attr["f"].func.name
+                    if "f" in node.attr
+                    else ""
+                )
+                if called:
+                    found.setdefault(called, []).append((body, node))
+        return found

@@ -1,0 +1,371 @@
+"""An op that could do harm is found wherever it stands; a model of the usual kind holds nothing of the sort."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradflow.errors import UnreadableError
+from gradflow.files.proto import message
+from gradflow.scan.op_classes import parse
+from gradflow.scan.saved_model import scan_message, scan_saved_model
+from tests.cli.command import ROOT, SAMPLES, environment
+
+REAL = ROOT.parent / "shared" / "models"
+FOLDERS = sorted(path.parent for path in [*SAMPLES.rglob("saved_model.pb"), *REAL.rglob("saved_model.pb")])
+TABLE = parse((ROOT / "gradflow" / "scan" / "op_classes.tsv").read_text(encoding="utf-8"))
+DENIED = [name for name, found in TABLE.items() if not found.is_allowed]
+OF_A_SAVER = {"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2"}
+MODEL = SAMPLES / "two_towers_saved_model"
+
+
+def loaded(folder: Path = MODEL) -> Any:
+    saved = message("SavedModel")()
+    saved.ParseFromString((folder / "saved_model.pb").read_bytes())
+    return saved
+
+
+def found(saved: Any) -> list[str]:
+    return [threat.sentence for threat in scan_message(saved).threats]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_real_model_is_let_in(folder: Path) -> None:
+    assert scan_saved_model(folder).threats == ()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real models are not beside this checkout")
+def test_there_are_real_models() -> None:
+    assert len(FOLDERS) > 20
+
+
+def test_it_takes_no_tensorflow() -> None:
+    code = (
+        "import sys; from pathlib import Path; from gradflow.scan.saved_model import scan_saved_model\n"
+        f"scan_saved_model(Path({str(MODEL)!r}))\n"
+        "assert not {'tensorflow', 'keras', 'numpy', 'h5py'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=60).returncode == 0
+
+
+def in_the_graph(graph: Any, draw: random.Random) -> Any:
+    return graph.graph_def.node.add()
+
+
+def in_a_function(graph: Any, draw: random.Random) -> Any:
+    return draw.choice(graph.graph_def.library.function).node_def.add()
+
+
+def in_a_function_that_nobody_calls(graph: Any, draw: random.Random) -> Any:
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "nobody"
+    return function.node_def.add()
+
+
+def in_a_function_two_calls_deep(graph: Any, draw: random.Random) -> Any:
+    caller = draw.choice(graph.graph_def.library.function)
+    inner, outer = graph.graph_def.library.function.add(), graph.graph_def.library.function.add()
+    inner.signature.name, outer.signature.name = "inner", "outer"
+    call = outer.node_def.add(name="call", op="If")
+    call.attr["then_branch"].func.name = "inner"
+    call = caller.node_def.add(name="call", op="Case")
+    call.attr["branches"].list.func.add(name="outer")
+    return inner.node_def.add()
+
+
+def in_a_gradient(graph: Any, draw: random.Random) -> Any:
+    graph.graph_def.library.registered_gradients.add(gradient_func="backwards", registered_op_type="CustomGradient-1")
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "backwards"
+    return function.node_def.add()
+
+
+def in_a_second_graph(graph: Any, draw: random.Random) -> Any:
+    return graph.graph_def.node.add()
+
+
+PLACES: list[Callable[[Any, random.Random], Any]] = [
+    in_the_graph,
+    in_a_function,
+    in_a_function_that_nobody_calls,
+    in_a_function_two_calls_deep,
+    in_a_gradient,
+    in_a_second_graph,
+]
+
+
+@pytest.mark.parametrize("plant", PLACES)
+@pytest.mark.parametrize("seed", range(40))
+def test_a_denied_op_is_found_and_named(plant: Callable[[Any, random.Random], Any], seed: int) -> None:
+    draw = random.Random(f"{plant.__name__} {seed}")
+    saved = loaded(draw.choice([one for one in FOLDERS if SAMPLES in one.parents]))
+    graph = saved.meta_graphs.add() if plant is in_a_second_graph else saved.meta_graphs[0]
+    op = draw.choice([one for one in DENIED if one not in OF_A_SAVER])
+    node = plant(graph, draw)
+    node.name, node.op = "planted/here", op
+    if op in ("EncodeProto", "DecodeProtoV2"):
+        node.attr["descriptor_source"].s = b"/etc/descriptors"
+    if op == "PrintV2":
+        node.attr["output_stream"].s = b"file:///tmp/mark"
+    if op == "FixedUnigramCandidateSampler":
+        node.attr["vocab_file"].s = b"/etc/words"
+    hits = found(saved)
+
+    assert len(hits) == 1
+    assert hits[0].startswith(f"op {op} (node 'planted/here'")
+    assert hits[0].endswith(TABLE[op].reason)
+
+
+def test_an_op_that_nobody_knows_is_denied() -> None:
+    saved = loaded()
+    saved.meta_graphs[0].graph_def.node.add(name="new", op="BrandNewOp")
+
+    assert "op BrandNewOp (node 'new' of the graph): is not known" in found(saved)[0]
+
+
+def node(saved: Any, op: str, name: str = "node", **attributes: bytes) -> Any:
+    made = saved.meta_graphs[0].graph_def.node.add(name=name, op=op)
+    for key, value in attributes.items():
+        made.attr[key].s = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("op", "attribute", "harmless", "harmful"),
+    [
+        ("PrintV2", "output_stream", b"stderr", b"file:///tmp/x"),
+        ("PrintV2", "output_stream", b"log(info)", b"stderr2"),
+        ("DecodeProtoV2", "descriptor_source", b"", b"/etc/x"),
+        ("EncodeProto", "descriptor_source", b"local://", b"x"),
+        ("FixedUnigramCandidateSampler", "vocab_file", b"", b"/etc/passwd"),
+    ],
+)
+def test_where_an_attribute_decides(op: str, attribute: str, harmless: bytes, harmful: bytes) -> None:
+    good, bad = loaded(), loaded()
+    node(good, op, **{attribute: harmless})
+    node(bad, op, **{attribute: harmful})
+
+    assert found(good) == []
+    assert [one.startswith(f"op {op} ") for one in found(bad)] == [True]
+
+
+class TestSaver:
+    """What writes and reads checkpoints belongs to the saver, and nobody else may come to it."""
+
+    def test_a_signature_may_not_write(self) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        assert found(saved) == []  # nothing runs it
+        saved.meta_graphs[0].signature_def["save"].outputs["done"].name = "write:0"
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write' of the graph): writes files")
+
+    def test_nor_may_what_is_run_at_the_start(self) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        node(saved, "NoOp", "start").input.append("^write")
+        saved.meta_graphs[0].collection_def["saved_model_main_op"].node_list.value.append("start")
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
+    def test_nor_may_the_restoring(self) -> None:
+        saved = loaded()
+        restore = saved.meta_graphs[0].saver_def.restore_op_name.partition(":")[0]
+        node(saved, "SaveV2", "write")
+        next(one for one in saved.meta_graphs[0].graph_def.node if one.name == restore).input.append("^write")
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
+    def test_another_function_may_not_call_the_savers(self) -> None:
+        saved = loaded()
+        graph = saved.meta_graphs[0]
+        saver = next(one for one in graph.graph_def.library.function if "traced_save" in one.signature.name)
+        entry = next(one for one in graph.graph_def.library.function if "traced_" not in one.signature.name)
+        entry.node_def.add(name="call", op="StatefulPartitionedCall").attr["f"].func.name = saver.signature.name
+
+        assert {one.split()[1] for one in found(saved)} == {"SaveV2", "MergeV2Checkpoints"}
+
+    def test_restoring_reads_the_models_own_variables(self) -> None:
+        saved = loaded()
+        for function in saved.meta_graphs[0].graph_def.library.function:
+            for one in function.node_def:
+                if one.op == "RestoreV2":
+                    one.input[0] = "elsewhere:output:0"
+
+        assert {one.split()[1] for one in found(saved)} == {"RestoreV2"}
+
+
+class TestTables:
+    """A table of words is filled from an asset of the model, and from no other file."""
+
+    @staticmethod
+    def filled() -> tuple[Any, Any]:
+        saved = loaded()
+        graph = saved.meta_graphs[0]
+        graph.asset_file_def.add(filename="words.txt").tensor_info.name = "path:0"
+        place = graph.object_graph_def.nodes.add()
+        place.asset.asset_file_def_index = 0
+        function = graph.graph_def.library.function.add()
+        function.signature.name = "fill"
+        function.signature.input_arg.add(name="path", type=7)
+        function.node_def.add(name="same", op="Identity", input=["path"])
+        function.node_def.add(name="fill", op="InitializeTableFromTextFileV2", input=["table", "same:output:0"])
+        bound = graph.object_graph_def.concrete_functions["fill"].bound_inputs
+        bound.append(len(graph.object_graph_def.nodes) - 1)
+        return saved, function
+
+    def test_from_an_asset(self) -> None:
+        assert found(self.filled()[0]) == []
+
+    def test_from_a_constant(self) -> None:
+        saved, function = self.filled()
+        function.node_def[0].op = "Const"
+        del function.node_def[0].input[:]
+
+        assert found(saved) == [
+            "op InitializeTableFromTextFileV2 (node 'fill' of function 'fill'): reads any file of this machine"
+        ]
+
+    def test_from_something_else_that_is_bound(self) -> None:
+        saved, _ = self.filled()
+        saved.meta_graphs[0].object_graph_def.concrete_functions["fill"].bound_inputs[0] = 0
+
+        assert len(found(saved)) == 1
+
+    def test_from_what_another_caller_gives(self) -> None:
+        saved, _ = self.filled()
+        call = node(saved, "StatefulPartitionedCall")
+        call.attr["f"].func.name = "fill"
+        call.input.append("word")
+        node(saved, "Const", "word")
+
+        assert len(found(saved)) == 1
+
+    @pytest.mark.parametrize("name", ["../words.txt", "/etc/passwd", "a/../../b", "", "C:\\words", "..\\words"])
+    def test_an_asset_lies_in_the_folder(self, name: str) -> None:
+        saved, _ = self.filled()
+        saved.meta_graphs[0].asset_file_def[0].filename = name
+
+        assert [one.startswith("asset ") for one in found(saved)] == [True]
+
+
+class TestStructure:
+    def test_a_function_may_not_hide_an_op(self) -> None:
+        saved = loaded()
+        saved.meta_graphs[0].graph_def.library.function.add().signature.name = "WriteFile"
+
+        assert found(saved) == ["function 'WriteFile' (the function library): has the name of an op, and hides it"]
+
+    def test_a_name_stands_once(self) -> None:
+        saved = loaded()
+        for _ in range(2):
+            saved.meta_graphs[0].graph_def.library.function.add().signature.name = "twice"
+
+        assert "is there twice" in found(saved)[0]
+
+    @pytest.mark.parametrize("depth", [100, 2000, 30000])
+    def test_nesting_has_an_end(self, depth: int) -> None:
+        saved = loaded()
+        for number in range(depth):
+            function = saved.meta_graphs[0].graph_def.library.function.add()
+            function.signature.name = f"f{number}"
+            if number:
+                function.node_def.add(name="call", op="PartitionedCall").attr["f"].func.name = f"f{number - 1}"
+
+        assert [f"{depth:,} functions, each of which calls the next" in one for one in found(saved)] == [True] * (
+            depth > 200
+        )
+
+    def test_a_circle_is_found(self) -> None:
+        saved = loaded()
+        for name, other in (("a", "b"), ("b", "a")):
+            function = saved.meta_graphs[0].graph_def.library.function.add()
+            function.signature.name = name
+            function.node_def.add(name="call", op="PartitionedCall").attr["f"].func.name = other
+
+        assert any("calls itself, without end" in one for one in found(saved))
+
+    def test_a_constant_fits_in_memory(self) -> None:
+        saved = loaded()
+        tensor = node(saved, "Const").attr["value"].tensor
+        for size in (1 << 20, 1 << 20):
+            tensor.tensor_shape.dim.add(size=size)
+        tensor.float_val.append(1.0)
+
+        assert "takes all memory" in found(saved)[0]
+
+    @pytest.mark.parametrize("dtype", [20, 21])
+    def test_a_handle_is_not_made_by_hand(self, dtype: int) -> None:
+        saved = loaded()
+        node(saved, "PartitionedCall").attr["x"].list.func.add(name="f").attr["y"].tensor.dtype = dtype
+
+        assert "points into the memory" in found(saved)[0]
+
+
+class TestFiles:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for path in MODEL.rglob("*"):
+            if path.is_file():
+                place = tmp_path / path.relative_to(MODEL)
+                place.parent.mkdir(exist_ok=True)
+                place.write_bytes(path.read_bytes())
+        return tmp_path
+
+    @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
+    @pytest.mark.parametrize("kind", ["link", "pipe"])
+    def test_only_files_and_folders(self, kind: str, folder: Path) -> None:
+        (folder / "assets").mkdir(exist_ok=True)
+        place = folder / "assets" / "words.txt"
+        place.symlink_to("/etc/passwd") if kind == "link" else os.mkfifo(place)
+
+        assert [one.what for one in scan_saved_model(folder).threats] == [f"{kind} 'assets/words.txt'"]
+
+    def test_the_index_of_the_variables_cut_short(self, folder: Path) -> None:
+        index = folder / "variables" / "variables.index"
+        whole = index.read_bytes()
+        for size in range(0, len(whole), 7):
+            index.write_bytes(whole[:size])
+            with pytest.raises(UnreadableError, match="the index of the variables is damaged"):
+                scan_saved_model(folder)
+
+    @pytest.mark.parametrize("dim", [-1, -(1 << 62), 1 << 62])
+    def test_a_variable_that_nothing_holds(self, dim: int, folder: Path) -> None:
+        write_index(folder, dim)
+
+        assert "TensorFlow would end its process" in scan_saved_model(folder).threats[0].sentence
+
+
+def write_index(folder: Path, dim: int) -> None:
+    """An index of one variable: a table of one block, and a block that says where it is."""
+    header, entry = message("BundleHeader")(num_shards=1), message("BundleEntry")(dtype=1, size=4)
+    entry.shape.dim.add(size=dim)
+    entry.shape.dim.add(size=8)
+    values = block([(b"", header.SerializeToString()), (b"dense/kernel", entry.SerializeToString())])
+    nothing = block([])
+    index = block([(b"e", number(0) + number(len(values) - 5))])
+    places = (
+        number(len(values)) + number(len(nothing) - 5) + number(len(values) + len(nothing)) + number(len(index) - 5)
+    )
+    footer = places.ljust(40, b"\0") + (0xDB4775248B80FB57).to_bytes(8, "little")
+    (folder / "variables" / "variables.index").write_bytes(values + nothing + index + footer)
+
+
+def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    body = b"".join(number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries)
+    return body + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\0" + bytes(4)
+
+
+def number(value: int) -> bytes:
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
