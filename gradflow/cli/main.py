@@ -13,6 +13,7 @@ COMMANDS = {
     "init": Lazy("gradflow.cli.init", "Write a gradflow.yaml from what models show today."),
     "baseline": Lazy("gradflow.cli.baseline", "Accept what is there today."),
     "diff": Lazy("gradflow.cli.diff", "Show what has changed between two models."),
+    "scan": Lazy("gradflow.cli.scan", "Look for what could do harm, and run nothing."),
     "why": Lazy("gradflow.cli.why", "Show what keeps the gradient from one variable."),
     "explain": Lazy("gradflow.cli.rules", "Tell what a code of a report means."),
     "rules": Lazy("gradflow.cli.rules", "List every code that a report can hold."),

@@ -49,6 +49,30 @@ ANSWER_FORMAT = (
     _OUT,
 )
 """The same, where no report is written."""
+LIMITS = (
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Import MODULE first, for layers and ops of your own; repeatable.",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(0, 604800, min_open=True),
+        default=600.0,
+        show_default=True,
+        help="Give a model up after this long.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        callback=lambda _context, _option, value: _memory(value),
+        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the model]",
+    ),
+)
+"""What a model may use."""
 ANALYSIS = (
     click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
     click.option(
@@ -95,27 +119,7 @@ ANALYSIS = (
         show_default=True,
         help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or compiled.",
     ),
-    click.option(
-        "--import",
-        "imports",
-        metavar="MODULE",
-        multiple=True,
-        help="Import MODULE first, for layers and ops of your own; repeatable.",
-    ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(0, 604800, min_open=True),
-        default=600.0,
-        show_default=True,
-        help="Give a model up after this long.",
-    ),
-    click.option(
-        "--memory-limit",
-        metavar="SIZE",
-        callback=lambda _context, _option, value: _memory(value),
-        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the model]",
-    ),
+    *LIMITS,
     click.option(
         "--trust",
         is_flag=True,
@@ -172,6 +176,21 @@ def analysis_options(given: dict[str, Any]) -> Options:
         trust=given["trust"],
         verbose=given["verbose"],
     )
+
+
+def scan_options(given: dict[str, Any]) -> Options:
+    """The Options that the options in ``LIMITS`` and ``TALK`` stand for.
+
+    Raises:
+        CommandError: one of them, or ``-o``, cannot be kept.
+    """
+    refuse_out(given["out"])
+    try:
+        imports = parse_imports(given["imports"])
+    except UsageError as error:
+        raise CommandError(f"{error.message}: {error.hint}") from error
+    limit, verbose = given["memory_limit"], given["verbose"]
+    return Options(imports=imports, timeout=given["timeout"], memory_limit=limit, verbose=verbose)
 
 
 def report_targets(given: dict[str, Any]) -> list[tuple[str, Target]]:

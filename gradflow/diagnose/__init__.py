@@ -6,13 +6,14 @@ from gradflow.diagnose.findings import diagnose, severity_of, summarize
 from gradflow.diagnose.lookup import find
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
-from gradflow.diagnose.trusted import describe_trusted
+from gradflow.diagnose.trusted import describe_threat, describe_trusted
 from gradflow.diagnose.unloaded import describe_unloaded
 
 __all__ = [
     "Evidence",
     "Measurement",
     "Sighting",
+    "describe_threat",
     "describe_trusted",
     "describe_unloaded",
     "diagnose",

@@ -54,10 +54,10 @@ def read_archive(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str 
     Raises:
         UnreadableError: the archive is damaged, or lacks the configuration or the weights.
     """
-    with _zip_errors(where), zipfile.ZipFile(path) as archive:
+    with zip_errors(where), zipfile.ZipFile(path) as archive:
         config = parse_config(_read_json(archive, "config.json", where), where)
         version = _version(archive, where)
-        with _weights(path, archive, where) as source, opened(source, f"{where}: model.weights.h5") as file:
+        with weights_member(path, archive, where) as source, opened(source, f"{where}: model.weights.h5") as file:
             stored = _groups(file)
     owned: list[Owned] = []
     made: dict[tuple[LayerConfig, str], LayerConfig] = {}
@@ -163,7 +163,12 @@ def _read_json(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
 
 
 @contextmanager
-def _weights(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator[IO[bytes]]:
+def weights_member(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator[IO[bytes]]:
+    """The HDF5 file with the weights, as a file that can be read at any place.
+
+    Raises:
+        UnreadableError: there is none.
+    """
     names = archive.namelist()
     if "model.weights.h5" not in names:
         other = next((name for name in names if name.startswith("model.weights")), None)
@@ -215,7 +220,8 @@ class _Window(io.RawIOBase):
 
 
 @contextmanager
-def _zip_errors(where: str) -> Iterator[None]:
+def zip_errors(where: str) -> Iterator[None]:
+    """Turn whatever is said about a damaged archive into one line."""
     try:
         yield
     except KeyError as error:

@@ -30,6 +30,18 @@ def recognise(path: str | Path) -> ModelFile:
     Raises:
         UnreadableError: anything else; the message says what it is, the hint what to do.
     """
+    file = glance(path)
+    if file.format is Format.H5:
+        _look_into(file.path, shown(file.path))
+    return file
+
+
+def glance(path: str | Path) -> ModelFile:
+    """As ``recognise``, of an HDF5 file by its first bytes alone: only a process that may die opens one.
+
+    Raises:
+        UnreadableError: it can be no model, whatever else stands in it.
+    """
     place = Path(path)
     if str(path) == "":
         raise UnreadableError("the path is empty", "give a SavedModel folder, a .keras or an .h5 file")
@@ -65,7 +77,7 @@ def _file(path: Path) -> ModelFile:
         recognise_zip(path, where)
         return ModelFile(path, Format.KERAS)
     if holds_hdf5(path):
-        return _hdf5(path, where)
+        return ModelFile(path, Format.H5)
     owner = _saved_model_around(path)
     if owner is not None:
         message = f"{where}: is one file of the SavedModel {shown(owner)}"
@@ -78,10 +90,10 @@ def _file(path: Path) -> ModelFile:
     raise UnreadableError(f"{where}: {what}", hint or _SAVE_HINT)
 
 
-def _hdf5(path: Path, where: str) -> ModelFile:
+def _look_into(path: Path, where: str) -> None:
     with opened(path, where) as file:
         if "model_config" in file.attrs:
-            return ModelFile(path, Format.H5)
+            return
         names, attributes = set(file), set(file.attrs)
     keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any("\\" in name for name in names)
     if keras_3 or attributes & {"layer_names", "keras_version"} or "model_weights" in names:

@@ -220,6 +220,8 @@ class ModelReport:
     findings: tuple[Finding, ...]
     expectations: tuple[Expectation, ...]
     summary: Summary
+    looked_at: tuple[str, ...] = field(default=(), metadata=INTERNAL)
+    """What a scan has counted; empty where the model was analysed."""
 
 
 @dataclass(frozen=True, slots=True)

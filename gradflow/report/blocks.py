@@ -25,6 +25,7 @@ _FORMATS = {
 _MAX_LAYERS = 8
 _MAX_LAYERS_OF_A_NOTE = 3
 _MAX_INPUTS = 4
+_MAX_THREATS = 20
 
 
 def origin_lines(model: ModelReport, page: Page) -> list[Text]:
@@ -63,6 +64,17 @@ def finding_lines(
     if remedy:
         lines += fold(line("  ", ("fix: ", "bold"), safe(remedy)), page.width, 7)
     return lines
+
+
+def threat_lines(model: ModelReport, page: Page) -> list[Text]:
+    """List what a scan has found, a line each."""
+    shown = model.findings if page.show_all else model.findings[:_MAX_THREATS]
+    lines = [line()]
+    for finding in shown:
+        lines += fold(line("  ", (safe(finding.message), "")), page.width, 6)
+    if len(shown) < len(model.findings):
+        lines.append(line(f"  ... and {len(model.findings) - len(shown):,} more (--all shows them)"))
+    return [*lines, line(), *fold(line(f"  looked at {', '.join(model.looked_at)}"), page.width, 4)]
 
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:

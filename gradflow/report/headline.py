@@ -19,6 +19,8 @@ def statement(model: ModelReport) -> str:
     """``headline`` without the path."""
     if model.status is Status.FAILED:
         return _refusal(model.error)
+    if model.looked_at:
+        return f"nothing in it could do harm ({', '.join(model.looked_at)})"
     causes = sum(_explains_trouble(model, finding) for finding in model.findings)
     parts = [_verdicts(model)]
     if causes:

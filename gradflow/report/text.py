@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines
+from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines, threat_lines
 from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line
 from gradflow.report.lines import Page, fold, joined, line, page
@@ -50,8 +50,12 @@ def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
     words = line((safe(model.path), "bold"), verdict)
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
+        if model.looked_at:
+            yield from threat_lines(model, layout)
         return
     yield from fold(words, layout.width, 4)
+    if model.looked_at:
+        return
     yield from origin_lines(model, layout)
     for block in _blocks(model, layout):
         if block:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradflow.files.wording import shown
-from gradflow.scan.op_classes import class_of
+from gradflow.scan.op_classes import class_of, is_op
 from gradflow.scan.origins import Origins
 from gradflow.scan.program import TOP, Program
-from gradflow.scan.threat import Threat
+from gradflow.scan.threat import IMPORT, TRUST, Threat
 
 _PRINTED = frozenset({b"", b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
 _OWN_DESCRIPTORS = (b"local://", b"bytes://")
@@ -26,8 +26,11 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             if node.op in program.functions:
                 continue
             found = class_of(node.op)
-            if not found.is_allowed and not _is_harmless_here(program, origins, body, node):
-                yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason)
+            if found.is_allowed or _is_harmless_here(program, origins, body, node):
+                continue
+            known = is_op(node.op)
+            remedy, op = (TRUST, "") if known else (IMPORT, node.op)
+            yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, op)
 
 
 def place(body: str, node: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 TRUST = "--trust"
 """The option that lets in whatever stands in a file."""
+IMPORT = "--import MODULE"
+"""The option that lets in the user's own ops, with the module that registers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Threat:
     """What it could do: ``writes files``."""
     remedy: str = TRUST
     """The option that lets it in."""
+    op: str = ""
+    """The op type, where nobody knows it: without a library that has it TensorFlow does not load the model at all."""
 
     @property
     def sentence(self) -> str:

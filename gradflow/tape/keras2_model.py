@@ -46,10 +46,16 @@ def is_keras2(model: Any) -> bool:
     return module is not None and isinstance(model, module.Model)
 
 
-def load_keras2(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
+def load_keras2(
+    file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({}), *, trust: bool = False
+) -> Any:
     """Load a Keras file with tf_keras, without compiling it. Its configuration must hold no foreign code.
 
-    ``custom``: classes and functions of the user's, by the names that the file may have for them.
+    Args:
+        file: the model.
+        producer: what wrote it.
+        custom: classes and functions of the user's, by the names that the file may have for them.
+        trust: whether code that the file holds may be run.
 
     Raises:
         UnreadableError: tf_keras refuses it; the message gives its reason.
@@ -64,7 +70,7 @@ def load_keras2(file: ModelFile, producer: str | None, custom: Mapping[str, Any]
         try:
             if file.format is Format.KERAS:
                 path = relaid(path, folder, shown(file.path)) or path
-            return tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False)
+            return tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
         except UnreadableError:
             raise
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
@@ -73,11 +79,17 @@ def load_keras2(file: ModelFile, producer: str | None, custom: Mapping[str, Any]
 
 
 def load_older(
-    file: ModelFile, producer: str | None, custom: Mapping[str, Any], imported: Sequence[str], refusal: UnreadableError
+    file: ModelFile,
+    producer: str | None,
+    custom: Mapping[str, Any],
+    imported: Sequence[str],
+    refusal: UnreadableError,
+    *,
+    trust: bool = False,
 ) -> Any:
     """Load with tf_keras what Keras 3 does not, where a Keras 1 or 2 wrote it.
 
-    ``imported``: the modules that the user has imported for it.
+    ``imported``: the modules that the user has imported for it; ``trust``: whether code that it holds may be run.
 
     Raises:
         UnreadableError: ``refusal``, which is that of Keras 3, or why tf_keras does not load the file either.
@@ -88,7 +100,7 @@ def load_older(
         config = read_json(file).model
     except (ValueError, OSError, KeyError, UnreadableError):
         raise refusal from None
-    code = foreign_code(config, imported, known_names(custom))
+    code = None if trust else foreign_code(config, imported, known_names(custom))
     if code == LAMBDA:
         raise UnreadableError(f"{file.path}: it holds {code}", LAMBDA_HINT)
     if code is not None:
@@ -98,7 +110,7 @@ def load_older(
         own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
         raise UnreadableError(refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}")
     try:
-        return load_keras2(file, producer, custom)
+        return load_keras2(file, producer, custom, trust=trust)
     except UnreadableError as second:
         if refusal.message.endswith(second.message.partition(": ")[2]):
             raise refusal from second

@@ -33,15 +33,21 @@ from gradflow.tape.untracked import describer, holding_layer
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
-def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({})) -> Any:
-    """Load a Keras file, written by ``producer``, with ``safe_mode`` on and without compiling it.
+def load_keras(
+    file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({}), *, trust: bool = False
+) -> Any:
+    """Load a Keras file, written by ``producer``, without compiling it.
 
-    ``custom``: classes and functions of the user's, by the names that the file may have for them.
+    Args:
+        file: the model.
+        producer: what wrote it.
+        custom: classes and functions of the user's, by the names that the file may have for them.
+        trust: whether code that the file holds is run; else Keras loads it with its ``safe_mode`` on.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
     """
-    if _is_code(file):
+    if not trust and _is_code(file):
         raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
     with tempfile.TemporaryDirectory() as folder:
         path = file.path.absolute()
@@ -51,7 +57,7 @@ def load_keras(file: ModelFile, producer: str | None, custom: Mapping[str, Any] 
             link.symlink_to(path)
             path = link
         try:
-            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
+            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""

@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
-from gradflow.errors import UsageError
+from gradflow.errors import UnsafeError, UsageError
 from gradflow.files.contents import ModelFile
 from gradflow.files.keras_code import foreign_code, holds_marshalled_code
 from gradflow.files.keras_json import read_json
+from gradflow.scan.keras_config import strange_objects
 from gradflow.tape.keras2_model import is_keras2, known_names
 from gradflow.tape.refusal import keras_refusal
 
@@ -29,6 +30,7 @@ def compile_as_saved(
 
     Raises:
         UsageError: the file records no loss, or one that is not to be had.
+        UnsafeError: its loss is not known to be harmless.
     """
     training = read_json(file).training
     if not isinstance(training, Mapping) or not training:
@@ -40,6 +42,12 @@ def compile_as_saved(
     if holds_marshalled_code(recorded):
         raise UsageError(
             f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
+            f"give it a name in a module and save again, {_HINT}",
+        )
+    threat = next(strange_objects(recorded, "the loss of the file", imported), None)
+    if threat is not None:
+        raise UnsafeError(
+            f"{file.path}: --objective compiled: not loaded: {threat.sentence}",
             f"give it a name in a module and save again, {_HINT}",
         )
     code = foreign_code(recorded, imported, known_names(custom)) if is_keras2(model) else None

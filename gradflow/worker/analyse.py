@@ -22,6 +22,7 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options, refuse_objective
+from gradflow.scan import Threat
 from gradflow.tape.imports import import_modules
 from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
@@ -45,6 +46,16 @@ _UNBUILT_HINT = (
 )
 _OTHER_ENTRIES = 3
 """Of a SavedModel, that are tried where the best one refuses every input."""
+
+
+def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
+    """Those of ``threats`` that are ops which gradflow does not know and this TensorFlow has."""
+    if not any(one.op for one in threats):
+        return []
+    from gradflow.tape.op_registry import op_defs  # takes a while to read
+
+    registered = op_defs()
+    return [one for one in threats if one.op in registered]
 
 
 def analyse_file(path: str, options: Options, folder: str = "", progress: Progress = lambda _: None) -> Analysis:
@@ -77,9 +88,9 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts, has_weights = _recorded(file)
     try:
-        model = load_keras(file, producer, custom)
+        model = load_keras(file, producer, custom, trust=options.trust)
     except UnreadableError as refusal:
-        older = load_older(file, producer, custom, options.imports, refusal)
+        older = load_older(file, producer, custom, options.imports, refusal, trust=options.trust)
         if options.loss_seed is not None:
             compile_as_saved(older, file, producer, custom, options.imports)
         return keras2_subject(older, producer, options.training, loss_seed=options.loss_seed)

@@ -88,15 +88,19 @@ def _refused(asked: Request, error: GradflowError) -> Analysis:
 
 
 def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
-    from gradflow.worker.gate import admit, with_trusted
+    from gradflow.worker.gate import admit, refusal, with_trusted
 
     progress("scan")
     threats = admit(recognise(asked.path), asked.path, asked.options)
     progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.worker.analyse import analyse_file, known_to_tensorflow
 
+    # An op that is new in this TensorFlow is one that nobody has looked at.
+    new = known_to_tensorflow(threats) if not asked.options.trust else []
+    if new:
+        raise refusal(asked.path, new)
     try:
         analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:
@@ -113,6 +117,13 @@ def _static(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     return read(asked.path, asked.options), _PLAIN
 
 
+def _scan(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.worker.gate import scanned
+
+    progress("scan")
+    return scanned(recognise(asked.path), asked.path, asked.options), _PLAIN
+
+
 def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
     from gradflow.worker.entries import list_entries
 
@@ -123,6 +134,7 @@ def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
 _ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {
     Purpose.TAPE: _tape,
     Purpose.STATIC: _static,
+    Purpose.SCAN: _scan,
     Purpose.ENTRIES: _entries,
 }
 

@@ -74,3 +74,23 @@ def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = 
         expectations=(),
         summary=summarize(()),
     )
+
+
+def analyzed_nothing(path: str, format: Format, looked_at: tuple[str, ...]) -> ModelReport:
+    """The report of a model that was looked through, and not analysed."""
+    return ModelReport(
+        path=path,
+        format=format,
+        producer=None,
+        entry=None,
+        mode=Mode.STATIC,
+        status=Status.ANALYZED,
+        error=None,
+        inputs=(),
+        outputs=(),
+        variables=(),
+        findings=(),
+        expectations=(),
+        summary=summarize(()),
+        looked_at=looked_at,
+    )

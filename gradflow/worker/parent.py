@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
 from gradflow.errors import CrashedError, GradflowError
-from gradflow.files.recognise import recognise
+from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
 from gradflow.files.wording import shown
 from gradflow.findings import EntryList, Failure, Format, Mode, ModelReport, Route, Tool
@@ -81,7 +81,7 @@ def list_entries(path: str, options: Options) -> EntryList:
     """The entries of the model at ``path``; what is wrong with it is in ``error``."""
     try:
         with _fetched(path, options, lambda _: None) as copy:
-            recognise(copy)
+            glance(copy)
             return _ask(request(Purpose.ENTRIES, copy, path, options), EntryList, lambda _: None, interpreter, {})[0]
     except GradflowError as error:
         failure = Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint)
@@ -92,7 +92,7 @@ def _outcome(purpose: Purpose, path: str, options: Options, progress: Progress, 
     format: Format | None = None
     try:
         with _fetched(path, options, progress) as copy:
-            format = recognise(copy).format
+            format = glance(copy).format
             return _run_twice(request(purpose, copy, path, options), progress, spawn)
     except GradflowError as error:
         return Outcome(failed(path, error, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)

@@ -159,8 +159,10 @@ def test_a_lambda_is_not_run(tmp_path: Path) -> None:
         model.save(tmp_path / name)
         Path(marker).unlink(missing_ok=True)
         report = gradflow.inspect(tmp_path / name).models[0]
-        assert report.mode.value == "static"
-        assert any("Lambda" in finding.message for finding in report.findings)
+        assert report.error is not None
+        assert report.error.code == "GF902"
+        assert "Lambda" in report.error.message
+        assert "--trust" in report.error.hint
         assert not Path(marker).exists()
 
 

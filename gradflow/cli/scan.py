@@ -1,0 +1,37 @@
+"""``gradflow scan``: look through models for what could do harm, and run nothing of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gradflow.cli.ending import orderly_end
+from gradflow.cli.options import COLOR, FORMAT, LIMITS, TALK, report_targets, scan_options, with_options
+from gradflow.cli.stream import Stderr, emit
+from gradflow.findings import Report, Status
+from gradflow.worker.parent import scan_path
+
+_ALL = (click.option("--all", "show_all", is_flag=True, help="Text: list everything that was found."),)
+
+
+@click.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@with_options(FORMAT, LIMITS, _ALL, COLOR, TALK)
+@click.pass_context
+def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
+    """Look through each MODEL for what could do harm when it is loaded or run. TensorFlow is never imported.
+
+    It is what inspect and check do before they load a model. Exit code 0 where nothing is found, 2 where a model would
+    be refused, or could not be read.
+    """
+    options, targets = scan_options(given), report_targets(given)
+    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    outcomes = []
+    for path in models:
+        with orderly_end(), stderr.progress(path) as stage:
+            outcomes.append(scan_path(path, options, stage))
+    report = Report(outcomes[0].tool, tuple(outcome.model for outcome in outcomes))
+    emit(report, targets, show_all=given["show_all"])
+    stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
+    context.exit(2 if any(model.status is Status.FAILED for model in report.models) else 0)
