@@ -1,6 +1,6 @@
 """A model file in, what it could do besides computing out: before anything in it runs, and without TensorFlow."""
 
 from gradflow.scan.scan import scan
-from gradflow.scan.threat import Scanned, Threat
+from gradflow.scan.threat import IMPORT, Scanned, Threat
 
-__all__ = ["Scanned", "Threat", "scan"]
+__all__ = ["IMPORT", "Scanned", "Threat", "scan"]

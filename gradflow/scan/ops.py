@@ -13,6 +13,7 @@ from gradflow.scan.threat import IMPORT, TRUST, Threat
 
 _PRINTED = frozenset({b"", b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
 _OWN_DESCRIPTORS = (b"local://", b"bytes://")
+_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 _FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 _SAVES = {"SaveV2", "MergeV2Checkpoints", "Save", "SaveSlices"}
 _RESTORES = {"RestoreV2", "Restore", "RestoreSlice"}
@@ -29,8 +30,8 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             if found.is_allowed or _is_harmless_here(program, origins, body, node):
                 continue
             known = is_op(node.op)
-            remedy, op = (TRUST, "") if known else (IMPORT, node.op)
-            yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, op)
+            remedy, idle = TRUST if known else IMPORT, node.op if not known or node.op in _PYTHON else ""
+            yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, idle)
 
 
 def place(body: str, node: str) -> str:

@@ -22,8 +22,9 @@ class Threat:
     """What it could do: ``writes files``."""
     remedy: str = TRUST
     """The option that lets it in."""
-    op: str = ""
-    """The op type, where nobody knows it: without a library that has it TensorFlow does not load the model at all."""
+    idle_op: str = ""
+    """The op type, where TensorFlow cannot run it in a process of its own: it needs a library that nobody has loaded,
+    or a Python function that nobody has made. A model that holds nothing worse can be loaded as far as it goes."""
 
     @property
     def sentence(self) -> str:

@@ -22,7 +22,7 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options, refuse_objective
-from gradflow.scan import Threat
+from gradflow.scan import IMPORT, Threat
 from gradflow.tape.imports import import_modules
 from gradflow.tape.keras2_model import keras2_subject, load_older
 from gradflow.tape.keras_model import keras_subject, load_keras
@@ -50,12 +50,13 @@ _OTHER_ENTRIES = 3
 
 def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
     """Those of ``threats`` that are ops which gradflow does not know and this TensorFlow has."""
-    if not any(one.op for one in threats):
+    unknown = [one for one in threats if one.remedy == IMPORT]
+    if not unknown:
         return []
     from gradflow.tape.op_registry import op_defs  # takes a while to read
 
     registered = op_defs()
-    return [one for one in threats if one.op in registered]
+    return [one for one in unknown if one.idle_op in registered]
 
 
 def analyse_file(path: str, options: Options, folder: str = "", progress: Progress = lambda _: None) -> Analysis:

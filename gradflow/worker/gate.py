@@ -10,19 +10,19 @@ from gradflow.errors import UnsafeError
 from gradflow.files.contents import ModelFile
 from gradflow.findings import Mode
 from gradflow.options import Options
-from gradflow.scan import Threat, scan
+from gradflow.scan import IMPORT, Threat, scan
 from gradflow.worker.outcome import Analysis, analyzed_nothing, failed
 
 
 def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
-    """Scan ``file`` and return what ``--trust`` has let in, and the ops that nobody knows.
+    """Scan ``file`` and return what ``--trust`` has let in, and the ops that cannot run here.
 
     Raises:
         UnsafeError: something could do harm, and is not trusted.
         UnreadableError: the file is damaged.
     """
     threats = scan(file, options.imports).threats
-    refused = [one for one in threats if not one.op]
+    refused = [one for one in threats if not one.idle_op]
     if refused and not options.trust:
         raise refusal(path, refused)
     return threats
@@ -35,7 +35,7 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
         UnreadableError: the file is damaged.
     """
     found = scan(file, options.imports)
-    threats = [one for one in found.threats if not (one.op and options.imports)]
+    threats = [one for one in found.threats if not (one.remedy == IMPORT and options.imports)]
     report = analyzed_nothing(path, file.format, found.looked_at)
     if not threats:
         return Analysis(report)
@@ -59,6 +59,6 @@ def refusal(path: str, threats: Sequence[Threat]) -> UnsafeError:
 
 def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
     """The analysis, with a note for each of the ``threats`` that were let in."""
-    trusted = (describe_trusted(one) for one in threats if not one.op)
+    trusted = (describe_trusted(one) for one in threats if not one.idle_op)
     findings = (*trusted, *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
