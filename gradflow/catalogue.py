@@ -384,7 +384,7 @@ _UNCHECKED = (
         "unsafe",
         "model could do harm when loaded",
         "A model file is a program. This one holds something that is on none of the lists of what is known to be "
-        "harmless: an op that writes or reads files, connects or runs Python, a Lambda layer with byte code, a class or "
+        "harmless: an op that writes or reads files, connects or runs Python, a Lambda with byte code, a class or "
         "function that does more than to compute, a path or link that leads out of the file, or a variable that no "
         "memory holds. It was not loaded.",
         "read it with --static, which runs nothing, or pass --trust if you know where the file comes from",

@@ -1,0 +1,98 @@
+"""Keras files that touch a marker file when they are loaded or called."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import keras
+
+Maker = Callable[[Path, str], Path]
+"""Makes the file in a folder and returns it; the second argument is the marker file."""
+
+
+def with_code(library: Any, code: str, path: Path) -> Path:
+    """Save a model with a Lambda layer that runs ``code`` when it is called."""
+    x = library.Input((3,))
+    # Keras 3.15 does not bring back a lambda with default values: the code is a constant of it.
+    act = library.layers.Lambda(eval(f"lambda value: (exec({code!r}, {{}}), value)[1]"), output_shape=(3,))
+    library.Model(x, library.layers.Dense(2)(act(x))).save(path)
+    return path
+
+
+def touching(mark: str) -> str:
+    """Python code that touches the marker."""
+    return f"open({mark!r}, 'w').close()"
+
+
+def byte_code(folder: Path, mark: str) -> Path:
+    return with_code(keras, touching(mark), folder / "model.keras")
+
+
+def byte_code_in_hdf5(folder: Path, mark: str) -> Path:
+    return with_code(keras, touching(mark), folder / "model.h5")
+
+
+def byte_code_of_keras_2(folder: Path, mark: str) -> Path:
+    import tf_keras
+
+    return with_code(tf_keras, touching(mark), folder / "model.h5")
+
+
+def byte_code_of_keras_2_in_a_zip(folder: Path, mark: str) -> Path:
+    import tf_keras
+
+    return with_code(tf_keras, touching(mark), folder / "model.keras")
+
+
+def another_saved_model(folder: Path, mark: str) -> Path:
+    from tests.hostile.saved_models import in_a_call
+
+    in_a_call(folder / "inner", mark)
+    x = keras.Input((3,))
+    loaded = keras.layers.TFSMLayer(str(folder / "inner"), call_endpoint="serving_default")(x)
+    keras.Model(x, loaded).save(folder / "model.keras")
+    return folder / "model.keras"
+
+
+HARMFUL: Mapping[str, Maker] = MappingProxyType(
+    {
+        one.__name__: one
+        for one in (
+            byte_code,
+            byte_code_in_hdf5,
+            byte_code_of_keras_2,
+            byte_code_of_keras_2_in_a_zip,
+            another_saved_model,
+        )
+    }
+)
+"""By name; each touches its marker where it is loaded without safe mode, and called."""
+
+
+def named_function(folder: Path, module: str, function: str, argument: str) -> Path:
+    """A file whose layer has a function of Python's own in the place of its activation."""
+    plain = folder / "plain.keras"
+    x = keras.Input((3,))
+    keras.Model(x, keras.layers.Dense(2, name="dense")(x)).save(plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(folder / "model.keras", "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                dense = next(one for one in config["config"]["layers"] if one["class_name"] == "Dense")
+                function_ = {
+                    "class_name": "function",
+                    "module": module,
+                    "config": function,
+                    "registered_name": function,
+                }
+                dense["config"]["activation"] = function_
+                dense["config"]["bias_initializer"] = argument
+                data = json.dumps(config).encode()
+            target.writestr(name, data)
+    return folder / "model.keras"
