@@ -40,8 +40,11 @@ _STAGES = {
 }
 
 
+_QUICK = 120.0
+"""Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some altered files."""
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
+_READING = ("read", "scan")
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
 """In the last words of a process that needed more than it may take."""
@@ -133,18 +136,20 @@ def _run_twice(asked: Request, progress: Progress, spawn: Spawn) -> Outcome:
 def _ask(
     asked: Request, kind: type[T], progress: Progress, spawn: Spawn, environment: Mapping[str, str]
 ) -> tuple[T, Tool]:
-    deadline = time.monotonic() + min(asked.options.timeout, threading.TIMEOUT_MAX)
+    patience = min(asked.options.timeout, threading.TIMEOUT_MAX)
+    begun = time.monotonic()
     stage = "start"
     with _log(asked.options) as log, spawn(asked, log, environment) as child:
         lines = _lines(child)
         while True:
+            allowed = min(patience, _QUICK) if stage in _READING else patience
             try:
-                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = lines.get(timeout=max(0.0, begun + allowed - time.monotonic()))
             except queue.Empty:
-                raise CrashedError(
-                    f"{asked.shown}: gave no answer in {asked.options.timeout:g} s while {_STAGES[stage]}",
-                    "give it longer with --timeout SECONDS",
-                ) from None
+                longer = "give it longer with --timeout SECONDS"
+                hint = longer if allowed == patience else "the file is damaged, or made to take for ever"
+                what = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
+                raise CrashedError(f"{asked.shown}: {what}", hint) from None
             if line is None:
                 raise _death(asked, stage, child.wait(_GRACE), _last_words(log))
             try:

@@ -1,0 +1,1 @@
+"""Model files that were altered at random, and what gradflow says of them."""

@@ -1,0 +1,181 @@
+"""A whole model file and a seed in, a damaged one out: the same seed gives the same damage."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gradflow.files.proto import message
+from tests.cli.command import SAMPLES
+
+_NASTY = ("", "\x00", "\x1b[2J", "‮", "../../etc/passwd", "::error::x", "<b>", "a" * 5000, "{{x}}", "\ud83d\ude00", "%s")
+_NUMBERS = (-1, 0, 1, 2**31, 2**63 - 1, -(2**63), 10**6)
+Mutation = Callable[[bytes, random.Random], bytes]
+
+
+def flip(data: bytes, draw: random.Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(draw.choice((1, 1, 2, 8, 64))):
+        found[draw.randrange(len(found))] ^= 1 << draw.randrange(8)
+    return bytes(found)
+
+
+def cut(data: bytes, draw: random.Random) -> bytes:
+    return data[: draw.randrange(len(data))]
+
+
+def drop(data: bytes, draw: random.Random) -> bytes:
+    start = draw.randrange(len(data))
+    return data[:start] + data[start + draw.choice((1, 2, 7, 100, 5000)) :]
+
+
+def double(data: bytes, draw: random.Random) -> bytes:
+    start = draw.randrange(len(data))
+    part = data[start : start + draw.choice((1, 4, 100, 5000))]
+    return data[:start] + part * draw.choice((2, 2, 50)) + data[start + len(part) :]
+
+
+def swap(data: bytes, draw: random.Random) -> bytes:
+    a, b = sorted((draw.randrange(len(data)), draw.randrange(len(data))))
+    size = draw.choice((1, 8, 512))
+    return data[:a] + data[b : b + size] + data[a + size : b] + data[a : a + size] + data[b + size :]
+
+
+def fill(data: bytes, draw: random.Random) -> bytes:
+    start, size = draw.randrange(len(data)), draw.choice((1, 4, 8, 64, 1024))
+    return data[:start] + bytes([draw.choice((0, 255, 127))]) * size + data[start + size :]
+
+
+ANY: tuple[Mutation, ...] = (flip, cut, drop, double, swap, fill)
+
+
+def edit_proto(data: bytes, draw: random.Random) -> bytes:
+    """Change single fields of a SavedModel message."""
+    saved = message("SavedModel")()
+    saved.ParseFromString(data)
+    for _ in range(draw.choice((1, 1, 3))):
+        _edit_message(saved, draw)
+    return bytes(saved.SerializeToString())
+
+
+def _edit_message(value: Any, draw: random.Random) -> None:
+    """Go down to a field at random and change it there."""
+    for _ in range(40):
+        fields = value.ListFields()
+        if not fields:
+            return
+        field, held = draw.choice(fields)
+        repeated = hasattr(held, "__len__") and not isinstance(held, str | bytes) and not hasattr(held, "ListFields")
+        if repeated and hasattr(held, "keys"):
+            key = draw.choice(sorted(held))
+            if draw.random() < 0.2 or not hasattr(held[key], "ListFields"):
+                del held[key]
+                return
+            value = held[key]
+        elif repeated:
+            index = draw.randrange(len(held))
+            if draw.random() < 0.1:
+                del held[index]
+                return
+            if hasattr(held[index], "ListFields"):
+                value = held[index]
+            else:
+                held[index] = _other(held[index], draw)
+                return
+        elif hasattr(held, "ListFields"):
+            value = held
+        else:
+            try:
+                setattr(value, field.name, _other(held, draw))
+            except (ValueError, TypeError):  # out of the range of the field
+                value.ClearField(field.name)
+            return
+
+
+def _other(value: Any, draw: random.Random) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return type(value)(draw.choice(_NUMBERS))
+    nasty = draw.choice(_NASTY)
+    return (
+        nasty.encode("utf-8", "surrogatepass") if isinstance(value, bytes) else nasty.encode("utf-8", "ignore").decode()
+    )
+
+
+def edit_archive(data: bytes, draw: random.Random) -> bytes:
+    """Change a member, its name, or the JSON in it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    name = draw.choice(sorted(members))
+    act = draw.randrange(4)
+    if act == 0:
+        del members[name]
+    elif act == 1:
+        members[draw.choice((*_NASTY[4:5], "x", name + "x", "assets/" + name))] = members.pop(name)
+    elif act == 2 or not name.endswith(".json"):
+        members[name] = draw.choice(ANY)(members[name], draw) if members[name] else b"x"
+    else:
+        members[name] = edit_json(members[name], draw)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as target:
+        for member, content in members.items():
+            target.writestr(member, content)
+    return packed.getvalue()
+
+
+def edit_json(data: bytes, draw: random.Random) -> bytes:
+    """Put another value at a place of a JSON text."""
+    value = json.loads(data)
+    places: list[tuple[Any, Any]] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        keys = list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
+        for key in keys:
+            places.append((one, key))
+            waiting.append(one[key])
+    for _ in range(draw.choice((1, 1, 3))):
+        holder, key = draw.choice(places)
+        other: Any = draw.choice(
+            (*_NASTY, *_NUMBERS, None, True, [], {}, [[]] * 3, {"class_name": "X", "config": {}}, value)
+        )
+        holder[key] = json.loads(json.dumps(other))
+    return json.dumps(value).encode()
+
+
+KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
+    {
+        "saved_model": ("*_saved_model", "saved_model.pb", (*ANY, edit_proto, edit_proto, edit_proto)),
+        "index": ("*_saved_model", "variables/variables.index", ANY),
+        "keras": ("*.keras", "", (*ANY, edit_archive, edit_archive, edit_archive)),
+        "h5": ("*.h5", "", ANY),
+    }
+)
+"""The samples to start from, the file in each that is altered, and how."""
+
+
+def mutated(kind: str, seed: int, folder: Path) -> Path:
+    """Write the damaged model of that seed below ``folder`` and return its path."""
+    draw = random.Random(f"{kind} {seed}")
+    pattern, inside, mutations = KINDS[kind]
+    model = draw.choice(sorted(SAMPLES.glob(pattern)))
+    target = folder / f"{kind}-{seed}{model.suffix}"
+    files = [path for path in model.rglob("*") if path.is_file()] if inside else [model]
+    for file in files:
+        data = file.read_bytes()
+        if not inside or file == model / inside:
+            try:
+                data = draw.choice(mutations)(data, draw)
+            except (RecursionError, ValueError):
+                data = b""
+        place = target / file.relative_to(model) if inside else target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    return target

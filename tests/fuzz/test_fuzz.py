@@ -1,0 +1,66 @@
+"""Whatever happened to a file, what gradflow says of it is one line of its own, or a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gradflow.findings import Status
+from gradflow.options import Options
+from gradflow.report.text import render_model
+from gradflow.worker.copies import Copies
+from gradflow.worker.parent import inspect_path
+from tests.fuzz.mutations import KINDS, mutated
+from tests.fuzz.run import fuzz
+
+COUNTS = {"saved_model": 1000, "index": 500, "keras": 1000, "h5": 300}
+"""``python -m tests.fuzz`` takes as many as there is time for. Altered HDF5 can keep its library in a circle."""
+STEPPED = 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_brings_no_traceback(kind: str) -> None:
+    result = fuzz(kind, 0, COUNTS[kind])
+
+    assert result.faults == []
+    assert result.counts.total() == COUNTS[kind]
+    # Most damage is found; and if all were refused, nothing behind the first check would be tried.
+    assert result.counts["refused"] > COUNTS[kind] / 4
+    assert result.counts["read"] > COUNTS[kind] / 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_damage(kind: str, tmp_path: Path) -> None:
+    first, second = mutated(kind, 7, tmp_path / "a"), mutated(kind, 7, tmp_path / "b")
+
+    assert contents(first) == contents(second)
+    assert contents(first) != contents(mutated(kind, 8, tmp_path / "c"))
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {str(one.relative_to(path)): one.read_bytes() for one in files if one.is_file()}
+
+
+@pytest.fixture(scope="module")
+def copies() -> Iterator[Copies]:
+    with Copies() as made:
+        yield made
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_that_is_run_is_a_report_or_one_line(kind: str, tmp_path: Path, copies: Copies) -> None:
+    for seed in range(STEPPED):
+        path = mutated(kind, seed, tmp_path)
+
+        model = inspect_path(str(path), Options(timeout=60), spawn=copies).model
+
+        if model.status is Status.FAILED:
+            assert model.error is not None
+            # A process that dies is contained; that a fault of gradflow's own ends it is not what this is for.
+            assert "exit code 1 " not in model.error.message, (seed, model.error)
+            assert len(render_model(model).splitlines()) == 1
+        assert "Traceback" not in render_model(model)
