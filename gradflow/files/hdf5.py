@@ -92,18 +92,20 @@ def member(group: Any, name: str) -> Any | None:
     return found
 
 
-def datasets(group: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every dataset below ``group`` with its path, each object once (hard links can make circles)."""
+def contents(group: Any) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], Any]]]:
+    """Every group below ``group`` and every dataset, each once (hard links can make circles).
+
+    Of a group its path, and its own name as it is written in the file; of a dataset its path and itself.
+    """
     import h5py
 
-    yield from ((path, found) for path, _, found in _below(group) if isinstance(found, h5py.Dataset))
-
-
-def groups(group: Any) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every group below ``group``: its path, and its own name as it is written in the file."""
-    import h5py
-
-    yield from ((path, key) for path, key, found in _below(group) if isinstance(found, h5py.Group))
+    groups, datasets = [], []
+    for path, key, found in _below(group):
+        if isinstance(found, h5py.Dataset):
+            datasets.append((path, found))
+        elif isinstance(found, h5py.Group):
+            groups.append((path, key))
+    return groups, datasets
 
 
 def _below(group: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:

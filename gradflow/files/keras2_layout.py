@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from gradflow.files.hdf5 import datasets, groups, opened
+from gradflow.files.hdf5 import contents, opened
 
 _WEIGHTS = "model.weights.h5"
 _OLD = "_layer_checkpoint_dependencies"
@@ -65,13 +65,13 @@ def _copy(weights: Path, new: Path, where: str) -> bool:
     import h5py
 
     with opened(weights, f"{where}: {_WEIGHTS}") as file, h5py.File(new, "w") as copy:
-        places = list(groups(file))
+        places, datasets = contents(file)
         if not any(_OLD in place for place, _ in places) and not any("\\" in name for _, name in places):
             return False
         rename = modern(place for place, _ in places)
         for place, _ in places:
             copy.require_group("/".join(rename(place)))
-        for place, dataset in datasets(file):
+        for place, dataset in datasets:
             file.copy(dataset, copy["/".join(rename(place[:-1]))], place[-1])
     return True
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from gradflow.errors import UnreadableError
-from gradflow.files.hdf5 import datasets, dtype_of, groups, opened, shape_of, text_attribute
+from gradflow.files.hdf5 import contents, dtype_of, opened, shape_of, text_attribute
 from gradflow.files.keras2_layout import modern
 from gradflow.files.keras_config import LayerConfig, parse_config, snake_case
 from gradflow.files.keras_layers import inner_layer, variable_names
@@ -125,8 +125,9 @@ def _is_bookkeeping(layer: LayerConfig, part: str) -> bool:
 
 def _groups(file: object) -> list[_Group]:
     found: dict[tuple[str, ...], _Group] = {}
-    rename = modern(place for place, _ in groups(file))
-    for path, dataset in datasets(file):
+    groups, datasets = contents(file)
+    rename = modern(place for place, _ in groups)
+    for path, dataset in datasets:
         *place, vars_, number = path if len(path) > 1 else ("", "", "")
         if vars_ != "vars" or not number.isdecimal():
             continue
