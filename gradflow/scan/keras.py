@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gradflow.errors import UnreadableError
@@ -14,64 +15,82 @@ from gradflow.files.keras_zip import weights_member, zip_errors
 from gradflow.files.wording import shown
 from gradflow.findings import Format
 from gradflow.scan.archive import strange_members
-from gradflow.scan.hdf5 import strange_hdf5
+from gradflow.scan.arrays import PackedLook
+from gradflow.scan.hdf5 import HDF5Look
 from gradflow.scan.keras_config import strange_objects
+from gradflow.scan.keras_sizes import oversized
 from gradflow.scan.threat import Scanned, Threat
 
-_CONFIG = "model_config"
+_MEMBER, _WEIGHTS = "config.json", "model.weights.h5"
+_CONFIG, _TRAINING, _COMPILED = "model_config", "training_config", "compile_config"
 _DAMAGED = "the file is damaged; save the model again"
 
 
-def scan_keras(file: ModelFile, imports: Sequence[str]) -> Scanned:
+def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False) -> Scanned:
     """Look through the archive, the configuration and the weights of a Keras file.
+
+    Args:
+        file: the model.
+        imports: the modules that the user lets in for it.
+        is_trained: whether what it was compiled with counts too, which is not read with the model itself.
 
     Raises:
         UnreadableError: it is damaged.
     """
     where = shown(file.path)
-    threats: list[Threat] = []
-    if file.format is Format.KERAS:
-        with zip_errors(where), zipfile.ZipFile(file.path) as archive, file.path.open("rb") as raw:
-            threats += strange_members(archive, raw)
-            looked_at = [f"{len(archive.infolist()):,} members"]
-            if not threats:  # what is odd about the archive makes it unsafe to read on
-                config = _parsed(archive.read("config.json"), where)
-                if isinstance(config, dict):
-                    config.pop("compile_config", None)  # of the whole model it is never read with the model
-                threats += strange_objects(config, "config.json", imports)
-                looked_at.append(_counted(config))
-                threats += _weights(file, archive, where)
-    else:
-        with opened(file.path, where) as hdf5:
-            threats += strange_hdf5(hdf5, "the file")
-            text = text_attribute(hdf5, _CONFIG) if not threats else None
-        config = None if text is None else _parsed(text, where)
-        threats += strange_objects(config, _CONFIG, imports)
-        looked_at = [_counted(config), "the links, types and filters of its HDF5"]
-    return Scanned(tuple(dict.fromkeys(threats)), tuple(looked_at))
+    found = _archive(file, where) if file.format is Format.KERAS else _hdf5(file, where)
+    threats = list(found.threats)
+    for member, config in found.configs:
+        if is_trained or member not in (_TRAINING, _COMPILED):
+            threats += strange_objects(config, member, imports)
+            threats += oversized(config, member, found.numbers)
+    looked_at = (*found.looked_at, _counted([config for _, config in found.configs]))
+    return Scanned(tuple(dict.fromkeys(threats)), looked_at)
 
 
-def _weights(file: ModelFile, archive: zipfile.ZipFile, where: str) -> Iterator[Threat]:
-    names = archive.namelist()
-    if "model.weights.h5" in names:
-        with (
-            weights_member(file.path, archive, where) as source,
-            opened(source, f"{where}: model.weights.h5") as hdf5,
-        ):
-            yield from strange_hdf5(hdf5, "model.weights.h5")
-    for name in names:
-        if name.endswith(".npz"):
-            yield from _arrays(archive, name)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What stands in a file: that which is odd about it, its configurations by their names, its numbers."""
+
+    threats: list[Threat]
+    configs: list[tuple[str, Any]]
+    numbers: int
+    looked_at: tuple[str, ...]
 
 
-def _arrays(archive: zipfile.ZipFile, name: str) -> Iterator[Threat]:
-    """The arrays of an ``.npz`` file that are pickled: unpickling runs what it is told."""
-    with archive.open(name) as member, zipfile.ZipFile(member) as arrays:
-        for info in arrays.infolist():
-            with arrays.open(info) as stream:
-                head = stream.read(4096)
-            if not head.startswith(b"\x93NUMPY") or b"'O'" in head or b"|O" in head:
-                yield Threat(f"array {shown(info.filename)!r}", name, "is pickled, which runs any Python code")
+def _archive(file: ModelFile, where: str) -> _Opened:
+    with zip_errors(where), zipfile.ZipFile(file.path) as archive, file.path.open("rb") as raw:
+        looked_at = (f"{len(archive.infolist()):,} members",)
+        threats = list(strange_members(archive, raw))
+        if threats:  # what is odd about the archive makes it unsafe to read on
+            return _Opened(threats, [], 0, looked_at)
+        config = _parsed(archive.read(_MEMBER), where)
+        names, numbers = archive.namelist(), 0
+        if _WEIGHTS in names:
+            with weights_member(file.path, archive, where) as source, opened(source, f"{where}: {_WEIGHTS}") as hdf5:
+                look = HDF5Look(_WEIGHTS)
+                threats += look.strange(hdf5)
+                numbers += look.numbers
+        for name in names:
+            if name.endswith(".npz") and not name.startswith("assets/"):
+                arrays = PackedLook(name)
+                with archive.open(name) as member:
+                    threats += arrays.strange(member)
+                numbers += arrays.numbers
+        compiled = config.pop(_COMPILED, None) if isinstance(config, dict) else None
+        return _Opened(threats, [(_MEMBER, config), (_COMPILED, compiled)], numbers, looked_at)
+
+
+def _hdf5(file: ModelFile, where: str) -> _Opened:
+    look = HDF5Look("the file")
+    with opened(file.path, where) as hdf5:
+        threats = list(look.strange(hdf5))
+        names = [name for name in (_CONFIG, _TRAINING) if name in hdf5.attrs] if not threats else []
+        texts = [(name, text_attribute(hdf5, name)) for name in names]
+    if (_CONFIG, None) in texts:
+        raise UnreadableError(f"{where}: the model configuration is no text", _DAMAGED)
+    configs = [(name, _parsed(text, where)) for name, text in texts if text is not None]
+    return _Opened(threats, configs, look.numbers, ("the links, types and filters of its HDF5",))
 
 
 def _parsed(text: str | bytes, where: str) -> Any:
@@ -90,7 +109,7 @@ def _counted(config: Any) -> str:
         one = waiting.pop()
         if isinstance(one, dict):
             count += "class_name" in one
-            waiting += one.values()
+            waiting += [inner for inner in one.values() if isinstance(inner, (dict, list))]
         elif isinstance(one, list):
-            waiting += one
+            waiting += [inner for inner in one if isinstance(inner, (dict, list))]
     return f"{count:,} classes and functions"

@@ -13,18 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gradflow.files.wording import shown
 from gradflow.scan.keras_classes import Kind, named
-from gradflow.scan.tf_symbols import harm_of_node, harm_of_symbol
+from gradflow.scan.tf_symbols import wrapped
 from gradflow.scan.threat import Threat
 
 _KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
-_SPECIAL = frozenset(
-    "__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __typespec__ __tuple__ __set__".split()
-)
+_INSIDE = tuple(f"{package}." for package in _KERAS)
+_SPECIAL = frozenset("__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __set__".split())
+_BY_MODULE = frozenset("AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop FeatureSpace".split())
+"""Classes that Keras finds by their module alone: without one, they are layers of the user's own."""
 _CODE = "__lambda__"
-_PATHS = ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_path")
-"""Of lookups and tokenizers: what they know, or a file that they read it from."""
+_TYPE = "__typespec__"
+_PATHS = ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_path", "vocabulary_file", "ckpt_to_load_from")
+"""Of lookups, tokenizers and feature columns: what they know, or a file that they read it from."""
 _RUNS_CODE = "runs Python code that the file holds"
 _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
+_ACTS = "does more than to compute, as far as is known"
+_STANDARD = "runs Python's own library"
 _DEEPEST = 500
 
 
@@ -34,20 +38,20 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
     ``imports``: the modules that the user lets in.
     """
     trusted = {name.partition(".")[0] for name in imports}
-    waiting: list[tuple[object, str, int]] = [(value, "", 0)]
+    waiting = [(value, "", 0)] if isinstance(value, (dict, list)) else []
     while waiting:
         one, layer, depth = waiting.pop()
         if depth > _DEEPEST:
             yield Threat(f"a configuration {_DEEPEST} levels deep", member, "ends the process that builds it")
             return
-        if isinstance(one, Mapping):
+        if isinstance(one, dict):
             layer = _name(one) or layer
-            where = f"layer {shown(layer)!r} of {member}" if layer else member
             for what, harm in _harms(one, trusted):
-                yield Threat(what, where, harm)
-            waiting += [(inner, layer, depth + 1) for inner in reversed(list(one.values()))]
-        elif isinstance(one, list):
-            waiting += [(inner, layer, depth + 1) for inner in reversed(one)]
+                yield Threat(what, f"layer {shown(layer)!r} of {member}" if layer else member, harm)
+            inside = list(one.values())
+        else:
+            inside = list(one)
+        waiting += [(inner, layer, depth + 1) for inner in reversed(inside) if isinstance(inner, (dict, list))]
 
 
 def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
@@ -65,44 +69,58 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
         yield "a lambda as byte code", _RUNS_CODE
     elif base == "function":
         yield from _function(config if isinstance(config, str) else "", module, trusted)
+    elif base == _TYPE:
+        if module.partition(".")[0] not in {"tensorflow", "keras", "tf_keras", *trusted}:
+            yield f"type {shown(str(value.get('spec_name')))} of {shown(module)}", _STANDARD
     elif base.startswith("__") and base.endswith("__"):
         if base not in _SPECIAL:
             yield f"{shown(name)!r}", _UNKNOWN
     else:
         yield from _class(name, module, trusted)
+        registered = value.get("registered_name")
+        if isinstance(registered, str) and registered.rpartition(">")[2] != base:
+            yield from _class(registered, "", trusted)
         if isinstance(config, Mapping):
             yield from _special(base, config, trusted)
 
 
 def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
-    known = named(Kind.CLASS, name.rpartition(">")[2])
-    what = f"class {shown(name)}" + (f" of {shown(module)}" if module else "")
-    top = module.partition(".")[0]
+    base, top = name.rpartition(">")[2], module.partition(".")[0]
+    harm = None
     if top in trusted:
         return
     if _is_keras(module) or (not module and ">" not in name):
-        if known is not None and not known.is_allowed:
-            yield what, known.reason
-        elif known is None and module:
-            yield what, _UNKNOWN
+        known = named(Kind.CLASS, base)
+        if known is None:
+            harm = _UNKNOWN if module else None
+        elif not known.is_allowed and (module or base not in _BY_MODULE):
+            harm = known.reason
     elif top in sys.stdlib_module_names:
-        yield what, "runs Python's own library"
+        harm = _STANDARD
+    if harm is not None:
+        yield _of("class", name, module), harm
 
 
 def _function(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
-    base = name.rpartition(">")[2]
-    what = f"function {shown(name)}" + (f" of {shown(module)}" if module else "")
-    top = module.partition(".")[0]
+    base, top = name.rpartition(">")[2], module.partition(".")[0]
+    harm = None
     if top in trusted and module != "builtins":
         return
     if module in ("", "builtins"):
         if named(Kind.FUNCTION, base) is None and (hasattr(builtins, base) or "." in base):
-            yield what, "runs Python's own library"
+            harm = _STANDARD
     elif _is_keras(module):
-        if named(Kind.FUNCTION, base) is None and named(Kind.CLASS, base) is None:
-            yield what, "does more than to compute, as far as is known"
+        if named(Kind.FUNCTION, base) is None:
+            made = named(Kind.CLASS, base)
+            harm = _ACTS if made is None or made.is_allowed else made.reason
     elif top in sys.stdlib_module_names:
-        yield what, "runs Python's own library"
+        harm = _STANDARD
+    if harm is not None:
+        yield _of("function", name, module), harm
+
+
+def _of(kind: str, name: str, module: str) -> str:
+    return f"{kind} {shown(name)}" + (f" of {shown(module)}" if module else "")
 
 
 def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
@@ -115,18 +133,14 @@ def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iter
             elif isinstance(held, str):
                 module = config.get("module" if key == "function" else f"{key}_module")
                 yield from _function(held, module if isinstance(module, str) else "", trusted)
-    elif base == "TFOpLambda":
-        harm = harm_of_symbol(config.get("function"))
-        if harm is not None:
-            yield f"the function tf.{shown(str(config.get('function')))}", harm
-    elif base == "TensorFlowOpLayer":
-        harm = harm_of_node(config.get("node_def"))
-        if harm is not None:
-            yield "an op of TensorFlow in a layer", harm
+        return
+    found = wrapped(base, config)
+    if found is not None:
+        yield found
 
 
 def _is_keras(module: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in _KERAS)
+    return module in _KERAS or module.startswith(_INSIDE)
 
 
 def _name(value: Mapping[str, object]) -> str:

@@ -11,16 +11,17 @@ from gradflow.scan.saved_model import scan_saved_model
 from gradflow.scan.threat import Scanned
 
 
-def scan(file: ModelFile, imports: Sequence[str] = ()) -> Scanned:
+def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False) -> Scanned:
     """Look for whatever in ``file`` is not known to be harmless.
 
     Args:
         file: the model.
         imports: the modules that the user lets in for it.
+        is_trained: whether what a Keras model was compiled with counts too, which is not read with the model itself.
 
     Raises:
         UnreadableError: it is damaged.
     """
     if file.format is Format.SAVED_MODEL:
         return scan_saved_model(file.path)
-    return scan_keras(file, imports)
+    return scan_keras(file, imports, is_trained)

@@ -93,12 +93,12 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
     except UnreadableError as refusal:
         older = load_older(file, producer, custom, options.imports, refusal, trust=options.trust)
         if options.loss_seed is not None:
-            compile_as_saved(older, file, producer, custom, options.imports)
+            compile_as_saved(older, file, producer, custom, options.imports, trust=options.trust)
         return keras2_subject(older, producer, options.training, loss_seed=options.loss_seed)
     if has_weights and not model.variables:
         raise UnreadableError(f"{file.path}: {_UNBUILT}", _UNBUILT_HINT)
     if options.loss_seed is not None:
-        compile_as_saved(model, file, producer, custom, options.imports)
+        compile_as_saved(model, file, producer, custom, options.imports, trust=options.trust)
     names = tuple(spec.name for spec in options.inputs)
     return keras_subject(model, producer, options.training, names, freezers, doubts, options.loss_seed)
 

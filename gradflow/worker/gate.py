@@ -21,7 +21,7 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
         UnsafeError: something could do harm, and is not trusted.
         UnreadableError: the file is damaged.
     """
-    threats = scan(file, options.imports).threats
+    threats = scan(file, options.imports, options.loss_seed is not None).threats
     refused = [one for one in threats if not one.idle_op]
     if refused and not options.trust:
         raise refusal(path, refused)
@@ -34,7 +34,7 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
     Raises:
         UnreadableError: the file is damaged.
     """
-    found = scan(file, options.imports)
+    found = scan(file, options.imports, True)
     threats = [one for one in found.threats if not (one.remedy == IMPORT and options.imports)]
     report = analyzed_nothing(path, file.format, found.looked_at)
     if not threats:
