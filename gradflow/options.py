@@ -14,6 +14,8 @@ DTYPES = frozenset(
     "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
     "bool string".split()
 )
+MEMORY = "^[0-9]+([.][0-9]+)? *[kKmMgGtT]i?[bB]?$"
+"""What an amount of memory looks like, as a regular expression."""
 _MEMORY = re.compile(r"(?P<number>\d+(?:\.\d+)?) *(?P<unit>[kmgt]i?b?)", re.IGNORECASE)
 _UNITS = {
     f"{letter}{end}": base**power

@@ -1,6 +1,6 @@
 """Planned models in, judged reports out."""
 
 from gradflow.audit.baseline_file import of_model, read_baseline, render_baseline
-from gradflow.audit.checked import Checked, check_model
+from gradflow.audit.checked import Checked, Inspect, check_model
 
-__all__ = ["Checked", "check_model", "of_model", "read_baseline", "render_baseline"]
+__all__ = ["Checked", "Inspect", "check_model", "of_model", "read_baseline", "render_baseline"]

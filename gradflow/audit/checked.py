@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
+from gradflow.options import Options
 from gradflow.policy import Known, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.worker.outcome import Progress, failed
 from gradflow.worker.parent import Outcome, inspect_path
@@ -31,28 +33,36 @@ class Checked:
         return is_broken(self.model, self.plan.fail_on)
 
 
+Inspect = Callable[[str, Options, Progress], Outcome]
+"""Analyses the model at a path."""
+
+
 def check_model(
-    plan: ModelPlan, today: date, known: Known | None = None, progress: Progress = lambda _: None
+    plan: ModelPlan,
+    today: date,
+    known: Known | None = None,
+    progress: Progress = lambda _: None,
+    inspect: Inspect = inspect_path,
 ) -> Checked:
-    """Analyse a model and judge it; ``known`` is what its baseline accepts.
+    """Analyse a model with ``inspect`` and judge it; ``known`` is what its baseline accepts.
 
     A model whose gradients are expected and cannot be told is one that could not be checked, never a kept one.
     """
-    outcome = _analysed(plan, progress)
+    outcome = _analysed(plan, progress, inspect)
     model = _told(plan, outcome.model)
-    model = selected(judge(model, plan.expectations, today), plan.select)
+    model = replace(selected(judge(model, plan.expectations, today), plan.select), name=plan.name or "")
     if known is not None:
         model = accept(model, known)
     return Checked(plan, model, outcome.tool, outcome.remark)
 
 
-def _analysed(plan: ModelPlan, progress: Progress) -> Outcome:
+def _analysed(plan: ModelPlan, progress: Progress, inspect: Inspect) -> Outcome:
     options = plan.options
     if _is_about_flags_only(plan) and not options.static:
-        outcome = inspect_path(plan.path, replace(options, static=True), progress)
+        outcome = inspect(plan.path, replace(options, static=True), progress)
         if outcome.model.status is Status.ANALYZED:
             return replace(outcome, remark=f"{plan.path}: {_FLAGS_ONLY}")
-    return inspect_path(plan.path, options, progress)
+    return inspect(plan.path, options, progress)
 
 
 def _is_about_flags_only(plan: ModelPlan) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from gradflow.audit.history import is_report, read_report
 from gradflow.cli.ending import orderly_end
-from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, with_options
-from gradflow.cli.stream import Stderr, Target
+from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, refuse_out, with_options
+from gradflow.cli.stream import Stderr, Target, command_errors
 from gradflow.findings import ModelReport, Status
-from gradflow.policy import aligned, compare, known, not_compared
+from gradflow.policy import aligned, compare, known, not_compared, trends
 from gradflow.worker.parent import inspect_path
 
 _FORMAT = (
@@ -30,9 +32,12 @@ _FORMAT = (
 def diff(context: click.Context, /, before: str, after: str, **given: Any) -> None:
     """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their gradient since A.
 
-    A and B may have different formats: a .keras file and its export. Exit code 1 where they differ, as diff has it;
-    2 when one of them could not be checked.
+    A and B may have different formats: a .keras file and its export. Two reports (.json) of audit --history or of
+    --format json are compared model by model. Exit code 1 where they differ, as diff has it; 2 when one of them could
+    not be checked.
     """
+    if is_report(before) and is_report(after):
+        context.exit(1 if _diff_reports(before, after, given) and not given["exit_zero"] else 0)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     options = analysis_options(given)
     reports: list[ModelReport] = []
@@ -59,3 +64,19 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
         layout = {"width": target.width, "show_all": given["show_all"]}
         target.write(render(before, after, changes, unknown, color=target.color, **layout))
     context.exit(1 if changes and not given["exit_zero"] else 0)
+
+
+def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
+    """Show what has changed between two reports; whether anything has."""
+    from gradflow.report.trend import render, render_json
+
+    refuse_out(given["out"])
+    with command_errors():
+        found = trends(read_report(Path(before)), read_report(Path(after)))
+    target = Target(given["out"], given["no_color"])
+    if given["format"] == "json":
+        target.write(render_json(before, after, found))
+    else:
+        layout = {"width": target.width, "show_all": given["show_all"]}
+        target.write(render(before, after, found, color=target.color, **layout))
+    return bool(found)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradflow.cli.stream import Target
-from gradflow.findings import Report
-
-if TYPE_CHECKING:
-    from gradflow.report.anchors import Anchor
+from gradflow.findings import Anchor, Report
 
 # Each renderer is imported where it is needed: a run that writes JSON never pays for rich.
 

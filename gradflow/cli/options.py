@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gradflow.cli.stream import CommandError, Target
+from gradflow.cli.stream import CommandError, Target, command_errors
 from gradflow.errors import UsageError
 from gradflow.options import Objective, Options, parse_imports, parse_inputs, parse_memory
 
@@ -156,10 +156,8 @@ def analysis_options(given: dict[str, Any]) -> Options:
         CommandError: one of them, or ``-o``, cannot be kept.
     """
     refuse_out(given["out"])
-    try:
+    with command_errors():
         inputs, imports = parse_inputs(given["inputs"]), parse_imports(given["imports"])
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error
     return Options(
         static=given["static"],
         entry=given["entry"],
@@ -185,10 +183,8 @@ def scan_options(given: dict[str, Any]) -> Options:
         CommandError: one of them, or ``-o``, cannot be kept.
     """
     refuse_out(given["out"])
-    try:
+    with command_errors():
         imports = parse_imports(given["imports"])
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error
     limit, verbose = given["memory_limit"], given["verbose"]
     return Options(imports=imports, timeout=given["timeout"], memory_limit=limit, verbose=verbose)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,11 +14,8 @@ import click
 from click.core import ParameterSource
 
 from gradflow.cli.options import analysis_options
-from gradflow.cli.stream import CommandError
-from gradflow.config import ModelPlan, Plan, find_config, load
-from gradflow.config.plan import EMPTY
-from gradflow.config.problems import ConfigError
-from gradflow.errors import UsageError
+from gradflow.cli.stream import CommandError, command_errors
+from gradflow.config import EMPTY, ModelPlan, Plan, find_config
 from gradflow.findings import Severity
 from gradflow.options import Options
 from gradflow.policy import chosen
@@ -66,11 +65,46 @@ def planned(
                 remarks.append(f"{model}: is not in {file}, so that its defaults count")
             chosen += found or [replace(plan.defaults, path=model)]
     else:
+        if given.get("trust"):
+            raise CommandError("--trust is for models that are named: write trust: true to the model's entry instead")
         chosen = list(plan.models)
     if not chosen:
         where = f"{file} names no models" if file else "there is no gradflow.yaml here, and no [tool.gradflow]"
         raise CommandError(f"no MODEL given: {where}; gradflow check MODEL..., or write one with gradflow init MODEL")
     return [_overridden(context, one, given) for one in chosen], remarks
+
+
+def audited(file: Path, only: Sequence[str], given: Mapping[str, Any]) -> list[ModelPlan]:
+    """The models of a configuration, or those of them that ``only`` names: by name, path or a pattern of either.
+
+    Raises:
+        CommandError: the configuration is not valid, names no models, or none of that name.
+    """
+    plan = _loaded(file)
+    if not plan.models:
+        raise CommandError(f"{file}: names no models: add an entry with a path below models")
+    for name in only:
+        if not any(_is_called(one, name) for one in plan.models):
+            known = [one.name or one.path for one in plan.models]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            meant = f": did you mean {near[0]}?" if near else ""
+            raise CommandError(f"--only {name}: {file} has no such model{meant}")
+    chosen = [one for one in plan.models if not only or any(_is_called(one, name) for name in only)]
+    fail_on = Severity(given["fail_on"]) if given["fail_on"] else None
+    select = codes(given["select"])
+    return [
+        replace(
+            one,
+            options=replace(one.options, verbose=given["verbose"]),
+            fail_on=fail_on or one.fail_on,
+            select=select or one.select,
+        )
+        for one in chosen
+    ]
+
+
+def _is_called(plan: ModelPlan, name: str) -> bool:
+    return _is_meant(plan, name) or any(fnmatch.fnmatchcase(one, name) for one in (plan.name or "", plan.path))
 
 
 def _is_meant(plan: ModelPlan, model: str) -> bool:
@@ -85,12 +119,14 @@ def _place(path: str) -> Path:
 def _loaded(file: Path | None) -> Plan:
     if file is None:
         return Plan(EMPTY, ())
-    try:
-        return load(file)
-    except ConfigError as error:
-        raise CommandError(error.message) from error
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error
+    from gradflow.config.load import load  # brings the parsers and the schema
+    from gradflow.config.problems import ConfigError
+
+    with command_errors():
+        try:
+            return load(file)
+        except ConfigError as error:
+            raise CommandError(error.message) from error  # a line for each problem
 
 
 def _overridden(context: click.Context, plan: ModelPlan, given: Mapping[str, Any]) -> ModelPlan:
@@ -115,7 +151,5 @@ def codes(words: Sequence[str]) -> tuple[str, ...]:
     Raises:
         CommandError: there is no such code.
     """
-    try:
+    with command_errors():
         return chosen(part.strip() for word in words for part in word.split(",") if part.strip())
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error

@@ -6,8 +6,7 @@ import click
 
 from gradflow.catalogue import CATALOGUE, look_up
 from gradflow.cli.options import ANSWER_FORMAT, COLOR, refuse_out, with_options
-from gradflow.cli.stream import CommandError, Target
-from gradflow.errors import UsageError
+from gradflow.cli.stream import Target, command_errors
 
 
 @click.command()
@@ -18,10 +17,8 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
 
     CODE is a code of a report or the word that stands for it: GF202, non_differentiable. gradflow rules lists them.
     """
-    try:
+    with command_errors():
         item = look_up(code)
-    except UsageError as error:
-        raise CommandError(f"{error.message}: {error.hint}") from error
     refuse_out(out)
     # Imported where it is needed: help and a typing error do without.
     from gradflow.report.rules import render_explained, render_json

@@ -21,7 +21,7 @@ def schema(what: str, out: str | None) -> None:
     """
     refuse_out(out)
     # Imported where they are needed: help does without.
-    from gradflow.config import config_schema
+    from gradflow.config.schema import config_schema
     from gradflow.findings.schema import report_schema
     from gradflow.report.json import SCHEMA
 

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from gradflow.findings import ModelReport, Report, Status
+from gradflow.errors import GradflowError
+from gradflow.findings import Anchor, ModelReport, Report, Status
 
-if TYPE_CHECKING:
-    from gradflow.report.anchors import Anchor
-
+_NAMED = 10
+"""Models that a closing line names."""
 _PIPED_WIDTH = 100
 """Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
 
@@ -26,6 +25,16 @@ class CommandError(click.ClickException):
     """An option that cannot be kept; click's own exit code would be 1, our word for findings."""
 
     exit_code = 2
+
+
+@contextmanager
+def command_errors() -> Iterator[None]:
+    """Turn what an option or a configuration names wrongly into a CommandError."""
+    try:
+        yield
+    except GradflowError as error:
+        hint = f": {error.hint}" if error.hint else ""
+        raise CommandError(f"{error.message}{hint}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +143,18 @@ class Stderr:
 
         self._say(headline(model))
 
-    def judged(self, models: Sequence[tuple[ModelReport, bool]]) -> None:
+    def judged(self, command: str, models: Sequence[tuple[ModelReport, bool]]) -> None:
         """The one line that tells whether the build goes on, and which models hold it up."""
-        failed = [model.path for model, _ in models if model.status is Status.FAILED]
-        broken = [model.path for model, is_broken in models if is_broken and model.status is not Status.FAILED]
+        failed = [model.name or model.path for model, _ in models if model.status is Status.FAILED]
+        broken = [
+            model.name or model.path for model, is_broken in models if is_broken and model.status is not Status.FAILED
+        ]
         kept = len(models) - len(failed) - len(broken)
         parts = [f"{kept:,} of {len(models):,} models as expected" if len(models) != 1 else "as expected" * kept]
-        parts += [f"broken: {', '.join(broken)}"] if broken else []
-        parts += [f"not checked: {', '.join(failed)}"] if failed else []
+        parts += [f"broken: {_listed(broken)}"] if broken else []
+        parts += [f"not checked: {_listed(failed)}"] if failed else []
         if failed or broken or not self.quiet:
-            self._say("check: " + "; ".join(part for part in parts if part))
+            self._say(f"{command}: " + "; ".join(part for part in parts if part))
 
     def closing(self, report: Report, *, shown: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""
@@ -164,6 +175,11 @@ class Stderr:
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"gradflow: {_printable(text)}\n")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _to_stdout(text: str) -> None:

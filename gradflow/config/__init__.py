@@ -1,8 +1,9 @@
-"""A YAML or TOML file in, a Plan of what to analyse and what to expect out."""
+"""A YAML or TOML file in, a Plan of what to analyse and what to expect out.
+
+``gradflow.config.load`` reads one; whoever has no file does without the parsers that it brings.
+"""
 
 from gradflow.config.find import find_config
-from gradflow.config.load import load
-from gradflow.config.plan import Anchor, ModelPlan, Plan
-from gradflow.config.schema import config_schema
+from gradflow.config.plan import EMPTY, ModelPlan, Plan
 
-__all__ = ["Anchor", "ModelPlan", "Plan", "config_schema", "find_config", "load"]
+__all__ = ["EMPTY", "ModelPlan", "Plan", "find_config"]

@@ -11,18 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.config.nodes import Tree
-from gradflow.findings import Severity
-from gradflow.options import InputSpec, Objective, Options, Thresholds
+from gradflow.findings import Anchor, Severity
+from gradflow.options import InputSpec, Objective, Options, Thresholds, parse_memory
 from gradflow.policy import CutExpectation, Expectations, Ignore, chosen
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """Where a configuration names something."""
-
-    file: str
-    line: int
-    """From 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +95,11 @@ def _model(settings: Mapping[str, Any], path: str, name: str | None, file: Path,
 
 
 def _options(settings: Mapping[str, Any], folder: Path) -> Options:
-    plain = ("entry", "batch_size", "seed", "training", "probes", "static", "timeout")
+    plain = ("entry", "batch_size", "seed", "training", "probes", "static", "timeout", "trust")
+    limit = settings.get("memory_limit")
     return Options(
         **{key: settings[key] for key in plain if key in settings},
+        memory_limit=None if limit is None else parse_memory(limit),
         objective=Objective(settings.get("objective", "outputs")),
         outputs=tuple(settings.get("outputs", ())),
         inputs=tuple(_input(name, spec, folder) for name, spec in settings.get("inputs", {}).items()),

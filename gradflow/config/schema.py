@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.options import DTYPES, Objective
+from gradflow.options import DTYPES, MEMORY, Objective
 from gradflow.patterns import SYNTAX
 from gradflow.policy import FAMILIES
 
@@ -35,6 +35,10 @@ def config_schema() -> dict[str, Any]:
                                 "description": "What the command line and a baseline call it; the path by default.",
                             },
                             **_settings(),
+                            "trust": {
+                                "type": "boolean",
+                                "description": "Run what the safety scan refuses. For each model by itself.",
+                            },
                         },
                         "One model, or those of a glob, and what is expected of it.",
                         required=["path"],
@@ -66,6 +70,11 @@ def _settings() -> dict[str, Any]:
         "probes": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Batches before a weight is dead."},
         "static": {"type": "boolean", "description": "Read the file only; TensorFlow is never imported."},
         "timeout": {**_POSITIVE, "description": "Seconds after which a model is given up."},
+        "memory_limit": {
+            "type": "string",
+            "pattern": MEMORY,
+            "description": "A model that takes more memory is given up: 8GB.",
+        },
         "fail_on": {"enum": ["error", "warning"], "description": "The mildest finding that breaks the build."},
         "select": {
             "type": "array",

@@ -7,6 +7,7 @@ from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.route import Change, Route, Step
 from gradflow.findings.types import (
     LEFT_OUT,
+    Anchor,
     Cause,
     Confidence,
     Expectation,
@@ -30,6 +31,7 @@ from gradflow.findings.types import (
 
 __all__ = [
     "LEFT_OUT",
+    "Anchor",
     "Cause",
     "Change",
     "Confidence",

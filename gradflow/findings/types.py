@@ -220,8 +220,20 @@ class ModelReport:
     findings: tuple[Finding, ...]
     expectations: tuple[Expectation, ...]
     summary: Summary
+    name: str = field(default="", metadata=INTERNAL)
+    """What the configuration calls it; empty where it has no name."""
     looked_at: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     """What a scan has counted; empty where the model was analysed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where a model is named: a file, and a line of it where one is meant."""
+
+    path: str
+    """As the user wrote it."""
+    line: int | None = None
+    """From 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,18 @@ from gradflow.policy.expectations import CutExpectation, Expectations, Ignore, i
 from gradflow.policy.judge import is_broken, judge
 from gradflow.policy.names import aligned, pairs
 from gradflow.policy.selected import FAMILIES, chosen, selected
+from gradflow.policy.trend import Direction, Trend, trends
 
 __all__ = [
     "FAMILIES",
     "ChangeKind",
     "CutExpectation",
+    "Direction",
     "Expectations",
     "Ignore",
     "Known",
     "KnownWeight",
+    "Trend",
     "WeightChange",
     "accept",
     "aligned",
@@ -27,4 +30,5 @@ __all__ = [
     "not_compared",
     "pairs",
     "selected",
+    "trends",
 ]

@@ -5,24 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from urllib.parse import quote
 
-from gradflow.findings import ModelReport
+from gradflow.findings import Anchor, ModelReport
 
 _SOURCE = re.compile(r"(?P<path>.+):(?P<line>[1-9][0-9]*)", re.DOTALL)
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A file, and a line of it where one is meant."""
-
-    path: str
-    """As the user wrote it."""
-    line: int | None = None
 
 
 NO_ANCHORS: Mapping[str, Anchor] = MappingProxyType({})

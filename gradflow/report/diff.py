@@ -34,6 +34,12 @@ def render(
             f", and the gradients of {counted(len(not_compared), 'weight')} were not compared: read without TensorFlow"
         )
     lines: list[Text] = fold(line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4)
+    return joined([*lines, *change_lines(changes, width=width, show_all=show_all)], color)
+
+
+def change_lines(changes: Sequence[WeightChange], *, width: int, show_all: bool) -> list[Text]:
+    """Draw the changes by what has happened, with the weights of each."""
+    lines: list[Text] = []
     groups: dict[tuple[ChangeKind, str], list[str]] = {}
     for one in changes:
         groups.setdefault((one.kind, one.detail), []).append(one.name)
@@ -47,7 +53,7 @@ def render(
             lines += fold(line(f"    {safe(name)}"), width, 6)
         if len(shown) < len(names):
             lines.append(line(f"    ... and {len(names) - len(shown):,} more (--all shows them)"))
-    return joined(lines, color)
+    return lines
 
 
 def render_json(before: str, after: str, changes: Sequence[WeightChange], not_compared: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gradflow.findings import Failure, ModelReport, Report, Severity
-from gradflow.report.anchors import NO_ANCHORS, Anchor, anchor_of, portable
+from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
+from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
 from gradflow.report.headline import statement
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence, title
 from gradflow.report.wording import safe

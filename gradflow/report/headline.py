@@ -12,7 +12,12 @@ _EXPLAINS_ZERO = ("GF301", "GF302", "GF303", "GF304")
 
 def headline(model: ModelReport) -> str:
     """The one line that matters: ``model.keras: 3 of 214 weights get no gradient, 2 causes``."""
-    return f"{safe(model.path)}: {statement(model)}"
+    return f"{title(model)}: {statement(model)}"
+
+
+def title(model: ModelReport) -> str:
+    """The path, after the name where the configuration gives it one."""
+    return f"{safe(model.name)} ({safe(model.path)})" if model.name else safe(model.path)
 
 
 def statement(model: ModelReport) -> str:

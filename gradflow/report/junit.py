@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as ET
 
-from gradflow.findings import Expectation, Failure, Finding, ModelReport, Report, Severity
-from gradflow.report.anchors import NO_ANCHORS, Anchor, anchor_of, portable
+from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
+from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
 from gradflow.report.blocks import finding_lines
 from gradflow.report.headline import statement
 from gradflow.report.lines import joined, page

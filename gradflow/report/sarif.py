@@ -8,8 +8,8 @@ from typing import Any
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.diagnose import severity_of
-from gradflow.findings import Failure, ModelReport, Report, Severity, Tool
-from gradflow.report.anchors import NO_ANCHORS, Anchor, anchor_of
+from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity, Tool
+from gradflow.report.anchors import NO_ANCHORS, anchor_of
 from gradflow.report.json import written
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
 from gradflow.report.wording import safe

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gradflow.findings import LEFT_OUT, Cause, Finding, ModelReport, Step, Variable
-from gradflow.report.anchors import Anchor, anchor_of, identity_of, source_anchor, uri
+from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
+from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
 from gradflow.report.headline import statement
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence
 from gradflow.report.tree import describe, example, is_cut, known_cuts, steps_of

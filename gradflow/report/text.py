@@ -9,11 +9,11 @@ from rich.text import Text
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
 from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines, threat_lines
 from gradflow.report.flags import FROZEN
-from gradflow.report.headline import headline, statement, summary_line
+from gradflow.report.headline import headline, statement, summary_line, title
 from gradflow.report.lines import Page, fold, joined, line, page
 from gradflow.report.table import table_lines
 from gradflow.report.tree import known_cuts
-from gradflow.report.wording import counted, safe, storable
+from gradflow.report.wording import counted, storable
 
 __all__ = ["headline", "render", "render_model", "summary_line"]
 
@@ -47,7 +47,7 @@ def render_model(model: ModelReport, *, width: int = 80) -> str:
 
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
     verdict = (f": {statement(model)}", _headline_style(model))
-    words = line((safe(model.path), "bold"), verdict)
+    words = line((title(model), "bold"), verdict)
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
         if model.looked_at:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO
 
 from gradflow.worker.messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
-from gradflow.worker.request import Request, to_line
+from gradflow.worker.request import Purpose, Request, to_line
 from gradflow.worker.spawn import Child, interpreter, scratch_folder, started
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.server import main; main()"
@@ -34,9 +34,19 @@ class Copies:
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._server: _Server | None = None
+        self._running: set[Child] = set()
+        self._is_stopped = False
 
     def __enter__(self) -> Copies:
         return self
+
+    def stop(self) -> None:
+        """Kill every child, and start none any more: the run is given up."""
+        with self._lock:
+            self._is_stopped = True
+            running = tuple(self._running)
+        for child in running:
+            child.kill()
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._open.close()
@@ -44,8 +54,21 @@ class Copies:
     @contextmanager
     def __call__(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
         """Start a child for the request, as ``Spawn`` describes it."""
-        # The environment is read when TensorFlow is imported.
-        if sys.platform != "linux" or environment:
+        with self._started(asked, log, environment) as child:
+            with self._lock:
+                if self._is_stopped:
+                    child.kill()
+                self._running.add(child)
+            try:
+                yield child
+            finally:
+                with self._lock:
+                    self._running.discard(child)
+
+    @contextmanager
+    def _started(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+        # What only reads a file needs no TensorFlow, and the environment is read when that is imported.
+        if sys.platform != "linux" or environment or asked.purpose is not Purpose.TAPE:
             with interpreter(asked, log, environment) as child:
                 yield child
             return
@@ -59,8 +82,8 @@ class Copies:
         question, ask = os.pipe()
         answer, reply = os.pipe()
         with os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
-            copy = _Copy(lines)
-            server = self._running()
+            server = self._current()
+            copy = _Copy(lines, server)
             try:
                 server.start(copy, question, reply, log.fileno())
             finally:
@@ -71,7 +94,7 @@ class Copies:
             finally:
                 server.end(copy)
 
-    def _running(self) -> _Server:
+    def _current(self) -> _Server:
         """The server; a new one where there is none, or it has died."""
         with self._lock:
             if self._server is None or self._server.is_gone:
@@ -79,13 +102,17 @@ class Copies:
             return self._server
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Copy:
     lines: IO[str]
+    server: _Server
     process: int | None = None
     code: int | None = None
     started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+
+    def kill(self) -> None:
+        self.server.kill(self)
 
     def wait(self, seconds: float) -> int | None:
         return self.code if self.ended.wait(seconds) else None
@@ -112,12 +139,15 @@ class _Server:
 
     def end(self, copy: _Copy) -> None:
         """Kill the copy, with all that it has started, and wait until it is gone."""
-        if not copy.started.wait(_GRACE) or copy.process is None:
-            return
+        if copy.started.wait(_GRACE) and copy.process is not None:
+            self.kill(copy)
+            copy.ended.wait(_GRACE)
+
+    def kill(self, copy: _Copy) -> None:
+        """Kill the copy, with all that it has started, where it runs."""
         with self._lock, contextlib.suppress(OSError):
-            if not copy.ended.is_set():
+            if copy.process is not None and not copy.ended.is_set():
                 self._control.sendall(pack(Message(KILL, copy.process)))
-        copy.ended.wait(_GRACE)
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError):

@@ -65,14 +65,22 @@ class Outcome:
 
 
 def inspect_path(
-    path: str, options: Options, progress: Progress = lambda _: None, spawn: Spawn = interpreter
+    path: str,
+    options: Options,
+    progress: Progress = lambda _: None,
+    spawn: Spawn = interpreter,
+    copy: str | None = None,
 ) -> Outcome:
     """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
 
-    ``path`` can be an address: what it holds is fetched first, and the report speaks of the address. ``spawn`` starts
-    the process that opens it.
+    Args:
+        path: of the model, or an address: what it holds is fetched first, and the report speaks of the address.
+        options: what is asked.
+        progress: is told each stage.
+        spawn: starts the process that opens the model.
+        copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the same.
     """
-    return _outcome(Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn)
+    return _outcome(Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn, copy)
 
 
 def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
@@ -91,30 +99,38 @@ def list_entries(path: str, options: Options) -> EntryList:
         return EntryList(path, None, None, 0, (), failure)
 
 
-def _outcome(purpose: Purpose, path: str, options: Options, progress: Progress, spawn: Spawn) -> Outcome:
+def _outcome(
+    purpose: Purpose, path: str, options: Options, progress: Progress, spawn: Spawn, copy: str | None = None
+) -> Outcome:
     format: Format | None = None
     try:
-        with _fetched(path, options, progress) as copy:
-            format = glance(copy).format
-            return _run_twice(request(purpose, copy, path, options), progress, spawn)
+        with _fetched(path, options, progress) if copy is None else _speaking_of(path, copy) as place:
+            format = glance(place).format
+            return _run_twice(request(purpose, place, path, options), progress, spawn)
     except GradflowError as error:
         return Outcome(failed(path, error, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)
 
 
 @contextlib.contextmanager
 def _fetched(path: str, options: Options, progress: Progress) -> Iterator[str]:
-    """The local path of what is at ``path``; errors about a copy speak of the address."""
+    """The local path of what is at ``path``."""
     if not is_remote(path):
         yield path
         return
     progress(_STAGES["fetch"])
-    with local_copy(path, options.static, options.timeout) as copy:
-        try:
-            yield str(copy)
-        except GradflowError as error:
-            address = path.rstrip("/")
-            error.message, error.hint = (text.replace(str(copy), address) for text in (error.message, error.hint))
-            raise
+    with local_copy(path, options.static, options.timeout) as copy, _speaking_of(path, str(copy)) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _speaking_of(path: str, copy: str) -> Iterator[str]:
+    """``copy``; errors about it speak of ``path``."""
+    try:
+        yield copy
+    except GradflowError as error:
+        shown_as = path.rstrip("/")
+        error.message, error.hint = (text.replace(copy, shown_as) for text in (error.message, error.hint))
+        raise
 
 
 class StepCrashedError(CrashedError):

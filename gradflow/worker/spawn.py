@@ -26,6 +26,9 @@ class Child(Protocol):
     def lines(self) -> IO[str]:
         """What it sends; ends when it ends."""
 
+    def kill(self) -> None:
+        """End it, with all that it has started."""
+
     def wait(self, seconds: float) -> int | None:
         """Its exit code, or minus the signal that ended it; None where it runs on after ``seconds``."""
 
@@ -38,6 +41,9 @@ class _Process:
     def __init__(self, process: subprocess.Popen[str], lines: IO[str]) -> None:
         self._process = process
         self.lines = lines
+
+    def kill(self) -> None:
+        end_group(self._process.pid)
 
     def wait(self, seconds: float) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):

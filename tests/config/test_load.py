@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradflow.config import find_config, load
+from gradflow.config import find_config
+from gradflow.config.load import load
 from gradflow.config.nodes import read_yaml
 from gradflow.config.problems import ConfigError
 from gradflow.errors import GradflowError, UsageError

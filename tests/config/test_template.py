@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.config import load
+from gradflow.config.load import load
 from gradflow.config.template import template
 from gradflow.findings import Cause, Finding, ModelReport, Severity, Verdict
 from gradflow.policy import Expectations, is_broken, judge

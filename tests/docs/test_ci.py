@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gradflow.config import load
+from gradflow.config.load import load
 from tests.cli.command import ROOT, here
 
 GUIDE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import analyzed
 
-from gradflow.report.anchors import Anchor, anchor_of, anchors_below, identity_of, portable, source_anchor, uri
+from gradflow.findings import Anchor
+from gradflow.report.anchors import anchor_of, anchors_below, identity_of, portable, source_anchor, uri
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from reports import CANONICAL, HOSTILE, expectations, healthy, hostile, routed, several
 from strategies import reports
 
-from gradflow.findings import Report
-from gradflow.report.anchors import Anchor
+from gradflow.findings import Anchor, Report
 from gradflow.report.github import render
 
 

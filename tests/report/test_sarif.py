@@ -16,9 +16,8 @@ from strategies import reports
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.diagnose import severity_of
-from gradflow.findings import Cause, Finding, Report, Severity, Verdict
+from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
 from gradflow.findings.wire import decode, encode
-from gradflow.report.anchors import Anchor
 from gradflow.report.sarif import SCHEMA, render
 
 PUBLISHED = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))

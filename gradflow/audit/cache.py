@@ -1,0 +1,170 @@
+"""An analysis in, the same analysis out without doing it again, for as long as nothing that it depends on has changed.
+
+Each result is a file of its own under a name made of all that it depends on: two processes that write the same one
+write the same bytes, and what is half written is never seen, since it is renamed into its place when it is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from gradflow.audit.checked import Inspect
+from gradflow.errors import UnsafeError
+from gradflow.files.remote import is_remote
+from gradflow.findings.wire import decode, encode
+from gradflow.options import Options
+from gradflow.version import VERSION
+from gradflow.worker.outcome import Progress
+from gradflow.worker.parent import Outcome
+
+_FORM = "gradflow-result-1"
+_LIBRARIES = ("tensorflow", "keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
+"""What a verdict can depend on besides gradflow."""
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of results."""
+
+    folder: Path
+
+    def through(self, inspect: Inspect) -> Inspect:
+        """``inspect``, asked only for what is not here yet.
+
+        Of models that could not be checked only those are kept whose file is the reason, and not this machine.
+        """
+
+        def cached(path: str, options: Options, progress: Progress) -> Outcome:
+            key = key_of(path, options)
+            found = None if key is None else self.read(key)
+            if found is not None:
+                return found
+            outcome = inspect(path, options, progress)
+            # Its file can have changed while it was analysed: then the result is of neither.
+            if key is not None and _lasts(outcome) and key_of(path, options) == key:
+                self.write(key, outcome)
+            return outcome
+
+        return cached
+
+    def read(self, key: str) -> Outcome | None:
+        """The result of that name; None where there is none, or it cannot be read."""
+        try:
+            stored = json.loads(self._place(key).read_text(encoding="utf-8"))
+            return decode(Outcome, stored["outcome"]) if stored["form"] == _FORM else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def write(self, key: str, outcome: Outcome) -> None:
+        """Keep a result; where that cannot be done the next run analyses the model again."""
+        place = self._place(key)
+        with contextlib.suppress(OSError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump({"form": _FORM, "outcome": encode(outcome)}, file)
+                Path(name).replace(place)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+
+    def clear(self) -> int:
+        """Remove every result, and return how many there were."""
+        count = sum(1 for _ in self.folder.glob("*/*.json"))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return count
+
+    def _place(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+
+def default_folder() -> Path:
+    """``GRADFLOW_CACHE_DIR``, else ``gradflow`` among the caches of this user."""
+    told = os.environ.get("GRADFLOW_CACHE_DIR")
+    if told:
+        return Path(told)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "gradflow" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "gradflow"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradflow"
+
+
+def key_of(path: str, options: Options) -> str | None:
+    """A name for the result that changes with all that the result depends on; None where that cannot be told.
+
+    That is the content of the model's files, of the given inputs and of the user's modules, the options, the path as
+    the report shows it, and the versions of gradflow, of Python and of the libraries.
+    """
+    if is_remote(path):
+        return None
+    # Neither can change a verdict: they end an analysis, or show more of it.
+    asked = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
+    digest = hashlib.sha256(json.dumps([_FORM, _versions(), path, asked]).encode())
+    try:
+        for place in (Path(path), *(Path(spec.file) for spec in options.inputs if spec.file), *_modules(options)):
+            for file in _files(place):
+                digest.update(f"\0{file.relative_to(place).as_posix()}\0{file.lstat().st_size}\0".encode())
+                _add(digest, file)
+    except (OSError, ValueError, _UnknownError):
+        return None
+    return digest.hexdigest()
+
+
+def _lasts(outcome: Outcome) -> bool:
+    return outcome.model.error is None or outcome.model.error.code == UnsafeError.code
+
+
+class _UnknownError(Exception):
+    """Something that a result depends on cannot be found."""
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """The file at ``place``, or all below it in a fixed order."""
+    place = place.parent if place.name == "saved_model.pb" else place
+    if place.is_file():
+        yield place
+        return
+    if not place.is_dir():
+        raise _UnknownError(place)
+    for file in sorted(place.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            yield file
+
+
+def _add(digest: hashlib._Hash, file: Path) -> None:
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+
+
+def _modules(options: Options) -> Iterator[Path]:
+    """The files of the user's modules: all of a package, since its parts import each other."""
+    for name in options.imports:
+        top = name.partition(".")[0]
+        found = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])
+        if found is None or not (found.submodule_search_locations or found.origin):
+            raise _UnknownError(name)
+        yield from map(Path, found.submodule_search_locations or [found.origin or ""])
+
+
+def _versions() -> list[str]:
+    found = [VERSION, sys.version, platform.machine(), platform.system()]
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name} {importlib.metadata.version(name)}")
+    return found

@@ -1,0 +1,122 @@
+"""Models in, their outcomes from the workers of a Dask cluster out.
+
+A worker runs a model as this machine would, in a process of its own. When a worker dies, Dask gives what it was doing
+to another one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import CrashedError, UsageError
+from gradflow.files.remote import is_remote
+from gradflow.findings import Mode, Tool
+from gradflow.findings.wire import decode, encode
+from gradflow.options import Options
+from gradflow.version import VERSION
+from gradflow.worker.copies import Copies
+from gradflow.worker.outcome import Progress, failed
+from gradflow.worker.parent import Outcome, inspect_path
+
+_PATIENCE = 20
+"""Seconds for the scheduler to answer."""
+_INSIDE = "model"
+
+
+class Cluster:
+    """Analyses models on the workers of a cluster."""
+
+    def __init__(self, address: str, *, ship: bool) -> None:
+        """Connect to the scheduler at ``address``; ``ship`` sends the models' files, else the workers see the paths.
+
+        Raises:
+            UsageError: Dask is not installed, or nobody answers there, or no worker is there.
+        """
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise UsageError("--scheduler needs Dask", "pip install 'gradflow[dask]'") from error
+        try:
+            self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)
+            threads = self._client.nthreads()
+        except (OSError, ValueError, TimeoutError) as error:
+            message = f"--scheduler {address}: no scheduler answers there"
+            raise UsageError(message, "give the address that dask scheduler prints: tcp://host:8786") from error
+        if not threads:
+            self._client.close()
+            raise UsageError(f"--scheduler {address}: has no workers", f"start some: dask worker {address}")
+        self.jobs = sum(threads.values())
+        self._ship = ship
+        self._futures: set[Any] = set()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def inspect(self, path: str, options: Options, progress: Progress) -> Outcome:
+        """Analyse the model at ``path`` on some worker."""
+        progress("on the cluster")
+        files = tuple(replace(one, file=one.file and str(Path(one.file).absolute())) for one in options.inputs)
+        asked = json.dumps(encode(replace(options, inputs=files, verbose=False)))
+        place = path if is_remote(path) else str(Path(path).absolute())
+        content = _packed(Path(path)) if self._ship and not is_remote(path) and Path(path).exists() else None
+        # Pure, it would be taken for the same task as that of an equal model that is there twice.
+        future = self._client.submit(_on_worker, path, place, asked, content, pure=False)
+        self._futures.add(future)
+        try:
+            return decode(Outcome, json.loads(future.result()))
+        except Exception as error:  # a worker's own death, or what keeps it from importing gradflow
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            crash = CrashedError(
+                f"{path}: the cluster gave it up: {reason}", "the workers need this gradflow; see their logs"
+            )
+            return Outcome(failed(path, crash, Mode.TAPE), Tool("gradflow", VERSION, None, None))
+        finally:
+            self._futures.discard(future)
+
+    def stop(self) -> None:
+        """Cancel what runs and what waits."""
+        with suppress(Exception):  # the scheduler can be gone
+            self._client.cancel(list(self._futures), force=True)
+
+
+def _on_worker(path: str, place: str, asked: str, content: bytes | None) -> str:
+    """On a worker: analyse the model that the user knows as ``path`` and return its outcome as JSON."""
+    options = decode(Options, json.loads(asked))
+    if content is None:
+        outcome = inspect_path(path, options, spawn=_copies(), copy=None if is_remote(place) else place)
+    else:
+        with tempfile.TemporaryDirectory(prefix="gradflow-") as folder:
+            copy = _unpacked(content, Path(folder))
+            outcome = inspect_path(path, options, spawn=_copies(), copy=str(copy))
+    return json.dumps(encode(outcome))
+
+
+@cache
+def _copies() -> Copies:
+    """The server of this worker, which ends with it."""
+    return Copies()
+
+
+def _packed(path: Path) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(path.parent if path.name == "saved_model.pb" else path, arcname=f"{_INSIDE}{path.suffix}")
+    return packed.getvalue()
+
+
+def _unpacked(content: bytes, folder: Path) -> Path:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        # Links stay links, and lead nowhere: the scan refuses them.
+        archive.extractall(folder, filter="tar") if hasattr(tarfile, "tar_filter") else archive.extractall(folder)
+    return next(folder.iterdir())

@@ -1,0 +1,55 @@
+"""Reports to a folder and back, one file for each run."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+from gradflow.errors import UsageError
+from gradflow.findings import Report
+from gradflow.findings.wire import decode
+from gradflow.report.json import SCHEMA, render
+
+_AGAIN = "gradflow audit CONFIG --history DIR, or any command with --format json, writes one"
+
+
+def keep(report: Report, folder: Path) -> Path:
+    """Write ``report`` to a new file in ``folder``, named by the time, and return its path.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%fZ}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.json"
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(render(report))
+    except OSError as error:
+        raise UsageError(
+            f"--history {folder}: {error.strerror or error}", "name a folder that can be written"
+        ) from error
+    return path
+
+
+def is_report(path: str) -> bool:
+    """Whether a file is meant as a report, and not as a model."""
+    return path.endswith(".json")
+
+
+def read_report(path: Path) -> Report:
+    """The report of a file that ``--format json`` or ``--history`` wrote.
+
+    Raises:
+        UsageError: there is no such file, or it is no report.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["schema"] != SCHEMA:
+            raise UsageError(f"{path}: is no report of this version: {value['schema']}", _AGAIN)
+        return decode(Report, value)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path}: is no report of gradflow", _AGAIN) from error

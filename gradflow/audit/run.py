@@ -1,0 +1,82 @@
+"""Planned models in, each checked out as it is done: several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Protocol
+
+from gradflow.audit.checked import Checked, Inspect
+from gradflow.config import ModelPlan
+from gradflow.options import Options
+from gradflow.worker.copies import Copies
+from gradflow.worker.outcome import Progress
+from gradflow.worker.parent import Outcome, inspect_path
+
+Check = Callable[[ModelPlan, Progress], Checked]
+"""Analyses and judges one model, in any thread."""
+Stage = Callable[[int, str], None]
+"""Is told that the model at a place of the plan has come to a new stage, from any thread."""
+_GLANCE = 0.5
+"""Seconds between looks at the signals: a wait without an end would not hear Ctrl-C on Windows."""
+
+
+class Runner(AbstractContextManager["Runner"], Protocol):
+    """Analyses models, from any thread, for as long as it is entered."""
+
+    @property
+    def jobs(self) -> int:
+        """How many at a time are sensible."""
+
+    @property
+    def inspect(self) -> Inspect:
+        """Analyses one."""
+
+    def stop(self) -> None:
+        """End what runs, at once."""
+
+
+class Here:
+    """Analyses models on this machine."""
+
+    def __init__(self) -> None:
+        self._copies = Copies()
+        self.jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._copies.__exit__()
+
+    def inspect(self, path: str, options: Options, progress: Progress) -> Outcome:
+        """Analyse the model at ``path``."""
+        return inspect_path(path, options, progress, self._copies)
+
+    def stop(self) -> None:
+        """End what runs, at once."""
+        self._copies.stop()
+
+
+def check_models(
+    plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage
+) -> Generator[tuple[int, Checked], None, None]:
+    """Check each of ``plans``, ``jobs`` at a time; give its place and what came of it, in the order in which they end.
+
+    Closing the generator drops what has not begun, and waits for what runs: end that first.
+    """
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
+        waiting: dict[Future[Checked], int] = {
+            pool.submit(check, plan, partial(stage, place)): place for place, plan in enumerate(plans)
+        }
+        try:
+            while waiting:
+                done, _ = wait(waiting, timeout=_GLANCE, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=waiting.__getitem__):
+                    yield waiting.pop(future), future.result()
+        finally:
+            for future in waiting:
+                future.cancel()

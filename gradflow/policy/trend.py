@@ -1,0 +1,76 @@
+"""Two reports on the same models in, what got better and what got worse out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from gradflow.findings import ModelReport, Report, Status
+from gradflow.policy.compare import ChangeKind, WeightChange, compare, known
+
+
+class Direction(str, Enum):
+    """Where a model has gone."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    CHANGED = "changed"
+    """Neither, or both."""
+    NEW = "new"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What has happened to one model."""
+
+    path: str
+    direction: Direction
+    detail: str
+    """Why it cannot be compared weight by weight; empty where it can."""
+    changes: tuple[WeightChange, ...] = ()
+
+
+def trends(before: Report, after: Report) -> tuple[Trend, ...]:
+    """The models that have changed, in the order of the reports; those of ``before`` alone come last.
+
+    Models are the same where their paths are; of several with one path the first is held against the first.
+    """
+    old = _numbered(before.models)
+    now = _numbered(after.models)
+    found = [_trend(old.get(key), model) for key, model in now.items()]
+    gone = [Trend(model.path, Direction.GONE, "") for key, model in old.items() if key not in now]
+    return (*(one for one in found if one is not None), *gone)
+
+
+def _numbered(models: Iterable[ModelReport]) -> dict[tuple[str, int], ModelReport]:
+    found: dict[tuple[str, int], ModelReport] = {}
+    for model in models:
+        number = 0
+        while (model.path, number) in found:
+            number += 1
+        found[model.path, number] = model
+    return found
+
+
+def _trend(before: ModelReport | None, after: ModelReport) -> Trend | None:
+    if before is None:
+        return Trend(after.path, Direction.NEW, "")
+    failed = [model.status is Status.FAILED for model in (before, after)]
+    if all(failed):
+        return None
+    if failed[1]:
+        reason = f" ({after.error.code}): {after.error.message}" if after.error else ""
+        return Trend(after.path, Direction.WORSE, f"could not be checked{reason}")
+    if failed[0]:
+        return Trend(after.path, Direction.BETTER, "can be checked again")
+    changes = compare(known(before), after)
+    return Trend(after.path, _direction({one.kind for one in changes}), "", changes) if changes else None
+
+
+def _direction(kinds: set[ChangeKind]) -> Direction:
+    better, worse = ChangeKind.GAINED in kinds, ChangeKind.LOST in kinds
+    if better == worse:
+        return Direction.CHANGED
+    return Direction.BETTER if better else Direction.WORSE
