@@ -26,7 +26,7 @@ def render(before: str, after: str, trends: Sequence[Trend], *, width: int, colo
     for trend in sorted(trends, key=lambda trend: order.index(trend.direction)):
         detail = f": {safe(trend.detail)}" if trend.detail else ""
         head = line((trend.direction.value, _STYLES.get(trend.direction, "bold")), f"  {safe(trend.path)}{detail}")
-        lines += [line(), *fold(head, width, 4)]
+        lines += [*([line()] if trend.changes or not lines[1:] else []), *fold(head, width, 4)]
         lines += change_lines(trend.changes, width=width, show_all=show_all)
     return joined(lines, color)
 
