@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import UsageError
 from gradflow.findings import Report
-from gradflow.options import Options, parse_imports, parse_inputs, parse_objective
+from gradflow.options import Options, parse_imports, parse_inputs, parse_memory, parse_objective
 from gradflow.worker.parent import inspect_path
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def inspect(
     probes: int = 3,
     imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
+    memory_limit: str | None = None,
+    trust: bool = False,
 ) -> Report:
     """Analyse a model and return the report that ``gradflow inspect`` prints.
 
@@ -46,12 +48,14 @@ def inspect(
         probes: batches that are drawn before a gradient of zeros counts.
         imports: modules to import before a file is loaded, which define its own layers or ops; for a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.
+        memory_limit: such as ``"8GB"``; for a path only. By default it goes by the size of the model.
+        trust: run what the safety scan refuses, if you know where the file comes from; for a path only.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 
     Raises:
-        UsageError: ``inputs``, ``imports`` or ``objective`` is not in the form that the options of the command take, or
-            ``static`` is asked of an object.
+        UsageError: ``inputs``, ``imports``, ``objective`` or ``memory_limit`` is not in the form that the options of
+            the command take, or ``static`` is asked of an object.
     """
     options = Options(
         static=static,
@@ -65,6 +69,8 @@ def inspect(
         probes=probes,
         imports=parse_imports(imports),
         timeout=timeout,
+        memory_limit=None if memory_limit is None else parse_memory(memory_limit),
+        trust=trust,
     )
     if isinstance(model, str | Path) or hasattr(model, "__fspath__"):
         outcome = inspect_path(str(model), options)

@@ -62,11 +62,11 @@ class Here:
 
 
 def check_models(
-    plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage
+    plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage, stop: Callable[[], None]
 ) -> Generator[tuple[int, Checked], None, None]:
     """Check each of ``plans``, ``jobs`` at a time; give its place and what came of it, in the order in which they end.
 
-    Closing the generator drops what has not begun, and waits for what runs: end that first.
+    An exception while it waits, or closing it, drops what has not begun and calls ``stop`` to end what runs.
     """
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
         waiting: dict[Future[Checked], int] = {
@@ -77,6 +77,8 @@ def check_models(
                 done, _ = wait(waiting, timeout=_GLANCE, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=waiting.__getitem__):
                     yield waiting.pop(future), future.result()
-        finally:
+        except BaseException:
             for future in waiting:
                 future.cancel()
+            stop()
+            raise

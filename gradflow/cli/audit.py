@@ -81,7 +81,8 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
             one = check_model(plan, date.today(), known, progress, inspect)
             return replace(one, model=selected(one.model, (), ignored))
 
-        models = check_models(plans, min(given["jobs"] or runner.jobs, len(plans)), check, display.stage)
+        jobs = min(given["jobs"] or runner.jobs, len(plans))
+        models = check_models(plans, jobs, check, display.stage, runner.stop)
         try:
             with orderly_end(), display:
                 for place, one in models:
@@ -89,7 +90,6 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
                     display.finished(place, one)
         except SystemExit as stopped:
             ending = stopped
-            runner.stop()
             models.close()
     checked = [done[place] for place in sorted(done)]
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])

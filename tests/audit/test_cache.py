@@ -1,0 +1,208 @@
+"""A result is used again exactly as long as nothing has changed that it depends on."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from gradflow.audit import cache as module
+from gradflow.audit.cache import Cache, default_folder, key_of
+from gradflow.errors import CrashedError, UnreadableError, UnsafeError
+from gradflow.findings import Mode, Tool
+from gradflow.options import InputSpec, Objective, Options, Thresholds
+from gradflow.worker.outcome import Progress, failed
+from gradflow.worker.parent import Outcome, inspect_path
+from tests.cli.command import SAMPLES
+
+STATIC = Options(static=True)
+OTHER = {
+    "static": True,
+    "entry": "other",
+    "outputs": ("head",),
+    "inputs": (InputSpec("x", "float32", (2, 3)),),
+    "batch_size": 5,
+    "seed": 1,
+    "training": False,
+    "objective": Objective.COMPILED,
+    "probes": 4,
+    "trust": True,
+    "state": ("a",),
+    "thresholds": Thresholds(1e-5),
+    "why": "a",
+}
+NOT_MEANT = {"timeout": 7.0, "memory_limit": 10**9, "verbose": True}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    shutil.copytree(SAMPLES / "argmax_saved_model", tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def test_every_option_is_thought_of() -> None:
+    assert {one.name for one in fields(Options)} == {*OTHER, *NOT_MEANT, "imports"}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_another_option_is_another_result(name: str, model: str) -> None:
+    assert key_of(model, replace(Options(), **{name: OTHER[name]})) != key_of(model, Options())
+
+
+@pytest.mark.parametrize("name", NOT_MEANT)
+def test_what_cannot_change_a_result_is_left_out(name: str, model: str) -> None:
+    assert key_of(model, replace(Options(), **{name: NOT_MEANT[name]})) == key_of(model, Options())
+
+
+def test_each_file_counts(model: str) -> None:
+    before = key_of(model, Options())
+    for file in [path for path in Path(model).rglob("*") if path.is_file()]:
+        content = file.read_bytes()
+        file.write_bytes(content + b"x")
+        assert key_of(model, Options()) != before
+        file.write_bytes(content)
+    assert key_of(model, Options()) == before
+    (Path(model) / "more").write_text("")
+    assert key_of(model, Options()) != before
+
+
+def test_the_versions_count(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of(model, Options())
+    monkeypatch.setattr(module, "VERSION", "9.9.9")
+
+    assert key_of(model, Options()) != before
+
+
+def test_the_modules_of_the_user_count(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "layers.py").write_text("a = 1")
+    options = Options(imports=("mine.layers",))
+    before = key_of(model, options)
+    (package / "layers.py").write_text("a = 2")
+
+    assert before is not None
+    assert key_of(model, options) != before
+    assert key_of(model, Options(imports=("nowhere",))) is None
+
+
+def test_the_given_inputs_count(model: str, tmp_path: Path) -> None:
+    file = tmp_path / "batch.npz"
+    file.write_bytes(b"1")
+    options = Options(inputs=(InputSpec("x", file=str(file)),))
+    before = key_of(model, options)
+    file.write_bytes(b"2")
+
+    assert key_of(model, options) != before
+
+
+def counting(calls: list[str]) -> object:
+    def inspect(path: str, options: Options, progress: Progress) -> Outcome:
+        calls.append(path)
+        return inspect_path(path, options, progress)
+
+    return inspect
+
+
+def test_a_second_run_asks_nobody(model: str, cache: Cache) -> None:
+    calls: list[str] = []
+    inspect = cache.through(counting(calls))
+
+    first, second = (inspect(model, STATIC, lambda _: None) for _ in range(2))
+
+    assert calls == [model]
+    assert first == second
+
+
+def test_a_changed_model_is_asked_again(model: str, cache: Cache) -> None:
+    calls: list[str] = []
+    inspect = cache.through(counting(calls))
+    inspect(model, STATIC, lambda _: None)
+    (Path(model) / "assets.extra").write_text("x")
+    inspect(model, STATIC, lambda _: None)
+
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(CrashedError("m: x"), False), (UnreadableError("m: x"), False), (UnsafeError("m: x"), True)]
+)
+def test_what_depends_on_this_machine_is_not_kept(error: Exception, kept: bool, model: str, cache: Cache) -> None:
+    calls: list[str] = []
+
+    def inspect(path: str, options: Options, progress: Progress) -> Outcome:
+        calls.append(path)
+        return Outcome(failed(path, error, Mode.TAPE), Tool("gradflow", "0", None, None))
+
+    for _ in range(2):
+        cache.through(inspect)(model, Options(), lambda _: None)
+
+    assert len(calls) == (1 if kept else 2)
+
+
+def test_a_result_of_a_file_that_changed_meanwhile_is_not_kept(model: str, cache: Cache) -> None:
+    def inspect(path: str, options: Options, progress: Progress) -> Outcome:
+        outcome = inspect_path(path, options, progress)
+        (Path(path) / "late").write_text("x")
+        return outcome
+
+    cache.through(inspect)(model, STATIC, lambda _: None)
+
+    assert list(cache.folder.rglob("*.json")) == []
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"form": "other"}', b'{"form": "gradflow-result-1", "outcome": {}}']
+)
+def test_a_damaged_result_is_made_anew(damage: bytes, model: str, cache: Cache) -> None:
+    calls: list[str] = []
+    inspect = cache.through(counting(calls))
+    first = inspect(model, STATIC, lambda _: None)
+    for file in cache.folder.rglob("*.json"):
+        file.write_bytes(damage)
+
+    assert inspect(model, STATIC, lambda _: None) == first
+    assert len(calls) == 2
+
+
+def test_many_at_once_leave_whole_results(model: str, cache: Cache) -> None:
+    key = key_of(model, STATIC)
+    outcome = inspect_path(model, STATIC)
+    assert key is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: cache.write(key, outcome), range(100)))
+        assert set(pool.map(lambda _: cache.read(key) == outcome, range(20))) == {True}
+
+    assert [path.name for path in cache.folder.rglob("*") if path.is_file()] == [f"{key}.json"]
+
+
+def test_a_folder_that_cannot_be_written_does_without(model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache = Cache(tmp_path / "file" / "cache")
+
+    assert cache.through(counting([]))(model, STATIC, lambda _: None) == inspect_path(model, STATIC)
+    assert cache.clear() == 0
+
+
+def test_it_is_cleared(model: str, cache: Cache) -> None:
+    cache.through(counting([]))(model, STATIC, lambda _: None)
+
+    assert cache.clear() == 1
+    assert not cache.folder.exists()
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADFLOW_CACHE_DIR", "/somewhere")
+
+    assert default_folder() == Path("/somewhere")

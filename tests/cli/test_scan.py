@@ -1,0 +1,153 @@
+"""``gradflow scan`` and ``--trust`` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gradflow.files.proto import message
+from tests.cli.command import HEALTHY, SAMPLES, Done, here
+from tests.cli.test_help import HEAVY, loaded
+
+WRITES = "op WriteFile (node 'evil' of the graph): writes files"
+
+
+def scan(*arguments: str, **environment: str) -> Done:
+    return here("scan", *arguments, **{"COLUMNS": "400", **environment})
+
+
+def spoiled(folder: Path, count: int = 1, name: str = "evil") -> str:
+    """A copy of a sample model with ops that write files; nothing runs them."""
+    saved = message("SavedModel")()
+    saved.ParseFromString((SAMPLES / "healthy_saved_model" / "saved_model.pb").read_bytes())
+    for number in range(count):
+        saved.meta_graphs[0].graph_def.node.add(name=f"{name}{number or ''}", op="WriteFile")
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", ["healthy_saved_model", "healthy.keras", "healthy.h5", "argmax.keras"])
+def test_a_clean_model_is_one_line(name: str) -> None:
+    done = scan(str(SAMPLES / name))
+
+    assert done.code == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith(f"{SAMPLES / name}: nothing in it could do harm (")
+    assert done.stderr == ""
+
+
+def test_a_clean_report_has_no_finding() -> None:
+    (model,) = json.loads(scan(HEALTHY, "--format", "json").stdout)["models"]
+
+    assert (model["status"], model["mode"], model["error"], model["findings"]) == ("analyzed", "static", None, [])
+
+
+def test_what_is_found_is_named_with_the_option_that_lets_it_in(tmp_path: Path) -> None:
+    path = spoiled(tmp_path / "m")
+
+    done = scan(path)
+
+    assert done.code == 2
+    assert done.stdout.splitlines()[0] == (
+        f"{path}: could not be checked (GF902): {WRITES}; --trust lets it in, if you know where it comes from"
+    )
+    assert f"  {WRITES}" in done.stdout.splitlines()
+
+
+def test_json_has_a_finding_for_each(tmp_path: Path) -> None:
+    done = scan(spoiled(tmp_path / "m", 3), "--format", "json")
+
+    (model,) = json.loads(done.stdout)["models"]
+    assert done.code == 2
+    assert model["error"]["code"] == "GF902"
+    assert [(one["code"], one["severity"]) for one in model["findings"]] == [("GF902", "error")] * 3
+
+
+@pytest.mark.parametrize("format", ["text", "json", "markdown", "sarif", "junit", "github"])
+def test_every_format_tells_of_it(format: str, tmp_path: Path) -> None:
+    path = spoiled(tmp_path / "m")
+
+    done = scan(path, HEALTHY, "--format", format)
+
+    assert done.code == 2
+    assert "WriteFile" in done.stdout
+    assert "GF902" in done.stdout
+
+
+@pytest.mark.parametrize("format", ["text", "json", "markdown", "sarif", "junit", "github"])
+def test_nothing_of_a_name_is_obeyed(format: str, tmp_path: Path) -> None:
+    hostile = "a\x1b[2J\r\n::error::x\n##[error]y‮<script>&[z](http://x)`|"
+    path = spoiled(tmp_path / "m", name=hostile)
+
+    out = scan(path, "--format", format).stdout
+
+    assert "\x1b" not in out
+    assert "‮" not in out
+    assert "##[" not in out
+    assert "\n::error::x" not in out
+    if format in ("markdown", "junit"):
+        assert "<script>" not in out
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_three_hundred_are_a_page(columns: int, tmp_path: Path) -> None:
+    path = spoiled(tmp_path / "m", 300)
+
+    brief, whole = scan(path, COLUMNS=str(columns)), scan(path, "--all", COLUMNS=str(columns))
+
+    assert len(brief.stdout.splitlines()) < 30
+    assert "... and 280 more (--all shows them)" in brief.stdout
+    assert whole.stdout.count("op WriteFile") == 301
+    assert max(len(line) for line in brief.stdout.splitlines()[1:]) <= columns
+
+
+def test_the_others_are_scanned_too(tmp_path: Path) -> None:
+    done = scan(spoiled(tmp_path / "m"), "missing.keras", HEALTHY)
+
+    assert done.code == 2
+    assert "3 models: 2 could not be checked, 1 fine" in done.stdout
+
+
+def test_it_takes_no_tensorflow() -> None:
+    assert loaded("scan", HEALTHY).isdisjoint(HEAVY.split())
+
+
+def test_an_analysis_is_refused_and_a_static_one_is_not(tmp_path: Path) -> None:
+    path = spoiled(tmp_path / "m")
+
+    line = here("inspect", path).failed_in_one_line()
+
+    assert line == (
+        f"{path}: could not be checked (GF902): not loaded: {WRITES}; --trust lets it in, if you know where it comes "
+        "from; --static reads it without running it"
+    )
+    assert here("inspect", "--static", path).code == 0
+    assert here("check", path).code == 2
+
+
+def test_a_configuration_trusts_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    spoiled(tmp_path / "m")
+    (tmp_path / "gradflow.yaml").write_text("version: 1\nmodels:\n  - {path: m, trust: true, memory_limit: 8GB}\n")
+    (tmp_path / "all.yaml").write_text("version: 1\ndefaults: {trust: true}\nmodels:\n  - {path: m}\n")
+    (tmp_path / "size.yaml").write_text("version: 1\nmodels:\n  - {path: m, memory_limit: much}\n")
+
+    assert "GF902" not in here("check", COLUMNS="400").stdout.partition("\n")[0]  # its variables are missing
+    refused = here("check", "-c", "all.yaml")
+    assert refused.code == 2
+    assert "all.yaml:2: " in refused.stderr
+    assert "trust" in refused.stderr
+    assert "size.yaml:3: " in here("check", "-c", "size.yaml").stderr
+
+
+def test_trust_is_for_models_that_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gradflow.yaml").write_text("version: 1\nmodels:\n  - {path: m}\n")
+
+    done = here("check", "--trust")
+
+    assert done.code == 2
+    assert "write trust: true to the model's entry" in done.stderr
