@@ -56,7 +56,6 @@ def static(tmp_path: Path) -> str:
         (["--only", "nobody"], 2),
         (["--jobs", "0"], 2),
         (["--ship"], 2),
-        (["--scheduler", "tcp://127.0.0.1:1"], 2),
     ],
 )
 def test_exit_codes(more: list[str], code: int, static: str) -> None:
