@@ -29,7 +29,7 @@ def inspect(
     probes: int = 3,
     imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
-    memory_limit: str | None = None,
+    memory_limit: str | int | None = None,
     trust: bool = False,
 ) -> Report:
     """Analyse a model and return the report that ``gradflow inspect`` prints.
@@ -48,8 +48,9 @@ def inspect(
         probes: batches that are drawn before a gradient of zeros counts.
         imports: modules to import before a file is loaded, which define its own layers or ops; for a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.
-        memory_limit: such as ``"8GB"``; for a path only. By default it goes by the size of the model.
-        trust: run what the safety scan refuses, if you know where the file comes from; for a path only.
+        memory_limit: ``"8GB"`` or bytes that this process may take; by default what the size of the model needs.
+        trust: run what the safety scan refuses, for a file of which you know where it comes from; the report has a
+            note (GF902) for each thing that was let in.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 

@@ -22,7 +22,7 @@ _UNITS = {
     for power, letter in enumerate("kmgt", start=1)
     for end, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
 }
-_LEAST_MEMORY = 100_000_000
+_LEAST_MEMORY, _MOST_MEMORY = 100_000_000, 2**62
 _FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batch.npy"
 
 
@@ -150,16 +150,18 @@ def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
     return kept
 
 
-def parse_memory(text: str) -> int:
-    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for.
+def parse_memory(given: str | int) -> int:
+    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for, or that are given as a number.
 
     Raises:
-        UsageError: it is of no such form.
+        UsageError: it is of no such form, or nothing can run in so little.
     """
-    match = _MEMORY.fullmatch(text.strip())
-    size = int(float(match["number"]) * _UNITS[match["unit"].lower()]) if match else 0
-    if size < _LEAST_MEMORY:
-        raise UsageError(f"{text!r} is no amount of memory", "write it as 8GB or 500MB, at least 100MB")
+    match = _MEMORY.fullmatch(given.strip()) if isinstance(given, str) else None
+    size = given if isinstance(given, int) else 0
+    if match is not None:
+        size = int(float(match["number"]) * _UNITS[match["unit"].lower()])
+    if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
+        raise UsageError(f"{given!r} is no amount of memory", "write it as 8GB or 500MB, at least 100MB")
     return size
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import gradflow
 from gradflow.errors import UsageError
-from gradflow.findings import ModelReport, Report
+from gradflow.findings import ModelReport, Report, Severity
+from gradflow.pytest_plugin import Gradflow
 
 pytestmark = pytest.mark.tensorflow
 
@@ -139,6 +140,27 @@ def test_a_unit_that_one_batch_leaves_dead_is_not_called_dead() -> None:
             alive = any(_norms(model, bias, probe)[0] > 0.0 for probe in range(seed, seed + 3))
             verdicts = {variable.verdict.value for variable in gradflow.inspect(model, seed=seed).models[0].variables}
             assert verdicts == {"flows" if alive else "zero"}
+
+
+def test_a_file_is_trusted_by_its_caller_only(tmp_path: Path) -> None:
+    import keras
+
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1), keras.layers.Dense(2)]).save(
+        tmp_path / "model.keras"
+    )
+    refused = gradflow.inspect(tmp_path / "model.keras").models[0]
+    trusted = Gradflow().assert_flows(tmp_path / "model.keras", trust=True, memory_limit="8GB")
+
+    assert refused.error is not None
+    assert (refused.error.code, trusted.error) == ("GF902", None)
+    assert [(one.code, one.severity) for one in trusted.findings] == [("GF902", Severity.NOTE)]
+    assert trusted.findings[0].message.startswith("let in by --trust: ")
+
+
+@pytest.mark.parametrize("limit", ["8", "much", 8, -1, 2.5, True])
+def test_a_memory_limit_that_is_none_is_refused(limit: Any) -> None:
+    with pytest.raises(UsageError, match="is no amount of memory"):
+        gradflow.inspect("model.keras", memory_limit=limit)
 
 
 def _norms(model: Any, bias: float, seed: int) -> list[float]:

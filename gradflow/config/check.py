@@ -10,6 +10,8 @@ from typing import Any
 from gradflow.config.nodes import Path, Tree
 from gradflow.config.problems import Problem
 from gradflow.config.schema import config_schema
+from gradflow.errors import UsageError
+from gradflow.options import parse_memory
 
 _KINDS = {
     "object": "a mapping",
@@ -47,8 +49,12 @@ def _worded(error: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         for key in error.instance:
-            if key not in known:
-                yield (*path, key), f"{where}unknown key {key!r}{_nearest(key, known)}"
+            if key in known:
+                continue
+            what = f"unknown key {key!r}{_nearest(key, known)}"
+            if key == "trust" and path == ("defaults",):
+                what = "'trust' is not for all models at once: write it to the entry of each whose file you trust"
+            yield (*path, key), f"{where}{what}"
     elif error.validator == "required":
         missing = [key for key in allowed if key not in error.instance]
         for key in missing[:1] if error.message.startswith(repr(missing[0])) else missing:
@@ -61,6 +67,8 @@ def _worded(error: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, f"{where}has to be {allowed!r}, and is {error.instance!r}"
     elif error.validator == "format":
         yield path, f"{where}{error.instance!r} is no date: write 2027-01-31"
+    elif error.validator == "pattern":
+        yield path, f"{where}{error.instance!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB"
     elif error.validator in ("minimum", "exclusiveMinimum", "maximum"):
         word = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}[error.validator]
         yield path, f"{where}has to be {word} {allowed}, and is {error.instance!r}"
@@ -101,6 +109,12 @@ def _of_settings(tree: Tree, base: Path, settings: Mapping[str, Any]) -> Iterato
             yield Problem(tree.line(path), f"{_shown(path)}: give shape and dtype, or a file")
         elif spec.get("high", 1) <= spec.get("low", 0):
             yield Problem(tree.line(path), f"{_shown(path)}: high has to be more than low")
+    if "memory_limit" in settings:
+        try:
+            parse_memory(settings["memory_limit"])
+        except UsageError as error:
+            path = (*base, "memory_limit")
+            yield Problem(tree.line(path), f"{_shown(path)}: {error.message}: {error.hint}")
     expect = settings.get("expect", {})
     for pattern in expect.get("frozen", []):
         if pattern in expect.get("trainable", []):

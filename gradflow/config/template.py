@@ -33,6 +33,8 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
     alive = [one for one in weights if one.trainable and one.name not in untracked]
     flowing = [one for one in alive if one.verdict not in _STARVED]
     yield f"  - path: {json.dumps(path)}"
+    if any(finding.code == "GF902" for finding in model.findings):
+        yield "    trust: true  # it holds what the safety scan refuses, see gradflow scan"
     is_recorded = not any(finding.code == "GF102" and not finding.variables for finding in model.findings)
     is_known = flowing and all(one.verdict is not Verdict.UNKNOWN for one in alive)
     if is_recorded or is_known:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradflow.catalogue import CATALOGUE
+from gradflow.config import ModelPlan
 from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, Done, here
 from tests.cli.test_help import HEAVY, loaded
 
@@ -116,6 +119,27 @@ def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(t
     assert check("--select", "GF2").code == 1
     assert check(CUT).code == 0
     assert "is not in gradflow.yaml" in check(HEALTHY, "--static").stderr
+
+
+def test_a_model_is_trusted_by_name_or_by_its_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("gradflow.cli.check")
+    asked: list[tuple[bool, int | None]] = []
+    check_model = module.check_model
+
+    def noted(plan: ModelPlan, *others: Any) -> Any:
+        asked.append((plan.options.trust, plan.options.memory_limit))
+        return check_model(plan, *others)
+
+    monkeypatch.setattr(module, "check_model", noted)
+    entry = f"  - path: {CUT}\n    static: true\n    trust: true\n"
+    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {HEALTHY}\n    static: true\n{entry}")
+
+    check()
+    check(HEALTHY, "--trust", "--memory-limit", "2GB")
+    line = check("--trust").failed_in_one_line()
+
+    assert asked == [(False, None), (True, None), (True, 2_000_000_000)]
+    assert line == "Error: --trust is for models that are named: write trust: true to the model's entry instead"
 
 
 def test_a_pyproject_counts_where_it_has_a_table_of_ours(tmp_path: Path) -> None:

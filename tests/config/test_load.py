@@ -117,6 +117,30 @@ models:
     ]
 
 
+def test_a_model_is_trusted_by_an_entry_of_its_own(tmp_path: Path) -> None:
+    text = "defaults: {memory_limit: 8GB}\nmodels: [{path: a, trust: true}, {path: b, memory_limit: 1.5 GiB}]\n"
+
+    given = load(written(tmp_path, text))
+
+    assert [(one.options.trust, one.options.memory_limit) for one in given.models] == [
+        (True, 8_000_000_000),
+        (False, 3 * 2**29),
+    ]
+    assert refused(tmp_path, "defaults:\n  trust: true\nmodels: [{path: a, trust: false, x: 1}]\n") == [
+        "2: defaults: 'trust' is not for all models at once: write it to the entry of each whose file you trust",
+        "3: models[0]: unknown key 'x': allowed are path, name, entry, outputs, inputs, imports, batch_size, seed, ...",
+    ]
+
+
+@pytest.mark.parametrize("size", ["8 gigs", "GB", "-1GB", "8", "50MB", "0GB", "1e3GB", "9999999999999TB"])
+@pytest.mark.parametrize("text", ["defaults: {{memory_limit: {}}}", "models: [{{path: a, memory_limit: {}}}]"])
+def test_what_is_no_amount_of_memory_is_said_with_its_line(tmp_path: Path, size: str, text: str) -> None:
+    (line,) = refused(tmp_path, text.format(repr(size)))
+
+    assert line.startswith("1: ")
+    assert line.endswith(f"memory_limit: {size!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB")
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

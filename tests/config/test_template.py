@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gradflow.config import ModelPlan
 from gradflow.config.load import load
 from gradflow.config.template import template
 from gradflow.findings import Cause, Finding, ModelReport, Severity, Verdict
@@ -60,7 +61,18 @@ def test_what_was_read_from_the_file_alone_is_held_to_its_flags(tmp_path: Path) 
     assert loaded(tmp_path, silent).frozen is None
 
 
+def test_what_was_let_in_is_let_in_again(tmp_path: Path) -> None:
+    trusted = analyzed("m", HEAD, findings=(finding("GF902", Severity.NOTE, ()),))
+
+    assert [planned(tmp_path, model).options.trust for model in (trusted, analyzed("m", HEAD))] == [True, False]
+    assert not is_broken(judge(trusted, loaded(tmp_path, trusted), TODAY), Severity.WARNING)
+
+
 def loaded(folder: Path, model: ModelReport) -> Expectations:
+    return planned(folder, model).expectations
+
+
+def planned(folder: Path, model: ModelReport) -> ModelPlan:
     path = folder / "gradflow.yaml"
     path.write_text(template([(model.path, model)]), encoding="utf-8")
-    return load(path).models[0].expectations
+    return load(path).models[0]
