@@ -37,7 +37,8 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
 
     ``imports``: the modules that the user lets in.
     """
-    trusted = {name.partition(".")[0] for name in imports}
+    # Keras itself is not the user's, whoever names it.
+    trusted = {top for name in imports if not _is_keras(name) and (top := name.partition(".")[0]) != "builtins"}
     waiting = [(value, "", 0)] if isinstance(value, (dict, list)) else []
     while waiting:
         one, layer, depth = waiting.pop()
@@ -87,7 +88,7 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
 def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
     base, top = name.rpartition(">")[2], module.partition(".")[0]
     harm = None
-    if top in trusted:
+    if top in trusted and not _is_keras(module):
         return
     if _is_keras(module) or (not module and ">" not in name):
         known = named(Kind.CLASS, base)
@@ -104,7 +105,7 @@ def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str
 def _function(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
     base, top = name.rpartition(">")[2], module.partition(".")[0]
     harm = None
-    if top in trusted and module != "builtins":
+    if top in trusted and not _is_keras(module):
         return
     if module in ("", "builtins"):
         if named(Kind.FUNCTION, base) is None and (hasattr(builtins, base) or "." in base):

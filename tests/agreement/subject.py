@@ -8,6 +8,7 @@ from typing import Any
 
 import gradflow
 from gradflow.errors import GradflowError
+from gradflow.files.recognise import recognise
 from gradflow.findings import Failure, ModelReport
 from gradflow.options import Options, parse_inputs
 
@@ -18,16 +19,19 @@ def report_on_model(model: Any, training: bool = True) -> ModelReport:
 
 
 def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Failure:
-    """Analyse a file without the child process that the command line starts for each (5 s a model).
+    """Scan and analyse a file without the child process that the command line starts for each (5 s a model).
 
     ``inputs`` are those of ``--input``.
     """
     import keras
 
     from gradflow.worker.analyse import analyse_file
+    from gradflow.worker.gate import admit
 
     keras.backend.clear_session()  # as in the fresh process that the command line starts
+    options = Options(inputs=parse_inputs(inputs))
     try:
-        return analyse_file(str(path), Options(inputs=parse_inputs(inputs))).report
+        admit(recognise(path), str(path), options)
+        return analyse_file(str(path), options).report
     except GradflowError as error:
         return Failure(error.code, error.message, error.hint)

@@ -152,6 +152,9 @@ def test_a_module_that_the_user_imports_is_let_in() -> None:
     assert found(mine, "code.layers") == []
     assert found(a_function("mine", "code"), "code") == []
     assert found(a_function("eval", "builtins"), "builtins") != []
+    for name in ("keras", "keras.utils", "tf_keras", "tensorflow.keras.layers"):
+        assert found(a_function("get_file", "keras.utils"), name) != []
+    assert found(a_function("get_file", "tensorflow.keras.utils"), "tensorflow") != []
 
 
 LAMBDAS = [

@@ -43,7 +43,7 @@ def test_it_takes_no_tensorflow() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=60).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["../x", "assets/../../x", "/etc/x", "C:\\x", "assets\\..\\..\\x"])
+@pytest.mark.parametrize("name", ["../x", "assets/../../x", "/etc/x", "C:\\x", "C:x", "assets\\..\\..\\x"])
 def test_a_member_that_leads_out(name: str, tmp_path: Path) -> None:
     (hit,) = sentences(archive(tmp_path / "m.keras", {name: b""}))
 
