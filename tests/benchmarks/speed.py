@@ -76,6 +76,8 @@ def commands(folder: Path, runs: int) -> list[Result]:
         *against(
             "inspect --static SavedModel", [*GRADFLOW, "inspect", "--static", saved], [*bare, saved], 1 / 25, runs
         ),
+        *against("scan ResNet50.keras", [*GRADFLOW, "scan", keras_file], [*bare, keras_file], 1 / 25, runs),
+        *against("scan ResNet50 SavedModel", [*GRADFLOW, "scan", saved], [*bare, saved], 1 / 25, runs),
         *against("check of flags, .keras", [*check, keras_file], [*bare, keras_file], 1 / 10, runs),
         *against("check of flags, SavedModel", [*check, saved], [*bare, saved], 1 / 10, runs),
         *against("--help", [*GRADFLOW, "--help"], [sys.executable, "-c", "import tensorflow"], 1 / 8, runs),
