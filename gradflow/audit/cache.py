@@ -26,7 +26,7 @@ from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 from gradflow.version import VERSION
-from gradflow.worker.outcome import Progress
+from gradflow.worker.answer import Progress
 from gradflow.worker.parent import Outcome
 
 _FORM = "gradflow-result-1"

@@ -22,8 +22,8 @@ from gradflow.findings import Mode, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 from gradflow.version import VERSION
+from gradflow.worker.answer import Progress, failed
 from gradflow.worker.copies import Copies
-from gradflow.worker.outcome import Progress, failed
 from gradflow.worker.parent import Outcome, inspect_path
 
 _PATIENCE = 20

@@ -12,8 +12,8 @@ from typing import Protocol
 from gradflow.audit.checked import Checked, Inspect
 from gradflow.config import ModelPlan
 from gradflow.options import Options
+from gradflow.worker.answer import Progress
 from gradflow.worker.copies import Copies
-from gradflow.worker.outcome import Progress
 from gradflow.worker.parent import Outcome, inspect_path
 
 Check = Callable[[ModelPlan, Progress], Checked]

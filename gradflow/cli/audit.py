@@ -22,7 +22,7 @@ from gradflow.config import ModelPlan
 from gradflow.findings import Report, Tool
 from gradflow.policy import selected
 from gradflow.version import VERSION
-from gradflow.worker.outcome import Progress
+from gradflow.worker.answer import Progress
 
 _RUN = (
     click.option(

@@ -10,6 +10,7 @@ import click
 
 from gradflow.audit import Checked, check_model, of_model
 from gradflow.cli.ending import orderly_end
+from gradflow.cli.formats import warming
 from gradflow.cli.judgement import JUDGEMENT, anchors_of, baseline_of, exit_code
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, report_targets, with_options
 from gradflow.cli.planned import CONFIG, EXPECTED, codes, planned
@@ -35,12 +36,13 @@ def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> N
     for remark in remarks:
         stderr.remark(remark)
     checked: list[Checked] = []
+    formats = [format for format, _ in targets]
     for plan in plans:
         known = None if baseline is None else of_model(baseline, plan)
         if baseline is not None and known is None:
             stderr.remark(f"{plan.path}: is not in {given['baseline']}, so that everything counts as new")
         with orderly_end(), stderr.progress(plan.path) as stage:
-            one = check_model(plan, date.today(), known, stage)
+            one = check_model(plan, date.today(), known, warming(stage, formats))
         checked.append(replace(one, model=selected(one.model, (), ignored)))
         stderr.remark(one.remark)
     tool = next((one.tool for one in checked if one.tool.tensorflow), checked[0].tool)

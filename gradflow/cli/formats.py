@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from gradflow.cli.stream import Target
 from gradflow.findings import Anchor, Report
 
 # Each renderer is imported where it is needed: a run that writes JSON never pays for rich.
+
+
+def warming(progress: Callable[[str], None], formats: Iterable[str]) -> Callable[[str], None]:
+    """``progress``; once a child process is at work, what writes a report is imported beside it."""
+    modules = [f"gradflow.report.{format}" for format in formats]
+
+    def told(stage: str) -> None:
+        if modules:
+            names = tuple(modules)
+            modules.clear()
+            threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
+        progress(stage)
+
+    return told
 
 
 def rendered(report: Report, format: str, target: Target, *, show_all: bool, anchors: Mapping[str, Anchor]) -> str:

@@ -8,6 +8,7 @@ import click
 
 from gradflow.cli.ending import orderly_end
 from gradflow.cli.entries import LIST, show_entries
+from gradflow.cli.formats import warming
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, report_targets, with_options
 from gradflow.cli.stream import Stderr, emit
 from gradflow.findings import Report, Severity, Status
@@ -36,9 +37,10 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
         context.exit(show_entries(models, options, targets))
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
+    formats = [format for format, _ in targets]
     for path in models:
         with orderly_end(), stderr.progress(path) as stage:
-            outcomes.append(inspect_path(path, options, stage))
+            outcomes.append(inspect_path(path, options, warming(stage, formats)))
         stderr.remark(outcomes[-1].remark)
     tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
     report = Report(tool, tuple(outcome.model for outcome in outcomes))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gradflow.cli.ending import orderly_end
+from gradflow.cli.formats import warming
 from gradflow.cli.options import COLOR, FORMAT, LIMITS, TALK, report_targets, scan_options, with_options
 from gradflow.cli.stream import Stderr, emit
 from gradflow.findings import Report, Status
@@ -28,9 +29,10 @@ def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
     options, targets = scan_options(given), report_targets(given)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
+    formats = [format for format, _ in targets]
     for path in models:
         with orderly_end(), stderr.progress(path) as stage:
-            outcomes.append(scan_path(path, options, stage))
+            outcomes.append(scan_path(path, options, warming(stage, formats)))
     report = Report(outcomes[0].tool, tuple(outcome.model for outcome in outcomes))
     emit(report, targets, show_all=given["show_all"])
     stderr.closing(report, shown=given["out"] is None and given["format"] == "text")

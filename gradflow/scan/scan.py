@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from gradflow.files.contents import ModelFile
 from gradflow.findings import Format
-from gradflow.scan.keras import scan_keras
-from gradflow.scan.saved_model import scan_saved_model
 from gradflow.scan.threat import Scanned
 
 
@@ -22,6 +20,11 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     Raises:
         UnreadableError: it is damaged.
     """
+    # Each format takes modules of its own to read, and a file has one.
     if file.format is Format.SAVED_MODEL:
+        from gradflow.scan.saved_model import scan_saved_model
+
         return scan_saved_model(file.path)
+    from gradflow.scan.keras import scan_keras
+
     return scan_keras(file, imports, is_trained)

@@ -33,9 +33,10 @@ from gradflow.tape.saved_model import NotLoadedError, saved_model_subject
 from gradflow.tape.step import step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace, lower_trace
+from gradflow.worker.answer import Analysis, Progress
 from gradflow.worker.graph import analyse_graph
 from gradflow.worker.looking import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
-from gradflow.worker.outcome import Analysis, Progress, analyzed
+from gradflow.worker.outcome import analyzed
 from gradflow.worker.read import chosen, refuse_entry, report_saved_model
 from gradflow.worker.unloaded import analyse_unloaded
 

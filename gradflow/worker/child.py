@@ -15,9 +15,9 @@ from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Mode, Tool
 from gradflow.findings.wire import encode
 from gradflow.version import VERSION
+from gradflow.worker.answer import Analysis, Progress, failed
 from gradflow.worker.jail import confine, end_with_parent
 from gradflow.worker.limits import impose
-from gradflow.worker.outcome import Analysis, Progress, failed
 from gradflow.worker.request import Purpose, Request, from_line, out_of_memory
 
 _PLAIN = Tool("gradflow", VERSION, None, None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradflow.diagnose import describe_threat, describe_trusted
 from gradflow.errors import UnsafeError
 from gradflow.files.contents import ModelFile
 from gradflow.findings import Mode
 from gradflow.options import Options
 from gradflow.scan import IMPORT, Threat, scan
-from gradflow.worker.outcome import Analysis, analyzed_nothing, failed
+from gradflow.worker.answer import Analysis, analyzed_nothing, failed
 
 
 def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
@@ -39,6 +38,8 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
     report = analyzed_nothing(path, file.format, found.looked_at)
     if not threats:
         return Analysis(report)
+    from gradflow.diagnose import describe_threat  # takes a while, and most models are clean
+
     count = "" if len(threats) == 1 else f"{len(threats):,} things in it could do harm, the first: "
     remedies = " and ".join(dict.fromkeys(one.remedy for one in threats))
     error = UnsafeError(
@@ -59,6 +60,10 @@ def refusal(path: str, threats: Sequence[Threat]) -> UnsafeError:
 
 def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
     """The analysis, with a note for each of the ``threats`` that were let in."""
+    if not threats:
+        return analysis
+    from gradflow.diagnose import describe_trusted
+
     trusted = (describe_trusted(one) for one in threats if not one.idle_op)
     findings = (*trusted, *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))

@@ -23,7 +23,8 @@ from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.saved_model import epsilon_of
 from gradflow.tape.session import GraphSession, Step, graph_session
 from gradflow.tape.session_zeros import Awakened, awakened, cancelled
-from gradflow.worker.outcome import Analysis, Progress, analyzed
+from gradflow.worker.answer import Analysis, Progress
+from gradflow.worker.outcome import analyzed
 
 _OTHER_BRANCH = "took its other branch for this batch"
 _OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"

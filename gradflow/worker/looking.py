@@ -19,7 +19,7 @@ from gradflow.tape.sight import breaking, dying, look
 from gradflow.tape.step import measure, step
 from gradflow.tape.subject import Subject
 from gradflow.tape.trace import Trace
-from gradflow.worker.outcome import Progress
+from gradflow.worker.answer import Progress
 
 _UNDERFLOWS = f"loses it in float16, which has no number so small: with a loss scale of {LOSS_SCALE:.0f} it arrives"
 _MARGIN = 3.0

@@ -10,7 +10,7 @@ from gradflow.options import Options
 from gradflow.tape.memory import memory_subject
 from gradflow.tape.runtime import tool, unchanged
 from gradflow.worker.analyse import analyse_subject
-from gradflow.worker.outcome import failed
+from gradflow.worker.answer import failed
 
 
 def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:

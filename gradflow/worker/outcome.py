@@ -1,24 +1,10 @@
-"""Evidence or an error in, a model's report out."""
+"""Evidence in, a model's report out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from gradflow.diagnose import Evidence, diagnose, find, route, summarize
-from gradflow.errors import GradflowError
-from gradflow.findings import Failure, Format, Input, Mode, ModelReport, Output, Route, Status
-
-Progress = Callable[[str], None]
-"""Called with each stage of an analysis as it begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """A model's report, and the answer to what was asked about one of its variables."""
-
-    report: ModelReport
-    route: Route | None = None
+from gradflow.findings import Format, Input, Mode, ModelReport, Output, Status
+from gradflow.worker.answer import Analysis
 
 
 def analyzed(
@@ -55,42 +41,3 @@ def analyzed(
         summary=summarize(variables),
     )
     return Analysis(report, None if asked is None else route(evidence, variables, findings, asked, outputs))
-
-
-def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:
-    """The report of a model that could not be checked."""
-    return ModelReport(
-        path=path,
-        format=format,
-        producer=None,
-        entry=None,
-        mode=mode,
-        status=Status.FAILED,
-        error=Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint),
-        inputs=(),
-        outputs=(),
-        variables=(),
-        findings=(),
-        expectations=(),
-        summary=summarize(()),
-    )
-
-
-def analyzed_nothing(path: str, format: Format, looked_at: tuple[str, ...]) -> ModelReport:
-    """The report of a model that was looked through, and not analysed."""
-    return ModelReport(
-        path=path,
-        format=format,
-        producer=None,
-        entry=None,
-        mode=Mode.STATIC,
-        status=Status.ANALYZED,
-        error=None,
-        inputs=(),
-        outputs=(),
-        variables=(),
-        findings=(),
-        expectations=(),
-        summary=summarize(()),
-        looked_at=looked_at,
-    )

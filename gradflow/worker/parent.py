@@ -23,7 +23,7 @@ from gradflow.findings import EntryList, Failure, Format, Mode, ModelReport, Rou
 from gradflow.findings.wire import decode
 from gradflow.options import Options
 from gradflow.version import VERSION
-from gradflow.worker.outcome import Analysis, Progress, failed
+from gradflow.worker.answer import Analysis, Progress, failed
 from gradflow.worker.request import Purpose, Request, out_of_memory, request
 from gradflow.worker.spawn import Child, Spawn, interpreter
 

@@ -21,7 +21,8 @@ from gradflow.flow.origins import place_finder, source_finder
 from gradflow.flow.saved import lower_entry
 from gradflow.flow.scopes import layer_finder, variable_layers
 from gradflow.options import Options, refuse_objective
-from gradflow.worker.outcome import Analysis, analyzed
+from gradflow.worker.answer import Analysis
+from gradflow.worker.outcome import analyzed
 
 
 def read(path: str, options: Options) -> Analysis:

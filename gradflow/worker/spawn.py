@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
-from gradflow.worker.request import Request, to_line
+from gradflow.worker.request import Purpose, Request, to_line
 
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.worker.child import main; main()"
 
@@ -54,7 +54,9 @@ class _Process:
 @contextmanager
 def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
     """Start a new interpreter for the request."""
-    with scratch_folder() as scratch, started(_BOOT, log, environment) as process:
+    # What only reads a file does without what the user's packages do at the start of Python.
+    flags = ["-I"] if asked.purpose is Purpose.TAPE else ["-I", "-S"]
+    with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
         if process.stdin is not None and process.stdout is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(to_line(asked, scratch))
@@ -64,14 +66,18 @@ def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) 
 
 @contextmanager
 def started(
-    boot: str, log: IO[bytes], environment: Mapping[str, str], stdin: int = subprocess.PIPE
+    boot: str,
+    log: IO[bytes],
+    environment: Mapping[str, str],
+    flags: Sequence[str] = ("-I",),
+    stdin: int = subprocess.PIPE,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that session is gone."""
     search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     package = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
         # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
-        [sys.executable, "-I", "-c", boot, json.dumps([*search, package])],
+        [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -8,7 +8,7 @@ from gradflow.diagnose import describe_unloaded
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.files.contents import ModelFile
 from gradflow.options import Options
-from gradflow.worker.outcome import Analysis
+from gradflow.worker.answer import Analysis
 from gradflow.worker.read import read_file
 
 

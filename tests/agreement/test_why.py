@@ -11,7 +11,7 @@ from gradflow.findings import Format, Verdict
 from gradflow.options import Options
 from gradflow.tape.memory import memory_subject
 from gradflow.worker.analyse import analyse_file, analyse_subject
-from gradflow.worker.outcome import Analysis
+from gradflow.worker.answer import Analysis
 from gradflow.worker.read import read
 from tests.models.functions import CASES, Module
 from tests.models.plan import layer_of, seeded_plan

@@ -14,7 +14,7 @@ from gradflow.audit.cache import Cache, default_folder, key_of
 from gradflow.errors import CrashedError, UnreadableError, UnsafeError
 from gradflow.findings import Mode, Tool
 from gradflow.options import InputSpec, Objective, Options, Thresholds
-from gradflow.worker.outcome import Progress, failed
+from gradflow.worker.answer import Progress, failed
 from gradflow.worker.parent import Outcome, inspect_path
 from tests.cli.command import SAMPLES
 
