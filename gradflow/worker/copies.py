@@ -75,6 +75,11 @@ class Copies:
         with scratch_folder() as scratch, self._copy(log) as (copy, question):
             with contextlib.suppress(BrokenPipeError), question:
                 question.write(to_line(asked, scratch))
+            if copy.started.wait(asked.options.timeout) and copy.process is None:
+                # There is no server: what keeps TensorFlow from being imported, an interpreter of its own tells.
+                with interpreter(asked, log, environment) as child:
+                    yield child
+                return
             yield copy
 
     @contextmanager

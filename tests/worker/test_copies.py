@@ -15,6 +15,7 @@ import pytest
 
 from gradflow.findings import Status, Verdict
 from gradflow.options import Options
+from gradflow.worker import copies as copies_module
 from gradflow.worker.copies import Copies
 from gradflow.worker.parent import Outcome, inspect_path
 from tests.cli.command import SAMPLES
@@ -107,6 +108,12 @@ def test_a_server_that_has_died_is_started_again(ask, copies: Copies) -> None:
     time.sleep(0.5)
 
     assert ask(MODELS[0]).model.status is Status.ANALYZED
+
+
+def test_without_a_server_each_has_an_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies_module, "_BOOT", "raise SystemExit(3)")
+    with Copies() as made:
+        assert inspect_path(MODELS[0], Options(), spawn=made) == inspect_path(MODELS[0], Options())
 
 
 def test_at_the_end_the_server_is_gone() -> None:
