@@ -162,6 +162,10 @@ class Finding:
     hint: str
     variables: tuple[str, ...]
     cause: Cause | None
+    what: str = field(default="", metadata=INTERNAL)
+    """Of what a scan found: what it is and what it could do, which others can have in common."""
+    where: str = field(default="", metadata=INTERNAL)
+    """The place of that in the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gradflow.findings import Cause, Finding, Format, Mode, ModelReport, Severit
 from gradflow.report.flags import FROZEN, UNEXPECTED_FROZEN, frozen, is_about_flags
 from gradflow.report.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.lines import Page, fold, line
+from gradflow.report.threats import dangers
 from gradflow.report.tree import describe, draw, example
 from gradflow.report.wording import counted, safe, spec
 
@@ -25,7 +26,8 @@ _FORMATS = {
 _MAX_LAYERS = 8
 _MAX_LAYERS_OF_A_NOTE = 3
 _MAX_INPUTS = 4
-_MAX_THREATS = 20
+_MAX_DANGERS = 20
+_MAX_PLACES = 3
 
 
 def origin_lines(model: ModelReport, page: Page) -> list[Text]:
@@ -67,14 +69,23 @@ def finding_lines(
 
 
 def threat_lines(model: ModelReport, page: Page) -> list[Text]:
-    """List what a scan has found, a line each."""
-    shown = model.findings if page.show_all else model.findings[:_MAX_THREATS]
-    lines = [line()]
-    for finding in shown:
-        lines += fold(line("  ", (safe(finding.message), "")), page.width, 6)
-    if len(shown) < len(model.findings):
-        lines.append(line(f"  ... and {len(model.findings) - len(shown):,} more (--all shows them)"))
-    return [*lines, line(), *fold(line(f"  looked at {', '.join(model.looked_at)}"), page.width, 4)]
+    """List what a scan has found, each thing once with the places where it stands."""
+    found = dangers(model)
+    options = {one.hint for one in found}
+    lines: list[Text] = []
+    for danger in found if page.show_all else found[:_MAX_DANGERS]:
+        facts = [counted(len(danger.places), "place")] if danger.places else []
+        facts += [safe(danger.hint)] if options - {danger.hint} else []
+        lines += fold(line("  ", safe(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4)
+        places = danger.places if page.show_all else danger.places[:_MAX_PLACES]
+        for place in places:
+            lines += fold(line("      ", (safe(place), "dim")), page.width, 8)
+        if len(places) < len(danger.places):
+            lines.append(line(f"      ... and {len(danger.places) - len(places):,} more (--all shows them)"))
+    if len(found) > _MAX_DANGERS and not page.show_all:
+        more = counted(len(found) - _MAX_DANGERS, "other thing")
+        lines.append(line(f"  ... and {more} (--all shows them)"))
+    return lines
 
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:

@@ -8,6 +8,7 @@ from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
 from gradflow.report.headline import statement
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence, title
+from gradflow.report.threats import is_itemized
 from gradflow.report.wording import safe
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -30,7 +31,7 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encodi
 
 
 def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
-    if model.error is not None:
+    if model.error is not None and not is_itemized(model):
         yield _failure(model, model.error, anchor)
     by_name = named(model)
     for finding in in_order(model):

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
-from gradflow.report.blocks import finding_lines
+from gradflow.report.blocks import finding_lines, threat_lines
 from gradflow.report.headline import statement
 from gradflow.report.lines import joined, page
 from gradflow.report.sentence import behind, in_order, named, sentence
@@ -111,7 +111,10 @@ def _cases(model: ModelReport) -> Iterator[_Case]:
 
 
 def _failed(model: ModelReport, failure: Failure) -> _Case:
-    return _Case(safe(model.path), _Outcome.ERROR, safe(failure.code), safe(failure.message), safe(failure.hint))
+    text = safe(failure.hint)
+    if model.findings:
+        text += f"\n{joined(threat_lines(model, page(_WIDTH, True, 'utf-8')), color=False)}"
+    return _Case(safe(model.path), _Outcome.ERROR, safe(failure.code), safe(failure.message), text)
 
 
 def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:

@@ -13,6 +13,7 @@ from gradflow.report.layers import by_layer, merge_numbered, totals
 from gradflow.report.lines import Page, page
 from gradflow.report.markup import code, fence, prose, summary
 from gradflow.report.sentence import behind, in_order, named, remedy
+from gradflow.report.threats import Danger, dangers, is_itemized
 from gradflow.report.tree import draw, example, known_cuts
 from gradflow.report.wording import counted, safe
 
@@ -141,6 +142,10 @@ def _counts(model: ModelReport) -> Iterator[str]:
 
 def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
     """What a model's block holds, and under which noun it is counted where it is left out."""
+    if is_itemized(model):
+        for danger in dangers(model):
+            yield "finding", _danger(danger)
+        return
     if model.error is not None:
         fix = f"\n\nfix: {prose(model.error.hint)}" if model.error.hint else ""
         yield "failure", f"**{safe(model.error.code)}** {prose(model.error.message)}{fix}"
@@ -150,6 +155,13 @@ def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
         yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, layout))
     if _judged(model):
         yield "list of expectations", "\n".join(_expectation_lines(_judged(model)))
+
+
+def _danger(danger: Danger) -> str:
+    shown = danger.places if len(danger.places) <= _MAX_LAYERS + 1 else danger.places[:_MAX_LAYERS]
+    more = f" and {len(danger.places) - len(shown):,} more" if len(shown) < len(danger.places) else ""
+    where = f"\n\n{counted(len(danger.places), 'place')}: {', '.join(map(prose, shown))}{more}" if shown else ""
+    return f"**error GF902** {prose(danger.what)}{where}\n\nfix: {prose(danger.hint)}"
 
 
 def _finding(

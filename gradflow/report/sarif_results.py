@@ -12,6 +12,7 @@ from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Ste
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
 from gradflow.report.headline import statement
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence
+from gradflow.report.threats import is_itemized
 from gradflow.report.tree import describe, example, is_cut, known_cuts, steps_of
 from gradflow.report.wording import safe
 
@@ -34,7 +35,7 @@ def results_of(
     """
     place = physical_location(anchor_of(model, anchors))
     identity = identity_of(model, anchors)
-    if model.error is not None:
+    if model.error is not None and not is_itemized(model):
         yield {
             "ruleId": safe(model.error.code),
             "ruleIndex": places[model.error.code],

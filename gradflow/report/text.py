@@ -51,7 +51,8 @@ def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
         if model.looked_at:
-            yield from threat_lines(model, layout)
+            yield from (line(), *threat_lines(model, layout), line())
+            yield from fold(line(f"  looked at {', '.join(model.looked_at)}"), layout.width, 4)
         return
     yield from fold(words, layout.width, 4)
     if model.looked_at:

@@ -88,10 +88,14 @@ def _refused(asked: Request, error: GradflowError) -> Analysis:
 
 
 def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
-    from gradflow.worker.gate import admit, refusal, with_trusted
+    from gradflow.worker.gate import RefusedError, admit, with_trusted
 
     progress("scan")
-    threats = admit(recognise(asked.path), asked.path, asked.options)
+    file = recognise(asked.path)
+    try:
+        threats = admit(file, asked.path, asked.options)
+    except RefusedError as error:
+        return Analysis(error.report(asked.path)), _PLAIN
     progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
@@ -100,7 +104,7 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     # An op that is new in this TensorFlow is one that nobody has looked at.
     new = known_to_tensorflow(threats) if not asked.options.trust else []
     if new:
-        raise refusal(asked.path, new)
+        return Analysis(RefusedError(asked.path, file.format, new).report(asked.path)), _PLAIN
     try:
         analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -99,9 +101,44 @@ def test_three_hundred_are_a_page(columns: int, tmp_path: Path) -> None:
     brief, whole = scan(path, COLUMNS=str(columns)), scan(path, "--all", COLUMNS=str(columns))
 
     assert len(brief.stdout.splitlines()) < 30
-    assert "... and 280 more (--all shows them)" in brief.stdout
-    assert whole.stdout.count("op WriteFile") == 301
-    assert max(len(line) for line in brief.stdout.splitlines()[1:]) <= columns
+    assert "  op WriteFile: writes files (300 places)\n      node 'evil' of the graph\n" in brief.stdout
+    assert "... and 297 more (--all shows them)" in brief.stdout
+    assert len(set(re.findall(r"\n +node 'evil\d*'", whole.stdout))) == 300
+    assert max(len(line) for line in brief.stdout.splitlines()[1:] + whole.stdout.splitlines()[1:]) <= columns
+
+
+@pytest.mark.parametrize("command", ["scan", "inspect", "check"])
+def test_a_threat_is_told_once(command: str, tmp_path: Path) -> None:
+    """A model that is refused has an error and findings, which say the same."""
+    path = spoiled(tmp_path / "m", 3)
+
+    def told(format: str) -> str:
+        return here(command, path, "-q", "--format", format, COLUMNS="400").stdout
+
+    results = json.loads(told("sarif"))["runs"][0]["results"]
+    suites = ET.fromstring(told("junit"))
+    (case,) = suites.iter("testcase")
+    (model,) = json.loads(told("json"))["models"]
+    where = [f"node '{name}' of the graph" for name in ("evil", "evil1", "evil2")]
+    assert [one["message"]["text"].partition("\n")[0] for one in results] == [
+        f"op WriteFile ({one}): writes files" for one in where
+    ]
+    assert len(told("github").splitlines()) == 3
+    assert told("markdown").count("op WriteFile") == 1
+    assert (suites.attrib["errors"], suites.attrib["failures"], len(case)) == ("1", "0", 1)
+    assert all(f"    {one}\n" in (case[0].text or "") for one in where)
+    assert model["format"] == "saved_model"
+    assert [one["message"] for one in model["findings"]] == [f"op WriteFile ({one}): writes files" for one in where]
+
+
+def test_a_finding_that_does_not_count_leaves_the_model_refused(tmp_path: Path) -> None:
+    path = spoiled(tmp_path / "m")
+
+    done = here("check", path, "-q", "--ignore", "GF902", "--format", "github")
+
+    assert done.code == 2
+    assert len(done.stdout.splitlines()) == 1
+    assert "could not be checked (GF902): not loaded: " in done.stdout
 
 
 def test_the_others_are_scanned_too(tmp_path: Path) -> None:

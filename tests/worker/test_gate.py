@@ -10,6 +10,7 @@ from gradflow.findings import Format, Severity, Status
 from gradflow.options import Options
 from gradflow.scan import IMPORT, Scanned, Threat
 from gradflow.worker import gate
+from gradflow.worker.answer import Analysis, analyzed_nothing
 from tests.cli.command import SAMPLES
 
 FILE = ModelFile(SAMPLES / "healthy_saved_model", Format.SAVED_MODEL)
@@ -54,6 +55,18 @@ def test_what_is_trusted_is_noted(found) -> None:
     ]
 
 
+def test_what_is_trusted_in_many_places_is_noted_once(found) -> None:
+    found(*(Threat("op WriteFile", f"node '{place}' of the graph", "writes files") for place in range(300)), ABORTS)
+    threats = gate.admit(FILE, "m", Options(trust=True))
+
+    noted = gate.with_trusted(Analysis(analyzed_nothing("m", Format.SAVED_MODEL, ())), threats).report.findings
+
+    assert [one.message for one in noted] == [
+        "let in by --trust: op WriteFile (node '0' of the graph and 299 more places): writes files",
+        "let in by --trust: op Abort (node 'b' of the graph): ends the process",
+    ]
+
+
 @pytest.mark.parametrize("threat", [PYTHON, FOREIGN])
 def test_what_cannot_run_here_is_not_refused(threat: Threat, found) -> None:
     found(threat)
@@ -70,6 +83,7 @@ def test_the_scan_alone_shows_everything(found) -> None:
     assert report.error is not None
     assert report.error.code == "GF902"
     assert [(one.code, one.severity) for one in report.findings] == [("GF902", Severity.ERROR)] * 3
+    assert report.error.hint.startswith("--trust and --import MODULE let it in")
     assert [one.hint.partition(" lets")[0] for one in report.findings] == ["--trust", "--trust", "--import MODULE"]
     assert report.looked_at == ("2 nodes",)
 
