@@ -24,6 +24,12 @@ class UnreadableError(GradflowError):
     code = "GF901"
 
 
+class DamagedError(UnreadableError):
+    """The file is a model, and broken or incomplete, so that nothing can load it (GF901)."""
+
+    code = "GF901"
+
+
 class UnsafeError(GradflowError):
     """The model could do something besides computing, and was not loaded (GF902)."""
 

@@ -93,6 +93,8 @@ def _zip(names: list[str]) -> tuple[str, str]:
             "is a zip around an unpacked .keras file",
             "pack config.json, metadata.json and model.weights.h5 at the top",
         )
+    if "model.weights.h5" in names:
+        return "is a .keras file without its config.json, which holds the architecture", _WEIGHTS_HINT
     inner = next((name for name in names if name.endswith((".keras", ".h5", ".hdf5"))), None)
     if inner is not None:
         return f"is a zip that holds {shown(inner)}", "unpack it and give that file"

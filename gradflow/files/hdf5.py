@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError, UnreadableError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _ERRORS = (
@@ -27,6 +27,7 @@ _ERRORS = (
     MemoryError,
 )
 _MAX_OBJECTS = 1_000_000
+_MAX_DEPTH = 200
 
 
 def holds_hdf5(path: Path) -> bool:
@@ -47,7 +48,7 @@ def opened(source: Path | IO[bytes], where: str) -> Iterator[Any]:
     """Open an HDF5 file (an ``h5py.File``) and turn whatever HDF5 says about damage into one line.
 
     Raises:
-        UnreadableError: the file is truncated or damaged.
+        DamagedError: the file is truncated or otherwise broken.
     """
     import h5py  # 0.1 s that reading a SavedModel does not need
 
@@ -59,7 +60,7 @@ def opened(source: Path | IO[bytes], where: str) -> Iterator[Any]:
     except _ERRORS as error:
         cut = "truncated" in str(error)
         what = "a truncated HDF5 file (it ends early)" if cut else "a damaged HDF5 file"
-        raise UnreadableError(f"{where}: {what}", "copy or download it again, or save the model again") from error
+        raise DamagedError(f"{where}: {what}", "copy or download it again, or save the model again") from error
 
 
 def text_attribute(thing: Any, name: str) -> str | None:
@@ -125,7 +126,7 @@ def _below(group: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
             seen.add(address)
             # Keras 2 on Windows wrote `layers\dense` as the name of one group.
             here = (*path, *key.replace("\\", "/").split("/"))
-            if isinstance(found, h5py.Group):
+            if isinstance(found, h5py.Group) and len(here) < _MAX_DEPTH:
                 waiting.append((here, found))
             yield here, key, found
 

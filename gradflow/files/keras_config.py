@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeGuard
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError
 
 _MAX_DEPTH = 100
 _NO_LAYERS = ("dtype", "build_config", "compile_config", "quantization_config")
@@ -65,17 +65,17 @@ def parse_config(text: str | bytes, where: str) -> LayerConfig:
     """Read a model's configuration (``config.json``, or the HDF5 attribute ``model_config``).
 
     Raises:
-        UnreadableError: it is not JSON, or not the configuration of a Keras model.
+        DamagedError: it is not JSON, or not the configuration of a Keras model.
     """
     hint = "the file is damaged; save the model again"
     try:
         value = json.loads(text)
     except RecursionError:
-        raise UnreadableError(f"{where}: the model configuration is nested too deeply", hint) from None
+        raise DamagedError(f"{where}: the model configuration is nested too deeply", hint) from None
     except ValueError:
-        raise UnreadableError(f"{where}: the model configuration is not valid JSON", hint) from None
+        raise DamagedError(f"{where}: the model configuration is not valid JSON", hint) from None
     if not _is_layer(value):
-        raise UnreadableError(f"{where}: the model configuration names no Keras class", hint)
+        raise DamagedError(f"{where}: the model configuration names no Keras class", hint)
     return _layer(value, None, where, 0)
 
 
@@ -104,7 +104,7 @@ def snake_case(class_name: str) -> str:
 
 def _layer(value: dict[str, object], parent: LayerConfig | None, where: str, depth: int) -> LayerConfig:
     if depth > _MAX_DEPTH:
-        raise UnreadableError(f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged")
+        raise DamagedError(f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged")
     class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
     config = value["config"]
     # Sequential of Keras 1 and 2.0 to 2.2 stores its list of layers in place of the configuration.

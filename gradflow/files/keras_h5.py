@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError
 from gradflow.files.hdf5 import dtype_of, list_attribute, member, opened, shape_of, text_attribute
 from gradflow.files.keras_config import LayerConfig, parse_config
 from gradflow.files.keras_layers import RECURRENT, inner_layer, is_known
@@ -16,6 +16,7 @@ from gradflow.files.keras_variables import Owned
 _TOP_LEVEL = "top_level_model_weights"
 _WRAPPERS = ("TimeDistributed", "Bidirectional")
 _CELL_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
+_AGAIN = "copy or download it again, or save the model again"
 _COUNTER = re.compile(r"_\d+$")
 _Made = dict[tuple[LayerConfig, str], LayerConfig]
 
@@ -24,35 +25,37 @@ def read_h5(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str | Non
     """Configuration, variables and the version of Keras that wrote the file.
 
     Raises:
-        UnreadableError: the file is damaged, or lacks the configuration or the weights.
+        DamagedError: the file is broken, or lacks the configuration or the weights.
     """
     with opened(path, where) as file:
         text = text_attribute(file, "model_config")
         if text is None:
-            raise UnreadableError(f"{where}: holds no model configuration", "save the whole model with model.save(...)")
+            raise DamagedError(f"{where}: holds no model configuration", "save the whole model with model.save(...)")
         config = parse_config(text, where)
         weights = member(file, "model_weights")
-        if weights is None:
-            raise UnreadableError(f"{where}: holds no weights", "save the whole model with model.save(...)")
+        if not hasattr(weights, "keys"):  # nothing, or an array
+            raise DamagedError(f"{where}: holds no weights", "save the whole model with model.save(...)")
         version = text_attribute(file, "keras_version") or text_attribute(weights, "keras_version")
-        return config, list(_variables(config, weights)), version
+        return config, list(_variables(config, weights, where)), version
 
 
-def _variables(model: LayerConfig, weights: Any) -> Iterator[Owned]:
+def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
     tops = {layer.name: layer for layer in model.parts.get("layers", ())}
     made: _Made = {}
     names = list_attribute(weights, "layer_names")
     if member(weights, _TOP_LEVEL) is not None and _TOP_LEVEL not in names:
         names.append(_TOP_LEVEL)
     for layer_name in names:
+        if layer_name not in weights:
+            raise DamagedError(f"{where}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN)
         group = member(weights, layer_name)
-        if group is None:
+        if group is None:  # a link to another file
             continue
         top = tops.get(layer_name, model)
         for stored in list_attribute(group, "weight_names"):
             dataset = member(group, stored)
             if dataset is None or not hasattr(dataset, "dtype"):
-                raise KeyError(stored)
+                raise DamagedError(f"{where}: lists the weight {stored!r} and does not hold it", _AGAIN)
             name = stored.removesuffix(":0")
             name = name if "/" in name else f"{layer_name}/{name}"
             yield _owned(top, name, dataset, made)

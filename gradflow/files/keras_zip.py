@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -14,18 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError, UnreadableError
 from gradflow.files.hdf5 import contents, dtype_of, opened, shape_of, text_attribute
 from gradflow.files.keras2_layout import modern
 from gradflow.files.keras_config import LayerConfig, parse_config, snake_case
 from gradflow.files.keras_layers import inner_layer, variable_names
 from gradflow.files.keras_variables import Owned
+from gradflow.files.wording import shown
 
 _CONTAINER = "layers"
 _NOT_LAYERS = ("optimizer", "metrics", "loss")
 _MAX_JSON = 1 << 28
 _MAX_DEFLATED = 1 << 32
 _CHUNK = 1 << 20
+_CHECKSUM = re.compile(r"Bad CRC-32 for file '(.*)'", re.DOTALL)
 _BROKEN = (
     OSError,
     EOFError,
@@ -173,8 +176,11 @@ def weights_member(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator
     names = archive.namelist()
     if "model.weights.h5" not in names:
         other = next((name for name in names if name.startswith("model.weights")), None)
-        what = f"keeps its weights in {other}, which gradflow cannot read" if other else "holds no weights"
-        raise UnreadableError(f"{where}: this .keras file {what}", "save the model again with model.save(...)")
+        hint = "save the model again with model.save(...)"
+        if other is None:
+            raise DamagedError(f"{where}: this .keras file holds no weights", hint)
+        # Keras reads weights of other kinds.
+        raise UnreadableError(f"{where}: this .keras file keeps its weights in {shown(other)}, unread here", hint)
     info = archive.getinfo("model.weights.h5")
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > _MAX_DEFLATED:
@@ -226,7 +232,9 @@ def zip_errors(where: str) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise UnreadableError(f"{where}: this .keras file lacks {error.args[0]}", "save the model again") from error
+        raise DamagedError(f"{where}: this .keras file lacks {error.args[0]}", "save the model again") from error
     except _BROKEN as error:
-        message = f"{where}: a damaged .keras file ({type(error).__name__})"
-        raise UnreadableError(message, "copy or download it again, or save the model again") from error
+        damaged = _CHECKSUM.search(str(error))
+        what = f"a damaged .keras file ({shown(damaged[1])} is not what its checksum says)" if damaged else None
+        message = f"{where}: {what or 'a damaged .keras file'}"
+        raise DamagedError(message, "copy or download it again, or save the model again") from error

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError, UnreadableError
 from gradflow.files.contents import StoredVariable
 from gradflow.files.debug_info import frames_finder
 from gradflow.files.doubts import FreezeDoubt
+from gradflow.files.foreign import foreign
+from gradflow.files.hdf5 import MAGIC
 from gradflow.files.proto import message
 from gradflow.files.saved_doubts import saved_doubts
 from gradflow.files.saved_entries import graph_entries, object_entries
@@ -18,9 +20,11 @@ from gradflow.files.saved_freezing import layer_properties
 from gradflow.files.saved_graph import disabled_exits, graph_variables
 from gradflow.files.saved_model import Entry, SavedModelContents
 from gradflow.files.saved_variables import object_variables
+from gradflow.files.wording import shown
 from gradflow.findings import Role
 
 _MAX_PROTOBUF = (1 << 31) - 1
+_AGAIN = "copy or download it again, or save the model again"
 
 
 def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
@@ -29,14 +33,14 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
     Raises:
         UnreadableError: the file is missing, damaged or holds no graph.
     """
-    path = folder / "saved_model.pb"
     saved = read_message(folder)
     graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
     try:
         found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
     except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
-        raise UnreadableError(
-            f"{path}: refers to something that it does not have", "the file is damaged: save the model again"
+        raise DamagedError(
+            f"{shown(folder)}: saved_model.pb refers to something that it does not have",
+            "the file is damaged: save the model again",
         ) from error
     return found[0], *(_tagged(contents) for contents in found[1:])
 
@@ -54,14 +58,34 @@ def read_message(folder: Path) -> Any:
     except UnreadableError:
         raise
     except OSError as error:
-        raise UnreadableError(f"{path}: {error.strerror or error}", "check the path and its permissions") from error
-    except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
         raise UnreadableError(
-            f"{path}: not a readable SavedModel: the protobuf is damaged or cut short", "save or copy the model again"
+            f"{shown(path)}: {error.strerror or error}", "check the path and its permissions"
         ) from error
+    except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
+        what, hint = _instead(path)
+        raise DamagedError(f"{shown(folder)}: saved_model.pb {what}", hint) from error
     if not saved.meta_graphs:
-        raise UnreadableError(f"{path}: holds no graph", "save or copy the model again")
+        raise DamagedError(f"{shown(folder)}: saved_model.pb holds no graph", _AGAIN)
     return saved
+
+
+def _instead(path: Path) -> tuple[str, str]:
+    """What a file is that is no SavedModel's graph, and what to do."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(b"PK\x03\x04"):
+        return (
+            "is a zip archive, not a graph",
+            f"if it is a Keras model, give it a name that ends in .keras; else {_AGAIN}",
+        )
+    if head.startswith(MAGIC):
+        return "is an HDF5 file, not a graph", f"if it is a Keras model, give it a name that ends in .h5; else {_AGAIN}"
+    if head.lstrip().startswith((b"saved_model_schema_version", b"meta_graphs")):
+        return "is a SavedModel in text form, which gradflow does not read", "save it again in binary form"
+    what, hint = foreign(path, head)
+    # Its first bytes may be whole: then the damage is what there is to say.
+    known = not what.startswith(("is the graph", "is no SavedModel", "is a frozen graph", "is in a format"))
+    return (what, hint or _AGAIN) if known else ("is damaged, cut short or nested too deep", _AGAIN)
 
 
 def _bytes(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import DamagedError
 from gradflow.flow.body import Library, graph_body
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.layout import Layout, Place, Value, body_of, drain, instantiate, pack
@@ -111,7 +111,7 @@ def _damage_named() -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, ValueError) as error:
-        raise UnreadableError(
+        raise DamagedError(
             f"the graph refers to something that it does not have ({error})",
             "the file is damaged: save the model again",
         ) from error

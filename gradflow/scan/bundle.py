@@ -43,7 +43,7 @@ def damaged_variables(folder: Path) -> list[Threat]:
     try:
         return [threat for key, value in _entries(data) for threat in _threats(key, value)]
     except (ValueError, IndexError) as error:
-        raise UnreadableError(f"{shown(place)}: the index of the variables is damaged", _AGAIN) from error
+        raise UnreadableError(f"{shown(folder)}: {_INDEX} is damaged", _AGAIN) from error
 
 
 def _threats(key: bytes, value: bytes) -> Iterator[Threat]:

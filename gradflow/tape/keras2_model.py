@@ -26,7 +26,7 @@ from gradflow.tape.compiled import CompiledLoss, require_compiled
 from gradflow.tape.keras_inputs import learner
 from gradflow.tape.keras_model import unique
 from gradflow.tape.origins import noted_layers
-from gradflow.tape.refusal import LAMBDA_HINT, is_old, keras_refusal
+from gradflow.tape.refusal import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import Trace, trace
 from gradflow.tape.untracked import describer, holding_layer
@@ -70,12 +70,14 @@ def load_keras2(
         try:
             if file.format is Format.KERAS:
                 path = relaid(path, folder, shown(file.path)) or path
-            return tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
+            model = tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
         except UnreadableError:
             raise
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             raise UnreadableError(f"tf_keras {tf_keras.__version__} cannot load it: {reason}", hint) from error
+    refuse_other_than(tf_keras.layers.Layer, model, file.path)
+    return model
 
 
 def load_older(

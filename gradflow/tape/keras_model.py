@@ -25,7 +25,7 @@ from gradflow.tape.keras_doubts import live_doubts, loaded_doubts, reloaded_doub
 from gradflow.tape.keras_inputs import asks_for_values, id_limit, keras_inputs, learner
 from gradflow.tape.keras_layers import chains, layer_path
 from gradflow.tape.origins import noted_layers
-from gradflow.tape.refusal import LAMBDA_HINT, keras_refusal
+from gradflow.tape.refusal import LAMBDA_HINT, keras_refusal, refuse_other_than
 from gradflow.tape.subject import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import Trace, trace
 from gradflow.tape.untracked import describer, holding_layer
@@ -57,13 +57,15 @@ def load_keras(
             link.symlink_to(path)
             path = link
         try:
-            return keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
+            model = keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""
             raise UnreadableError(
                 f"{file.path}: Keras {keras.__version__} cannot load it{writer}: {reason}", hint
             ) from error
+    refuse_other_than(keras.layers.Layer, model, file.path)
+    return model
 
 
 def _is_code(file: ModelFile) -> bool:

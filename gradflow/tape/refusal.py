@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import keras
 
+from gradflow.errors import UnreadableError
 from gradflow.files.keras_code import LAMBDA
 
 LAMBDA_HINT = (
@@ -80,6 +82,16 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     return reason, _way_out(producer)
 
 
+def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
+    """Raise UnreadableError where what was loaded is no layer.
+
+    Keras 3.15 and tf_keras 2.21 give back a dictionary where the configuration names a class and has nothing for it.
+    """
+    if not isinstance(loaded, kind):
+        what = f"what Keras loads from it is no model, but of the class {type(loaded).__name__!r}"
+        raise UnreadableError(f"{path}: {what}", "the file is damaged; save the model again")
+
+
 def _is_operation(name: str) -> bool:
     """Whether this Keras has an operation of that class which is no layer, and so no layer of the user's own."""
     kinds = list(keras.Operation.__subclasses__())
@@ -101,6 +113,8 @@ def is_old(producer: str | None) -> bool:
 def first_line(error: Exception) -> str:
     """The line of an error's text that says most."""
     text = _DECORATION.sub("", str(error))
+    if text.startswith(("('", '("')):  # several arguments, of which Python shows the tuple
+        text = str(error.args[0])
     innermost = _INNERMOST.findall(text)
     if innermost:
         return _short(innermost[-1])

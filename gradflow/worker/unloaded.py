@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradflow.diagnose import describe_unloaded
-from gradflow.errors import GradflowError, is_lack_of_memory
+from gradflow.errors import DamagedError, GradflowError, is_lack_of_memory
 from gradflow.files.contents import ModelFile
 from gradflow.options import Options
 from gradflow.worker.answer import Analysis
@@ -16,6 +16,7 @@ def analyse_unloaded(file: ModelFile, path: str, options: Options, refusal: Grad
     """Read the file statically, with ``refusal`` as a finding that says why it was not run.
 
     Raises:
+        DamagedError: the file is, which says more than what a library made of it.
         GradflowError: ``refusal`` itself, where the file alone tells of no variable.
         MemoryError: that is the reason of ``refusal``, which says nothing about the file.
     """
@@ -23,6 +24,8 @@ def analyse_unloaded(file: ModelFile, path: str, options: Options, refusal: Grad
         raise MemoryError from refusal
     try:
         analysis = read_file(file, path, options)
+    except DamagedError:
+        raise
     except GradflowError:
         raise refusal from None
     if not analysis.report.variables:
