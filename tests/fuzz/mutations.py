@@ -11,10 +11,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import h5py
+import numpy as np
+
 from gradflow.files.proto import message
 from tests.cli.command import SAMPLES
 
 _NASTY = ("", "\x00", "\x1b[2J", "‮", "../../etc/passwd", "::error::x", "<b>", "a" * 5000, "{{x}}", "\ud83d\ude00", "%s")
+_TEXT = h5py.string_dtype()
+_VALUES: tuple[Any, ...] = ("", "{}", "[]", b"\xff\xfe", 7, -1.5, [1, 2], [b"a", b"b"], True, "\x1b[2J", "a" * 5000)
 _NUMBERS = (-1, 0, 1, 2**31, 2**63 - 1, -(2**63), 10**6)
 Mutation = Callable[[bytes, random.Random], bytes]
 
@@ -52,7 +57,14 @@ def fill(data: bytes, draw: random.Random) -> bytes:
     return data[:start] + bytes([draw.choice((0, 255, 127))]) * size + data[start + size :]
 
 
-ANY: tuple[Mutation, ...] = (flip, cut, drop, double, swap, fill)
+def splice(data: bytes, draw: random.Random) -> bytes:
+    """The beginning of this file and the end of another."""
+    others = sorted(path for path in SAMPLES.rglob("*") if path.suffix in (".keras", ".h5", ".pb", ".index"))
+    other = draw.choice(others).read_bytes()
+    return data[: draw.randrange(len(data))] + other[draw.randrange(len(other)) :]
+
+
+ANY: tuple[Mutation, ...] = (flip, cut, drop, double, swap, fill, splice)
 
 
 def edit_proto(data: bytes, draw: random.Random) -> bytes:
@@ -130,6 +142,47 @@ def edit_archive(data: bytes, draw: random.Random) -> bytes:
     return packed.getvalue()
 
 
+def edit_hdf5(data: bytes, draw: random.Random) -> bytes:
+    """Give groups and datasets of an HDF5 file other attributes, other names, or take them away."""
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "a") as file:
+        for _ in range(draw.choice((1, 1, 3))):
+            places: list[str] = []
+            file.visit(places.append)
+            place = file[draw.choice(["/", *places])]
+            if draw.random() < 0.4 and place.name != "/":
+                _move(file, place.name, draw)
+            else:
+                _edit_attribute(place.attrs, draw)
+    return buffer.getvalue()
+
+
+def _move(file: Any, name: str, draw: random.Random) -> None:
+    act = draw.randrange(3)
+    if act == 0:
+        file[name + draw.choice(("x", "\u202e", "/vars/0", "/layers"))] = file["/"]  # a circle of hard links
+    elif act == 1:
+        file["moved"] = file[name]
+    if act:
+        del file[name]
+
+
+def _edit_attribute(attributes: Any, draw: random.Random) -> None:
+    if not attributes:
+        attributes[draw.choice(("weight_names", "layer_names", "name", "keras_version"))] = draw.choice(_VALUES)
+        return
+    key = draw.choice(sorted(attributes))
+    value = attributes[key]
+    if isinstance(value, str) and value.startswith("{"):
+        attributes[key] = edit_json(value.encode(), draw).decode()
+    elif draw.random() < 0.2:
+        del attributes[key]
+    elif hasattr(value, "shape") and draw.random() < 0.5:
+        attributes[key] = np.array([str(one) + draw.choice(("", "x", "\u202e", "/")) for one in value], _TEXT)
+    else:
+        attributes[key] = draw.choice(_VALUES)
+
+
 def edit_json(data: bytes, draw: random.Random) -> bytes:
     """Put another value at a place of a JSON text."""
     value = json.loads(data)
@@ -155,7 +208,7 @@ KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
         "saved_model": ("*_saved_model", "saved_model.pb", (*ANY, edit_proto, edit_proto, edit_proto)),
         "index": ("*_saved_model", "variables/variables.index", ANY),
         "keras": ("*.keras", "", (*ANY, edit_archive, edit_archive, edit_archive)),
-        "h5": ("*.h5", "", ANY),
+        "h5": ("*.h5", "", (*ANY, edit_hdf5, edit_hdf5, edit_hdf5)),
     }
 )
 """The samples to start from, the file in each that is altered, and how."""
@@ -173,7 +226,7 @@ def mutated(kind: str, seed: int, folder: Path) -> Path:
         if not inside or file == model / inside:
             try:
                 data = draw.choice(mutations)(data, draw)
-            except (RecursionError, ValueError):
+            except (RecursionError, ValueError, KeyError, TypeError, OSError, RuntimeError):  # h5py has its own limits
                 data = b""
         place = target / file.relative_to(model) if inside else target
         place.parent.mkdir(parents=True, exist_ok=True)
