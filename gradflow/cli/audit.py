@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -72,8 +71,7 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
     display = Display([plan.name or plan.path for plan in plans], quiet=given["quiet"], verbose=given["verbose"])
     done: dict[int, Checked] = {}
     ending: SystemExit | None = None
-    with ExitStack() as stack:
-        runner = stack.enter_context(_runner(given))
+    with _runner(given) as runner:
         inspect = _cached(runner.inspect, given)
 
         def check(plan: ModelPlan, progress: Progress) -> Checked:
