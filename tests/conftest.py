@@ -12,6 +12,12 @@ settings.register_profile("random", deadline=None, suppress_health_check=[Health
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gradflow"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing of an earlier run is used, and nothing of this one is kept."""
+    os.environ["GRADFLOW_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests without TensorFlow come first: they answer in seconds."""
     items.sort(key=lambda item: item.get_closest_marker("tensorflow") is not None)
