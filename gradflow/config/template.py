@@ -32,7 +32,7 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
     frozen = [one for one in weights if not one.trainable and one.name not in untracked]
     alive = [one for one in weights if one.trainable and one.name not in untracked]
     flowing = [one for one in alive if one.verdict not in _STARVED]
-    yield f"  - path: {json.dumps(path)}"
+    yield f"  - path: {_quoted(path)}"
     if any(finding.code == "GF902" for finding in model.findings):
         yield "    trust: true  # it holds what the safety scan refuses, see gradflow scan"
     is_recorded = not any(finding.code == "GF102" and not finding.variables for finding in model.findings)
@@ -41,10 +41,10 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
         yield "    expect:"
     if is_recorded:
         yield "      # These are frozen, and nothing else is."
-        yield f"      frozen: {json.dumps(_patterns(frozen, alive))}"
+        yield f"      frozen: {_quoted(_patterns(frozen, alive))}"
     if is_known:
         yield "      # These are trainable, and their gradient flows."
-        yield f"      trainable: {json.dumps(_patterns(flowing, [o for o in weights if o not in flowing]))}"
+        yield f"      trainable: {_quoted(_patterns(flowing, [o for o in weights if o not in flowing]))}"
     # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
     shown = [one for one in model.findings if one.severity is not Severity.NOTE and one.variables]
     if shown:
@@ -53,8 +53,13 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
     for finding in shown:
         covered = [one for one in weights if one.name in finding.variables]
         for pattern in _patterns(covered, [one for one in weights if one not in covered]):
-            rule = f"variables: {json.dumps(pattern)}, codes: [{finding.code}]"
+            rule = f"variables: {_quoted(pattern)}, codes: [{finding.code}]"
             yield f'      - {{{rule}, reason: "found when gradflow init was run"}}'
+
+
+def _quoted(value: str | list[str]) -> str:
+    """As a text of YAML that is printable, and no command to GitHub, which takes ``##[`` for one wherever it stands."""
+    return json.dumps(value).replace("##[", "#\\u0023[")
 
 
 def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[str]:
