@@ -47,7 +47,9 @@ _RUN = (
         help="Run on the Dask cluster of that scheduler (gradflow[dask]), whose workers see the paths.",
     ),
     click.option("--ship", is_flag=True, help="With --scheduler: send the models to the workers."),
-    click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
+    click.option(
+        "--all", "show_all", is_flag=True, help="Text: leave nothing out: models that are fine too, and every variable."
+    ),
 )
 
 
@@ -95,7 +97,7 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
         stderr.remark(f"stopped: {len(done):,} of {len(plans):,} models are done; the next run goes on from there")
     report = _report(checked)
     if checked:
-        emit(report, targets, show_all=given["show_all"], anchors=anchors_of(plans))
+        emit(report, targets, show_all=given["show_all"], brief=True, anchors=anchors_of(plans))
     for remark in dict.fromkeys(one.remark for one in checked):
         stderr.remark(remark)
     if ending is not None:

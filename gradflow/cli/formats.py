@@ -27,7 +27,9 @@ def warming(progress: Callable[[str], None], formats: Iterable[str]) -> Callable
     return told
 
 
-def rendered(report: Report, format: str, target: Target, *, show_all: bool, anchors: Mapping[str, Anchor]) -> str:
+def rendered(
+    report: Report, format: str, target: Target, *, show_all: bool, brief: bool, anchors: Mapping[str, Anchor]
+) -> str:
     """Return ``report`` in ``format``, one of ``options.FORMATS``, as it is to stand in ``target``."""
     if format == "json":
         from gradflow.report import json
@@ -36,7 +38,14 @@ def rendered(report: Report, format: str, target: Target, *, show_all: bool, anc
     if format == "text":
         from gradflow.report import text
 
-        return text.render(report, width=target.width, color=target.color, show_all=show_all, encoding=target.encoding)
+        return text.render(
+            report,
+            width=target.width,
+            color=target.color,
+            show_all=show_all,
+            brief=brief,
+            encoding=target.encoding,
+        )
     if format == "markdown":
         from gradflow.report import markdown
 

@@ -39,8 +39,8 @@ def exit_code(checked: Sequence[Checked], *, exit_zero: bool) -> int:
 
 
 def anchors_of(plans: Sequence[ModelPlan]) -> dict[str, Anchor]:
-    """Findings are shown at the line that names the model, where one does."""
-    return {one.path: one.anchor for one in plans if one.anchor is not None}
+    """Findings are shown at the line that names the model, where one does; two entries of a file have a line each."""
+    return {one.name or one.path: one.anchor for one in plans if one.anchor is not None}
 
 
 def baseline_of(path: str | None) -> Mapping[str, Known] | None:

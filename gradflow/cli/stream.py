@@ -84,9 +84,11 @@ def emit(
     targets: Sequence[tuple[str, Target]],
     *,
     show_all: bool,
+    brief: bool = False,
     anchors: Mapping[str, Anchor] | None = None,
 ) -> None:
-    """Write ``report`` to each of ``targets``, a format and where it goes; ``anchors`` as in the renderers.
+    """Write ``report`` to each of ``targets``, a format and where it goes; ``brief`` and ``anchors`` as in the
+    renderers.
 
     All are rendered before the first is written, and one that cannot be written does not keep back the others.
 
@@ -95,7 +97,10 @@ def emit(
     """
     from gradflow.cli.formats import rendered
 
-    texts = [rendered(report, format, target, show_all=show_all, anchors=anchors or {}) for format, target in targets]
+    texts = [
+        rendered(report, format, target, show_all=show_all, brief=brief, anchors=anchors or {})
+        for format, target in targets
+    ]
     failures = []
     for text, (_, target) in zip(texts, targets, strict=True):
         try:

@@ -1,4 +1,4 @@
-"""A model's path to the place at which a CI system shows its findings."""
+"""A model's name or path to the place at which a CI system shows its findings."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ NO_ANCHORS: Mapping[str, Anchor] = MappingProxyType({})
 
 
 def anchor_of(model: ModelReport, anchors: Mapping[str, Anchor]) -> Anchor:
-    """Return where the findings of ``model`` are shown: what ``anchors`` says for its path, else the path itself."""
-    return anchors.get(model.path) or Anchor(model.path)
+    """Return where findings of ``model`` are shown: what ``anchors`` says for its name or path, else its path."""
+    named = anchors.get(model.name) if model.name else None
+    return named or anchors.get(model.path) or Anchor(model.path)
 
 
 def identity_of(model: ModelReport, anchors: Mapping[str, Anchor]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
-from gradflow.report.headline import statement
+from gradflow.report.headline import headline
+from gradflow.report.headline import title as title_of
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence, title
 from gradflow.report.threats import is_itemized
 from gradflow.report.wording import safe
@@ -23,7 +24,7 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encodi
 
     Args:
         report: what to show.
-        anchors: where the findings of a model are shown, by its path.
+        anchors: where the findings of a model are shown, by its name or path.
         encoding: what the stream can hold.
     """
     commands = [command for model in report.models for command in _commands(model, anchor_of(model, anchors))]
@@ -35,14 +36,14 @@ def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
         yield _failure(model, model.error, anchor)
     by_name = named(model)
     for finding in in_order(model):
-        lines = [f"{safe(model.path)}: {sentence(finding, behind(finding, by_name))}"]
+        lines = [f"{title_of(model)}: {sentence(finding, behind(finding, by_name))}"]
         fix = remedy(finding)
         lines += [f"fix: {fix}"] if fix else []
         yield _command(_COMMANDS[finding.severity], anchor, title(finding.code), lines)
 
 
 def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:
-    return _command("error", anchor, title(failure.code), [f"{safe(model.path)}: {statement(model)}"])
+    return _command("error", anchor, title(failure.code), [headline(model)])
 
 
 def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:

@@ -60,7 +60,7 @@ def summary_line(report: Report) -> str:
     if len(report.models) == 1:
         return headline(report.models[0])
     standings = [standing(model) for model in report.models]
-    parts = [f"{standings.count(word)} {word}" for word in STANDINGS if word in standings]
+    parts = [f"{standings.count(word):,} {word}" for word in STANDINGS if word in standings]
     return f"{counted(len(standings), 'model')}: {', '.join(parts)}" if parts else "no models"
 
 

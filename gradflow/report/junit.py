@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
 from gradflow.report.blocks import finding_lines, threat_lines
-from gradflow.report.headline import statement
+from gradflow.report.headline import statement, title
 from gradflow.report.lines import joined, page
 from gradflow.report.sentence import behind, in_order, named, sentence
 from gradflow.report.tree import known_cuts
@@ -50,14 +50,14 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encodi
 
     Args:
         report: what to show.
-        anchors: where the findings of a model are shown, by its path.
+        anchors: where the findings of a model are shown, by its name or path.
         encoding: of the stream; the XML is UTF-8 there, else ASCII, which is UTF-8 as well.
     """
     suites = [(model, list(_cases(model))) for model in report.models]
     taken: Counter[tuple[str, str]] = Counter()
     root = ET.Element("testsuites", {"name": "gradflow", **_counts([case for _, cases in suites for case in cases])})
     for model, cases in suites:
-        suite = ET.SubElement(root, "testsuite", {"name": safe(model.path), **_counts(cases)})
+        suite = ET.SubElement(root, "testsuite", {"name": title(model), **_counts(cases)})
         given = _place(model, anchor_of(model, anchors))
         for case in cases:
             key = (given["classname"], case.name)
@@ -73,7 +73,10 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encodi
 
 def _place(model: ModelReport, anchor: Anchor) -> dict[str, str]:
     # Jenkins takes what stands before the last dot for a package.
-    place = {"classname": f"gradflow.{safe(model.path).replace('.', '_')}", "file": safe(portable(anchor.path))}
+    place = {
+        "classname": f"gradflow.{safe(model.name or model.path).replace('.', '_')}",
+        "file": safe(portable(anchor.path)),
+    }
     return place if anchor.line is None else {**place, "line": str(anchor.line)}
 
 
@@ -114,7 +117,7 @@ def _failed(model: ModelReport, failure: Failure) -> _Case:
     text = safe(failure.hint)
     if model.findings:
         text += f"\n{joined(threat_lines(model, page(_WIDTH, True, 'utf-8')), color=False)}"
-    return _Case(safe(model.path), _Outcome.ERROR, safe(failure.code), safe(failure.message), text)
+    return _Case(title(model), _Outcome.ERROR, safe(failure.code), safe(failure.message), text)
 
 
 def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
@@ -124,10 +127,10 @@ def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
     if broken:
         more = f" (and {counted(len(broken) - 1, 'more finding')})" if len(broken) > 1 else ""
         message = f"{_line(model, broken[0])}{more}"
-        return _Case(safe(model.path), _Outcome.FAILURE, safe(broken[0].code), message, _text(model, broken), output)
+        return _Case(title(model), _Outcome.FAILURE, safe(broken[0].code), message, _text(model, broken), output)
     if model.summary.unknown:
-        return _Case(safe(model.path), _Outcome.SKIPPED, message=statement(model), output=output)
-    return _Case(safe(model.path), _Outcome.PASSED, output=output)
+        return _Case(title(model), _Outcome.SKIPPED, message=statement(model), output=output)
+    return _Case(title(model), _Outcome.PASSED, output=output)
 
 
 def _expectation_case(model: ModelReport, expectation: Expectation, findings: Sequence[Finding]) -> _Case:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
@@ -86,7 +86,7 @@ def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
     lines = [_row(head), _row(["---"] * len(head))]
     room = _TABLE_SHARE
     for model in models:
-        cells = [code(model.path), _verdict(model)]
+        cells = [_title_of(model, code), _verdict(model)]
         cells += [_tally(_judged(model))] if with_expectations else []
         room -= comment.length(_row(cells)) + 1
         if room < 0:
@@ -98,6 +98,10 @@ def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _title_of(model: ModelReport, markup: Callable[[str], str]) -> str:
+    return f"{markup(model.name)} ({markup(model.path)})" if model.name else markup(model.path)
 
 
 def _verdict(model: ModelReport) -> str:
@@ -116,7 +120,7 @@ def _details(model: ModelReport, layout: Page, comment: _Comment, left_out: Coun
     parts = list(_parts(model, layout))
     if not parts:
         return
-    opening = f"<details><summary>{summary(model.path)}: {', '.join(_counts(model))}</summary>"
+    opening = f"<details><summary>{_title_of(model, summary)}: {', '.join(_counts(model))}</summary>"
     closing = "</details>"
     limit = _LIMIT - len(closing) - 2
     placed = [False] * len(parts)

@@ -27,7 +27,7 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str
 
     Args:
         report: what to show.
-        anchors: where the findings of a model are shown, by its path.
+        anchors: where the findings of a model are shown, by its name or path.
     """
     failed = [(model, model.error) for model in report.models if model.error is not None]
     codes = {finding.code for model in report.models for finding in model.findings}

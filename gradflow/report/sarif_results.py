@@ -10,7 +10,7 @@ from typing import Any
 
 from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
-from gradflow.report.headline import statement
+from gradflow.report.headline import headline
 from gradflow.report.sentence import behind, in_order, named, remedy, sentence
 from gradflow.report.threats import is_itemized
 from gradflow.report.tree import describe, example, is_cut, known_cuts, steps_of
@@ -30,7 +30,7 @@ def results_of(
     Args:
         model: the model.
         places: the place of each code among the rules.
-        anchors: where the findings of a model are shown, by its path.
+        anchors: where the findings of a model are shown, by its name or path.
         seen: how often each fingerprint is in the log already; counted on.
     """
     place = physical_location(anchor_of(model, anchors))
@@ -66,7 +66,7 @@ def physical_location(anchor: Anchor) -> Json:
 
 def failure_message(model: ModelReport) -> str:
     """Say that a model could not be checked, why, and what to do."""
-    return f"{safe(model.path)}: {statement(model)}"
+    return headline(model)
 
 
 def message(text: str) -> Json:

@@ -19,22 +19,32 @@ __all__ = ["headline", "render", "render_model", "summary_line"]
 
 
 def render(
-    report: Report, *, width: int = 80, color: bool = False, show_all: bool = False, encoding: str = "utf-8"
+    report: Report,
+    *,
+    width: int = 80,
+    color: bool = False,
+    show_all: bool = False,
+    brief: bool = False,
+    encoding: str = "utf-8",
 ) -> str:
     """Return the report as text of at most ``width`` columns (40 at least).
 
     Args:
         color: write terminal colors; without it there is no escape sequence in the text.
         show_all: leave nothing out, and add a table of all variables.
+        brief: a model that nothing is wrong with takes one line, unless ``show_all``.
         encoding: what the stream can hold: drawn characters and names beyond it are written in ASCII.
     """
     layout = page(width, show_all, encoding)
     report = storable(report, encoding)
     lines: list[Text] = []
     rule = line((layout.glyphs.rule * layout.width, "dim"))
+    follows_line = False
     for model in report.models:
-        lines += [rule] if len(report.models) > 1 else []
-        lines += _model_lines(model, layout)
+        is_line = model.status is Status.FAILED or (brief and not show_all and _is_fine(model))
+        lines += [rule] if len(report.models) > 1 and not (brief and is_line and follows_line) else []
+        lines += [_headline(model)] if is_line and not model.looked_at else _model_lines(model, layout)
+        follows_line = is_line
     if len(report.models) != 1:
         lines += [*([rule] if report.models else []), *fold(line((summary_line(report), "bold")), layout.width, 4)]
     return joined(lines, color)
@@ -45,9 +55,17 @@ def render_model(model: ModelReport, *, width: int = 80) -> str:
     return joined(_model_lines(model, page(width, False, "utf-8")), False)
 
 
+def _headline(model: ModelReport) -> Text:
+    return line((title(model), "bold"), (f": {statement(model)}", _headline_style(model)))
+
+
+def _is_fine(model: ModelReport) -> bool:
+    findings = any(finding.severity is not Severity.NOTE for finding in model.findings)
+    return not findings and all(expectation.status == "kept" for expectation in model.expectations)
+
+
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
-    verdict = (f": {statement(model)}", _headline_style(model))
-    words = line((title(model), "bold"), verdict)
+    words = _headline(model)
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
         if model.looked_at:
