@@ -386,7 +386,7 @@ _UNCHECKED = (
         "A model file is a program. This one holds something that is on none of the lists of what is known to be "
         "harmless: an op that writes or reads files, connects or runs Python, a Lambda with byte code, a class or "
         "function that does more than to compute, a path or link that leads out of the file, or a variable that no "
-        "memory holds. It was not loaded.",
+        "memory holds. It was not loaded; as a note: --trust let it in.",
         "read it with --static, which runs nothing, or pass --trust if you know where the file comes from",
         "you made the file yourself",
         "layer = keras.layers.Lambda(lambda x: x + 1)\n"

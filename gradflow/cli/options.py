@@ -51,13 +51,6 @@ ANSWER_FORMAT = (
 """The same, where no report is written."""
 LIMITS = (
     click.option(
-        "--import",
-        "imports",
-        metavar="MODULE",
-        multiple=True,
-        help="Import MODULE first, for layers and ops of your own; repeatable.",
-    ),
-    click.option(
         "--timeout",
         metavar="SECONDS",
         type=click.FloatRange(0, 604800, min_open=True),
@@ -119,6 +112,13 @@ ANALYSIS = (
         show_default=True,
         help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or compiled.",
     ),
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Import MODULE first, for layers and ops of your own; repeatable.",
+    ),
     *LIMITS,
     click.option(
         "--trust",
@@ -177,7 +177,7 @@ def analysis_options(given: dict[str, Any]) -> Options:
 
 
 def scan_options(given: dict[str, Any]) -> Options:
-    """The Options that the options in ``LIMITS`` and ``TALK`` stand for.
+    """The Options that ``--import`` and the options in ``LIMITS`` and ``TALK`` stand for.
 
     Raises:
         CommandError: one of them, or ``-o``, cannot be kept.

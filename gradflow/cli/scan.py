@@ -13,12 +13,21 @@ from gradflow.cli.stream import Stderr, emit
 from gradflow.findings import Report, Status
 from gradflow.worker.parent import scan_path
 
+_IMPORT = (
+    click.option(
+        "--import",
+        "imports",
+        metavar="MODULE",
+        multiple=True,
+        help="Let layers and ops of your own in that MODULE brings, without importing it; repeatable.",
+    ),
+)
 _ALL = (click.option("--all", "show_all", is_flag=True, help="Text: list everything that was found."),)
 
 
 @click.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@with_options(FORMAT, LIMITS, _ALL, COLOR, TALK)
+@with_options(FORMAT, _IMPORT, LIMITS, _ALL, COLOR, TALK)
 @click.pass_context
 def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Look through each MODEL for what could do harm when it is loaded or run. TensorFlow is never imported.
