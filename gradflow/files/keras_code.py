@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 LAMBDA = "a Lambda layer, whose Python code is not run"
 _KERAS = frozenset({"keras", "tf_keras", "builtins"})
+_PACKAGES = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
+"""Of the Keras team: Keras imports them by itself."""
 
 
 def holds_marshalled_code(config: object) -> bool:
@@ -28,18 +30,37 @@ def foreign_code(config: object, imported: Collection[str] = (), known: Collecti
     """
     trusted = {*_KERAS, *(name.partition(".")[0] for name in imported)}
     for value in _objects(config):
-        name = _class(value)
+        name, function = _class(value), value.get("config")
         if name == "Lambda" or _is_marshalled(value):
             return LAMBDA
-        module, function = value.get("module"), value.get("config")
-        registered = function if name == "function" else value.get("registered_name") or name
-        if registered in known:
+        if _registered(value) in known:
             continue  # Keras takes these before it looks at the module
-        if isinstance(module, str) and module.partition(".")[0] not in trusted:
-            return f"{name!r} of the module {module!r}"
+        if (elsewhere := _elsewhere(value, trusted)) is not None:
+            return elsewhere
         if name == "function" and isinstance(function, str) and ("." in function or hasattr(builtins, function)):
             return f"the function {function!r}"
     return None
+
+
+def foreign_object(config: object, imported: Collection[str] = (), known: Collection[str] = ()) -> str | None:
+    """Say what of a module that is neither Keras's own nor among ``imported`` a model names; None where it does not.
+
+    Keras before 3.9 imports whatever module a file names. ``known`` is as for ``foreign_code``.
+    """
+    trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
+    named = (_elsewhere(value, trusted) for value in _objects(config) if _registered(value) not in known)
+    return next((one for one in named if one is not None), None)
+
+
+def _elsewhere(value: Mapping[str, object], trusted: Collection[str]) -> str | None:
+    module = value.get("module")
+    if isinstance(module, str) and module.partition(".")[0] not in trusted:
+        return f"{_class(value)!r} of the module {module!r}"
+    return None
+
+
+def _registered(value: Mapping[str, object]) -> object:
+    return value.get("config") if _class(value) == "function" else value.get("registered_name") or _class(value)
 
 
 def _is_marshalled(value: Mapping[str, object]) -> bool:

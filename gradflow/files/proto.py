@@ -4,8 +4,9 @@ Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.pro
 tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,
 tensorflow/core/protobuf/{struct,control_flow,saver,tensor_bundle}.proto, version 2.21, and saved_metadata.proto of
 Keras 2.15. Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are
-declared as int32 (same wire format). What is not named here is skipped by the parser. The package name is our own: both
-schemas can live in one process.
+declared as int32 (same wire format). What is not named here is skipped by the parser; where only one of several fields
+can be there, all are named, since the last one counts. The package name is our own: both schemas can live in one
+process.
 """
 
 from __future__ import annotations
@@ -76,15 +77,16 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "ArgAttrs": ("attr 1 {string AttrValue",),
     "NodeDef": ("name 1 string", "op 2 string", "input 3 *string", "attr 5 {string AttrValue"),
     "AttrValue": (
-        "list 1 ListValue",
-        "s 2 bytes",
-        "i 3 int64",
-        "f 4 float",
-        "b 5 bool",
-        "type 6 int32",
-        "shape 7 TensorShapeProto",
-        "tensor 8 TensorProto",
-        "func 10 NameAttrList",
+        "list 1 ?ListValue",
+        "s 2 ?bytes",
+        "i 3 ?int64",
+        "f 4 ?float",
+        "b 5 ?bool",
+        "type 6 ?int32",
+        "shape 7 ?TensorShapeProto",
+        "tensor 8 ?TensorProto",
+        "placeholder 9 ?string",
+        "func 10 ?NameAttrList",
     ),
     "ListValue": (
         "s 2 *bytes",
@@ -121,13 +123,19 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedObjectGraph": ("nodes 1 *SavedObject", "concrete_functions 2 {string SavedConcreteFunction"),
     "SavedObject": (
         "children 1 *ObjectReference",
-        "user_object 4 SavedUserObject",
-        "asset 5 SavedAsset",
-        "function 6 SavedFunction",
-        "variable 7 SavedVariable",
-        "bare_concrete_function 8 SavedBareConcreteFunction",
+        "user_object 4 ?SavedUserObject",
+        "asset 5 ?SavedAsset",
+        "function 6 ?SavedFunction",
+        "variable 7 ?SavedVariable",
+        "bare_concrete_function 8 ?SavedBareConcreteFunction",
+        "constant 9 ?SavedConstant",
+        "resource 10 ?SavedResource",
         "saveable_objects 11 {string SaveableObject",
+        "captured_tensor 12 ?CapturedTensor",
     ),
+    "SavedConstant": (),
+    "SavedResource": (),
+    "CapturedTensor": (),
     "SavedAsset": ("asset_file_def_index 1 int32",),
     "SaveableObject": ("save_function 2 int32", "restore_function 3 int32"),
     "ObjectReference": ("node_id 1 int32", "local_name 2 string"),

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gradflow.files.wording import shown
 from gradflow.scan.keras_classes import Kind, named
-from gradflow.scan.tf_symbols import wrapped
+from gradflow.scan.tf_symbols import harm_of_symbol, wrapped
 from gradflow.scan.threat import Threat
 
 _KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
@@ -29,6 +29,8 @@ _RUNS_CODE = "runs Python code that the file holds"
 _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
 _ACTS = "does more than to compute, as far as is known"
 _STANDARD = "runs Python's own library"
+_EVERYWHERE = frozenset("tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split())
+"""What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and Keras 2 import them."""
 _DEEPEST = 500
 
 
@@ -70,6 +72,9 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
         yield "a lambda as byte code", _RUNS_CODE
     elif base == "function":
         yield from _function(config if isinstance(config, str) else "", module, trusted)
+        registered = value.get("registered_name")
+        if isinstance(registered, str) and registered != "function" and registered.rpartition(">")[2] != config:
+            yield from _function(registered, module, trusted)  # Keras 2 looks for that, too
     elif base == _TYPE:
         if module.partition(".")[0] not in {"tensorflow", "keras", "tf_keras", *trusted}:
             yield f"type {shown(str(value.get('spec_name')))} of {shown(module)}", _STANDARD
@@ -80,7 +85,7 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
         yield from _class(name, module, trusted)
         registered = value.get("registered_name")
         if isinstance(registered, str) and registered.rpartition(">")[2] != base:
-            yield from _class(registered, "", trusted)
+            yield from _class(registered, module if _is_keras(module) else "", trusted)
         if isinstance(config, Mapping):
             yield from _special(base, config, trusted)
 
@@ -116,6 +121,8 @@ def _function(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, 
             harm = _ACTS if made is None or made.is_allowed else made.reason
     elif top in sys.stdlib_module_names:
         harm = _STANDARD
+    elif top in _EVERYWHERE and named(Kind.FUNCTION, base) is None:
+        harm = harm_of_symbol(base) if top == "tensorflow" else _ACTS
     if harm is not None:
         yield _of("function", name, module), harm
 

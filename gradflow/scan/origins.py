@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gradflow.scan.program import TOP, Program
+from gradflow.scan.program import TOP, Program, node_of
+
+_USES = frozenset({"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp", "NoOp"})
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Origins:
         return self._known[key]
 
     def _follow(self, body: str, tensor: str) -> bool:
-        name = tensor.removeprefix("^").partition(":")[0]
+        name = node_of(tensor)
         if body != TOP and name in self._arguments[body]:
             return all(self._bound(body, self._arguments[body].index(name)))
         if body == TOP and name in self._assets:
@@ -50,20 +52,28 @@ class Origins:
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
             index = place - (len(self._arguments[function]) - len(bound))
-            # What is not bound is given by who calls it: gradflow calls no function that fills a table.
-            yield index < 0 or (bound[index] < len(objects.nodes) and objects.nodes[bound[index]].HasField("asset"))
+            # What is not bound is given by who calls it, or read from the variables where the function restores.
+            yield index >= 0 and bound[index] < len(objects.nodes) and objects.nodes[bound[index]].HasField("asset")
         for body, node in self._calls.get(function, ()):
-            yield place < len(node.input) and self.is_asset(body, node.input[place])
+            is_told = body != TOP or node.name not in self.program.run_without_assets
+            yield is_told and place < len(node.input) and self.is_asset(body, node.input[place])
 
     def _holds_assets(self, variable: str) -> bool:
-        """Whether a variable of the graph itself is given nothing but paths of assets."""
-        nodes = self.program.graph.graph_def.node
-        given = [one.input[1] for one in nodes if one.op == "AssignVariableOp" and list(one.input[:1]) == [variable]]
-        return bool(given) and all(self.is_asset(TOP, tensor) for tensor in given)
+        """Whether a variable of the graph itself is given nothing but paths of assets, under whatever name."""
+        nodes, handle = self.program.graph.graph_def.node, self._nodes[TOP].get(node_of(variable))
+        if handle is None or handle.op != "VarHandleOp":
+            return False
+        shared = handle.attr["shared_name"].s
+        same = {one.name for one in nodes if one.op == handle.op and one.attr["shared_name"].s == shared}
+        uses = [one for one in nodes if same & set(map(node_of, one.input))]
+        given = [one for one in uses if one.op == "AssignVariableOp"]
+        is_plain = all(one.op in _USES for one in uses) and bool(given)
+        told = [one for one in given if one.name not in self.program.run_without_assets]
+        return is_plain and told == given and all(self.is_asset(TOP, one.input[1]) for one in given)
 
     @cached_property
     def _assets(self) -> frozenset[str]:
-        return frozenset(one.tensor_info.name.partition(":")[0] for one in self.program.graph.asset_file_def)
+        return frozenset(node_of(one.tensor_info.name) for one in self.program.graph.asset_file_def)
 
     @cached_property
     def _nodes(self) -> Mapping[str, Mapping[str, Any]]:

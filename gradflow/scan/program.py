@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,7 +34,7 @@ class Program:
     @cached_property
     def calls(self) -> Mapping[str, frozenset[str]]:
         """The functions that each body names, by its ops or in its attributes."""
-        return {name: frozenset(self._called(nodes)) for name, nodes in self.bodies.items()}
+        return {name: frozenset(self.called(nodes)) for name, nodes in self.bodies.items()}
 
     def reached(self, roots: Iterable[str]) -> frozenset[str]:
         """The functions ``roots``, and all that they call, however deep."""
@@ -48,41 +48,26 @@ class Program:
         return frozenset(found)
 
     @cached_property
-    def of_saver(self) -> frozenset[str]:
-        """The functions that only the saver calls: TensorFlow 2 keeps what writes and reads checkpoints in them."""
-        saver = self.graph.saver_def
-        ends = [_node(saver.save_tensor_name), _node(saver.restore_op_name)]
-        called = {one.name: set(self._called([one])) for one in self.graph.graph_def.node}
-        own = self.reached(name for end in ends for name in called.get(end, ()))
-        others = [name for node, names in called.items() if node not in ends for name in names]
-        objects = self.graph.object_graph_def.concrete_functions
-        gradients = [one.gradient_func for one in self.graph.graph_def.library.registered_gradients]
-        return own - self.reached([*others, *objects, *gradients])
-
-    @cached_property
     def run_on_top(self) -> frozenset[str]:
         """The nodes of the graph itself that a run can come to: of its signatures, and of what is run at the start."""
-        graph = self.graph
-        ends = [info.name for one in graph.signature_def.values() for info in one.outputs.values()]
-        ends += [
-            part.name for one in graph.signature_def.values() for info in one.outputs.values() for part in _parts(info)
-        ]
-        for key, collection in graph.collection_def.items():
+        ends = self._outputs(lambda name: True)
+        for key, collection in self.graph.collection_def.items():
             if key in _INIT_OPS or _INITIALIZERS in key:
                 ends += [*map(_text, collection.node_list.value), *map(_text, collection.bytes_list.value)]
-        return self._above(_node(end) for end in ends)
+        return self.above(map(node_of, ends))
 
     @cached_property
-    def restoring(self) -> frozenset[str]:
-        """The nodes of the graph itself that bring back the variables."""
-        return self._above([_node(self.graph.saver_def.restore_op_name)])
+    def run_without_assets(self) -> frozenset[str]:
+        """Those that a run comes to in which TensorFlow does not put the paths of the assets into the graph."""
+        ends = self._outputs(lambda name: name not in _INIT_SIGNATURES)
+        return self.above(map(node_of, [*ends, self.graph.saver_def.restore_op_name]))
 
-    @property
-    def checkpoint(self) -> str:
-        """The node of the graph itself that TensorFlow gives the path of the variables to."""
-        return _node(self.graph.saver_def.filename_tensor_name)
+    def _outputs(self, is_meant: Callable[[str], bool]) -> list[str]:
+        signatures = [one for name, one in self.graph.signature_def.items() if is_meant(name)]
+        return [name for one in signatures for info in one.outputs.values() for name in _names(info)]
 
-    def _above(self, ends: Iterable[str]) -> frozenset[str]:
+    def above(self, ends: Iterable[str]) -> frozenset[str]:
+        """The nodes of the graph itself that a run of ``ends`` comes to."""
         inputs = self._inputs
         found: set[str] = set()
         waiting = [end for end in ends if end in inputs]
@@ -95,9 +80,10 @@ class Program:
 
     @cached_property
     def _inputs(self) -> Mapping[str, list[str]]:
-        return {node.name: [_node(one) for one in node.input] for node in self.graph.graph_def.node}
+        return {node.name: [node_of(one) for one in node.input] for node in self.graph.graph_def.node}
 
-    def _called(self, nodes: Iterable[Any]) -> Iterator[str]:
+    def called(self, nodes: Iterable[Any]) -> Iterator[str]:
+        """The functions that ``nodes`` name, as their op or in their attributes."""
         for node in nodes:
             if node.op in self.functions:
                 yield node.op
@@ -118,14 +104,20 @@ def named(value: Any) -> Iterator[str]:
                 yield from named(inner)
 
 
-def _parts(info: Any) -> Iterator[Any]:
-    if info.HasField("composite_tensor"):
-        yield from info.composite_tensor.components
-
-
-def _node(tensor: str) -> str:
+def node_of(tensor: str) -> str:
     """The node of a tensor or of a control input: ``^a/b`` and ``a/b:0`` are of ``a/b``."""
     return tensor.removeprefix("^").partition(":")[0]
+
+
+def _names(info: Any) -> Iterator[str]:
+    """The tensors of a TensorInfo, which can be a sparse one."""
+    yield info.name
+    if info.HasField("composite_tensor"):
+        for part in info.composite_tensor.components:
+            yield from _names(part)
+    if info.HasField("coo_sparse"):
+        sparse = info.coo_sparse
+        yield from (sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name)
 
 
 def _text(value: str | bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from gradflow.errors import InputError, UnreadableError
 from gradflow.files.contents import ModelFile, StoredVariable
 from gradflow.files.doubts import FreezeDoubt
 from gradflow.files.dtypes import FLOATING_NAMES
-from gradflow.files.keras_code import LAMBDA, holds_marshalled_code
+from gradflow.files.keras_code import LAMBDA, foreign_object, holds_marshalled_code
 from gradflow.files.keras_json import read_json
 from gradflow.findings import Format, Role
 from gradflow.tape.cancelled import before_batch_normalization
@@ -34,7 +34,12 @@ _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
 
 def load_keras(
-    file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({}), *, trust: bool = False
+    file: ModelFile,
+    producer: str | None,
+    custom: Mapping[str, Any] = MappingProxyType({}),
+    imported: Sequence[str] = (),
+    *,
+    trust: bool = False,
 ) -> Any:
     """Load a Keras file, written by ``producer``, without compiling it.
 
@@ -42,13 +47,14 @@ def load_keras(
         file: the model.
         producer: what wrote it.
         custom: classes and functions of the user's, by the names that the file may have for them.
+        imported: the modules that the user has imported for it.
         trust: whether code that the file holds is run; else Keras loads it with its ``safe_mode`` on.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
     """
-    if not trust and _is_code(file):
-        raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
+    if not trust:
+        _refuse_code(file, imported, {*custom, *keras.saving.get_custom_objects()})
     with tempfile.TemporaryDirectory() as folder:
         path = file.path.absolute()
         if path.suffix.lower() not in _SUFFIXES[file.format]:
@@ -68,11 +74,22 @@ def load_keras(
     return model
 
 
-def _is_code(file: ModelFile) -> bool:
+def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str]) -> None:
     try:
-        return holds_marshalled_code(read_json(file).model)
+        config = read_json(file).model
     except (ValueError, OSError, KeyError, UnreadableError):
-        return False  # Keras says better what is wrong with it
+        return  # Keras says better what is wrong with it
+    if holds_marshalled_code(config):
+        raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
+    foreign = foreign_object(config, imported, known) if _imports_anything(keras.__version__) else None
+    if foreign is not None:
+        hint = "--import MODULE, the module that defines it"
+        raise UnreadableError(f"{file.path}: it uses {foreign}, which is not imported", hint)
+
+
+def _imports_anything(version: str) -> bool:
+    """Whether this Keras imports each module that a file names, as those before 3.9 do."""
+    return tuple(map(int, version.split(".")[:2])) < (3, 9)
 
 
 def keras_subject(

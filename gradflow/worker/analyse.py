@@ -90,7 +90,7 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts, has_weights = _recorded(file)
     try:
-        model = load_keras(file, producer, custom, trust=options.trust)
+        model = load_keras(file, producer, custom, options.imports, trust=options.trust)
     except UnreadableError as refusal:
         older = load_older(file, producer, custom, options.imports, refusal, trust=options.trust)
         if options.loss_seed is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradflow.files.keras_code import LAMBDA, foreign_code, holds_marshalled_code
+from gradflow.files.keras_code import LAMBDA, foreign_code, foreign_object, holds_marshalled_code
 
 
 def layers(*configs: object) -> dict[str, object]:
@@ -62,3 +62,15 @@ def test_what_keras_has_under_its_name_is_not_foreign_wherever_it_was() -> None:
     assert foreign_code(layers(gate), known={"halve"}) == "'Gate' of the module '__main__'"
     assert foreign_code(layers(registered), known={"Gate"}) == "'Gate' of the module 'lab'"
     assert foreign_code(layers(registered), known={"lab>Gate"}) is None
+
+
+def test_what_an_early_keras_3_would_import_is_named() -> None:
+    printing = {"module": "tensorflow.python.ops.logging_ops", "class_name": "function", "config": "print_v2"}
+    held = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": printing}}
+    gate = {"module": "net.layers", "class_name": "Gate", "config": {}, "registered_name": "net>Gate"}
+    hub = {"module": "keras_hub.layers", "class_name": "RotaryEmbedding", "config": {}}
+    assert foreign_object(layers(hub, held)) == "'function' of the module 'tensorflow.python.ops.logging_ops'"
+    assert foreign_object(layers(gate)) == "'Gate' of the module 'net.layers'"
+    assert foreign_object(layers(gate), ["net"]) is None
+    assert foreign_object(layers(gate), known={"net>Gate"}) is None
+    assert foreign_object(layers(hub)) is None

@@ -156,6 +156,18 @@ def test_where_an_attribute_decides(op: str, attribute: str, harmless: bytes, ha
     assert [one.startswith(f"op {op} ") for one in found(bad)] == [True]
 
 
+@pytest.mark.parametrize("op", ["PrintV2", "DecodeProtoV2", "EncodeProto", "FixedUnigramCandidateSampler"])
+def test_what_the_caller_decides_is_not_known(op: str) -> None:
+    """The place of the value is filled where the function is called."""
+    saved = loaded()
+    made = node(saved, op)
+    for attribute in ("output_stream", "descriptor_source", "vocab_file"):
+        made.attr[attribute].s = b""
+        made.attr[attribute].placeholder = "given"
+
+    assert [one.startswith(f"op {op} ") for one in found(saved)] == [True]
+
+
 class TestSaver:
     """What writes and reads checkpoints belongs to the saver, and nobody else may come to it."""
 
@@ -166,6 +178,61 @@ class TestSaver:
         saved.meta_graphs[0].signature_def["save"].outputs["done"].name = "write:0"
 
         assert found(saved)[0].startswith("op SaveV2 (node 'write' of the graph): writes files")
+
+    @pytest.mark.parametrize("part", ["values", "indices", "dense_shape"])
+    def test_nor_may_an_output_that_is_sparse(self, part: str) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        node(saved, "Identity", "later").input.append("^write")
+        output = saved.meta_graphs[0].signature_def["save"].outputs["done"]
+        setattr(output.coo_sparse, f"{part}_tensor_name", "later:0")
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
+    def test_nor_may_an_op_that_is_looked_at_wherever_it_stands(self) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        node(saved, "Merge", "later").input.append("^write")
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
+    @pytest.mark.parametrize("way", ["signature", "start", "restoring", "restorer", "sparse"])
+    def test_nor_may_any_of_them_come_to_the_function_that_saves(self, way: str) -> None:
+        saved = loaded()
+        graph = saved.meta_graphs[0]
+        end = graph.saver_def.save_tensor_name
+        if way == "signature":
+            graph.signature_def["save"].outputs["done"].name = end
+        elif way == "sparse":
+            graph.signature_def["save"].outputs["done"].coo_sparse.values_tensor_name = end
+        elif way == "start":
+            node(saved, "NoOp", "start").input.append("^" + end.partition(":")[0])
+            graph.collection_def["saved_model_main_op"].node_list.value.append("start")
+        elif way == "restoring":
+            restore = next(one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name)
+            restore.input.append("^" + end.partition(":")[0])
+        else:
+            graph.saver_def.restore_op_name = end.partition(":")[0]
+
+        assert {one.split()[1] for one in found(saved)} >= {"SaveV2", "MergeV2Checkpoints"}
+
+    def test_nor_may_it_restore_from_elsewhere(self) -> None:
+        saved = loaded()
+        graph = saved.meta_graphs[0]
+        node(saved, "Const", "elsewhere")
+        restore = next(one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name)
+        restore.input[0] = "elsewhere:0"
+
+        assert {one.split()[1] for one in found(saved)} == {"RestoreV2"}
+
+    def test_what_reads_nothing_is_refused(self) -> None:
+        saved = loaded()
+        for function in saved.meta_graphs[0].graph_def.library.function:
+            for one in function.node_def:
+                if one.op == "RestoreV2":
+                    del one.input[:]
+
+        assert {one.split()[1] for one in found(saved)} == {"RestoreV2"}
 
     def test_nor_may_what_is_run_at_the_start(self) -> None:
         saved = loaded()
@@ -232,6 +299,62 @@ class TestTables:
         assert found(saved) == [
             "op InitializeTableFromTextFileV2 (node 'fill' of function 'fill'): reads any file of this machine"
         ]
+
+    def test_from_what_nobody_binds(self) -> None:
+        """Where variables are restored, the function is given what stands in their files."""
+        saved, _ = self.filled()
+        del saved.meta_graphs[0].object_graph_def.concrete_functions["fill"].bound_inputs[:]
+
+        assert len(found(saved)) == 1
+
+    def test_from_an_object_that_says_it_is_two_things(self) -> None:
+        """The last of them is what TensorFlow takes it for."""
+        saved, _ = self.filled()
+        place = saved.meta_graphs[0].object_graph_def.nodes[-1]
+        place.ParseFromString(place.SerializeToString() + b"\x4a\x00")  # and a SavedConstant
+        assert not place.HasField("asset")
+
+        assert len(found(saved)) == 1
+
+    @staticmethod
+    def filled_by_the_graph() -> Any:
+        """TensorFlow 1: the asset is a constant, which TensorFlow replaces when it runs what comes first."""
+        saved = loaded()
+        graph = saved.meta_graphs[0]
+        graph.asset_file_def.add(filename="words.txt").tensor_info.name = "path:0"
+        node(saved, "Const", "path")
+        node(saved, "VarHandleOp", "held", shared_name=b"held")
+        node(saved, "AssignVariableOp", "assign").input.extend(["held", "path"])
+        node(saved, "ReadVariableOp", "read").input.append("held")
+        node(saved, "InitializeTableFromTextFileV2", "fill").input.extend(["table", "read"])
+        node(saved, "NoOp", "start").input.extend(["^fill", "^assign"])
+        graph.collection_def["saved_model_main_op"].node_list.value.append("start")
+        return saved
+
+    def test_from_an_asset_that_a_variable_holds(self) -> None:
+        assert found(self.filled_by_the_graph()) == []
+
+    @pytest.mark.parametrize("name", ["held", "held:0", "same"])
+    def test_from_a_variable_that_is_given_something_else(self, name: str) -> None:
+        saved = self.filled_by_the_graph()
+        node(saved, "VarHandleOp", "same", shared_name=b"held")
+        node(saved, "Const", "elsewhere")
+        node(saved, "AssignVariableOp", "again").input.extend([name, "elsewhere"])
+
+        assert len(found(saved)) == 1
+
+    def test_from_a_variable_that_something_else_may_write_to(self) -> None:
+        saved = self.filled_by_the_graph()
+        node(saved, "StatefulPartitionedCall", "call").input.append("held")
+
+        assert len(found(saved)) == 1
+
+    @pytest.mark.parametrize("end", ["fill", "assign"])
+    def test_from_the_constant_where_nothing_replaces_it(self, end: str) -> None:
+        saved = self.filled_by_the_graph()
+        saved.meta_graphs[0].signature_def["fill"].outputs["done"].name = end
+
+        assert len(found(saved)) == 1
 
     def test_from_something_else_that_is_bound(self) -> None:
         saved, _ = self.filled()
