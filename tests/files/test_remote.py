@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 
 from gradflow.files import remote
 from gradflow.options import Options
-from gradflow.worker.parent import inspect_path
+from gradflow.worker.parent import inspect_path, scan_path
 
 fsspec = pytest.importorskip("fsspec", reason="the extra gradflow[remote] is not installed")
 
@@ -77,6 +79,28 @@ def test_a_step_fetches_all_of_it(store: Any) -> None:
     assert model.error is None
     assert model.path == "memory://bucket/argmax_saved_model"
     assert (model.summary.none, model.mode.value) == (2, "tape")
+
+
+@pytest.mark.parametrize("name", ["argmax_saved_model", "argmax.keras", "argmax.h5"])
+def test_a_scan_is_that_of_the_file(store: Any, name: str) -> None:
+    there, here = scan_path(f"memory://bucket/{name}", Options()).model, scan_path(str(SAMPLES / name), Options()).model
+
+    assert there == replace(here, path=f"memory://bucket/{name}")
+    assert there.looked_at
+
+
+def test_what_a_scan_finds_is_told_of_the_address(store: Any, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
+        archive.writestr("../x", b"")
+        for member in ("config.json", "metadata.json"):
+            archive.writestr(member, zipfile.ZipFile(SAMPLES / "argmax.keras").read(member))
+    store.put(str(tmp_path / "x.keras"), "/bucket/x.keras")
+
+    model = scan_path("memory://bucket/x.keras", Options()).model
+
+    assert model.error is not None
+    assert (model.path, model.error.code) == ("memory://bucket/x.keras", "GF902")
+    assert model.findings[0].message.startswith("member '../x' (the archive): ")
 
 
 def test_messages_speak_of_the_address(store: Any) -> None:
