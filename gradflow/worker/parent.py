@@ -108,7 +108,13 @@ def _outcome(
             format = glance(place).format
             return _run_twice(request(purpose, place, path, options), progress, spawn)
     except GradflowError as error:
-        return Outcome(failed(path, error, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)
+        trouble = error
+    except OSError as error:  # too many open files or processes, a full disk: it costs this model, not the others
+        trouble = CrashedError(
+            f"{path}: this machine has no room to run it: {error.strerror or error}",
+            "free what is short, or run fewer at a time: gradflow audit --jobs N",
+        )
+    return Outcome(failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)
 
 
 @contextlib.contextmanager
