@@ -46,7 +46,13 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "CollectionDef": ("node_list 1 NodeList", "bytes_list 2 BytesList"),
     "NodeList": ("value 1 *string",),
     "BytesList": ("value 1 *bytes",),
-    "VariableDef": ("variable_name 1 string", "save_slice_info_def 4 SaveSliceInfoDef"),
+    "VariableDef": (
+        "variable_name 1 string",
+        "initializer_name 2 string",
+        "snapshot_name 3 string",
+        "save_slice_info_def 4 SaveSliceInfoDef",
+        "initial_value_name 6 string",
+    ),
     "SaveSliceInfoDef": ("full_name 1 string",),
     "WhileContextDef": ("back_prop 3 bool", "loop_exit_names 8 *string"),
     "OpList": ("op 1 *OpDef",),
@@ -190,7 +196,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "slices 7 *TensorSlice",
     ),
     "TensorSlice": ("extent 1 *Extent",),
-    "Extent": ("start 1 int64", "length 2 int64"),
+    "Extent": ("start 1 int64", "length 2 ?int64"),
     "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
 }
 

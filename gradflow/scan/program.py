@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gradflow.files.proto import message
+
 TOP = ""
 """Stands for the graph that is in no function."""
 _INIT_OPS = ("saved_model_main_op", "legacy_init_op", "main_op")
 _INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 _INITIALIZERS = "table_initializer"
+_LOCAL = "local_variables"
+"""The variables that are initialised where a graph of TensorFlow 1 names no op to start with."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Program:
         for key, collection in self.graph.collection_def.items():
             if key in _INIT_OPS or _INITIALIZERS in key:
                 ends += [*map(_text, collection.node_list.value), *map(_text, collection.bytes_list.value)]
+            if _LOCAL in key:
+                ends += [name for value in collection.bytes_list.value for name in _of_variable(value)]
         return self.above(map(node_of, ends))
 
     @cached_property
@@ -118,6 +124,16 @@ def _names(info: Any) -> Iterator[str]:
     if info.HasField("coo_sparse"):
         sparse = info.coo_sparse
         yield from (sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name)
+
+
+def _of_variable(value: bytes) -> tuple[str, ...]:
+    """What a VariableDef names; nothing where it is something else."""
+    variable = message("VariableDef")()
+    try:
+        variable.ParseFromString(value)
+    except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+        return ()
+    return variable.initializer_name, variable.snapshot_name, variable.initial_value_name
 
 
 def _text(value: str | bytes) -> str:

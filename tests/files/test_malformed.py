@@ -118,9 +118,9 @@ VARIABLES = {
     "saved_model: index empty": "variables/variables.index is damaged",
     "saved_model: index cut": "variables/variables.index is damaged",
     "saved_model: index is text": "variables/variables.index is damaged",
-    "saved_model: index bit": "its variables are damaged",
-    "saved_model: data cut": "its variables are damaged: Read less bytes than requested",
-    "saved_model: data empty": "its variables are damaged: Read less bytes than requested",
+    "saved_model: index bit": "variables/variables.index is damaged",
+    "saved_model: data cut": "variables/variables.data-00000-of-00001 is cut short",
+    "saved_model: data empty": "variables/variables.data-00000-of-00001 is cut short",
     "saved_model: data bit": "its variables are damaged",
 }
 """Damage of the values alone, which reading the graph does not open."""

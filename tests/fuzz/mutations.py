@@ -15,12 +15,15 @@ import h5py
 import numpy as np
 
 from gradflow.files.proto import message
+from gradflow.scan.checksum import masked_crc32c
 from tests.cli.command import SAMPLES
 
 _NASTY = ("", "\x00", "\x1b[2J", "‮", "../../etc/passwd", "::error::x", "<b>", "a" * 5000, "{{x}}", "\ud83d\ude00", "%s")
 _TEXT = h5py.string_dtype()
 _VALUES: tuple[Any, ...] = ("", "{}", "[]", b"\xff\xfe", 7, -1.5, [1, 2], [b"a", b"b"], True, "\x1b[2J", "a" * 5000)
 _NUMBERS = (-1, 0, 1, 2**31, 2**63 - 1, -(2**63), 10**6)
+_FOOTER, _TRAILER = 48, 5
+"""Bytes at the end of an index of variables, and of each block in it: its type and its checksum."""
 Mutation = Callable[[bytes, random.Random], bytes]
 
 
@@ -203,10 +206,31 @@ def edit_json(data: bytes, draw: random.Random) -> bytes:
     return json.dumps(value).encode()
 
 
+def edit_index(data: bytes, draw: random.Random) -> bytes:
+    """Change bytes of an index of variables and write the checksums again, as who means harm would."""
+    found, numbers, at = bytearray(data), [], len(data) - _FOOTER
+    while len(numbers) < 4:
+        value, shift = 0, 0
+        while data[at] > 127:
+            value, shift, at = value | (data[at] & 127) << shift, shift + 7, at + 1
+        numbers.append(value | data[at] << shift)
+        at += 1
+    other, size, index, length = numbers
+    values = (0, other - _TRAILER)
+    for _ in range(draw.choice((1, 1, 2))):
+        start, extent = draw.choice((values, values, values, (other, size), (index, length)))
+        place = start + draw.randrange(extent)
+        found[place] = draw.choice((found[place] ^ 1 << draw.randrange(8), 0, 1, 127, 255))
+    for start, extent in (values, (other, size), (index, length)):
+        end = start + extent + 1
+        found[end : end + 4] = masked_crc32c(bytes(found[start:end])).to_bytes(4, "little")
+    return bytes(found)
+
+
 KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
     {
         "saved_model": ("*_saved_model", "saved_model.pb", (*ANY, edit_proto, edit_proto, edit_proto)),
-        "index": ("*_saved_model", "variables/variables.index", ANY),
+        "index": ("*_saved_model", "variables/variables.index", (*ANY, *[edit_index] * len(ANY))),
         "keras": ("*.keras", "", (*ANY, edit_archive, edit_archive, edit_archive)),
         "h5": ("*.h5", "", (*ANY, edit_hdf5, edit_hdf5, edit_hdf5)),
     }

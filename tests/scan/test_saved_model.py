@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from gradflow.errors import UnreadableError
 from gradflow.files.proto import message
+from gradflow.scan.checksum import masked_crc32c
 from gradflow.scan.op_classes import parse
 from gradflow.scan.saved_model import scan_message, scan_saved_model
 from tests.cli.command import ROOT, SAMPLES, environment
@@ -168,6 +169,20 @@ def test_what_the_caller_decides_is_not_known(op: str) -> None:
     assert [one.startswith(f"op {op} ") for one in found(saved)] == [True]
 
 
+def test_of_two_values_of_an_attribute_the_last_counts() -> None:
+    """So it is for TensorFlow: what is looked at is what runs."""
+    saved = loaded()
+    value = message("AttrValue")
+    first, last = value(), value()
+    first.tensor.tensor_shape.dim.add(size=0)
+    last.tensor.tensor_shape.dim.add(size=1 << 40)
+    between = value(s=b"x")
+    data = first.SerializeToString() + between.SerializeToString() + last.SerializeToString()
+    node(saved, "Const").attr["value"].ParseFromString(data)
+
+    assert "takes all memory" in found(saved)[0]
+
+
 class TestSaver:
     """What writes and reads checkpoints belongs to the saver, and nobody else may come to it."""
 
@@ -259,6 +274,24 @@ class TestSaver:
 
         assert {one.split()[1] for one in found(saved)} == {"SaveV2", "MergeV2Checkpoints"}
 
+    @pytest.mark.parametrize("op", ["VariableV2", "Merge", "VarHandleOp", "MatMul", "PartitionedCall"])
+    def test_nor_may_what_computes_wait_for_it(self, op: str) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        node(saved, "Identity", "between").input.append("^write")
+        node(saved, op, "after").input.append("between")
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
+    @pytest.mark.parametrize("field", ["initializer_name", "snapshot_name", "initial_value_name"])
+    def test_nor_may_a_variable_of_a_collection(self, field: str) -> None:
+        saved = loaded()
+        node(saved, "SaveV2", "write")
+        variable = message("VariableDef")(**{field: "write"})
+        saved.meta_graphs[0].collection_def["local_variables"].bytes_list.value.append(variable.SerializeToString())
+
+        assert found(saved)[0].startswith("op SaveV2 (node 'write'")
+
     def test_restoring_reads_the_models_own_variables(self) -> None:
         saved = loaded()
         for function in saved.meta_graphs[0].graph_def.library.function:
@@ -349,6 +382,15 @@ class TestTables:
 
         assert len(found(saved)) == 1
 
+    @pytest.mark.parametrize("name", [{"s": b"held"}, {"placeholder": "given"}])
+    def test_from_a_variable_that_a_function_has_too(self, name: dict[str, Any]) -> None:
+        saved = self.filled_by_the_graph()
+        function = saved.meta_graphs[0].graph_def.library.function.add()
+        function.signature.name = "writes"
+        function.node_def.add(name="same", op="VarHandleOp").attr["shared_name"].MergeFrom(message("AttrValue")(**name))
+
+        assert len(found(saved)) == 1
+
     @pytest.mark.parametrize("end", ["fill", "assign"])
     def test_from_the_constant_where_nothing_replaces_it(self, end: str) -> None:
         saved = self.filled_by_the_graph()
@@ -370,6 +412,21 @@ class TestTables:
         node(saved, "Const", "word")
 
         assert len(found(saved)) == 1
+
+    def test_from_what_a_branch_gives(self) -> None:
+        saved, _ = self.filled()
+        node(saved, "If").attr["then_branch"].func.name = "fill"
+
+        assert len(found(saved)) == 1
+
+    @pytest.mark.parametrize("depth", [3, 5000])
+    def test_at_the_end_of_a_long_way(self, depth: int) -> None:
+        saved, function = self.filled()
+        for number in range(depth):
+            function.node_def.add(name=f"n{number}", op="Identity", input=[f"n{number - 1}" if number else "path"])
+        function.node_def[1].input[1] = f"n{depth - 1}"
+
+        assert len(found(saved)) == (depth > 100)
 
     @pytest.mark.parametrize("name", ["../words.txt", "/etc/passwd", "a/../../b", "", "C:\\words", "..\\words"])
     def test_an_asset_lies_in_the_folder(self, name: str) -> None:
@@ -461,18 +518,111 @@ class TestFiles:
 
     @pytest.mark.parametrize("dim", [-1, -(1 << 62), 1 << 62])
     def test_a_variable_that_nothing_holds(self, dim: int, folder: Path) -> None:
-        write_index(folder, dim)
+        self.altered(folder, shape=[dim, 8])
 
-        assert "TensorFlow would end its process" in scan_saved_model(folder).threats[0].sentence
+        assert "can end TensorFlow's process" in scan_saved_model(folder).threats[0].sentence
+
+    @pytest.mark.parametrize(
+        ("dtype", "shape", "size", "what"),
+        [
+            (1, [2, 2], 16, ""),
+            (1, [2, 2], 8, "has the shape [2, 2], and 8 bytes for it"),
+            (7, [3], 20, ""),
+            (7, [(1 << 31) - 1], 20, "has the shape [2147483647], and 20 bytes for it"),
+            (20, [2, 2], 16, "has the data type 20"),
+            (21, [], 1, "has the data type 21"),
+            (99, [], 1, "has the data type 99"),
+            (1, [1] * 255, 4, "has the shape [1, 1, 1, 1, 1, 1, 1, 1], which no variable has"),
+        ],
+    )
+    def test_the_bytes_of_a_variable_are_those_of_its_shape(
+        self, dtype: int, shape: list[int], size: int, what: str, folder: Path
+    ) -> None:
+        self.altered(folder, dtype=dtype, shape=shape, size=size)
+        hits = [one.sentence for one in scan_saved_model(folder).threats]
+
+        assert [f"variable 'dense/kernel' (variables/variables.index): {what}" in one for one in hits] == [True] * bool(
+            what
+        )
+
+    @pytest.mark.parametrize(
+        ("parts", "is_whole"),
+        [
+            ([[(0, 1), (0, None)], [(1, 1), (0, None)]], True),
+            ([[(0, None), (0, None)]], True),
+            ([[], []], False),
+            ([[(0, 2), (0, 2)], [(0, 2), (0, 2)]], False),
+            ([[(7, None), (0, 255)]], False),
+            ([[(0, 1), (0, None)]], False),
+            ([[(-1, 1), (0, 2)], [(1, 1), (0, 2)]], False),
+            ([[(0, 1)], [(1, 1)]], False),
+        ],
+    )
+    def test_the_parts_of_a_variable_are_all_of_it(
+        self, parts: list[list[tuple[int, int | None]]], is_whole: bool, folder: Path
+    ) -> None:
+        entry = message("BundleEntry")(dtype=1)
+        for size in (2, 2):
+            entry.shape.dim.add(size=size)
+        for part in parts:
+            made = entry.slices.add()
+            for start, length in part:
+                made.extent.add(start=start, **({} if length is None else {"length": length}))
+        write_index(folder, [(b"", header()), (b"dense/kernel", entry.SerializeToString())])
+
+        assert (scan_saved_model(folder).threats == ()) == is_whole
+
+    @pytest.mark.parametrize("shards", [0, -1, 1 << 30])
+    def test_the_files_of_values_can_be_counted(self, shards: int, folder: Path) -> None:
+        write_index(folder, [(b"", header(shards))])
+
+        assert "files of values" in scan_saved_model(folder).threats[0].harm
+
+    def test_a_variable_is_in_one_of_the_files(self, folder: Path) -> None:
+        self.altered(folder, shard_id=1)
+
+        assert "lies in no file of values" in scan_saved_model(folder).threats[0].harm
+
+    def test_a_file_of_values_cut_short(self, folder: Path) -> None:
+        self.altered(folder, offset=1 << 30)
+        with pytest.raises(UnreadableError, match=r"variables\.data-00000-of-00001 is cut short"):
+            scan_saved_model(folder)
+
+    def test_the_variables_are_in_order(self, folder: Path) -> None:
+        """With a name that is there twice, TensorFlow 2.21 ends its process."""
+        write_index(folder, [(b"", header()), (b"a", b""), (b"a", b"")])
+        with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
+            scan_saved_model(folder)
+
+    def test_each_byte_of_the_index_counts(self, folder: Path) -> None:
+        index = folder / "variables" / "variables.index"
+        whole = index.read_bytes()
+        for place in range(0, len(whole) - 48, 31):
+            index.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
+                scan_saved_model(folder)
+
+    def test_variables_of_the_oldest_form(self, folder: Path) -> None:
+        (folder / "variables" / "variables.index").rename(folder / "variables" / "variables")
+
+        assert [one.what for one in scan_saved_model(folder).threats] == ["file 'variables/variables'"]
+
+    @staticmethod
+    def altered(folder: Path, *, shape: Sequence[int] = (), **fields: int) -> None:
+        """Write an index of one variable."""
+        entry = message("BundleEntry")(**{"dtype": 1, "size": 4, **fields})
+        for size in shape:
+            entry.shape.dim.add(size=size)
+        write_index(folder, [(b"", header()), (b"dense/kernel", entry.SerializeToString())])
 
 
-def write_index(folder: Path, dim: int) -> None:
-    """An index of one variable: a table of one block, and a block that says where it is."""
-    header, entry = message("BundleHeader")(num_shards=1), message("BundleEntry")(dtype=1, size=4)
-    entry.shape.dim.add(size=dim)
-    entry.shape.dim.add(size=8)
-    values = block([(b"", header.SerializeToString()), (b"dense/kernel", entry.SerializeToString())])
-    nothing = block([])
+def header(shards: int = 1) -> bytes:
+    return bytes(message("BundleHeader")(num_shards=shards).SerializeToString())
+
+
+def write_index(folder: Path, entries: list[tuple[bytes, bytes]]) -> None:
+    """A table of one block, and a block that says where it is."""
+    values, nothing = block(entries), block([])
     index = block([(b"e", number(0) + number(len(values) - 5))])
     places = (
         number(len(values)) + number(len(nothing) - 5) + number(len(values) + len(nothing)) + number(len(index) - 5)
@@ -483,7 +633,8 @@ def write_index(folder: Path, dim: int) -> None:
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
     body = b"".join(number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries)
-    return body + (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\0" + bytes(4)
+    body += (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\0"
+    return body + masked_crc32c(body).to_bytes(4, "little")
 
 
 def number(value: int) -> bytes:
