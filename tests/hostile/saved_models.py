@@ -123,6 +123,47 @@ def as_a_summary(folder: Path, mark: str) -> None:
     save(Model(lambda x: _after(act, x)), folder)
 
 
+def as_a_debug_dump(folder: Path, mark: str) -> None:
+    def act() -> object:
+        return tf.raw_ops.DebugIdentityV2(
+            input=tf.ones([2]),
+            tfdbg_context_id="c",
+            op_name="o",
+            output_slot=0,
+            tensor_debug_mode=8,
+            debug_urls=[f"file://{mark}"],
+        )
+
+    save(Model(lambda x: _after(act, x)), folder)
+
+
+def as_a_debug_summary(folder: Path, mark: str) -> None:
+    def act() -> object:
+        return tf.raw_ops.DebugNumericSummary(input=tf.ones([2]), tensor_name="a:0", debug_urls=[f"file://{mark}"])
+
+    save(Model(lambda x: _after(act, x)), folder)
+
+
+def by_a_graph_in_a_string(folder: Path, mark: str) -> None:
+    """The model holds a graph that no list of its nodes and functions has."""
+    with tf.Graph().as_default() as hidden:
+        with tf.control_dependencies([tf.io.write_file(mark, "x")]):
+            stop = tf.identity(tf.constant(3, tf.int64))
+        zero, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
+        numbers = tf.raw_ops.RangeDataset(start=zero, stop=stop, step=one, output_types=[tf.int64], output_shapes=[[]])
+    graph = hidden.as_graph_def()
+    result = graph.node.add(name="result", op="_Retval", input=[numbers.op.name])
+    result.attr["T"].type, result.attr["index"].i = tf.variant.as_datatype_enum, 0
+    text = graph.SerializeToString()
+
+    def run(x: tf.Tensor) -> tf.Tensor:
+        nothing = tf.strings.substr(tf.strings.as_string(x[0, 0]), 0, 0)  # else it is folded, which fails
+        numbers = tf.raw_ops.DatasetFromGraph(graph_def=tf.strings.join([text, nothing]))
+        return x + tf.cast(tf.raw_ops.DatasetCardinality(input_dataset=numbers), tf.float32)
+
+    save(Model(run), folder)
+
+
 def by_the_main_op(folder: Path, mark: str) -> None:
     """TensorFlow 1 runs this op after loading."""
     v1 = tf.compat.v1
@@ -151,6 +192,9 @@ HARMFUL: Mapping[str, Maker] = MappingProxyType(
             in_the_backward_pass,
             as_a_checkpoint,
             as_a_summary,
+            as_a_debug_dump,
+            as_a_debug_summary,
+            by_a_graph_in_a_string,
             by_the_main_op,
         )
     }

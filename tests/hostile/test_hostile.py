@@ -22,14 +22,16 @@ from gradflow.worker.copies import Copies
 from gradflow.worker.landlock import abi
 from gradflow.worker.parent import inspect_path
 from tests.cli.command import ROOT, environment, here
+from tests.hostile.graphs import HARMFUL as GRAPHS
 from tests.hostile.keras_files import HARMFUL as KERAS
 from tests.hostile.keras_files import named_function, with_code
-from tests.hostile.saved_models import HARMFUL as SAVED
+from tests.hostile.saved_models import HARMFUL as OBJECTS
 
 pytestmark = pytest.mark.tensorflow
 jailed = pytest.mark.skipif(
     sys.platform != "linux" or abi() < 3, reason="this system has no Landlock (Linux 6.2) to hold a process"
 )
+SAVED = {**OBJECTS, **GRAPHS}
 NAMES = [*SAVED, *KERAS]
 
 
@@ -68,9 +70,10 @@ def test_without_gradflow_each_leaves_its_mark(made: dict[str, tuple[Path, Path]
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
-    assert [name for name, (_, mark) in made.items() if not left(mark)] == []
+    without = [name for name, (_, mark) in made.items() if not left(mark)]
     for _, mark in made.values():
         wipe(mark)
+    assert without == []
 
 
 @pytest.mark.parametrize("name", NAMES)
