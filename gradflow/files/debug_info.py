@@ -27,9 +27,11 @@ def frames_finder(folder: Path) -> Callable[[str, str], Sequence[Frame] | None]:
     @cache
     def info() -> Any | None:
         read = message("GraphDebugInfo")()
+        if not (folder / _FILE).is_file():  # a pipe would be waited for
+            return None
         try:
             read.ParseFromString((folder / _FILE).read_bytes())
-        except Exception:  # no such file, or protobuf's DecodeError, whose class differs between its implementations
+        except Exception:  # among others protobuf's DecodeError, whose class differs between its implementations
             return None
         return read
 

@@ -72,11 +72,13 @@ def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
 
 def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
     texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
+    place = folder / "keras_metadata.pb"
     try:
-        saved = message("SavedMetadata")()
-        saved.ParseFromString((folder / "keras_metadata.pb").read_bytes())
-        texts.update({node.node_id: node.metadata for node in saved.nodes})
-    except Exception:  # not there, or damaged: TensorFlow does not need it, so neither do we
+        if place.is_file():  # a pipe would be waited for
+            saved = message("SavedMetadata")()
+            saved.ParseFromString(place.read_bytes())
+            texts.update({node.node_id: node.metadata for node in saved.nodes})
+    except Exception:  # damaged: TensorFlow does not need it, so neither do we
         pass
     for number, text in texts.items():
         if not text:
