@@ -32,8 +32,8 @@ _ALL = (click.option("--all", "show_all", is_flag=True, help="Text: list everyth
 def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Look through each MODEL for what could do harm when it is loaded or run. TensorFlow is never imported.
 
-    It is what inspect and check do before they load a model. Exit code 0 where nothing is found, 2 where a model would
-    be refused, or could not be read.
+    It is what inspect and check do before they load a model. Exit code 0 where nothing is found, 2 where something is,
+    or the model could not be read.
     """
     options, targets = scan_options(given), report_targets(given)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
