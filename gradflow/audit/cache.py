@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -163,8 +164,13 @@ def _modules(options: Options) -> Iterator[Path]:
 
 
 def _versions() -> list[str]:
-    found = [VERSION, sys.version, platform.machine(), platform.system()]
+    return [VERSION, sys.version, platform.machine(), platform.system(), *_libraries()]
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    found = []
     for name in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{name} {importlib.metadata.version(name)}")
-    return found
+    return tuple(found)
