@@ -43,7 +43,9 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SaverDef": ("filename_tensor_name 1 string", "save_tensor_name 2 string", "restore_op_name 3 string"),
     "AssetFileDef": ("tensor_info 1 TensorInfo", "filename 2 string"),
     "MetaInfoDef": ("stripped_op_list 2 OpList", "tags 4 *string", "tensorflow_version 5 string"),
-    "CollectionDef": ("node_list 1 NodeList", "bytes_list 2 BytesList"),
+    "CollectionDef": ("node_list 1 NodeList", "bytes_list 2 BytesList", "any_list 5 AnyList"),
+    "AnyList": ("value 1 *Any",),
+    "Any": ("type_url 1 string", "value 2 bytes"),
     "NodeList": ("value 1 *string",),
     "BytesList": ("value 1 *bytes",),
     "VariableDef": (

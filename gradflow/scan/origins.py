@@ -81,7 +81,7 @@ class Origins:
 
     @cached_property
     def _assets(self) -> frozenset[str]:
-        return frozenset(node_of(one.tensor_info.name) for one in self.program.graph.asset_file_def)
+        return frozenset(node_of(one.tensor_info.name) for one in self.program.assets)
 
     @cached_property
     def _nodes(self) -> Mapping[str, Mapping[str, Any]]:

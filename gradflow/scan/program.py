@@ -14,6 +14,7 @@ TOP = ""
 _INIT_OPS = ("saved_model_main_op", "legacy_init_op", "main_op")
 _INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 _INITIALIZERS = "table_initializer"
+_ASSETS = "saved_model_assets"
 _LOCAL = "local_variables"
 """The variables that are initialised where a graph of TensorFlow 1 names no op to start with."""
 
@@ -50,6 +51,13 @@ class Program:
                 found.add(name)
                 waiting += self.calls[name]
         return frozenset(found)
+
+    @cached_property
+    def assets(self) -> tuple[Any, ...]:
+        """AssetFileDefs: TensorFlow 1 has them in a collection, which counts where there are no others."""
+        held = self.graph.collection_def
+        found = held[_ASSETS].any_list.value if _ASSETS in held and not self.graph.asset_file_def else ()
+        return (*self.graph.asset_file_def, *(_parsed("AssetFileDef", one.value) for one in found))
 
     @cached_property
     def run_on_top(self) -> frozenset[str]:
@@ -127,13 +135,19 @@ def _names(info: Any) -> Iterator[str]:
 
 
 def _of_variable(value: bytes) -> tuple[str, ...]:
-    """What a VariableDef names; nothing where it is something else."""
-    variable = message("VariableDef")()
-    try:
-        variable.ParseFromString(value)
-    except Exception:  # protobuf's DecodeError, whose class differs between its implementations
-        return ()
+    """What a VariableDef names."""
+    variable = _parsed("VariableDef", value)
     return variable.initializer_name, variable.snapshot_name, variable.initial_value_name
+
+
+def _parsed(kind: str, value: bytes) -> Any:
+    """A message; an empty one where the bytes are something else, which TensorFlow does not take either."""
+    found = message(kind)()
+    try:
+        found.ParseFromString(value)
+    except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+        return message(kind)()
+    return found
 
 
 def _text(value: str | bytes) -> str:

@@ -29,7 +29,7 @@ def strange_structure(program: Program) -> Iterator[Threat]:
     if nodes > _MOST_NODES:
         yield Threat(f"a graph of {nodes:,} nodes", "saved_model.pb", "takes hours and all memory to load")
     yield from _nesting(program)
-    for asset in program.graph.asset_file_def:
+    for asset in program.assets:
         yield from _asset(asset.filename)
 
 

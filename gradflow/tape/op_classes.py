@@ -46,7 +46,8 @@ DENIED: tuple[tuple[str, str], ...] = (
     ("calls Python functions of the process that loads it", "PyFunc|PyFuncStateless|EagerPyFunc"),
     (_NETWORK, "Rpc.*|DeleteRpcFutureResource|RemoteCall|Send|Recv"),
     (_NETWORK, "Collective.*|Nccl.*|AllToAll|CrossReplicaSum"),
-    (_DATASET, ".*Dataset(V\\d+)?|Dataset.*|.*Dataset(Reader|Cardinality|Fingerprint)|.*Iterator.*|WindowOp"),
+    (_DATASET, ".*Dataset(V\\d+)?|Dataset.*|.*Dataset(Reader|Cardinality|Fingerprint)|WindowOp"),
+    (_DATASET, ".*Iterator(?!GetNext(Sync|AsOptional)?$).*"),
     (_DATASET, "DataService.*|CompressElement|UncompressElement|ComputeBatchSize|GetElementAtIndex|GetOptions"),
     (_DATASET, "RegisterDataset.*|StatsAggregator.*|ExperimentalStatsAggregator.*|.*(Random)?SeedGenerator"),
     (_DATASET, "DeleteMemoryCache|ThreadPoolHandle|ExperimentalThreadPoolHandle|.*MemoryCache|WrapDatasetVariant"),
@@ -86,6 +87,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
     ("runs functions of the model, each of which is looked at", "If|While|Case|StatefulPartitionedCall"),
     ("checks a value", "Assert|CheckNumerics(V2)?|GuaranteeConst|DeviceIndex|IsTensorFloat32Enabled"),
     ("tells the time", "Timestamp"),
+    ("takes from a tf.data iterator, and what makes one is denied", "IteratorGetNext(Sync|AsOptional)?"),
     ("prints to stderr, which is not shown", "Print"),
     ("has no kernel for processors, and is not run on anything else", "Cudnn.*|.*BoostedTrees.*"),
 )

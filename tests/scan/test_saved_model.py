@@ -131,6 +131,19 @@ def test_an_op_that_nobody_knows_is_denied() -> None:
     assert "op BrandNewOp (node 'new' of the graph): is not known" in found(saved)[0]
 
 
+def test_what_an_iterator_gives_is_let_in_and_no_iterator() -> None:
+    """Keras 2 saves the function that adapts a layer to data: it takes from an iterator that nothing makes."""
+    good, bad = loaded(), loaded()
+    for op in ("IteratorGetNext", "IteratorGetNextSync", "IteratorGetNextAsOptional"):
+        node(good, op, op)
+    makers = "IteratorV2 OneShotIterator AnonymousIteratorV3 MakeIterator IteratorFromStringHandleV2".split()
+    for op in makers:
+        node(bad, op, op)
+
+    assert found(good) == []
+    assert {one.split()[1] for one in found(bad)} == set(makers)
+
+
 def node(saved: Any, op: str, name: str = "node", **attributes: bytes) -> Any:
     made = saved.meta_graphs[0].graph_def.node.add(name=name, op=op)
     for key, value in attributes.items():
@@ -366,6 +379,20 @@ class TestTables:
 
     def test_from_an_asset_that_a_variable_holds(self) -> None:
         assert found(self.filled_by_the_graph()) == []
+
+    def test_from_an_asset_of_tensorflow_1(self) -> None:
+        saved = self.filled_by_the_graph()
+        graph = saved.meta_graphs[0]
+        asset = graph.asset_file_def.pop()
+        assert len(found(saved)) == 1
+        listed = graph.collection_def["saved_model_assets"].any_list
+        listed.value.add(value=asset.SerializeToString())
+        assert found(saved) == []
+        asset.filename = "../words.txt"
+        listed.value.add(value=asset.SerializeToString())
+        assert [one.startswith("asset '../words.txt'") for one in found(saved)] == [True]
+        graph.asset_file_def.add(filename="other.txt").tensor_info.name = "other:0"
+        assert [one.startswith("op InitializeTableFromTextFileV2") for one in found(saved)] == [True]
 
     @pytest.mark.parametrize("name", ["held", "held:0", "same"])
     def test_from_a_variable_that_is_given_something_else(self, name: str) -> None:
