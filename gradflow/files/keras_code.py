@@ -17,7 +17,7 @@ _PACKAGES = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
 
 def holds_marshalled_code(config: object) -> bool:
     """Whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda does."""
-    return any(_is_marshalled(value) for value in _objects(config))
+    return any(_is_marshalled(value) for value in objects(config))
 
 
 def foreign_code(config: object, imported: Collection[str] = (), known: Collection[str] = ()) -> str | None:
@@ -29,7 +29,7 @@ def foreign_code(config: object, imported: Collection[str] = (), known: Collecti
         known: names under which Keras has classes and functions of the user's, wherever the file says they were.
     """
     trusted = {*_KERAS, *(name.partition(".")[0] for name in imported)}
-    for value in _objects(config):
+    for value in objects(config):
         name, function = _class(value), value.get("config")
         if name == "Lambda" or _is_marshalled(value):
             return LAMBDA
@@ -48,8 +48,19 @@ def foreign_object(config: object, imported: Collection[str] = (), known: Collec
     Keras before 3.9 imports whatever module a file names. ``known`` is as for ``foreign_code``.
     """
     trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
-    named = (_elsewhere(value, trusted) for value in _objects(config) if _registered(value) not in known)
+    named = (_elsewhere(value, trusted) for value in objects(config) if _registered(value) not in known)
     return next((one for one in named if one is not None), None)
+
+
+def objects(value: object) -> Iterator[Mapping[str, object]]:
+    """Every object of a JSON value, at any depth."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+        inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        waiting += [inner for inner in inside if isinstance(inner, (dict, list))]
 
 
 def _elsewhere(value: Mapping[str, object], trusted: Collection[str]) -> str | None:
@@ -72,14 +83,3 @@ def _is_marshalled(value: Mapping[str, object]) -> bool:
 
 def _class(value: Mapping[str, object]) -> str:
     return str(value.get("class_name", "")).rpartition(">")[2]
-
-
-def _objects(value: object) -> Iterator[Mapping[str, object]]:
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            yield one
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one

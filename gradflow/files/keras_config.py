@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from gradflow.errors import DamagedError
 
+DAMAGED = "the file is damaged; save the model again"
+"""What to do about a configuration that cannot be read."""
 _MAX_DEPTH = 100
 _NO_LAYERS = ("dtype", "build_config", "compile_config", "quantization_config")
 
@@ -67,16 +69,24 @@ def parse_config(text: str | bytes, where: str) -> LayerConfig:
     Raises:
         DamagedError: it is not JSON, or not the configuration of a Keras model.
     """
-    hint = "the file is damaged; save the model again"
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise DamagedError(f"{where}: the model configuration is nested too deeply", hint) from None
-    except ValueError:
-        raise DamagedError(f"{where}: the model configuration is not valid JSON", hint) from None
+    value = parse_json(text, where)
     if not _is_layer(value):
-        raise DamagedError(f"{where}: the model configuration names no Keras class", hint)
+        raise DamagedError(f"{where}: the model configuration names no Keras class", DAMAGED)
     return _layer(value, None, where, 0)
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """The JSON value of a model's configuration.
+
+    Raises:
+        DamagedError: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise DamagedError(f"{where}: the model configuration is nested too deeply", DAMAGED) from None
+    except ValueError:
+        raise DamagedError(f"{where}: the model configuration is not valid JSON", DAMAGED) from None
 
 
 def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:

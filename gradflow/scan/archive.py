@@ -7,10 +7,10 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO
 
 from gradflow.files.wording import shown
+from gradflow.scan.paths import leads_out
 from gradflow.scan.threat import Threat
 
 _MEMBERS = re.compile(
@@ -40,7 +40,7 @@ def strange_members(archive: zipfile.ZipFile, raw: IO[bytes]) -> Iterator[Threat
 
 def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
     name = info.filename
-    if _leads_out(name):
+    if leads_out(name):
         yield _threat(name, "is written outside of the folder that it is unpacked to")
     elif not (_MEMBERS.fullmatch(name) or info.is_dir()):
         yield _threat(name, "is no part of a Keras model")
@@ -54,14 +54,6 @@ def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
         yield _threat(name, f"unpacks from {info.compress_size:,} bytes to {info.file_size >> 20:,} MB")
     if not _starts_as_told(info, raw):
         yield _threat(name, "has another name where it stands than in the list of members")
-
-
-def _leads_out(name: str) -> bool:
-    for kind in (PurePosixPath, PureWindowsPath):
-        path = kind(name)
-        if path.is_absolute() or path.drive or ".." in path.parts:
-            return True
-    return "\0" in name
 
 
 def _starts_as_told(info: zipfile.ZipInfo, raw: IO[bytes]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 from gradflow.errors import UnreadableError
 from gradflow.files.contents import ModelFile
 from gradflow.files.hdf5 import opened, text_attribute
+from gradflow.files.keras_code import objects
+from gradflow.files.keras_config import DAMAGED, parse_json
 from gradflow.files.keras_zip import weights_member, zip_errors
 from gradflow.files.wording import shown
 from gradflow.findings import Format
@@ -23,7 +24,6 @@ from gradflow.scan.threat import Scanned, Threat
 
 _MEMBER, _WEIGHTS = "config.json", "model.weights.h5"
 _CONFIG, _TRAINING, _COMPILED = "model_config", "training_config", "compile_config"
-_DAMAGED = "the file is damaged; save the model again"
 
 
 def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False) -> Scanned:
@@ -44,7 +44,8 @@ def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False
         if is_trained or member not in (_TRAINING, _COMPILED):
             threats += strange_objects(config, member, imports)
             threats += oversized(config, member, found.numbers)
-    looked_at = (*found.looked_at, _counted([config for _, config in found.configs]))
+    count = sum("class_name" in one for one in objects([config for _, config in found.configs]))
+    looked_at = (*found.looked_at, f"{count:,} classes and functions")
     return Scanned(tuple(dict.fromkeys(threats)), looked_at)
 
 
@@ -64,7 +65,7 @@ def _archive(file: ModelFile, where: str) -> _Opened:
         threats = list(strange_members(archive, raw))
         if threats:  # what is odd about the archive makes it unsafe to read on
             return _Opened(threats, [], 0, looked_at)
-        config = _parsed(archive.read(_MEMBER), where)
+        config = parse_json(archive.read(_MEMBER), where)
         names, numbers = archive.namelist(), 0
         if _WEIGHTS in names:
             with weights_member(file.path, archive, where) as source, opened(source, f"{where}: {_WEIGHTS}") as hdf5:
@@ -88,28 +89,6 @@ def _hdf5(file: ModelFile, where: str) -> _Opened:
         names = [name for name in (_CONFIG, _TRAINING) if name in hdf5.attrs] if not threats else []
         texts = [(name, text_attribute(hdf5, name)) for name in names]
     if (_CONFIG, None) in texts:
-        raise UnreadableError(f"{where}: the model configuration is no text", _DAMAGED)
-    configs = [(name, _parsed(text, where)) for name, text in texts if text is not None]
+        raise UnreadableError(f"{where}: the model configuration is no text", DAMAGED)
+    configs = [(name, parse_json(text, where)) for name, text in texts if text is not None]
     return _Opened(threats, configs, look.numbers, ("the links, types and filters of its HDF5",))
-
-
-def _parsed(text: str | bytes, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise UnreadableError(f"{where}: the model configuration is nested too deeply", _DAMAGED) from None
-    except ValueError:
-        raise UnreadableError(f"{where}: the model configuration is not valid JSON", _DAMAGED) from None
-
-
-def _counted(config: Any) -> str:
-    """How many classes and functions a configuration names."""
-    count, waiting = 0, [config]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            count += "class_name" in one
-            waiting += [inner for inner in one.values() if isinstance(inner, (dict, list))]
-        elif isinstance(one, list):
-            waiting += [inner for inner in one if isinstance(inner, (dict, list))]
-    return f"{count:,} classes and functions"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from gradflow.files.keras_code import objects
 from gradflow.files.wording import shown
 from gradflow.scan.threat import Threat
 
@@ -20,23 +21,17 @@ def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
     A gigabyte is made for each 2**28 numbers before the file's own weights are looked at. What depends on the shape of
     the input is not seen here: the limit on memory ends that.
     """
-    waiting = [config]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, list):
-            waiting += [inner for inner in one if isinstance(inner, (dict, list))]
-        elif isinstance(one, dict):
-            waiting += [inner for inner in one.values() if isinstance(inner, (dict, list))]
-            settings = one.get("config")
-            if isinstance(settings, Mapping) and "class_name" in one:
-                numbers = least_numbers(str(one["class_name"]).rpartition(">")[2], settings)
-                if numbers >= _LARGE and numbers > stored * _PACKED:
-                    name = shown(str(settings.get("name", one["class_name"])))
-                    yield Threat(
-                        f"a weight of {numbers:,} numbers",
-                        f"layer {name!r} of {member}",
-                        f"takes {numbers >> 28:,} GB, and the file holds {stored:,} numbers in all",
-                    )
+    for one in objects(config):
+        settings = one.get("config")
+        if isinstance(settings, Mapping) and "class_name" in one:
+            numbers = least_numbers(str(one["class_name"]).rpartition(">")[2], settings)
+            if numbers >= _LARGE and numbers > stored * _PACKED:
+                name = shown(str(settings.get("name", one["class_name"])))
+                yield Threat(
+                    f"a weight of {numbers:,} numbers",
+                    f"layer {name!r} of {member}",
+                    f"takes {numbers >> 28:,} GB, and the file holds {stored:,} numbers in all",
+                )
 
 
 def least_numbers(kind: str, settings: Mapping[str, object]) -> int:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from gradflow.files.wording import shown
 from gradflow.scan.op_classes import is_op
+from gradflow.scan.paths import leads_out
 from gradflow.scan.program import TOP, Program
 from gradflow.scan.threat import Threat
 
@@ -63,9 +64,6 @@ def _within(name: str) -> str:
 
 
 def _asset(name: str) -> Iterator[Threat]:
-    for kind in (PurePosixPath, PureWindowsPath):
-        path = kind(name)
-        if path.is_absolute() or path.drive or ".." in path.parts or not path.parts or "\0" in name:
-            harm = "reads a file outside of the model's folder"
-            yield Threat(f"asset {shown(name)!r}", "the list of assets in saved_model.pb", harm)
-            return
+    if leads_out(name) or not (PurePosixPath(name).parts and PureWindowsPath(name).parts):
+        harm = "reads a file outside of the model's folder"
+        yield Threat(f"asset {shown(name)!r}", "the list of assets in saved_model.pb", harm)
