@@ -14,13 +14,10 @@ from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Mode, Tool
 from gradflow.findings.wire import encode
-from gradflow.version import VERSION
-from gradflow.worker.answer import Analysis, Progress, failed
+from gradflow.worker.answer import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
 from gradflow.worker.jail import confine, end_with_parent
 from gradflow.worker.limits import impose
 from gradflow.worker.request import Purpose, Request, from_line, out_of_memory
-
-_PLAIN = Tool("gradflow", VERSION, None, None)
 
 
 def main() -> None:
@@ -71,9 +68,9 @@ def answer(asked: Request, pipe: TextIO) -> None:
     try:
         found, tool = _ANSWERS[asked.purpose](asked, lambda stage: send(stage=stage))
     except GradflowError as error:
-        found, tool = _refused(asked, error), _PLAIN
+        found, tool = _refused(asked, error), NO_TENSORFLOW
     except MemoryError:
-        found, tool = _refused(asked, CrashedError(*out_of_memory(asked))), _PLAIN
+        found, tool = _refused(asked, CrashedError(*out_of_memory(asked))), NO_TENSORFLOW
     send(answer=encode(found), tool=encode(tool))
 
 
@@ -82,7 +79,9 @@ def _inside(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-def _refused(asked: Request, error: GradflowError) -> Analysis:
+def _refused(asked: Request, error: GradflowError) -> Analysis | EntryList:
+    if asked.purpose is Purpose.ENTRIES:
+        return unlisted(asked.path, error)
     static = asked.purpose is not Purpose.TAPE
     return Analysis(failed(asked.path, error, Mode.STATIC if static else Mode.TAPE))
 
@@ -95,7 +94,7 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     try:
         threats = admit(file, asked.path, asked.options)
     except RefusedError as error:
-        return Analysis(error.report(asked.path)), _PLAIN
+        return Analysis(error.report(asked.path)), NO_TENSORFLOW
     progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.tape.runtime import tool
@@ -104,13 +103,13 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     # An op that is new in this TensorFlow is one that nobody has looked at.
     new = known_to_tensorflow(threats) if not asked.options.trust else []
     if new:
-        return Analysis(RefusedError(asked.path, file.format, new).report(asked.path)), _PLAIN
+        return Analysis(RefusedError(asked.path, file.format, new).report(asked.path)), NO_TENSORFLOW
     try:
         analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:
         if is_lack_of_memory(error):
             raise MemoryError from error
-        analysis = _refused(asked, error)
+        analysis = Analysis(failed(asked.path, error, Mode.TAPE))
     return with_trusted(analysis, threats), tool()
 
 
@@ -118,21 +117,21 @@ def _static(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.worker.read import read
 
     progress("read")
-    return read(asked.path, asked.options), _PLAIN
+    return read(asked.path, asked.options), NO_TENSORFLOW
 
 
 def _scan(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.worker.gate import scanned
 
     progress("scan")
-    return scanned(recognise(asked.path), asked.path, asked.options), _PLAIN
+    return scanned(recognise(asked.path), asked.path, asked.options), NO_TENSORFLOW
 
 
 def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
     from gradflow.worker.entries import list_entries
 
     progress("read")
-    return list_entries(asked.path, asked.options), _PLAIN
+    return list_entries(asked.path, asked.options), NO_TENSORFLOW
 
 
 _ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {

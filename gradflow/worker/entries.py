@@ -10,8 +10,9 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_choice import choose_entry, weights_used
 from gradflow.files.saved_model import TensorInfo
 from gradflow.files.saved_reader import read_saved_model
-from gradflow.findings import EntryList, Failure, Format, ListedEntry, ListedTensor, Role
+from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor, Role
 from gradflow.options import Options
+from gradflow.worker.answer import unlisted
 
 
 def list_entries(path: str, options: Options) -> EntryList:
@@ -19,8 +20,7 @@ def list_entries(path: str, options: Options) -> EntryList:
     try:
         return _entries(path, options)
     except GradflowError as error:
-        failure = Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint)
-        return EntryList(path, None, None, 0, (), failure)
+        return unlisted(path, error)
 
 
 def _entries(path: str, options: Options) -> EntryList:

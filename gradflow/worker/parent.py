@@ -19,11 +19,10 @@ from gradflow.errors import CrashedError, GradflowError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
 from gradflow.files.wording import shown
-from gradflow.findings import EntryList, Failure, Format, Mode, ModelReport, Route, Tool
+from gradflow.findings import EntryList, Format, Mode, ModelReport, Route, Tool
 from gradflow.findings.wire import decode
 from gradflow.options import Options
-from gradflow.version import VERSION
-from gradflow.worker.answer import Analysis, Progress, failed
+from gradflow.worker.answer import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
 from gradflow.worker.request import Purpose, Request, out_of_memory, request
 from gradflow.worker.spawn import Child, Spawn, interpreter
 
@@ -48,7 +47,6 @@ _READING = ("read", "scan")
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
 """In the last words of a process that needed more than it may take."""
-_NO_TOOL = Tool("gradflow", VERSION, None, None)
 T = TypeVar("T")
 
 
@@ -95,8 +93,7 @@ def list_entries(path: str, options: Options) -> EntryList:
             glance(copy)
             return _ask(request(Purpose.ENTRIES, copy, path, options), EntryList, lambda _: None, interpreter, {})[0]
     except GradflowError as error:
-        failure = Failure(error.code, error.message.removeprefix(f"{path}: "), error.hint)
-        return EntryList(path, None, None, 0, (), failure)
+        return unlisted(path, error)
 
 
 def _outcome(
@@ -114,7 +111,7 @@ def _outcome(
             f"{path}: this machine has no room to run it: {error.strerror or error}",
             "free what is short, or run fewer at a time: gradflow audit --jobs N",
         )
-    return Outcome(failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), _NO_TOOL)
+    return Outcome(failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), NO_TENSORFLOW)
 
 
 @contextlib.contextmanager

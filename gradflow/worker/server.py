@@ -26,7 +26,7 @@ def main() -> None:
     # What each copy would have to import, once.
     import gradflow.tape.runtime
     import gradflow.worker.analyse
-    import gradflow.worker.gate  # noqa: F401
+    import gradflow.worker.gate  # noqa: F401 -- for its effect
 
     _Server(control).run()
     os._exit(0)
