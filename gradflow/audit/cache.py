@@ -117,7 +117,9 @@ def key_of(path: str, options: Options) -> str | None:
     asked = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
     digest = hashlib.sha256(json.dumps([_FORM, _versions(), path, asked]).encode())
     try:
-        for place in (Path(path), *(Path(spec.file) for spec in options.inputs if spec.file), *_modules(options)):
+        model = Path(path)
+        folder = model.parent if model.name == "saved_model.pb" else model
+        for place in (folder, *(Path(spec.file) for spec in options.inputs if spec.file), *_modules(options)):
             for file in _files(place):
                 digest.update(f"\0{file.relative_to(place).as_posix()}\0{file.lstat().st_size}\0".encode())
                 _add(digest, file)
@@ -136,7 +138,6 @@ class _UnknownError(Exception):
 
 def _files(place: Path) -> Iterator[Path]:
     """The file at ``place``, or all below it in a fixed order."""
-    place = place.parent if place.name == "saved_model.pb" else place
     if place.is_file():
         yield place
         return

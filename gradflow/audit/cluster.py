@@ -18,11 +18,10 @@ from typing import Any
 
 from gradflow.errors import CrashedError, UsageError
 from gradflow.files.remote import is_remote
-from gradflow.findings import Mode, Tool
+from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
-from gradflow.version import VERSION
-from gradflow.worker.answer import Progress, failed
+from gradflow.worker.answer import NO_TENSORFLOW, Progress, failed
 from gradflow.worker.copies import Copies
 from gradflow.worker.parent import Outcome, inspect_path
 
@@ -80,7 +79,7 @@ class Cluster:
             crash = CrashedError(
                 f"{path}: the cluster gave it up: {reason}", "the workers need this gradflow; see their logs"
             )
-            return Outcome(failed(path, crash, Mode.TAPE), Tool("gradflow", VERSION, None, None))
+            return Outcome(failed(path, crash, Mode.TAPE), NO_TENSORFLOW)
         finally:
             self._futures.discard(future)
 

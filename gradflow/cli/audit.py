@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -18,10 +17,8 @@ from gradflow.cli.options import COLOR, FORMAT, TALK, report_targets, with_optio
 from gradflow.cli.planned import audited, codes
 from gradflow.cli.stream import CommandError, Stderr, command_errors, emit
 from gradflow.config import ModelPlan
-from gradflow.findings import Report, Tool
 from gradflow.policy import selected
-from gradflow.version import VERSION
-from gradflow.worker.answer import Progress
+from gradflow.worker.answer import Progress, report_of
 
 _RUN = (
     click.option(
@@ -95,7 +92,7 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     if ending is not None:
         stderr.remark(f"stopped: {len(done):,} of {len(plans):,} models are done; the next run goes on from there")
-    report = _report(checked)
+    report = report_of([(one.tool, one.model) for one in checked])
     if checked:
         emit(report, targets, show_all=given["show_all"], brief=True, anchors=anchors_of(plans))
     for remark in dict.fromkeys(one.remark for one in checked):
@@ -126,10 +123,3 @@ def _cached(inspect: Inspect, given: dict[str, Any]) -> Inspect:
     from gradflow.audit.cache import Cache, default_folder
 
     return Cache(default_folder()).through(inspect)
-
-
-def _report(checked: Sequence[Checked]) -> Report:
-    plain = Tool("gradflow", VERSION, None, None)
-    return Report(
-        next((one.tool for one in checked if one.tool.tensorflow), plain), tuple(one.model for one in checked)
-    )

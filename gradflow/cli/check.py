@@ -15,8 +15,8 @@ from gradflow.cli.judgement import JUDGEMENT, anchors_of, baseline_of, exit_code
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, report_targets, with_options
 from gradflow.cli.planned import CONFIG, EXPECTED, codes, planned
 from gradflow.cli.stream import Stderr, emit
-from gradflow.findings import Report
 from gradflow.policy import selected
+from gradflow.worker.answer import report_of
 
 
 @click.command()
@@ -45,8 +45,7 @@ def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> N
             one = check_model(plan, date.today(), known, warming(stage, formats))
         checked.append(replace(one, model=selected(one.model, (), ignored)))
         stderr.remark(one.remark)
-    tool = next((one.tool for one in checked if one.tool.tensorflow), checked[0].tool)
-    report = Report(tool, tuple(one.model for one in checked))
+    report = report_of([(one.tool, one.model) for one in checked])
     emit(report, targets, show_all=given["show_all"], anchors=anchors_of(plans))
     stderr.judged("check", [(one.model, one.is_broken) for one in checked])
     context.exit(exit_code(checked, exit_zero=given["exit_zero"]))

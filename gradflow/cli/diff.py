@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,8 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     # Imported where they are needed, as for the report.
     from gradflow.report.diff import render, render_json
 
-    target = Target(given["out"], given["no_color"])
-    if given["format"] == "json":
-        target.write(render_json(before, after, changes, unknown))
-    else:
-        layout = {"width": target.width, "show_all": given["show_all"]}
-        target.write(render(before, after, changes, unknown, color=target.color, **layout))
+    found = (before, after, changes, unknown)
+    _write(given, lambda: render_json(*found), lambda **layout: render(*found, **layout))
     context.exit(1 if changes and not given["exit_zero"] else 0)
 
 
@@ -73,10 +70,14 @@ def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
     refuse_out(given["out"])
     with command_errors():
         found = trends(read_report(Path(before)), read_report(Path(after)))
+    _write(given, lambda: render_json(before, after, found), lambda **layout: render(before, after, found, **layout))
+    return bool(found)
+
+
+def _write(given: dict[str, Any], json: Callable[[], str], text: Callable[..., str]) -> None:
+    """Write the answer as it is asked for; ``text`` takes how a text is to look."""
     target = Target(given["out"], given["no_color"])
     if given["format"] == "json":
-        target.write(render_json(before, after, found))
+        target.write(json())
     else:
-        layout = {"width": target.width, "show_all": given["show_all"]}
-        target.write(render(before, after, found, color=target.color, **layout))
-    return bool(found)
+        target.write(text(width=target.width, color=target.color, show_all=given["show_all"]))

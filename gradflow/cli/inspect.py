@@ -12,6 +12,7 @@ from gradflow.cli.formats import warming
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, report_targets, with_options
 from gradflow.cli.stream import Stderr, emit
 from gradflow.findings import Report, Severity, Status
+from gradflow.worker.answer import report_of
 from gradflow.worker.parent import inspect_path
 
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
@@ -42,8 +43,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
         with orderly_end(), stderr.progress(path) as stage:
             outcomes.append(inspect_path(path, options, warming(stage, formats)))
         stderr.remark(outcomes[-1].remark)
-    tool = next((outcome.tool for outcome in outcomes if outcome.tool.tensorflow), outcomes[0].tool)
-    report = Report(tool, tuple(outcome.model for outcome in outcomes))
+    report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
     emit(report, targets, show_all=given["show_all"])
     stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
     context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))

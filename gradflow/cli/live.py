@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from gradflow.audit import Checked
+from gradflow.cli.stream import printable
 from gradflow.findings import Severity, Status
 from gradflow.report.headline import headline
 from gradflow.report.wording import counted, safe
@@ -29,17 +30,18 @@ class Display:
         self._lock = threading.Lock()
         self._stages: dict[int, str] = {}
         self._done = self._failed = self._broken = self._findings = 0
-        self._is_live = sys.stderr.isatty() and not quiet and not verbose
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+        self._live: Live | None = None
+        if sys.stderr.isatty() and not quiet and not verbose:
+            console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+            self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Display:
-        if self._is_live:
+        if self._live is not None:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_live:
+        if self._live is not None:
             self._live.stop()
 
     def stage(self, place: int, label: str) -> None:
@@ -56,9 +58,8 @@ class Display:
             self._failed += failed
             self._broken += checked.is_broken and not failed
             self._findings += sum(finding.severity is not Severity.NOTE for finding in checked.model.findings)
-        if not self._quiet and not self._is_live:
-            line = f"[{self._done}/{len(self._names)}] {headline(checked.model)}\n"
-            sys.stderr.write(line.replace("##[", "#?["))  # nor a command to a CI system
+        if not self._quiet and self._live is None:
+            sys.stderr.write(printable(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n")
             sys.stderr.flush()
 
     def _picture(self) -> Group:

@@ -10,7 +10,8 @@ from gradflow.cli.ending import orderly_end
 from gradflow.cli.formats import warming
 from gradflow.cli.options import COLOR, FORMAT, LIMITS, TALK, report_targets, scan_options, with_options
 from gradflow.cli.stream import Stderr, emit
-from gradflow.findings import Report, Status
+from gradflow.findings import Status
+from gradflow.worker.answer import report_of
 from gradflow.worker.parent import scan_path
 
 _IMPORT = (
@@ -42,7 +43,7 @@ def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
     for path in models:
         with orderly_end(), stderr.progress(path) as stage:
             outcomes.append(scan_path(path, options, warming(stage, formats)))
-    report = Report(outcomes[0].tool, tuple(outcome.model for outcome in outcomes))
+    report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
     emit(report, targets, show_all=given["show_all"])
     stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
     context.exit(2 if any(model.status is Status.FAILED for model in report.models) else 0)

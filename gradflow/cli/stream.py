@@ -127,7 +127,7 @@ class Stderr:
 
         def show(stage: str) -> None:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write("\r\x1b[2K" + _progress(_printable(path), stage, columns - 1))
+            sys.stderr.write("\r\x1b[2K" + _progress(printable(path), stage, columns - 1))
             sys.stderr.flush()
 
         show("reading")
@@ -179,7 +179,7 @@ class Stderr:
             self._say(text)
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"gradflow: {_printable(text)}\n")
+        sys.stderr.write(f"gradflow: {printable(text)}\n")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -214,7 +214,8 @@ def _to_file(text: str, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """``text`` on one line, without what a terminal obeys, and without a command to a CI system."""
     return "".join(letter if letter.isprintable() else "?" for letter in text).replace("##[", "#?[")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -46,11 +47,10 @@ def trends(before: Report, after: Report) -> tuple[Trend, ...]:
 
 def _numbered(models: Iterable[ModelReport]) -> dict[tuple[str, int], ModelReport]:
     found: dict[tuple[str, int], ModelReport] = {}
+    seen: Counter[str] = Counter()
     for model in models:
-        number = 0
-        while (model.path, number) in found:
-            number += 1
-        found[model.path, number] = model
+        found[model.path, seen[model.path]] = model
+        seen[model.path] += 1
     return found
 
 

@@ -74,6 +74,15 @@ def test_each_file_counts(model: str) -> None:
     assert key_of(model, Options()) != before
 
 
+def test_the_graph_file_stands_for_its_folder(model: str) -> None:
+    graph = f"{model}/saved_model.pb"
+    before = key_of(graph, Options())
+    (Path(model) / "more").write_text("")
+
+    assert before is not None
+    assert key_of(graph, Options()) != before
+
+
 def test_the_versions_count(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key_of(model, Options())
     monkeypatch.setattr(module, "VERSION", "9.9.9")
