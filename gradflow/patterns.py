@@ -23,9 +23,9 @@ class Placed(Protocol):
     """A variable with a name, and a place among the layers where that is known."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...  # noqa: D102 -- the class says it
     @property
-    def place(self) -> str: ...  # noqa: D102
+    def place(self) -> str: ...  # noqa: D102 -- the class says it
 
 
 def covers(pattern: str, variable: Placed) -> bool:

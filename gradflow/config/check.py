@@ -34,7 +34,7 @@ def problems(tree: Tree) -> list[Problem]:
     wrong: set[Path] = set()
     # NOTE: JSON has one kind of number, so that 2.0 would be a whole one; nothing that counts things can use it.
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
+    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]  # its stubs leave it so
     checker = kind(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in checker.iter_errors(tree.value):
         path = tuple(error.absolute_path)

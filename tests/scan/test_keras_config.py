@@ -52,7 +52,7 @@ def forbidden(draw: random.Random) -> tuple[Any, str]:
     return draw.choice(
         [
             (a_class(denied, "keras.layers"), f"class {denied} of keras.layers ("),
-            (a_class("TFSMLayer", filepath="/tmp/x"), "class TFSMLayer ("),
+            (a_class("TFSMLayer", filepath="/elsewhere/x"), "class TFSMLayer ("),
             (a_class(f"custom>{denied}", "keras.layers"), f"class custom>{denied} of keras.layers ("),
             (a_class("BrandNewLayer", "keras.layers"), "class BrandNewLayer of keras.layers ("),
             (a_class("Popen", standard), f"class Popen of {standard} ("),

@@ -114,7 +114,7 @@ def test_a_denied_op_is_found_and_named(plant: Callable[[Any, random.Random], An
     if op in ("EncodeProto", "DecodeProtoV2"):
         node.attr["descriptor_source"].s = b"/etc/descriptors"
     if op == "PrintV2":
-        node.attr["output_stream"].s = b"file:///tmp/mark"
+        node.attr["output_stream"].s = b"file:///elsewhere/mark"
     if op == "FixedUnigramCandidateSampler":
         node.attr["vocab_file"].s = b"/etc/words"
     hits = found(saved)
@@ -154,7 +154,7 @@ def node(saved: Any, op: str, name: str = "node", **attributes: bytes) -> Any:
 @pytest.mark.parametrize(
     ("op", "attribute", "harmless", "harmful"),
     [
-        ("PrintV2", "output_stream", b"stderr", b"file:///tmp/x"),
+        ("PrintV2", "output_stream", b"stderr", b"file:///elsewhere/x"),
         ("PrintV2", "output_stream", b"log(info)", b"stderr2"),
         ("DecodeProtoV2", "descriptor_source", b"", b"/etc/x"),
         ("EncodeProto", "descriptor_source", b"local://", b"x"),
