@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradflow.errors import UsageError
 from gradflow.findings import Report
 from gradflow.options import Options, parse_imports, parse_inputs, parse_memory, parse_objective
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 
 if TYPE_CHECKING:
     import os
@@ -78,7 +78,7 @@ def inspect(
         return Report(outcome.tool, (outcome.model,))
     if static:
         raise UsageError("static=True reads a file, and this is an object in memory", "give a path, or leave it out")
-    from gradflow.worker.memory import inspect_object  # imports TensorFlow, which the caller has already
+    from gradflow.analysis.in_memory import inspect_object  # imports TensorFlow, which the caller has already
 
     tool, report = inspect_object(model, options)
     return Report(tool, (report,))

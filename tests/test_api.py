@@ -168,7 +168,7 @@ def _norms(model: Any, bias: float, seed: int) -> list[float]:
     import numpy as np
 
     from gradflow.options import Options
-    from gradflow.tape.keras_model import keras_subject
+    from gradflow.tape.load.keras3 import keras_subject
     from gradflow.tape.step import step
 
     model.set_weights([np.ones((1, 1)), np.full(1, bias)])

@@ -21,14 +21,14 @@ from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from gradflow.analysis.result import Progress
 from gradflow.audit.checked import Inspect
 from gradflow.errors import UnsafeError
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
+from gradflow.process.parent import Outcome
 from gradflow.version import VERSION
-from gradflow.worker.answer import Progress
-from gradflow.worker.parent import Outcome
 
 _FORM = "gradflow-result-1"
 _LIBRARIES = ("tensorflow", "keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")

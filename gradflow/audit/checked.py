@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from gradflow.analysis.result import Progress, failed
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
 from gradflow.options import Options
 from gradflow.policy import Known, accept, is_about_gradients, is_broken, judge, selected
-from gradflow.worker.answer import Progress, failed
-from gradflow.worker.parent import Outcome, inspect_path
+from gradflow.process.parent import Outcome, inspect_path
 
 _FLAGS_ONLY = "only freeze flags are expected, which the file records: no gradient was measured"
 

@@ -16,14 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gradflow.analysis.result import NO_TENSORFLOW, Progress, failed
 from gradflow.errors import CrashedError, UsageError
 from gradflow.files.remote import is_remote
 from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
-from gradflow.worker.answer import NO_TENSORFLOW, Progress, failed
-from gradflow.worker.copies import Copies
-from gradflow.worker.parent import Outcome, inspect_path
+from gradflow.process.fork_client import Copies
+from gradflow.process.parent import Outcome, inspect_path
 
 _PATIENCE = 20
 """Seconds for the scheduler to answer."""

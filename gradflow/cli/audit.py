@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
+from gradflow.analysis.result import Progress, report_of
 from gradflow.audit import Checked, Inspect, check_model, of_model
 from gradflow.audit.run import Here, Runner, check_models
-from gradflow.cli.ending import orderly_end
-from gradflow.cli.judgement import JUDGEMENT, anchors_of, baseline_of, exit_code
+from gradflow.cli.judging import JUDGEMENT, anchors_of, baseline_of, exit_code
+from gradflow.cli.models import audited, codes
 from gradflow.cli.options import COLOR, FORMAT, TALK, report_targets, with_options
-from gradflow.cli.planned import audited, codes
-from gradflow.cli.stream import CommandError, Stderr, command_errors, emit
+from gradflow.cli.output import CommandError, Stderr, command_errors, emit
+from gradflow.cli.signals import orderly_end
 from gradflow.config import ModelPlan
 from gradflow.policy import selected
-from gradflow.worker.answer import Progress, report_of
 
 _RUN = (
     click.option(
@@ -65,7 +65,7 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
     baseline = baseline_of(given["baseline"])
     if given["ship"] and given["scheduler"] is None:
         raise CommandError("--ship: the models are on this machine already; it goes with --scheduler ADDRESS")
-    from gradflow.cli.live import Display  # rich, which a wrong option does without
+    from gradflow.cli.live_progress import Display  # rich, which a wrong option does without
 
     display = Display([plan.name or plan.path for plan in plans], quiet=given["quiet"], verbose=given["verbose"])
     done: dict[int, Checked] = {}

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from gradflow.audit import check_model, render_baseline
-from gradflow.cli.ending import orderly_end
+from gradflow.cli.models import CONFIG, EXPECTED, planned
 from gradflow.cli.options import ANALYSIS, TALK, with_options
-from gradflow.cli.planned import CONFIG, EXPECTED, planned
-from gradflow.cli.stream import Stderr, Target
+from gradflow.cli.output import Stderr, Target
+from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
 from gradflow.policy import Known, known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gradflow.audit.cache import Cache, default_folder
-from gradflow.cli.stream import Target
+from gradflow.cli.output import Target
 
 
 @click.group()

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
+from gradflow.analysis.result import report_of
 from gradflow.audit import Checked, check_model, of_model
-from gradflow.cli.ending import orderly_end
 from gradflow.cli.formats import warming
-from gradflow.cli.judgement import JUDGEMENT, anchors_of, baseline_of, exit_code
+from gradflow.cli.judging import JUDGEMENT, anchors_of, baseline_of, exit_code
+from gradflow.cli.models import CONFIG, EXPECTED, codes, planned
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, report_targets, with_options
-from gradflow.cli.planned import CONFIG, EXPECTED, codes, planned
-from gradflow.cli.stream import Stderr, emit
+from gradflow.cli.output import Stderr, emit
+from gradflow.cli.signals import orderly_end
 from gradflow.policy import selected
-from gradflow.worker.answer import report_of
 
 
 @click.command()

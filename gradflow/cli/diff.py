@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from gradflow.audit.history import is_report, read_report
-from gradflow.cli.ending import orderly_end
 from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, refuse_out, with_options
-from gradflow.cli.stream import Stderr, Target, command_errors
+from gradflow.cli.output import Stderr, Target, command_errors
+from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
 from gradflow.policy import aligned, compare, known, not_compared, trends
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 
 _FORMAT = (
     click.option(
@@ -56,7 +56,7 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     base = aligned(known(reports[0]), names)
     changes, unknown = compare(base, reports[1]), not_compared(base, reports[1])
     # Imported where they are needed, as for the report.
-    from gradflow.report.diff import render, render_json
+    from gradflow.report.people.diff import render, render_json
 
     found = (before, after, changes, unknown)
     _write(given, lambda: render_json(*found), lambda **layout: render(*found, **layout))
@@ -65,7 +65,7 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
 
 def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
     """Show what has changed between two reports; whether anything has."""
-    from gradflow.report.trend import render, render_json
+    from gradflow.report.people.trend import render, render_json
 
     refuse_out(given["out"])
     with command_errors():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradflow.cli.options import ANSWER_FORMATS
-from gradflow.cli.stream import CommandError, Target
+from gradflow.cli.output import CommandError, Target
 from gradflow.options import Options
-from gradflow.worker.parent import list_entries
+from gradflow.process.parent import list_entries
 
 LIST = "list"
 
@@ -21,7 +21,7 @@ def show_entries(models: Sequence[str], options: Options, targets: Sequence[tupl
     Raises:
         CommandError: a format is not one of a list of entries.
     """
-    from gradflow.report.entries import render_entries, render_entries_json
+    from gradflow.report.people.entries import render_entries, render_entries_json
 
     other = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
     if other is not None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from gradflow.cli.stream import Target
+from gradflow.cli.output import Target
 from gradflow.findings import Anchor, Report
 
 # Each renderer is imported where it is needed: a run that writes JSON never pays for rich.

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from gradflow.cli.ending import orderly_end
 from gradflow.cli.options import ANALYSIS, TALK, analysis_options, with_options
-from gradflow.cli.stream import CommandError, Stderr, Target
+from gradflow.cli.output import CommandError, Stderr, Target
+from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 
 _OUT = (
     click.option(

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from gradflow.cli.ending import orderly_end
+from gradflow.analysis.result import report_of
 from gradflow.cli.entries import LIST, show_entries
 from gradflow.cli.formats import warming
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, report_targets, with_options
-from gradflow.cli.stream import Stderr, emit
+from gradflow.cli.output import Stderr, emit
+from gradflow.cli.signals import orderly_end
 from gradflow.findings import Report, Severity, Status
-from gradflow.worker.answer import report_of
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
 

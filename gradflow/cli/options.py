@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from gradflow.cli.stream import CommandError, Target, command_errors
+from gradflow.cli.output import CommandError, Target, command_errors
 from gradflow.errors import UsageError
 from gradflow.options import Objective, Options, parse_imports, parse_inputs, parse_memory
 

@@ -6,7 +6,7 @@ import click
 
 from gradflow.catalogue import CATALOGUE, look_up
 from gradflow.cli.options import ANSWER_FORMAT, COLOR, refuse_out, with_options
-from gradflow.cli.stream import Target, command_errors
+from gradflow.cli.output import Target, command_errors
 
 
 @click.command()
@@ -21,7 +21,7 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
         item = look_up(code)
     refuse_out(out)
     # Imported where it is needed: help and a typing error do without.
-    from gradflow.report.rules import render_explained, render_json
+    from gradflow.report.people.codes import render_explained, render_json
 
     target = Target(out, no_color)
     text = render_explained(item, width=target.width, color=target.color)
@@ -33,7 +33,7 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
 def rules(format: str, out: str | None, no_color: bool) -> None:
     """List every code that a report can hold."""
     refuse_out(out)
-    from gradflow.report.rules import render_json, render_table
+    from gradflow.report.people.codes import render_json, render_table
 
     target, items = Target(out, no_color), list(CATALOGUE.values())
     text = render_table(items, width=target.width, color=target.color)

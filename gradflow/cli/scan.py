@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from gradflow.cli.ending import orderly_end
+from gradflow.analysis.result import report_of
 from gradflow.cli.formats import warming
 from gradflow.cli.options import COLOR, FORMAT, LIMITS, TALK, report_targets, scan_options, with_options
-from gradflow.cli.stream import Stderr, emit
+from gradflow.cli.output import Stderr, emit
+from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
-from gradflow.worker.answer import report_of
-from gradflow.worker.parent import scan_path
+from gradflow.process.parent import scan_path
 
 _IMPORT = (
     click.option(

@@ -7,7 +7,7 @@ import json
 import click
 
 from gradflow.cli.options import refuse_out
-from gradflow.cli.stream import Target
+from gradflow.cli.output import Target
 
 
 @click.command()

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from gradflow.cli.ending import orderly_end
 from gradflow.cli.options import ANALYSIS, ANSWER_FORMAT, COLOR, TALK, analysis_options, with_options
-from gradflow.cli.stream import Stderr, Target
-from gradflow.worker.parent import Outcome, inspect_path
+from gradflow.cli.output import Stderr, Target
+from gradflow.cli.signals import orderly_end
+from gradflow.process.parent import Outcome, inspect_path
 
 
 @click.command()
@@ -33,7 +33,7 @@ def why(context: click.Context, /, model: str, variable: str, **given: Any) -> N
     target.write(_text(outcome, given["format"], target, show_all=given["show_all"]))
     failed = outcome.route is None
     if target.out is not None or given["format"] != "text":
-        from gradflow.report.why import headline
+        from gradflow.report.people.why import headline
 
         stderr.answer(headline(outcome.model, outcome.route), failed=failed)
     context.exit(2 if failed else 0)
@@ -45,7 +45,7 @@ def _text(outcome: Outcome, format: str, target: Target, *, show_all: bool) -> s
         from gradflow.report import why_json
 
         return why_json.render(outcome.tool, outcome.model, outcome.route)
-    from gradflow.report import why as people
+    from gradflow.report.people import why as people
 
     return people.render(
         outcome.model,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradflow.config.check import problems
 from gradflow.config.find import TABLE
-from gradflow.config.nodes import read_toml, read_yaml
+from gradflow.config.parse import read_toml, read_yaml
 from gradflow.config.plan import Plan, plan
 from gradflow.config.problems import ConfigError, Problem
+from gradflow.config.validate import problems
 from gradflow.errors import UsageError
 
 _LARGEST = 1 << 24

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gradflow.config.nodes import Tree
+from gradflow.config.parse import Tree
 from gradflow.findings import Anchor, Severity
 from gradflow.options import InputSpec, Objective, Options, Thresholds, parse_memory
 from gradflow.policy import CutExpectation, Expectations, Ignore, chosen

@@ -3,11 +3,11 @@
 from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Sighting
 from gradflow.diagnose.findings import diagnose, severity_of, summarize
-from gradflow.diagnose.lookup import find
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
 from gradflow.diagnose.trusted import describe_threat, describe_trusted
 from gradflow.diagnose.unloaded import describe_unloaded
+from gradflow.diagnose.variable_name import find
 
 __all__ = [
     "Evidence",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence, Sighting
-from gradflow.files.contents import StoredVariable
+from gradflow.files.model_file import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.rules import SHAPE_OPS, OpSpec, Rule, spec
+from gradflow.flow.op_rules import SHAPE_OPS, OpSpec, Rule, spec
 
 _CODES = {
     Rule.STOP: "GF201",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gradflow.files.contents import StoredVariable
-from gradflow.files.doubts import FreezeDoubt
-from gradflow.files.saved_constants import Constants
+from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.model_file import StoredVariable
+from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Gradient, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph

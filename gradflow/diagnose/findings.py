@@ -10,7 +10,7 @@ from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.foreign import describe_foreign
 from gradflow.diagnose.scale import scale_findings
-from gradflow.files.contents import StoredVariable, parameter_count
+from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Severity, Summary, Variable, Verdict
 from gradflow.flow.graph import Edge
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence
-from gradflow.files.doubts import Doubt, FreezeDoubt
-from gradflow.files.saved_constants import Constants
+from gradflow.files.freezing import Doubt, FreezeDoubt
+from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Cause, Finding, Role, Severity
 
 _SHOWN = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradflow.catalogue import entry
 from gradflow.findings import Cause, Severity
-from gradflow.flow.rules import spec
+from gradflow.flow.op_rules import spec
 
 
 def describe_foreign(cause: Cause, *, static: bool) -> tuple[Severity, str, str] | None:

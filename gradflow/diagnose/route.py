@@ -12,7 +12,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph, Mark
-from gradflow.flow.way import Stop, behind, restored, way
+from gradflow.flow.routes import Stop, behind, restored, way
 
 _IN_ORDER = (Verdict.FLOWS, Verdict.UNKNOWN)
 

@@ -36,7 +36,7 @@ _NAMES = {
 }
 
 FLOATING_NAMES = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
-"""The data types of variables that can be trained; no tape records a float8 (see ``gradflow.flow.rules.FLOATING``)."""
+"""The data types of variables that can be trained; no tape records a float8 (``gradflow.flow.op_rules.FLOATING``)."""
 
 
 def dtype_name(number: int) -> str:

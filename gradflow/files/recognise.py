@@ -8,11 +8,11 @@ import stat
 from pathlib import Path
 
 from gradflow.errors import UnreadableError
-from gradflow.files.contents import ModelFile
-from gradflow.files.foreign import LFS_HINT, foreign, is_lfs_pointer, recognise_zip
 from gradflow.files.hdf5 import holds_hdf5, opened
-from gradflow.files.wording import shown
+from gradflow.files.model_file import ModelFile
+from gradflow.files.other_formats import LFS_HINT, foreign, is_lfs_pointer, recognise_zip
 from gradflow.findings import Format
+from gradflow.text import shown
 
 _KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 _SAVE_HINT = "give a .keras file, an .h5 file saved with model.save(...), or a SavedModel folder"

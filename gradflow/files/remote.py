@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
-from gradflow.files.wording import shown
+from gradflow.text import shown
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 """A letter and a colon alone are a drive of Windows."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
+from gradflow.flow.op_rules import OpSpec
 from gradflow.flow.origins import NOWHERE, Origins
-from gradflow.flow.rules import OpSpec
 
 
 class Edge(IntEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.layout import Place
+from gradflow.flow.lower.layout import Place
 
 
 class Arrived(IntFlag):

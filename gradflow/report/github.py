@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
+from gradflow.report.escape import safe
+from gradflow.report.finding_line import behind, in_order, named, remedy, sentence, title
 from gradflow.report.headline import headline
 from gradflow.report.headline import title as title_of
-from gradflow.report.sentence import behind, in_order, named, remedy, sentence, title
 from gradflow.report.threats import is_itemized
-from gradflow.report.wording import safe
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})

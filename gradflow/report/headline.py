@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gradflow.findings import Failure, Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
+from gradflow.report.escape import counted, safe
 from gradflow.report.flags import UNTRACKED, frozen, untracked
-from gradflow.report.wording import counted, safe
 
 _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 _EXPLAINS_ZERO = ("GF301", "GF302", "GF303", "GF304")

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
-from gradflow.report.blocks import finding_lines, threat_lines
+from gradflow.report.escape import counted, safe
+from gradflow.report.finding_line import behind, in_order, named, sentence
 from gradflow.report.headline import statement, title
-from gradflow.report.lines import joined, page
-from gradflow.report.sentence import behind, in_order, named, sentence
-from gradflow.report.tree import known_cuts
-from gradflow.report.wording import counted, safe
+from gradflow.report.people.blocks import finding_lines, threat_lines
+from gradflow.report.people.lines import joined, page
+from gradflow.report.people.path_picture import known_cuts
 
 _WIDTH = 100
 _KEPT = "kept"

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
+from gradflow.report.escape import counted, safe
+from gradflow.report.finding_line import behind, in_order, named, remedy
 from gradflow.report.flags import is_about_flags
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
-from gradflow.report.layers import by_layer, merge_numbered, totals
-from gradflow.report.lines import Page, page
-from gradflow.report.markup import code, fence, prose, summary
-from gradflow.report.sentence import behind, in_order, named, remedy
+from gradflow.report.markdown_escape import code, fence, prose, summary
+from gradflow.report.people.layers import by_layer, merge_numbered, totals
+from gradflow.report.people.lines import Page, page
+from gradflow.report.people.path_picture import draw, example, known_cuts
 from gradflow.report.threats import Danger, dangers, is_itemized
-from gradflow.report.tree import draw, example, known_cuts
-from gradflow.report.wording import counted, safe
 
 _LIMIT = 60_000
 """Bytes: GitHub takes 65,536 characters, and whoever posts the comment may add some of their own."""

@@ -10,9 +10,9 @@ from gradflow.catalogue import CATALOGUE
 from gradflow.diagnose import severity_of
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity, Tool
 from gradflow.report.anchors import NO_ANCHORS, anchor_of
+from gradflow.report.escape import safe
 from gradflow.report.json import written
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
-from gradflow.report.wording import safe
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

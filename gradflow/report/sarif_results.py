@@ -10,11 +10,11 @@ from typing import Any
 
 from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
+from gradflow.report.escape import safe
+from gradflow.report.finding_line import behind, in_order, named, remedy, sentence
 from gradflow.report.headline import headline
-from gradflow.report.sentence import behind, in_order, named, remedy, sentence
+from gradflow.report.people.path_picture import describe, example, is_cut, known_cuts, steps_of
 from gradflow.report.threats import is_itemized
-from gradflow.report.tree import describe, example, is_cut, known_cuts, steps_of
-from gradflow.report.wording import safe
 
 Json = dict[str, Any]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.report.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines, threat_lines
+from gradflow.report.escape import counted, storable
 from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line, title
-from gradflow.report.lines import Page, fold, joined, line, page
-from gradflow.report.table import table_lines
-from gradflow.report.tree import known_cuts
-from gradflow.report.wording import counted, storable
+from gradflow.report.people.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines, threat_lines
+from gradflow.report.people.lines import Page, fold, joined, line, page
+from gradflow.report.people.path_picture import known_cuts
+from gradflow.report.people.table import table_lines
 
 __all__ = ["headline", "render", "render_model", "summary_line"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradflow.files.contents import ModelFile
+from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
 from gradflow.scan.threat import Scanned
 
@@ -22,9 +22,9 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     """
     # Each format takes modules of its own to read, and a file has one.
     if file.format is Format.SAVED_MODEL:
-        from gradflow.scan.saved_model import scan_saved_model
+        from gradflow.scan.saved_model.scan import scan_saved_model
 
         return scan_saved_model(file.path)
-    from gradflow.scan.keras import scan_keras
+    from gradflow.scan.keras.scan import scan_keras
 
     return scan_keras(file, imports, is_trained)

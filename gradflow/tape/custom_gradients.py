@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from gradflow.tape.origins import reached
+from gradflow.tape.op_origins import reached
 
 UNTRACEABLE: tuple[bool, ...] = ()
 """Says nothing about any input, as in a file whose record of the gradient is damaged."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from tensorflow.python.framework import op_def_registry, ops
 
-from gradflow.flow.rules import OpSpec, Rule, spec, spec_from_op_def
-from gradflow.tape.op_source import always_raises, none_positions
+from gradflow.flow.op_rules import OpSpec, Rule, spec, spec_from_op_def
+from gradflow.tape.gradient_source import always_raises, none_positions
 
 _PACKAGES = {
     "Addons>": "tensorflow_addons",

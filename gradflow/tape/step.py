@@ -13,12 +13,12 @@ from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Gradient, Output
 from gradflow.options import Options
-from gradflow.tape.inputs import Batch, with_batch
+from gradflow.tape.gradient_registry import without_lookup_errors
+from gradflow.tape.inputs.search import Batch, with_batch
+from gradflow.tape.load.error_messages import BackwardError
+from gradflow.tape.load.untracked import with_untracked
+from gradflow.tape.loaded_model import Subject
 from gradflow.tape.objective import project, select
-from gradflow.tape.refusal import BackwardError
-from gradflow.tape.registry import without_lookup_errors
-from gradflow.tape.subject import Subject
-from gradflow.tape.untracked import with_untracked
 
 _DIGITS = 4
 """Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""

@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.layout import Place
-from gradflow.flow.lower import library_of, lower_graph, op_types
+from gradflow.flow.lower.graph_def import library_of, lower_graph, op_types
+from gradflow.flow.lower.layout import Place
 from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
-from gradflow.tape.origins import Notes, live_origins
+from gradflow.tape.op_origins import Notes, live_origins
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from unittest import mock
 @contextmanager
 def recorded() -> Iterator[list[dict[str, Any]]]:
     """Collect the tensors of every batch that a model accepted, by the name of the input or of its part."""
-    from gradflow.tape import inputs, session, step
+    from gradflow.tape import step
+    from gradflow.tape.inputs import search as inputs
+    from gradflow.tape.tf1 import session
 
     batches: list[dict[str, Any]] = []
     search = inputs.with_batch

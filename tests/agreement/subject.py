@@ -25,8 +25,8 @@ def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Fail
     """
     import keras
 
-    from gradflow.worker.analyse import analyse_file
-    from gradflow.worker.gate import admit
+    from gradflow.analysis.dynamic import analyse_file
+    from gradflow.analysis.safety import admit
 
     keras.backend.clear_session()  # as in the fresh process that the command line starts
     options = Options(inputs=parse_inputs(inputs))

@@ -42,7 +42,7 @@ def file_report(path: Path, imports: tuple[str, ...] = ()) -> ModelReport:
     """Analyse a file in this process."""
     import keras
 
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     keras.backend.clear_session()
     return analyse_file(str(path), Options(objective=Objective.COMPILED, imports=imports)).report

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gradflow.errors import InputError, UnreadableError
-from gradflow.files.saved_reader import read_saved_model
+from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Mode, ModelReport, Role
 from gradflow.options import Options
 from tests.agreement.compare import compare_with_tape
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def report_on(path: Path, **options: Any) -> ModelReport:
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     return analyse_file(str(path), Options(**options)).report
 

@@ -114,8 +114,8 @@ def test_u27_a_variable_of_another_entry_only_is_not_told(tmp_path: Path) -> Non
     archive.add_endpoint("serve", lambda x: model(x), input_signature=signature)
     archive.add_endpoint("scaled", lambda x: model(x) * raw, input_signature=signature)
     archive.write_out(tmp_path, verbose=False)
+    from gradflow.analysis.static import read
     from gradflow.options import Options
-    from gradflow.worker.read import read
 
     serve, scaled = (read(str(tmp_path), Options(static=True, entry=entry)).report for entry in ("serve", "scaled"))
     assert "raw" not in {variable.name for variable in serve.variables}
@@ -207,8 +207,8 @@ def _trainable(report: ModelReport) -> set[str]:
 
 
 def _report(path: Path, static: bool) -> ModelReport:
+    from gradflow.analysis.static import read
     from gradflow.options import Options
-    from gradflow.worker.read import read
 
     report = read(str(path), Options(static=True)).report if static else report_on_file(path)
     assert isinstance(report, ModelReport), report

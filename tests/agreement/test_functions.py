@@ -55,7 +55,7 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
 def test_the_saved_function_gets_its_true_verdicts_and_causes(
     name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     report = analyse_file(save(name, saved, tmp_path_factory), Options()).report
     assert complaints(report, CASES[name].truths) == []
@@ -65,7 +65,7 @@ def test_the_saved_function_gets_its_true_verdicts_and_causes(
 def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
     name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from gradflow.worker.read import read
+    from gradflow.analysis.static import read
 
     report = read(save(name, saved, tmp_path_factory), Options(static=True)).report
     assert report.mode.value == "static"
@@ -90,7 +90,7 @@ def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> No
 
 
 def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_path: Path) -> None:
-    from gradflow.worker.read import read
+    from gradflow.analysis.static import read
 
     module = Module("reversal")
     gradflow.inspect(module, entry="serve")  # the first to trace it

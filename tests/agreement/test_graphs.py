@@ -20,13 +20,13 @@ pytestmark = pytest.mark.tensorflow
 
 
 def report_on(path: Path, **options: Any) -> ModelReport:
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     return analyse_file(str(path), Options(**options)).report
 
 
 def report_on_file_alone(path: Path) -> ModelReport:
-    from gradflow.worker.read import read
+    from gradflow.analysis.static import read
 
     return read(str(path), Options(static=True)).report
 

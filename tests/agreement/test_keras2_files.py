@@ -169,7 +169,7 @@ def test_a_lambda_is_not_run(tmp_path: Path) -> None:
 def test_without_tf_keras_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tf_keras
 
-    from gradflow.tape import keras2_model
+    from gradflow.tape.load import keras2 as keras2_model
     from tests.models.keras2_models import KERAS2_MODELS
 
     tf_keras.backend.clear_session()

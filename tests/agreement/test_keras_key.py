@@ -69,7 +69,7 @@ def test_the_mode_of_the_step_is_said(tmp_path: Path) -> None:
 
 
 def keras_file(case: KerasCase, folder: Path) -> ModelReport:
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     path = folder / "model.keras"
     made(case).save(path)
@@ -77,7 +77,7 @@ def keras_file(case: KerasCase, folder: Path) -> ModelReport:
 
 
 def exported(case: KerasCase, folder: Path) -> ModelReport:
-    from gradflow.worker.analyse import analyse_file
+    from gradflow.analysis.dynamic import analyse_file
 
     made(case).export(folder, verbose=False)
     return analyse_file(str(folder), Options(outputs=case.outputs)).report

@@ -63,7 +63,7 @@ def live_prediction(module: Module) -> dict[str, str]:
     import tensorflow as tf
 
     from gradflow.flow.attribute import attribute
-    from gradflow.tape.module import module_subject
+    from gradflow.tape.load.tf_module import module_subject
 
     subject = module_subject(module, "serve")
     found = attribute(subject.graph([tf.zeros([4, 3])], []))
@@ -77,7 +77,7 @@ def live_prediction(module: Module) -> dict[str, str]:
 
 
 def static_prediction(module: Module) -> dict[str, str]:
-    from gradflow.worker.read import read
+    from gradflow.analysis.static import read
 
     with TemporaryDirectory() as folder:
         module.save(folder)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from gradflow.files.doubts import Doubt
-from gradflow.files.keras_files import read_keras
+from gradflow.analysis.static import read
+from gradflow.files.freezing import Doubt
+from gradflow.files.keras.reader import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.findings import Role
 from gradflow.options import Options
-from gradflow.worker.read import read
 
 pytestmark = pytest.mark.tensorflow
 
@@ -44,7 +44,7 @@ def test_the_file_tells_the_places_among_the_layers_that_the_loaded_model_has(
 ) -> None:
     import keras
 
-    from gradflow.tape.keras_model import keras_subject
+    from gradflow.tape.load.keras3 import keras_subject
 
     path = tmp_path / name
     random_model(seed).save(path)

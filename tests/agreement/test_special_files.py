@@ -80,8 +80,8 @@ def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(tm
 
 
 def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
+    from gradflow.analysis.dynamic import analyse_file
     from gradflow.options import Options
-    from gradflow.worker.analyse import analyse_file
     from tests.models.keras_key import KERAS_CASES
     from tests.models.keras_key.case import made
 

@@ -9,7 +9,7 @@ import pytest
 
 from gradflow.findings import ModelReport, Severity, Verdict
 from gradflow.options import Objective, Options
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 from tests.cli.command import here
 
 pytestmark = pytest.mark.tensorflow

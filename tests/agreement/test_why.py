@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from gradflow.analysis.dynamic import analyse_file, analyse_subject
+from gradflow.analysis.result import Analysis
+from gradflow.analysis.static import read
 from gradflow.findings import Format, Verdict
 from gradflow.options import Options
-from gradflow.tape.memory import memory_subject
-from gradflow.worker.analyse import analyse_file, analyse_subject
-from gradflow.worker.answer import Analysis
-from gradflow.worker.read import read
+from gradflow.tape.load.in_memory import memory_subject
 from tests.models.functions import CASES, Module
 from tests.models.plan import layer_of, seeded_plan
 from tests.models.planted import build

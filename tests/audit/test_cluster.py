@@ -15,7 +15,7 @@ from gradflow.audit import cluster as module
 from gradflow.audit.cluster import Cluster
 from gradflow.errors import UsageError
 from gradflow.options import Options
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 from tests.cli.command import SAMPLES, here
 
 pytestmark = [

@@ -13,7 +13,7 @@ from gradflow.errors import UsageError
 from gradflow.findings import Report
 from gradflow.options import Options
 from gradflow.policy import Direction, trends
-from gradflow.worker.parent import inspect_path
+from gradflow.process.parent import inspect_path
 from tests.cli.command import SAMPLES, here
 
 CUT, HEALTHY = SAMPLES / "two_towers_saved_model", SAMPLES / "healthy_saved_model"

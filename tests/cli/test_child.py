@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.worker import spawn
+from gradflow.process import spawn
 from tests.cli.command import CUT, ROOT, SAMPLES, inspect, process
 
 MODEL = str(SAMPLES / "healthy.keras")
@@ -98,7 +98,7 @@ def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, number: int
     mark = tmp_path / "pid"
     boot = f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); time.sleep(60)"
     tool = (
-        f"from gradflow.worker import spawn; spawn._BOOT = {boot!r}\n"
+        f"from gradflow.process import spawn; spawn._BOOT = {boot!r}\n"
         f"from gradflow.cli import main; main(prog_name='gradflow')"
     )
     with process("inspect", MODEL, code=tool, cwd=ROOT) as running:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gradflow.cli import stream
+from gradflow.cli import output as stream
 from gradflow.cli.options import FORMATS
 from tests.cli.command import CUT, FROZEN, HEALTHY, ROOT, apart, environment, static
 

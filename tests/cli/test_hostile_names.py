@@ -16,7 +16,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from gradflow.cli.options import FORMATS
-from gradflow.files.proto import message
+from gradflow.files.saved_model.schema import message
 from tests.cli.command import SAMPLES, here
 from tests.report.reports import HOSTILE
 

@@ -10,7 +10,7 @@ import pytest
 
 import gradflow
 from gradflow.errors import UsageError
-from gradflow.files.proto import message
+from gradflow.files.saved_model.schema import message
 from gradflow.findings import ModelReport
 from tests.cli.command import CUT, SAMPLES, inspect, static
 

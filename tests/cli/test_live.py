@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.cli.live import Display
+from gradflow.cli.live_progress import Display
 from gradflow.config import EMPTY
 from tests.cli.command import SAMPLES, environment, here
 from tests.report.reports import STATIC_TOOL, several

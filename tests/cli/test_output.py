@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.cli import stream
+from gradflow.cli import output as stream
 from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, apart, environment, inspect, process, static
 
 

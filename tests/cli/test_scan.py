@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gradflow.files.proto import message
+from gradflow.files.saved_model.schema import message
 from tests.cli.command import HEALTHY, SAMPLES, Done, here
 from tests.cli.test_help import HEAVY, loaded
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gradflow.config import find_config
 from gradflow.config.load import load
-from gradflow.config.nodes import read_yaml
+from gradflow.config.parse import read_yaml
 from gradflow.config.problems import ConfigError
 from gradflow.errors import GradflowError, UsageError
 from gradflow.findings import Severity

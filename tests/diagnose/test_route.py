@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradflow.diagnose import Evidence, Measurement, diagnose, route
-from gradflow.files.contents import StoredVariable
+from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Gradient, Output, Role, Route
 from gradflow.flow.attribute import attribute
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder, Mark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradflow.diagnose.evidence import Evidence, Measurement
 from gradflow.diagnose.scale import outliers, scale_findings
-from gradflow.files.contents import StoredVariable
+from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Gradient, Role, Severity
 from gradflow.options import Thresholds
 

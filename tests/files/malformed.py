@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gradflow.files.proto import message
+from gradflow.files.saved_model.schema import message
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_models"
 Make = Callable[[Path], Path]

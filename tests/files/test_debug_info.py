@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.files.debug_info import frames_finder
 from gradflow.files.frames import user_source
-from gradflow.files.proto import message
+from gradflow.files.saved_model.debug_info import frames_finder
+from gradflow.files.saved_model.schema import message
 
 NET, LAYER = "/home/ann/net.py", "/venv/lib/python3.11/site-packages/keras/src/layers/core/dense.py"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradflow.files.keras_code import LAMBDA, foreign_code, foreign_object, holds_marshalled_code
+from gradflow.files.keras.code import LAMBDA, foreign_code, foreign_object, holds_marshalled_code
 
 
 def layers(*configs: object) -> dict[str, object]:

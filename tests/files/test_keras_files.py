@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradflow.errors import UnreadableError
-from gradflow.files.contents import ModelFile
-from gradflow.files.doubts import Doubt
-from gradflow.files.keras_files import KerasContents, read_keras
+from gradflow.files.freezing import Doubt
+from gradflow.files.keras.reader import KerasContents, read_keras
+from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import Format, Role
 
@@ -186,7 +186,7 @@ def test_a_sequential_of_keras_1_is_read(tmp_path: Path) -> None:
 
 def test_reading_needs_neither_tensorflow_nor_keras(small_keras: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from gradflow.files.keras_files import read_keras\n"
+        "import sys; from pathlib import Path; from gradflow.files.keras.reader import read_keras\n"
         "assert 'h5py' not in sys.modules, 'h5py must be imported where it is needed'\n"
         "from gradflow.files.recognise import recognise\n"
         "assert read_keras(recognise(sys.argv[1])).variables\n"

@@ -15,9 +15,9 @@ import h5py
 import pytest
 
 from gradflow.errors import UnreadableError
-from gradflow.files.keras_zip import _Window
+from gradflow.files.keras.archive import _Window
 from gradflow.files.recognise import recognise
-from gradflow.files.saved_reader import read_saved_model
+from gradflow.files.saved_model.reader import read_saved_model
 from tests.files.test_keras_files import dense_config, model_config, weights_bytes, write_keras
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a child's peak memory is asked the POSIX way")

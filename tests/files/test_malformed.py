@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from gradflow.analysis.conclude import Analysis
+from gradflow.analysis.entries import list_entries
+from gradflow.analysis.result import failed
+from gradflow.analysis.safety import scanned
+from gradflow.analysis.static import read
 from gradflow.errors import GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Failure, Mode, ModelReport
 from gradflow.options import Options
+from gradflow.process.fork_client import Copies
+from gradflow.process.parent import inspect_path
 from gradflow.report.text import render_model
-from gradflow.worker.answer import failed
-from gradflow.worker.copies import Copies
-from gradflow.worker.entries import list_entries
-from gradflow.worker.gate import scanned
-from gradflow.worker.outcome import Analysis
-from gradflow.worker.parent import inspect_path
-from gradflow.worker.read import read
 from tests.cli.command import here, static
 from tests.files.malformed import ALL, BIDI, ESCAPE, MARKUP, SAMPLES
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from gradflow.errors import UnreadableError
-from gradflow.files.contents import ModelFile
+from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import Format
 

@@ -17,7 +17,7 @@ import pytest
 
 from gradflow.files import remote
 from gradflow.options import Options
-from gradflow.worker.parent import inspect_path, scan_path
+from gradflow.process.parent import inspect_path, scan_path
 
 fsspec = pytest.importorskip("fsspec", reason="the extra gradflow[remote] is not installed")
 

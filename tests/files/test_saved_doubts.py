@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gradflow.files.doubts import Doubt
-from gradflow.files.proto import message
-from gradflow.files.saved_doubts import saved_doubts
-from gradflow.files.saved_variables import object_variables
+from gradflow.files.freezing import Doubt
+from gradflow.files.saved_model.freezing import saved_doubts
+from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.variables import object_variables
 from gradflow.findings import Role
 
 FLOAT, INT64 = 1, 9

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gradflow.analysis.static import read
 from gradflow.errors import GradflowError, UnreadableError
-from gradflow.files.saved_choice import choose_entry
-from gradflow.files.saved_reader import read_saved_model
+from gradflow.files.saved_model.choose_entry import choose_entry
+from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Role, Verdict
 from gradflow.options import Options
-from gradflow.worker.read import read
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 KERAS2 = Path(__file__).parent / "data" / "keras2_frozen"

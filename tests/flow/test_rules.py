@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gradflow.files.proto import message
-from gradflow.flow.rules import DTYPES, FLOATING, Arg, OpSpec, Rule, known_ops, parse, spec, spec_from_op_def, write
+from gradflow.files.saved_model.schema import message
+from gradflow.flow.op_rules import DTYPES, FLOATING, Arg, OpSpec, Rule, known_ops, parse, spec, spec_from_op_def, write
 
 FLOAT, INT32, RESOURCE = DTYPES["float"], DTYPES["int32"], DTYPES["resource"]
 
@@ -142,7 +142,7 @@ def test_spec_from_op_def() -> None:
 
 
 def test_reading_the_table_does_not_import_tensorflow() -> None:
-    code = "import sys; from gradflow.flow.rules import spec; spec('MatMul'); print(*sys.modules)"
+    code = "import sys; from gradflow.flow.op_rules import spec; spec('MatMul'); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert "gradflow.flow.rules" in modules
+    assert "gradflow.flow.op_rules" in modules
     assert not {"tensorflow", "numpy", "google.protobuf"} & set(modules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradflow.flow.scopes import layer_finder, variable_layers
+from gradflow.flow.layer_scopes import layer_finder, variable_layers
 
 NUMBERED = ["m_1/dense_1/MatMul", "m_1/dense_1_2/MatMul", "m_1/cut7_1/StopGradient", "m_1/sub_1/inner_1/MatMul"]
 PLAIN = ["m/dense/MatMul", "m/dense_1/MatMul", "m/cut7/StopGradient", "m/sub/inner/MatMul"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from gradflow.flow.attribute import attribute
 from gradflow.flow.graph import Edge, GraphBuilder
-from gradflow.flow.way import behind, restored, way
+from gradflow.flow.routes import behind, restored, way
 from tests.flow.test_attribute import _ancestors, _build, _reached, graphs
 
 

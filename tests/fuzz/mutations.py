@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gradflow.files.proto import message
-from gradflow.scan.checksum import masked_crc32c
+from gradflow.files.saved_model.schema import message
+from gradflow.scan.saved_model.crc32c import masked_crc32c
 from tests.cli.command import SAMPLES
 
 _NASTY = ("", "\x00", "\x1b[2J", "‮", "../../etc/passwd", "::error::x", "<b>", "a" * 5000, "{{x}}", "\ud83d\ude00", "%s")

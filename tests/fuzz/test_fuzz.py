@@ -9,9 +9,9 @@ import pytest
 
 from gradflow.findings import Status
 from gradflow.options import Options
+from gradflow.process.fork_client import Copies
+from gradflow.process.parent import inspect_path
 from gradflow.report.text import render_model
-from gradflow.worker.copies import Copies
-from gradflow.worker.parent import inspect_path
 from tests.fuzz.mutations import KINDS, mutated
 from tests.fuzz.run import fuzz
 

@@ -12,13 +12,13 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from gradflow.analysis.entries import list_entries
+from gradflow.analysis.static import read
 from gradflow.errors import GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.options import Options
+from gradflow.process.sandbox.limits import Limits, impose
 from gradflow.scan import scan
-from gradflow.worker.entries import list_entries
-from gradflow.worker.limits import Limits, impose
-from gradflow.worker.read import read
 from tests.fuzz.mutations import mutated
 
 

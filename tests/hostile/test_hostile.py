@@ -18,9 +18,9 @@ import pytest
 
 from gradflow.findings import Mode
 from gradflow.options import Options
-from gradflow.worker.copies import Copies
-from gradflow.worker.landlock import abi
-from gradflow.worker.parent import inspect_path
+from gradflow.process.fork_client import Copies
+from gradflow.process.parent import inspect_path
+from gradflow.process.sandbox.landlock import abi
 from tests.cli.command import ROOT, environment, here
 from tests.hostile.graphs import HARMFUL as GRAPHS
 from tests.hostile.keras_files import HARMFUL as KERAS

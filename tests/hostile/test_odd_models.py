@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gradflow.files.proto import message
+from gradflow.files.saved_model.schema import message
 from tests.cli.command import ROOT, SAMPLES, apart, environment, here
 from tests.scan.test_saved_model import header, write_index
 

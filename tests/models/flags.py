@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradflow.files.doubts import Doubt
+from gradflow.files.freezing import Doubt
 
 layers = keras.layers
 FILES = ("keras", "h5")

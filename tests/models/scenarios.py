@@ -27,7 +27,7 @@ class Covered:
 SCENARIOS: dict[int, Covered] = {
     1: Covered(keras=("cast_as_a_threshold", "weight_that_its_layer_forgets")),
     2: Covered(keras=("rounded_between_layers",)),
-    3: Covered(test=("tests/tape/test_op_registry.py::test_every_op_has_a_row",)),
+    3: Covered(test=("tests/tables/test_op_gradients.py::test_every_op_has_a_row",)),
     4: Covered(keras=("three_heads_of_which_two_are_cut",), function=("two_cuts_in_a_row",)),
     5: Covered(function=("unused",), keras=("weight_that_its_layer_forgets",)),
     6: Covered(keras=("argmax_in_the_middle", "argmax_cast_in_the_middle")),

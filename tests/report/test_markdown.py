@@ -27,7 +27,7 @@ from strategies import reports
 
 from gradflow.findings import Expectation, Finding, Report, Severity
 from gradflow.report.markdown import render
-from gradflow.report.markup import code, fence, prose, summary
+from gradflow.report.markdown_escape import code, fence, prose, summary
 
 GITHUB_LIMIT = 65_536
 OURS = re.compile(r"<details><summary><code>[^<>]*</code>[^<>]*</summary>|</details>|</?code>|<!-- -->")

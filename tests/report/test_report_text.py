@@ -20,7 +20,7 @@ from rich.cells import cell_len
 from strategies import reports
 
 from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
-from gradflow.report.layers import by_layer, merge_numbered
+from gradflow.report.people.layers import by_layer, merge_numbered
 from gradflow.report.text import headline, render, summary_line
 
 GOLDEN = Path(__file__).parent / "golden"

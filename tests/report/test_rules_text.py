@@ -12,7 +12,7 @@ import pytest
 from gradflow.catalogue import CATALOGUE, RESERVED
 from gradflow.diagnose import severity_of
 from gradflow.diagnose.findings import _DESCRIPTIONS
-from gradflow.report.rules import render_explained, render_json, render_table
+from gradflow.report.people.codes import render_explained, render_json, render_table
 
 GOLDEN = Path(__file__).parent / "golden" / "rules"
 ALL = list(CATALOGUE.values())

@@ -16,7 +16,7 @@ from routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
 from gradflow.findings import Route
 from gradflow.findings.wire import decode
 from gradflow.report import why_json
-from gradflow.report.why import headline, render
+from gradflow.report.people.why import headline, render
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
 

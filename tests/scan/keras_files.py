@@ -11,10 +11,10 @@ from typing import Any
 
 import h5py
 
-from gradflow.files.contents import ModelFile
 from gradflow.files.hdf5 import holds_hdf5
+from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
-from gradflow.scan.keras import scan_keras
+from gradflow.scan.keras.scan import scan_keras
 from tests.cli.command import ROOT, SAMPLES
 
 REAL = ROOT.parent / "shared" / "models"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradflow.files.proto import message
-from gradflow.scan.keras_classes import Kind, named, parse
-from gradflow.scan.keras_config import strange_objects
+from gradflow.files.saved_model.schema import message
+from gradflow.scan.keras.allowed_names import Kind, named, parse
+from gradflow.scan.keras.config import strange_objects
 from tests.cli.command import ROOT
 from tests.scan.keras_files import FILES, REAL, config_of, dense
 
-TABLE = parse((ROOT / "gradflow" / "scan" / "keras_classes.tsv").read_text(encoding="utf-8"))
+TABLE = parse((ROOT / "gradflow" / "scan" / "keras" / "keras_classes.tsv").read_text(encoding="utf-8"))
 DENIED = [name for (kind, name), found in TABLE.items() if kind is Kind.CLASS and not found.is_allowed]
 ALLOWED = [name for (kind, name), found in TABLE.items() if kind is Kind.CLASS and found.is_allowed]
 STANDARD = sorted(name for name in sys.stdlib_module_names if not name.startswith("_"))

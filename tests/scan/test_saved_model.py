@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from gradflow.errors import UnreadableError
-from gradflow.files.proto import message
-from gradflow.scan.checksum import masked_crc32c
-from gradflow.scan.op_classes import parse
-from gradflow.scan.saved_model import scan_message, scan_saved_model
+from gradflow.files.saved_model.schema import message
+from gradflow.scan.saved_model.allowed_ops import parse
+from gradflow.scan.saved_model.crc32c import masked_crc32c
+from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
 from tests.cli.command import ROOT, SAMPLES, environment
 
 REAL = ROOT.parent / "shared" / "models"
 FOLDERS = sorted(path.parent for path in [*SAMPLES.rglob("saved_model.pb"), *REAL.rglob("saved_model.pb")])
-TABLE = parse((ROOT / "gradflow" / "scan" / "op_classes.tsv").read_text(encoding="utf-8"))
+TABLE = parse((ROOT / "gradflow" / "scan" / "saved_model" / "op_classes.tsv").read_text(encoding="utf-8"))
 DENIED = [name for name, found in TABLE.items() if not found.is_allowed]
 OF_A_SAVER = {"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2"}
 MODEL = SAMPLES / "two_towers_saved_model"
@@ -49,7 +49,7 @@ def test_there_are_real_models() -> None:
 
 def test_it_takes_no_tensorflow() -> None:
     code = (
-        "import sys; from pathlib import Path; from gradflow.scan.saved_model import scan_saved_model\n"
+        "import sys; from pathlib import Path; from gradflow.scan.saved_model.scan import scan_saved_model\n"
         f"scan_saved_model(Path({str(MODEL)!r}))\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'h5py'} & set(sys.modules)"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import gradflow
-from gradflow.flow import rules
+from gradflow.flow import op_rules as rules
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,8 +38,8 @@ def test_the_registries_of_the_process_tell_their_rule() -> None:
 def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_named(saved: bool, tmp_path: Any) -> None:
     import tensorflow as tf
 
+    from gradflow.analysis.dynamic import analyse_file
     from gradflow.options import Options
-    from gradflow.worker.analyse import analyse_file
 
     class Module(tf.Module):
         def __init__(self) -> None:

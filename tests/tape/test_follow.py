@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradflow.flow.body import Library
+from gradflow.flow.lower.body import Library
 
 pytestmark = pytest.mark.tensorflow
 
@@ -51,8 +51,8 @@ def steps() -> Mapping[str, Callable[[Any], Any]]:
 def test_the_range_of_an_index_is_exact(names: list[str]) -> None:
     import tensorflow as tf
 
-    from gradflow.flow.follow import graph_uses
-    from gradflow.flow.lower import library_of
+    from gradflow.flow.input_use.follow import graph_uses
+    from gradflow.flow.lower.graph_def import library_of
 
     table, known = tf.constant([[float(row)] for row in range(ROWS)]), steps()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradflow.errors import InputError, UsageError
-from gradflow.files.saved_model import TensorInfo
+from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.options import InputSpec, Options, parse_inputs
 
 pytestmark = pytest.mark.tensorflow
@@ -20,7 +20,7 @@ WORDS = TensorInfo("words", "string", (None,))
 
 
 def given(folder: Path, array: Any, info: TensorInfo = X, name: str = "x.npy") -> Any:
-    from gradflow.tape.given import given_array
+    from gradflow.tape.inputs.user_arrays import given_array
 
     np.save(folder / name, array, allow_pickle=True)
     return given_array(info, InputSpec(info.name, file=str(folder / name)))[0]
@@ -67,7 +67,7 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_has_no_such_key(tmp_path: Path) -> None:
-    from gradflow.tape.given import given_array
+    from gradflow.tape.inputs.user_arrays import given_array
 
     with pytest.raises(UsageError, match="does not exist"):
         given_array(X, InputSpec("x", file=str(tmp_path / "none.npy")))
@@ -88,7 +88,7 @@ def test_a_batch_of_no_rows_is_refused() -> None:
 
 
 def test_what_was_refused_is_no_example_of_what_to_give() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     def refuse(batch: Any) -> None:
         raise ValueError("expected shape=(None, 3), found shape=(2, 6)")
@@ -101,7 +101,7 @@ def test_what_was_refused_is_no_example_of_what_to_give() -> None:
 
 
 def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path) -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     np.save(tmp_path / "x.npy", np.ones((7, 3)))
     fixed = TensorInfo("fixed", "float32", (2, 2))
@@ -111,7 +111,7 @@ def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path
 
 
 def test_a_range_with_a_low_end() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     spec = InputSpec("ids", dtype="int32", shape=(50, 2), low=3, high=6)
     batch, _ = with_batch([IDS], Options(inputs=(spec,)), None, lambda batch: None)
@@ -120,8 +120,8 @@ def test_a_range_with_a_low_end() -> None:
 
 
 def test_a_sparse_and_a_ragged_input_are_given_as_one(tmp_path: Path) -> None:
-    from gradflow.flow.uses import RaggedParts, SparseParts
-    from gradflow.tape.inputs import with_batch
+    from gradflow.flow.input_use.uses import RaggedParts, SparseParts
+    from gradflow.tape.inputs.search import with_batch
 
     infos = [
         TensorInfo("s.indices", "int64", (None, 2)),

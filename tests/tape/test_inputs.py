@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from gradflow.errors import InputError
-from gradflow.files.saved_model import TensorInfo
+from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.options import Options
 
 pytestmark = pytest.mark.tensorflow
 
 
 def test_a_size_that_is_too_large_to_try_does_not_end_the_ladder() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     tried: list[int] = []
 
@@ -29,7 +29,7 @@ def test_a_size_that_is_too_large_to_try_does_not_end_the_ladder() -> None:
 
 
 def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     def never(batch: Any) -> None:
         raise ValueError("no")
@@ -41,7 +41,7 @@ def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
 
 
 def test_a_learned_size_is_in_the_line_to_write() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     def flattened(batch: Any) -> None:
         if batch.tensors[0].shape[1] != 784:
@@ -55,7 +55,7 @@ def test_a_learned_size_is_in_the_line_to_write() -> None:
 
 
 def test_attempts_are_bounded() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     tried: list[Any] = []
 
@@ -70,9 +70,9 @@ def test_attempts_are_bounded() -> None:
 
 
 def test_a_graph_is_asked_once_and_only_where_it_helps() -> None:
-    from gradflow.flow.uses import Use, Uses
-    from gradflow.tape.inputs import with_batch
-    from gradflow.tape.knowledge import Knowledge
+    from gradflow.flow.input_use.uses import Use, Uses
+    from gradflow.tape.inputs.graph_hints import Knowledge
+    from gradflow.tape.inputs.search import with_batch
 
     asked: list[int] = []
 
@@ -96,7 +96,7 @@ def test_a_graph_is_asked_once_and_only_where_it_helps() -> None:
 
 
 def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     def damaged() -> Any:
         raise KeyError("no such node")
@@ -119,7 +119,7 @@ def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
     ],
 )
 def test_a_mask_is_told_by_its_name_where_the_graph_does_not_say(name: str, is_mask: bool) -> None:
-    from gradflow.tape.inputs import with_batch
+    from gradflow.tape.inputs.search import with_batch
 
     batch, _ = with_batch([TensorInfo(name, "float32", (None, 9))], Options(), None, lambda batch: None)
     assert set(batch.tensors[0].numpy().flat).issubset({0.0, 1.0}) is is_mask

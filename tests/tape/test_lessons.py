@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradflow.files.saved_model import TensorInfo
+from gradflow.files.saved_model.contents import TensorInfo
 
 COLUMNS = TensorInfo("x", "float32", (None, None))
 IMAGE = TensorInfo("x", "float32", (None, None, None, 1))
@@ -43,16 +43,16 @@ SEQUENCE = TensorInfo("x", "float32", (None, None, 4))
     ],
 )
 def test_a_size_is_read_out_of_a_message(message: str, info: TensorInfo, shape: tuple[int, ...]) -> None:
-    from gradflow.tape.attempts import Attempt, shape_of
-    from gradflow.tape.lessons import lessons
+    from gradflow.tape.inputs.attempts import Attempt, shape_of
+    from gradflow.tape.inputs.error_hints import lessons
 
     guesses = list(lessons(message, Attempt(), [info], highest=5))
     assert shape in [shape_of(info, guess) for guess in guesses[:5]]
 
 
 def test_a_rank_is_read_out_of_a_message() -> None:
-    from gradflow.tape.attempts import Attempt, shape_of
-    from gradflow.tape.lessons import lessons
+    from gradflow.tape.inputs.attempts import Attempt, shape_of
+    from gradflow.tape.inputs.error_hints import lessons
 
     untold = TensorInfo("x", "float32", None)
     (first, *_) = lessons("expected min_ndim=4, found ndim=2. Full shape: (4, 16)", Attempt(), [untold], 8)
@@ -60,8 +60,8 @@ def test_a_rank_is_read_out_of_a_message() -> None:
 
 
 def test_a_batch_that_is_fixed_inside_the_graph_is_found() -> None:
-    from gradflow.tape.attempts import Attempt
-    from gradflow.tape.lessons import lessons
+    from gradflow.tape.inputs.attempts import Attempt
+    from gradflow.tape.inputs.error_hints import lessons
 
     rows = TensorInfo("x", "float32", (None, 8))
     message = "Input to reshape is a tensor with 32 values, but the requested shape has 16"
@@ -69,8 +69,8 @@ def test_a_batch_that_is_fixed_inside_the_graph_is_found() -> None:
 
 
 def test_row_numbers_are_limited_before_anything_else_is_tried() -> None:
-    from gradflow.tape.attempts import Attempt
-    from gradflow.tape.lessons import lessons
+    from gradflow.tape.inputs.attempts import Attempt
+    from gradflow.tape.inputs.error_hints import lessons
 
     ids, floats = TensorInfo("ids", "int32", (None, 3)), TensorInfo("x", "float32", (None, 3))
     guesses = list(lessons("indices[0] = 5 is not in [0, 4)", Attempt(), [ids, floats], 8))

@@ -166,7 +166,7 @@ def test_noting_the_layers_changes_no_name_and_leaves_keras_and_tensorflow_as_th
     from tensorflow.python.framework.func_graph import FuncGraph
 
     from gradflow.flow.graph import Mark
-    from gradflow.tape.keras_model import keras_subject
+    from gradflow.tape.load.keras3 import keras_subject
 
     before = FuncGraph._create_op_internal, keras.Operation.__call__, keras.layers.Layer.__call__
     model = _model()

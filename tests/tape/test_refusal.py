@@ -22,7 +22,7 @@ ARGUMENTS = "\x1b[0m\n\nArguments received by Block.call():\n  • args=('<Keras
     ],
 )
 def test_the_reason_of_a_layer_is_told(message: str) -> None:
-    from gradflow.tape.refusal import first_line
+    from gradflow.tape.load.error_messages import first_line
 
     assert first_line(ValueError(message)) == INSIDE
 
@@ -37,7 +37,7 @@ def test_the_reason_of_a_layer_is_told(message: str) -> None:
     ],
 )
 def test_no_module_is_asked_for_a_function_without_a_name(message: str) -> None:
-    from gradflow.tape.refusal import keras_refusal
+    from gradflow.tape.load.error_messages import keras_refusal
 
     reason, hint = keras_refusal(ValueError(message), "keras 2.10.0")
     assert reason == "it uses an anonymous function (<lambda>), which Keras does not restore"
@@ -45,7 +45,7 @@ def test_no_module_is_asked_for_a_function_without_a_name(message: str) -> None:
 
 
 def test_what_tensorflow_writes_around_its_words_is_left_out() -> None:
-    from gradflow.tape.refusal import first_line
+    from gradflow.tape.load.error_messages import first_line
 
     around = "{{function_node __wrapped__GatherV2_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
     message = f"{CALLED}{around}indices[0,0] = 869 is not in [0, 11) [Op:GatherV2] name: {ARGUMENTS}"

@@ -38,9 +38,9 @@ def _hold(module: Any) -> None:
     import tensorflow as tf
 
     from gradflow.options import Options
-    from gradflow.tape.module import module_subject
-    from gradflow.tape.registry import without_lookup_errors
-    from gradflow.tape.sight import look
+    from gradflow.tape.gradient_registry import without_lookup_errors
+    from gradflow.tape.load.tf_module import module_subject
+    from gradflow.tape.replay.locate import look
     from gradflow.tape.step import project
 
     subject = module_subject(module, "serve")

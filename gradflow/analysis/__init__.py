@@ -1,0 +1,1 @@
+"""One model, start to end: read, scan, load, step, explain, conclude."""

@@ -1,0 +1,49 @@
+"""A path in, the entries that can be named with ``--entry`` out, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gradflow.analysis.result import unlisted
+from gradflow.errors import GradflowError
+from gradflow.files.keras.reader import read_keras
+from gradflow.files.recognise import recognise
+from gradflow.files.saved_model.choose_entry import choose_entry, weights_used
+from gradflow.files.saved_model.contents import TensorInfo
+from gradflow.files.saved_model.reader import read_saved_model
+from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor, Role
+from gradflow.options import Options
+
+
+def list_entries(path: str, options: Options) -> EntryList:
+    """The entries of the file at ``path``, the default one first; what is wrong with the file is in ``error``."""
+    try:
+        return _entries(path, options)
+    except GradflowError as error:
+        return unlisted(path, error)
+
+
+def _entries(path: str, options: Options) -> EntryList:
+    file = recognise(path)
+    if file.format is not Format.SAVED_MODEL:
+        keras = read_keras(file)
+        weights = sum(variable.role is Role.WEIGHT for variable in keras.variables)
+        only = ListedEntry(f"call(training={options.training})", True, weights, (), ())
+        return EntryList(path, file.format, keras.producer, weights, (only,))
+    graphs = read_saved_model(file.path)
+    choice = choose_entry(graphs, path, None, training=options.training)
+    default = choice[1] if choice is not None else None
+    found = [
+        ListedEntry(
+            entry.label, entry is default, weights_used(graph, entry), _listed(entry.inputs), _listed(entry.outputs)
+        )
+        for graph in graphs
+        for entry in graph.entries
+    ]
+    weights = max(sum(variable.role is Role.WEIGHT for variable in graph.variables) for graph in graphs)
+    found.sort(key=lambda entry: not entry.is_default)
+    return EntryList(path, file.format, graphs[0].producer, weights, tuple(found))
+
+
+def _listed(tensors: Iterable[TensorInfo]) -> tuple[ListedTensor, ...]:
+    return tuple(ListedTensor(one.name, one.dtype, one.shape) for one in tensors)

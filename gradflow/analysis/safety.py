@@ -1,0 +1,81 @@
+"""A model file in, nothing out but what the user has let in: the scan that comes before a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradflow.analysis.result import Analysis, analyzed_nothing, failed
+from gradflow.errors import UnsafeError
+from gradflow.files.model_file import ModelFile
+from gradflow.findings import Format, Mode, ModelReport
+from gradflow.options import Options
+from gradflow.scan import IMPORT, Threat, scan
+
+
+class RefusedError(UnsafeError):
+    """A model that is not loaded for what the scan has found in it; the first of the ``threats`` is named."""
+
+    def __init__(self, path: str, format: Format, threats: Sequence[Threat]) -> None:
+        more = f" (and {len(threats) - 1:,} more: gradflow scan shows them)" if threats[1:] else ""
+        hint = f"{_remedy(threats)}; --static reads it without running it"
+        super().__init__(f"{path}: not loaded: {threats[0].sentence}{more}", hint)
+        self.format = format
+        self.threats = tuple(threats)
+
+    def report(self, path: str) -> ModelReport:
+        """The report of the model, with each threat as a finding."""
+        return _with_findings(failed(path, self, Mode.TAPE, self.format), self.threats)
+
+
+def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
+    """Scan ``file`` and return what ``--trust`` has let in, and the ops that cannot run here.
+
+    Raises:
+        RefusedError: something could do harm, and is not trusted.
+        UnreadableError: the file is damaged.
+    """
+    threats = scan(file, options.imports, options.loss_seed is not None).threats
+    refused = [one for one in threats if not one.idle_op]
+    if refused and not options.trust:
+        raise RefusedError(path, file.format, refused)
+    return threats
+
+
+def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
+    """The report of the scan alone: nothing where all is harmless, else each threat as a finding.
+
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    found = scan(file, options.imports, True)
+    threats = [one for one in found.threats if not (one.remedy == IMPORT and options.imports)]
+    report = analyzed_nothing(path, file.format, found.looked_at)
+    if not threats:
+        return Analysis(report)
+    count = "" if len(threats) == 1 else f"{len(threats):,} things in it could do harm, the first: "
+    error = UnsafeError(f"{path}: {count}{threats[0].sentence}", _remedy(threats))
+    refused = _with_findings(failed(path, error, Mode.STATIC, file.format), threats)
+    return Analysis(replace(refused, looked_at=report.looked_at))
+
+
+def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
+    """The analysis, with a note for each of the ``threats`` that were let in."""
+    if not threats:
+        return analysis
+    from gradflow.diagnose import describe_trusted
+
+    trusted = describe_trusted(one for one in threats if not one.idle_op)
+    findings = (*trusted, *analysis.report.findings)
+    return replace(analysis, report=replace(analysis.report, findings=findings))
+
+
+def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelReport:
+    from gradflow.diagnose import describe_threat  # takes a while, and most models are clean
+
+    return replace(report, findings=tuple(map(describe_threat, threats)))
+
+
+def _remedy(threats: Sequence[Threat]) -> str:
+    options = list(dict.fromkeys(one.remedy for one in threats))
+    return f"{' and '.join(options)} let{'' if options[1:] else 's'} it in, if you know where it comes from"

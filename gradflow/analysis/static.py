@@ -1,0 +1,119 @@
+"""A path in, what can be said about it without TensorFlow out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gradflow.analysis.conclude import analyzed
+from gradflow.analysis.result import Analysis
+from gradflow.diagnose import Evidence, describe_unloaded
+from gradflow.errors import UnreadableError, UsageError
+from gradflow.files.keras.reader import read_keras
+from gradflow.files.model_file import ModelFile, with_state
+from gradflow.files.recognise import recognise
+from gradflow.files.saved_model.choose_entry import choose_entry
+from gradflow.files.saved_model.constants import constants
+from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
+from gradflow.files.saved_model.reader import read_saved_model
+from gradflow.findings import Format, Input, Mode, Output, Role
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.layer_scopes import layer_finder, variable_layers
+from gradflow.flow.lower.saved_model import lower_entry
+from gradflow.flow.origins import place_finder, source_finder
+from gradflow.options import Options, refuse_objective
+
+
+def read(path: str, options: Options) -> Analysis:
+    """Analyse the file at ``path`` statically.
+
+    Raises:
+        GradflowError: it holds no model that can be read, or an option does not fit it.
+    """
+    return read_file(recognise(path), path, options)
+
+
+def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
+    """As ``read``, for a file that is recognised already."""
+    refuse_objective(path, options)
+    if file.format is Format.SAVED_MODEL:
+        contents, entry = chosen(read_saved_model(file.path), path, options)
+        return report_saved_model(path, contents, entry, options)
+    refuse_entry(path, options)
+    stored = read_keras(file)
+    variables = with_state(stored.variables, options.state)
+    evidence = Evidence(variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts)
+    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why)
+
+
+def refuse_entry(path: str, options: Options) -> None:
+    """Raise UsageError where ``--entry`` is given for a Keras file."""
+    if options.entry is not None:
+        raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
+
+
+def chosen(
+    graphs: Sequence[SavedModelContents], path: str, options: Options
+) -> tuple[SavedModelContents, Entry | None]:
+    """The graph and the entry of a SavedModel that the options ask for; no entry where it holds none.
+
+    Raises:
+        UnreadableError: it has no such entry.
+    """
+    return choose_entry(graphs, path, options.entry, training=options.training) or (graphs[0], None)
+
+
+def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | None, options: Options) -> Analysis:
+    """Static verdicts of a SavedModel's entry from its graph; unknown ones where there is no entry.
+
+    Raises:
+        UnreadableError: it holds neither an entry nor a weight, so that there is nothing to say.
+    """
+    if entry is None:
+        return _without_entry(path, contents, options)
+    graph = lower_entry(contents, entry, options.outputs)
+    variables = with_state(variables_of(contents, entry), options.state)
+    layers = variable_layers(variable.layer for variable in variables)
+    layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
+    evidence = Evidence(
+        variables,
+        None,
+        graph,
+        _attribute(graph),
+        layer_of,
+        selected=options.outputs,
+        source_of=source_finder(graph),
+        doubts=contents.doubts,
+        constants=None if graph.variables else constants(contents.graph_def, entry.function),
+    )
+    inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
+    outputs = tuple(
+        Output(info.name, info.shape or (), info.dtype)
+        for info in entry.outputs
+        if not options.outputs or info.name in options.outputs
+    )
+    producer, mode = contents.producer, Mode.STATIC
+    return analyzed(path, Format.SAVED_MODEL, producer, entry.label, mode, evidence, inputs, outputs, options.why)
+
+
+def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:
+    """What the variables alone tell: names, shapes and what is frozen."""
+    reason, hint = "it holds no function that can be called", "save it with a signature or a tf.function"
+    variables = with_state(contents.variables, options.state)
+    if all(variable.role is not Role.WEIGHT for variable in variables):
+        raise UnreadableError(f"{path}: {reason}, and no weight", hint)
+    evidence = Evidence(variables, None, None, {}, lambda _: None, doubts=contents.doubts)
+    producer, mode = contents.producer, Mode.STATIC
+    analysis = analyzed(path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why)
+    findings = (describe_unloaded(reason, hint), *analysis.report.findings)
+    return replace(analysis, report=replace(analysis.report, findings=findings))
+
+
+def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
+    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for certain."""
+    found = attribute(graph)
+    if Edge.UNKNOWN not in graph.kinds:
+        return found
+    hopeful = attribute(graph.as_if_unknown_flowed())
+    return {name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found}

@@ -1,0 +1,1 @@
+"""Read .keras and .h5 files without Keras."""

@@ -1,0 +1,34 @@
+"""The variables of a Keras file, each with its layer, in; what their freeze flags leave in doubt out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradflow.files.freezing import Doubt, FreezeDoubt, frozen_parents
+from gradflow.files.keras.variables import Owned
+from gradflow.files.model_file import StoredVariable
+
+
+def keras_doubts(owned: Sequence[Owned], described: Sequence[StoredVariable]) -> tuple[FreezeDoubt, ...]:
+    """Find weights that Keras brings back trainable although a layer around them is recorded as frozen.
+
+    Keras 3.15 makes the inner layers of MultiHeadAttention and of the user's own classes anew, without the flag, and a
+    Sequential forgets its own. It restores flags layer by layer, so that a layer can train under a frozen one: that is
+    the user's will in a model of Keras 3 or tf.keras, whose setter of ``trainable`` reaches all layers inside; that of
+    Keras 1 did not.
+    """
+    forgotten = []
+    parents: dict[str, tuple[str, str]] = {}
+    for one, variable in zip(owned, described, strict=True):
+        if not variable.trainable:
+            continue
+        layer = one.described
+        lineage = layer.lineage()
+        if not lineage[0].trainable or (layer is not one.owner and not layer.trainable):
+            forgotten.append(variable.name)
+            continue
+        above = [place for place, other in enumerate(lineage[:-1]) if not other.trainable]
+        if above:
+            parents[variable.name] = (lineage[above[-1]].place, lineage[above[-1] + 1].place)
+    lost = (FreezeDoubt(Doubt.FORGOTTEN, tuple(forgotten)),) if forgotten else ()
+    return (*lost, *frozen_parents(parents))

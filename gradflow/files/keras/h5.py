@@ -1,0 +1,105 @@
+"""A Keras HDF5 file (``.h5``, Keras 1 to 3) in, the variables of its model out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import DamagedError
+from gradflow.files.hdf5 import dtype_of, list_attribute, member, opened, shape_of, text_attribute
+from gradflow.files.keras.config import LayerConfig, parse_config
+from gradflow.files.keras.layer_table import RECURRENT, inner_layer, is_known
+from gradflow.files.keras.variables import Owned
+
+_TOP_LEVEL = "top_level_model_weights"
+_WRAPPERS = ("TimeDistributed", "Bidirectional")
+_CELL_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
+_AGAIN = "copy or download it again, or save the model again"
+_COUNTER = re.compile(r"_\d+$")
+_Made = dict[tuple[LayerConfig, str], LayerConfig]
+
+
+def read_h5(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str | None]:
+    """Configuration, variables and the version of Keras that wrote the file.
+
+    Raises:
+        DamagedError: the file is broken, or lacks the configuration or the weights.
+    """
+    with opened(path, where) as file:
+        text = text_attribute(file, "model_config")
+        if text is None:
+            raise DamagedError(f"{where}: holds no model configuration", "save the whole model with model.save(...)")
+        config = parse_config(text, where)
+        weights = member(file, "model_weights")
+        if not hasattr(weights, "keys"):  # nothing, or an array
+            raise DamagedError(f"{where}: holds no weights", "save the whole model with model.save(...)")
+        version = text_attribute(file, "keras_version") or text_attribute(weights, "keras_version")
+        return config, list(_variables(config, weights, where)), version
+
+
+def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
+    tops = {layer.name: layer for layer in model.parts.get("layers", ())}
+    made: _Made = {}
+    names = list_attribute(weights, "layer_names")
+    if member(weights, _TOP_LEVEL) is not None and _TOP_LEVEL not in names:
+        names.append(_TOP_LEVEL)
+    for layer_name in names:
+        if layer_name not in weights:
+            raise DamagedError(f"{where}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN)
+        group = member(weights, layer_name)
+        if group is None:  # a link to another file
+            continue
+        top = tops.get(layer_name, model)
+        for stored in list_attribute(group, "weight_names"):
+            dataset = member(group, stored)
+            if dataset is None or not hasattr(dataset, "dtype"):
+                raise DamagedError(f"{where}: lists the weight {stored!r} and does not hold it", _AGAIN)
+            name = stored.removesuffix(":0")
+            name = name if "/" in name else f"{layer_name}/{name}"
+            yield _owned(top, name, dataset, made)
+
+
+def _owned(top: LayerConfig, name: str, dataset: Any, made: _Made) -> Owned:
+    *segments, variable = name.split("/")
+    layer, rest = _match(top, segments)
+    found = not rest or rest is not segments
+    while layer.class_name in _WRAPPERS and len(layer.parts.get("layer", ())) == 1:
+        layer = layer.parts["layer"][0]  # the wrapper owns nothing; Keras 2 names the weights after it
+        found = found and layer.parent is not None and layer.parent.class_name != "Bidirectional"
+    if found and not rest and layer.class_name in RECURRENT and variable in _CELL_WEIGHTS:
+        rest = ["cell"]  # Keras 2 before 2.3 names no cell
+    if found and rest and not layer.is_model and (_composite(layer) or not is_known(layer.class_name)):
+        layer = _inner(layer, rest, made)
+    path = f"{layer.path}/{variable}" if found else name
+    return Owned(layer, variable, path, shape_of(dataset), dtype_of(dataset))
+
+
+def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str]]:
+    """The innermost layer that the segments name, and the segments after it (all of them where none names one)."""
+    for strip in (False, True):  # Keras 2 numbers again what is loaded again: `dense_1_1/kernel` of `dense_1`
+        layer, rest = top, segments
+        for index, segment in enumerate(segments):
+            wanted = _COUNTER.sub("", segment) if strip else segment
+            found = next((one for one in layer.below() if one.name == wanted), None)
+            if found is not None:
+                layer, rest = found, segments[index + 1 :]
+        if rest is not segments:
+            break
+    return layer, rest
+
+
+def _inner(layer: LayerConfig, rest: list[str], made: _Made) -> LayerConfig:
+    """A layer that ``layer`` makes in code, at the names ``rest`` below it."""
+    for segment in rest:
+        key = (layer, segment)
+        if key not in made:
+            stored_name = None if segment == "cell" else segment
+            made[key] = inner_layer(layer, segment, stored_name)
+        layer = made[key]
+    return layer
+
+
+def _composite(layer: LayerConfig) -> bool:
+    return layer.class_name in RECURRENT or layer.class_name.endswith("Attention")

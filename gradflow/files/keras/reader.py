@@ -1,0 +1,65 @@
+"""A Keras file (``.keras`` or HDF5) in, its variables with their freeze flags out; without TensorFlow and Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradflow.errors import UnreadableError
+from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.keras.archive import read_archive
+from gradflow.files.keras.config import LayerConfig
+from gradflow.files.keras.freezing import keras_doubts
+from gradflow.files.keras.h5 import read_h5
+from gradflow.files.keras.variables import describe
+from gradflow.files.model_file import ModelFile, StoredVariable
+from gradflow.findings import Format
+from gradflow.text import shown
+
+
+@dataclass(frozen=True, slots=True)
+class KerasContents:
+    """What a Keras file says without being loaded."""
+
+    model_name: str
+    producer: str | None
+    """For example ``keras 3.15.1``; None where the file does not say."""
+    variables: tuple[StoredVariable, ...]
+    """In the order of the layers. Optimizer, metrics and seeds of random layers are not among them."""
+    layer_classes: Mapping[str, str]
+    """Class of every configured layer by its path, the model itself included."""
+    doubts: tuple[FreezeDoubt, ...]
+
+
+def read_keras(file: ModelFile) -> KerasContents:
+    """Read the variables, the layers and the producer of a Keras file.
+
+    Raises:
+        UnreadableError: the file is damaged or incomplete.
+    """
+    where = shown(file.path)
+    try:
+        if file.format is Format.KERAS:
+            config, owned, version = read_archive(file.path, where)
+        elif file.format is Format.H5:
+            config, owned, version = read_h5(file.path, where)
+        else:
+            raise UnreadableError(f"{where}: not a Keras file ({file.format.value})", "")
+    except OSError as error:
+        raise UnreadableError(f"{where}: cannot be read ({error.strerror or error})", "check the file") from error
+    variables = describe(owned)
+    return KerasContents(
+        model_name=config.name,
+        producer=None if version is None else f"keras {version}",
+        variables=variables,
+        layer_classes=_classes(config),
+        doubts=keras_doubts(owned, variables),
+    )
+
+
+def _classes(model: LayerConfig) -> Mapping[str, str]:
+    classes: dict[str, str] = {}
+    for layer in model.below():
+        key = layer.path if layer.path not in classes else layer.place
+        classes.setdefault(key, layer.class_name)
+    return classes

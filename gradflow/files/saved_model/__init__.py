@@ -1,0 +1,1 @@
+"""Read saved_model.pb without TensorFlow."""

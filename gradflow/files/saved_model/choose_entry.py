@@ -1,0 +1,121 @@
+"""The entries of a SavedModel and what the user asks for in, the one entry to differentiate out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gradflow.errors import UnreadableError
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.saved_model.contents import Entry, SavedModelContents
+from gradflow.findings import Role
+
+Choice = tuple[SavedModelContents, Entry]
+
+_PREFERRED = ("serving_default", "serve", "__call__", "call")
+_WRAPPERS = ("_default_save_signature", "call_and_return_conditional_losses", "call_and_return_all_conditional_losses")
+"""What Keras 2 keeps beside ``__call__``: some of them return the regularization losses too, which are no outputs."""
+_WRITES = ("Assign", "ResourceApply", "ResourceSparseApply", "ResourceScatter")
+_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+
+
+def choose_entry(graphs: Sequence[SavedModelContents], path: str, name: str | None, *, training: bool) -> Choice | None:
+    """Return the entry called ``name`` with the graph that it is in, or the one that training would call.
+
+    That is one with inputs and a floating output that computes with most weights and writes to none, was traced for the
+    mode that is asked for, and has the name that is most usual. None where the file holds nothing that can be called.
+
+    Args:
+        graphs: of the file, as ``read_saved_model`` returns them.
+        path: of the file, for messages.
+        name: a label, or the name of a function: of its variants the best is taken.
+        training: whether an entry that was traced for training is wanted.
+
+    Raises:
+        UnreadableError: there is no such entry.
+    """
+    choices = [(graph, entry) for graph in graphs for entry in graph.entries]
+    if name is not None:
+        asked = [choice for choice in choices if choice[1].label == name] or [
+            choice for choice in choices if choice[1].name == name
+        ]
+        if not asked:
+            labels = ", ".join(entry.label for _, entry in choices)
+            known = f"its entries are: {labels}" if labels else "it holds no function that can be called"
+            raise UnreadableError(f"{path}: has no entry {name!r}", known)
+        choices = asked
+    ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
+    first = [choice for choice in ranked if _merit(*choice) == _merit(*ranked[0])]
+    return next((choice for choice in first if not _writes_weights(*choice)), ranked[0] if ranked else None)
+
+
+def other_entries(graphs: Sequence[SavedModelContents], refused: Entry, *, training: bool) -> Iterator[Choice]:
+    """The entries with other inputs that compute with as many weights as ``refused`` and set none, the best first."""
+    choices = [(graph, entry) for graph in graphs for entry in graph.entries]
+    ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
+    tried = {refused.inputs}
+    for graph, entry in ranked:
+        is_as_good = _merit(graph, entry) and entry.uses >= refused.uses
+        if is_as_good and entry.inputs not in tried and not _writes_weights(graph, entry):
+            tried.add(entry.inputs)
+            yield graph, entry
+
+
+def weights_used(contents: SavedModelContents, entry: Entry) -> int:
+    """How many weights ``entry`` computes with."""
+    return sum(one.role is Role.WEIGHT and one.name in entry.uses for one in contents.variables)
+
+
+def _merit(contents: SavedModelContents, entry: Entry) -> bool:
+    return weights_used(contents, entry) > 0 and any(info.dtype in FLOATING_NAMES for info in entry.outputs)
+
+
+def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[Any, ...]:
+    mode = True if entry.training is None and "train" in contents.tags else entry.training
+    depth, last = entry.name.count("."), entry.name.rpartition(".")[2]
+    preferred = _PREFERRED.index(last) if last in _PREFERRED else len(_PREFERRED)
+    return (
+        not _merit(contents, entry),
+        not entry.inputs,  # a penalty on the weights, or the weights themselves: nothing is computed from data
+        last in _WRAPPERS,
+        mode is not None and mode is not training,
+        -weights_used(contents, entry),
+        mode is None,
+        depth,
+        preferred,
+        len(entry.label),
+        entry.name,
+        entry.place,
+    )
+
+
+def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
+    """Whether ``entry`` assigns to a weight: it sets, restores or trains the model."""
+    if entry.function is None:
+        return False
+    functions = {function.signature.name: function for function in contents.graph_def.library.function}
+    weights = {one.name for one in contents.variables if one.role is Role.WEIGHT}
+    start = len(functions[entry.function].signature.input_arg) - len(entry.captured)
+    handles = frozenset(start + place for place, name in enumerate(entry.captured) if name in weights)
+    queue = [(entry.function, handles)]
+    seen = set(queue)
+    for name, arguments in queue:
+        function = functions[name]
+        held = {arg.name for place, arg in enumerate(function.signature.input_arg) if place in arguments}
+        for node in function.node_def:
+            given = [place for place, source in enumerate(node.input) if source.partition(":")[0] in held]
+            if given and given[0] == 0 and node.op.startswith(_WRITES):
+                return True
+            skipped = 1 if node.op in _BRANCHES else 0
+            inner = frozenset(place - skipped for place in given)
+            calls = {(called, inner) for called in _called(node) if called in functions} - seen if inner else set()
+            queue += sorted(calls, key=lambda call: call[0])
+            seen |= calls
+    return False
+
+
+def _called(node: Any) -> Iterator[str]:
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (function.name for function in value.list.func)

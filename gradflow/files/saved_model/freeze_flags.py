@@ -1,0 +1,91 @@
+"""The object graph of a SavedModel in, what its own lists and layers say about freezing out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gradflow.files.saved_model.schema import message
+
+OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
+"""Identifiers of objects whose variables are no weights of the model."""
+
+Properties = Mapping[str, Any]
+"""What Keras 2 recorded of one layer: ``name``, ``trainable``, ``config``, ..."""
+
+
+def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
+    """Whether the root's lists name a variable as trainable, by object number; None where there are no such lists.
+
+    Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag in a variable's
+    own record stays true when a layer is frozen.
+    """
+    lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
+    if "variables" not in lists or "trainable_variables" not in lists:
+        return None
+    tracked = {child.node_id: False for child in lists["variables"].children}
+    tracked.update({child.node_id: True for child in lists["trainable_variables"].children})
+    return tracked
+
+
+def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
+    """What Keras 2 recorded of its layers, by object number; empty where the file is not of Keras 2.
+
+    TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in ``keras_metadata.pb``.
+    """
+    return {number: layer for number, layer in _layers(objects, folder) if "trainable" in layer}
+
+
+def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
+    """The outermost layer with ``trainable=False`` above each variable, by object number, where Keras 2 recorded it."""
+    found: dict[int, str] = {}
+    for number in paths_below(objects) if properties else ():
+        layer = properties.get(number)
+        if number in found or layer is None:  # what a frozen layer holds is settled by that layer
+            continue
+        if layer.get("trainable") is False and isinstance(layer.get("name"), str):
+            for inner in paths_below(objects, number):
+                found.setdefault(inner, layer["name"])
+    return found
+
+
+def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
+    """The shortest way from ``start`` to each object that it holds, itself included and optimizers left out.
+
+    Breadth first, so that outer objects come before inner ones.
+    """
+    paths: dict[int, tuple[str, ...]] = {start: ()}
+    queue = [start]
+    for number in queue:
+        for child in objects.nodes[number].children:
+            target = child.node_id
+            if target in paths or not 0 <= target < len(objects.nodes):
+                continue
+            if objects.nodes[target].user_object.identifier in OPTIMIZERS:
+                continue
+            paths[target] = (*paths[number], child.local_name)
+            queue.append(target)
+    return paths
+
+
+def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
+    texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
+    place = folder / "keras_metadata.pb"
+    try:
+        if place.is_file():  # a pipe would be waited for
+            saved = message("SavedMetadata")()
+            saved.ParseFromString(place.read_bytes())
+            texts.update({node.node_id: node.metadata for node in saved.nodes})
+    except Exception:  # damaged: TensorFlow does not need it, so neither do we
+        pass
+    for number, text in texts.items():
+        if not text:
+            continue
+        try:
+            properties = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(properties, dict):
+            yield number, properties

@@ -1,0 +1,150 @@
+"""saved_model.pb in, its entries, variables and graph out, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import DamagedError, UnreadableError
+from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.hdf5 import MAGIC
+from gradflow.files.model_file import StoredVariable
+from gradflow.files.other_formats import foreign
+from gradflow.files.saved_model.contents import Entry, SavedModelContents
+from gradflow.files.saved_model.debug_info import frames_finder
+from gradflow.files.saved_model.entries import graph_entries, object_entries
+from gradflow.files.saved_model.freeze_flags import layer_properties
+from gradflow.files.saved_model.freezing import saved_doubts
+from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.tf1_graph import disabled_exits, graph_variables
+from gradflow.files.saved_model.variables import object_variables
+from gradflow.findings import Role
+from gradflow.text import shown
+
+_MAX_PROTOBUF = (1 << 31) - 1
+_AGAIN = "copy or download it again, or save the model again"
+
+
+def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
+    """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve`` first.
+
+    Raises:
+        UnreadableError: the file is missing, damaged or holds no graph.
+    """
+    saved = read_message(folder)
+    graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
+    try:
+        found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
+    except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
+        raise DamagedError(
+            f"{shown(folder)}: saved_model.pb refers to something that it does not have",
+            "the file is damaged: save the model again",
+        ) from error
+    return found[0], *(_tagged(contents) for contents in found[1:])
+
+
+def read_message(folder: Path) -> Any:
+    """The SavedModel message of ``saved_model.pb`` in ``folder``, which has a graph at least.
+
+    Raises:
+        UnreadableError: the file is missing, damaged or holds no graph.
+    """
+    path = folder / "saved_model.pb"
+    saved = message("SavedModel")()
+    try:
+        saved.ParseFromString(_bytes(path))
+    except UnreadableError:
+        raise
+    except OSError as error:
+        raise UnreadableError(
+            f"{shown(path)}: {error.strerror or error}", "check the path and its permissions"
+        ) from error
+    except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
+        what, hint = _instead(path)
+        raise DamagedError(f"{shown(folder)}: saved_model.pb {what}", hint) from error
+    if not saved.meta_graphs:
+        raise DamagedError(f"{shown(folder)}: saved_model.pb holds no graph", _AGAIN)
+    return saved
+
+
+def _instead(path: Path) -> tuple[str, str]:
+    """What a file is that is no SavedModel's graph, and what to do."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(b"PK\x03\x04"):
+        return (
+            "is a zip archive, not a graph",
+            f"if it is a Keras model, give it a name that ends in .keras; else {_AGAIN}",
+        )
+    if head.startswith(MAGIC):
+        return "is an HDF5 file, not a graph", f"if it is a Keras model, give it a name that ends in .h5; else {_AGAIN}"
+    if head.lstrip().startswith((b"saved_model_schema_version", b"meta_graphs")):
+        return "is a SavedModel in text form, which gradflow does not read", "save it again in binary form"
+    what, hint = foreign(path, head)
+    # Its first bytes may be whole: then the damage is what there is to say.
+    known = not what.startswith(("is the graph", "is no SavedModel", "is a frozen graph", "is in a format"))
+    return (what, hint or _AGAIN) if known else ("is damaged, cut short or nested too deep", _AGAIN)
+
+
+def _bytes(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > _MAX_PROTOBUF:
+        raise UnreadableError(
+            f"{path}: has {size / 1e9:.1f} GB, and a protobuf can hold 2.1: TensorFlow cannot load it either",
+            "save it with its weights as variables, not as constants of the graph",
+        )
+    return path.read_bytes()
+
+
+def _tagged(contents: SavedModelContents) -> SavedModelContents:
+    """Entries of a file's other graphs are told by the tags of their graph: ``default@train``."""
+    tags = ",".join(contents.tags)
+    return replace(contents, entries=tuple(replace(one, label=f"{one.label}@{tags}") for one in contents.entries))
+
+
+def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
+    version = graph.meta_info_def.tensorflow_version
+    graph_nodes: Mapping[str, str] = {}
+    doubts: tuple[FreezeDoubt, ...] = ()
+    entries: tuple[Entry, ...]
+    found: Iterable[StoredVariable]
+    if len(graph.object_graph_def.nodes):
+        properties = layer_properties(graph.object_graph_def, folder)
+        by_number = object_variables(graph.object_graph_def, properties)
+        entries = object_entries(graph, {number: variable.name for number, variable in by_number.items()})
+        doubts = saved_doubts(graph.object_graph_def, by_number, properties)
+        found = by_number.values()
+    else:
+        entries = graph_entries(graph)
+        found = graph_variables(graph)
+        graph_nodes = {variable.name: variable.name for variable in found}
+    used = {name for entry in entries for name in entry.uses}
+    return SavedModelContents(
+        producer=f"tensorflow {version}" if version else None,
+        entries=entries,
+        # What is no weight and no entry uses belongs to an optimizer, a metric or a counter.
+        variables=tuple(one for one in found if one.role is Role.WEIGHT or one.name in used),
+        graph_def=graph.graph_def,
+        op_defs=graph.meta_info_def.stripped_op_list.op,
+        graph_variables=graph_nodes,
+        custom_gradients=dict(_custom_gradients(graph)),
+        frames=frames_finder(folder),
+        doubts=doubts,
+        disabled=disabled_exits(graph),
+        tags=tuple(graph.meta_info_def.tags),
+        is_only=is_only,
+    )
+
+
+def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
+    """The saved gradient functions return only what is not None; their output signatures know the places."""
+    functions = graph.object_graph_def.concrete_functions
+    for registered in graph.graph_def.library.registered_gradients:
+        if registered.gradient_func in functions:
+            signature = functions[registered.gradient_func].output_signature
+            values = signature.list_value.values or signature.tuple_value.values
+            yield registered.registered_op_type, tuple(not value.HasField("none_value") for value in values)
+        else:
+            yield registered.registered_op_type, ()

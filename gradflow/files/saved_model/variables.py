@@ -1,0 +1,76 @@
+"""The object graph of a TF2 file in, the model's variables out, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
+from gradflow.files.model_file import StoredVariable
+from gradflow.files.saved_model.freeze_flags import Properties, freezers, paths_below, tracked_lists
+from gradflow.findings import Role
+
+
+def object_variables(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, StoredVariable]:
+    """The variables that are part of the model, each once, by object number.
+
+    Args:
+        objects: the file's object graph.
+        properties: what Keras 2 recorded of its layers, by object number.
+    """
+    paths = paths_below(objects)
+    tracked = tracked_lists(objects)
+    frozen = freezers(objects, properties)
+    found: dict[int, StoredVariable] = {}
+    captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
+    for number, node in enumerate(objects.nodes):
+        if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
+            listed = tracked.get(number) if tracked is not None else None
+            stored = _stored(node.variable, paths.get(number, ()), listed, frozen.get(number))
+            found[number] = stored if tracked is None or number in tracked else _untracked(stored)
+    by_name: dict[str, list[int]] = {}
+    for number, variable in found.items():
+        by_name.setdefault(variable.name, []).append(number)
+    for name, numbers in by_name.items():
+        if len(numbers) == 1:
+            continue
+        for number in numbers:
+            found[number] = replace(found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}")
+    return found
+
+
+def _is_own(path: tuple[str, ...] | None) -> bool:
+    """Whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no optimizer."""
+    return path is not None and "_all_variables" not in path
+
+
+def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None) -> StoredVariable:
+    name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
+    dtype = dtype_name(variable.dtype)
+    role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
+    # Without lists (Keras 2, save_traces=False) the layers' own flags count: there a frozen one freezes all below it.
+    trainable = role is Role.WEIGHT and (freezer is None if tracked is None else tracked)
+    return StoredVariable(
+        name=name,
+        layer=name.rpartition("/")[0] or None,
+        shape=read_shape(variable.shape) or (),
+        dtype=dtype,
+        role=role,
+        trainable=trainable,
+        frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
+    )
+
+
+def _untracked(stored: StoredVariable) -> StoredVariable:
+    """A function computes with it, and the lists of the root, which name every variable of its layers, do not."""
+    if stored.role is Role.STATE:
+        return stored
+    return replace(stored, trainable=False, frozen_by=None, untracked=True)
+
+
+def read_shape(shape: Any) -> tuple[int | None, ...] | None:
+    """A TensorShapeProto's sizes, None for an unknown one; None in all where the rank is unknown."""
+    if shape.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)

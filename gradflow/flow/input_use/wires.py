@@ -1,0 +1,219 @@
+"""Functions and GraphDefs in, raw nodes whose inputs and readers can be followed into what they call out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradflow.flow.input_use.constants import numbers_in, words_in
+from gradflow.flow.lower.body import Library, Reference, output_starts
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"})
+_CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
+_LOOPS = frozenset({"While", "StatelessWhile"})
+_SAME = frozenset(
+    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault Cast ExpandDims Squeeze "
+    "Reshape Switch".split()
+)
+"""Ops behind whose first input the same numbers are found."""
+_SAME_SHAPE = frozenset(
+    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault Cast Switch".split()
+)
+_DEPTH = 200
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """The nodes of one function, or of a graph, with who reads what."""
+
+    nodes: Any
+    inputs: tuple[tuple[Reference, ...], ...]
+    readers: Mapping[Reference, list[tuple[int, int]]]
+    """For each tensor the nodes that read it, each with the number of its input."""
+    results: tuple[Reference, ...]
+    index: Mapping[str, int]
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """One call of a function: its wires, and the node that called it."""
+
+    wires: Wires
+    parent: Frame | None = None
+    site: int = 0
+    offset: int = 0
+    """The node's input that is the first argument: 1 behind a condition."""
+    returns: bool = True
+    """Whether its results are the node's: not those of a loop's condition."""
+    inner: dict[tuple[int, str], Frame] = field(default_factory=dict)
+
+    def node(self, reference: Reference) -> Any | None:
+        """The node that makes a tensor; None for an argument."""
+        return self.wires.nodes[reference[0]] if reference[0] >= 0 else None
+
+
+def function_wires(library: Library, name: str) -> Wires:
+    """Index a function of the library.
+
+    Raises:
+        KeyError: it is not there, or refers to something that is not.
+    """
+    function = library.functions[name]
+    arguments = {arg.name: ~number for number, arg in enumerate(function.signature.input_arg)}
+    index = {node.name: number for number, node in enumerate(function.node_def)}
+    starts: dict[int, dict[str, int]] = {}
+
+    def resolve(text: str) -> Reference:
+        parts = text.split(":")
+        if parts[0] in arguments:
+            return arguments[parts[0]], 0
+        number = index[parts[0]]
+        if len(parts) < 3:
+            return number, int(parts[1]) if len(parts) == 2 and parts[1].isdigit() else 0
+        if number not in starts:
+            starts[number] = output_starts(library, function.node_def[number])
+        return number, starts[number].get(parts[1], 0) + int(parts[2])
+
+    results = tuple(resolve(function.ret[arg.name]) for arg in function.signature.output_arg)
+    return _wires(function.node_def, resolve, results, index)
+
+
+def graph_wires(graph_def: Any) -> Wires:
+    """Index a graph's own nodes.
+
+    Raises:
+        KeyError: it refers to a node that is not there.
+    """
+    index = {node.name: number for number, node in enumerate(graph_def.node)}
+
+    def resolve(text: str) -> Reference:
+        name, _, output = text.partition(":")
+        return index[name], int(output or 0)
+
+    return _wires(graph_def.node, resolve, (), index)
+
+
+def _wires(nodes: Any, resolve: Any, results: tuple[Reference, ...], index: Mapping[str, int]) -> Wires:
+    inputs = tuple(tuple(resolve(text) for text in node.input if not text.startswith("^")) for node in nodes)
+    readers: dict[Reference, list[tuple[int, int]]] = {}
+    for number, references in enumerate(inputs):
+        for place, reference in enumerate(references):
+            readers.setdefault(reference, []).append((number, place))
+    return Wires(nodes, inputs, readers, results, index)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """A graph with its functions, indexed as they are asked for."""
+
+    library: Library
+    shapes: Mapping[int, Shape]
+    """Of what the outermost function's arguments stand for, variables and tables included, by argument."""
+    named_shapes: Mapping[str, Shape]
+    """The same for nodes of a graph, by name."""
+    known: dict[str, Wires] = field(default_factory=dict)
+
+    def function(self, name: str) -> Wires | None:
+        """The wires of a function; None where the library does not have it."""
+        if name not in self.known:
+            if name not in self.library.functions:
+                return None
+            self.known[name] = function_wires(self.library, name)
+        return self.known[name]
+
+    def callees(self, node: Any) -> Iterator[tuple[str, int, bool]]:
+        """What a node calls: the function, the input that is its first argument, whether it has the node's results."""
+        attr = node.attr
+        if node.op in _CALLS:
+            yield attr["f"].func.name, 0, True
+        elif node.op in self.library.functions:
+            yield node.op, 0, True
+        elif node.op in _CONDITIONS:
+            if "branches" in attr:
+                yield from ((one.name, 1, True) for one in attr["branches"].list.func)
+            else:
+                yield attr["then_branch"].func.name, 1, True
+                yield attr["else_branch"].func.name, 1, True
+        elif node.op in _LOOPS:
+            yield attr["body"].func.name, 0, True
+            yield attr["cond"].func.name, 0, False
+
+    def enter(self, frame: Frame, number: int, function: str, offset: int, returns: bool = True) -> Frame | None:
+        """The frame of what a node calls; None where the library does not have it, or the calls are too deep."""
+        if (number, function) not in frame.inner:
+            wires = self.function(function)
+            depth, above = 0, frame.parent
+            while above is not None:
+                depth, above = depth + 1, above.parent
+            if wires is None or depth > _DEPTH:
+                return None
+            frame.inner[number, function] = Frame(wires, frame, number, offset, returns)
+        return frame.inner[number, function]
+
+    def is_loop(self, node: Any) -> bool:
+        """Whether a node's results are its next arguments."""
+        return node.op in _LOOPS
+
+    def origin(self, frame: Frame, reference: Reference, through: frozenset[str] = _SAME) -> tuple[Frame, Reference]:
+        """Go back over ops that only pass a tensor on, and out of calls, to where it comes from."""
+        for _ in range(_DEPTH):
+            if reference[0] < 0:
+                parent = frame.parent
+                if parent is None:
+                    break
+                reference = parent.wires.inputs[frame.site][~reference[0] + frame.offset]
+                frame = parent
+                continue
+            node, inputs = frame.wires.nodes[reference[0]], frame.wires.inputs[reference[0]]
+            if node.op in through and inputs:
+                reference = inputs[0]
+                continue
+            if node.op == "IdentityN":
+                reference = inputs[reference[1]]
+                continue
+            called = next((one for one in self.callees(node) if one[2]), None)
+            inner = self.enter(frame, reference[0], called[0], called[1]) if called else None
+            if inner is None or reference[1] >= len(inner.wires.results):
+                break
+            frame, reference = inner, inner.wires.results[reference[1]]
+        return frame, reference
+
+    def numbers(self, frame: Frame, reference: Reference) -> list[float] | None:
+        """The entries of a small constant of numbers, flat; None where the tensor is not one."""
+        frame, reference = self.origin(frame, reference)
+        node = frame.node(reference)
+        if node is not None and node.op in ("Pack", "ConcatV2"):
+            parts = frame.wires.inputs[reference[0]]
+            found = [self.numbers(frame, part) for part in (parts if node.op == "Pack" else parts[:-1])]
+            return None if None in found else [one for part in found for one in part or ()]
+        return numbers_in(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+
+    def words(self, frame: Frame, reference: Reference) -> list[bytes] | None:
+        """The entries of a small constant of strings, flat; None where the tensor is not one."""
+        frame, reference = self.origin(frame, reference)
+        node = frame.node(reference)
+        return words_in(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+
+    def shape(self, frame: Frame, reference: Reference) -> Shape | None:
+        """The shape of a variable, a constant or what the graph has noted; None where it is not known."""
+        frame, reference = self.origin(frame, reference, _SAME_SHAPE)
+        node = frame.node(reference)
+        if node is None:
+            return self.shapes.get(~reference[0])
+        if node.name in self.named_shapes and frame.parent is None:
+            return self.named_shapes[node.name]
+        if node.op == "Const":
+            return _shape(node.attr["value"].tensor.tensor_shape)
+        if node.op in ("VarHandleOp", "VariableV2", "Variable", "Placeholder") and "shape" in node.attr:
+            return _shape(node.attr["shape"].shape)
+        if "_output_shapes" in node.attr:
+            noted = node.attr["_output_shapes"].list.shape
+            return _shape(noted[reference[1]]) if reference[1] < len(noted) else None
+        return None
+
+
+def _shape(proto: Any) -> Shape | None:
+    return None if proto.unknown_rank else tuple(dim.size if dim.size >= 0 else None for dim in proto.dim)

@@ -1,0 +1,1 @@
+"""GraphDefs and functions to a FlowGraph."""

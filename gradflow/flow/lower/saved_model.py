@@ -1,0 +1,60 @@
+"""An entry of a SavedModel in, its FlowGraph out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from gradflow.errors import UsageError
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.saved_model.contents import Entry, SavedModelContents
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower.graph_def import library_of, lower_function, lower_graph
+from gradflow.flow.op_rules import OpSpec
+from gradflow.flow.origins import Origins
+
+
+def lower_entry(
+    contents: SavedModelContents,
+    entry: Entry,
+    selected: Sequence[str],
+    registered: Mapping[str, OpSpec] = MappingProxyType({}),
+) -> FlowGraph:
+    """Lower ``entry``; ``selected`` names the outputs that count, empty for all; ``registered`` as in ``library_of``.
+
+    Raises:
+        UsageError: a selected output does not exist.
+        UnreadableError: the graph is damaged.
+    """
+    return replace(_lowered(contents, entry, selected, registered), origins=Origins(contents.frames))
+
+
+def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
+    """The custom gradients that the file's functions name and that were not saved with them."""
+    bodies = (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function))
+    named = {
+        node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+        for body in bodies
+        for node in body
+        if node.op == "IdentityN" and "_gradient_op_type" in node.attr
+    }
+    return frozenset(named - set(contents.custom_gradients))
+
+
+def _lowered(
+    contents: SavedModelContents, entry: Entry, selected: Sequence[str], registered: Mapping[str, OpSpec]
+) -> FlowGraph:
+    names = [info.name for info in entry.outputs]
+    for name in selected:
+        if name not in names:
+            raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(names)}")
+    chosen = [place for place, name in enumerate(names) if not selected or name in selected]
+    library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients, registered, contents.disabled)
+    if entry.function is None:
+        fed = {name: info.dtype in FLOATING_NAMES for name, info in zip(entry.feeds, entry.inputs, strict=True)}
+        return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed)
+    arguments = len(library.functions[entry.function].signature.input_arg)
+    start = arguments - len(entry.captured)
+    variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
+    return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])

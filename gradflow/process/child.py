@@ -1,0 +1,145 @@
+"""Runs in the child process: a request on stdin, stages and one answer as JSON lines on a private pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
+from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
+from gradflow.files.recognise import recognise
+from gradflow.findings import EntryList, Mode, Tool
+from gradflow.findings.wire import encode
+from gradflow.process.request import Purpose, Request, from_line, out_of_memory
+from gradflow.process.sandbox.confine import confine, end_with_parent
+from gradflow.process.sandbox.limits import impose
+
+
+def main() -> None:
+    """Answer one request and leave; never returns."""
+    # The pipe is our stdout, taken away before anything else runs: a model can print.
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    line = sys.stdin.readline()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    serve(line, pipe)
+
+
+def serve(line: str, pipe: int) -> None:
+    """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never returns."""
+    asked, scratch = from_line(line)
+    _settle(Path(scratch), asked)
+    with os.fdopen(pipe, "w", encoding="utf-8") as stream:
+        answer(asked, stream)
+    # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
+    os._exit(0)
+
+
+def _settle(scratch: Path, asked: Request) -> None:
+    """Make ``scratch`` the one place that this process, from here on, can write to."""
+    end_with_parent()
+    os.chdir(scratch)
+    for name in ("HOME", "TMPDIR", "TEMP", "TMP", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[name] = str(scratch)
+    tempfile.tempdir = None
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    impose(asked.limits)
+    missing = confine(scratch)
+    if missing:
+        sys.stderr.write(f"gradflow: this system has no {' and no '.join(missing)}: the model runs without\n")
+
+
+def answer(asked: Request, pipe: TextIO) -> None:
+    """Do what is asked and write the stages and the answer, which names files as the user does."""
+    names = [(_inside(path), _inside(shown)) for path, shown in asked.names]
+
+    def send(**line: object) -> None:
+        text = json.dumps(line)
+        for path, shown in names:
+            text = text.replace(path, shown)
+        pipe.write(text + "\n")
+        pipe.flush()
+
+    try:
+        found, tool = _ANSWERS[asked.purpose](asked, lambda stage: send(stage=stage))
+    except GradflowError as error:
+        found, tool = _refused(asked, error), NO_TENSORFLOW
+    except MemoryError:
+        found, tool = _refused(asked, CrashedError(*out_of_memory(asked))), NO_TENSORFLOW
+    send(answer=encode(found), tool=encode(tool))
+
+
+def _inside(text: str) -> str:
+    """``text`` as it stands inside a string of JSON."""
+    return json.dumps(text)[1:-1]
+
+
+def _refused(asked: Request, error: GradflowError) -> Analysis | EntryList:
+    if asked.purpose is Purpose.ENTRIES:
+        return unlisted(asked.path, error)
+    static = asked.purpose is not Purpose.TAPE
+    return Analysis(failed(asked.path, error, Mode.STATIC if static else Mode.TAPE))
+
+
+def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.analysis.safety import RefusedError, admit, with_trusted
+
+    progress("scan")
+    file = recognise(asked.path)
+    try:
+        threats = admit(file, asked.path, asked.options)
+    except RefusedError as error:
+        return Analysis(error.report(asked.path)), NO_TENSORFLOW
+    progress("import")
+    # Imported here: the stage has to be told first, since this takes seconds.
+    from gradflow.analysis.dynamic import analyse_file, known_to_tensorflow
+    from gradflow.tape.versions import tool
+
+    # An op that is new in this TensorFlow is one that nobody has looked at.
+    new = known_to_tensorflow(threats) if not asked.options.trust else []
+    if new:
+        return Analysis(RefusedError(asked.path, file.format, new).report(asked.path)), NO_TENSORFLOW
+    try:
+        analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
+    except GradflowError as error:
+        if is_lack_of_memory(error):
+            raise MemoryError from error
+        analysis = Analysis(failed(asked.path, error, Mode.TAPE))
+    return with_trusted(analysis, threats), tool()
+
+
+def _static(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.analysis.static import read
+
+    progress("read")
+    return read(asked.path, asked.options), NO_TENSORFLOW
+
+
+def _scan(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    from gradflow.analysis.safety import scanned
+
+    progress("scan")
+    return scanned(recognise(asked.path), asked.path, asked.options), NO_TENSORFLOW
+
+
+def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
+    from gradflow.analysis.entries import list_entries
+
+    progress("read")
+    return list_entries(asked.path, asked.options), NO_TENSORFLOW
+
+
+_ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {
+    Purpose.TAPE: _tape,
+    Purpose.STATIC: _static,
+    Purpose.SCAN: _scan,
+    Purpose.ENTRIES: _entries,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Requests in, child processes that answer them out: copies of one process that has TensorFlow imported (Linux)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import IO
+
+from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.request import Purpose, Request, to_line
+from gradflow.process.spawn import Child, interpreter, scratch_folder, started
+
+_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.fork_server import main; main()"
+_GRACE = 10.0
+"""Seconds for the server to tell that a process it has killed is gone."""
+
+
+class Copies:
+    """Starts children, from any thread, for as long as it is entered; the first waits until TensorFlow is imported.
+
+    Where the system cannot copy such a process safely, each child is a new interpreter.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+        self._server: _Server | None = None
+        self._running: set[Child] = set()
+        self._is_stopped = False
+
+    def __enter__(self) -> Copies:
+        return self
+
+    def stop(self) -> None:
+        """Kill every child, and start none any more: the run is given up."""
+        with self._lock:
+            self._is_stopped = True
+            running = tuple(self._running)
+        for child in running:
+            child.kill()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._open.close()
+
+    @contextmanager
+    def __call__(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+        """Start a child for the request, as ``Spawn`` describes it."""
+        with self._started(asked, log, environment) as child:
+            with self._lock:
+                if self._is_stopped:
+                    child.kill()
+                self._running.add(child)
+            try:
+                yield child
+            finally:
+                with self._lock:
+                    self._running.discard(child)
+
+    @contextmanager
+    def _started(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+        # What only reads a file needs no TensorFlow, and the environment is read when that is imported.
+        if sys.platform != "linux" or environment or asked.purpose is not Purpose.TAPE:
+            with interpreter(asked, log, environment) as child:
+                yield child
+            return
+        with scratch_folder() as scratch, self._copy(log) as (copy, question):
+            with contextlib.suppress(BrokenPipeError), question:
+                question.write(to_line(asked, scratch))
+            if copy.started.wait(asked.options.timeout) and copy.process is None:
+                # There is no server: what keeps TensorFlow from being imported, an interpreter of its own tells.
+                with interpreter(asked, log, environment) as child:
+                    yield child
+                return
+            yield copy
+
+    @contextmanager
+    def _copy(self, log: IO[bytes]) -> Iterator[tuple[_Copy, IO[str]]]:
+        question, ask = os.pipe()
+        answer, reply = os.pipe()
+        with os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
+            server = self._current()
+            copy = _Copy(lines, server)
+            try:
+                server.start(copy, question, reply, log.fileno())
+            finally:
+                os.close(question)
+                os.close(reply)
+            try:
+                yield copy, os.fdopen(ask, "w", encoding="utf-8")
+            finally:
+                server.end(copy)
+
+    def _current(self) -> _Server:
+        """The server; a new one where there is none, or it has died."""
+        with self._lock:
+            if self._server is None or self._server.is_gone:
+                self._server = self._open.enter_context(_server())
+            return self._server
+
+
+@dataclass(slots=True, eq=False)
+class _Copy:
+    lines: IO[str]
+    server: _Server
+    process: int | None = None
+    code: int | None = None
+    started: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def kill(self) -> None:
+        self.server.kill(self)
+
+    def wait(self, seconds: float) -> int | None:
+        return self.code if self.ended.wait(seconds) else None
+
+
+class _Server:
+    """What this process knows of the server."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._lock = threading.Lock()
+        self._asked: deque[_Copy] = deque()
+        self._copies: dict[int, _Copy] = {}
+        self.is_gone = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def start(self, copy: _Copy, question: int, answer: int, log: int) -> None:
+        with self._lock:
+            self._asked.append(copy)
+            with contextlib.suppress(OSError):  # it has died: the copy's lines end at once
+                socket.send_fds(self._control, [pack(Message(RUN))], [question, answer, log])
+            if self.is_gone:
+                self._give_up()
+
+    def end(self, copy: _Copy) -> None:
+        """Kill the copy, with all that it has started, and wait until it is gone."""
+        if copy.started.wait(_GRACE) and copy.process is not None:
+            self.kill(copy)
+            copy.ended.wait(_GRACE)
+
+    def kill(self, copy: _Copy) -> None:
+        """Kill the copy, with all that it has started, where it runs."""
+        with self._lock, contextlib.suppress(OSError):
+            if copy.process is not None and not copy.ended.is_set():
+                self._control.sendall(pack(Message(KILL, copy.process)))
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while len(sent := self._control.recv(SIZE, socket.MSG_WAITALL)) == SIZE:
+                self._heed(unpack(sent))
+        with self._lock:
+            self.is_gone = True
+            self._give_up()
+
+    def _heed(self, message: Message) -> None:
+        with self._lock:
+            if message.kind == STARTED:
+                copy = self._copies[message.process] = self._asked.popleft()
+                copy.process = message.process
+                copy.started.set()
+            elif message.kind == ENDED:
+                copy = self._copies.pop(message.process)
+                copy.code = message.code
+                copy.ended.set()
+
+    def _give_up(self) -> None:
+        for copy in (*self._asked, *self._copies.values()):
+            copy.started.set()
+            copy.ended.set()
+        self._asked.clear()
+        self._copies.clear()
+
+
+@contextmanager
+def _server() -> Iterator[_Server]:
+    ours, its = socket.socketpair()
+    with ours, scratch_folder() as home, tempfile.TemporaryFile() as log:
+        places = {"HOME": home, "TMPDIR": home, "KERAS_HOME": home}
+        with its, started(_BOOT, log, places, stdin=its.fileno()):
+            its.close()
+            yield _Server(ours)

@@ -1,0 +1,113 @@
+"""Runs in a process that has TensorFlow imported and nothing else done: each request goes to a copy of it (Linux).
+
+A copy starts where a new interpreter is after the import, so that a model costs its own time only, and none sees what
+another has left. The server itself never opens a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import traceback
+
+from gradflow.process.child import serve
+from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.spawn import end_group
+
+
+def main() -> None:
+    """Serve the socket that is stdin until the other end closes it; never returns."""
+    control = socket.socket(fileno=os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # What each copy would have to import, once.
+    import gradflow.analysis.dynamic
+    import gradflow.analysis.safety
+    import gradflow.tape.versions  # noqa: F401 -- for its effect
+
+    _Server(control).run()
+    os._exit(0)
+
+
+class _Server:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._woken, self._wake = socket.socketpair()
+        self._waiting = selectors.DefaultSelector()
+        self._children: set[int] = set()
+
+    def run(self) -> None:
+        """Answer until the other end hangs up, then end what still runs."""
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
+        signal.set_wakeup_fd(self._wake.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._waiting.register(self._control, selectors.EVENT_READ)
+        self._waiting.register(self._woken, selectors.EVENT_READ)
+        while self._turn():
+            pass
+        for child in self._children:
+            end_group(child)
+
+    def _turn(self) -> bool:
+        for key, _ in self._waiting.select():
+            if key.fileobj is self._control:
+                if not self._serve():
+                    return False
+            else:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(4096)
+                self._reap()
+        return True
+
+    def _serve(self) -> bool:
+        sent, handles, _, _ = socket.recv_fds(self._control, SIZE, 3, socket.MSG_WAITALL)
+        if len(sent) < SIZE:
+            return False
+        message = unpack(sent)
+        if message.kind == KILL and message.process in self._children:
+            end_group(message.process)
+        elif message.kind == RUN:
+            self._start(*handles)
+        return True
+
+    def _start(self, question: int, answer: int, log: int) -> None:
+        child = os.fork()
+        if child == 0:
+            self._become(question, answer, log)
+        for handle in (question, answer, log):
+            os.close(handle)
+        self._children.add(child)
+        self._control.sendall(pack(Message(STARTED, child)))
+
+    def _become(self, question: int, answer: int, log: int) -> None:
+        """In the copy: answer one question; never returns."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            for mine in (self._control, self._woken, self._wake, self._waiting):
+                mine.close()
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
+            with os.fdopen(question, encoding="utf-8") as stream:
+                line = stream.readline()
+            serve(line, answer)
+        except BaseException:
+            traceback.print_exc()  # to the log
+        finally:
+            os._exit(1)  # whatever happened, this process must not go on as a second server
+
+    def _reap(self) -> None:
+        for child in tuple(self._children):
+            # It is looked at first, and its number is nobody else's until it is waited for.
+            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            end_group(child)
+            _, status = os.waitpid(child, 0)
+            self._children.discard(child)
+            self._control.sendall(pack(Message(ENDED, child, os.waitstatus_to_exitcode(status))))

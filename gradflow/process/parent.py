@@ -1,0 +1,262 @@
+"""A path in, its report out: asks a child process, follows its stages, and tells how it died if it did."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
+from gradflow.errors import CrashedError, GradflowError
+from gradflow.files.recognise import glance
+from gradflow.files.remote import is_remote, local_copy
+from gradflow.findings import EntryList, Format, Mode, ModelReport, Route, Tool
+from gradflow.findings.wire import decode
+from gradflow.options import Options
+from gradflow.process.request import Purpose, Request, out_of_memory, request
+from gradflow.process.spawn import Child, Spawn, interpreter
+from gradflow.text import shown
+
+_STAGES = {
+    "fetch": "fetching the model",
+    "start": "starting",
+    "read": "reading the model",
+    "scan": "looking for what could do harm",
+    "import": "importing TensorFlow",
+    "load": "loading the model",
+    "step": "running the gradient step",
+    "trace": "tracing the graph",
+    "replay": "running the step op by op",
+}
+
+
+_QUICK = 120.0
+"""Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some altered files."""
+_GRACE = 2.0
+"""Seconds for a child to end after it has closed its pipe."""
+_READING = ("read", "scan")
+_FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
+"""In the last words of a process that needed more than it may take."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A model's report and the versions that made it; versions are None where TensorFlow was not used."""
+
+    model: ModelReport
+    tool: Tool
+    remark: str = ""
+    """Something that the user should know about how the report came about."""
+    route: Route | None = None
+    """What was asked about one variable (``Options.why``)."""
+
+
+def inspect_path(
+    path: str,
+    options: Options,
+    progress: Progress = lambda _: None,
+    spawn: Spawn = interpreter,
+    copy: str | None = None,
+) -> Outcome:
+    """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
+
+    Args:
+        path: of the model, or an address: what it holds is fetched first, and the report speaks of the address.
+        options: what is asked.
+        progress: is told each stage.
+        spawn: starts the process that opens the model.
+        copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the same.
+    """
+    return _outcome(Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn, copy)
+
+
+def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
+    """Look for what could do harm in the model at ``path``; as ``inspect_path``."""
+    return _outcome(Purpose.SCAN, path, options, progress, interpreter)
+
+
+def list_entries(path: str, options: Options) -> EntryList:
+    """The entries of the model at ``path``; what is wrong with it is in ``error``."""
+    try:
+        with _fetched(path, options, lambda _: None) as copy:
+            glance(copy)
+            return _ask(request(Purpose.ENTRIES, copy, path, options), EntryList, lambda _: None, interpreter, {})[0]
+    except GradflowError as error:
+        return unlisted(path, error)
+
+
+def _outcome(
+    purpose: Purpose, path: str, options: Options, progress: Progress, spawn: Spawn, copy: str | None = None
+) -> Outcome:
+    format: Format | None = None
+    try:
+        with _fetched(path, options, progress) if copy is None else _speaking_of(path, copy) as place:
+            format = glance(place).format
+            return _run_twice(request(purpose, place, path, options), progress, spawn)
+    except GradflowError as error:
+        trouble = error
+    except OSError as error:  # too many open files or processes, a full disk: it costs this model, not the others
+        trouble = CrashedError(
+            f"{path}: this machine has no room to run it: {error.strerror or error}",
+            "free what is short, or run fewer at a time: gradflow audit --jobs N",
+        )
+    return Outcome(failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), NO_TENSORFLOW)
+
+
+@contextlib.contextmanager
+def _fetched(path: str, options: Options, progress: Progress) -> Iterator[str]:
+    """The local path of what is at ``path``."""
+    if not is_remote(path):
+        yield path
+        return
+    progress(_STAGES["fetch"])
+    with local_copy(path, options.static, options.timeout) as copy, _speaking_of(path, str(copy)) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def _speaking_of(path: str, copy: str) -> Iterator[str]:
+    """``copy``; errors about it speak of ``path``."""
+    try:
+        yield copy
+    except GradflowError as error:
+        shown_as = path.rstrip("/")
+        error.message, error.hint = (text.replace(copy, shown_as) for text in (error.message, error.hint))
+        raise
+
+
+class StepCrashedError(CrashedError):
+    """The child died of a fault in native code during the gradient step."""
+
+
+def _run_twice(asked: Request, progress: Progress, spawn: Spawn) -> Outcome:
+    remark = ""
+    try:
+        analysis, tool = _ask(asked, Analysis, progress, spawn, {})
+    except StepCrashedError as error:
+        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512. It is switched
+        # where TensorFlow is imported: that takes an interpreter of its own.
+        analysis, tool = _ask(asked, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+        remark = f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)"
+    return Outcome(analysis.report, tool, remark, analysis.route)
+
+
+def _ask(
+    asked: Request, kind: type[T], progress: Progress, spawn: Spawn, environment: Mapping[str, str]
+) -> tuple[T, Tool]:
+    patience = min(asked.options.timeout, threading.TIMEOUT_MAX)
+    begun = time.monotonic()
+    stage = "start"
+    with _log(asked.options) as log, spawn(asked, log, environment) as child:
+        lines = _lines(child)
+        while True:
+            allowed = min(patience, _QUICK) if stage in _READING else patience
+            try:
+                line = lines.get(timeout=max(0.0, begun + allowed - time.monotonic()))
+            except queue.Empty:
+                longer = "give it longer with --timeout SECONDS"
+                hint = longer if allowed == patience else "the file is damaged, or made to take for ever"
+                what = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
+                raise CrashedError(f"{asked.shown}: {what}", hint) from None
+            if line is None:
+                raise _death(asked, stage, child.wait(_GRACE), _last_words(log))
+            try:
+                if "stage" not in line:
+                    return decode(kind, line["answer"]), decode(Tool, line["tool"])
+                label, stage = _STAGES[line["stage"]], line["stage"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise CrashedError(
+                    f"{asked.shown}: the process that runs the model sent what cannot be read while {_STAGES[stage]}",
+                    "this is a fault of gradflow or of the model: please report it",
+                ) from error
+            progress(label)
+
+
+def _lines(child: Child) -> queue.Queue[Any]:
+    """What the child sends, line by line; None at its end. A thread reads, so that a deadline can be kept."""
+    lines: queue.Queue[Any] = queue.Queue()
+
+    def pump() -> None:
+        with contextlib.suppress(OSError, ValueError):  # the pipe is closed once the child is killed
+            for line in child.lines:
+                lines.put(_parsed(line))
+        lines.put(None)
+
+    threading.Thread(target=pump, daemon=True).start()
+    return lines
+
+
+def _parsed(line: str) -> Any:
+    """The line's JSON; an empty list, which nothing accepts, where it has none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+
+
+@contextlib.contextmanager
+def _log(options: Options) -> Iterator[IO[bytes]]:
+    """Where a child prints to: a file, or with ``-v`` the user's stderr, without what a terminal would obey."""
+    if not options.verbose:
+        with tempfile.TemporaryFile() as file:
+            yield file
+        return
+    read, write = os.pipe()
+
+    def relay() -> None:
+        with os.fdopen(read, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                # Neither colors nor a command to GitHub, which takes them from the start of a line.
+                sys.stderr.write(f"| {shown(line.rstrip())}\n".replace("##[", "#?["))
+
+    thread = threading.Thread(target=relay, daemon=True)
+    thread.start()
+    with os.fdopen(write, "wb") as end:
+        yield end
+    thread.join(_GRACE)
+
+
+def _death(asked: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
+    """What to say of a child that has ended without an answer, with ``code``, after printing ``words``."""
+    if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
+        return CrashedError(*out_of_memory(asked))
+    faulted = code is not None and -code in _FAULTS
+    kind = StepCrashedError if faulted and stage == "step" else CrashedError
+    return kind(f"{asked.shown}: {_ending(code)} while {_STAGES[stage]}", _told(words))
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "the process that runs the model stopped talking"
+    if code >= 0:
+        return f"the process that runs the model ended with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"the process that runs the model was ended by {signal.Signals(-code).name}"
+    return f"the process that runs the model was ended by signal {-code}"
+
+
+def _told(words: str | None) -> str:
+    if words is None:
+        return "its messages stand above"
+    last = words.splitlines()[-1] if words else "it left no message"
+    return f"{last[:300]} (-v shows all of its messages)"
+
+
+def _last_words(log: IO[bytes]) -> str | None:
+    """The end of what a child has printed; None where the user has seen it."""
+    if not log.seekable():
+        return None
+    log.seek(0, os.SEEK_END)
+    log.seek(max(0, log.tell() - 4000))
+    return "\n".join(map(shown, log.read().decode("utf-8", "replace").strip().splitlines()))

@@ -1,0 +1,80 @@
+"""What a child process is asked, as one line of JSON and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from gradflow.findings.wire import decode, encode
+from gradflow.options import Options
+from gradflow.process.sandbox.limits import Limits, limits_for, size_of
+
+
+class Purpose(str, Enum):
+    """What is wanted of a model file."""
+
+    TAPE = "tape"
+    """Scan it, load it and run one gradient step."""
+    STATIC = "static"
+    """Read it without TensorFlow."""
+    SCAN = "scan"
+    """Tell what in it could do harm."""
+    ENTRIES = "entries"
+    """List what ``--entry`` can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question about one model file. All paths are absolute: a child works in a folder of its own."""
+
+    purpose: Purpose
+    path: str
+    shown: str
+    """The path or address as the user wrote it."""
+    names: tuple[tuple[str, str], ...]
+    """Paths, and what the answer calls them instead: what the user wrote."""
+    options: Options
+    folder: str
+    """Where the command was run, and the user's own modules may lie."""
+    limits: Limits
+
+
+def request(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
+    """The question about the file at ``path``, relative to the working directory, which the user knows as ``shown``."""
+    absolute = str(Path(path).absolute())
+    names = [(absolute, shown)]
+    if Path(path).name == "saved_model.pb":
+        names.append((str(Path(absolute).parent), str(Path(shown).parent)))
+    inputs = []
+    for one in options.inputs:
+        file = None if one.file is None else str(Path(one.file).absolute())
+        inputs.append(replace(one, file=file))
+        names += [(file, one.file)] if file and one.file else []
+    return Request(
+        purpose,
+        absolute,
+        shown,
+        tuple(names),
+        replace(options, inputs=tuple(inputs)),
+        str(Path.cwd()),
+        limits_for(size_of(Path(absolute)), options.memory_limit, options.timeout),
+    )
+
+
+def to_line(asked: Request, scratch: str) -> str:
+    """``asked``, and the folder that the child may write to, as a line."""
+    return json.dumps({"request": encode(asked), "scratch": scratch}) + "\n"
+
+
+def from_line(line: str) -> tuple[Request, str]:
+    """The request and the scratch folder of a line that ``to_line`` wrote."""
+    given = json.loads(line)
+    return decode(Request, given["request"]), given["scratch"]
+
+
+def out_of_memory(asked: Request) -> tuple[str, str]:
+    """What is said where a model needs more memory than it may take, and what to do about it."""
+    limit = "" if asked.options.memory_limit is None else f" of {asked.options.memory_limit / 1e9:.3g} GB"
+    return f"{asked.shown}: needs more memory than its limit{limit}", "raise --memory-limit, or lower --batch-size"

@@ -1,0 +1,1 @@
+"""Confine a process: no writes elsewhere, no connections, no programs, bounded resources."""

@@ -1,0 +1,120 @@
+"""A request in, a child process that answers it out: an interpreter of its own, or a copy of one that is ready."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from gradflow.process.request import Purpose, Request, to_line
+
+_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child import main; main()"
+
+
+class Child(Protocol):
+    """A process that answers one request."""
+
+    @property
+    def lines(self) -> IO[str]:
+        """What it sends; ends when it ends."""
+
+    def kill(self) -> None:
+        """End it, with all that it has started."""
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, or minus the signal that ended it; None where it runs on after ``seconds``."""
+
+
+Spawn = Callable[[Request, IO[bytes], Mapping[str, str]], AbstractContextManager[Child]]
+"""Starts a child for a request, with a file for what it prints and more environment; at the end it is gone."""
+
+
+class _Process:
+    def __init__(self, process: subprocess.Popen[str], lines: IO[str]) -> None:
+        self._process = process
+        self.lines = lines
+
+    def kill(self) -> None:
+        end_group(self._process.pid)
+
+    def wait(self, seconds: float) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=seconds)
+        return None
+
+
+@contextmanager
+def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+    """Start a new interpreter for the request."""
+    # What only reads a file does without what the user's packages do at the start of Python.
+    flags = ["-I"] if asked.purpose is Purpose.TAPE else ["-I", "-S"]
+    with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
+        if process.stdin is not None and process.stdout is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(to_line(asked, scratch))
+                process.stdin.close()
+            yield _Process(process, process.stdout)
+
+
+@contextmanager
+def started(
+    boot: str,
+    log: IO[bytes],
+    environment: Mapping[str, str],
+    flags: Sequence[str] = ("-I",),
+    stdin: int = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that session is gone."""
+    search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
+    package = str(Path(__file__).resolve().parents[2])
+    process = subprocess.Popen(
+        # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
+        [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env={**os.environ, **_ENVIRONMENT, **environment},
+        start_new_session=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        yield process
+    finally:
+        end_group(process.pid)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+    "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "-1"),
+    "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library beside the file
+    "MALLOC_ARENA_MAX": "2",  # address space counts, and each arena reserves 64 MB of it
+}
+
+
+def end_group(process: int) -> None:
+    """Kill a process and all that it has started, where they are still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process, signal.SIGKILL)
+        else:
+            os.kill(process, signal.SIGTERM)
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is removed at the end, whatever a model has made of it."""
+    return tempfile.TemporaryDirectory(prefix="gradflow-", ignore_cleanup_errors=True)

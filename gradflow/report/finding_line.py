@@ -1,0 +1,47 @@
+"""A finding to one line that names the weights behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradflow.catalogue import CATALOGUE
+from gradflow.findings import Finding, ModelReport, Severity, Variable
+from gradflow.report.escape import safe
+from gradflow.report.people.layers import by_layer, listed, merge_numbered, totals
+
+_MAX_LAYERS = 4
+
+
+def in_order(model: ModelReport) -> list[Finding]:
+    """Return the findings of a model, the worst first."""
+    return sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity))
+
+
+def behind(finding: Finding, by_name: Mapping[str, Variable]) -> list[Variable]:
+    """Return the variables of a finding that the report knows."""
+    return [by_name[name] for name in finding.variables if name in by_name]
+
+
+def named(model: ModelReport) -> dict[str, Variable]:
+    """Return the variables of a model by name."""
+    return {variable.name: variable for variable in model.variables}
+
+
+def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
+    """``gradient is stopped by StopGradient 'net/stop' (net.py:41; 2 weights in 1 layer, 42 parameters: dense_0)``."""
+    source = finding.cause.source if finding.cause else None
+    details = [safe(source)] if source and source not in finding.message else []
+    rows = merge_numbered(by_layer(variables))
+    details += [f"{totals(rows)}: {listed(rows, _MAX_LAYERS)}"] if rows else []
+    return safe(finding.message) + (f" ({'; '.join(details)})" if details else "")
+
+
+def remedy(finding: Finding) -> str:
+    """Return what to do about a finding; empty for a note without a hint."""
+    usual = CATALOGUE[finding.code].fix if finding.code in CATALOGUE and finding.severity is not Severity.NOTE else ""
+    return safe(finding.hint or usual)
+
+
+def title(code: str) -> str:
+    """``GF201 stop_gradient``."""
+    return f"{safe(code)} {CATALOGUE[code].kind}" if code in CATALOGUE else safe(code)

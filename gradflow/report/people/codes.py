@@ -1,0 +1,100 @@
+"""Codes of the catalogue to text for people and to JSON: one in full, or all of them as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from gradflow.catalogue import RESERVED, CodeEntry
+from gradflow.diagnose import severity_of
+from gradflow.findings import Severity
+from gradflow.report.people.lines import fold, joined, line
+from gradflow.version import VERSION
+
+SCHEMA = "gradflow-rules-1"
+
+_STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+_NOT_YET = "not yet"
+_FAILURE = "GF9"
+_EXPECTATION = "GF4"
+_NARROWEST = 60
+
+
+def render_explained(item: CodeEntry, *, width: int = 80, color: bool = False) -> str:
+    """Return one code in full as text of at most ``width`` columns (60 at least), but for the lines of its example."""
+    width = max(width, _NARROWEST)
+    lines = fold(line((f"{item.code} {item.kind}", "bold"), f": {item.title}"), width, 4)
+    lines += [*fold(line("  ", (_standing(item), "dim")), width, 4), line()]
+    lines += _paragraph("why", item.why, width)
+    if item.example:
+        is_python = not item.example.startswith("expect:")
+        lines += [line(("example", "bold"), " (with keras, tf and np imported)" if is_python else "", (":", "bold"))]
+        lines += [line("    ", code) for code in item.example.splitlines()]
+        lines += [line()]
+    lines += _paragraph("fix", item.fix, width)
+    lines += _paragraph("right when", item.right_when, width)
+    return joined(lines[:-1], color)
+
+
+def render_table(items: Sequence[CodeEntry], *, width: int = 80, color: bool = False) -> str:
+    """Return a table of codes as text of at most ``width`` columns (60 at least)."""
+    return joined(_table_lines(items, max(width, _NARROWEST)), color)
+
+
+def render_json(items: Sequence[CodeEntry]) -> str:
+    """Return codes as JSON text, written as that of the report.
+
+    ``severity`` is null where the code is no finding, or not one yet.
+    """
+    rules = [
+        {
+            "code": item.code,
+            "kind": item.kind,
+            "title": item.title,
+            "severity": _severity(item),
+            "reported": item.code not in RESERVED,
+            "why": item.why,
+            "example": item.example,
+            "fix": item.fix,
+            "right_when": item.right_when,
+        }
+        for item in items
+    ]
+    return (
+        json.dumps({"schema": SCHEMA, "tool": {"name": "gradflow", "version": VERSION}, "rules": rules}, indent=2)
+        + "\n"
+    )
+
+
+def _severity(item: CodeEntry) -> str | None:
+    if item.code in RESERVED or item.code.startswith(_FAILURE):
+        return None
+    return severity_of(item.code).value
+
+
+def _standing(item: CodeEntry) -> str:
+    if item.code in RESERVED:
+        return "reserved: this version does not report it yet"
+    if item.code.startswith(_FAILURE):
+        return "the model could not be checked: exit code 2"
+    if item.code.startswith(_EXPECTATION):
+        return "an error of gradflow check: exit code 1"
+    severity = severity_of(item.code)
+    if severity is Severity.NOTE:
+        return "a note: nothing that --fail-on looks at"
+    return f"{'an error' if severity is Severity.ERROR else 'a warning'}: exit code 1 with --fail-on {severity.value}"
+
+
+def _paragraph(head: str, words: str, width: int) -> list[Text]:
+    return [*fold(line((f"{head}: ", "bold"), words), width, 4), line()]
+
+
+def _table_lines(items: Sequence[CodeEntry], width: int) -> Iterator[Text]:
+    kinds = max(len(item.kind) for item in items)
+    yield line((f"{'code':<5}  {'kind':<{kinds}}  {'severity':<8}  meaning", "dim"))
+    for item in items:
+        word = _severity(item) or (_NOT_YET if item.code in RESERVED else "failure")
+        cells = (f"  {item.kind:<{kinds}}  ", (f"{word:<8}", _STYLES.get(word, "dim")), f"  {item.title}")
+        yield from fold(line((item.code, "bold"), *cells), width, 5 + 2 + kinds + 2 + 8 + 2)

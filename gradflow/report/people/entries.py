@@ -1,0 +1,75 @@
+"""The entries of model files to text for people and to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor
+from gradflow.findings.wire import encode
+from gradflow.report.escape import counted, safe, spec, storable
+from gradflow.report.json import written
+from gradflow.report.people.lines import fold, joined, line
+from gradflow.version import VERSION
+
+SCHEMA = "gradflow-entries-1"
+
+_NARROWEST = 40
+
+
+def render_entries(lists: Sequence[EntryList], *, width: int = 80, color: bool = False, encoding: str = "utf-8") -> str:
+    """Return the entries of each file as text of at most ``width`` columns (40 at least)."""
+    width = max(width, _NARROWEST)
+    lines: list[Text] = []
+    for listed in lists:
+        lines += [line()] if lines else []
+        lines += _of_file(storable(listed, encoding), width)
+    return joined(lines, color)
+
+
+def render_entries_json(lists: Sequence[EntryList]) -> str:
+    """Return the entries of each file as JSON text, written as that of the report."""
+    tool = {"name": "gradflow", "version": VERSION}
+    answer = {"schema": SCHEMA, "tool": tool, "models": [encode(listed) for listed in lists]}
+    return written(answer)
+
+
+def refusal(listed: EntryList) -> str:
+    """Why the entries of a file could not be read, and what to do, in one line."""
+    if listed.error is None:
+        return ""
+    remedy = f"; {safe(listed.error.hint)}" if listed.error.hint else ""
+    return f"{safe(listed.path)}: could not be checked ({listed.error.code}): {safe(listed.error.message)}{remedy}"
+
+
+def _of_file(listed: EntryList, width: int) -> Iterator[Text]:
+    if listed.error is not None:
+        yield line(refusal(listed))
+        return
+    number = len(listed.entries)
+    entries = "no entry" if not number else "1 entry" if number == 1 else f"{number} entries"
+    words = f": {entries}, {counted(listed.weights, 'weight')}"
+    yield from fold(line((safe(listed.path), "bold"), words), width, 4)
+    if listed.format is not Format.SAVED_MODEL:
+        words = "a Keras file has one entry only, the call of the model: --entry is for SavedModels"
+        yield from fold(line("  ", words), width, 4)
+        return
+    for entry in listed.entries:
+        yield from _of_entry(entry, width)
+
+
+def _of_entry(entry: ListedEntry, width: int) -> Iterator[Text]:
+    default = " (default)" if entry.is_default else ""
+    uses = f"uses {counted(entry.weights, 'weight')}" if entry.weights else "uses no weight"
+    yield line()
+    yield from fold(line("  ", (safe(entry.name), "bold"), default, (f"  {uses}", "dim")), width, 6)
+    for word, tensors in (("inputs", entry.inputs), ("outputs", entry.outputs)):
+        told = "; ".join(_tensor(tensor) for tensor in tensors) or "none"
+        yield from fold(line("    ", (f"{word}: {told}", "dim")), width, 6)
+
+
+def _tensor(tensor: ListedTensor) -> str:
+    if tensor.shape is None:
+        return f"{safe(tensor.name)} {safe(tensor.dtype)}[...]"
+    return f"{safe(tensor.name)} {spec(tensor.dtype, tensor.shape)}"

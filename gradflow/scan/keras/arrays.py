@@ -1,0 +1,68 @@
+"""An ``.npz`` archive of arrays in, those of them that are pickled, or claim more than they hold, out."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from gradflow.scan.threat import Threat
+from gradflow.text import shown
+
+_MAGIC = b"\x93NUMPY"
+_TYPE = re.compile(r"[<>|=]?(\?|[bifcuSUV]\d+|b1|bfloat16|float8_\w+)")
+_MOST_HEADER = 1 << 16
+_PICKLED = "is pickled, which runs any Python code"
+
+
+@dataclass(slots=True)
+class PackedLook:
+    """A look through an ``.npz`` archive, which counts on the way."""
+
+    member: str
+    """What the archive is called in messages."""
+    numbers: int = 0
+    """How many numbers its arrays hold."""
+
+    def strange(self, file: IO[bytes]) -> Iterator[Threat]:
+        """The arrays in ``file`` whose header is not that of numbers; nothing is unpickled.
+
+        Source: numpy/lib/format.py (2.3).
+        """
+        with zipfile.ZipFile(file) as arrays:
+            for info in arrays.infolist():
+                with arrays.open(info) as stream:
+                    header = _header(stream)
+                what = f"array {shown(info.filename)!r}"
+                if header is None:
+                    yield Threat(what, self.member, _PICKLED)
+                    continue
+                kind, shape = header
+                size = math.prod(shape)
+                if size > info.file_size * 8:
+                    yield Threat(what, self.member, f"claims {size:,} numbers in {info.file_size:,} bytes")
+                elif not _TYPE.fullmatch(kind):
+                    yield Threat(what, self.member, f"is of the type {shown(kind)!r}, which no variable has")
+                self.numbers += size
+
+
+def _header(stream: IO[bytes]) -> tuple[str, tuple[int, ...]] | None:
+    """The type and the shape of an array; None where it may be anything else."""
+    start = stream.read(8)
+    if start[:6] != _MAGIC or len(start) < 8:
+        return None
+    length = int.from_bytes(stream.read(2 if start[6] == 1 else 4), "little")
+    if length > _MOST_HEADER:
+        return None
+    try:
+        read = ast.literal_eval(stream.read(length).decode("latin1").strip())
+        kind, shape = read["descr"], read["shape"]
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
+        return None
+    if not isinstance(kind, str) or "O" in kind or kind == "object" or not isinstance(shape, tuple):
+        return None  # fields or objects, which are pickled
+    return (kind, shape) if all(isinstance(size, int) and size >= 0 for size in shape) else None

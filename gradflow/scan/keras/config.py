@@ -1,0 +1,157 @@
+"""The JSON of a Keras model in, the classes, functions and paths in it that are not known to be harmless out.
+
+Source: keras/src/saving/{serialization_lib,object_registration}.py (3.15); tf_keras/src/saving/serialization_lib.py and
+tf_keras/src/layers/core/{lambda_layer,tf_op_layer}.py (2.21). A class or function of the user's own is not imported
+unless the user names its module, and no threat by itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+from gradflow.scan.keras.allowed_names import Kind, named
+from gradflow.scan.keras.tf_symbols import harm_of_symbol, wrapped
+from gradflow.scan.threat import Threat
+from gradflow.text import shown
+
+_KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
+_INSIDE = tuple(f"{package}." for package in _KERAS)
+_SPECIAL = frozenset("__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __set__".split())
+_BY_MODULE = frozenset("AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop FeatureSpace".split())
+"""Classes that Keras finds by their module alone: without one, they are layers of the user's own."""
+_CODE = "__lambda__"
+_TYPE = "__typespec__"
+_PATHS = ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_path", "vocabulary_file", "ckpt_to_load_from")
+"""Of lookups, tokenizers and feature columns: what they know, or a file that they read it from."""
+_RUNS_CODE = "runs Python code that the file holds"
+_UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
+_ACTS = "does more than to compute, as far as is known"
+_STANDARD = "runs Python's own library"
+_EVERYWHERE = frozenset("tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split())
+"""What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and Keras 2 import them."""
+_DEEPEST = 500
+
+
+def strange_objects(value: object, member: str, imports: Sequence[str]) -> Iterator[Threat]:
+    """The threats in ``value``, which stands in ``member`` of the file.
+
+    ``imports``: the modules that the user lets in.
+    """
+    # Keras itself is not the user's, whoever names it.
+    trusted = {top for name in imports if not _is_keras(name) and (top := name.partition(".")[0]) != "builtins"}
+    waiting = [(value, "", 0)] if isinstance(value, (dict, list)) else []
+    while waiting:
+        one, layer, depth = waiting.pop()
+        if depth > _DEEPEST:
+            yield Threat(f"a configuration {_DEEPEST} levels deep", member, "ends the process that builds it")
+            return
+        if isinstance(one, dict):
+            layer = _name(one) or layer
+            for what, harm in _harms(one, trusted):
+                yield Threat(what, f"layer {shown(layer)!r} of {member}" if layer else member, harm)
+            inside = list(one.values())
+        else:
+            inside = list(one)
+        waiting += [(inner, layer, depth + 1) for inner in reversed(inside) if isinstance(inner, (dict, list))]
+
+
+def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
+    for key in _PATHS:
+        path = value.get(key)
+        if isinstance(path, str):
+            yield f"{key} {shown(path)!r}", "reads any file of this machine"
+    name, config = value.get("class_name"), value.get("config")
+    if not isinstance(name, str):
+        return
+    module = value.get("module")
+    module = module if isinstance(module, str) else ""
+    base = name.rpartition(">")[2]
+    if base == _CODE:
+        yield "a lambda as byte code", _RUNS_CODE
+    elif base == "function":
+        yield from _function(config if isinstance(config, str) else "", module, trusted)
+        registered = value.get("registered_name")
+        if isinstance(registered, str) and registered != "function" and registered.rpartition(">")[2] != config:
+            yield from _function(registered, module, trusted)  # Keras 2 looks for that, too
+    elif base == _TYPE:
+        if module.partition(".")[0] not in {"tensorflow", "keras", "tf_keras", *trusted}:
+            yield f"type {shown(str(value.get('spec_name')))} of {shown(module)}", _STANDARD
+    elif base.startswith("__") and base.endswith("__"):
+        if base not in _SPECIAL:
+            yield f"{shown(name)!r}", _UNKNOWN
+    else:
+        yield from _class(name, module, trusted)
+        registered = value.get("registered_name")
+        if isinstance(registered, str) and registered.rpartition(">")[2] != base:
+            yield from _class(registered, module if _is_keras(module) else "", trusted)
+        if isinstance(config, Mapping):
+            yield from _special(base, config, trusted)
+
+
+def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
+    base, top = name.rpartition(">")[2], module.partition(".")[0]
+    harm = None
+    if top in trusted and not _is_keras(module):
+        return
+    if _is_keras(module) or (not module and ">" not in name):
+        known = named(Kind.CLASS, base)
+        if known is None:
+            harm = _UNKNOWN if module else None
+        elif not known.is_allowed and (module or base not in _BY_MODULE):
+            harm = known.reason
+    elif top in sys.stdlib_module_names:
+        harm = _STANDARD
+    if harm is not None:
+        yield _of("class", name, module), harm
+
+
+def _function(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
+    base, top = name.rpartition(">")[2], module.partition(".")[0]
+    harm = None
+    if top in trusted and not _is_keras(module):
+        return
+    if module in ("", "builtins"):
+        if named(Kind.FUNCTION, base) is None and (hasattr(builtins, base) or "." in base):
+            harm = _STANDARD
+    elif _is_keras(module):
+        if named(Kind.FUNCTION, base) is None:
+            made = named(Kind.CLASS, base)
+            harm = _ACTS if made is None or made.is_allowed else made.reason
+    elif top in sys.stdlib_module_names:
+        harm = _STANDARD
+    elif top in _EVERYWHERE and named(Kind.FUNCTION, base) is None:
+        harm = harm_of_symbol(base) if top == "tensorflow" else _ACTS
+    if harm is not None:
+        yield _of("function", name, module), harm
+
+
+def _of(kind: str, name: str, module: str) -> str:
+    return f"{kind} {shown(name)}" + (f" of {shown(module)}" if module else "")
+
+
+def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
+    """What depends on the configuration of a class."""
+    if base == "Lambda":
+        for key in ("function", "output_shape", "mask"):
+            held = config.get(key)
+            if config.get(f"{key}_type") == "lambda" or (key == "function" and isinstance(held, list)):
+                yield f"a Lambda layer with a {key} as byte code", _RUNS_CODE
+            elif isinstance(held, str):
+                module = config.get("module" if key == "function" else f"{key}_module")
+                yield from _function(held, module if isinstance(module, str) else "", trusted)
+        return
+    found = wrapped(base, config)
+    if found is not None:
+        yield found
+
+
+def _is_keras(module: str) -> bool:
+    return module in _KERAS or module.startswith(_INSIDE)
+
+
+def _name(value: Mapping[str, object]) -> str:
+    config = value.get("config")
+    name = config.get("name") if isinstance(config, Mapping) and "class_name" in value else None
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,61 @@
+"""A program in, the ops in it that are not known to be harmless where they stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from gradflow.scan.saved_model.allowed_ops import class_of, is_op
+from gradflow.scan.saved_model.assets import Origins
+from gradflow.scan.saved_model.program import TOP, Program
+from gradflow.scan.saved_model.saver import READS, WRITES, Saver
+from gradflow.scan.threat import IMPORT, TRUST, Threat
+from gradflow.text import shown
+
+_PRINTED = frozenset({b"", b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
+_OWN_DESCRIPTORS = (b"local://", b"bytes://")
+_BY_VALUE: Mapping[str, tuple[str, Callable[[bytes], bool]]] = MappingProxyType(
+    {
+        "PrintV2": ("output_stream", _PRINTED.__contains__),
+        "DecodeProtoV2": ("descriptor_source", lambda source: not source or source.startswith(_OWN_DESCRIPTORS)),
+        "EncodeProto": ("descriptor_source", lambda source: not source or source.startswith(_OWN_DESCRIPTORS)),
+        "FixedUnigramCandidateSampler": ("vocab_file", lambda file: not file),
+    }
+)
+"""Ops that are harmless where an attribute of theirs has a certain value."""
+_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+_FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
+
+
+def refused_ops(program: Program) -> Iterator[Threat]:
+    """The ops that are denied, or not known at all, in any function, whether something calls it or not."""
+    origins, saver = Origins(program), Saver(program)
+    for body, nodes in program.bodies.items():
+        for node in nodes:
+            if node.op in program.functions:
+                continue
+            found = class_of(node.op)
+            if found.is_allowed or _is_harmless_here(origins, saver, body, node):
+                continue
+            known = is_op(node.op)
+            remedy, idle = TRUST if known else IMPORT, node.op if not known or node.op in _PYTHON else ""
+            yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, idle)
+
+
+def place(body: str, node: str) -> str:
+    """Where a node stands, for people."""
+    return f"node {shown(node)!r}" + (f" of function {shown(body)!r}" if body != TOP else " of the graph")
+
+
+def _is_harmless_here(origins: Origins, saver: Saver, body: str, node: Any) -> bool:
+    if node.op in _BY_VALUE:
+        name, is_harmless = _BY_VALUE[node.op]
+        value = node.attr[name]
+        # A placeholder stands for what the function is called with.
+        return not value.HasField("placeholder") and is_harmless(value.s)
+    if node.op in _FILLS_TABLE:
+        if body == TOP and node.name in saver.program.run_without_assets:
+            return False
+        return len(node.input) > 1 and origins.is_asset(body, node.input[1])
+    return node.op in READS | WRITES and saver.owns(body, node)

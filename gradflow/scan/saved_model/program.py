@@ -1,0 +1,154 @@
+"""A MetaGraphDef in, its functions and who calls them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gradflow.files.saved_model.schema import message
+
+TOP = ""
+"""Stands for the graph that is in no function."""
+_INIT_OPS = ("saved_model_main_op", "legacy_init_op", "main_op")
+_INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
+_INITIALIZERS = "table_initializer"
+_ASSETS = "saved_model_assets"
+_LOCAL = "local_variables"
+"""The variables that are initialised where a graph of TensorFlow 1 names no op to start with."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a SavedModel's graph would run, and where from."""
+
+    graph: Any
+    """MetaGraphDef."""
+
+    @cached_property
+    def functions(self) -> Mapping[str, Any]:
+        """FunctionDefs by name."""
+        return {function.signature.name: function for function in self.graph.graph_def.library.function}
+
+    @cached_property
+    def bodies(self) -> Mapping[str, Any]:
+        """The nodes of each function by its name, and those of the graph itself."""
+        return {TOP: self.graph.graph_def.node, **{name: one.node_def for name, one in self.functions.items()}}
+
+    @cached_property
+    def calls(self) -> Mapping[str, frozenset[str]]:
+        """The functions that each body names, by its ops or in its attributes."""
+        return {name: frozenset(self.called(nodes)) for name, nodes in self.bodies.items()}
+
+    def reached(self, roots: Iterable[str]) -> frozenset[str]:
+        """The functions ``roots``, and all that they call, however deep."""
+        found: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in self.calls:
+                found.add(name)
+                waiting += self.calls[name]
+        return frozenset(found)
+
+    @cached_property
+    def assets(self) -> tuple[Any, ...]:
+        """AssetFileDefs: TensorFlow 1 has them in a collection, which counts where there are no others."""
+        held = self.graph.collection_def
+        found = held[_ASSETS].any_list.value if _ASSETS in held and not self.graph.asset_file_def else ()
+        return (*self.graph.asset_file_def, *(_parsed("AssetFileDef", one.value) for one in found))
+
+    @cached_property
+    def run_on_top(self) -> frozenset[str]:
+        """The nodes of the graph itself that a run can come to: of its signatures, and of what is run at the start."""
+        ends = self._outputs(lambda name: True)
+        for key, collection in self.graph.collection_def.items():
+            if key in _INIT_OPS or _INITIALIZERS in key:
+                ends += [*map(_text, collection.node_list.value), *map(_text, collection.bytes_list.value)]
+            if _LOCAL in key:
+                ends += [name for value in collection.bytes_list.value for name in _of_variable(value)]
+        return self.above(map(node_of, ends))
+
+    @cached_property
+    def run_without_assets(self) -> frozenset[str]:
+        """Those that a run comes to in which TensorFlow does not put the paths of the assets into the graph."""
+        ends = self._outputs(lambda name: name not in _INIT_SIGNATURES)
+        return self.above(map(node_of, [*ends, self.graph.saver_def.restore_op_name]))
+
+    def _outputs(self, is_meant: Callable[[str], bool]) -> list[str]:
+        signatures = [one for name, one in self.graph.signature_def.items() if is_meant(name)]
+        return [name for one in signatures for info in one.outputs.values() for name in _names(info)]
+
+    def above(self, ends: Iterable[str]) -> frozenset[str]:
+        """The nodes of the graph itself that a run of ``ends`` comes to."""
+        inputs = self._inputs
+        found: set[str] = set()
+        waiting = [end for end in ends if end in inputs]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in inputs:
+                found.add(name)
+                waiting += inputs[name]
+        return frozenset(found)
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, list[str]]:
+        return {node.name: [node_of(one) for one in node.input] for node in self.graph.graph_def.node}
+
+    def called(self, nodes: Iterable[Any]) -> Iterator[str]:
+        """The functions that ``nodes`` name, as their op or in their attributes."""
+        for node in nodes:
+            if node.op in self.functions:
+                yield node.op
+            for value in node.attr.values():
+                yield from named(value)
+
+
+def named(value: Any) -> Iterator[str]:
+    """The functions that an attribute names, at any depth."""
+    if value.HasField("func"):
+        yield value.func.name
+        for inner in value.func.attr.values():
+            yield from named(inner)
+    if value.HasField("list"):
+        for one in value.list.func:
+            yield one.name
+            for inner in one.attr.values():
+                yield from named(inner)
+
+
+def node_of(tensor: str) -> str:
+    """The node of a tensor or of a control input: ``^a/b`` and ``a/b:0`` are of ``a/b``."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _names(info: Any) -> Iterator[str]:
+    """The tensors of a TensorInfo, which can be a sparse one."""
+    yield info.name
+    if info.HasField("composite_tensor"):
+        for part in info.composite_tensor.components:
+            yield from _names(part)
+    if info.HasField("coo_sparse"):
+        sparse = info.coo_sparse
+        yield from (sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name)
+
+
+def _of_variable(value: bytes) -> tuple[str, ...]:
+    """What a VariableDef names."""
+    variable = _parsed("VariableDef", value)
+    return variable.initializer_name, variable.snapshot_name, variable.initial_value_name
+
+
+def _parsed(kind: str, value: bytes) -> Any:
+    """A message; an empty one where the bytes are something else, which TensorFlow does not take either."""
+    found = message(kind)()
+    try:
+        found.ParseFromString(value)
+    except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+        return message(kind)()
+    return found
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,52 @@
+"""A SavedModel folder in, the ops, assets and files in it that are not known to be harmless out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gradflow.files.saved_model.reader import read_message
+from gradflow.scan.saved_model.attributes import strange_attributes
+from gradflow.scan.saved_model.folder import strange_files
+from gradflow.scan.saved_model.ops import refused_ops
+from gradflow.scan.saved_model.program import Program
+from gradflow.scan.saved_model.structure import strange_structure
+from gradflow.scan.saved_model.variables_index import damaged_variables
+from gradflow.scan.threat import Scanned
+
+
+def scan_saved_model(folder: Path) -> Scanned:
+    """Look through every function, whether anything calls it or not, the object graph and the files on the disk.
+
+    That nothing calls a function is no excuse: TensorFlow 2.21 runs ops without state while it builds the functions of
+    a file, to know their values.
+
+    Raises:
+        UnreadableError: ``saved_model.pb`` or the index of the variables is damaged.
+    """
+    files = tuple(strange_files(folder))
+    if files:
+        return Scanned(files, ("the files of the folder",))  # a pipe would be waited for
+    found = scan_message(read_message(folder))
+    return Scanned((*found.threats, *damaged_variables(folder)), found.looked_at)
+
+
+def scan_message(saved: Any) -> Scanned:
+    """The same for the graphs of a SavedModel message alone."""
+    programs = [Program(graph) for graph in saved.meta_graphs]
+    threats = [
+        threat
+        for program in programs
+        for look in (strange_structure, refused_ops, strange_attributes)
+        for threat in look(program)
+    ]
+    return Scanned(tuple(dict.fromkeys(threats)), tuple(_counted(programs)))
+
+
+def _counted(programs: list[Program]) -> Iterator[str]:
+    bodies: list[Any] = [nodes for program in programs for nodes in program.bodies.values()]
+    kinds = {node.op for nodes in bodies for node in nodes}
+    yield f"{sum(map(len, bodies)):,} nodes"
+    yield f"{len(bodies) - len(programs):,} functions"
+    yield f"{len(kinds):,} types of op"

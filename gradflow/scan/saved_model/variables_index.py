@@ -1,0 +1,215 @@
+"""The index of a SavedModel's variables in, entries that would end TensorFlow's process out.
+
+Source: tensorflow/core/lib/io/{format,block}.cc for the table, tensorflow/core/protobuf/tensor_bundle.proto and
+tensorflow/core/util/tensor_bundle/tensor_bundle.cc for its entries, 2.21. TensorFlow checks its own invariants with
+CHECK, which aborts, when it reads an entry that it would never have written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gradflow.errors import UnreadableError
+from gradflow.files.saved_model.schema import message
+from gradflow.scan.saved_model.crc32c import masked_crc32c
+from gradflow.scan.saved_model.snappy import unpacked
+from gradflow.scan.threat import Threat
+from gradflow.text import shown
+
+_INDEX = "variables/variables.index"
+_OLD = "variables/variables"
+_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+_FOOTER, _TRAILER = 48, 5
+_PLAIN, _SNAPPY = 0, 1
+"""The types of a block: as it is, and compressed, as early TensorFlow wrote it."""
+_STRING = 7
+_WIDTHS = {
+    **dict.fromkeys((4, 6, 10, 11, 12, *range(24, 34)), 1),
+    **dict.fromkeys((5, 14, 15, 16, 17, 19), 2),
+    **dict.fromkeys((1, 3, 13, 22), 4),
+    **dict.fromkeys((2, 8, 9, 23), 8),
+    18: 16,
+}
+"""Bytes of an entry, by the DataType of tensorflow/core/framework/types.proto; no checkpoint needs handles."""
+_DEEPEST = 254
+"""Dimensions of a tensor."""
+_MOST_FILES = 1 << 16
+_AGAIN = "copy or download the model again, or save it again; --static reads the graph alone"
+
+
+def damaged_variables(folder: Path) -> list[Threat]:
+    """The entries of ``variables/variables.index`` that no TensorFlow has written; none where there is no such file.
+
+    Raises:
+        UnreadableError: it is no such index, cut short or altered.
+    """
+    place = folder / _INDEX
+    if not place.is_file():
+        return [_old()] if (folder / _OLD).exists() else []
+    try:
+        return list(_threats(folder, list(_entries(place.read_bytes()))))
+    except _CutShortError as file:
+        raise UnreadableError(f"{shown(folder)}: {file} is cut short", _AGAIN) from file
+    except (ValueError, IndexError) as error:
+        raise UnreadableError(f"{shown(folder)}: {_INDEX} is damaged", _AGAIN) from error
+
+
+class _CutShortError(Exception):
+    """A file of values ends before one of them; its name."""
+
+
+def _old() -> Threat:
+    harm = "is of the form that checkpoints had before TensorFlow 1.0, which nobody has looked at"
+    return Threat(f"file {_OLD!r}", "the model's folder", harm)
+
+
+def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threat]:
+    files: list[int | None] = []
+    for key, value in entries:
+        name = shown(key.decode("utf-8", "replace"))
+        kind = message("BundleEntry" if key else "BundleHeader")()
+        try:
+            kind.ParseFromString(value)
+        except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+            yield _threat(name, "is no entry of an index")
+            continue
+        if key:
+            for what in _oddities(kind, files):
+                yield _threat(name, what)
+        elif not 0 < kind.num_shards <= _MOST_FILES:
+            yield _threat(name, f"counts {kind.num_shards:,} files of values")
+            return
+        else:
+            files = [_size(folder, number, kind.num_shards) for number in range(kind.num_shards)]
+
+
+def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
+    """What TensorFlow would check too late, or allocate before it checks."""
+    sizes = [dim.size for dim in entry.shape.dim]
+    if entry.dtype not in _WIDTHS and entry.dtype != _STRING:
+        yield f"has the data type {entry.dtype}, which no variable has"
+    elif entry.shape.unknown_rank or len(sizes) > _DEEPEST or any(size < 0 for size in sizes):
+        yield f"has the shape {sizes[:8]}, which no variable has"
+    elif entry.slices:
+        if not _fit_together(entry.slices, sizes) or math.prod(sizes) > _room(files):
+            yield "has parts that do not fit together"
+    elif not _holds(entry, math.prod(sizes)):
+        yield f"has the shape {sizes[:8]}, and {entry.size:,} bytes for it"
+    if entry.offset < 0 or entry.size < 0 or not 0 <= entry.shard_id < len(files):
+        yield "lies in no file of values"
+        return
+    length = files[entry.shard_id]
+    if length is not None and entry.offset + entry.size > length:
+        raise _CutShortError(_name(entry.shard_id, len(files)))
+
+
+def _holds(entry: Any, count: int) -> bool:
+    """Whether the bytes of an entry are those of ``count`` values; a string takes one at least."""
+    size = int(entry.size)
+    return count <= size if entry.dtype == _STRING else count * _WIDTHS[entry.dtype] == size
+
+
+def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
+    """Whether the parts in which a variable is stored lie within it, each but once, and are all of it."""
+    seen: set[tuple[tuple[int, int], ...]] = set()
+    for part in parts:
+        if len(part.extent) != len(sizes):
+            return False
+        # An extent without a length is the whole of its dimension.
+        bounds = [(one.start, one.length if one.HasField("length") else None) for one in part.extent]
+        if any(start != 0 for start, length in bounds if length is None):
+            return False
+        whole = tuple(
+            (start, size if length is None else length) for (start, length), size in zip(bounds, sizes, strict=True)
+        )
+        if whole in seen or any(
+            start < 0 or not 0 < length <= size - start for (start, length), size in zip(whole, sizes, strict=True)
+        ):
+            return False
+        seen.add(whole)
+    return sum(math.prod(length for _, length in one) for one in seen) == math.prod(sizes)
+
+
+def _room(files: list[int | None]) -> float:
+    """The most entries that all files of values can hold."""
+    return 2 * sum(math.inf if size is None else size for size in files)
+
+
+def _size(folder: Path, number: int, count: int) -> int | None:
+    """Bytes of a file of values; None where there is no such file, which TensorFlow tells by itself."""
+    path = folder / _name(number, count)
+    return path.stat().st_size if path.is_file() else None
+
+
+def _name(number: int, count: int) -> str:
+    return f"{_OLD}.data-{number:05d}-of-{count:05d}"
+
+
+def _threat(name: str, what: str) -> Threat:
+    return Threat(f"variable {name!r}", _INDEX, f"{what}, which can end TensorFlow's process")
+
+
+def _entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a table, all of its blocks; each key stands behind the one before."""
+    if len(data) < _FOOTER or data[-8:] != _MAGIC:
+        raise ValueError("no table")
+    about, at = _handle(data, len(data) - _FOOTER)
+    index, _ = _handle(data, at)
+    for _ in _block(data, *about):
+        raise ValueError("more than a table of variables")
+    last: bytes | None = None
+    for _, value in _block(data, *index):
+        handle, _ = _handle(value, 0)
+        for key, entry in _block(data, *handle):
+            if last is not None and key <= last:
+                raise ValueError("out of order")
+            last = key
+            yield key, entry
+
+
+def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    end = offset + size
+    if end + _TRAILER > len(data) or data[end] not in (_PLAIN, _SNAPPY):
+        raise ValueError("no block")
+    if masked_crc32c(data[offset : end + 1]) != int.from_bytes(data[end + 1 : end + _TRAILER], "little"):
+        raise ValueError("wrong checksum")
+    block = data[offset:end]
+    if data[end] == _SNAPPY:
+        block = unpacked(block)
+    restarts = int.from_bytes(block[-4:], "little")
+    stop = len(block) - 4 * (restarts + 1)
+    if stop < 0:
+        raise ValueError("no block")
+    at, key = 0, b""
+    while at < stop:
+        shared, at = _number(block, at)
+        own, at = _number(block, at)
+        length, at = _number(block, at)
+        if shared > len(key) or at + own + length > stop:
+            raise ValueError("no entry")
+        key = key[:shared] + block[at : at + own]
+        yield key, block[at + own : at + own + length]
+        at += own + length
+
+
+def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """Offset and size of a block, and where they end."""
+    offset, at = _number(data, at)
+    size, at = _number(data, at)
+    return (offset, size), at
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A varint and where it ends."""
+    value = shift = 0
+    while shift < 64:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at += 1
+        if byte < 128:
+            return value, at
+        shift += 7
+    raise ValueError("no number")

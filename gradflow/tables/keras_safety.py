@@ -1,0 +1,105 @@
+"""The installed Keras and tf_keras in, the table of what a file may name of them out, which the scan goes by.
+
+Usage: ``python -m gradflow.tables.keras_safety [--merge OLDER.tsv] > gradflow/scan/keras/keras_classes.tsv``, where
+OLDER.tsv is the table that the oldest supported versions give; rows that only it has are kept.
+
+A file names a class by its module and its name, and its modules were others from version to version: what counts is the
+name. What is not in the table is refused, so that what a new Keras brings is looked at before it is let in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, MappingProxyType
+from typing import Any
+
+import keras
+import tf_keras
+
+from gradflow.scan.keras.allowed_names import KerasName, Kind, parse, write
+
+DENIED = MappingProxyType(
+    {
+        "TFSMLayer": "loads any SavedModel of this machine, and runs what it finds there",
+        "ReloadedLayer": "loads any SavedModel of this machine, and runs what it finds there",
+        "FlaxLayer": "runs Python code of another framework",
+        "JaxLayer": "runs Python code of another framework",
+        "TorchModuleWrapper": "unpickles what it is given, which runs any Python code",
+        "FeatureSpace": "is no layer, and loads others by itself",
+        **dict.fromkeys(
+            "AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop".split(),
+            "runs Python code of a file",
+        ),
+    }
+)
+"""Classes of Keras that do more than to compute, by name; Lambda is judged by the function that it holds."""
+_BASES = (
+    "Layer layers.Layer Model Operation optimizers.Optimizer optimizers.legacy.Optimizer losses.Loss metrics.Metric "
+    "optimizers.schedules.LearningRateSchedule initializers.Initializer regularizers.Regularizer Quantizer DTypePolicy "
+    "constraints.Constraint mixed_precision.Policy random.SeedGenerator quantizers.QuantizationConfig "
+    "dtype_policies.DTypePolicyMap"
+)
+_FUNCTIONS = ("activations", "losses", "metrics", "ops", "initializers", "regularizers", "constraints")
+_ACTING = frozenset(
+    "get deserialize serialize convert_to_numpy associative_scan cond custom_gradient fori_loop jvp map scan switch "
+    "vectorize vectorized_map while_loop".split()
+)
+"""Functions of these modules that are no part of a model, or call a function that they are given."""
+
+
+def names() -> dict[tuple[Kind, str], KerasName]:
+    """What the installed versions have, by kind and name."""
+    found: dict[tuple[Kind, str], KerasName] = {}
+    for library in (keras, tf_keras):
+        for kind, name in (*_classes(library), *_functions(library)):
+            reason = DENIED.get(name) if kind is Kind.CLASS else None
+            found[kind, name] = KerasName(kind, name, reason is None, reason or "computes")
+    return found
+
+
+def _classes(library: Any) -> Iterator[tuple[Kind, str]]:
+    waiting = [base for path in _BASES.split() if (base := _at(library, path)) is not None]
+    seen = set(waiting)
+    while waiting:
+        one = waiting.pop()
+        if one.__module__.partition(".")[0] != library.__name__:
+            continue  # somebody else's
+        yield Kind.CLASS, one.__name__
+        for below in one.__subclasses__():
+            if below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    for module in (library.layers, library.optimizers, library.losses, library.metrics, library.initializers):
+        for name, value in vars(module).items():
+            if inspect.isclass(value):
+                yield Kind.CLASS, name  # also under the names of earlier versions
+
+
+def _functions(library: Any) -> Iterator[tuple[Kind, str]]:
+    for path in _FUNCTIONS:
+        for name, value in vars(_at(library, path) or object).items():
+            if isinstance(value, FunctionType) and not name.startswith("_") and name not in _ACTING:
+                yield Kind.FUNCTION, name
+
+
+def _at(library: Any, path: str) -> Any:
+    for part in path.split("."):
+        library = getattr(library, part, None)
+    return library
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--merge", type=Path, help="a table of older versions, whose own rows are kept")
+    older = parser.parse_args().merge
+    known = {**(parse(older.read_text(encoding="utf-8")) if older else {}), **names()}
+    sys.stdout.write(write(known.values(), f"Keras {keras.__version__}, tf_keras {tf_keras.__version__}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""TensorFlow's gradient registry, and a way to step over ops that have no gradient.
+
+Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and 2.21.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tensorflow.python.framework import ops
+
+from gradflow.flow.op_rules import Rule, known_ops, spec
+
+T = TypeVar("T")
+
+_MISSING = (
+    re.compile(r"gradient registry has no entry for: (\S+)"),
+    re.compile(r"No gradient defined for operation.*\(op type: (\w+)\)", re.DOTALL),
+)
+_LONGEST_CHAIN = 10
+
+
+def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
+    """Run ``step`` while each op type for which TensorFlow would raise LookupError has a gradient of None.
+
+    One such op loses the whole ``tape.gradient`` call otherwise, and with it the verdicts of all other variables.
+    The types that the op table knows are registered beforehand: a While whose gradient was given up half-way is left
+    rewritten (tensorflow/python/ops/while_v2.py) and fails for good. So are ``lost``, the custom gradients that a
+    file was saved without, for TensorFlow names IdentityN in their place. Others are added as TensorFlow names them.
+    """
+    with _restored() as entries:
+        for kind in lost:
+            entries.setdefault(kind, _STAND_IN)
+        for op in known_ops():
+            known = spec(op)
+            rule = known.rule if known is not None else Rule.UNKNOWN
+            if rule is Rule.DISABLED or (rule is Rule.UNREGISTERED and op not in entries):
+                entries[op] = _STAND_IN
+        while True:
+            try:
+                return step()
+            except LookupError as error:
+                missing = _missing(error)
+                if missing is None or missing in entries:
+                    raise
+                entries[missing] = _STAND_IN
+
+
+def _missing(error: BaseException) -> str | None:
+    """What has no entry: of a custom gradient, the first error of the chain names it, and the last one IdentityN."""
+    texts: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(texts) < _LONGEST_CHAIN:
+        texts.append(str(link))
+        link = link.__cause__ or link.__context__
+    for pattern in _MISSING:
+        match = next(filter(None, map(pattern.search, texts)), None)
+        if match:
+            return match[1]
+    return None
+
+
+def _no_gradient(op: Any, *_: Any) -> list[None]:
+    return [None] * len(op.inputs)
+
+
+_STAND_IN = {"type": _no_gradient, "location": "gradflow"}
+
+
+@contextmanager
+def _restored() -> Iterator[dict[str, Any]]:
+    """Take the stand-ins out again, and nothing else: a function that is traced meanwhile registers its gradients."""
+    entries: dict[str, Any] = ops.gradient_registry._registry
+    before = dict(entries)
+    try:
+        yield entries
+    finally:
+        # What the model itself registered meanwhile stays: its functions may have been traced for the first time.
+        for kind in [kind for kind, value in entries.items() if value is _STAND_IN]:
+            if kind in before:
+                entries[kind] = before[kind]
+            else:
+                del entries[kind]

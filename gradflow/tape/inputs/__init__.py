@@ -1,0 +1,1 @@
+"""Make a synthetic batch that the model accepts."""

@@ -1,0 +1,237 @@
+"""Input descriptions in, one synthetic batch that the model accepts out; what is not known is tried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from gradflow.errors import GradflowError, InputError, UsageError, is_lack_of_memory
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.saved_model.contents import TensorInfo
+from gradflow.options import InputSpec, Options
+from gradflow.tape.inputs.attempts import Attempt, known_inputs, ladder, open_axes, shape_of
+from gradflow.tape.inputs.batch import (
+    MAX_ELEMENTS,
+    Batch,
+    Composite,
+    Wanted,
+    as_given,
+    line,
+    make_batch,
+    names_of,
+    use_of,
+)
+from gradflow.tape.inputs.error_hints import lessons
+from gradflow.tape.inputs.graph_hints import NO_KNOWLEDGE, Knowledge
+from gradflow.tape.inputs.user_arrays import given_array
+from gradflow.tape.load.error_messages import BackwardError, first_line
+
+T = TypeVar("T")
+
+_MOST_LEARNED = 10
+"""Attempts that follow what an error says; with those of the ladder there are about twenty, most of them short."""
+
+__all__ = ["Batch", "with_batch"]
+
+
+def with_batch(
+    inputs: Sequence[TensorInfo],
+    options: Options,
+    id_limit: int | None,
+    run: Callable[[Batch], T],
+    learn: Callable[[], Knowledge] | None = None,
+    *,
+    is_cheap: bool = False,
+    composites: Sequence[Composite] = (),
+) -> tuple[Batch, T]:
+    """Find a batch that ``run`` accepts and return both.
+
+    Args:
+        inputs: what the model takes, in the order of the batch's tensors.
+        options: batch size, seed and what the user gives.
+        id_limit: row numbers below this are valid for every embedding; None where nothing is known.
+        run: takes a batch, or raises.
+        learn: asks the graph what it does with the inputs.
+        is_cheap: whether it may be asked before anything has gone wrong, though all inputs are floating.
+        composites: inputs that are parts of one sparse or ragged tensor.
+
+    Raises:
+        UsageError: an ``--input`` names no input of the model, or its file cannot be read.
+        InputError: no batch was accepted; the message shows the option to write.
+        MemoryError: there is too little memory for a batch.
+    """
+    search = _Search(inputs, options, id_limit, tuple(composites), learn)
+    if is_cheap or any(info.dtype not in FLOATING_NAMES for info in search.wanted.free):
+        search.ask()
+    for attempt in search.attempts():
+        batch = make_batch(search.wanted, attempt)
+        try:
+            return batch, run(batch)
+        except GradflowError:
+            raise
+        except Exception as error:  # a model's code can raise anything at all
+            if is_lack_of_memory(error):
+                raise MemoryError from error  # other sizes would find no more of it
+            search.refuse(attempt, batch, error)
+    raise search.refusal()
+
+
+class _Search:
+    """The attempts that were made, and those that are still to be made."""
+
+    def __init__(
+        self,
+        inputs: Sequence[TensorInfo],
+        options: Options,
+        id_limit: int | None,
+        composites: tuple[Composite, ...],
+        learn: Callable[[], Knowledge] | None,
+    ) -> None:
+        specs = _match(inputs, composites, options.inputs)
+        self.wanted = Wanted(tuple(inputs), specs, options, composites, NO_KNOWLEDGE, id_limit)
+        self._learn = learn
+        self._learned: list[Attempt] = []
+        self._seen: set[object] = set()
+        self._refused: list[tuple[Attempt, Batch, Exception]] = []
+        self._told: tuple[Attempt, Batch, Exception] | None = None
+        """The refusal that says most: the last one of an attempt that an error led to."""
+
+    def ask(self) -> None:
+        """Ask the graph what it does with the inputs, once."""
+        if self._learn is None:
+            return
+        learn, self._learn = self._learn, None
+        try:
+            knowledge = learn()
+        except (GradflowError, KeyError, IndexError, ValueError):  # the graph is damaged: the step will tell
+            return
+        dtypes = {info.name: info.dtype for info in self.wanted.inputs}
+        ragged = (one for one in knowledge.uses.ragged if {dtypes[name] for name in one.splits} <= {"int32", "int64"})
+        composites = self.wanted.composites or (*knowledge.uses.sparse, *ragged)
+        given = self.wanted.specs
+        composites = tuple(one for one in composites if one.name or given.keys().isdisjoint(names_of(one)))
+        inputs = known_inputs(self.wanted.inputs, knowledge.uses)
+        self.wanted = replace(self.wanted, inputs=inputs, knowledge=knowledge, composites=composites)
+
+    def attempts(self) -> Iterator[Attempt]:
+        """The first guess, then what errors led to, then the ladder."""
+        first = Attempt(batch=_batch_size(self.wanted))
+        yield from self._new(first)
+        learned = 0
+        rest: Iterator[Attempt] | None = None
+        while True:
+            while self._learned and learned < _MOST_LEARNED:
+                learned += 1
+                yield from self._new(self._learned.pop(0))
+            rest = rest or ladder(self.wanted.guessed, first)
+            following = next(rest, None)
+            if following is None:
+                return
+            yield from self._new(following)
+
+    def _new(self, attempt: Attempt) -> Iterator[Attempt]:
+        """The attempt, unless it is too large or nothing but a repetition."""
+        shapes = tuple(shape_of(info, attempt) for info in self.wanted.guessed)
+        key = (shapes, attempt.high, attempt.float_ids)
+        fits = all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
+        if key not in self._seen and fits:
+            self._seen.add(key)
+            yield attempt
+
+    def refuse(self, attempt: Attempt, batch: Batch, error: Exception) -> None:
+        """Learn from a batch that the model does not take."""
+        is_learned = bool(attempt.sizes or attempt.ranks) and attempt.batch == _batch_size(self.wanted)
+        self._refused.append((attempt, batch, error))
+        if self._told is None or is_learned:
+            self._told = self._refused[-1]
+        if isinstance(error, BackwardError):
+            return
+        if self._learn is not None:
+            self.ask()
+            self._learned.append(attempt)
+            self._seen.clear()
+        highest = attempt.high or max([self.wanted.highest, *self._limits()])
+        found = lessons(str(error), attempt, self.wanted.guessed, highest)
+        # What follows from the newest error is tried first: it builds on what the others taught.
+        self._learned = [*found, *self._learned]
+
+    def _limits(self) -> list[int]:
+        return [high for info in self.wanted.free if (high := use_of(self.wanted, info.name).high) is not None]
+
+    def refusal(self) -> InputError:
+        """The error that says what was tried and what to write."""
+        if self._told is None:
+            return InputError("the shape of the inputs is too large for a test batch", "give each with --input")
+        _, batch, error = self._told
+        if isinstance(error, BackwardError):
+            return InputError(
+                f"the forward pass runs, and TensorFlow fails to differentiate it: {first_line(error)}",
+                "--static reads the file without running it",
+            )
+        shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
+        refusal = InputError(
+            f"the forward pass refuses the inputs {shown}{self._others()}: {first_line(error)}",
+            f"give others, such as {self._lines(batch)}",
+        )
+        refusal.__cause__ = error
+        return refusal
+
+    def _others(self) -> str:
+        others = len(self._refused) - 1
+        if not others:
+            return ""
+        axes = open_axes(self.wanted.guessed, Attempt())
+        tried = {
+            shape_of(info, attempt)[axis]
+            for attempt, _, _ in self._refused
+            for info in self.wanted.guessed
+            for name, axis in axes
+            if name == info.name and axis < len(shape_of(info, attempt))
+        }
+        sizes = f", sizes {', '.join(map(str, sorted(tried)))}" if len(tried) > 1 else ""
+        return f" (and {others} others{sizes})"
+
+    def _lines(self, batch: Batch) -> str:
+        parts = {name for one in self.wanted.composites for name in names_of(one) if not one.name}
+        declared = {info.name: info for info in self.wanted.inputs if info.name in self.wanted.specs}
+        lines = []
+        for item in batch.described:
+            info = declared.get(item.name)  # what the user gave is refused: it is no example of what to give
+            dtype, shape = (item.dtype, item.shape) if info is None or info.shape is None else (info.dtype, info.shape)
+            if shape[:1] == (None,):
+                shape = (*item.shape[:1], *shape[1:])  # the batch of the other inputs too
+            if dtype == "string" or item.name in parts:
+                lines.append(f"--input {item.name}=@batch.npz:{item.name}")
+            else:
+                lines.append(f"--input {line(item.name, dtype, shape)}")
+        return " ".join(lines)
+
+
+def _match(
+    inputs: Sequence[TensorInfo], composites: Sequence[Composite], specs: Sequence[InputSpec]
+) -> dict[str, InputSpec]:
+    parts = {name: one.name for one in composites for name in names_of(one) if one.name}
+    known = list(dict.fromkeys(parts.get(info.name, info.name) for info in inputs))
+    for spec in specs:
+        if spec.name not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"--input {spec.name!r}: the model has no such input", f"its inputs are: {names}")
+    return {spec.name: spec for spec in specs}
+
+
+def _batch_size(wanted: Wanted) -> int:
+    """What the user gives for one input with an open batch holds for the others too."""
+    infos = {info.name: info for info in wanted.inputs}
+    wholes = {one.name: as_given(one, infos[one.values]) for one in wanted.composites if one.name}
+    for part in wanted.inputs:
+        info = wholes.get(part.name, part)
+        spec = wanted.specs.get(part.name)
+        if spec is None or (info.shape is not None and (not info.shape or info.shape[0] is not None)):
+            continue
+        shape = given_array(info, spec)[0].shape if spec.file is not None else spec.shape
+        if shape:
+            return int(shape[0])
+    return wanted.options.batch_size

@@ -1,0 +1,143 @@
+"""An exception that Keras or TensorFlow raised in, one line for people out: the reason and the way around it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+
+from gradflow.errors import UnreadableError
+from gradflow.files.keras.code import LAMBDA
+
+LAMBDA_HINT = (
+    "if you trust the file, load it with safe_mode=False and give the model to gradflow.inspect(model) in Python"
+)
+_CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
+_ABSENT = re.compile(r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported")
+_MODULE = re.compile(r"Full object config: \{'module': '([\w.]+)'")
+_PACKAGES = frozenset(
+    "keras_cv keras_hub keras_nlp keras_rs keras_tuner tensorflow_addons tensorflow_hub tensorflow_probability "
+    "tensorflow_recommenders tensorflow_text".split()
+)
+"""Packages whose classes are found, once the package is installed, with no option given."""
+_KERAS = frozenset({"keras", "tensorflow", "tf_keras"})
+_ANONYMOUS = re.compile(r"(?:identifier:|function:?) '?<lambda>|(?:identifier:|format for) \{'value': \['4w")
+"""By name, or by its code: in base64, that of Python begins with ``4w`` (tf_keras 2.21)."""
+_ANONYMOUS_HINT = (
+    "name the function where the model is built (def, not lambda) and save it again, or give the model in memory to "
+    "gradflow.inspect(model)"
+)
+_INNERMOST = re.compile(
+    r"(?:Exception encountered(?:: (?!Exception encountered)| when calling [^\n]*\n+)|Error encountered:\n+)(?=(.+))"
+)
+_DECORATION = re.compile(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\](?: name: ?\S*)?")
+"""Bold type, and what eager TensorFlow writes around its own words."""
+_NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
+_OLD = ("keras 1", "keras 2")
+_BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
+"""Classes that Keras 2 wrote under names which Keras 3 does not find."""
+_NO_CALLBACK = "Could not find callback with key="
+"""TensorFlow's words for a Python function of another process (checked on 2.21.0)."""
+_LENGTH = 240
+
+
+class BackwardError(Exception):
+    """TensorFlow cannot differentiate what it could run; the cause is its own exception."""
+
+
+def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
+    """Return why Keras does not load a file, and what to do.
+
+    The messages are those of Keras 3.3 to 3.15 (keras/src/saving/serialization_lib.py).
+    """
+    chain = _chain(error)
+    if _ANONYMOUS.search(chain):
+        return "it uses an anonymous function (<lambda>), which Keras does not restore", _ANONYMOUS_HINT
+    missing = _CLASS.search(chain)
+    old = is_old(producer)
+    if missing and _is_operation(missing[2]):
+        return f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format", (
+            "save the model as model.keras, which keeps such operations"
+        )
+    absent = _ABSENT.search(chain)
+    package = absent[2].partition(".")[0] if absent else ""
+    if absent and package not in _KERAS:
+        hint = f"pip install {package.replace('_', '-')}" if package in _PACKAGES else f"--import {absent[2]}"
+        reason = f"it uses the class {absent[1]!r} of the module {absent[2]}, which is not found"
+        return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
+    if missing and not (old and missing[2] in _BUILT_IN):
+        module = _MODULE.search(chain)
+        name = module[1] if module and module[1].partition(".")[0] not in (*_KERAS, "builtins") else "MODULE"
+        return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
+            f"--import {name}, the module that defines it"
+        )
+    if "Lambda" in chain and "safe_mode" in chain:
+        return f"it holds {LAMBDA}", LAMBDA_HINT
+    if "TFSMLayer" in chain and "safe" in chain:
+        return "it holds a TFSMLayer, which loads another SavedModel", LAMBDA_HINT
+    reason = first_line(error)
+    if isinstance(error, KeyError) or len(reason.split()) < 2:
+        reason = f"{type(error).__name__}: {reason}"
+    return reason, _way_out(producer)
+
+
+def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
+    """Raise UnreadableError where what was loaded is no layer.
+
+    Keras 3.15 and tf_keras 2.21 give back a dictionary where the configuration names a class and has nothing for it.
+    """
+    if not isinstance(loaded, kind):
+        what = f"what Keras loads from it is no model, but of the class {type(loaded).__name__!r}"
+        raise UnreadableError(f"{path}: {what}", "the file is damaged; save the model again")
+
+
+def _is_operation(name: str) -> bool:
+    """Whether this Keras has an operation of that class which is no layer, and so no layer of the user's own."""
+    kinds = list(keras.Operation.__subclasses__())
+    for kind in kinds:
+        kinds += [] if issubclass(kind, keras.layers.Layer) else kind.__subclasses__()
+    return any(kind.__name__ == name and kind.__module__.startswith("keras.src.ops.") for kind in kinds)
+
+
+def calls_lost_python(error: Exception) -> bool:
+    """Whether a PyFunc stopped the run: a process knows the functions that it made itself, and no other."""
+    return _NO_CALLBACK in _chain(error)
+
+
+def is_old(producer: str | None) -> bool:
+    """Whether a Keras 1 or 2 wrote the file."""
+    return producer is not None and producer.startswith(_OLD)
+
+
+def first_line(error: Exception) -> str:
+    """The line of an error's text that says most."""
+    text = _DECORATION.sub("", str(error))
+    if text.startswith(("('", '("')):  # several arguments, of which Python shows the tuple
+        text = str(error.args[0])
+    innermost = _INNERMOST.findall(text)
+    if innermost:
+        return _short(innermost[-1])
+    lines = [line.strip() for line in text.splitlines()]
+    telling = [line for line in lines if line and not _NOISE.match(line)]
+    return _short(telling[0]) if telling else type(error).__name__
+
+
+def _way_out(producer: str | None) -> str:
+    if is_old(producer):
+        return f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
+    return "load it where it was saved and save it again, or read its flags with --static"
+
+
+def _short(text: str) -> str:
+    text = re.sub(r"\s+", " ", text).strip()
+    sentence = re.split(r"(?<!vs)\. ", text)[0].rstrip(".")
+    return sentence if len(sentence) <= _LENGTH else sentence[: _LENGTH - 3] + "..."
+
+
+def _chain(error: BaseException | None) -> str:
+    texts: list[str] = []
+    while error is not None and len(texts) < 10:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)

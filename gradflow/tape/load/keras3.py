@@ -1,0 +1,239 @@
+"""A Keras file or a Keras model in memory in, a Subject out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import keras
+
+from gradflow.errors import InputError, UnreadableError
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_code
+from gradflow.files.keras.json_parts import read_json
+from gradflow.files.model_file import ModelFile, StoredVariable
+from gradflow.findings import Format, Role
+from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
+from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
+from gradflow.tape.load.keras_freezing import live_doubts, loaded_doubts, reloaded_doubts
+from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs, learner
+from gradflow.tape.load.keras_layers import chains, layer_path
+from gradflow.tape.load.untracked import describer, holding_layer
+from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
+from gradflow.tape.op_origins import noted_layers
+from gradflow.tape.replay.shift_invariance import before_batch_normalization
+from gradflow.tape.trace import Trace, trace
+
+_SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
+
+
+def load_keras(
+    file: ModelFile,
+    producer: str | None,
+    custom: Mapping[str, Any] = MappingProxyType({}),
+    imported: Sequence[str] = (),
+    *,
+    trust: bool = False,
+) -> Any:
+    """Load a Keras file, written by ``producer``, without compiling it.
+
+    Args:
+        file: the model.
+        producer: what wrote it.
+        custom: classes and functions of the user's, by the names that the file may have for them.
+        imported: the modules that the user has imported for it.
+        trust: whether code that the file holds is run; else Keras loads it with its ``safe_mode`` on.
+
+    Raises:
+        UnreadableError: Keras refuses it; the message gives Keras's reason.
+    """
+    if not trust:
+        _refuse_code(file, imported, {*custom, *keras.saving.get_custom_objects()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = file.path.absolute()
+        if path.suffix.lower() not in _SUFFIXES[file.format]:
+            # Keras goes by the name's ending; the content decides here.
+            link = Path(folder, path.stem).with_suffix(_SUFFIXES[file.format][0])
+            link.symlink_to(path)
+            path = link
+        try:
+            model = keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
+        except Exception as error:  # Keras raises some twenty types for a file that it cannot read
+            reason, hint = keras_refusal(error, producer)
+            writer = f" (written by {producer})" if producer else ""
+            raise UnreadableError(
+                f"{file.path}: Keras {keras.__version__} cannot load it{writer}: {reason}", hint
+            ) from error
+    refuse_other_than(keras.layers.Layer, model, file.path)
+    return model
+
+
+def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str]) -> None:
+    try:
+        config = read_json(file).model
+    except (ValueError, OSError, KeyError, UnreadableError):
+        return  # Keras says better what is wrong with it
+    if holds_marshalled_code(config):
+        raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
+    foreign = foreign_object(config, imported, known) if _imports_anything(keras.__version__) else None
+    if foreign is not None:
+        hint = "--import MODULE, the module that defines it"
+        raise UnreadableError(f"{file.path}: it uses {foreign}, which is not imported", hint)
+
+
+def _imports_anything(version: str) -> bool:
+    """Whether this Keras imports each module that a file names, as those before 3.9 do."""
+    return tuple(map(int, version.split(".")[:2])) < (3, 9)
+
+
+def keras_subject(
+    model: Any,
+    producer: str | None,
+    training: bool,
+    input_names: Sequence[str] = (),
+    freezers: Mapping[str, str] = MappingProxyType({}),
+    doubts: tuple[FreezeDoubt, ...] | None = None,
+    loss_seed: int | None = None,
+) -> Subject:
+    """Describe a built Keras model.
+
+    Args:
+        model: the model.
+        producer: what wrote its file; this Keras by default.
+        training: the mode it is called in.
+        input_names: stand in where the model itself has no symbolic inputs.
+        freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
+        doubts: what is doubtful about the flags in its file; None where there is no file to ask.
+        loss_seed: of the targets, where the model's own loss is to be differentiated; None for its outputs.
+
+    Raises:
+        InputError: the model is not built, or has no symbolic inputs, so that no batch can be guessed.
+        UsageError: its loss is asked for, and it was not compiled.
+    """
+    if not model.built:
+        raise InputError(f"model {model.name!r}: is not built, so it has no weights yet", "call it on a batch once")
+    inputs = keras_inputs(model, input_names)
+
+    def forward(tensors: Sequence[Any]) -> Any:
+        arguments, keywords = inputs.pack(tensors)
+        return model(*arguments, **keywords, training=training)
+
+    def structured(tensors: Sequence[Any]) -> Any:
+        arguments, keywords = inputs.pack(tensors)
+        return arguments[0] if arguments else keywords
+
+    def named(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        return _named_outputs(model, forward(tensors))
+
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]] = named
+    if loss_seed is not None:
+        require_compiled(model)
+        call = CompiledLoss(model, forward, structured, keras.tree, training, loss_seed)
+
+    def tracing(batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call) -> Trace:
+        with noted_layers(model) as notes:
+            return trace(function, batch, notes)
+
+    watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
+    return Subject(
+        producer=producer or f"keras {keras.__version__}",
+        entry=f"call(training={training}){'' if loss_seed is None else ', compiled loss'}",
+        inputs=inputs.infos,
+        id_limit=id_limit(model),
+        call=call,
+        watched=watched,
+        trace=tracing,
+        layers={layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)},
+        epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
+        shifted=(lambda: before_batch_normalization(model)) if training else tuple,
+        is_training=training,
+        doubts=(
+            *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
+            *reloaded_doubts(model, watched),
+        ),
+        describe=describer(lambda variable: holding_layer(model, variable)),
+        learn=learner(lambda batch: tracing(batch, named), inputs.infos),
+        knows_graph=asks_for_values(model),
+        composites=inputs.composites,
+    )
+
+
+def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
+    flat = [value for value in keras.tree.flatten(outputs) if value is not None]
+    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    if len(names) != len(flat):
+        names = [f"output_{place}" for place in range(len(flat))]
+    return list(zip(unique(names), flat, strict=True))
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Number the names that repeat: ``a``, ``a_1``, ``a_2``."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        seen[name] += 1
+        numbered.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
+    return numbered
+
+
+def _watched(model: Any) -> Iterator[Watched]:
+    """Every variable once, in the model's order, with the outermost frozen layer above it."""
+    owners: dict[int, tuple[tuple[Any, ...], bool]] = {}
+    for chain in chains(model):
+        layer = chain[-1]
+        weights = {id(variable) for variable in layer._trainable_variables}
+        for variable in [*layer._trainable_variables, *layer._non_trainable_variables, *_seeds(layer)]:
+            known = owners.get(id(variable))
+            if known is None or (_frozen_by(known[0]) is None and _frozen_by(chain) is not None):
+                owners[id(variable)] = (chain, id(variable) in weights)
+    metrics = {id(variable) for variable in getattr(model, "metrics_variables", ())}
+    found = [
+        (variable, *owners.get(id(variable), ((model,), bool(variable.trainable))))
+        for variable in model.variables
+        if id(variable) not in metrics
+    ]
+    repeated = Counter(variable.path for variable, _, _ in found)
+    for variable, chain, is_weight in found:
+        stored = _stored(variable, chain, is_weight)
+        if repeated[variable.path] > 1:
+            stored = replace(stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}")
+        yield Watched(stored, variable.value)
+
+
+def _with_freezer(item: Watched, freezers: Mapping[str, str]) -> Watched:
+    stored = item.stored
+    if stored.role is Role.STATE or stored.trainable or stored.name not in freezers:
+        return item
+    return replace(item, stored=replace(stored, frozen_by=freezers[stored.name]))
+
+
+def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVariable:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
+    # A frozen model trains nothing, whatever the layers inside say; a frozen layer inside says nothing about its own.
+    trainable = role is Role.WEIGHT and bool(variable.trainable) and bool(chain[0].trainable)
+    frozen_by = None if trainable or role is Role.STATE else _frozen_by(chain)
+    return StoredVariable(
+        name=variable.path,
+        layer=variable.path.rpartition("/")[0] or None,
+        shape=tuple(variable.shape),
+        dtype=dtype,
+        role=role,
+        trainable=trainable,
+        frozen_by=frozen_by,
+        place="/".join([*(layer.name for layer in chain[1:]), variable.name]),
+    )
+
+
+def _frozen_by(chain: Sequence[Any]) -> str | None:
+    return next((layer_path(layer) for layer in chain if not layer.trainable), None)
+
+
+def _seeds(layer: Any) -> list[Any]:
+    return [generator.state for generator in getattr(layer, "_seed_generators", ())]

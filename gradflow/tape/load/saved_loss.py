@@ -1,0 +1,129 @@
+"""The loss that a Keras file records in, the model compiled with it out; optimizer and metrics stay in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from gradflow.errors import UnsafeError, UsageError
+from gradflow.files.keras.code import foreign_code, holds_marshalled_code
+from gradflow.files.keras.json_parts import read_json
+from gradflow.files.model_file import ModelFile
+from gradflow.scan.keras.config import strange_objects
+from gradflow.tape.load.error_messages import keras_refusal
+from gradflow.tape.load.keras2 import is_keras2, known_names
+
+_HINT = "or leave --objective compiled out: the way from the outputs to the weights is tested without the loss"
+_BY_SHAPE = ("crossentropy", "ce")
+"""Names that Keras 3 resolves when it sees the targets."""
+
+
+def compile_as_saved(
+    model: Any,
+    file: ModelFile,
+    producer: str | None,
+    custom: Mapping[str, Any],
+    imported: Sequence[str],
+    *,
+    trust: bool = False,
+) -> None:
+    """Compile ``model`` with the loss and the loss weights of its file.
+
+    Args:
+        model: the model.
+        file: where it comes from.
+        producer: what wrote it.
+        custom: classes and functions of the user's, by the names that the file may have for them.
+        imported: the modules that they come from.
+        trust: whether code that the file holds may be run.
+
+    Raises:
+        UsageError: the file records no loss, or one that is not to be had.
+        UnsafeError: its loss is not known to be harmless.
+    """
+    training = read_json(file).training
+    if not isinstance(training, Mapping) or not training:
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file was saved without a loss",
+            f"compile the model before it is saved, {_HINT}",
+        )
+    recorded = training.get("loss")
+    if not trust:
+        _refuse(recorded, file, imported, known_names(custom) if is_keras2(model) else None)
+    library = _keras2() if is_keras2(model) else keras
+    try:
+        with library.saving.custom_object_scope(dict(custom)):
+            loss = _restored(recorded, _reader(library, custom, trust))
+            # The class's own compile may want what no file records.
+            library.Model.compile(model, optimizer="sgd", loss=loss, loss_weights=training.get("loss_weights"))
+    except Exception as error:  # Keras raises many types for a loss that it does not know
+        reason, hint = keras_refusal(error, producer)
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss cannot be restored: {reason}",
+            hint if hint.startswith("--import") else f"save it again with this Keras, {_HINT}",
+        ) from error
+
+
+def _refuse(recorded: object, file: ModelFile, imported: Sequence[str], known: Collection[str] | None) -> None:
+    """Raise where the loss is not known to be harmless; ``known``: the user's names, where Keras 2 restores it."""
+    if holds_marshalled_code(recorded):
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
+            f"give it a name in a module and save again, {_HINT}",
+        )
+    threat = next(strange_objects(recorded, "the loss of the file", imported), None)
+    if threat is not None:
+        raise UnsafeError(
+            f"{file.path}: --objective compiled: not loaded: {threat.sentence}",
+            f"give it a name in a module and save again, {_HINT}",
+        )
+    code = None if known is None else foreign_code(recorded, imported, known)
+    if code is not None:
+        raise UsageError(
+            f"{file.path}: --objective compiled: the file's loss is {code}, which is not imported",
+            f"--import MODULE, the module that defines it, {_HINT}",
+        )
+
+
+def _keras2() -> Any:
+    import tf_keras
+
+    return tf_keras
+
+
+def _restored(value: Any, read: Callable[[Any], Any]) -> Any:
+    """Losses in the structure in which they are recorded."""
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: _restored(one, read) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_restored(one, read) for one in value]
+    return None if value is None else read(value)
+
+
+def _reader(library: Any, custom: Mapping[str, Any], trust: bool) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            if value in _BY_SHAPE and library is keras:
+                return value
+            return _named(value, library, custom)
+        if "module" in value or value.get("class_name") == "__lambda__":
+            return library.saving.deserialize_keras_object(value, custom_objects=dict(custom), safe_mode=not trust)
+        config = dict(value["config"])
+        if library is keras and config.get("reduction") == "auto":
+            config["reduction"] = "sum_over_batch_size"  # what Keras 2 means by it
+        more = {} if library is keras else {"use_legacy_format": True}
+        return library.losses.deserialize({**value, "config": config}, custom_objects=dict(custom), **more)
+
+    return read
+
+
+def _named(name: str, library: Any, custom: Mapping[str, Any]) -> Any:
+    found = custom.get(name) or library.saving.get_registered_object(name)
+    if found is not None:
+        return found
+    try:
+        return library.losses.get(name)
+    except ValueError:
+        raise ValueError(f"Unknown loss: {name!r}") from None

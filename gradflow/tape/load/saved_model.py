@@ -1,0 +1,188 @@
+"""A SavedModel folder in, a Subject out: loaded by TensorFlow, described by the file itself."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.errors import UnreadableError
+from gradflow.files.dtypes import dtype_name
+from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.input_use.uses import RaggedParts, SparseParts
+from gradflow.flow.lower.graph_def import op_types
+from gradflow.flow.lower.saved_model import lost_gradients, lower_entry
+from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
+from gradflow.tape.inputs.batch import Composite
+from gradflow.tape.inputs.graph_hints import saved_knowledge
+from gradflow.tape.load.error_messages import first_line
+from gradflow.tape.load.revived_optimizer import revived_optimizers
+from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
+from gradflow.tape.trace import trace
+
+_TYPE = re.compile(r"The type '([^']+)' has not been registered")
+_DAMAGE = re.compile(r"Read less bytes than requested|[Cc]hecksum|[Cc]orrupt|not an sstable|truncated|Data loss")
+"""What TensorFlow says of files of variables that are cut short or changed; the types of its errors differ."""
+_NO_FILE = re.compile(r"variables\.data-\S+; No such file")
+"""What it says where one of several files of variables is not there."""
+_MOST = 8
+"""Op types that one message names."""
+
+
+def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry) -> Subject:
+    """Load ``folder`` and bind the variables that ``entry`` captures.
+
+    Raises:
+        NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
+        UnreadableError: its variables are damaged.
+    """
+    try:
+        with revived_optimizers():
+            loaded = tf.saved_model.load(str(folder), None if contents.is_only else list(contents.tags))
+    except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
+        raise refusal(folder, contents, error) from error
+    concrete = _concrete(loaded, entry)
+    live = _live_variables(concrete)
+    bound: dict[str, Any] = {}
+    captured = entry.captured[-len(concrete.captured_inputs) :] if concrete.captured_inputs else ()
+    for name, external in zip(captured, concrete.captured_inputs, strict=False):
+        if name is not None and id(external) in live:
+            bound[name] = live[id(external)]
+    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry))
+
+    call = _caller(loaded, entry)
+
+    def stored_graph(selected: Sequence[str]) -> FlowGraph:
+        return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
+
+    return Subject(
+        producer=contents.producer,
+        entry=entry.label,
+        inputs=entry.inputs,
+        id_limit=None,
+        call=call,
+        watched=watched,
+        trace=functools.partial(trace, call),
+        stored_graph=stored_graph,
+        lost_gradients=lost_gradients(contents),
+        epsilon=epsilon_of(contents),
+        is_training=bool(entry.training),
+        doubts=contents.doubts,
+        learn=functools.cache(functools.partial(saved_knowledge, contents, entry, concrete)),
+        knows_graph=True,
+        composites=_composites(concrete, entry),
+    )
+
+
+def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
+    """The sparse and ragged tensors among a function's arguments; a signature has none."""
+    if entry.is_signature:
+        return ()
+    names = iter(info.name for info in entry.inputs)
+    found: list[Composite] = []
+    for item in tf.nest.flatten(concrete.structured_input_signature):
+        if not isinstance(item, tf.TypeSpec):
+            continue
+        parts = [next(names) for _ in tf.nest.flatten(item, expand_composites=True)]
+        if isinstance(item, tf.SparseTensorSpec):
+            shape = tuple(item.shape.as_list()) if item.shape.rank is not None else None
+            found.append(SparseParts(parts[0], parts[1], parts[2], shape, name=parts[0]))
+        elif isinstance(item, tf.RaggedTensorSpec) and len(parts) > 1:
+            found.append(RaggedParts(parts[0], tuple(parts[1:]), name=parts[0]))
+    return tuple(found)
+
+
+def epsilon_of(contents: SavedModelContents) -> float:
+    """Of the coarsest type that some variable has or that something is cast to."""
+    types = {variable.dtype for variable in contents.variables}
+    for nodes in (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function)):
+        types.update(dtype_name(node.attr["DstT"].type) for node in nodes if node.op == "Cast")
+    return max(HALVES.get(name, SINGLE) for name in types)
+
+
+class NotLoadedError(UnreadableError):
+    """TensorFlow cannot load the file, which can be read all the same."""
+
+
+def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
+    """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it does not have."""
+    if _DAMAGE.search(str(error)):
+        return UnreadableError(
+            f"{folder}: its variables are damaged: {first_line(error)}", "save or copy the model again"
+        )
+    missing = unregistered(op_types(contents.graph_def))
+    absent = _absent(folder, error)
+    if absent and contents.variables:
+        hint = "put the folder variables beside saved_model.pb, or copy the model again"
+        return NotLoadedError(f"{absent} of its variables are missing", hint)
+    if missing:
+        reason = f"it uses {_listed(missing)}, which TensorFlow {tf.__version__} does not have"
+    else:
+        reason = f"TensorFlow {tf.__version__} cannot load it: {first_line(error)}"
+        missing = tuple(_TYPE.findall(str(error)))
+    bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
+    return NotLoadedError(reason, bringing or "load it with the TensorFlow that saved it, and save it again")
+
+
+def _absent(folder: Path, error: Exception) -> str | None:
+    """Which of the files beside the graph are not there: their index, or some of those that it tells of."""
+    found = [path.name for path in (folder / "variables").glob("variables.*")]
+    is_whole = "variables.index" in found and any(name.startswith("variables.data-") for name in found)
+    if is_whole and not _NO_FILE.search(str(error)):
+        return None
+    return "some of the files" if found else "the files"
+
+
+def _listed(missing: Sequence[str]) -> str:
+    shown = ", ".join(missing[:_MOST])
+    more = f" and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
+    return f"the op type{'s' if len(missing) > 1 else ''} {shown}{more}"
+
+
+def _concrete(loaded: Any, entry: Entry) -> Any:
+    if entry.is_signature:
+        return loaded.signatures[entry.name]
+    function = functools.reduce(_child, entry.name.split("."), loaded)
+    variants = getattr(function, "concrete_functions", None) or [function]
+    return variants[min(entry.place, len(variants) - 1)]
+
+
+def _child(holder: Any, name: str) -> Any:
+    """An attribute, or what a list or a dict holds."""
+    if hasattr(holder, name):
+        return getattr(holder, name)
+    return holder[int(name)] if name.isdecimal() and not isinstance(holder, Mapping) else holder[name]
+
+
+def _live_variables(concrete: Any) -> dict[int, Any]:
+    return {id(variable.handle): variable for variable in concrete.graph.variables}
+
+
+def _caller(loaded: Any, entry: Entry) -> Callable[[Sequence[Any]], list[tuple[str, Any]]]:
+    # NOTE: the closures keep ``loaded`` alive: its lookup tables are freed with it, though the function refers to them.
+    names = [info.name for info in entry.outputs]
+
+    def call_signature(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        outputs = _concrete(loaded, entry)(
+            **{info.name: tensor for info, tensor in zip(entry.inputs, tensors, strict=True)}
+        )
+        return [(name, outputs[name]) for name in names]
+
+    def call_function(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
+        concrete = _concrete(loaded, entry)
+        structure = concrete.structured_input_signature
+        flat = iter(tensors)
+        filled = [
+            next(flat) if isinstance(item, tf.TensorSpec) else item
+            for item in tf.nest.flatten(structure, expand_composites=True)
+        ]
+        args, kwargs = tf.nest.pack_sequence_as(structure, filled, expand_composites=True)
+        outputs = tf.nest.flatten(concrete(*args, **kwargs), expand_composites=True)
+        return list(zip(names, (value for value in outputs if tf.is_tensor(value)), strict=False))
+
+    return call_signature if entry.is_signature else call_function

@@ -1,0 +1,57 @@
+"""The user's modules in, imported: their layers registered with Keras, their ops with TensorFlow."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from types import FunctionType, ModuleType
+from typing import Any
+
+import keras
+
+from gradflow.errors import UsageError
+from gradflow.tape.load.error_messages import first_line
+
+_LIBRARIES = frozenset({"builtins", "keras", "tensorflow", "tf_keras"})
+
+
+def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
+    """Import the modules, from ``folder`` too, and return their public classes and functions by name.
+
+    The folder, which is where the user is, comes first while they are imported, as for ``python -m``, and last from
+    then on: what TensorFlow and Keras import later stays theirs.
+
+    Raises:
+        UsageError: a module cannot be imported.
+    """
+    if not names:
+        return {}
+    sys.path.insert(0, folder)
+    try:
+        modules = [_imported(name) for name in names]
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)
+    return {name: value for module in modules for name, value in _public(module) if _is_the_users(name, value)}
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # a module can raise anything, and a script can leave
+        reason = f"it ended with exit code {error.code}" if isinstance(error, SystemExit) else first_line(error)
+        hint = "gradflow looks in its own environment and in the working directory"
+        raise UsageError(f"--import {name}: cannot be imported: {type(error).__name__}: {reason}", hint) from error
+
+
+def _public(module: ModuleType) -> list[tuple[str, Any]]:
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    return [(name, getattr(module, name)) for name in names if hasattr(module, name)]
+
+
+def _is_the_users(name: str, value: Any) -> bool:
+    """Whether Keras may take ``value`` for the custom object ``name``: a helper called ``relu`` is not meant."""
+    if str(getattr(value, "__module__", "builtins")).partition(".")[0] in _LIBRARIES:
+        return False
+    return isinstance(value, type) or (isinstance(value, FunctionType) and not hasattr(keras.activations, name))

@@ -1,0 +1,74 @@
+"""A subject in, the zero gradients out that another step shows alive: weights that start at zero, underflow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Verdict
+from gradflow.options import Options
+from gradflow.tape.loaded_model import SINGLE, Subject
+from gradflow.tape.step import step
+
+LOSS_SCALE = 2.0**15
+"""What Keras's LossScaleOptimizer starts with."""
+REDRAWN = 0.1
+"""Standard deviation of weights that are drawn again."""
+
+
+def awakened(
+    subject: Subject, options: Options, measured: Mapping[str, Measurement], factors: Collection[str]
+) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not once weights that start at zero have moved.
+
+    A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a zero-initialized
+    head, a gate): what it multiplied with zero comes alive then. ``factors`` are weights of zeros that gradients were
+    seen to be multiplied with; of two that are multiplied with each other neither gets any (LoRA as Keras 3.15 loads
+    it). Nothing else is drawn again: what is dead stays dead.
+    """
+    sleeping = [
+        item.variable
+        for item in subject.watched
+        if item.stored.trainable
+        and item.variable is not None
+        and (measured[item.stored.name].verdict is Verdict.FLOWS or item.stored.name in factors)
+        and not np.any(item.variable.numpy())
+    ]
+    if not sleeping:
+        return frozenset()
+    with _drawn_again(sleeping, options.seed):
+        _, _, _, again = step(subject, options)
+    return alive(measured, again)
+
+
+def underflowing(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small for its type."""
+    if subject.epsilon <= SINGLE:
+        return frozenset()
+    _, _, _, again = step(subject, options, LOSS_SCALE)
+    return alive(measured, again)
+
+
+def alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient was zero ``before`` and flows ``again``."""
+    return frozenset(
+        name for name, one in before.items() if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+    )
+
+
+@contextmanager
+def _drawn_again(variables: Sequence[Any], seed: int) -> Iterator[None]:
+    draw = np.random.default_rng(seed)
+    before = [variable.read_value() for variable in variables]
+    try:
+        for variable in variables:
+            variable.assign(tf.cast(REDRAWN * draw.standard_normal(variable.shape.as_list()), variable.dtype))
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)

@@ -1,0 +1,162 @@
+"""A Run in, the gradient of every tensor in it out: reverse mode by TensorFlow's own gradient functions, op by op.
+
+Private TensorFlow API: ``eager.backprop._MockOp``, ``framework.ops.gradient_registry``, checked on 2.16.1 and 2.21.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.eager import backprop
+from tensorflow.python.framework import ops
+
+from gradflow.flow.lower.layout import Place
+from gradflow.flow.measured import Arrived
+from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
+
+_NUMBERLESS = (tf.variant, tf.resource)
+
+
+@dataclass(slots=True)
+class Backward:
+    """What came back through a run."""
+
+    run: Run
+    nodes: dict[Place, Arrived] = field(default_factory=dict)
+    """What arrived at the outputs of each place, all its runs together; a place that was not run is missing."""
+    edges: dict[tuple[Place, int], Arrived] = field(default_factory=dict)
+    """What an op handed to its input of that number."""
+    gradients: dict[int, Any] = field(default_factory=dict)
+    """By slot; None is not kept."""
+    _elements: dict[int, int] = field(default_factory=dict)
+    """Element type of the lists among the tensors, by slot."""
+
+
+def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> Backward:
+    """Go backwards from ``upstream``, the gradients of some slots, to the slots ``sources``.
+
+    Raises:
+        ReplayError: a gradient function cannot be run by itself.
+    """
+    found = Backward(run, gradients=dict(upstream))
+    active = _active(run, sources, found)
+    for record in reversed(run.records):
+        arrived = [found.gradients.get(slot) for slot in record.outputs]
+        _note(found, record, arrived)
+        if all(gradient is None for gradient in arrived) or active.isdisjoint(record.inputs):
+            continue
+        try:
+            handed = _handed(run, record, arrived)
+        except Exception as error:  # a gradient function can raise anything at all
+            raise ReplayError(f"the gradient of {record.op}: {type(error).__name__}: {error}") from error
+        for number, (slot, gradient) in enumerate(zip(record.inputs, handed, strict=False)):
+            if gradient is None or slot not in active:
+                continue
+            key = (record.places[0], number)
+            found.edges[key] = found.edges.get(key, Arrived(0)) | _arrived(gradient, found._elements.get(slot))
+            found.gradients[slot] = _sum(found.gradients.get(slot), gradient)
+    found.nodes.update({("", name, "0"): arrived_at(found, slot) for name, slot in run.fed.items()})
+    return found
+
+
+def arrived_at(found: Backward, slot: int) -> Arrived:
+    """What arrived at one tensor."""
+    gradient = found.gradients.get(slot)
+    return Arrived.RUN if gradient is None else Arrived.RUN | _arrived(gradient, found._elements.get(slot))
+
+
+def _active(run: Run, sources: Iterable[int], found: Backward) -> set[int]:
+    """The slots whose value depends on ``sources``: a tape records nothing else."""
+    active = set(sources)
+    for record in run.records:
+        if not active.isdisjoint(record.inputs):
+            active.update(record.outputs)
+        attrs = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True))
+        for slot in record.outputs:
+            if "element_dtype" in attrs:
+                found._elements[slot] = attrs["element_dtype"]
+            elif not record.op and record.inputs[0] in found._elements:
+                found._elements[slot] = found._elements[record.inputs[0]]
+    return active
+
+
+def _note(found: Backward, record: Record, arrived: Sequence[Any]) -> None:
+    for number, slot in enumerate(record.outputs):
+        place = record.places[number if len(record.places) > 1 else 0]
+        found.nodes[place] = found.nodes.get(place, Arrived.RUN) | arrived_at(found, slot)
+    if not record.outputs:
+        found.nodes[record.places[0]] = Arrived.RUN
+
+
+def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
+    if not record.op:
+        return arrived
+    function = record.gradient or _registered(record.op)
+    if function is None:
+        return ()
+    outputs = [run.tensors[slot] for slot in record.outputs]
+    inputs = [run.tensors[slot] for slot in record.inputs]
+    whole = [
+        _zeros(output) if gradient is None else gradient for output, gradient in zip(outputs, arrived, strict=True)
+    ]
+
+    def gradient(inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]) -> Sequence[Any]:
+        handed = function(backprop._MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
+        return handed if isinstance(handed, list | tuple) else [handed]
+
+    try:
+        return gradient(inputs, outputs, whole)
+    except tf.errors.InvalidArgumentError:
+        # The gradient of a grouped convolution has no kernel for the processor (TensorFlow 2.21): Keras compiles it.
+        compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, whole)
+        return compiled
+
+
+def _registered(op: str) -> Gradient | None:
+    try:
+        function: Gradient | None = ops.gradient_registry.lookup(op)
+    except LookupError:
+        return None
+    return function
+
+
+def _zeros(tensor: Any) -> Any:
+    return None if tensor.dtype == tf.resource else tf.zeros_like(tensor)
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is None:
+        return other
+    if one.dtype == tf.variant:
+        return tf.raw_ops.AddN(inputs=[one, other])
+    return tf.convert_to_tensor(one) + tf.convert_to_tensor(other)
+
+
+def _arrived(gradient: Any, element: int | None) -> Arrived:
+    values = getattr(gradient, "values", gradient)  # of IndexedSlices
+    if values.dtype == tf.variant and element is not None:
+        values = _stacked(values, element)
+    if values.dtype in _NUMBERLESS:
+        return Arrived.GRADIENT | Arrived.SOMETHING  # no numbers to look at
+    array = values.numpy()
+    if array.dtype.kind not in "fc":
+        array = array.astype(np.float32)  # bfloat16 comes as a NumPy extension type
+    found = Arrived.GRADIENT
+    if np.any(array):
+        found |= Arrived.SOMETHING
+    if not np.all(np.isfinite(array)):
+        found |= Arrived.NONFINITE
+    return found
+
+
+def _stacked(values: Any, element: int) -> Any:
+    try:
+        return tf.raw_ops.TensorListStack(
+            input_handle=values, element_shape=tf.constant(-1), element_dtype=tf.dtypes.as_dtype(element)
+        )
+    except (tf.errors.OpError, TypeError):
+        return values  # its elements differ in shape, or none was ever set

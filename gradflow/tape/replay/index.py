@@ -1,0 +1,78 @@
+"""A Backward in, who made and who read each of its tensors out, and what their numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradflow.flow.lower.layout import Place
+from gradflow.flow.measured import Arrived
+from gradflow.tape.replay.backward import Backward
+from gradflow.tape.replay.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A step that was run op by op, to be followed along its tensors."""
+
+    back: Backward
+    handles: Mapping[str, int]
+    """The slot of each variable's handle, by its name."""
+    made: Mapping[int, Record]
+    """What made a tensor, by its slot."""
+    readers: Mapping[int, Sequence[Record]]
+    """What took a tensor, in the order of the run."""
+    at: Mapping[Place, Sequence[Record]]
+    """The runs of the op at a place."""
+
+    def array(self, slot: int) -> Any:
+        """The numbers of a floating tensor; None for any other."""
+        tensor = self.back.run.tensors[slot]
+        if not (tensor.dtype.is_floating or tensor.dtype.is_complex):
+            return None
+        return numbers(tensor)
+
+    def is_zero(self, slot: int) -> bool:
+        """Whether a floating tensor holds nothing but zeros."""
+        array = self.array(slot)
+        return array is not None and bool(array.size) and not array.any()
+
+    def is_finite(self, slot: int) -> bool:
+        """Whether a tensor holds neither NaN nor Inf."""
+        array = self.array(slot)
+        return array is None or bool(np.isfinite(array).all())
+
+    def handed(self, record: Record, number: int) -> Arrived:
+        """What the op handed to its input of that number, over all its runs."""
+        return self.back.edges.get((record.places[0], number), Arrived(0))
+
+    def gradient_of(self, name: str) -> Any:
+        """The gradient of a variable; None where it got none."""
+        return self.back.gradients.get(self.handles.get(name, -1))
+
+    def weight_read_by(self, record: Record) -> str | None:
+        """The variable whose value an op reads."""
+        return next((name for name, handle in self.handles.items() if handle in record.inputs), None)
+
+
+def trail(back: Backward, handles: Mapping[str, int]) -> Trail:
+    """Index a run."""
+    made: dict[int, Record] = {}
+    readers: dict[int, list[Record]] = {}
+    at: dict[Place, list[Record]] = {}
+    for record in back.run.records:
+        made.update(dict.fromkeys(record.outputs, record))
+        for slot in record.inputs:
+            readers.setdefault(slot, []).append(record)
+        for place in record.places:
+            at.setdefault(place, []).append(record)
+    return Trail(back, handles, made, readers, at)
+
+
+def numbers(tensor: Any) -> Any:
+    """A tensor as an array that NumPy can calculate with: bfloat16 is an extension type."""
+    array = getattr(tensor, "values", tensor).numpy()
+    return array if array.dtype.kind in "fc" else array.astype(np.float32)

@@ -1,0 +1,206 @@
+"""A subject and its batch in, a Scene out: where the gradients of zero and non-finite weights were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.diagnose import Sighting
+from gradflow.flow.attribute import Attribution, Cut, attribute
+from gradflow.flow.graph import Edge, FlowGraph, Mark
+from gradflow.flow.lower.layout import Place
+from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_sources
+from gradflow.flow.origins import source_finder
+from gradflow.options import Options
+from gradflow.tape.loaded_model import Subject
+from gradflow.tape.objective import direction
+from gradflow.tape.replay.backward import backward
+from gradflow.tape.replay.forward import replay
+from gradflow.tape.replay.index import Trail, trail
+from gradflow.tape.replay.nonfinite import origin, words
+from gradflow.tape.replay.record import ReplayError
+from gradflow.tape.replay.zero_gradients import death
+from gradflow.tape.trace import Trace, lower_trace
+
+_OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
+Sightings = Mapping[str, tuple[Sighting, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A step that was run op by op, beside its graph."""
+
+    graph: FlowGraph
+    seen: Seen
+    trail: Trail
+    places: Mapping[int, Place]
+    """By node."""
+    nodes: Mapping[Place, int]
+    layer_of: Callable[[int], str | None]
+    source_of: Callable[[int], str | None]
+
+    def sighting(self, kind: Edge, node: int, detail: str, **more: Any) -> Sighting:
+        """A sighting at a node of the graph."""
+        graph = self.graph
+        where = self.layer_of(node), self.source_of(node)
+        return Sighting(kind, graph.names[node], graph.ops[node], detail, *where, **more)
+
+
+def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options) -> Scene | None:
+    """Run one step of the traced call op by op; None where the graph holds something that cannot be run so."""
+    places: dict[Place, int] = {}
+    concrete, names = traced.concrete, traced.names
+    graph = lower_trace(traced, subject.handles, options.outputs, places)
+    try:
+        run = replay(concrete.graph, [*batch, *concrete.captured_inputs])
+        sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
+        upstream = {
+            slot: _upstream(name, run.tensors[slot], options.seed)
+            for name, slot in zip(names, run.outputs, strict=True)
+            if (not options.outputs or name in options.outputs) and _is_floating(run.tensors[slot])
+        }
+        back = backward(run, upstream, sources)
+    except ReplayError:
+        return None
+    slots = {
+        places["", placeholder, "0"]: slot for placeholder, slot in run.fed.items() if ("", placeholder, "0") in places
+    }
+    handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
+    measured = seen(graph, places, back.nodes, back.edges)
+    return Scene(
+        graph,
+        measured,
+        trail(back, handles),
+        {node: place for place, node in places.items()},
+        places,
+        subject.layer_of(graph),
+        source_finder(graph),
+    )
+
+
+def _is_floating(value: Any) -> bool:
+    return bool(value.dtype.is_floating or value.dtype.is_complex)
+
+
+def _upstream(name: str, value: Any, seed: int) -> Any:
+    """The gradient of the objective with respect to an output (see ``objective.project``)."""
+    real = tf.math.real(value) if value.dtype.is_complex else value
+    real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
+    drawn = direction(name, real, seed)
+    return tf.cast(tf.complex(drawn, drawn) if value.dtype.is_complex else drawn, value.dtype)
+
+
+def dying(scene: Scene, names: Iterable[str]) -> Sightings:
+    """See where the gradients of ``names``, all of them zero, die; what cannot be told is missing."""
+    graph = with_dead_ends(scene.graph, scene.seen)
+    known: dict[Cut, Sighting] = {}
+    found: dict[str, tuple[Sighting, ...]] = {}
+    attributions = attribute(graph, nearest=True)
+    for name in names:
+        mine = attributions.get(name)
+        cuts = _telling(mine.causes) if mine is not None else []
+        for cut in cuts:
+            if cut not in known:
+                known[cut] = _dead_sighting(scene, graph, cut, mine.cuts_to_restore if mine is not None else None)
+        sightings = tuple(dict.fromkeys(known[cut] for cut in cuts))
+        if sightings:
+            found[name] = sightings
+    return {name: _deepest(found, sightings) for name, sightings in found.items()}
+
+
+def _telling(cuts: Iterable[Cut]) -> list[Cut]:
+    """Of several kinds of cuts, those that say most: what died or was not run, then what only this run leads to."""
+    kinds = [(Edge.DEAD, Edge.UNTAKEN), (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT), (Edge.OVERWRITTEN,)]
+    found = [[cut for cut in cuts if cut.kind in some] for some in kinds]
+    return next((some for some in found if some), [])
+
+
+def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
+    """Where a gradient is multiplied with a weight of zeros that gets none itself, what that weight lacks counts."""
+    deeper: list[Sighting] = []
+    for one in sightings:
+        behind = found.get(one.weight, ()) if one.weight is not None else ()
+        ends = bool(behind) and all(other.weight is None for other in behind)
+        deeper += behind if ends else (one,)
+    return tuple(dict.fromkeys(deeper))
+
+
+def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None) -> Sighting:
+    if cut.kind is Edge.UNTAKEN:
+        owner = _owner(graph, cut.node)
+        part = graph.names[cut.node].rpartition("/")[2]
+        return scene.sighting(cut.kind, owner, _untaken_words(graph, owner, part), fix=_OTHER_INPUTS)
+    if cut.kind is Edge.OVERWRITTEN:
+        return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
+    if cut.kind is not Edge.DEAD:
+        back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
+        more = {"mark": graph.marks[cut.node], "reenters_at": back, "cuts_to_restore": cuts_to_restore or 1}
+        return scene.sighting(cut.kind, cut.node, "", **more)
+    start, end = graph.first[cut.node], graph.first[cut.node + 1]
+    inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
+    died = death(scene.trail, scene.places.get(cut.node), inputs)
+    node = scene.nodes.get(died.place, cut.node) if died.place is not None else cut.node
+    return scene.sighting(Edge.DEAD, node, died.words, fix=died.fix, weight=died.weight)
+
+
+def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
+    """See where the gradients of ``names`` become NaN or Inf; what cannot be told is missing."""
+    graph = with_nonfinite_sources(scene.graph, scene.seen)
+    attributions = attribute(graph, nearest=True)
+    found: dict[str, tuple[Sighting, ...]] = {}
+    for name in names:
+        mine = attributions.get(name)
+        cuts = [cut for cut in mine.causes if cut.kind is Edge.NONFINITE] if mine is not None else []
+        sightings = [_nonfinite_sighting(scene, cut, mine) for cut in cuts if mine is not None]
+        found[name] = tuple(dict.fromkeys(sightings))
+    return {name: sightings for name, sightings in found.items() if sightings}
+
+
+def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
+    graph = scene.graph
+    first = origin(scene.trail, scene.places.get(cut.node))
+    if first.place is None:
+        what = f"the weight {first.weight!r}" if first.weight is not None else "the input"
+        return Sighting(Edge.NONFINITE, None, None, f"{what} itself holds NaN or Inf")
+    node = scene.nodes.get(first.place, cut.node)
+    detail = words(scene.trail, first.place)
+    later = mine.path[mine.path.index(cut.node) + 1 :] if cut.node in mine.path else ()
+    chosen = next((other for other in later if graph.ops[other] in ("Select", "SelectV2")), None)
+    if chosen is not None:
+        detail += f", in the unselected side of {graph.ops[chosen]} {graph.names[chosen]!r}"
+    return scene.sighting(Edge.NONFINITE, node, detail)
+
+
+def _owner(graph: FlowGraph, gate: int) -> int:
+    """The node of the cond, case or loop that a gate belongs to."""
+    fed = [node for node in range(len(graph)) if gate in graph.sources[graph.first[node] : graph.first[node + 1]]]
+    return next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
+
+
+def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
+    """Name the branch and what decides over it."""
+    condition = next(
+        (
+            _decider(graph, graph.sources[edge])
+            for edge in range(graph.first[owner], graph.first[owner + 1])
+            if graph.kinds[edge] in (Edge.DISCRETE, Edge.CUT)
+        ),
+        "",
+    )
+    what = "makes no trip" if part == "body" else f"does not take its branch {part!r}"
+    return f"{what} for this input{condition}"
+
+
+def _decider(graph: FlowGraph, node: int) -> str:
+    """The op that makes a condition, behind what only passes it on."""
+    while graph.ops[node] in ("Identity", "LogicalAnd", *_PASSING) and graph.first[node] < graph.first[node + 1]:
+        node = graph.sources[graph.first[node]]
+    return f" (condition {graph.ops[node]} {graph.names[node]!r})"
+
+
+_PASSING = frozenset(
+    "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulPartitionedCall Squeeze".split()
+)

@@ -1,0 +1,54 @@
+"""A NodeDef in, its attrs as TensorFlow's eager execution takes them out.
+
+Private TensorFlow API: ``framework.op_def_registry``, checked on 2.16.1 and 2.21.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow.python.framework import op_def_registry
+
+from gradflow.tape.replay.record import ReplayError
+
+_FIELDS = {
+    "string": "s",
+    "int": "i",
+    "float": "f",
+    "bool": "b",
+    "type": "type",
+    "shape": "shape",
+    "tensor": "tensor",
+    "func": "func",
+}
+
+
+def node_attrs(node_def: Any) -> tuple[Any, ...]:
+    """Return name, value, name, value, ... of all attrs, defaults filled in.
+
+    Raises:
+        ReplayError: the op type is not known here.
+    """
+    op_def = op_def_registry.get(node_def.op)
+    if op_def is None:
+        raise ReplayError(f"op type {node_def.op} is not known here")
+    found: list[Any] = []
+    for attr in op_def.attr:
+        value = node_def.attr.get(attr.name, attr.default_value)
+        found += [attr.name, _plain(attr.type, value)]
+    return tuple(found)
+
+
+def _plain(kind: str, value: Any) -> Any:
+    """An AttrValue as ``execute`` takes it."""
+    if kind.startswith("list("):
+        return [_scalar(kind[5:-1], item) for item in getattr(value.list, _FIELDS[kind[5:-1]])]
+    return _scalar(kind, getattr(value, _FIELDS[kind]))
+
+
+def _scalar(kind: str, value: Any) -> Any:
+    if kind == "shape":
+        return None if value.unknown_rank else [dim.size if dim.size >= 0 else None for dim in value.dim]
+    if kind == "func":
+        return value.name.encode()
+    return value

@@ -1,0 +1,145 @@
+"""A bias with a tiny gradient in; out comes what takes its shift out again, if the gradient is a mathematical zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gradflow.tape.replay.index import Trail, numbers
+from gradflow.tape.replay.record import Record
+
+BATCH_NORMALIZATION = "the BatchNormalization behind it"
+_NOISE = 8.0
+"""Rounding noise beside the terms of a sum, in units of epsilon."""
+_MIN_RATIO = 1e-4
+"""Random terms add up to more than this; noise in single precision to less."""
+_READS = frozenset({"", "ReadVariableOp", "Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
+_ADDITIONS = frozenset({"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub"})
+_NORMALIZATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+"""Their third input is an offset, which they add."""
+_REMOVERS = {
+    "FusedBatchNorm": BATCH_NORMALIZATION,
+    "FusedBatchNormV2": BATCH_NORMALIZATION,
+    "FusedBatchNormV3": BATCH_NORMALIZATION,
+    "Softmax": "the softmax behind it",
+    "LogSoftmax": "the softmax behind it",
+    "Rsqrt": "the normalization behind it",
+}
+
+
+def before_batch_normalization(model: Any) -> Iterator[str]:
+    """The biases of layers whose output goes to nothing but a BatchNormalization that subtracts the batch's mean.
+
+    Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced to explain it.
+    """
+    for layer in model._flatten_layers(include_self=False):
+        bias = getattr(layer, "bias", None)
+        if bias is None or getattr(layer, "activation", None) not in (None, keras.activations.linear):
+            continue
+        consumers = [node.operation for node in getattr(layer, "_outbound_nodes", ())]
+        if consumers and all(_subtracts_mean(consumer) for consumer in consumers):
+            yield bias.path
+
+
+def _subtracts_mean(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and bool(layer.trainable)
+
+
+def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str, str]:
+    """Those of ``names`` that are only added to something, where all cancels in the sum, and what makes it cancel.
+
+    A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own terms, it is
+    mathematically zero: what follows does not change under a shift. The bias of a shared layer is added several times:
+    in the difference of two encodings of a siamese network it cancels with itself.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        additions = list(_uses(trail, trail.handles[name])) if name in trail.handles else []
+        if additions and (
+            all(_cancels(trail, record, slot, epsilon) for record, slot in additions)
+            or _cancel_together(trail, name, additions, epsilon)
+        ):
+            found[name] = _remover(trail, additions[0][0])
+    return found
+
+
+def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
+    """The ops that use a variable's value, behind those that only read or reshape it."""
+    slots = [handle]
+    for slot in slots:
+        for record in trail.readers.get(slot, ()):
+            if record.op in _READS or (record.op in _ADDITIONS and _keeps_shape(trail, record, slot)):
+                slots += record.outputs
+            else:
+                yield record, slot
+
+
+def _keeps_shape(trail: Trail, record: Record, slot: int) -> bool:
+    """Whether an addition repeats nothing, so that its own gradient is the sum that was taken further on."""
+    tensors = trail.back.run.tensors
+    return bool(tensors[slot].shape == tensors[record.outputs[0]].shape)
+
+
+def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
+    terms, total = _terms(trail, record, slot), trail.back.gradients.get(slot)
+    return terms is not None and total is not None and _is_noise(total, terms, epsilon)
+
+
+def _cancel_together(trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float) -> bool:
+    """Whether what several additions hand to it cancels; one that takes it away from itself does nothing with it."""
+    if len({id(record) for record, _ in additions}) < len(additions):
+        return False
+    terms = [_terms(trail, record, slot) for record, slot in additions]
+    known = [one for one in terms if one is not None]
+    total = trail.gradient_of(name)
+    return total is not None and len(known) == len(terms) > 1 and _is_noise(total, sum(known), epsilon)
+
+
+def _terms(trail: Trail, record: Record, slot: int) -> float | None:
+    """How much the terms of the sum are together that an addition hands to ``slot``, without their signs."""
+    terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
+    is_addition = record.op in _ADDITIONS or (record.op in _NORMALIZATIONS and slot == record.inputs[2])
+    if not is_addition or terms is None or total is None:
+        return None
+    return _magnitude(numbers(terms), total.shape)
+
+
+def is_noise_of_terms(terms: np.ndarray[Any, Any], shape: Sequence[int], epsilon: float) -> bool:
+    """Whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding noise beside them."""
+    total = np.sum(terms.astype(np.complex128), axis=_summed(terms.shape, shape))
+    return total.size == np.prod(shape) and _is_noise(total, _magnitude(terms, shape), epsilon)
+
+
+def _magnitude(terms: np.ndarray[Any, Any], shape: Sequence[int]) -> float:
+    """The largest of the sums of sizes over what broadcasting repeats of ``shape``."""
+    axes = _summed(terms.shape, shape)
+    return float(np.max(np.sum(np.abs(terms.astype(np.complex128)), axis=axes), initial=0.0))
+
+
+def _is_noise(total: Any, terms: float, epsilon: float) -> bool:
+    sums = np.max(np.abs(numbers(tf.convert_to_tensor(total)).astype(np.complex128)), initial=0.0)
+    return bool(terms > 0.0 and sums <= max(_MIN_RATIO, _NOISE * epsilon) * terms)
+
+
+def _summed(terms: Any, total: Any) -> tuple[int, ...]:
+    """The axes over which broadcasting repeats the smaller shape."""
+    offset = len(terms) - len(total)
+    return tuple(axis for axis in range(len(terms)) if axis < offset or total[axis - offset] == 1)
+
+
+def _remover(trail: Trail, addition: Record) -> str:
+    """What takes the shift out: the first normalization or softmax behind the addition."""
+    slots = list(addition.outputs)
+    known = set(slots)
+    for slot in slots:
+        for record in trail.readers.get(slot, ()):
+            if record.op in _REMOVERS:
+                return _REMOVERS[record.op]
+            fresh = [output for output in record.outputs if output not in known]
+            known.update(fresh)
+            slots += fresh
+    return "what follows"

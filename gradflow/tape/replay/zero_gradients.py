@@ -1,0 +1,172 @@
+"""An op that gets gradient and hands on only zeros in; out comes the op to name for it, and what happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradflow.flow.lower.layout import Place
+from gradflow.flow.measured import Arrived
+from gradflow.tape.replay.index import Trail
+from gradflow.tape.replay.record import Record
+
+_SWITCHES = frozenset({"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"})
+"""Ops that pass gradient to some elements whole and to others not at all."""
+_SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
+_SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
+CANCELS = "brings together ways whose gradients cancel to exactly 0"
+_OVER_ONE = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
+_OVER_ONE_FIX = "normalize over an axis that has more than one entry"
+LOSS_SCALE_FIX = "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
+_LOSSES = "compile_loss"
+"""The scope in which Keras 3 weighs and adds the losses that a model was compiled with; each has its own within."""
+_WEIGHT_FIX = "give the loss a weight other than 0 in compile(), or remove the layers that only it would train"
+_SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
+_SWITCH_FIX = (
+    "look at the scale and the bias of what comes in, and at real data (--input); a leaky activation passes gradient "
+    "on both sides"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Where and how a gradient dies."""
+
+    place: Place | None
+    words: str
+    """To follow the op's name in a sentence."""
+    fix: str = ""
+    """What to do about it; empty where only the catalogue's general advice is to be had."""
+    weight: str | None = None
+    """The weight of zeros that the gradient is multiplied with."""
+
+
+def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
+    """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at ``inputs``."""
+    records = trail.at.get(place, ()) if place is not None else ()
+    if not records:
+        return Death(place, "hands on only zeros")
+    record = records[-1]
+    cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
+    if cancelling:
+        return _cancelled(trail, record, cancelling[0])
+    inputs = [number for number in inputs if trail.handed(record, number)]  # the others depend on no weight
+    own = _by_its_own(trail, place, records)
+    if own is not None:
+        return own
+    zeros = [slot for number, slot in enumerate(record.inputs) if number not in inputs and trail.is_zero(slot)]
+    if zeros:
+        return _multiplied(trail, place, zeros[0])
+    dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
+    if dtype in ("float16", "bfloat16"):
+        return Death(place, f"hands on only zeros: {dtype} has no number so small", LOSS_SCALE_FIX)
+    return Death(place, "hands on only zeros")
+
+
+def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) -> Death | None:
+    """What the op alone explains."""
+    op = records[-1].op
+    if op in _SWITCHES:
+        return Death(place, _passes_none(trail, records), _SWITCH_FIX)
+    if op in _SATURATING:
+        fix = "scale down what comes in, or use an activation that does not saturate"
+        return Death(place, "is saturated: its slope is exactly 0", fix)
+    first = trail.array(records[-1].inputs[0])
+    if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
+        fix = "use a sigmoid for a single output, or give the softmax more than one class"
+        return Death(place, "is taken over a single class, so that it is constant", fix)
+    return _normalized_alone(trail, records[-1])
+
+
+def _normalized_alone(trail: Trail, record: Record) -> Death | None:
+    """A fused normalization in training mode whose mean and variance are over one value each, as Keras 2 makes it."""
+    is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get("is_training", False)
+    if not record.op.startswith("FusedBatchNorm") or not is_training:
+        return None
+    if _size(trail, record.inputs[0]) != _size(trail, record.inputs[1]):
+        return None
+    return Death(record.places[0], _OVER_ONE, _OVER_ONE_FIX)
+
+
+def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
+    arrays = [trail.array(record.outputs[0]) for record in records]
+    bounds = [trail.array(slot) for record in records for slot in record.inputs]
+    why = "compares with NaN, so that it " if any(_has_nan(bound) for bound in bounds) else ""
+    return f"{why}passes 0 of {sum(array.size for array in arrays if array is not None):,} elements"
+
+
+def _has_nan(array: Any) -> bool:
+    return array is not None and bool(np.isnan(array).any())
+
+
+def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
+    """The gradient is multiplied with zeros: name the weight that holds them, or the op that made them."""
+    while slot in trail.made:
+        record = trail.made[slot]
+        weight = trail.weight_read_by(record)
+        if weight is not None:
+            return Death(place, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight)
+        alone = _normalized_alone(trail, record)
+        if alone is not None:
+            return alone
+        earlier = [source for source in record.inputs if trail.array(source) is not None]
+        zeros = [source for source in earlier if trail.is_zero(source)]
+        if earlier and not zeros:
+            if record.op in _SWITCHES:
+                return Death(record.places[0], _passes_none(trail, trail.at[record.places[0]]), _SWITCH_FIX)
+            return Death(record.places[0], "gives all zeros, and what is multiplied with them gets nothing")
+        if not zeros:
+            break
+        slot = zeros[0]
+    if place is not None and place[1].rpartition("/")[0] == _LOSSES:
+        return Death(place, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX)
+    is_single = place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
+    return Death(place, "multiplies by zero: its other input is a constant 0", _SINGLE_TRIP if is_single else "")
+
+
+def _cancelled(trail: Trail, record: Record, number: int) -> Death:
+    """Several ops hand back gradients that add up to nothing: name the op where their ways meet again."""
+    slot = record.inputs[number]
+    readers = [reader for reader in trail.readers[slot] if _hands_something(trail, reader, slot)]
+    reached: dict[int, set[int]] = {}
+    """By slot, the readers that it depends on."""
+    for index, reader in enumerate(readers):
+        for output in reader.outputs:
+            reached.setdefault(output, set()).add(index)
+    start = min(trail.back.run.records.index(reader) for reader in readers)
+    for later in trail.back.run.records[start:]:
+        joined = set().union(*(reached.get(source, ()) for source in later.inputs))
+        if not joined:
+            continue
+        if len(joined) == len(readers) and later.op and (len(readers) > 1 or later is not readers[0]):
+            return _meeting(trail, later)
+        for output in later.outputs:
+            reached.setdefault(output, set()).update(joined)
+    return Death(record.places[0], CANCELS)
+
+
+def _meeting(trail: Trail, record: Record) -> Death:
+    place = record.places[0]
+    # tf.nn.batch_normalization, which Keras 2 calls, opens a scope of its own beside that of the moments.
+    scope = place[1].rpartition("/")[0].removesuffix("/batchnorm")
+    means = [one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]]
+    beside = [mean for mean in means if mean.places[0][1].startswith(f"{scope}/")]
+    if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
+        return Death(place, _OVER_ONE, _OVER_ONE_FIX)
+    return Death(place, CANCELS)
+
+
+def _size(trail: Trail, slot: int) -> int:
+    array = trail.array(slot)
+    return 0 if array is None else int(array.size)
+
+
+def _hands_something(trail: Trail, reader: Record, slot: int) -> bool:
+    return any(
+        trail.handed(reader, number) & Arrived.SOMETHING
+        for number, source in enumerate(reader.inputs)
+        if source == slot
+    )

@@ -1,0 +1,256 @@
+"""A TF1 graph of a SavedModel and an entry in, what ``tf.gradients`` brings to each of its variables out.
+
+TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is run where it was made
+to run, in a session of TensorFlow 1 on a graph of its own.
+
+Private TensorFlow API: ``tensorflow.python.saved_model.loader_impl.SavedModelLoader``, checked on 2.16.1 and 2.21.0.
+What is public restores the variables as soon as it has the graph, and a graph that was run once cannot be given the
+gradient of a While any more: that adds outputs to the loop itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.saved_model import loader_impl
+
+from gradflow.diagnose import Measurement
+from gradflow.errors import GradflowError
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.saved_model.contents import Entry, SavedModelContents
+from gradflow.findings import Output
+from gradflow.flow.input_use.uses import SparseParts
+from gradflow.flow.lower.saved_model import lost_gradients
+from gradflow.options import Options
+from gradflow.tape.gradient_registry import without_lookup_errors
+from gradflow.tape.inputs.graph_hints import Knowledge, session_knowledge
+from gradflow.tape.inputs.search import Batch, with_batch
+from gradflow.tape.load.error_messages import first_line
+from gradflow.tape.load.saved_model import NotLoadedError, refusal
+from gradflow.tape.objective import drawn_direction, projected, select
+from gradflow.tape.step import measure
+
+_DEAD = "does not have value"
+"""TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on 2.16.1 and 2.21.0)."""
+_READS = frozenset({"Identity", "ReadVariableOp"})
+_ADDITIONS = frozenset({"BiasAdd", "Add", "AddV2", "Sub"})
+_UPKEEP = frozenset({"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"})
+"""What a graph does with a variable beside computing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One forward and backward pass."""
+
+    batch: Batch
+    outputs: tuple[Output, ...]
+    measured: Mapping[str, Measurement]
+    feeds: Mapping[Any, Any]
+    """What the graph was fed with, by tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSession:
+    """A loaded graph, with the gradients of one objective built into it."""
+
+    session: Any
+    entry: Entry
+    outputs: Sequence[tuple[str, Any]]
+    """The selected outputs by name."""
+    directions: Mapping[str, Any]
+    """The placeholder of the random direction of each floating output."""
+    gradients: Mapping[str, Any]
+    """By floating variable; None where there is none."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Of the variables; unknown sizes are 1."""
+    additions: Mapping[str, Sequence[Any]]
+    """Of the variables that are only added to something, the gradients of the sums."""
+    merges: Sequence[Any]
+    """The ops of the model that bring the branches of its conditions together."""
+    learn: Callable[[], Knowledge]
+    """Asks the graph what it does with the inputs."""
+
+    def step(self, options: Options) -> Step:
+        """Draw a batch and measure the gradient of every variable.
+
+        Raises:
+            InputError: no synthetic batch is accepted.
+            UsageError: a given input does not exist.
+        """
+
+        def run(batch: Batch) -> list[Any]:
+            return self._fetched([value for _, value in self.outputs], self._feeds(batch))
+
+        sparse = [SparseParts(one.indices, one.values, one.dense_shape, one.shape) for one in self.entry.sparse]
+        batch, values = with_batch(self.entry.inputs, options, None, run, self.learn, is_cheap=True, composites=sparse)
+        feeds = self._feeds(batch)
+        for (name, _), value in zip(self.outputs, values, strict=True):
+            if name in self.directions:
+                drawn = drawn_direction(name, np.shape(value), options.seed)
+                feeds[self.directions[name]] = drawn.astype(self.directions[name].dtype.as_numpy_dtype)
+        described = tuple(
+            Output(name, tuple(np.shape(value)), output.dtype.base_dtype.name)
+            for (name, output), value in zip(self.outputs, values, strict=True)
+        )
+        return Step(batch, described, self._measured(feeds), feeds)
+
+    def branches(self, step: Step) -> dict[str, int]:
+        """For each ``Merge`` that ``step`` ran, the number of the input that it passed on."""
+        found = {}
+        for op in self.merges:
+            with contextlib.suppress(tf.errors.InvalidArgumentError):  # inside another branch that was not taken
+                found[op.name] = int(self.session.run(op.outputs[1], step.feeds))
+        return found
+
+    def _feeds(self, batch: Batch) -> dict[Any, Any]:
+        return {name: tensor.numpy() for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)}
+
+    def _fetched(self, fetches: Sequence[Any], feeds: Mapping[Any, Any]) -> list[Any]:
+        return list(self.session.run(list(fetches), feeds))
+
+    def _measured(self, feeds: Mapping[Any, Any]) -> dict[str, Measurement]:
+        """One after the other, where a gradient that no branch hands on makes the run of all fail."""
+        found = {name: gradient for name, gradient in self.gradients.items() if gradient is not None}
+        try:
+            values = self._fetched(list(found.values()), feeds)
+        except tf.errors.InvalidArgumentError as error:
+            if _DEAD not in str(error):
+                raise
+            values = [self._alive(name, gradient, feeds) for name, gradient in found.items()]
+        measured = {name: measure(None) for name in self.gradients}
+        for name, value in zip(found, values, strict=True):
+            measured[name] = measure(_eager(value))
+        return measured
+
+    def _alive(self, name: str, gradient: Any, feeds: Mapping[Any, Any]) -> Any:
+        """The gradient; zeros where it stands in a branch that was not taken, so that no optimizer would use it."""
+        try:
+            return self.session.run(gradient, feeds)
+        except tf.errors.InvalidArgumentError as error:
+            if _DEAD not in str(error):
+                raise
+            return np.zeros(self.shapes[name], np.float32)
+
+
+@contextlib.contextmanager
+def graph_session(
+    folder: Path, contents: SavedModelContents, entry: Entry, selected: Sequence[str]
+) -> Iterator[GraphSession]:
+    """Load ``folder`` and build the gradients of the outputs called ``selected`` (empty for all).
+
+    Raises:
+        NotLoadedError: TensorFlow refuses to load it, or to differentiate it.
+        UnreadableError: its variables are damaged.
+        UsageError: a selected output does not exist.
+    """
+    graph = tf.Graph()
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)  # graphs name the GPU that they were trained on
+    # NOTE: not ``with session``: that would make its graph the default one while batches are drawn eagerly.
+    with contextlib.closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
+        try:
+            with graph.as_default(), _control_flow_of(contents):
+                loader = loader_impl.SavedModelLoader(str(folder))
+                saver, _ = loader.load_graph(graph, list(contents.tags))
+                built = _differentiated(session, contents, entry, selected)
+                loader.restore_variables(session, saver)
+                loader.run_init_ops(session, list(contents.tags))
+        except GradflowError:
+            raise
+        except Exception as error:  # whatever a damaged file, or a graph that cannot be differentiated, brings about
+            raise refusal(folder, contents, error) from error
+        yield built
+
+
+@contextlib.contextmanager
+def _control_flow_of(contents: SavedModelContents) -> Iterator[None]:
+    """Build gradients as TensorFlow 1 did where the loops and conditions are its own: their arrays need it."""
+    is_old = any(node.op in ("Enter", "Switch", "TensorArrayV3") for node in contents.graph_def.node)
+    is_new = tf.compat.v1.control_flow_v2_enabled()
+    if is_old and is_new:
+        tf.compat.v1.disable_control_flow_v2()
+    try:
+        yield
+    finally:
+        if is_old and is_new:
+            tf.compat.v1.enable_control_flow_v2()
+
+
+def _differentiated(session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> GraphSession:
+    graph = session.graph
+    merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
+    try:
+        return without_lookup_errors(
+            lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
+        )
+    except GradflowError:
+        raise
+    except Exception as error:  # gradient functions raise anything at all
+        reason = f"TensorFlow {tf.__version__} cannot differentiate it: {first_line(error)}"
+        raise NotLoadedError(reason, "nothing: its graph tells what can be told") from error
+
+
+def _built(
+    session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str], merges: Sequence[Any]
+) -> GraphSession:
+    graph = session.graph
+    named = zip(entry.outputs, entry.tensors, strict=True)
+    outputs = select([(info.name, tf.identity(graph.get_tensor_by_name(tensor))) for info, tensor in named], selected)
+    directions: dict[str, Any] = {}
+
+    def along(name: str, real: Any) -> Any:
+        return directions.setdefault(name, tf.compat.v1.placeholder(real.dtype, real.shape))
+
+    objective = projected(outputs, along)
+    variables = {one.name: one for one in contents.variables if one.dtype in FLOATING_NAMES}
+    tensors = [graph.get_operation_by_name(name).outputs[0] for name in variables]
+    additions = {name: _additions(tensor) for name, tensor in zip(variables, tensors, strict=True)}
+    sums = [value for uses in additions.values() for value in uses]
+    gradients = [None] * (len(tensors) + len(sums))
+    if objective is not None and tensors:
+        # What is fed is given: nothing flows on to what the graph would compute it from.
+        fed = [graph.get_tensor_by_name(name) for name in entry.feeds]
+        gradients = tf.compat.v1.gradients(objective, [*tensors, *sums], stop_gradients=fed)
+    got = {id(value): gradient for value, gradient in zip(sums, gradients[len(tensors) :], strict=True)}
+    return GraphSession(
+        session=session,
+        entry=entry,
+        outputs=outputs,
+        directions=directions,
+        gradients=dict(zip(variables, gradients, strict=False)),
+        shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
+        additions={
+            name: [got[id(value)] for value in uses if got[id(value)] is not None] for name, uses in additions.items()
+        },
+        merges=merges,
+        learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
+    )
+
+
+def _additions(variable: Any) -> list[Any]:
+    """The sums that a variable is a term of; none where anything else computes with it."""
+    sums: list[Any] = []
+    slots = [variable]
+    for slot in slots:
+        for use in slot.consumers():
+            if use.type in _READS:
+                slots += use.outputs
+            elif use.type in _ADDITIONS and (use.type != "BiasAdd" or use.get_attr("data_format") == b"NHWC"):
+                sums += use.outputs
+            elif use.type not in _UPKEEP:
+                return []
+    return sums
+
+
+def _eager(value: Any) -> Any:
+    """What a session returned, as a tensor or as slices."""
+    if hasattr(value, "indices"):  # the gradient of an embedding: an IndexedSlicesValue
+        shape = None if value.dense_shape is None else tf.constant(value.dense_shape)
+        return tf.IndexedSlices(tf.constant(value.values), tf.constant(value.indices), shape)
+    return tf.constant(value)

@@ -1,0 +1,94 @@
+"""A step of a TF1 graph whose gradients are zero or tiny in, out what another run shows to be harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Verdict
+from gradflow.options import Options
+from gradflow.tape.reinitialise import REDRAWN, alive
+from gradflow.tape.replay.shift_invariance import is_noise_of_terms
+from gradflow.tape.tf1.session import GraphSession, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Awakened:
+    """What another step shows once weights of zeros have moved."""
+
+    names: frozenset[str] = frozenset()
+    """The variables whose gradient has come alive."""
+    zeros: tuple[str, ...] = ()
+    """The weights of zeros."""
+
+
+def cancelled(live: GraphSession, step: Step, names: Iterable[str], epsilon: float) -> frozenset[str]:
+    """Those of ``names`` that are only added to something, where all that the sums get cancels: what follows
+    takes the shift out again, and the gradient is zero by mathematics."""
+    return frozenset(
+        name
+        for name in names
+        if live.additions.get(name)
+        and all(
+            is_noise_of_terms(terms, live.shapes[name], epsilon)
+            for terms in live.session.run(list(live.additions[name]), step.feeds)
+        )
+    )
+
+
+def awakened(
+    live: GraphSession, options: Options, measured: Mapping[str, Measurement], trained: Collection[str]
+) -> Awakened:
+    """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that start at zero
+    and get a gradient have moved: a zero-initialized head hides what lies under it for one update."""
+    graph = live.session.graph
+    flowing = [name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS]
+    nodes = [graph.get_operation_by_name(name) for name in flowing]
+    with graph.as_default():
+        reads = {name: _value(node) for name, node in zip(flowing, nodes, strict=True)}
+    values = ((name, live.session.run(read)) for name, read in reads.items())
+    sleeping = {name: np.shape(value) for name, value in values if not np.any(value)}
+    # What is only added to something multiplies no gradient with zero.
+    sleeping = {name: shape for name, shape in sleeping.items() if not live.additions[name]}
+    found = _alive_with(live, sleeping, options, measured)
+    alone = [name for name in sleeping if _alive_with(live, {name: sleeping[name]}, options, measured)] if found else []
+    return Awakened(found, tuple(alone or sleeping))
+
+
+def _alive_with(
+    live: GraphSession, zeros: Mapping[str, tuple[int, ...]], options: Options, measured: Mapping[str, Measurement]
+) -> frozenset[str]:
+    """The variables that come alive once ``zeros`` (shapes by name) are drawn again."""
+    if not zeros:
+        return frozenset()
+    draw = np.random.default_rng(options.seed)
+    for name, shape in zeros.items():
+        _assign(live.session, name, REDRAWN * draw.standard_normal(shape))
+    again = live.step(options).measured
+    for name, shape in zeros.items():
+        _assign(live.session, name, np.zeros(shape))
+    return alive(measured, again)
+
+
+def _assign(session: Any, name: str, value: np.ndarray[Any, Any]) -> None:
+    graph = session.graph
+    node = graph.get_operation_by_name(name)
+    with graph.as_default():
+        given = tf.compat.v1.placeholder(node.get_attr("dtype"), value.shape)
+        if node.type == "VarHandleOp":
+            assign = tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=given)
+        else:
+            assign = tf.raw_ops.Assign(ref=node.outputs[0], value=given).op
+    session.run(assign, {given: value})
+
+
+def _value(node: Any) -> Any:
+    """What a variable holds."""
+    if node.type == "VarHandleOp":
+        return tf.raw_ops.ReadVariableOp(resource=node.outputs[0], dtype=node.get_attr("dtype"))
+    return tf.identity(node.outputs[0])
