@@ -35,8 +35,8 @@ def inspect(
     """Analyse a model and return the report that ``gradflow inspect`` prints.
 
     Args:
-        model: path of a SavedModel folder, ``.keras`` or ``.h5`` file; or a Keras model or ``tf.Module`` in memory,
-            which is left as it was found.
+        model: path of a SavedModel folder, ``.keras`` or ``.h5`` file; or a Keras model or
+            ``tf.Module`` in memory, which is left as it was found.
         static: read the file only; TensorFlow is never imported.
         entry: SavedModel and ``tf.Module``: the function to differentiate.
         outputs: names of the outputs that count; all by default.
@@ -44,19 +44,22 @@ def inspect(
         batch_size: used where the model leaves it open.
         seed: of the synthetic batch and the objective.
         training: call the model in training mode.
-        objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on synthetic targets.
+        objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on
+            synthetic targets.
         probes: batches that are drawn before a gradient of zeros counts.
-        imports: modules to import before a file is loaded, which define its own layers or ops; for a path only.
+        imports: modules to import before a file is loaded, which define its own layers or ops; for
+            a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.
-        memory_limit: ``"8GB"`` or bytes that this process may take; by default what the size of the model needs.
-        trust: run what the safety scan refuses, for a file of which you know where it comes from; the report has a
-            note (GF902) for each thing that was let in.
+        memory_limit: ``"8GB"`` or bytes that this process may take; by default what the size of the
+            model needs.
+        trust: run what the safety scan refuses, for a file of which you know where it comes from;
+            the report has a note (GF902) for each thing that was let in.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
 
     Raises:
-        UsageError: ``inputs``, ``imports``, ``objective`` or ``memory_limit`` is not in the form that the options of
-            the command take, or ``static`` is asked of an object.
+        UsageError: ``inputs``, ``imports``, ``objective`` or ``memory_limit`` is not in the form
+            that the options of the command take, or ``static`` is asked of an object.
     """
     options = Options(
         static=static,
@@ -77,8 +80,12 @@ def inspect(
         outcome = inspect_path(str(model), options)
         return Report(outcome.tool, (outcome.model,))
     if static:
-        raise UsageError("static=True reads a file, and this is an object in memory", "give a path, or leave it out")
-    from gradflow.analysis.in_memory import inspect_object  # imports TensorFlow, which the caller has already
+        raise UsageError(
+            "static=True reads a file, and this is an object in memory",
+            "give a path, or leave it out",
+        )
+    # Imports TensorFlow, which the caller has already.
+    from gradflow.analysis.in_memory import inspect_object
 
     tool, report = inspect_object(model, options)
     return Report(tool, (report,))

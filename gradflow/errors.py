@@ -54,7 +54,12 @@ class UsageError(GradflowError):
     code = "GF901"
 
 
-_SIGNS_OF_MEMORY = ("OOM when allocating", "bad_alloc", "Unable to allocate", "Cannot allocate memory")
+_SIGNS_OF_MEMORY = (
+    "OOM when allocating",
+    "bad_alloc",
+    "Unable to allocate",
+    "Cannot allocate memory",
+)
 """How TensorFlow, C++, NumPy and the system say it (TensorFlow 2.21, NumPy 2.3)."""
 
 

@@ -1,4 +1,5 @@
-"""What the user asks for one analysis, as frozen values; text such as ``int32[2,16]<30522`` in, InputSpec out."""
+"""What the user asks for one analysis, as frozen values; text such as ``int32[2,16]<30522`` in,
+InputSpec out."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from gradflow.errors import UsageError
 
 _SPEC = re.compile(r"(?P<dtype>[a-z][a-z0-9_]*)\[(?P<shape>[\d,\s]*)\](?:<(?P<high>\d+))?")
 DTYPES = frozenset(
-    "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+    "float16 bfloat16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 uint16 "
+    "uint32 uint64 "
     "bool string".split()
 )
 MEMORY = "^[0-9]+([.][0-9]+)? *[kKmMgGtT]i?[bB]?$"
@@ -27,7 +29,8 @@ _FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batc
 
 
 class Objective(str, Enum):
-    """What is differentiated: a random projection of the outputs, or the loss that a Keras model was compiled with."""
+    """What is differentiated: a random projection of the outputs, or the loss that a Keras model
+    was compiled with."""
 
     OUTPUTS = "outputs"
     COMPILED = "compiled"
@@ -80,7 +83,8 @@ class Options:
     timeout: float = 600.0
     """Seconds after which the analysis is given up."""
     memory_limit: int | None = None
-    """Bytes of address space that the process of a model may take; by default what its size needs."""
+    """Bytes of address space that the process of a model may take; by default what its size
+    needs."""
     trust: bool = False
     """Whether what the scan finds is let in."""
     verbose: bool = False
@@ -88,7 +92,8 @@ class Options:
     """Patterns of weights to treat as state."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     why: str | None = None
-    """The variable whose way to the output is asked for: its name, or an end of it that no other name has."""
+    """The variable whose way to the output is asked for: its name, or an end of it that no other
+    name has."""
 
     @property
     def loss_seed(self) -> int | None:
@@ -97,11 +102,14 @@ class Options:
 
 
 def refuse_objective(name: str, options: Options) -> None:
-    """Raise UsageError where the compiled loss is asked of what has none: anything but a Keras model that is run."""
+    """Raise UsageError where the compiled loss is asked of what has none: anything but a Keras
+    model that is run."""
     if options.objective is not Objective.COMPILED:
         return
     if options.static:
-        raise UsageError(f"{name}: --objective compiled needs a gradient step", "leave --static out")
+        raise UsageError(
+            f"{name}: --objective compiled needs a gradient step", "leave --static out"
+        )
     hint = "give the Keras file of the same model, or leave --objective compiled out"
     raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)
 
@@ -151,7 +159,8 @@ def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_memory(given: str | int) -> int:
-    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for, or that are given as a number.
+    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for, or that are given
+    as a number.
 
     Raises:
         UsageError: it is of no such form, or nothing can run in so little.
@@ -161,7 +170,9 @@ def parse_memory(given: str | int) -> int:
     if match is not None:
         size = int(float(match["number"]) * _UNITS[match["unit"].lower()])
     if not _LEAST_MEMORY <= size <= _MOST_MEMORY:
-        raise UsageError(f"{given!r} is no amount of memory", "write it as 8GB or 500MB, at least 100MB")
+        raise UsageError(
+            f"{given!r} is no amount of memory", "write it as 8GB or 500MB, at least 100MB"
+        )
     return size
 
 
@@ -175,9 +186,13 @@ def _parse(name: str, spec: str) -> InputSpec:
     if match is None or match["dtype"] not in DTYPES:
         raise UsageError(f"--input {name}={spec}: not a shape and type", _FORMS)
     try:
-        shape = tuple(int(size) for size in match["shape"].split(",")) if match["shape"].strip() else ()
+        shape = (
+            tuple(int(size) for size in match["shape"].split(",")) if match["shape"].strip() else ()
+        )
     except ValueError as error:
-        raise UsageError(f"--input {name}={spec}: the shape is not a list of numbers", _FORMS) from error
+        raise UsageError(
+            f"--input {name}={spec}: the shape is not a list of numbers", _FORMS
+        ) from error
     if shape[:1] == (0,):
         raise UsageError(f"--input {name}={spec}: a batch of no rows says nothing", _FORMS)
     high = int(match["high"]) if match["high"] else None

@@ -12,11 +12,13 @@ SYNTAX = "* is one path segment or a part of one, ** is any number of segments"
 def matches(pattern: str, name: str) -> bool:
     """Whether ``pattern`` covers the variable ``name``.
 
-    A name that was made unique by a suffix (``dense/kernel@towers.left``) is covered by what covers it without: both
-    weights of one name are meant unless the pattern says more.
+    A name that was made unique by a suffix (``dense/kernel@towers.left``) is covered by what covers
+    it without: both weights of one name are meant unless the pattern says more.
     """
     covers = _compiled(pattern).fullmatch
-    return covers(f"/{name}") is not None or ("@" in name and covers(f"/{name.rpartition('@')[0]}") is not None)
+    return covers(f"/{name}") is not None or (
+        "@" in name and covers(f"/{name.rpartition('@')[0]}") is not None
+    )
 
 
 class Placed(Protocol):
@@ -29,14 +31,20 @@ class Placed(Protocol):
 
 
 def covers(pattern: str, variable: Placed) -> bool:
-    """Whether ``pattern`` covers the variable by its name or by its place: ``backbone/**`` is a submodel's weights."""
-    return matches(pattern, variable.name) or (variable.place != "" and matches(pattern, variable.place))
+    """Whether ``pattern`` covers the variable by its name or by its place: ``backbone/**`` is a
+    submodel's weights."""
+    return matches(pattern, variable.name) or (
+        variable.place != "" and matches(pattern, variable.place)
+    )
 
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Every segment brings the slash before it, so that ``**`` may stand for none at all."""
-    parts = [r"(?:/[^/]+)*" if segment == "**" else "/" + _segment(segment) for segment in pattern.split("/")]
+    parts = [
+        r"(?:/[^/]+)*" if segment == "**" else "/" + _segment(segment)
+        for segment in pattern.split("/")
+    ]
     return re.compile("".join(parts), re.DOTALL)
 
 

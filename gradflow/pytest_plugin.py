@@ -25,7 +25,8 @@ class Gradflow:
         training: bool = True,
         **options: Any,
     ) -> ModelReport:
-        """Fail the test unless the weights that ``frozen`` names are frozen, and all others get a gradient.
+        """Fail the test unless the weights that ``frozen`` names are frozen, and all others get a
+        gradient.
 
         Args:
             model: a Keras model or ``tf.Module`` in memory, or the path of a model file.
@@ -41,20 +42,28 @@ class Gradflow:
         # Imported here: pytest loads this module in every run, also of those who never use it.
         import gradflow
 
-        report = gradflow.inspect(model, inputs=inputs, outputs=tuple(outputs), training=training, **options)
+        report = gradflow.inspect(
+            model, inputs=inputs, outputs=tuple(outputs), training=training, **options
+        )
         expected = Expectations(frozen=tuple(frozen) or None)
         judged = judge(report.models[0], expected, date.today())
         if judged.status is Status.FAILED or is_broken(judged, Severity.WARNING):
             pytest.fail(_text(judged), pytrace=False)
-        unknown = [one.name for one in judged.variables if one.trainable and one.verdict is Verdict.UNKNOWN]
+        unknown = [
+            one.name for one in judged.variables if one.trainable and one.verdict is Verdict.UNKNOWN
+        ]
         if unknown:
-            pytest.fail(f"{judged.path}: read without TensorFlow, the gradient of {unknown[0]} is unknown", False)
+            pytest.fail(
+                f"{judged.path}: read without TensorFlow, the gradient of {unknown[0]} is unknown",
+                False,
+            )
         return judged
 
 
 @pytest.fixture
 def gradflow() -> Gradflow:
-    """Checks on the gradients of models: ``gradflow.assert_flows(model, frozen=["backbone/**"])``."""
+    """Checks on the gradients of models: ``gradflow.assert_flows(model,
+    frozen=["backbone/**"])``."""
     return Gradflow()
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 
 def shown(path: Path | str) -> str:
-    """The path on one line: what is not printable (line breaks, escape codes, broken encodings) is escaped."""
+    """The path on one line: what is not printable (line breaks, escape codes, broken encodings) is
+    escaped."""
     text = str(path)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )

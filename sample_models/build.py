@@ -1,6 +1,8 @@
-"""Builds the sample models of this folder from fixed seeds, each as ``.keras``, ``.h5`` and SavedModel.
+"""Builds the sample models of this folder from fixed seeds, each as ``.keras``, ``.h5`` and
+SavedModel.
 
-Run it from anywhere: ``python sample_models/build.py [FOLDER]``. The README says what each model must show.
+Run it from anywhere: ``python sample_models/build.py [FOLDER]``. The README says what each model
+must show.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ UNITS = 16
 
 
 def finetune() -> keras.Model:
-    """A backbone frozen on purpose, and an adapter on top of it that somebody forgot to unfreeze."""
+    """A backbone frozen on purpose, and an adapter on top of it that somebody forgot to
+    unfreeze."""
     image = keras.Input((FEATURES,), name="image")
     hidden = layers.Dense(UNITS, activation="gelu", name="stem")(image)
     hidden = layers.BatchNormalization(name="norm")(hidden)
@@ -28,7 +31,9 @@ def finetune() -> keras.Model:
     features = keras.Input((FEATURES,), name="features")
     hidden = backbone(features)
     hidden = layers.Dense(UNITS, activation="gelu", name="adapter")(hidden)
-    model = keras.Model(features, layers.Dense(4, activation="softmax", name="head")(hidden), name="finetune")
+    model = keras.Model(
+        features, layers.Dense(4, activation="softmax", name="head")(hidden), name="finetune"
+    )
     backbone.trainable = False
     model.get_layer("adapter").trainable = False
     return model
@@ -40,7 +45,8 @@ def two_towers() -> keras.Model:
 
 
 def two_towers_layers_only() -> keras.Model:
-    """The same model for ``.h5``, which holds no operations: the document tower is quantised to integers instead."""
+    """The same model for ``.h5``, which holds no operations: the document tower is quantised to
+    integers instead."""
 
     def quantise(document: keras.KerasTensor) -> keras.KerasTensor:
         codes = layers.Rescaling(16.0, dtype="int32", name="quantise")(document)
@@ -50,25 +56,31 @@ def two_towers_layers_only() -> keras.Model:
 
 
 def argmax() -> keras.Model:
-    """A hard routing: the router's scores become a choice by argmax, and the router never learns."""
+    """A hard routing: the router's scores become a choice by argmax, and the router never
+    learns."""
     features = keras.Input((FEATURES,), name="features")
     hidden = layers.Dense(UNITS, activation="gelu", name="encoder")(features)
     scores = layers.Dense(4, name="router")(hidden)
     choice = ops.one_hot(ops.argmax(scores, axis=-1), 4)
     expert = layers.Dense(UNITS, use_bias=False, name="experts")(choice)
     merged = layers.Add(name="merge")([hidden, expert])
-    return keras.Model(features, layers.Dense(4, activation="softmax", name="head")(merged), name="argmax")
+    return keras.Model(
+        features, layers.Dense(4, activation="softmax", name="head")(merged), name="argmax"
+    )
 
 
 def argmax_layers_only() -> keras.Model:
-    """The same fault for ``.h5``, which holds no operations: scores fall into bins, and a bin picks an embedding."""
+    """The same fault for ``.h5``, which holds no operations: scores fall into bins, and a bin picks
+    an embedding."""
     features = keras.Input((FEATURES,), name="features")
     hidden = layers.Dense(UNITS, activation="gelu", name="encoder")(features)
     scores = layers.Dense(1, name="router")(hidden)
     choice = layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5], name="bins")(scores)
     expert = layers.Flatten(name="flatten")(layers.Embedding(4, UNITS, name="experts")(choice))
     merged = layers.Add(name="merge")([hidden, expert])
-    return keras.Model(features, layers.Dense(4, activation="softmax", name="head")(merged), name="argmax")
+    return keras.Model(
+        features, layers.Dense(4, activation="softmax", name="head")(merged), name="argmax"
+    )
 
 
 def healthy() -> keras.Model:
@@ -79,7 +91,9 @@ def healthy() -> keras.Model:
     hidden = layers.Activation("gelu", name="act")(hidden)
     hidden = layers.Dropout(0.1, seed=3, name="dropout")(hidden)
     hidden = layers.Dense(UNITS, activation="gelu", name="block")(hidden)
-    return keras.Model(features, layers.Dense(4, activation="softmax", name="head")(hidden), name="healthy")
+    return keras.Model(
+        features, layers.Dense(4, activation="softmax", name="head")(hidden), name="healthy"
+    )
 
 
 def _two_towers(detach: Callable[[keras.KerasTensor], keras.KerasTensor]) -> keras.Model:

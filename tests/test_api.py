@@ -21,7 +21,10 @@ def test_a_path_and_the_same_model_in_memory_get_the_same_verdicts_and_causes() 
     import keras
 
     path = SAMPLES / "argmax.keras"
-    from_file, from_memory = gradflow.inspect(path), gradflow.inspect(keras.models.load_model(path, compile=False))
+    from_file, from_memory = (
+        gradflow.inspect(path),
+        gradflow.inspect(keras.models.load_model(path, compile=False)),
+    )
     assert isinstance(from_file, Report)
     assert isinstance(from_memory, Report)
     assert _told(from_file.models[0]) == _told(from_memory.models[0])
@@ -60,7 +63,9 @@ def test_training_mode_and_inputs_are_the_callers() -> None:
     import keras
 
     model = keras.Sequential([keras.Input((None, 3), name="x"), keras.layers.LSTM(4, name="lstm")])
-    report = gradflow.inspect(model, training=False, inputs={"x": "float32[2,5,3]"}, seed=7).models[0]
+    report = gradflow.inspect(model, training=False, inputs={"x": "float32[2,5,3]"}, seed=7).models[
+        0
+    ]
     assert report.entry == "call(training=False)"
     assert report.inputs[0].shape == (2, 5, 3)
     assert report.inputs[0].source == "normal(seed=7)"
@@ -122,32 +127,43 @@ def test_a_layer_that_runs_python_code_eagerly_is_named_as_leaving_tensorflow() 
     model = keras.Model(inputs, keras.layers.Dense(2, name="after")(hidden))
     report = gradflow.inspect(model).models[0]
     assert report.error is None
-    causes = {variable.name: [cause.code for cause in variable.causes] for variable in report.variables}
+    causes = {
+        variable.name: [cause.code for cause in variable.causes] for variable in report.variables
+    }
     assert causes["before/kernel"] == ["GF208"]
-    assert [finding.code for finding in report.findings if "before/kernel" in finding.variables] == ["GF208"]
+    assert [
+        finding.code for finding in report.findings if "before/kernel" in finding.variables
+    ] == ["GF208"]
 
 
 def test_a_unit_that_one_batch_leaves_dead_is_not_called_dead() -> None:
     import keras
     import numpy as np
 
-    model = keras.Sequential([keras.Input((1,), name="x"), keras.layers.Dense(1, activation="relu", name="unit")])
+    model = keras.Sequential(
+        [keras.Input((1,), name="x"), keras.layers.Dense(1, activation="relu", name="unit")]
+    )
     drawn = [_norms(model, bias, seed) for bias in (-1.5, -1.0, -0.5) for seed in range(4)]
-    assert {0.0} < {norm for norms in drawn for norm in norms}, "no draw left the unit dead, or all did"
+    assert {0.0} < {norm for norms in drawn for norm in norms}, (
+        "no draw left the unit dead, or all did"
+    )
     for bias in (-1.5, -1.0, -0.5):
         for seed in range(2):
             model.set_weights([np.ones((1, 1)), np.full(1, bias)])
             alive = any(_norms(model, bias, probe)[0] > 0.0 for probe in range(seed, seed + 3))
-            verdicts = {variable.verdict.value for variable in gradflow.inspect(model, seed=seed).models[0].variables}
+            verdicts = {
+                variable.verdict.value
+                for variable in gradflow.inspect(model, seed=seed).models[0].variables
+            }
             assert verdicts == {"flows" if alive else "zero"}
 
 
 def test_a_file_is_trusted_by_its_caller_only(tmp_path: Path) -> None:
     import keras
 
-    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1), keras.layers.Dense(2)]).save(
-        tmp_path / "model.keras"
-    )
+    keras.Sequential(
+        [keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1), keras.layers.Dense(2)]
+    ).save(tmp_path / "model.keras")
     refused = gradflow.inspect(tmp_path / "model.keras").models[0]
     trusted = Gradflow().assert_flows(tmp_path / "model.keras", trust=True, memory_limit="8GB")
 
@@ -174,13 +190,22 @@ def _norms(model: Any, bias: float, seed: int) -> list[float]:
     model.set_weights([np.ones((1, 1)), np.full(1, bias)])
     _, _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
     return [
-        one.gradient.norm for one in measured.values() if one.gradient is not None and one.gradient.norm is not None
+        one.gradient.norm
+        for one in measured.values()
+        if one.gradient is not None and one.gradient.norm is not None
     ]
 
 
 def _told(report: ModelReport) -> list[tuple[Any, ...]]:
     return [
-        (variable.name, variable.verdict, variable.trainable, variable.causes, variable.cuts_to_restore, variable.path)
+        (
+            variable.name,
+            variable.verdict,
+            variable.trainable,
+            variable.causes,
+            variable.cuts_to_restore,
+            variable.path,
+        )
         for variable in report.variables
     ]
 
@@ -218,4 +243,7 @@ def test_a_gradient_function_that_raises_is_not_blamed_on_the_inputs() -> None:
 
     error = gradflow.inspect(Raising(), entry="serve").models[0].error
     assert error is not None
-    assert error.message == "the forward pass runs, and TensorFlow fails to differentiate it: no slope here"
+    assert (
+        error.message
+        == "the forward pass runs, and TensorFlow fails to differentiate it: no slope here"
+    )

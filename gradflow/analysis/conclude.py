@@ -40,4 +40,6 @@ def analyzed(
         expectations=(),
         summary=summarize(variables),
     )
-    return Analysis(report, None if asked is None else route(evidence, variables, findings, asked, outputs))
+    return Analysis(
+        report, None if asked is None else route(evidence, variables, findings, asked, outputs)
+    )

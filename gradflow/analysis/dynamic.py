@@ -9,7 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.conclude import analyzed
-from gradflow.analysis.explain import Stepped, largest_of_all, looked_into, probed_again, rounding_noise
+from gradflow.analysis.explain import (
+    Stepped,
+    largest_of_all,
+    looked_into,
+    probed_again,
+    rounding_noise,
+)
 from gradflow.analysis.result import Analysis, Progress
 from gradflow.analysis.static import chosen, refuse_entry, report_saved_model
 from gradflow.analysis.static_fallback import analyse_unloaded
@@ -40,9 +46,13 @@ from gradflow.tape.step import step
 from gradflow.tape.trace import Trace, lower_trace
 from gradflow.tape.versions import seed_everything
 
-_UNBUILT = "Keras loads it without its weights: what the file records of its inputs is not enough to build it"
+_UNBUILT = (
+    "Keras loads it without its weights: what the file records of its inputs is not enough "
+    "to build it"
+)
 _UNBUILT_HINT = (
-    "define get_build_config and build_from_config in its class and save it again, or give the model in memory to "
+    "define get_build_config and build_from_config in its class and save it again, or give the "
+    "model in memory to "
     "gradflow.inspect(model)"
 )
 _OTHER_ENTRIES = 3
@@ -60,8 +70,11 @@ def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
     return [one for one in unknown if one.idle_op in registered]
 
 
-def analyse_file(path: str, options: Options, folder: str = "", progress: Progress = lambda _: None) -> Analysis:
-    """Load the model at ``path`` and step it; the user's own modules are looked for in ``folder`` too.
+def analyse_file(
+    path: str, options: Options, folder: str = "", progress: Progress = lambda _: None
+) -> Analysis:
+    """Load the model at ``path`` and step it; the user's own modules are looked for in ``folder``
+    too.
 
     Raises:
         GradflowError: it cannot be read, loaded or fed.
@@ -101,11 +114,16 @@ def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
     if options.loss_seed is not None:
         compile_as_saved(model, file, producer, custom, options.imports, trust=options.trust)
     names = tuple(spec.name for spec in options.inputs)
-    return keras_subject(model, producer, options.training, names, freezers, doubts, options.loss_seed)
+    return keras_subject(
+        model, producer, options.training, names, freezers, doubts, options.loss_seed
+    )
 
 
-def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress: Progress) -> Analysis:
-    """Step the entry that is asked for; where none is, and the best refuses its inputs, one that takes others."""
+def _analyse_saved_model(
+    file: ModelFile, path: str, options: Options, progress: Progress
+) -> Analysis:
+    """Step the entry that is asked for; where none is, and the best refuses its inputs, one that
+    takes others."""
     refuse_objective(path, options)
     graphs = read_saved_model(file.path)
     contents, entry = chosen(graphs, path, options)
@@ -114,7 +132,9 @@ def _analyse_saved_model(file: ModelFile, path: str, options: Options, progress:
     except InputError:
         if entry is None or options.entry is not None or options.inputs:
             raise
-        others = itertools.islice(other_entries(graphs, entry, training=options.training), _OTHER_ENTRIES)
+        others = itertools.islice(
+            other_entries(graphs, entry, training=options.training), _OTHER_ENTRIES
+        )
         for other_contents, other in others:
             with contextlib.suppress(GradflowError):
                 return _analyse_entry(file, path, other_contents, other, options, progress)
@@ -130,7 +150,8 @@ def _analyse_entry(
     progress: Progress,
 ) -> Analysis:
     if entry is None or not any(one.name in entry.uses for one in contents.variables):
-        return report_saved_model(path, contents, entry, options)  # there is nothing that a tape could watch
+        # There is nothing that a tape could watch.
+        return report_saved_model(path, contents, entry, options)
     try:
         if entry.function is None:
             return analyse_graph(file, path, contents, entry, options, progress)
@@ -143,11 +164,17 @@ def _analyse_entry(
             raise
         hint = "give the model in memory to gradflow.inspect(model)"
         lost = NotLoadedError("it calls a Python function, which no file holds", hint)
-        return analyse_unloaded(file, path, replace(options, entry=options.entry or entry.label), lost)
+        return analyse_unloaded(
+            file, path, replace(options, entry=options.entry or entry.label), lost
+        )
 
 
 def analyse_subject(
-    subject: Subject, path: str, format: Format, options: Options, progress: Progress = lambda _: None
+    subject: Subject,
+    path: str,
+    format: Format,
+    options: Options,
+    progress: Progress = lambda _: None,
 ) -> Analysis:
     """Step a loaded model and join what tape and graph say.
 
@@ -155,7 +182,8 @@ def analyse_subject(
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
     if options.why is not None and subject.describe is None:
-        find(options.why, [item.stored.name for item in subject.watched])  # a typing error is told before the step
+        # A typing error is told before the step.
+        find(options.why, [item.stored.name for item in subject.watched])
     progress("step")
     subject, batch, outputs, first = step(subject, options)
     subject = subject.with_state(options.state)
@@ -175,7 +203,9 @@ def analyse_subject(
             measured = probed_again(stepped, measured, progress)
             measured, sightings, more = looked_into(stepped, measured, tiny, progress)
             removed = {**removed, **more}
-            measured = largest_of_all(stepped, measured, [name for name in tiny if name not in removed])
+            measured = largest_of_all(
+                stepped, measured, [name for name in tiny if name not in removed]
+            )
     evidence = Evidence(
         stored,
         measured,
@@ -193,10 +223,14 @@ def analyse_subject(
         thresholds=options.thresholds,
     )
     producer, inputs = subject.producer, batch.described
-    return analyzed(path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why)
+    return analyzed(
+        path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why
+    )
 
 
-def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tuple[FlowGraph | None, Trace | None]:
+def _graph(
+    subject: Subject, batch: Sequence[Any], outputs: Sequence[str]
+) -> tuple[FlowGraph | None, Trace | None]:
     """The graph of the call that was stepped, and its trace where there had to be one.
 
     Both None where its code runs eagerly and cannot be traced.
@@ -214,24 +248,36 @@ def _graph(subject: Subject, batch: Sequence[Any], outputs: Sequence[str]) -> tu
     return lower_trace(traced, subject.handles, outputs), traced
 
 
-def _recorded(file: ModelFile) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None, bool]:
-    """Who wrote a Keras file, the outermost layer that froze each weight, what is doubtful about that, has it weights.
+def _recorded(
+    file: ModelFile,
+) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None, bool]:
+    """Who wrote a Keras file, the outermost layer that froze each weight, what is doubtful about
+    that, has it weights.
 
-    A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15): the file knows.
+    A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15):
+    the file knows.
     """
     try:
         contents = read_keras(file)
     except UnreadableError:
         return None, {}, None, False  # Keras may still be able to load it
-    frozen = {variable.name: variable.frozen_by for variable in contents.variables if variable.frozen_by is not None}
+    frozen = {
+        variable.name: variable.frozen_by
+        for variable in contents.variables
+        if variable.frozen_by is not None
+    }
     has_weights = any(variable.role is Role.WEIGHT for variable in contents.variables)
     return contents.producer, frozen, contents.doubts, has_weights
 
 
 def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:
-    """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is missing."""
+    """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is
+    missing."""
     return any(
         item.stored.role is Role.WEIGHT
-        and (item.stored.name not in measured or measured[item.stored.name].verdict is not Verdict.FLOWS)
+        and (
+            item.stored.name not in measured
+            or measured[item.stored.name].verdict is not Verdict.FLOWS
+        )
         for item in subject.watched
     )

@@ -16,7 +16,8 @@ from gradflow.options import Options
 
 
 def list_entries(path: str, options: Options) -> EntryList:
-    """The entries of the file at ``path``, the default one first; what is wrong with the file is in ``error``."""
+    """The entries of the file at ``path``, the default one first; what is wrong with the file is in
+    ``error``."""
     try:
         return _entries(path, options)
     except GradflowError as error:
@@ -35,12 +36,18 @@ def _entries(path: str, options: Options) -> EntryList:
     default = choice[1] if choice is not None else None
     found = [
         ListedEntry(
-            entry.label, entry is default, weights_used(graph, entry), _listed(entry.inputs), _listed(entry.outputs)
+            entry.label,
+            entry is default,
+            weights_used(graph, entry),
+            _listed(entry.inputs),
+            _listed(entry.outputs),
         )
         for graph in graphs
         for entry in graph.entries
     ]
-    weights = max(sum(variable.role is Role.WEIGHT for variable in graph.variables) for graph in graphs)
+    weights = max(
+        sum(variable.role is Role.WEIGHT for variable in graph.variables) for graph in graphs
+    )
     found.sort(key=lambda entry: not entry.is_default)
     return EntryList(path, file.format, graphs[0].producer, weights, tuple(found))
 

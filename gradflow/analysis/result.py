@@ -1,4 +1,5 @@
-"""What a child process answers about a model that was not analysed; the parent does without what an analysis takes."""
+"""What a child process answers about a model that was not analysed; the parent does without what an
+analysis takes."""
 
 from __future__ import annotations
 
@@ -6,7 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gradflow.errors import GradflowError
-from gradflow.findings import EntryList, Failure, Format, Mode, ModelReport, Report, Route, Status, Summary, Tool
+from gradflow.findings import (
+    EntryList,
+    Failure,
+    Format,
+    Mode,
+    ModelReport,
+    Report,
+    Route,
+    Status,
+    Summary,
+    Tool,
+)
 from gradflow.version import VERSION
 
 NO_TENSORFLOW = Tool("gradflow", VERSION, None, None)
@@ -24,7 +36,9 @@ class Analysis:
     route: Route | None = None
 
 
-def failed(path: str, error: GradflowError, mode: Mode, format: Format | None = None) -> ModelReport:
+def failed(
+    path: str, error: GradflowError, mode: Mode, format: Format | None = None
+) -> ModelReport:
     """The report of a model that could not be checked."""
     return _empty(path, format, mode, Status.FAILED, failure_of(path, error))
 
@@ -45,12 +59,15 @@ def failure_of(path: str, error: GradflowError) -> Failure:
 
 
 def report_of(parts: Sequence[tuple[Tool, ModelReport]]) -> Report:
-    """The reports of models as one; the versions are those of the first of them that TensorFlow has run."""
+    """The reports of models as one; the versions are those of the first of them that TensorFlow has
+    run."""
     tools = [tool for tool, _ in parts if tool.tensorflow]
     return Report(tools[0] if tools else NO_TENSORFLOW, tuple(model for _, model in parts))
 
 
-def _empty(path: str, format: Format | None, mode: Mode, status: Status, error: Failure | None) -> ModelReport:
+def _empty(
+    path: str, format: Format | None, mode: Mode, status: Status, error: Failure | None
+) -> ModelReport:
     return ModelReport(
         path=path,
         format=format,

@@ -1,4 +1,5 @@
-"""A model file in, nothing out but what the user has let in: the scan that comes before a model is loaded."""
+"""A model file in, nothing out but what the user has let in: the scan that comes before a model is
+loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from gradflow.scan import IMPORT, Threat, scan
 
 
 class RefusedError(UnsafeError):
-    """A model that is not loaded for what the scan has found in it; the first of the ``threats`` is named."""
+    """A model that is not loaded for what the scan has found in it; the first of the ``threats`` is
+    named."""
 
     def __init__(self, path: str, format: Format, threats: Sequence[Threat]) -> None:
         more = f" (and {len(threats) - 1:,} more: gradflow scan shows them)" if threats[1:] else ""
@@ -78,4 +80,7 @@ def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelRepor
 
 def _remedy(threats: Sequence[Threat]) -> str:
     options = list(dict.fromkeys(one.remedy for one in threats))
-    return f"{' and '.join(options)} let{'' if options[1:] else 's'} it in, if you know where it comes from"
+    return (
+        f"{' and '.join(options)} let{'' if options[1:] else 's'} it in, if you know where it "
+        f"comes from"
+    )

@@ -43,20 +43,28 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     refuse_entry(path, options)
     stored = read_keras(file)
     variables = with_state(stored.variables, options.state)
-    evidence = Evidence(variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts)
-    return analyzed(path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why)
+    evidence = Evidence(
+        variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts
+    )
+    return analyzed(
+        path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why
+    )
 
 
 def refuse_entry(path: str, options: Options) -> None:
     """Raise UsageError where ``--entry`` is given for a Keras file."""
     if options.entry is not None:
-        raise UsageError(f"{path}: --entry {options.entry!r}: a Keras file has one entry only", "leave --entry out")
+        raise UsageError(
+            f"{path}: --entry {options.entry!r}: a Keras file has one entry only",
+            "leave --entry out",
+        )
 
 
 def chosen(
     graphs: Sequence[SavedModelContents], path: str, options: Options
 ) -> tuple[SavedModelContents, Entry | None]:
-    """The graph and the entry of a SavedModel that the options ask for; no entry where it holds none.
+    """The graph and the entry of a SavedModel that the options ask for; no entry where it holds
+    none.
 
     Raises:
         UnreadableError: it has no such entry.
@@ -64,7 +72,9 @@ def chosen(
     return choose_entry(graphs, path, options.entry, training=options.training) or (graphs[0], None)
 
 
-def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | None, options: Options) -> Analysis:
+def report_saved_model(
+    path: str, contents: SavedModelContents, entry: Entry | None, options: Options
+) -> Analysis:
     """Static verdicts of a SavedModel's entry from its graph; unknown ones where there is no entry.
 
     Raises:
@@ -87,33 +97,53 @@ def report_saved_model(path: str, contents: SavedModelContents, entry: Entry | N
         doubts=contents.doubts,
         constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
-    inputs = tuple(Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs)
+    inputs = tuple(
+        Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs
+    )
     outputs = tuple(
         Output(info.name, info.shape or (), info.dtype)
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
     )
     producer, mode = contents.producer, Mode.STATIC
-    return analyzed(path, Format.SAVED_MODEL, producer, entry.label, mode, evidence, inputs, outputs, options.why)
+    return analyzed(
+        path,
+        Format.SAVED_MODEL,
+        producer,
+        entry.label,
+        mode,
+        evidence,
+        inputs,
+        outputs,
+        options.why,
+    )
 
 
 def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:
     """What the variables alone tell: names, shapes and what is frozen."""
-    reason, hint = "it holds no function that can be called", "save it with a signature or a tf.function"
+    reason, hint = (
+        "it holds no function that can be called",
+        "save it with a signature or a tf.function",
+    )
     variables = with_state(contents.variables, options.state)
     if all(variable.role is not Role.WEIGHT for variable in variables):
         raise UnreadableError(f"{path}: {reason}, and no weight", hint)
     evidence = Evidence(variables, None, None, {}, lambda _: None, doubts=contents.doubts)
     producer, mode = contents.producer, Mode.STATIC
-    analysis = analyzed(path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why)
+    analysis = analyzed(
+        path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why
+    )
     findings = (describe_unloaded(reason, hint), *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
 
 
 def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
-    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for certain."""
+    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for
+    certain."""
     found = attribute(graph)
     if Edge.UNKNOWN not in graph.kinds:
         return found
     hopeful = attribute(graph.as_if_unknown_flowed())
-    return {name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found}
+    return {
+        name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found
+    }

@@ -12,7 +12,9 @@ from gradflow.files.model_file import ModelFile
 from gradflow.options import Options
 
 
-def analyse_unloaded(file: ModelFile, path: str, options: Options, refusal: GradflowError) -> Analysis:
+def analyse_unloaded(
+    file: ModelFile, path: str, options: Options, refusal: GradflowError
+) -> Analysis:
     """Read the file statically, with ``refusal`` as a finding that says why it was not run.
 
     Raises:
@@ -31,4 +33,6 @@ def analyse_unloaded(file: ModelFile, path: str, options: Options, refusal: Grad
     if not analysis.report.variables:
         raise refusal
     finding = describe_unloaded(refusal.message.removeprefix(f"{path}: "), refusal.hint)
-    return replace(analysis, report=replace(analysis.report, findings=(finding, *analysis.report.findings)))
+    return replace(
+        analysis, report=replace(analysis.report, findings=(finding, *analysis.report.findings))
+    )

@@ -18,10 +18,14 @@ _AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
 
 def render_baseline(models: Mapping[str, Known]) -> str:
     """The file's text, by the models' names or paths; the same models give the same bytes."""
-    weights = {path: {name: encode(one) for name, one in known.weights.items()} for path, known in models.items()}
+    weights = {
+        path: {name: encode(one) for name, one in known.weights.items()}
+        for path, known in models.items()
+    }
     shown = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
     text = json.dumps({"schema": SCHEMA, "models": shown}, indent=1)
-    return text.replace("##[", "#\\u0023[") + "\n"  # a command to GitHub, should a log show the file
+    # A command to GitHub, should a log show the file.
+    return text.replace("##[", "#\\u0023[") + "\n"
 
 
 def read_baseline(path: Path) -> Mapping[str, Known]:

@@ -1,7 +1,9 @@
-"""An analysis in, the same analysis out without doing it again, for as long as nothing that it depends on has changed.
+"""An analysis in, the same analysis out without doing it again, for as long as nothing that it
+depends on has changed.
 
-Each result is a file of its own under a name made of all that it depends on: two processes that write the same one
-write the same bytes, and what is half written is never seen, since it is renamed into its place when it is whole.
+Each result is a file of its own under a name made of all that it depends on: two processes that
+write the same one write the same bytes, and what is half written is never seen, since it is renamed
+into its place when it is whole.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Cache:
     def through(self, inspect: Inspect) -> Inspect:
         """``inspect``, asked only for what is not here yet.
 
-        Of models that could not be checked only those are kept whose file is the reason, and not this machine.
+        Of models that could not be checked only those are kept whose file is the reason, and not
+        this machine.
         """
 
         def cached(path: str, options: Options, progress: Progress) -> Outcome:
@@ -99,17 +102,23 @@ def default_folder() -> Path:
     if told:
         return Path(told)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "gradflow" / "Cache"
+        return (
+            Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+            / "gradflow"
+            / "Cache"
+        )
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "gradflow"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradflow"
 
 
 def key_of(path: str, options: Options) -> str | None:
-    """A name for the result that changes with all that the result depends on; None where that cannot be told.
+    """A name for the result that changes with all that the result depends on; None where that
+    cannot be told.
 
-    That is the content of the model's files, of the given inputs and of the user's modules, the options, the path as
-    the report shows it, and the versions of gradflow, of Python and of the libraries.
+    That is the content of the model's files, of the given inputs and of the user's modules, the
+    options, the path as the report shows it, and the versions of gradflow, of Python and of the
+    libraries.
     """
     if is_remote(path):
         return None
@@ -119,9 +128,15 @@ def key_of(path: str, options: Options) -> str | None:
     try:
         model = Path(path)
         folder = model.parent if model.name == "saved_model.pb" else model
-        for place in (folder, *(Path(spec.file) for spec in options.inputs if spec.file), *_modules(options)):
+        for place in (
+            folder,
+            *(Path(spec.file) for spec in options.inputs if spec.file),
+            *_modules(options),
+        ):
             for file in _files(place):
-                digest.update(f"\0{file.relative_to(place).as_posix()}\0{file.lstat().st_size}\0".encode())
+                digest.update(
+                    f"\0{file.relative_to(place).as_posix()}\0{file.lstat().st_size}\0".encode()
+                )
                 _add(digest, file)
     except (OSError, ValueError, _UnknownError):
         return None

@@ -29,7 +29,8 @@ class Checked:
 
     @property
     def is_broken(self) -> bool:
-        """Whether an expectation is not kept, or something is found that is as bad as ``fail_on``."""
+        """Whether an expectation is not kept, or something is found that is as bad as
+        ``fail_on``."""
         return is_broken(self.model, self.plan.fail_on)
 
 
@@ -46,11 +47,14 @@ def check_model(
 ) -> Checked:
     """Analyse a model with ``inspect`` and judge it; ``known`` is what its baseline accepts.
 
-    A model whose gradients are expected and cannot be told is one that could not be checked, never a kept one.
+    A model whose gradients are expected and cannot be told is one that could not be checked, never
+    a kept one.
     """
     outcome = _analysed(plan, progress, inspect)
     model = _told(plan, outcome.model)
-    model = replace(selected(judge(model, plan.expectations, today), plan.select), name=plan.name or "")
+    model = replace(
+        selected(judge(model, plan.expectations, today), plan.select), name=plan.name or ""
+    )
     if known is not None:
         model = accept(model, known)
     return Checked(plan, model, outcome.tool, outcome.remark)
@@ -66,8 +70,11 @@ def _analysed(plan: ModelPlan, progress: Progress, inspect: Inspect) -> Outcome:
 
 
 def _is_about_flags_only(plan: ModelPlan) -> bool:
-    """Not where codes are selected that no file can answer: they would never be found, and the model never broken."""
-    return plan.expectations.is_about_flags_only and not any(is_about_gradients(code) for code in plan.select)
+    """Not where codes are selected that no file can answer: they would never be found, and the
+    model never broken."""
+    return plan.expectations.is_about_flags_only and not any(
+        is_about_gradients(code) for code in plan.select
+    )
 
 
 def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
@@ -78,7 +85,9 @@ def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
     unknown = [one.name for one in weights if one.verdict is Verdict.UNKNOWN]
     if not unknown:
         return model
-    what = f"the gradient of {unknown[0]}" + (f" and {len(unknown) - 1:,} more" if unknown[1:] else "")
+    what = f"the gradient of {unknown[0]}" + (
+        f" and {len(unknown) - 1:,} more" if unknown[1:] else ""
+    )
     # What kept TensorFlow from it, where the user did not ask for that.
     reason = next((one for one in model.findings if one.code == "GF901"), None)
     flags = "expect freeze flags only: --expect-frozen PATTERN"

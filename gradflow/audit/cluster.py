@@ -1,7 +1,7 @@
 """Models in, their outcomes from the workers of a Dask cluster out.
 
-A worker runs a model as this machine would, in a process of its own. When a worker dies, Dask gives what it was doing
-to another one.
+A worker runs a model as this machine would, in a process of its own. When a worker dies, Dask gives
+what it was doing to another one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Cluster:
     """Analyses models on the workers of a cluster."""
 
     def __init__(self, address: str, *, ship: bool) -> None:
-        """Connect to the scheduler at ``address``; ``ship`` sends the models' files, else the workers see the paths.
+        """Connect to the scheduler at ``address``; ``ship`` sends the models' files, else the
+        workers see the paths.
 
         Raises:
             UsageError: Dask is not installed, or nobody answers there, or no worker is there.
@@ -48,10 +49,14 @@ class Cluster:
             threads = self._client.nthreads()
         except (OSError, ValueError, TimeoutError) as error:
             message = f"--scheduler {address}: no scheduler answers there"
-            raise UsageError(message, "give the address that dask scheduler prints: tcp://host:8786") from error
+            raise UsageError(
+                message, "give the address that dask scheduler prints: tcp://host:8786"
+            ) from error
         if not threads:
             self._client.close()
-            raise UsageError(f"--scheduler {address}: has no workers", f"start some: dask worker {address}")
+            raise UsageError(
+                f"--scheduler {address}: has no workers", f"start some: dask worker {address}"
+            )
         self.jobs = sum(threads.values())
         self._ship = ship
         self._futures: set[Any] = set()
@@ -65,10 +70,16 @@ class Cluster:
     def inspect(self, path: str, options: Options, progress: Progress) -> Outcome:
         """Analyse the model at ``path`` on some worker."""
         progress("on the cluster")
-        files = tuple(replace(one, file=one.file and str(Path(one.file).absolute())) for one in options.inputs)
+        files = tuple(
+            replace(one, file=one.file and str(Path(one.file).absolute())) for one in options.inputs
+        )
         asked = json.dumps(encode(replace(options, inputs=files, verbose=False)))
         place = path if is_remote(path) else str(Path(path).absolute())
-        content = _packed(Path(path)) if self._ship and not is_remote(path) and Path(path).exists() else None
+        content = (
+            _packed(Path(path))
+            if self._ship and not is_remote(path) and Path(path).exists()
+            else None
+        )
         # Pure, it would be taken for the same task as that of an equal model that is there twice.
         future = self._client.submit(_on_worker, path, place, asked, content, pure=False)
         self._futures.add(future)
@@ -77,7 +88,8 @@ class Cluster:
         except Exception as error:  # a worker's own death, or what keeps it from importing gradflow
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             crash = CrashedError(
-                f"{path}: the cluster gave it up: {reason}", "the workers need this gradflow; see their logs"
+                f"{path}: the cluster gave it up: {reason}",
+                "the workers need this gradflow; see their logs",
             )
             return Outcome(failed(path, crash, Mode.TAPE), NO_TENSORFLOW)
         finally:
@@ -90,10 +102,13 @@ class Cluster:
 
 
 def _on_worker(path: str, place: str, asked: str, content: bytes | None) -> str:
-    """On a worker: analyse the model that the user knows as ``path`` and return its outcome as JSON."""
+    """On a worker: analyse the model that the user knows as ``path`` and return its outcome as
+    JSON."""
     options = decode(Options, json.loads(asked))
     if content is None:
-        outcome = inspect_path(path, options, spawn=_copies(), copy=None if is_remote(place) else place)
+        outcome = inspect_path(
+            path, options, spawn=_copies(), copy=None if is_remote(place) else place
+        )
     else:
         with tempfile.TemporaryDirectory(prefix="gradflow-") as folder:
             copy = _unpacked(content, Path(folder))
@@ -110,12 +125,17 @@ def _copies() -> Copies:
 def _packed(path: Path) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(path.parent if path.name == "saved_model.pb" else path, arcname=f"{_INSIDE}{path.suffix}")
+        archive.add(
+            path.parent if path.name == "saved_model.pb" else path,
+            arcname=f"{_INSIDE}{path.suffix}",
+        )
     return packed.getvalue()
 
 
 def _unpacked(content: bytes, folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         # Links stay links, and lead nowhere: the scan refuses them.
-        archive.extractall(folder, filter="tar") if hasattr(tarfile, "tar_filter") else archive.extractall(folder)
+        archive.extractall(folder, filter="tar") if hasattr(
+            tarfile, "tar_filter"
+        ) else archive.extractall(folder)
     return next(folder.iterdir())

@@ -44,7 +44,11 @@ class Here:
 
     def __init__(self) -> None:
         self._copies = Copies()
-        self.jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.jobs = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
 
     def __enter__(self) -> Here:
         return self
@@ -64,13 +68,16 @@ class Here:
 def check_models(
     plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage, stop: Callable[[], None]
 ) -> Generator[tuple[int, Checked], None, None]:
-    """Check each of ``plans``, ``jobs`` at a time; give its place and what came of it, in the order in which they end.
+    """Check each of ``plans``, ``jobs`` at a time; give its place and what came of it, in the order
+    in which they end.
 
-    An exception while it waits, or closing it, drops what has not begun and calls ``stop`` to end what runs.
+    An exception while it waits, or closing it, drops what has not begun and calls ``stop`` to end
+    what runs.
     """
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
         waiting: dict[Future[Checked], int] = {
-            pool.submit(check, plan, partial(stage, place)): place for place, plan in enumerate(plans)
+            pool.submit(check, plan, partial(stage, place)): place
+            for place, plan in enumerate(plans)
         }
         try:
             while waiting:

@@ -29,7 +29,10 @@ _RUN = (
         help="Models at a time.  [default: one for each processor]",
     ),
     click.option(
-        "--only", metavar="NAME", multiple=True, help="Only the model of that name or path, or pattern; repeatable."
+        "--only",
+        metavar="NAME",
+        multiple=True,
+        help="Only the model of that name or path, or pattern; repeatable.",
     ),
     click.option("--no-cache", is_flag=True, help="Analyse every model anew, and keep no result."),
     click.option(
@@ -41,11 +44,15 @@ _RUN = (
     click.option(
         "--scheduler",
         metavar="ADDRESS",
-        help="Run on the Dask cluster of that scheduler (gradflow[dask]), whose workers see the paths.",
+        help="Run on the Dask cluster of that scheduler (gradflow[dask]), whose workers see the "
+        "paths.",
     ),
     click.option("--ship", is_flag=True, help="With --scheduler: send the models to the workers."),
     click.option(
-        "--all", "show_all", is_flag=True, help="Text: leave nothing out: models that are fine too, and every variable."
+        "--all",
+        "show_all",
+        is_flag=True,
+        help="Text: leave nothing out: models that are fine too, and every variable.",
     ),
 )
 
@@ -55,19 +62,25 @@ _RUN = (
 @with_options(_RUN, JUDGEMENT, FORMAT, COLOR, TALK)
 @click.pass_context
 def audit(context: click.Context, /, config: str, **given: Any) -> None:
-    """Hold every model that CONFIG names against what is expected of it, several at a time, in one report.
+    """Hold every model that CONFIG names against what is expected of it, several at a time, in one
+    report.
 
-    Each model has a process of its own: one that dies costs only itself. What is known of a model from an earlier run
-    is used again where neither its files, its options nor any version has changed. Exit codes are those of check.
+    Each model has a process of its own: one that dies costs only itself. What is known of a model
+    from an earlier run is used again where neither its files, its options nor any version has
+    changed. Exit codes are those of check.
     """
     ignored, targets = codes(given["ignore"]), report_targets(given)
     plans = audited(Path(config), given["only"], given)
     baseline = baseline_of(given["baseline"])
     if given["ship"] and given["scheduler"] is None:
-        raise CommandError("--ship: the models are on this machine already; it goes with --scheduler ADDRESS")
+        raise CommandError(
+            "--ship: the models are on this machine already; it goes with --scheduler ADDRESS"
+        )
     from gradflow.cli.live_progress import Display  # rich, which a wrong option does without
 
-    display = Display([plan.name or plan.path for plan in plans], quiet=given["quiet"], verbose=given["verbose"])
+    display = Display(
+        [plan.name or plan.path for plan in plans], quiet=given["quiet"], verbose=given["verbose"]
+    )
     done: dict[int, Checked] = {}
     ending: SystemExit | None = None
     with _runner(given) as runner:
@@ -91,7 +104,10 @@ def audit(context: click.Context, /, config: str, **given: Any) -> None:
     checked = [done[place] for place in sorted(done)]
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     if ending is not None:
-        stderr.remark(f"stopped: {len(done):,} of {len(plans):,} models are done; the next run goes on from there")
+        stderr.remark(
+            f"stopped: {len(done):,} of {len(plans):,} models are done; the next run goes on from "
+            f"there"
+        )
     report = report_of([(one.tool, one.model) for one in checked])
     if checked:
         emit(report, targets, show_all=given["show_all"], brief=True, anchors=anchors_of(plans))

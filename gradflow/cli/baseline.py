@@ -1,4 +1,5 @@
-"""``gradflow baseline``: accept what is there today, so that ``check --baseline`` fails on what is new only."""
+"""``gradflow baseline``: accept what is there today, so that ``check --baseline`` fails on what is
+new only."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
 from gradflow.policy import Known, known
 
-_OUT = (click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."),)
+_OUT = (
+    click.option(
+        "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."
+    ),
+)
 
 
 @click.command()
@@ -23,10 +28,11 @@ _OUT = (click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=Fal
 @with_options(_OUT, CONFIG, EXPECTED, ANALYSIS, TALK)
 @click.pass_context
 def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
-    """Write down what each MODEL is like today: what is frozen, what gets a gradient, what is found.
+    """Write down what each MODEL is like today: what is frozen, what gets a gradient, what is
+    found.
 
-    gradflow check --baseline FILE then accepts it and fails on what is new. Exit code 2, and nothing is written, when
-    a model could not be checked.
+    gradflow check --baseline FILE then accepts it and fails on what is new. Exit code 2, and
+    nothing is written, when a model could not be checked.
     """
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     plans, remarks = planned(context, models, given)

@@ -17,7 +17,9 @@ def cache() -> None:
 def clear() -> None:
     """Remove every result that is kept."""
     count = Cache(default_folder()).clear()
-    Target(None, no_color=True).write(f"{count:,} results removed\n" if count != 1 else "1 result removed\n")
+    Target(None, no_color=True).write(
+        f"{count:,} results removed\n" if count != 1 else "1 result removed\n"
+    )
 
 
 @cache.command()

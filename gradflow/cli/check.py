@@ -26,8 +26,9 @@ from gradflow.policy import selected
 def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Hold each MODEL, or those of the configuration, against what is expected of it.
 
-    Without a configuration nothing is expected to be frozen, and every weight to get a gradient. Exit code 1 when an
-    expectation is broken or a finding is as bad as --fail-on; 2 when a model could not be checked.
+    Without a configuration nothing is expected to be frozen, and every weight to get a gradient.
+    Exit code 1 when an expectation is broken or a finding is as bad as --fail-on; 2 when a model
+    could not be checked.
     """
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     ignored, targets = codes(given["ignore"]), report_targets(given)
@@ -40,7 +41,9 @@ def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> N
     for plan in plans:
         known = None if baseline is None else of_model(baseline, plan)
         if baseline is not None and known is None:
-            stderr.remark(f"{plan.path}: is not in {given['baseline']}, so that everything counts as new")
+            stderr.remark(
+                f"{plan.path}: is not in {given['baseline']}, so that everything counts as new"
+            )
         with orderly_end(), stderr.progress(plan.path) as stage:
             one = check_model(plan, date.today(), known, warming(stage, formats))
         checked.append(replace(one, model=selected(one.model, (), ignored)))

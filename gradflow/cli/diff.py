@@ -18,9 +18,19 @@ from gradflow.process.parent import inspect_path
 
 _FORMAT = (
     click.option(
-        "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the answer."
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Of the answer.",
     ),
-    click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the answer to FILE."),
+    click.option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Write the answer to FILE.",
+    ),
     click.option("--exit-zero", is_flag=True, help="Exit 0 where they differ."),
 )
 
@@ -31,11 +41,12 @@ _FORMAT = (
 @with_options(_FORMAT, ANALYSIS, COLOR, TALK)
 @click.pass_context
 def diff(context: click.Context, /, before: str, after: str, **given: Any) -> None:
-    """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their gradient since A.
+    """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their
+    gradient since A.
 
-    A and B may have different formats: a .keras file and its export. Two reports (.json) of audit --history or of
-    --format json are compared model by model. Exit code 1 where they differ, as diff has it; 2 when one of them could
-    not be checked.
+    A and B may have different formats: a .keras file and its export. Two reports (.json) of audit
+    --history or of --format json are compared model by model. Exit code 1 where they differ, as
+    diff has it; 2 when one of them could not be checked.
     """
     if is_report(before) and is_report(after):
         context.exit(1 if _diff_reports(before, after, given) and not given["exit_zero"] else 0)
@@ -70,7 +81,11 @@ def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
     refuse_out(given["out"])
     with command_errors():
         found = trends(read_report(Path(before)), read_report(Path(after)))
-    _write(given, lambda: render_json(before, after, found), lambda **layout: render(before, after, found, **layout))
+    _write(
+        given,
+        lambda: render_json(before, after, found),
+        lambda **layout: render(before, after, found, **layout),
+    )
     return bool(found)
 
 

@@ -12,7 +12,9 @@ from gradflow.process.parent import list_entries
 LIST = "list"
 
 
-def show_entries(models: Sequence[str], options: Options, targets: Sequence[tuple[str, Target]]) -> int:
+def show_entries(
+    models: Sequence[str], options: Options, targets: Sequence[tuple[str, Target]]
+) -> int:
     """Write the entries of ``models`` to each of ``targets``, a format and where it goes.
 
     Returns:
@@ -25,11 +27,17 @@ def show_entries(models: Sequence[str], options: Options, targets: Sequence[tupl
 
     other = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
     if other is not None:
-        raise CommandError(f"--entry {LIST}: cannot be written as {other}: give {' or '.join(ANSWER_FORMATS)}")
+        raise CommandError(
+            f"--entry {LIST}: cannot be written as {other}: give {' or '.join(ANSWER_FORMATS)}"
+        )
     found = [list_entries(path, options) for path in models]
     for format, target in targets:
         if format == "json":
             target.write(render_entries_json(found))
         else:
-            target.write(render_entries(found, width=target.width, color=target.color, encoding=target.encoding))
+            target.write(
+                render_entries(
+                    found, width=target.width, color=target.color, encoding=target.encoding
+                )
+            )
     return 2 if any(listed.error is not None for listed in found) else 0

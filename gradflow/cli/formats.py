@@ -21,16 +21,25 @@ def warming(progress: Callable[[str], None], formats: Iterable[str]) -> Callable
         if modules:
             names = tuple(modules)
             modules.clear()
-            threading.Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
+            threading.Thread(
+                target=lambda: [importlib.import_module(name) for name in names], daemon=True
+            ).start()
         progress(stage)
 
     return told
 
 
 def rendered(
-    report: Report, format: str, target: Target, *, show_all: bool, brief: bool, anchors: Mapping[str, Anchor]
+    report: Report,
+    format: str,
+    target: Target,
+    *,
+    show_all: bool,
+    brief: bool,
+    anchors: Mapping[str, Anchor],
 ) -> str:
-    """Return ``report`` in ``format``, one of ``options.FORMATS``, as it is to stand in ``target``."""
+    """Return ``report`` in ``format``, one of ``options.FORMATS``, as it is to stand in
+    ``target``."""
     if format == "json":
         from gradflow.report import json
 

@@ -35,12 +35,14 @@ _OUT = (
 def init(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Write a configuration that each MODEL keeps as it is today, with a comment to each part.
 
-    What is found today is written as ignores, for you to mend or to give a reason for. Exit code 2, and nothing is
-    written, when a model could not be checked.
+    What is found today is written as ignores, for you to mend or to give a reason for. Exit code 2,
+    and nothing is written, when a model could not be checked.
     """
     out = Path(given["out"])
     if out.exists() and not given["force"]:
-        raise CommandError(f"{out}: is there already; --force writes over it, -o FILE writes another")
+        raise CommandError(
+            f"{out}: is there already; --force writes over it, -o FILE writes another"
+        )
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     options = analysis_options(given)
     reports: list[tuple[str, ModelReport]] = []
@@ -57,7 +59,9 @@ def init(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
     # Imported where it is needed: help and a failure do without.
     from gradflow.config.template import template
 
-    Target(given["out"], no_color=True).write(template(_as_seen_from(out, path, model) for path, model in reports))
+    Target(given["out"], no_color=True).write(
+        template(_as_seen_from(out, path, model) for path, model in reports)
+    )
     stderr.remark(f"{out} is written; gradflow check holds the models against it")
 
 

@@ -9,7 +9,15 @@ import click
 from gradflow.analysis.result import report_of
 from gradflow.cli.entries import LIST, show_entries
 from gradflow.cli.formats import warming
-from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, analysis_options, report_targets, with_options
+from gradflow.cli.options import (
+    ANALYSIS,
+    COLOR,
+    FORMAT,
+    TALK,
+    analysis_options,
+    report_targets,
+    with_options,
+)
 from gradflow.cli.output import Stderr, emit
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import Report, Severity, Status
@@ -18,7 +26,11 @@ from gradflow.process.parent import inspect_path
 _BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
 
 _JUDGEMENT = (
-    click.option("--fail-on", type=click.Choice(["error", "warning"]), help="Exit 1 when something this bad is found."),
+    click.option(
+        "--fail-on",
+        type=click.Choice(["error", "warning"]),
+        help="Exit 1 when something this bad is found.",
+    ),
     click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
 )
 
@@ -30,8 +42,8 @@ _JUDGEMENT = (
 def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
 
-    MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless --fail-on is given;
-    2 when a model could not be checked.
+    MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless
+    --fail-on is given; 2 when a model could not be checked.
     """
     options, targets = analysis_options(given), report_targets(given)
     if options.entry == LIST:
@@ -50,7 +62,8 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
 
 
 def exit_code(report: Report, fail_on: str | None, *, exit_zero: bool) -> int:
-    """2: a model could not be checked; 1: a finding as bad as ``fail_on``; 0: neither. 2 outranks 1."""
+    """2: a model could not be checked; 1: a finding as bad as ``fail_on``; 0: neither. 2 outranks
+    1."""
     if any(model.status is Status.FAILED for model in report.models):
         return 2
     broken = _BROKEN.get(fail_on or "", set())

@@ -1,4 +1,5 @@
-"""What ``check`` and ``audit`` share: the options that judge, the exit code, and where findings are shown."""
+"""What ``check`` and ``audit`` share: the options that judge, the exit code, and where findings are
+shown."""
 
 from __future__ import annotations
 
@@ -25,8 +26,15 @@ JUDGEMENT = (
         type=click.Choice(["error", "warning"]),
         help="The mildest finding that breaks the build.  [default: warning]",
     ),
-    click.option("--select", metavar="CODES", multiple=True, help="Only findings of these codes count: GF2,GF401."),
-    click.option("--ignore", metavar="CODES", multiple=True, help="Findings of these codes do not count."),
+    click.option(
+        "--select",
+        metavar="CODES",
+        multiple=True,
+        help="Only findings of these codes count: GF2,GF401.",
+    ),
+    click.option(
+        "--ignore", metavar="CODES", multiple=True, help="Findings of these codes do not count."
+    ),
     click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
 )
 
@@ -39,7 +47,8 @@ def exit_code(checked: Sequence[Checked], *, exit_zero: bool) -> int:
 
 
 def anchors_of(plans: Sequence[ModelPlan]) -> dict[str, Anchor]:
-    """Findings are shown at the line that names the model, where one does; two entries of a file have a line each."""
+    """Findings are shown at the line that names the model, where one does; two entries of a file
+    have a line each."""
     return {one.name or one.path: one.anchor for one in plans if one.anchor is not None}
 
 

@@ -1,4 +1,5 @@
-"""What many running analyses are at, on stderr: a picture that moves on a terminal, plain lines elsewhere."""
+"""What many running analyses are at, on stderr: a picture that moves on a terminal, plain lines
+elsewhere."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ class Display:
         self._live: Live | None = None
         if sys.stderr.isatty() and not quiet and not verbose:
             console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-            self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4, transient=True)
+            self._live = Live(
+                console=console, get_renderable=self._picture, refresh_per_second=4, transient=True
+            )
 
     def __enter__(self) -> Display:
         if self._live is not None:
@@ -57,9 +60,13 @@ class Display:
             self._done += 1
             self._failed += failed
             self._broken += checked.is_broken and not failed
-            self._findings += sum(finding.severity is not Severity.NOTE for finding in checked.model.findings)
+            self._findings += sum(
+                finding.severity is not Severity.NOTE for finding in checked.model.findings
+            )
         if not self._quiet and self._live is None:
-            sys.stderr.write(printable(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n")
+            sys.stderr.write(
+                printable(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n"
+            )
             sys.stderr.flush()
 
     def _picture(self) -> Group:
@@ -72,10 +79,16 @@ class Display:
             left = self._left()
         head = Text(", ".join(parts) + left, style="bold", overflow="ellipsis", no_wrap=True)
         lines = [
-            Text.assemble("  ", self._names[place], (f"  {stage}", "dim"), overflow="ellipsis", no_wrap=True)
+            Text.assemble(
+                "  ", self._names[place], (f"  {stage}", "dim"), overflow="ellipsis", no_wrap=True
+            )
             for place, stage in running[:_SHOWN]
         ]
-        more = [Text(f"  and {len(running) - _SHOWN} more", style="dim")] if len(running) > _SHOWN else []
+        more = (
+            [Text(f"  and {len(running) - _SHOWN} more", style="dim")]
+            if len(running) > _SHOWN
+            else []
+        )
         return Group(head, *lines, *more)
 
     def _left(self) -> str:
@@ -85,4 +98,8 @@ class Display:
         seconds = (time.monotonic() - self._begun) / self._done * (len(self._names) - self._done)
         if seconds < 90:
             return f", about {seconds:.0f} s left"
-        return f", about {seconds / 60:.0f} min left" if seconds < 5400 else f", about {seconds / 3600:.1f} h left"
+        return (
+            f", about {seconds / 60:.0f} min left"
+            if seconds < 5400
+            else f", about {seconds / 3600:.1f} h left"
+        )

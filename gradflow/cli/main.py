@@ -19,7 +19,9 @@ COMMANDS = {
     "why": Lazy("gradflow.cli.why", "Show what keeps the gradient from one variable."),
     "explain": Lazy("gradflow.cli.rules", "Tell what a code of a report means."),
     "rules": Lazy("gradflow.cli.rules", "List every code that a report can hold."),
-    "schema": Lazy("gradflow.cli.schema", "Print the JSON Schema of the report or the configuration."),
+    "schema": Lazy(
+        "gradflow.cli.schema", "Print the JSON Schema of the report or the configuration."
+    ),
 }
 
 

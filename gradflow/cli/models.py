@@ -1,4 +1,5 @@
-"""The command line and the configuration in, the models that are meant and what is expected of each out."""
+"""The command line and the configuration in, the models that are meant and what is expected of each
+out."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ _FIELDS = frozenset(Options.__dataclass_fields__)
 def planned(
     context: click.Context, models: Sequence[str], given: Mapping[str, Any]
 ) -> tuple[list[ModelPlan], list[str]]:
-    """The models to look at, each once, and what should be said about where their expectations come from.
+    """The models to look at, each once, and what should be said about where their expectations come
+    from.
 
     Raises:
         CommandError: the configuration is not valid, or no model is named anywhere.
@@ -66,16 +68,27 @@ def planned(
             chosen += found or [replace(plan.defaults, path=model)]
     else:
         if given.get("trust"):
-            raise CommandError("--trust is for models that are named: write trust: true to the model's entry instead")
+            raise CommandError(
+                "--trust is for models that are named: write trust: true to the model's entry "
+                "instead"
+            )
         chosen = list(plan.models)
     if not chosen:
-        where = f"{file} names no models" if file else "there is no gradflow.yaml here, and no [tool.gradflow]"
-        raise CommandError(f"no MODEL given: {where}; gradflow check MODEL..., or write one with gradflow init MODEL")
+        where = (
+            f"{file} names no models"
+            if file
+            else "there is no gradflow.yaml here, and no [tool.gradflow]"
+        )
+        raise CommandError(
+            f"no MODEL given: {where}; gradflow check MODEL..., or write one with gradflow init "
+            f"MODEL"
+        )
     return [_overridden(context, one, given) for one in chosen], remarks
 
 
 def audited(file: Path, only: Sequence[str], given: Mapping[str, Any]) -> list[ModelPlan]:
-    """The models of a configuration, or those of them that ``only`` names: by name, path or a pattern of either.
+    """The models of a configuration, or those of them that ``only`` names: by name, path or a
+    pattern of either.
 
     Raises:
         CommandError: the configuration is not valid, names no models, or none of that name.
@@ -104,7 +117,9 @@ def audited(file: Path, only: Sequence[str], given: Mapping[str, Any]) -> list[M
 
 
 def _is_called(plan: ModelPlan, name: str) -> bool:
-    return _is_meant(plan, name) or any(fnmatch.fnmatchcase(one, name) for one in (plan.name or "", plan.path))
+    return _is_meant(plan, name) or any(
+        fnmatch.fnmatchcase(one, name) for one in (plan.name or "", plan.path)
+    )
 
 
 def _is_meant(plan: ModelPlan, model: str) -> bool:
@@ -131,7 +146,9 @@ def _loaded(file: Path | None) -> Plan:
 
 def _overridden(context: click.Context, plan: ModelPlan, given: Mapping[str, Any]) -> ModelPlan:
     """The command line's word counts before the configuration's."""
-    said = {name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    said = {
+        name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
     asked = analysis_options(dict(given))
     changes = {name: getattr(asked, name) for name in said if name in _FIELDS}
     options = replace(plan.options, **changes, verbose=asked.verbose)

@@ -17,7 +17,9 @@ FORMATS = ("text", "json", "markdown", "sarif", "junit", "github")
 """What a report can be written as."""
 ANSWER_FORMATS = ("text", "json")
 """The same, of an answer that is no report."""
-_OUT = click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE.")
+_OUT = click.option(
+    "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."
+)
 FORMAT = (
     click.option(
         "--format",
@@ -62,27 +64,42 @@ LIMITS = (
         "--memory-limit",
         metavar="SIZE",
         callback=lambda _context, _option, value: _memory(value),
-        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the model]",
+        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the "
+        "model]",
     ),
 )
 """What a model may use."""
 ANALYSIS = (
-    click.option("--static", is_flag=True, help="Read the file only: TensorFlow is never imported."),
+    click.option(
+        "--static", is_flag=True, help="Read the file only: TensorFlow is never imported."
+    ),
     click.option(
         "--entry",
         metavar="NAME",
-        help="SavedModel: the signature or function to differentiate; inspect --entry list shows them.",
+        help="SavedModel: the signature or function to differentiate; inspect --entry list shows "
+        "them.",
     ),
-    click.option("--output", "outputs", metavar="NAME", multiple=True, help="Only this output counts; repeatable."),
+    click.option(
+        "--output",
+        "outputs",
+        metavar="NAME",
+        multiple=True,
+        help="Only this output counts; repeatable.",
+    ),
     click.option(
         "--input",
         "inputs",
         metavar="NAME=SPEC",
         multiple=True,
-        help="How to make an input: ids=int32[2,16]<30522, x=float32[2,8], x=@batch.npz:x; repeatable.",
+        help="How to make an input: ids=int32[2,16]<30522, x=float32[2,8], x=@batch.npz:x; "
+        "repeatable.",
     ),
     click.option(
-        "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Where the model leaves it open."
+        "--batch-size",
+        type=click.IntRange(1),
+        default=4,
+        show_default=True,
+        help="Where the model leaves it open.",
     ),
     click.option(
         "--seed",
@@ -110,7 +127,8 @@ ANALYSIS = (
         type=click.Choice([one.value for one in Objective]),
         default=Objective.OUTPUTS.value,
         show_default=True,
-        help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or compiled.",
+        help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or "
+        "compiled.",
     ),
     click.option(
         "--import",
@@ -123,12 +141,19 @@ ANALYSIS = (
     click.option(
         "--trust",
         is_flag=True,
-        help="Run what the safety scan refuses: only for files of which you know where they come from.",
+        help="Run what the safety scan refuses: only for files of which you know where they come "
+        "from.",
     ),
-    click.option("--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."),
+    click.option(
+        "--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."
+    ),
 )
 """The options of every command that analyses a model."""
-COLOR = (click.option("--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."),)
+COLOR = (
+    click.option(
+        "--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."
+    ),
+)
 TALK = (
     click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
     click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
@@ -190,7 +215,8 @@ def scan_options(given: dict[str, Any]) -> Options:
 
 
 def report_targets(given: dict[str, Any]) -> list[tuple[str, Target]]:
-    """The formats and places that the options in ``FORMAT`` and ``COLOR`` ask for: stdout or ``-o`` first.
+    """The formats and places that the options in ``FORMAT`` and ``COLOR`` ask for: stdout or ``-o``
+    first.
 
     Raises:
         CommandError: one of them cannot be kept, or two name the same file.
@@ -203,14 +229,17 @@ def report_targets(given: dict[str, Any]) -> list[tuple[str, Target]]:
         refuse_out(file, option)
         other = taken.setdefault(Path(file).resolve(), option)
         if other is not option:
-            raise CommandError(f"{option} and {other} write to the same file, {file}: give each a file of its own")
+            raise CommandError(
+                f"{option} and {other} write to the same file, {file}: give each a file of its own"
+            )
     no_color = given["no_color"]
     first = (given["format"], Target(given["out"], no_color))
     return [first, *((format, Target(file, no_color)) for format, file in named)]
 
 
 def refuse_out(out: str | None, option: str = "-o") -> None:
-    """Raise CommandError where the file of ``option`` cannot be written, before anything is done for it."""
+    """Raise CommandError where the file of ``option`` cannot be written, before anything is done
+    for it."""
     if out is None:
         return
     if not Path(out).absolute().parent.is_dir():
@@ -231,5 +260,7 @@ def _report(text: str) -> tuple[str, str]:
     if not equals or not file or format not in FORMATS:
         near = difflib.get_close_matches(format, FORMATS, n=1)
         meant = f"did you mean {near[0]}? " if near and near[0] != format else ""
-        raise CommandError(f"--report {text!r}: no FORMAT=FILE: {meant}FORMAT is {', '.join(FORMATS)}")
+        raise CommandError(
+            f"--report {text!r}: no FORMAT=FILE: {meant}FORMAT is {', '.join(FORMATS)}"
+        )
     return format, file

@@ -76,7 +76,9 @@ class Target:
             else:
                 _to_file(text, Path(self.out))
         except OSError as error:
-            raise CommandError(f"{self.out or 'stdout'}: cannot be written: {error.strerror}") from error
+            raise CommandError(
+                f"{self.out or 'stdout'}: cannot be written: {error.strerror}"
+            ) from error
 
 
 def emit(
@@ -87,10 +89,11 @@ def emit(
     brief: bool = False,
     anchors: Mapping[str, Anchor] | None = None,
 ) -> None:
-    """Write ``report`` to each of ``targets``, a format and where it goes; ``brief`` and ``anchors`` as in the
-    renderers.
+    """Write ``report`` to each of ``targets``, a format and where it goes; ``brief`` and
+    ``anchors`` as in the renderers.
 
-    All are rendered before the first is written, and one that cannot be written does not keep back the others.
+    All are rendered before the first is written, and one that cannot be written does not keep back
+    the others.
 
     Raises:
         CommandError: one or more cannot be written.
@@ -120,9 +123,12 @@ class Stderr:
 
     @contextmanager
     def progress(self, path: str) -> Iterator[Callable[[str], None]]:
-        """Show the stage of a running analysis on one line that is wiped at its end; nothing where piped."""
+        """Show the stage of a running analysis on one line that is wiped at its end; nothing where
+        piped."""
         if self.quiet or self.verbose or not sys.stderr.isatty():
-            yield (lambda stage: self._say(f"{path}: {stage}")) if self.verbose else (lambda _: None)
+            yield (
+                (lambda stage: self._say(f"{path}: {stage}")) if self.verbose else (lambda _: None)
+            )
             return
 
         def show(stage: str) -> None:
@@ -152,10 +158,16 @@ class Stderr:
         """The one line that tells whether the build goes on, and which models hold it up."""
         failed = [model.name or model.path for model, _ in models if model.status is Status.FAILED]
         broken = [
-            model.name or model.path for model, is_broken in models if is_broken and model.status is not Status.FAILED
+            model.name or model.path
+            for model, is_broken in models
+            if is_broken and model.status is not Status.FAILED
         ]
         kept = len(models) - len(failed) - len(broken)
-        parts = [f"{kept:,} of {len(models):,} models as expected" if len(models) != 1 else "as expected" * kept]
+        parts = [
+            f"{kept:,} of {len(models):,} models as expected"
+            if len(models) != 1
+            else "as expected" * kept
+        ]
         parts += [f"broken: {_listed(broken)}"] if broken else []
         parts += [f"not checked: {_listed(failed)}"] if failed else []
         if failed or broken or not self.quiet:
@@ -199,7 +211,8 @@ def _to_stdout(text: str) -> None:
 
 
 def _to_file(text: str, path: Path) -> None:
-    """Write a file whole or not at all; what is no regular file (a pipe, /dev/stdout) is written to, not replaced."""
+    """Write a file whole or not at all; what is no regular file (a pipe, /dev/stdout) is written
+    to, not replaced."""
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8", newline="\n")
         return
@@ -226,7 +239,8 @@ def _width(to_terminal: bool) -> int:
 
 
 def _color(to_terminal: bool, no_color: bool) -> bool:
-    """NO_COLOR and FORCE_COLOR as no-color.org and force-color.org define them: set and not empty."""
+    """NO_COLOR and FORCE_COLOR as no-color.org and force-color.org define them: set and not
+    empty."""
     if no_color or os.environ.get("NO_COLOR"):
         return False
     return to_terminal or bool(os.environ.get("FORCE_COLOR"))
@@ -235,4 +249,6 @@ def _color(to_terminal: bool, no_color: bool) -> bool:
 def _progress(path: str, stage: str, columns: int) -> str:
     """One line of at most ``columns``: what happens is worth more than where a long path begins."""
     room = columns - len(f": {stage} ...")
-    return f"{path if len(path) <= room else '...' + path[len(path) - room + 3 :]}: {stage} ..."[:columns]
+    return f"{path if len(path) <= room else '...' + path[len(path) - room + 3 :]}: {stage} ..."[
+        :columns
+    ]

@@ -15,7 +15,8 @@ from gradflow.cli.output import Target, command_errors
 def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
     """Tell what CODE means: why it happens, an example, how to fix it, and when it is right.
 
-    CODE is a code of a report or the word that stands for it: GF202, non_differentiable. gradflow rules lists them.
+    CODE is a code of a report or the word that stands for it: GF202, non_differentiable. gradflow
+    rules lists them.
     """
     with command_errors():
         item = look_up(code)

@@ -8,7 +8,15 @@ import click
 
 from gradflow.analysis.result import report_of
 from gradflow.cli.formats import warming
-from gradflow.cli.options import COLOR, FORMAT, LIMITS, TALK, report_targets, scan_options, with_options
+from gradflow.cli.options import (
+    COLOR,
+    FORMAT,
+    LIMITS,
+    TALK,
+    report_targets,
+    scan_options,
+    with_options,
+)
 from gradflow.cli.output import Stderr, emit
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
@@ -20,10 +28,13 @@ _IMPORT = (
         "imports",
         metavar="MODULE",
         multiple=True,
-        help="Let layers and ops of your own in that MODULE brings, without importing it; repeatable.",
+        help="Let layers and ops of your own in that MODULE brings, without importing it; "
+        "repeatable.",
     ),
 )
-_ALL = (click.option("--all", "show_all", is_flag=True, help="Text: list everything that was found."),)
+_ALL = (
+    click.option("--all", "show_all", is_flag=True, help="Text: list everything that was found."),
+)
 
 
 @click.command()
@@ -31,10 +42,11 @@ _ALL = (click.option("--all", "show_all", is_flag=True, help="Text: list everyth
 @with_options(FORMAT, _IMPORT, LIMITS, _ALL, COLOR, TALK)
 @click.pass_context
 def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
-    """Look through each MODEL for what could do harm when it is loaded or run. TensorFlow is never imported.
+    """Look through each MODEL for what could do harm when it is loaded or run. TensorFlow is never
+    imported.
 
-    It is what inspect and check do before they load a model. Exit code 0 where nothing is found, 2 where something is,
-    or the model could not be read.
+    It is what inspect and check do before they load a model. Exit code 0 where nothing is found, 2
+    where something is, or the model could not be read.
     """
     options, targets = scan_options(given), report_targets(given)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])

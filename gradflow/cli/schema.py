@@ -12,7 +12,9 @@ from gradflow.cli.output import Target
 
 @click.command()
 @click.argument("what", type=click.Choice(["report", "config"]))
-@click.option("-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE.")
+@click.option(
+    "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."
+)
 def schema(what: str, out: str | None) -> None:
     """Print the JSON Schema of what --format json writes, or of gradflow.yaml.
 

@@ -1,4 +1,5 @@
-"""A signal that ends the run in, an orderly end out: the child process is stopped, the exit code is 128 + signal."""
+"""A signal that ends the run in, an orderly end out: the child process is stopped, the exit code is
+128 + signal."""
 
 from __future__ import annotations
 
@@ -7,15 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into SystemExit while the block runs.
 
-    Left alone, the first would be click's exit code 1, our word for findings, and the others would leave the child
-    process behind.
+    Left alone, the first would be click's exit code 1, our word for findings, and the others would
+    leave the child process behind.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers

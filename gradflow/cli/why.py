@@ -1,4 +1,5 @@
-"""``gradflow why``: follow one variable of a model to the output, and say what would bring its gradient back."""
+"""``gradflow why``: follow one variable of a model to the output, and say what would bring its
+gradient back."""
 
 from __future__ import annotations
 
@@ -7,7 +8,14 @@ from typing import Any
 
 import click
 
-from gradflow.cli.options import ANALYSIS, ANSWER_FORMAT, COLOR, TALK, analysis_options, with_options
+from gradflow.cli.options import (
+    ANALYSIS,
+    ANSWER_FORMAT,
+    COLOR,
+    TALK,
+    analysis_options,
+    with_options,
+)
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
 from gradflow.process.parent import Outcome, inspect_path
@@ -19,10 +27,11 @@ from gradflow.process.parent import Outcome, inspect_path
 @with_options(ANSWER_FORMAT, ANALYSIS, COLOR, TALK)
 @click.pass_context
 def why(context: click.Context, /, model: str, variable: str, **given: Any) -> None:
-    """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the smallest repair.
+    """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the
+    smallest repair.
 
-    VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit code 0 whatever
-    is found; 2 when there is no such variable, or the model could not be checked.
+    VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit
+    code 0 whatever is found; 2 when there is no such variable, or the model could not be checked.
     """
     options = replace(analysis_options(given), why=variable)
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])

@@ -17,7 +17,8 @@ def find_config(folder: Path) -> Path | None:
         if (folder / name).is_file():
             return folder / name
     project = folder / PYPROJECT
-    # Looked at as text first: what is wrong with the rest of a pyproject.toml is not ours to complain about.
+    # Looked at as text first: what is wrong with the rest of a pyproject.toml is not ours to
+    # complain about.
     if project.is_file() and _HEADER.search(project.read_text(encoding="utf-8", errors="replace")):
         return project
     return None

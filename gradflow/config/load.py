@@ -37,6 +37,8 @@ def _text(path: Path) -> str:
             raise UsageError(f"{path}: is too large for a configuration", "give a YAML file")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", "check the path of the configuration") from error
+        raise UsageError(
+            f"{path}: {error.strerror or error}", "check the path of the configuration"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 text", "give a YAML file") from error

@@ -27,7 +27,8 @@ _DEEPEST = 50
 
 @dataclass(slots=True)
 class Tree:
-    """Plain values (dicts, lists, strings, numbers, booleans, None), where they stand, and what is wrong."""
+    """Plain values (dicts, lists, strings, numbers, booleans, None), where they stand, and what is
+    wrong."""
 
     value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
@@ -51,7 +52,11 @@ _WORDS = (
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", [*"~nN", ""]),
     ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", [*"tTfF"]),
     ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", [*"-+0123456789"]),
-    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", [*"-+.0123456789"]),
+    (
+        "tag:yaml.org,2002:float",
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$",
+        [*"-+.0123456789"],
+    ),
 )
 for _tag, _pattern, _first in _WORDS:
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
@@ -65,7 +70,8 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 
 
 def read_yaml(text: str) -> Tree:
-    """Read YAML; a syntax error, a duplicate key or a tag is a problem of the tree, nothing is raised."""
+    """Read YAML; a syntax error, a duplicate key or a tag is a problem of the tree, nothing is
+    raised."""
     tree = Tree()
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -81,7 +87,9 @@ def read_yaml(text: str) -> Tree:
         budget = iter(range(_MOST_NODES))
         tree.value = _plain(node, (), tree, budget)
         if next(budget, None) is None:
-            tree.problems.append(Problem(1, f"holds more than {_MOST_NODES:,} values: aliases inside aliases"))
+            tree.problems.append(
+                Problem(1, f"holds more than {_MOST_NODES:,} values: aliases inside aliases")
+            )
     return tree
 
 
@@ -108,7 +116,9 @@ def _plain(node: yaml.Node, path: Path, tree: Tree, budget: Iterator[int]) -> An
         return None
 
 
-def _mapping(node: yaml.MappingNode, path: Path, tree: Tree, budget: Iterator[int]) -> dict[str, Any]:
+def _mapping(
+    node: yaml.MappingNode, path: Path, tree: Tree, budget: Iterator[int]
+) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
@@ -117,7 +127,9 @@ def _mapping(node: yaml.MappingNode, path: Path, tree: Tree, budget: Iterator[in
             continue
         if key.value in values:
             before = tree.line((*path, key.value))
-            tree.problems.append(Problem(line, f"key {key.value!r} stands here a second time, after line {before}"))
+            tree.problems.append(
+                Problem(line, f"key {key.value!r} stands here a second time, after line {before}")
+            )
             continue
         inside = (*path, key.value)
         tree.lines[inside] = line
@@ -126,7 +138,8 @@ def _mapping(node: yaml.MappingNode, path: Path, tree: Tree, budget: Iterator[in
 
 
 def read_toml(text: str, table: tuple[str, ...]) -> Tree:
-    """Read the ``table`` of a TOML file, such as ``("tool", "gradflow")``; its value is None where it is missing."""
+    """Read the ``table`` of a TOML file, such as ``("tool", "gradflow")``; its value is None where
+    it is missing."""
     tree = Tree()
     try:
         value: Any = tomllib.loads(text)
@@ -153,7 +166,8 @@ def _without_dates(value: Any) -> Any:
 
 @dataclass(slots=True)
 class _Lines:
-    """TOML's parser keeps no lines: a key is looked for below the header of its table, in the order of the file."""
+    """TOML's parser keeps no lines: a key is looked for below the header of its table, in the order
+    of the file."""
 
     text: list[str]
     table: tuple[str, ...]
@@ -174,7 +188,13 @@ class _Lines:
 
 def _locate(value: Any, path: Path, tree: Tree, lines: _Lines) -> None:
     tree.lines.setdefault(path, lines.at + 1)
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, item in items:
         inside = (*path, key)
         if isinstance(key, str):

@@ -1,4 +1,5 @@
-"""Valid values of a configuration in, a Plan out: models, how to analyse each, and what to expect of it."""
+"""Valid values of a configuration in, a Plan out: models, how to analyse each, and what to expect
+of it."""
 
 from __future__ import annotations
 
@@ -54,7 +55,10 @@ def plan(tree: Tree, file: Path) -> Plan:
     seen = {_joined(file.parent, one["path"]) for one in given if not _is_glob(one["path"])}
     models: list[ModelPlan] = []
     for place, one in enumerate(given):
-        settings, anchor = {**shared, **one}, Anchor(str(file), tree.line(("models", place, "path")))
+        settings, anchor = (
+            {**shared, **one},
+            Anchor(str(file), tree.line(("models", place, "path"))),
+        )
         if not _is_glob(one["path"]):
             path = _joined(file.parent, one["path"])
             models.append(_model(settings, path, one.get("name"), file, anchor))
@@ -72,7 +76,8 @@ def _is_glob(path: str) -> bool:
 
 
 def _expanded(folder: Path, path: str) -> list[str]:
-    """What a glob matches; itself where it matches nothing, so that the report has a line for it."""
+    """What a glob matches; itself where it matches nothing, so that the report has a line for
+    it."""
     found = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
     return sorted(_joined(folder, one) for one in found) or [_joined(folder, path)]
 
@@ -82,7 +87,9 @@ def _joined(folder: Path, path: str) -> str:
     return path if "://" in path else os.path.normpath(folder / path)
 
 
-def _model(settings: Mapping[str, Any], path: str, name: str | None, file: Path, anchor: Anchor | None) -> ModelPlan:
+def _model(
+    settings: Mapping[str, Any], path: str, name: str | None, file: Path, anchor: Anchor | None
+) -> ModelPlan:
     return ModelPlan(
         path=path,
         name=name,
@@ -102,17 +109,23 @@ def _options(settings: Mapping[str, Any], folder: Path) -> Options:
         memory_limit=None if limit is None else parse_memory(limit),
         objective=Objective(settings.get("objective", "outputs")),
         outputs=tuple(settings.get("outputs", ())),
-        inputs=tuple(_input(name, spec, folder) for name, spec in settings.get("inputs", {}).items()),
+        inputs=tuple(
+            _input(name, spec, folder) for name, spec in settings.get("inputs", {}).items()
+        ),
         imports=tuple(settings.get("imports", ())),
         state=tuple(settings.get("state", ())),
-        thresholds=Thresholds(**{key: float(value) for key, value in settings.get("thresholds", {}).items()}),
+        thresholds=Thresholds(
+            **{key: float(value) for key, value in settings.get("thresholds", {}).items()}
+        ),
     )
 
 
 def _input(name: str, spec: Mapping[str, Any], folder: Path) -> InputSpec:
     if "file" in spec:
         return InputSpec(name, file=_joined(folder, spec["file"]), key=spec.get("key"))
-    return InputSpec(name, spec["dtype"], tuple(spec["shape"]), spec.get("high"), low=spec.get("low", 0))
+    return InputSpec(
+        name, spec["dtype"], tuple(spec["shape"]), spec.get("high"), low=spec.get("low", 0)
+    )
 
 
 def _expectations(settings: Mapping[str, Any]) -> Expectations:
@@ -127,4 +140,6 @@ def _expectations(settings: Mapping[str, Any]) -> Expectations:
 
 def _ignore(given: Mapping[str, Any]) -> Ignore:
     until = date.fromisoformat(given["until"]) if "until" in given else None
-    return Ignore(given["variables"], chosen(given.get("codes", ())), given.get("reason", ""), until)
+    return Ignore(
+        given["variables"], chosen(given.get("codes", ())), given.get("reason", ""), until
+    )

@@ -27,7 +27,9 @@ def template(models: Iterable[tuple[str, ModelReport]]) -> str:
 
 
 def _model(path: str, model: ModelReport) -> Iterator[str]:
-    untracked = {name for finding in model.findings if finding.code == "GF103" for name in finding.variables}
+    untracked = {
+        name for finding in model.findings if finding.code == "GF103" for name in finding.variables
+    }
     weights = [one for one in model.variables if one.role is Role.WEIGHT]
     frozen = [one for one in weights if not one.trainable and one.name not in untracked]
     alive = [one for one in weights if one.trainable and one.name not in untracked]
@@ -35,7 +37,9 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
     yield f"  - path: {_quoted(path)}"
     if any(finding.code == "GF902" for finding in model.findings):
         yield "    trust: true  # it holds what the safety scan refuses, see gradflow scan"
-    is_recorded = not any(finding.code == "GF102" and not finding.variables for finding in model.findings)
+    is_recorded = not any(
+        finding.code == "GF102" and not finding.variables for finding in model.findings
+    )
     is_known = flowing and all(one.verdict is not Verdict.UNKNOWN for one in alive)
     if is_recorded or is_known:
         yield "    expect:"
@@ -44,7 +48,10 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
         yield f"      frozen: {_quoted(_patterns(frozen, alive))}"
     if is_known:
         yield "      # These are trainable, and their gradient flows."
-        yield f"      trainable: {_quoted(_patterns(flowing, [o for o in weights if o not in flowing]))}"
+        yield (
+            f"      trainable: "
+            f"{_quoted(_patterns(flowing, [o for o in weights if o not in flowing]))}"
+        )
     # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
     shown = [one for one in model.findings if one.severity is not Severity.NOTE and one.variables]
     if shown:
@@ -58,18 +65,22 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """As a text of YAML that is printable, and no command to GitHub, which takes ``##[`` for one wherever it stands."""
+    """As a text of YAML that is printable, and no command to GitHub, which takes ``##[`` for one
+    wherever it stands."""
     return json.dumps(value).replace("##[", "#\\u0023[")
 
 
 def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[str]:
-    """The shortest patterns that cover these and none of the others: ``layer/**`` where a layer is of one mind."""
+    """The shortest patterns that cover these and none of the others: ``layer/**`` where a layer is
+    of one mind."""
     found: list[str] = []
     for one in covered:
         if any(covers(pattern, one) for pattern in found):
             continue
         segments = (one.place or one.name).split("/")
         wider = ["/".join([*segments[:depth], "**"]) for depth in range(len(segments))]
-        clean = (pattern for pattern in wider if not any(covers(pattern, other) for other in others))
+        clean = (
+            pattern for pattern in wider if not any(covers(pattern, other) for other in others)
+        )
         found.append(next(clean, one.name))
     return found

@@ -1,4 +1,5 @@
-"""Values read from a configuration in, what is wrong with them out, each with its line and the nearest valid word."""
+"""Values read from a configuration in, what is wrong with them out, each with its line and the
+nearest valid word."""
 
 from __future__ import annotations
 
@@ -25,15 +26,20 @@ _MOST_WORDS = 8
 
 
 def problems(tree: Tree) -> list[Problem]:
-    """Hold ``tree`` against the schema, and what no schema can say: pairs of keys, dates, models given twice."""
-    from jsonschema import Draft202012Validator, validators  # NOTE: 0.1 s, which only a configuration costs
+    """Hold ``tree`` against the schema, and what no schema can say: pairs of keys, dates, models
+    given twice."""
+    # NOTE: 0.1 s, which only a configuration costs.
+    from jsonschema import Draft202012Validator, validators
 
     if tree.value is None:
         return tree.problems  # nothing could be read
     found = [*tree.problems]
     wrong: set[Path] = set()
-    # NOTE: JSON has one kind of number, so that 2.0 would be a whole one; nothing that counts things can use it.
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    # NOTE: JSON has one kind of number, so that 2.0 would be a whole one; nothing that counts
+    # things can use it.
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
     kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]  # its stubs leave it so
     checker = kind(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in checker.iter_errors(tree.value):
@@ -53,7 +59,10 @@ def _worded(error: Any, path: Path) -> Iterator[tuple[Path, str]]:
                 continue
             what = f"unknown key {key!r}{_nearest(key, known)}"
             if key == "trust" and path == ("defaults",):
-                what = "'trust' is not for all models at once: write it to the entry of each whose file you trust"
+                what = (
+                    "'trust' is not for all models at once: write it to the entry of each whose "
+                    "file you trust"
+                )
             yield (*path, key), f"{where}{what}"
     elif error.validator == "required":
         missing = [key for key in allowed if key not in error.instance]
@@ -68,9 +77,15 @@ def _worded(error: Any, path: Path) -> Iterator[tuple[Path, str]]:
     elif error.validator == "format":
         yield path, f"{where}{error.instance!r} is no date: write 2027-01-31"
     elif error.validator == "pattern":
-        yield path, f"{where}{error.instance!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB"
+        yield (
+            path,
+            f"{where}{error.instance!r} is no amount of memory: write it as 8GB or 500MB, at least "
+            f"100MB",
+        )
     elif error.validator in ("minimum", "exclusiveMinimum", "maximum"):
-        word = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}[error.validator]
+        word = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}[
+            error.validator
+        ]
         yield path, f"{where}has to be {word} {allowed}, and is {error.instance!r}"
     else:
         yield path, f"{where}is empty"
@@ -81,7 +96,9 @@ def _beyond(tree: Tree, wrong: Collection[Path]) -> Iterator[Problem]:
     value = tree.value if isinstance(tree.value, dict) else {}
     models = value.get("models")
     placed: dict[Path, Any] = (
-        {("models", place): one for place, one in enumerate(models)} if isinstance(models, list) else {}
+        {("models", place): one for place, one in enumerate(models)}
+        if isinstance(models, list)
+        else {}
     )
     parts: dict[Path, Any] = {("defaults",): value.get("defaults"), **placed}
     for base, settings in parts.items():
@@ -93,7 +110,10 @@ def _beyond(tree: Tree, wrong: Collection[Path]) -> Iterator[Problem]:
             continue
         name, line = model.get("name", model["path"]), tree.line((*base, "path"))
         if name in seen:
-            text = f"{_shown(base)}: {name!r} stands already in line {seen[name]}: give each a name of its own"
+            text = (
+                f"{_shown(base)}: {name!r} stands already in line {seen[name]}: give each a "
+                f"name of its own"
+            )
             yield Problem(line, text)
         seen.setdefault(name, line)
 
@@ -102,7 +122,10 @@ def _of_settings(tree: Tree, base: Path, settings: Mapping[str, Any]) -> Iterato
     for name, spec in settings.get("inputs", {}).items():
         path = (*base, "inputs", name)
         if "file" in spec and ({"shape", "dtype", "low", "high"} & set(spec)):
-            yield Problem(tree.line(path), f"{_shown(path)}: has a file and a shape or range: give one of the two")
+            yield Problem(
+                tree.line(path),
+                f"{_shown(path)}: has a file and a shape or range: give one of the two",
+            )
         elif "key" in spec and "file" not in spec:
             yield Problem(tree.line(path), f"{_shown(path)}: has a key and no file")
         elif "file" not in spec and not ("shape" in spec and "dtype" in spec):
@@ -119,7 +142,9 @@ def _of_settings(tree: Tree, base: Path, settings: Mapping[str, Any]) -> Iterato
     for pattern in expect.get("frozen", []):
         if pattern in expect.get("trainable", []):
             path = (*base, "expect", "trainable", expect["trainable"].index(pattern))
-            yield Problem(tree.line(path), f"{_shown(path)}: {pattern!r} is expected to be frozen as well")
+            yield Problem(
+                tree.line(path), f"{_shown(path)}: {pattern!r} is expected to be frozen as well"
+            )
 
 
 def _shown(path: Path) -> str:
@@ -129,7 +154,14 @@ def _shown(path: Path) -> str:
 
 
 def _named(value: Any) -> str:
-    kinds = ((bool, "boolean"), (dict, "object"), (list, "array"), (str, "string"), (int, "integer"), (float, "number"))
+    kinds = (
+        (bool, "boolean"),
+        (dict, "object"),
+        (list, "array"),
+        (str, "string"),
+        (int, "integer"),
+        (float, "number"),
+    )
     kind = next((_KINDS[name] for type_, name in kinds if isinstance(value, type_)), "nothing")
     return f"{kind}: {json.dumps(value)}" if isinstance(value, bool | str | int | float) else kind
 

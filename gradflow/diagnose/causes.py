@@ -20,16 +20,23 @@ _CODES = {
     Rule.DISABLED: "GF207",
     Rule.OPAQUE: "GF208",
 }
-_SEEN = {Edge.DEAD: "GF303", Edge.UNTAKEN: "GF302", Edge.OVERWRITTEN: "GF302", Edge.NONFINITE: "GF304"}
+_SEEN = {
+    Edge.DEAD: "GF303",
+    Edge.UNTAKEN: "GF302",
+    Edge.OVERWRITTEN: "GF302",
+    Edge.NONFINITE: "GF304",
+}
 _RAISING = ("GF203", "GF207")
 _EXITS = ("Exit", "RefExit")
-"""Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only there."""
+"""Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
+there."""
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _PLUMBING = frozenset(
     "_Arg Placeholder VarHandleOp VariableV2 ReadVariableOp Identity IdentityN PartitionedCall "
-    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile Enter Exit NextIteration "
+    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile Enter Exit "
+    "NextIteration "
     "Switch Merge".split()
 )
 
@@ -45,9 +52,12 @@ def causes(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tu
         return _unknown_ops(evidence, variable)
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return tuple(dict.fromkeys(seen_cause(one, verdict) for one in sightings)) or (simple("GF304"),)
+        return tuple(dict.fromkeys(seen_cause(one, verdict) for one in sightings)) or (
+            simple("GF304"),
+        )
     if evidence.graph is None:
-        # The step ran, so there is no graph because the code cannot be traced: eager Python, such as ``x.numpy()``.
+        # The step ran, so there is no graph because the code cannot be traced: eager Python, such
+        # as ``x.numpy()``.
         return (simple("GF303" if verdict is Verdict.ZERO else "GF208"),)
     found = evidence.attributions.get(variable.name)
     if found is None or found.cuts_to_restore is None:
@@ -68,7 +78,9 @@ def contradicts(found: Attribution | None, verdict: Verdict, graph: FlowGraph) -
     if reaches or verdict not in (Verdict.FLOWS, Verdict.NONFINITE):
         return False
     # Where zeros are filled in, a custom gradient of the user's can make anything of them.
-    is_made_of_zeros = found is not None and found.zero_filled and any(mark & Mark.CUSTOM for mark in graph.marks)
+    is_made_of_zeros = (
+        found is not None and found.zero_filled and any(mark & Mark.CUSTOM for mark in graph.marks)
+    )
     return not is_made_of_zeros
 
 
@@ -91,18 +103,22 @@ def seen_cause(sighting: Sighting, verdict: Verdict) -> Cause:
 
 
 def visible_path(graph: FlowGraph, found: Attribution, reasons: Sequence[Cause]) -> tuple[str, ...]:
-    """The names of the ops from the variable to the output, without what only passes a value on and is no cause.
+    """The names of the ops from the variable to the output, without what only passes a value on and
+    is no cause.
 
-    Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full paths of all
-    variables of a deep model would fill a hundred megabytes.
+    Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full
+    paths of all variables of a deep model would fill a hundred megabytes.
     """
     named = {cause.op for cause in reasons}
-    # Of a loop or branch that is a cause the last node stands in the path: there the gradient comes in.
+    # Of a loop or branch that is a cause the last node stands in the path: there the gradient comes
+    # in.
     last = {graph.names[node]: node for node in found.path if graph.names[node] in named}
     nodes = [node for node in found.path if is_visible(graph, node) or node in last.values()]
     if len(nodes) <= 2 * _PATH_ENDS:
         return tuple(graph.names[node] for node in nodes)
-    cuts = {cut.node for cut in found.causes}.union(node for node in nodes if graph.names[node] in named)
+    cuts = {cut.node for cut in found.causes}.union(
+        node for node in nodes if graph.names[node] in named
+    )
     path: list[str] = []
     for place, node in enumerate(nodes):
         if place < _PATH_ENDS or place >= len(nodes) - _PATH_ENDS or node in cuts:
@@ -117,7 +133,9 @@ def is_visible(graph: FlowGraph, node: int) -> bool:
     return graph.ops[node] not in _PLUMBING
 
 
-def _alive_in_the_graph(evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict) -> Cause:
+def _alive_in_the_graph(
+    evidence: Evidence, graph: FlowGraph, found: Attribution, verdict: Verdict
+) -> Cause:
     branch = _branch(graph, found)
     if branch is not None:
         return _named(evidence, graph, "GF302", branch, None)
@@ -154,7 +172,9 @@ def _code(op: str, known: OpSpec | None, kind: Edge, mark: int, verdict: Verdict
     return by_rule
 
 
-def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: int | None) -> Cause:
+def _named(
+    evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: int | None
+) -> Cause:
     name = graph.names[node]
     return Cause(
         code=code,
@@ -168,7 +188,8 @@ def _named(evidence: Evidence, graph: FlowGraph, code: str, node: int, reentry: 
 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
-    """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot tell."""
+    """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot
+    tell."""
     return any(_is_unknown(graph, cut) for cut in cuts)
 
 

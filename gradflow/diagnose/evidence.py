@@ -75,11 +75,13 @@ class Evidence:
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     """Where the gradient was seen to die or to become NaN or Inf, by variable name."""
     cancelled: Mapping[str, str] = field(default_factory=dict)
-    """What takes the shift of a bias out again, for each whose tiny gradient is a mathematical zero."""
+    """What takes the shift of a bias out again, for each whose tiny gradient is a mathematical
+    zero."""
     epsilon: float = 0.0
     """Of the coarsest floating type that the model computes in."""
     has_running_statistics: bool = False
-    """A BatchNormalization scales by its moving averages, so that sizes are not those of training."""
+    """A BatchNormalization scales by its moving averages, so that sizes are not those of
+    training."""
     selected: tuple[str, ...] = ()
     """The outputs that the user asked for; empty for all."""
     source_of: Callable[[int], str | None] = lambda _: None

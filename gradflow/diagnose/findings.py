@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import causes, contradicts, has_unknown_op, seen_cause, simple, visible_path
+from gradflow.diagnose.causes import (
+    causes,
+    contradicts,
+    has_unknown_op,
+    seen_cause,
+    simple,
+    visible_path,
+)
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.foreign import describe_foreign
@@ -43,16 +50,22 @@ _SEEN = {
 
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
-    """Join what file, graph and tape say: every variable with its verdict and causes, and what to tell the user."""
+    """Join what file, graph and tape say: every variable with its verdict and causes, and what to
+    tell the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     frozen = [one for one in variables if one.name not in untracked]
-    findings = (*_cut_findings(evidence, variables), *scale_findings(evidence), *flag_findings(evidence))
+    findings = (
+        *_cut_findings(evidence, variables),
+        *scale_findings(evidence),
+        *flag_findings(evidence),
+    )
     return variables, (*findings, *_frozen_findings(frozen))
 
 
 def severity_of(code: str) -> Severity:
-    """How much a finding of this code matters at worst; one that is seen to be harmless is a note."""
+    """How much a finding of this code matters at worst; one that is seen to be harmless is a
+    note."""
     if code in _NOTES:
         return Severity.NOTE
     return Severity.WARNING if code in _WARNINGS else Severity.ERROR
@@ -62,7 +75,9 @@ def summarize(variables: Sequence[Variable]) -> Summary:
     """Count; the verdicts are those of the weights that are not frozen."""
     weights = [variable for variable in variables if variable.role is Role.WEIGHT]
     alive = [variable for variable in weights if variable.trainable]
-    counts = {verdict: sum(variable.verdict is verdict for variable in alive) for verdict in Verdict}
+    counts = {
+        verdict: sum(variable.verdict is verdict for variable in alive) for verdict in Verdict
+    }
     return Summary(
         weights=len(weights),
         flows=counts[Verdict.FLOWS],
@@ -91,7 +106,10 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         if found is not None and graph is not None and verdict is not Verdict.FLOWS:
             path, cuts = visible_path(graph, found, reasons), found.cuts_to_restore
             if cuts == 0:
-                cuts = max((one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())), default=0)
+                cuts = max(
+                    (one.cuts_to_restore for one in evidence.sightings.get(stored.name, ())),
+                    default=0,
+                )
         elif verdict in (Verdict.ZERO, Verdict.NONFINITE):
             cuts = 0
     measured = evidence.measurements.get(stored.name) if evidence.measurements is not None else None
@@ -136,7 +154,10 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
     behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
-            sightings = {seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())}
+            sightings = {
+                seen_cause(one, variable.verdict): one
+                for one in evidence.sightings.get(variable.name, ())
+            }
             for cause in variable.causes:
                 behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
     for (cause, sighting), names in behind.items():
@@ -144,8 +165,11 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
         yield Finding(cause.code, severity, text, hint, tuple(names), cause)
 
 
-def worded(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> tuple[Severity, str, str]:
-    """How much ``cause`` matters, what it does in one line, and what to do; ``sighting`` is what was seen of it."""
+def worded(
+    evidence: Evidence, cause: Cause, sighting: Sighting | None
+) -> tuple[Severity, str, str]:
+    """How much ``cause`` matters, what it does in one line, and what to do; ``sighting`` is what
+    was seen of it."""
     foreign = describe_foreign(cause, static=evidence.measurements is None)
     if foreign is not None:
         return foreign
@@ -160,11 +184,24 @@ def worded(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> tuple
 
 def _text(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
     if sighting is not None and sighting.kind in _SEEN:
-        return _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail) if cause.op else sighting.detail
+        return (
+            _SEEN[sighting.kind].format(op=_op(cause), detail=sighting.detail)
+            if cause.op
+            else sighting.detail
+        )
     if cause.code == "GF302" and cause.op_type == "StopGradient":
-        return f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills in zeros"
-    text = _DESCRIPTIONS[cause.code].format(op=_op(cause), selected="selected " if evidence.selected else "")
-    return text if cause.reenters_at is None else f"{text}; the data comes back at {cause.reenters_at!r}"
+        return (
+            f"gradient is stopped by {_op(cause)} inside control flow, where TensorFlow fills "
+            f"in zeros"
+        )
+    text = _DESCRIPTIONS[cause.code].format(
+        op=_op(cause), selected="selected " if evidence.selected else ""
+    )
+    return (
+        text
+        if cause.reenters_at is None
+        else f"{text}; the data comes back at {cause.reenters_at!r}"
+    )
 
 
 def _op(cause: Cause) -> str:
@@ -177,6 +214,10 @@ def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
         if variable.role is Role.WEIGHT and not variable.trainable:
             frozen.setdefault(variable.frozen_by, []).append(variable.name)
     for layer, names in frozen.items():
-        reason = f"frozen by {layer}.trainable=False" if layer else "left out of the trainable variables"
+        reason = (
+            f"frozen by {layer}.trainable=False" if layer else "left out of the trainable variables"
+        )
         cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
-        yield Finding("GF101", severity_of("GF101"), reason, entry("GF101").fix, tuple(names), cause)
+        yield Finding(
+            "GF101", severity_of("GF101"), reason, entry("GF101").fix, tuple(names), cause
+        )

@@ -12,36 +12,49 @@ from gradflow.findings import Cause, Finding, Role, Severity
 
 _SHOWN = 3
 """Layers that a message names."""
-_UNTRACKED = "{who} {are} used by the graph, but tracked by no layer of the model: no optimizer will ever see {them}"
-_WHICH = "set layer.trainable after loading and save again: the file does not say which of the two is meant"
+_UNTRACKED = (
+    "{who} {are} used by the graph, but tracked by no layer of the model: no optimizer "
+    "will ever see {them}"
+)
+_WHICH = (
+    "set layer.trainable after loading and save again: the file does not say which of the two "
+    "is meant"
+)
 _DOUBTS = {
     Doubt.NOT_RECORDED: (
         Severity.NOTE,
         "the file records no freeze flags, so that every weight is shown as trainable",
-        "save the Keras model with model.save('model.keras'), which keeps the flags, or with model.export(), which "
+        "save the Keras model with model.save('model.keras'), which keeps the flags, or with "
+        "model.export(), which "
         "keeps lists of the trainable and the other variables",
     ),
     Doubt.RECORD_DIFFERS: (
         Severity.WARNING,
-        "{who} {are} frozen by the file's lists, but {their} own {record} trainable=True: TFSMLayer will unfreeze "
+        "{who} {are} frozen by the file's lists, but {their} own {record} trainable=True: "
+        "TFSMLayer will unfreeze "
         "{them}",
-        "fine-tune from a file of model.save('model.keras'), which keeps the flags; or freeze again after loading: "
+        "fine-tune from a file of model.save('model.keras'), which keeps the flags; or freeze "
+        "again after loading: "
         "variable.trainable = False",
     ),
     Doubt.LAYER_KNOWS: (
         Severity.NOTE,
-        "{who} {are} frozen by the layers in the file, but {their} own {record} trainable=True: Keras 2 loads {them} "
+        "{who} {are} frozen by the layers in the file, but {their} own {record} trainable=True: "
+        "Keras 2 loads {them} "
         "frozen, TFSMLayer does not",
-        "load it with tf_keras, or freeze again after loading with TFSMLayer: variable.trainable = False",
+        "load it with tf_keras, or freeze again after loading with TFSMLayer: variable.trainable = "
+        "False",
     ),
     Doubt.LAYER_FROZEN: (
         Severity.WARNING,
-        "{who} {are} in the file's list of trainable variables, but {their} layer is recorded as frozen",
+        "{who} {are} in the file's list of trainable variables, but {their} layer is recorded as "
+        "frozen",
         _WHICH,
     ),
     Doubt.LAYER_TRAINABLE: (
         Severity.WARNING,
-        "{who} {are} left out of the file's list of trainable variables, but {their} layer is recorded as trainable",
+        "{who} {are} left out of the file's list of trainable variables, but {their} layer is "
+        "recorded as trainable",
         _WHICH,
     ),
     Doubt.FORGOTTEN: (
@@ -51,13 +64,15 @@ _DOUBTS = {
     ),
     Doubt.RELOADED: (
         Severity.WARNING,
-        "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, but trainable here",
+        "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, but "
+        "trainable here",
         "freeze again: variable.trainable = False, or layer.trainable = False for the whole layer",
     ),
     Doubt.FROZEN_PARENT: (
         Severity.NOTE,
         "{inside}: trainable under a frozen parent '{layer}'",
-        "nothing, if it is meant; else set trainable on the parent last, since that reaches all layers inside",
+        "nothing, if it is meant; else set trainable on the parent last, since that reaches all "
+        "layers inside",
     ),
 }
 
@@ -66,11 +81,21 @@ def flag_findings(evidence: Evidence) -> Iterator[Finding]:
     """GF103 for what no layer tracks, GF102 for every doubt about freeze flags."""
     untracked = tuple(stored.name for stored in evidence.variables if stored.untracked)
     if untracked:
-        # As bad as a cut: a weight that calls itself trainable stays at its initial value, and nothing else says so.
-        yield _finding("GF103", Severity.ERROR, _said(_UNTRACKED, untracked), entry("GF103").fix, untracked, None)
+        # As bad as a cut: a weight that calls itself trainable stays at its initial value, and
+        # nothing else says so.
+        yield _finding(
+            "GF103",
+            Severity.ERROR,
+            _said(_UNTRACKED, untracked),
+            entry("GF103").fix,
+            untracked,
+            None,
+        )
     weights = {stored.name for stored in evidence.variables if stored.role is Role.WEIGHT}
     if not weights and evidence.constants is not None and evidence.constants.count:
-        yield _finding("GF101", Severity.NOTE, _frozen_graph(evidence.constants), entry("GF101").fix, (), None)
+        yield _finding(
+            "GF101", Severity.NOTE, _frozen_graph(evidence.constants), entry("GF101").fix, (), None
+        )
     for doubt in evidence.doubts:
         names = tuple(name for name in doubt.variables if name in weights)
         if names or not doubt.variables:
@@ -80,14 +105,29 @@ def flag_findings(evidence: Evidence) -> Iterator[Finding]:
 
 def _frozen_graph(found: Constants) -> str:
     one = found.count == 1
-    constants = f"{found.count:,} {'constant holds' if one else 'constants hold'} {found.parameters:,} parameters"
+    constants = (
+        f"{found.count:,} {'constant holds' if one else 'constants hold'} "
+        f"{found.parameters:,} parameters"
+    )
     return f"{constants}, as a frozen graph has them: nothing can be trained"
 
 
 def _finding(
-    code: str, severity: Severity, message: str, hint: str, names: tuple[str, ...], layer: str | None
+    code: str,
+    severity: Severity,
+    message: str,
+    hint: str,
+    names: tuple[str, ...],
+    layer: str | None,
 ) -> Finding:
-    return Finding(code, severity, message, hint, names, Cause(code, entry(code).kind, None, None, layer, None, None))
+    return Finding(
+        code,
+        severity,
+        message,
+        hint,
+        names,
+        Cause(code, entry(code).kind, None, None, layer, None, None),
+    )
 
 
 def _said(words: str, names: Sequence[str], doubt: FreezeDoubt | None = None) -> str:

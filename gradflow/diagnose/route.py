@@ -1,4 +1,5 @@
-"""Evidence and a variable in, its Route out: every cut on its way, what each holds back, the smallest repair."""
+"""Evidence and a variable in, its Route out: every cut on its way, what each holds back, the
+smallest repair."""
 
 from __future__ import annotations
 
@@ -18,9 +19,14 @@ _IN_ORDER = (Verdict.FLOWS, Verdict.UNKNOWN)
 
 
 def route(
-    evidence: Evidence, variables: Sequence[Variable], findings: Sequence[Finding], name: str, outputs: Sequence[Output]
+    evidence: Evidence,
+    variables: Sequence[Variable],
+    findings: Sequence[Finding],
+    name: str,
+    outputs: Sequence[Output],
 ) -> Route:
-    """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of the model."""
+    """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of
+    the model."""
     variable = next(variable for variable in variables if variable.name == name)
     found = evidence.attributions.get(name)
     if evidence.graph is None or found is None or variable.role is not Role.WEIGHT:
@@ -28,12 +34,17 @@ def route(
         return Route(name, (), None, changes, ())
     graph = evidence.graph
     stops = way(graph, found)
-    if _cuts(stops) != found.cuts_to_restore:  # attributed as if ops of unknown types passed gradient
+    # Attributed as if ops of unknown types passed gradient.
+    if _cuts(stops) != found.cuts_to_restore:
         graph = graph.as_if_unknown_flowed()
         stops = way(graph, found)
-    cuts = {stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None}
+    cuts = {
+        stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None
+    }
     held = {
-        cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name) for stop in stops if stop.cut is not None
+        cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name)
+        for stop in stops
+        if stop.cut is not None
     }
     steps = _steps(evidence, graph, stops, cuts, variable)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
@@ -50,12 +61,20 @@ def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable)
 
 
 def _steps(
-    evidence: Evidence, graph: FlowGraph, stops: Sequence[Stop], cuts: Mapping[int, Cause], variable: Variable
+    evidence: Evidence,
+    graph: FlowGraph,
+    stops: Sequence[Stop],
+    cuts: Mapping[int, Cause],
+    variable: Variable,
 ) -> tuple[Step, ...]:
     marks = dict(cuts)
     if not cuts:  # the op that makes the zeros or the NaN, where it was found and stands on the way
         by_op = {cause.op: cause for cause in variable.causes if cause.op is not None}
-        marks = {stop.node: by_op[graph.names[stop.node]] for stop in stops if graph.names[stop.node] in by_op}
+        marks = {
+            stop.node: by_op[graph.names[stop.node]]
+            for stop in stops
+            if graph.names[stop.node] in by_op
+        }
     fed_from = max((place + 1 for place, stop in enumerate(stops) if stop.node in marks), default=0)
     returns = {stop.cut.reenters_at for stop in stops if stop.cut is not None}
     return tuple(
@@ -87,13 +106,20 @@ def _changes(
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     changes = []
     if not variable.trainable and variable.name not in untracked:
-        changes.append(_thaw([other for other in variables if other.name not in untracked], variable))
+        changes.append(
+            _thaw([other for other in variables if other.name not in untracked], variable)
+        )
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
-    seen = {seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())}
-    # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut at all.
+    seen = {
+        seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())
+    }
+    # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut
+    # at all.
     for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
-        others = (other.name for other in variables if cause.op is not None and cause in other.causes)
+        others = (
+            other.name for other in variables if cause.op is not None and cause in other.causes
+        )
         names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
         _, reason, fix = worded(evidence, cause, seen.get(cause))
         changes.append(Change(cause, reason, fix, names))
@@ -104,7 +130,11 @@ def _remarks(variable: Variable, findings: Iterable[Finding]) -> Iterable[Change
     """What is found about the variable that is no cause of its verdict, such as its size."""
     causes = {"GF101", *(cause.code for cause in variable.causes)}
     for finding in findings:
-        if variable.name in finding.variables and finding.code not in causes and finding.cause is not None:
+        if (
+            variable.name in finding.variables
+            and finding.code not in causes
+            and finding.cause is not None
+        ):
             yield Change(finding.cause, finding.message, finding.hint, ())
 
 
@@ -113,7 +143,10 @@ def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
     same = tuple(
         other.name
         for other in variables
-        if other.role is Role.WEIGHT and not other.trainable and other.frozen_by == layer and other is not variable
+        if other.role is Role.WEIGHT
+        and not other.trainable
+        and other.frozen_by == layer
+        and other is not variable
     )
     cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
     if layer is None:
@@ -147,6 +180,7 @@ def _output(graph: FlowGraph, found: Attribution, outputs: Sequence[Output]) -> 
     end = found.path[-1]
     for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
         names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
-        if end in nodes and len(names) == len(nodes):  # two outputs that are one tensor have one node
+        # Two outputs that are one tensor have one node.
+        if end in nodes and len(names) == len(nodes):
             return names[list(nodes).index(end)]
     return None

@@ -1,4 +1,5 @@
-"""Measured gradients in, the weights out whose gradient is far below or above the model's own median."""
+"""Measured gradients in, the weights out whose gradient is far below or above the model's own
+median."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from gradflow.findings import Finding, Role, Severity, Verdict
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 _ORDINARY = 1e3
-"""The outputs are projected onto normal numbers: a gradient up to this size explodes nothing, however small the others
-are (ConvNeXt starts with branches scaled by 1e-6)."""
+"""The outputs are projected onto normal numbers: a gradient up to this size explodes nothing,
+however small the others are (ConvNeXt starts with branches scaled by 1e-6)."""
 _RUNNING = (
-    "this call scales by BatchNormalization's moving averages, as inference does: judge sizes in training mode, on the "
+    "this call scales by BatchNormalization's moving averages, as inference does: judge sizes "
+    "in training mode, on the "
     "file of model.save('model.keras')"
 )
 _NOISE = 8.0
@@ -42,9 +44,10 @@ def outliers(
 ) -> tuple[Outlier, ...]:
     """Return those of ``names`` whose gradient is out of proportion.
 
-    A gradient's size is its largest entry, so that large weights and looked-up embeddings compare with small ones.
-    ``epsilon`` is that of the coarsest data type computed in: what is within its noise may be a mathematical zero, and
-    is returned too. With a ``margin`` above 1 so is what a slightly larger median would make one.
+    A gradient's size is its largest entry, so that large weights and looked-up embeddings compare
+    with small ones. ``epsilon`` is that of the coarsest data type computed in: what is within its
+    noise may be a mathematical zero, and is returned too. With a ``margin`` above 1 so is what a
+    slightly larger median would make one.
     """
     sizes = {
         name: gradient.max_abs
@@ -61,21 +64,31 @@ def outliers(
     # Who asks for less than the default means it, ordinary or not.
     ordinary = _ORDINARY if thresholds.exploding >= DEFAULT_THRESHOLDS.exploding else 0.0
     high = max(thresholds.exploding * middle, ordinary)
-    return tuple(Outlier(name, size / middle) for name, size in sizes.items() if size < low * middle or size > high)
+    return tuple(
+        Outlier(name, size / middle)
+        for name, size in sizes.items()
+        if size < low * middle or size > high
+    )
 
 
 def scale_findings(evidence: Evidence) -> Iterable[Finding]:
-    """Report vanishing and exploding gradients; mathematical zeros are named as such, and are notes."""
+    """Report vanishing and exploding gradients; mathematical zeros are named as such, and are
+    notes."""
     if evidence.measurements is None:
         return
-    names = [item.name for item in evidence.variables if item.role is Role.WEIGHT and item.trainable]
+    names = [
+        item.name for item in evidence.variables if item.role is Role.WEIGHT and item.trainable
+    ]
     found = outliers(evidence.measurements, names, evidence.epsilon, evidence.thresholds)
     removed: dict[str, list[str]] = {}
     for one in found:
         if one.name in evidence.cancelled:
             removed.setdefault(evidence.cancelled[one.name], []).append(one.name)
     for what, biases in removed.items():
-        text = f"gradient is mathematically zero, only rounding noise arrives: {what} takes out any shift"
+        text = (
+            f"gradient is mathematically zero, only rounding noise arrives: {what} takes out "
+            f"any shift"
+        )
         hint = f"harmless; where a bias is of no use before {what}, leave it out (use_bias=False)"
         yield Finding("GF305", Severity.NOTE, text, hint, tuple(biases), simple("GF305"))
     rest = [one for one in found if one.name not in evidence.cancelled]
@@ -92,6 +105,7 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
 
 
 def _magnitude(group: Sequence[Outlier]) -> str:
-    """The order of magnitude of the mildest: the digits beyond it differ from machine to machine."""
+    """The order of magnitude of the mildest: the digits beyond it differ from machine to
+    machine."""
     mildest = min((one.ratio for one in group), key=lambda ratio: abs(math.log10(ratio)))
     return f"1e{round(math.log10(mildest))}"

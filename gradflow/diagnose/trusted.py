@@ -10,7 +10,8 @@ from gradflow.scan import Threat
 
 
 def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:
-    """A note for each thing that was let in: the user knows, and who reads the report should know too."""
+    """A note for each thing that was let in: the user knows, and who reads the report should know
+    too."""
     found: dict[tuple[str, str], list[Threat]] = {}
     for threat in threats:
         found.setdefault((threat.what, threat.harm), []).append(threat)

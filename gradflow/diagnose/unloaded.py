@@ -6,5 +6,8 @@ from gradflow.findings import Finding, Severity
 
 
 def describe_unloaded(message: str, hint: str) -> Finding:
-    """A warning, so that ``--fail-on warning`` does not take a model that was never run for a good one."""
-    return Finding("GF901", Severity.WARNING, f"not run, read from the file alone: {message}", hint, (), None)
+    """A warning, so that ``--fail-on warning`` does not take a model that was never run for a good
+    one."""
+    return Finding(
+        "GF901", Severity.WARNING, f"not run, read from the file alone: {message}", hint, (), None
+    )

@@ -11,7 +11,8 @@ _SHOWN = 6
 
 
 def find(asked: str, names: Sequence[str]) -> str:
-    """Return the one of ``names`` that is ``asked`` or ends in its segments; TensorFlow's ``:0`` may follow.
+    """Return the one of ``names`` that is ``asked`` or ends in its segments; TensorFlow's ``:0``
+    may follow.
 
     Raises:
         UsageError: there is no such name, or there are several; the hint tells the nearest ones.
@@ -26,7 +27,8 @@ def find(asked: str, names: Sequence[str]) -> str:
         return ending[0]
     if ending:
         raise UsageError(
-            f"variable {asked!r}: {len(ending)} names end so", f"give more of the name: {_listed(ending, 'or')}"
+            f"variable {asked!r}: {len(ending)} names end so",
+            f"give more of the name: {_listed(ending, 'or')}",
         )
     raise UsageError(f"variable {asked!r}: the model has none of that name", _hint(wanted, names))
 
@@ -46,7 +48,8 @@ def _hint(wanted: str, names: Sequence[str]) -> str:
 
 
 def _nearest(wanted: str, names: Iterable[str]) -> list[str]:
-    """The names that are spelled most alike, whole or by as many of their last segments as ``wanted`` has."""
+    """The names that are spelled most alike, whole or by as many of their last segments as
+    ``wanted`` has."""
     segments = wanted.count("/") + 1
     ends: dict[str, list[str]] = {}
     for name in names:

@@ -36,9 +36,11 @@ _NAMES = {
 }
 
 FLOATING_NAMES = frozenset({"float16", "bfloat16", "float32", "float64", "complex64", "complex128"})
-"""The data types of variables that can be trained; no tape records a float8 (``gradflow.flow.op_rules.FLOATING``)."""
+"""The data types of variables that can be trained; no tape records a float8
+(``gradflow.flow.op_rules.FLOATING``)."""
 
 
 def dtype_name(number: int) -> str:
-    """Return the name of a DataType number; reference types (100 more) have the name of their base type."""
+    """Return the name of a DataType number; reference types (100 more) have the name of their base
+    type."""
     return _NAMES.get(number % 100, f"dtype{number}")

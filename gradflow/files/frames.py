@@ -20,16 +20,22 @@ _CELL = "<ipython-input"
 
 
 def user_source(frames: Iterable[Frame], libraries: Sequence[str] = ()) -> str | None:
-    """Return ``net.py:41`` for the innermost frame that is neither a library's nor Python's own; None without one.
+    """Return ``net.py:41`` for the innermost frame that is neither a library's nor Python's own;
+    None without one.
 
     Args:
-        frames: outermost first; Windows paths are understood everywhere, since a file can come from anywhere.
+        frames: outermost first; Windows paths are understood everywhere, since a file can come from
+            anywhere.
         libraries: further folders whose files are not the user's.
     """
     found = None
     for file, line in frames:
         path = file.replace("\\", "/")
-        if line > 0 and _is_the_users(path) and not path.startswith(tuple(f"{folder}/" for folder in libraries)):
+        if (
+            line > 0
+            and _is_the_users(path)
+            and not path.startswith(tuple(f"{folder}/" for folder in libraries))
+        ):
             found = f"{path.rpartition('/')[2]}:{line}"
     return found
 

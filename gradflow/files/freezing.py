@@ -12,17 +12,21 @@ class Doubt(Enum):
     NOT_RECORDED = "not recorded"
     """Nothing in the file says what was frozen."""
     RECORD_DIFFERS = "record differs"
-    """Frozen by the file's lists, trainable by the variable's own record, and no layer is there to know better."""
+    """Frozen by the file's lists, trainable by the variable's own record, and no layer is there to
+    know better."""
     LAYER_KNOWS = "layer knows"
-    """As ``RECORD_DIFFERS``, but the layers in the file have their flags: Keras 2 restores them, others do not."""
+    """As ``RECORD_DIFFERS``, but the layers in the file have their flags: Keras 2 restores them,
+    others do not."""
     LAYER_FROZEN = "layer frozen"
-    """The file's list calls the weight trainable, every way to it leads through a layer recorded as frozen."""
+    """The file's list calls the weight trainable, every way to it leads through a layer recorded as
+    frozen."""
     LAYER_TRAINABLE = "layer trainable"
     """The file's list leaves the weight out, no layer above it is recorded as frozen."""
     FORGOTTEN = "forgotten"
     """The layer is recorded as frozen, and Keras brings the weight back trainable."""
     RELOADED = "reloaded"
-    """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in the model."""
+    """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
+    the model."""
     FROZEN_PARENT = "frozen parent"
     """The layer trains although a layer around it has ``trainable=False``."""
 
@@ -41,7 +45,8 @@ class FreezeDoubt:
 
 
 def frozen_parents(found: dict[str, tuple[str, str]]) -> tuple[FreezeDoubt, ...]:
-    """Group by the frozen layer: ``found`` holds, by variable, the frozen layer and the one inside it that trains."""
+    """Group by the frozen layer: ``found`` holds, by variable, the frozen layer and the one inside
+    it that trains."""
     return tuple(
         FreezeDoubt(
             Doubt.FROZEN_PARENT,

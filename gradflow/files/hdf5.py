@@ -1,8 +1,9 @@
-"""An HDF5 file in, its attributes and the shapes of its datasets out; no data is read and no link is followed.
+"""An HDF5 file in, its attributes and the shapes of its datasets out; no data is read and no link
+is followed.
 
-NOTE: the HDF5 library itself (1.14) can hang or crash the process on a file whose inner bytes were altered, when it
-reads a string from a broken heap; no check in Python comes before that. Files cut short are safe. Who opens files from
-strangers does so in a child process with a time limit.
+NOTE: the HDF5 library itself (1.14) can hang or crash the process on a file whose inner bytes were
+altered, when it reads a string from a broken heap; no check in Python comes before that. Files cut
+short are safe. Who opens files from strangers does so in a child process with a time limit.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _MAX_DEPTH = 200
 
 
 def holds_hdf5(path: Path) -> bool:
-    """Whether the file has HDF5's signature, at the start or after a user block of 512, 1024, 2048, ... bytes."""
+    """Whether the file has HDF5's signature, at the start or after a user block of 512, 1024, 2048,
+    ... bytes."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         offset = 0
@@ -60,7 +62,9 @@ def opened(source: Path | IO[bytes], where: str) -> Iterator[Any]:
     except _ERRORS as error:
         cut = "truncated" in str(error)
         what = "a truncated HDF5 file (it ends early)" if cut else "a damaged HDF5 file"
-        raise DamagedError(f"{where}: {what}", "copy or download it again, or save the model again") from error
+        raise DamagedError(
+            f"{where}: {what}", "copy or download it again, or save the model again"
+        ) from error
 
 
 def text_attribute(thing: Any, name: str) -> str | None:
@@ -69,7 +73,8 @@ def text_attribute(thing: Any, name: str) -> str | None:
 
 
 def list_attribute(group: Any, name: str) -> list[str]:
-    """A list of strings, which Keras splits into ``name0``, ``name1``, ... where HDF5's limit of 64 kB is exceeded."""
+    """A list of strings, which Keras splits into ``name0``, ``name1``, ... where HDF5's limit of 64
+    kB is exceeded."""
     parts = [name] if name in group.attrs else []
     while not parts or parts[-1] != name:
         part = f"{name}{len(parts)}"
@@ -80,7 +85,8 @@ def list_attribute(group: Any, name: str) -> list[str]:
 
 
 def member(group: Any, name: str) -> Any | None:
-    """The group or dataset stored in this very file under ``name``; None for links into other files, or nothing."""
+    """The group or dataset stored in this very file under ``name``; None for links into other
+    files, or nothing."""
     import h5py
 
     found = group
@@ -93,10 +99,13 @@ def member(group: Any, name: str) -> Any | None:
     return found
 
 
-def contents(group: Any) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], Any]]]:
+def contents(
+    group: Any,
+) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], Any]]]:
     """Every group below ``group`` and every dataset, each once (hard links can make circles).
 
-    Of a group its path, and its own name as it is written in the file; of a dataset its path and itself.
+    Of a group its path, and its own name as it is written in the file; of a dataset its path and
+    itself.
     """
     import h5py
 
@@ -132,7 +141,8 @@ def _below(group: Any) -> Iterator[tuple[tuple[str, ...], str, Any]]:
 
 
 def dtype_of(dataset: Any) -> str:
-    """The dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an attribute."""
+    """The dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an
+    attribute."""
     marked = text_attribute(dataset, "dtype")
     return marked if marked is not None else str(dataset.dtype.name)
 
@@ -143,7 +153,8 @@ def shape_of(dataset: Any) -> tuple[int, ...]:
 
 
 def _is_text(thing: Any, name: str) -> bool:
-    # Keras writes an empty list as an array of floats; of any other type than a string is only what was tampered with.
+    # Keras writes an empty list as an array of floats; of any other type than a string is only what
+    # was tampered with.
     import h5py
 
     return bool(thing.attrs.get_id(name).get_type().get_class() == h5py.h5t.STRING)

@@ -36,12 +36,19 @@ class StoredVariable:
     untracked: bool = False
     """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
     place: str = ""
-    """Its name below the names of the layers around it, outermost first; empty where that is not known."""
+    """Its name below the names of the layers around it, outermost first; empty where that is not
+    known."""
 
 
-def with_state(variables: Iterable[StoredVariable], patterns: Sequence[str]) -> tuple[StoredVariable, ...]:
-    """``variables``, those that ``patterns`` cover as state: the user knows that they are no weights."""
-    return tuple(_state(one) if any(covers(pattern, one) for pattern in patterns) else one for one in variables)
+def with_state(
+    variables: Iterable[StoredVariable], patterns: Sequence[str]
+) -> tuple[StoredVariable, ...]:
+    """``variables``, those that ``patterns`` cover as state: the user knows that they are no
+    weights."""
+    return tuple(
+        _state(one) if any(covers(pattern, one) for pattern in patterns) else one
+        for one in variables
+    )
 
 
 def _state(one: StoredVariable) -> StoredVariable:

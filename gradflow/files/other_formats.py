@@ -1,4 +1,5 @@
-"""The first bytes of a file that is no model for gradflow in, what it is and what to do about it out."""
+"""The first bytes of a file that is no model for gradflow in, what it is and what to do about it
+out."""
 
 from __future__ import annotations
 
@@ -51,7 +52,10 @@ def foreign(path: Path, head: bytes) -> tuple[str, str]:
     if head[:1] == b"\x80" and len(head) > 1 and 2 <= head[1] <= 5:
         return _pickle(name, head)
     if name.endswith(".joblib") or head[:2] in (b"x\x9c", b"x\x01", b"x\xda"):
-        return "is a joblib or zlib file", "gradflow never unpickles; save the model with model.save('model.keras')"
+        return (
+            "is a joblib or zlib file",
+            "gradflow never unpickles; save the model with model.save('model.keras')",
+        )
     text = _text(path, head)
     if text is not None:
         return text
@@ -67,12 +71,21 @@ def recognise_zip(path: Path, where: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+    ) as error:
         kind = ".keras" if path.suffix == ".keras" else "zip"
         raise UnreadableError(
-            f"{where}: is a truncated or damaged {kind} file", "copy or download it again, or save the model again"
+            f"{where}: is a truncated or damaged {kind} file",
+            "copy or download it again, or save the model again",
         ) from error
-    if "config.json" in names and ("metadata.json" in names or any(n.startswith("model.weights") for n in names)):
+    if "config.json" in names and (
+        "metadata.json" in names or any(n.startswith("model.weights") for n in names)
+    ):
         return
     what, hint = _zip(names)
     raise UnreadableError(f"{where}: {what}", hint)
@@ -94,16 +107,24 @@ def _zip(names: list[str]) -> tuple[str, str]:
             "pack config.json, metadata.json and model.weights.h5 at the top",
         )
     if "model.weights.h5" in names:
-        return "is a .keras file without its config.json, which holds the architecture", _WEIGHTS_HINT
+        return (
+            "is a .keras file without its config.json, which holds the architecture",
+            _WEIGHTS_HINT,
+        )
     inner = next((name for name in names if name.endswith((".keras", ".h5", ".hdf5"))), None)
     if inner is not None:
         return f"is a zip that holds {shown(inner)}", "unpack it and give that file"
-    return f"is a zip file, but no .keras file (no config.json; it holds {shown(names[0])})", _WEIGHTS_HINT
+    return (
+        f"is a zip file, but no .keras file (no config.json; it holds {shown(names[0])})",
+        _WEIGHTS_HINT,
+    )
 
 
 def _is_safetensors(head: bytes) -> bool:
     length = int.from_bytes(head[:8], "little")
-    return len(head) > 9 and head[8:9] == b"{" and 2 <= length < 1 << 32 and head[9:10] in (b'"', b"}")
+    return (
+        len(head) > 9 and head[8:9] == b"{" and 2 <= length < 1 << 32 and head[9:10] in (b'"', b"}")
+    )
 
 
 def _pickle(name: str, head: bytes) -> tuple[str, str]:
@@ -120,7 +141,10 @@ def _text(path: Path, head: bytes) -> tuple[str, str] | None:
     if start[:1] in (b"{", b"[", b'"'):
         return _json(path)
     if start[:15].lower().startswith((b"<!doctype", b"<html")):
-        return "is an HTML page", "the download failed: fetch the file itself, not the page that shows it"
+        return (
+            "is an HTML page",
+            "the download failed: fetch the file itself, not the page that shows it",
+        )
     if b"\x00" in head or any(byte < 9 or 13 < byte < 32 for byte in head):
         return None
     try:
@@ -139,12 +163,16 @@ def _json(path: Path) -> tuple[str, str]:
         return "is a large JSON file", ""
     try:
         value = json.loads(path.read_bytes())
-        value = json.loads(value) if isinstance(value, str) else value  # json.dump(model.to_json(), file)
+        # Json.dump(model.to_json(), file).
+        value = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         return "is a text file", ""
     keys = set(value) if isinstance(value, dict) else set()
     if keys & {"modelTopology", "weightsManifest"}:
-        return "is a TensorFlow.js model", "convert it back with tensorflowjs_converter, or give the original model"
+        return (
+            "is a TensorFlow.js model",
+            "convert it back with tensorflowjs_converter, or give the original model",
+        )
     if {"class_name", "config"} <= keys:
         return "is an architecture in JSON (model.to_json()), without weights", _WEIGHTS_HINT
     return "is a JSON file", ""
@@ -152,26 +180,46 @@ def _json(path: Path) -> tuple[str, str]:
 
 def _protobuf(path: Path, head: bytes) -> tuple[str, str]:
     name = path.name.lower()
-    # ModelProto of ONNX: ir_version (field 1, varint), then producer_name or a later field; SavedModel has the same
-    # shape: schema version 1, then a MetaGraphDef (field 2, some kB) that starts with its own field 1.
+    # ModelProto of ONNX: ir_version (field 1, varint), then producer_name or a later field;
+    # SavedModel has the same shape: schema version 1, then a MetaGraphDef (field 2, some kB) that
+    # starts with its own field 1.
     saved_model = head[:3] == b"\x08\x01\x12" and not name.endswith(".onnx")
     if saved_model:
-        return "is the graph of a SavedModel under another name", "name it saved_model.pb, next to its variables folder"
-    if name.endswith(".onnx") or (head[:1] == b"\x08" and 3 <= _byte(head, 1) <= 20 and _byte(head, 2) in (0x12, 0x3A)):
+        return (
+            "is the graph of a SavedModel under another name",
+            "name it saved_model.pb, next to its variables folder",
+        )
+    if name.endswith(".onnx") or (
+        head[:1] == b"\x08" and 3 <= _byte(head, 1) <= 20 and _byte(head, 2) in (0x12, 0x3A)
+    ):
         return f"is an ONNX model, which {_EXPORTED}", _MODEL_HINT
     if _is_graph_def(head):
         return _graph_def(path)
     if name.endswith((".pb", ".pbtxt")):
-        return "is no SavedModel (not a graph that gradflow knows)", "give the folder that holds saved_model.pb"
+        return (
+            "is no SavedModel (not a graph that gradflow knows)",
+            "give the folder that holds saved_model.pb",
+        )
     if name.endswith((".keras", ".h5", ".hdf5")):
-        return "is no Keras file: neither a zip archive nor HDF5", "copy or download it again, or save the model again"
+        return (
+            "is no Keras file: neither a zip archive nor HDF5",
+            "copy or download it again, or save the model again",
+        )
     return "is in a format that gradflow does not know", ""
 
 
 def _graph_def(path: Path) -> tuple[str, str]:
-    if path.stat().st_size <= _MAX_GRAPH and any(op in path.read_bytes() for op in (b"VariableV2", b"VarHandleOp")):
-        return "is a bare graph (GraphDef) without the values of its variables", "give the SavedModel or .keras file"
-    what = "is a frozen graph (GraphDef): it holds constants and no variables, nothing in it can be trained"
+    if path.stat().st_size <= _MAX_GRAPH and any(
+        op in path.read_bytes() for op in (b"VariableV2", b"VarHandleOp")
+    ):
+        return (
+            "is a bare graph (GraphDef) without the values of its variables",
+            "give the SavedModel or .keras file",
+        )
+    what = (
+        "is a frozen graph (GraphDef): it holds constants and no variables, nothing in it can "
+        "be trained"
+    )
     return what, "give the model from before freezing, as .keras or SavedModel"
 
 

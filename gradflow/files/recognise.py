@@ -17,15 +17,18 @@ from gradflow.text import shown
 _KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 _SAVE_HINT = "give a .keras file, an .h5 file saved with model.save(...), or a SavedModel folder"
 _WEIGHTS_HINT = "save the whole model: model.save('model.keras')"
-_CHECKPOINT_HINT = "load it into its model and save that: model.save('model.keras') or model.export('folder')"
+_CHECKPOINT_HINT = (
+    "load it into its model and save that: model.save('model.keras') or model.export('folder')"
+)
 _AGAIN = "copy or download it again, or save the model again"
 
 
 def recognise(path: str | Path) -> ModelFile:
     """Find out what a path holds.
 
-    A SavedModel is known by its folder or by the ``saved_model.pb`` in it, a Keras file by its first bytes and by what
-    is inside. Nothing is executed, and TensorFlow and Keras are not imported.
+    A SavedModel is known by its folder or by the ``saved_model.pb`` in it, a Keras file by its
+    first bytes and by what is inside. Nothing is executed, and TensorFlow and Keras are not
+    imported.
 
     Raises:
         UnreadableError: anything else; the message says what it is, the hint what to do.
@@ -37,14 +40,17 @@ def recognise(path: str | Path) -> ModelFile:
 
 
 def glance(path: str | Path) -> ModelFile:
-    """As ``recognise``, of an HDF5 file by its first bytes alone: only a process that may die opens one.
+    """As ``recognise``, of an HDF5 file by its first bytes alone: only a process that may die opens
+    one.
 
     Raises:
         UnreadableError: it can be no model, whatever else stands in it.
     """
     place = Path(path)
     if str(path) == "":
-        raise UnreadableError("the path is empty", "give a SavedModel folder, a .keras or an .h5 file")
+        raise UnreadableError(
+            "the path is empty", "give a SavedModel folder, a .keras or an .h5 file"
+        )
     try:
         mode = place.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -84,7 +90,8 @@ def _file(path: Path) -> ModelFile:
         raise UnreadableError(message, f"give the folder: {shown(owner)}")
     if _is_checkpoint_part(path.name):
         raise UnreadableError(
-            f"{where}: is part of a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT
+            f"{where}: is part of a TensorFlow checkpoint: weights, no architecture",
+            _CHECKPOINT_HINT,
         )
     what, hint = foreign(path, head)
     raise UnreadableError(f"{where}: {what}", hint or _SAVE_HINT)
@@ -95,10 +102,14 @@ def _look_into(path: Path, where: str) -> None:
         if "model_config" in file.attrs:
             return
         names, attributes = set(file), set(file.attrs)
-    keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any("\\" in name for name in names)
+    keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any(
+        "\\" in name for name in names
+    )
     if keras_3 or attributes & {"layer_names", "keras_version"} or "model_weights" in names:
         raise UnreadableError(f"{where}: holds weights only, no architecture", _WEIGHTS_HINT)
-    raise UnreadableError(f"{where}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT)
+    raise UnreadableError(
+        f"{where}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT
+    )
 
 
 def _folder(path: Path) -> ModelFile:
@@ -107,23 +118,41 @@ def _folder(path: Path) -> ModelFile:
     if "saved_model.pb" in names:
         return _saved_model(path)
     if "saved_model.pbtxt" in names:
-        message = f"{where}: is a SavedModel in text form (saved_model.pbtxt), which gradflow does not read"
-        raise UnreadableError(message, "save it again in binary form: tf.saved_model.save(...) or model.export(...)")
+        message = (
+            f"{where}: is a SavedModel in text form (saved_model.pbtxt), which gradflow does "
+            f"not read"
+        )
+        raise UnreadableError(
+            message, "save it again in binary form: tf.saved_model.save(...) or model.export(...)"
+        )
     if not names:
         raise UnreadableError(f"{where}: is an empty folder", _SAVE_HINT)
-    if "config.json" in names and ("metadata.json" in names or any(n.startswith("model.weights") for n in names)):
+    if "config.json" in names and (
+        "metadata.json" in names or any(n.startswith("model.weights") for n in names)
+    ):
         message = f"{where}: is an unpacked .keras file"
-        raise UnreadableError(message, f"pack it: cd {where} && zip -0 -r ../{shown(path.name or 'model')}.keras .")
+        raise UnreadableError(
+            message, f"pack it: cd {where} && zip -0 -r ../{shown(path.name or 'model')}.keras ."
+        )
     _refuse_neighbours(path, where)
     if "checkpoint" in names or any(_is_checkpoint_part(name) for name in names):
-        raise UnreadableError(f"{where}: is a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT)
-    files = [name for name in names if name.endswith(_KERAS_SUFFIXES) and not name.endswith(".weights.h5")]
+        raise UnreadableError(
+            f"{where}: is a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT
+        )
+    files = [
+        name
+        for name in names
+        if name.endswith(_KERAS_SUFFIXES) and not name.endswith(".weights.h5")
+    ]
     if files:
         listed = ", ".join(shown(name) for name in files[:5]) + (", ..." if len(files) > 5 else "")
-        raise UnreadableError(f"{where}: is a folder of Keras files ({listed})", f"give one: {shown(path / files[0])}")
+        raise UnreadableError(
+            f"{where}: is a folder of Keras files ({listed})", f"give one: {shown(path / files[0])}"
+        )
     if "model.json" in names:
         raise UnreadableError(
-            f"{where}: is a TensorFlow.js model", "convert it back: tensorflowjs_converter, or re-export"
+            f"{where}: is a TensorFlow.js model",
+            "convert it back: tensorflowjs_converter, or re-export",
         )
     raise UnreadableError(f"{where}: is a folder without a model (no saved_model.pb)", _SAVE_HINT)
 
@@ -139,12 +168,19 @@ def _refuse_neighbours(path: Path, where: str) -> None:
         return
     newest = max(below, key=_version)
     names = ", ".join(shown(entry.name) for entry in sorted(below, key=_version)[-5:])
-    inside = f"the folder {names} is one" if len(below) == 1 else f"{len(below)} folders in it are: {names}"
-    raise UnreadableError(f"{where}: is not a SavedModel itself, but {inside}", f"give {shown(newest)}")
+    inside = (
+        f"the folder {names} is one"
+        if len(below) == 1
+        else f"{len(below)} folders in it are: {names}"
+    )
+    raise UnreadableError(
+        f"{where}: is not a SavedModel itself, but {inside}", f"give {shown(newest)}"
+    )
 
 
 def _version(folder: Path) -> tuple[int, str]:
-    # TensorFlow Serving numbers its versions: the highest is the newest. Times on disk differ from clone to clone.
+    # TensorFlow Serving numbers its versions: the highest is the newest. Times on disk differ from
+    # clone to clone.
     number = int(folder.name) if folder.name.isdecimal() and folder.name.isascii() else -1
     return (number, folder.name)
 
@@ -164,12 +200,15 @@ def _saved_model(folder: Path) -> ModelFile:
                 head = opened_file.read(64)
             if is_lfs_pointer(head):
                 name = shown(file.relative_to(folder))
-                raise UnreadableError(f"{where}: {name} is a Git LFS pointer, not the file itself", LFS_HINT)
+                raise UnreadableError(
+                    f"{where}: {name} is a Git LFS pointer, not the file itself", LFS_HINT
+                )
     return ModelFile(folder, Format.SAVED_MODEL)
 
 
 def _saved_model_around(path: Path) -> Path | None:
-    """The SavedModel folder that the file ``path`` lies in, at its top or in variables/ and assets/."""
+    """The SavedModel folder that the file ``path`` lies in, at its top or in variables/ and
+    assets/."""
     folder = path.parent if path.parent.name else path.parent.resolve()
     if (folder / "saved_model.pb").is_file():
         return path.parent
@@ -186,9 +225,13 @@ def _is_checkpoint_part(name: str) -> bool:
 def _missing(path: Path) -> UnreadableError:
     where = shown(path)
     if "://" in str(path) or str(path).startswith(("gs:/", "s3:/", "hf:/", "http:/", "https:/")):
-        return UnreadableError(f"{where}: is a remote address, not a local path", "download the model first")
+        return UnreadableError(
+            f"{where}: is a remote address, not a local path", "download the model first"
+        )
     if path.is_symlink():
-        return UnreadableError(f"{where}: is a link to {shown(path.readlink())}, which does not exist", "fix the link")
+        return UnreadableError(
+            f"{where}: is a link to {shown(path.readlink())}, which does not exist", "fix the link"
+        )
     index = path.with_name(f"{path.name}.index") if path.name else path
     if path.name and index.is_file():
         message = f"{where}: is the prefix of a TensorFlow checkpoint: weights, no architecture"

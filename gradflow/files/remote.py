@@ -1,4 +1,5 @@
-"""An address (``gs://bucket/model``) in, a local copy of what is to be read out, for as long as it is needed."""
+"""An address (``gs://bucket/model``) in, a local copy of what is to be read out, for as long as it
+is needed."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ _OURS = frozenset({"gs", "gcs", "s3", "s3a", "hf", "http", "https"})
 _CHATTY = ("aiobotocore", "asyncio", "botocore", "fsspec", "gcsfs", "huggingface_hub", "s3fs")
 """Clients that log each attempt, with its traceback, to stderr where nobody listens."""
 _ACCESS = (
-    "gradflow uses the credentials that the store's own tools have set up; check them, the address and the network"
+    "gradflow uses the credentials that the store's own tools have set up; check them, the "
+    "address and the network"
 )
 _GRAPH = ("saved_model.pb", "keras_metadata.pb", "debug/saved_model_debug_info.pb")
 """The files of a SavedModel that are read without TensorFlow."""
@@ -41,11 +43,13 @@ def is_remote(path: str) -> bool:
 
 @contextlib.contextmanager
 def local_copy(address: str, graph_only: bool, timeout: float) -> Iterator[Path]:
-    """Fetch what ``address`` holds into a temporary folder and give the path of the copy, which is removed at the end.
+    """Fetch what ``address`` holds into a temporary folder and give the path of the copy, which is
+    removed at the end.
 
     Args:
         address: of a file, or of a SavedModel's folder where the store has folders.
-        graph_only: of a SavedModel leave the variables and assets where they are: empty files stand in for them.
+        graph_only: of a SavedModel leave the variables and assets where they are: empty files stand
+            in for them.
         timeout: seconds for all of it.
 
     Raises:
@@ -55,7 +59,9 @@ def local_copy(address: str, graph_only: bool, timeout: float) -> Iterator[Path]
         deadline = time.monotonic() + timeout
         kind = _answer(address, min(timeout, _FIRST_ANSWER), lambda: _opened(address))
         copy = Path(folder, kind.name)
-        _answer(address, max(0.0, deadline - time.monotonic()), lambda: _fetch(kind, copy, graph_only))
+        _answer(
+            address, max(0.0, deadline - time.monotonic()), lambda: _fetch(kind, copy, graph_only)
+        )
         yield copy
 
 
@@ -80,7 +86,8 @@ class _Reply:
 
 
 def _answer(address: str, timeout: float, ask: Callable[[], Any]) -> Any:
-    """Ask in a thread, which is left behind where no answer comes: a store's client can hang in a retry."""
+    """Ask in a thread, which is left behind where no answer comes: a store's client can hang in a
+    retry."""
     reply = _Reply()
 
     def asking() -> None:
@@ -139,19 +146,31 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
     where = shown(address)
     if isinstance(error, ImportError):
         scheme = address.partition(":")[0].lower()
-        hint = _EXTRA if scheme in _OURS or error.name == "fsspec" else "install that beside gradflow"
-        message = f"{where}: is a remote address, and what reads {scheme}:// is not installed ({_line(error)})"
+        hint = (
+            _EXTRA if scheme in _OURS or error.name == "fsspec" else "install that beside gradflow"
+        )
+        message = (
+            f"{where}: is a remote address, and what reads {scheme}:// is not installed "
+            f"({_line(error)})"
+        )
         return UnreadableError(message, hint)
     cause = error.__cause__
-    if isinstance(error, FileNotFoundError) and isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+    if (
+        isinstance(error, FileNotFoundError)
+        and isinstance(cause, OSError)
+        and not isinstance(cause, FileNotFoundError)
+    ):
         error = cause  # fsspec's https client says so of a host that it cannot connect to
     if isinstance(error, FileNotFoundError):
         return UnreadableError(f"{where}: no such file or folder", "check the address")
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return UnreadableError(
-            f"{where}: is an address of an unknown kind", "give a gs://, s3://, hf:// or https:// address, or a path"
+            f"{where}: is an address of an unknown kind",
+            "give a gs://, s3://, hf:// or https:// address, or a path",
         )
-    return UnreadableError(f"{where}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS)
+    return UnreadableError(
+        f"{where}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS
+    )
 
 
 def _line(error: BaseException) -> str:

@@ -1,4 +1,5 @@
-"""What a model file holds that can be called, as frozen values; field order is the order of the JSON list."""
+"""What a model file holds that can be called, as frozen values; field order is the order of the
+JSON list."""
 
 from __future__ import annotations
 

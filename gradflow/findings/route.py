@@ -1,4 +1,5 @@
-"""What ``gradflow why`` tells of one variable: its way to the output and what would bring the gradient back."""
+"""What ``gradflow why`` tells of one variable: its way to the output and what would bring the
+gradient back."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Change:
     """What the cause does, in one line."""
     fix: str
     behind: tuple[str, ...]
-    """The other weights that the cause holds back: frozen with it, or behind it and without a useful gradient."""
+    """The other weights that the cause holds back: frozen with it, or behind it and without a
+    useful gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,12 @@ class Route:
     variable: str
     """Its full name."""
     steps: tuple[Step, ...]
-    """From the variable to the output along the fewest cuts; empty where there is no way, or no graph."""
+    """From the variable to the output along the fewest cuts; empty where there is no way, or no
+    graph."""
     output: str | None
     """The output where the way ends, where it is known."""
     changes: tuple[Change, ...]
-    """The smallest set of changes that lets it train, from the variable to the output; empty where nothing is wrong."""
+    """The smallest set of changes that lets it train, from the variable to the output; empty where
+    nothing is wrong."""
     also_restored: tuple[str, ...]
     """The other weights to which the same changes bring a gradient."""

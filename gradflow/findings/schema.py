@@ -49,7 +49,8 @@ def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"enum": [item.value for item in hint]}
     if isinstance(hint, type) and is_dataclass(hint):
         if hint.__name__ not in definitions:
-            definitions[hint.__name__] = {}  # known before it is described: types may hold each other
+            # Known before it is described: types may hold each other.
+            definitions[hint.__name__] = {}
             definitions[hint.__name__] = _object(hint, definitions)
         return {"$ref": f"#/$defs/{hint.__name__}"}
     return {"type": _PLAIN[hint]}

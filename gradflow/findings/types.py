@@ -52,7 +52,8 @@ class Verdict(str, Enum):
 
 
 class Confidence(str, Enum):
-    """``confirmed``: tape and graph agree; ``measured``: the tape alone; ``static``: the graph alone."""
+    """``confirmed``: tape and graph agree; ``measured``: the tape alone; ``static``: the graph
+    alone."""
 
     CONFIRMED = "confirmed"
     MEASURED = "measured"
@@ -126,10 +127,11 @@ class Variable:
     cuts_to_restore: int | None
     """Smallest number of cuts to remove; 0 where it flows, None where no path exists."""
     path: tuple[str, ...]
-    """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it flows."""
+    """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it
+    flows."""
     place: str = field(default="", metadata=INTERNAL)
-    """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's own path.
-    Empty where the file does not tell."""
+    """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's
+    own path. Empty where the file does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts; the five verdicts count trainable weights only, so that with ``frozen`` they add up to ``weights``."""
+    """Counts; the five verdicts count trainable weights only, so that with ``frozen`` they add up
+    to ``weights``."""
 
     weights: int
     flows: int

@@ -20,7 +20,9 @@ def encode(value: object, *, public: bool = False) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        shown = (field for field in fields(value) if not (public and field.metadata.get("internal")))
+        shown = (
+            field for field in fields(value) if not (public and field.metadata.get("internal"))
+        )
         return {field.name: encode(getattr(value, field.name), public=public) for field in shown}
     if isinstance(value, tuple | list):
         return [encode(item, public=public) for item in value]
@@ -46,7 +48,11 @@ def _decode(hint: Any, value: Any) -> Any:
         item = get_args(hint)[0]
         return tuple(_decode(item, entry) for entry in value)
     if isinstance(hint, type) and is_dataclass(hint):
-        known = {name: kind for name, kind in _hints(hint).items() if name in value or name not in _internal(hint)}
+        known = {
+            name: kind
+            for name, kind in _hints(hint).items()
+            if name in value or name not in _internal(hint)
+        }
         return hint(**{name: _decode(kind, value[name]) for name, kind in known.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)

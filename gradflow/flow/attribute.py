@@ -1,9 +1,10 @@
-"""FlowGraph in, for every variable its distance, its frontier cuts and its path out: one 0-1 walk for all of them.
+"""FlowGraph in, for every variable its distance, its frontier cuts and its path out: one 0-1 walk
+for all of them.
 
-The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs 1. A passage
-outside floating point (leaves at ArgMax, comes back at OneHot) is one cut: entering it costs 1, the steps inside
-and the way out cost 0. So each node has two states: reached over a floating tensor, and reached inside a passage.
-All steps are linear in the number of edges.
+The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs
+1. A passage outside floating point (leaves at ArgMax, comes back at OneHot) is one cut: entering it
+costs 1, the steps inside and the way out cost 0. So each node has two states: reached over a
+floating tensor, and reached inside a passage. All steps are linear in the number of edges.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from gradflow.flow.graph import Edge, FlowGraph
 
 _UNREACHED = -1
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
-_MEASURED = frozenset({int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)})
+_MEASURED = frozenset(
+    {int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Cut:
     node: int
     """The op that passes no gradient; for a passage, the op that leaves the floating type."""
     kind: Edge
-    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage outside floating point, or a measured kind."""
+    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage outside floating point, or a
+    measured kind."""
     reenters_at: int | None
     """For a passage: the op where the data comes back; None where it ends in an output."""
     source: int | None = None
@@ -49,9 +53,11 @@ class Attribution:
 
     @property
     def path(self) -> tuple[int, ...]:
-        """Nodes from the variable to an output along the fewest cuts, both included; empty where there is no way.
+        """Nodes from the variable to an output along the fewest cuts, both included; empty where
+        there is no way.
 
-        Followed when asked for: the paths of all variables together can be quadratic in the size of the graph.
+        Followed when asked for: the paths of all variables together can be quadratic in the size of
+        the graph.
         """
         state = 2 * self.node
         if self.cuts_to_restore is None:
@@ -67,10 +73,11 @@ class Attribution:
 def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attribution]:
     """Attribute every variable of ``graph``.
 
-    Where no floating output is reached at all, a way to an integer, boolean or string output counts as one cut, and so
-    does an op that asks for nothing but a shape: shapes are everywhere, and no weight is meant to act through them.
-    With ``nearest`` a variable's causes are the cuts that its data meets first, not those beyond the region that gets
-    gradient.
+    Where no floating output is reached at all, a way to an integer, boolean or string output counts
+    as one cut, and so
+    does an op that asks for nothing but a shape: shapes are everywhere, and no weight is meant to
+    act through them. With ``nearest`` a variable's causes are the cuts that its data meets first,
+    not those beyond the region that gets gradient.
     """
     values = _Reading(_with_shapes(graph, Edge.FILL), discrete=False, nearest=nearest)
     readings = [values]
@@ -94,7 +101,8 @@ def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attrib
 
 
 class _Reading:
-    """One walk over a graph: how far each state is, the cuts of the frontier, and behind which of them each node is."""
+    """One walk over a graph: how far each state is, the cuts of the frontier, and behind which of
+    them each node is."""
 
     def __init__(self, graph: FlowGraph, *, discrete: bool, nearest: bool) -> None:
         late = [2 * node + 1 for node in graph.discrete_outputs] if discrete else []
@@ -104,7 +112,8 @@ class _Reading:
         self._sets: dict[int, tuple[Cut, ...]] = {}
 
     def causes(self, node: int) -> tuple[Cut, ...]:
-        """The frontier cuts that the data of ``node`` reaches; variables of one layer stand behind the same ones."""
+        """The frontier cuts that the data of ``node`` reaches; variables of one layer stand behind
+        the same ones."""
         bits = self._behind.get(node, 0)
         if bits not in self._sets:
             self._sets[bits] = tuple(_members(self._frontier, bits))
@@ -118,8 +127,11 @@ def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
     return replace(graph, kinds=bytearray(graph.kinds).replace(bytes([Edge.SHAPE]), bytes([kind])))
 
 
-def _walk(graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]) -> tuple[array[int], array[int]]:
-    """Distance of every state (2 * node + passage) from the outputs, and the state it was reached from."""
+def _walk(
+    graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]
+) -> tuple[array[int], array[int]]:
+    """Distance of every state (2 * node + passage) from the outputs, and the state it was reached
+    from."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     distance = array("i", [_UNREACHED]) * (2 * len(graph))
     via = array("i", [_UNREACHED]) * (2 * len(graph))
@@ -157,7 +169,8 @@ def _walk(graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]) -> 
 
 
 def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[Cut, list[int]]:
-    """Every cut between the region that gets gradient and the rest, with the nodes right behind it."""
+    """Every cut between the region that gets gradient and the rest, with the nodes right behind
+    it."""
     frontier: dict[Cut, list[int]] = {}
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     for node in range(len(graph)):
@@ -168,12 +181,16 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
         behind = [
             (sources[edge], kinds[edge])
             for edge in range(first[node], first[node + 1])
-            if distance[2 * sources[edge]] != 0 and kinds[edge] != _DISCRETE and kinds[edge] != _FILL
+            if distance[2 * sources[edge]] != 0
+            and kinds[edge] != _DISCRETE
+            and kinds[edge] != _FILL
         ]
         if not behind:
             continue
         if inside:
-            frontier[Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))] = [source for source, _ in behind]
+            frontier[Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))] = [
+                source for source, _ in behind
+            ]
             continue
         for source, kind in behind:
             if kind in _MEASURED:
@@ -191,8 +208,11 @@ def _reentry(via: array[int], state: int) -> int | None:
     return None if state == _UNREACHED else state >> 1
 
 
-def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], within: array[int] | None) -> dict[int, int]:
-    """For every node a bit set of the frontier cuts that its data reaches, not by way of ``within`` (distance 0)."""
+def _cuts_behind(
+    graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], within: array[int] | None
+) -> dict[int, int]:
+    """For every node a bit set of the frontier cuts that its data reaches, not by way of ``within``
+    (distance 0)."""
     bits: dict[int, int] = {}
     for number, sources in enumerate(frontier.values()):
         for source in sources:
@@ -223,7 +243,8 @@ def _cuts_behind(graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], within
 
 
 def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int], bool]:
-    """All nodes whose data reaches ``roots``, each before its sources where there is no loop; whether there is one."""
+    """All nodes whose data reaches ``roots``, each before its sources where there is no loop;
+    whether there is one."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     new, open_, done = 0, 1, 2
     mark = bytearray(len(graph))
@@ -276,5 +297,6 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
 
 def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
     found = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
-    # Where the data goes on from an argument too, that a custom gradient gives its results nothing is no cut.
+    # Where the data goes on from an argument too, that a custom gradient gives its results nothing
+    # is no cut.
     return [cut for cut in found if cut.kind is not Edge.RESULT] or found

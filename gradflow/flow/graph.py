@@ -1,4 +1,5 @@
-"""Nodes and edges in, a compact FlowGraph out: for every consumer its sources and how each edge carries gradient."""
+"""Nodes and edges in, a compact FlowGraph out: for every consumer its sources and how each edge
+carries gradient."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Edge(IntEnum):
     OVERWRITTEN = 9
     """Measured: the loop was run, so that its output does not come from the initial value."""
     RESULT = 10
-    """The source is what a function under ``tf.custom_gradient`` computed: its gradient goes to the arguments."""
+    """The source is what a function under ``tf.custom_gradient`` computed: its gradient goes to the
+    arguments."""
 
 
 class Mark(IntFlag):
@@ -50,20 +52,24 @@ class Mark(IntFlag):
     LOST = 4
     """The file was saved without its custom gradient."""
     GATE = 8
-    """It passes on what one branch of a cond or case, or the body of a loop, brings: its name ends in which."""
+    """It passes on what one branch of a cond or case, or the body of a loop, brings: its name ends
+    in which."""
     CARRIED = 16
     """It is a variable of a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowGraph:
-    """A graph as flat arrays, one entry a node; edges are grouped by consumer (compressed sparse rows).
+    """A graph as flat arrays, one entry a node; edges are grouped by consumer (compressed sparse
+    rows).
 
-    The in-edges of node ``n`` stand at ``first[n]`` to ``first[n + 1]`` of ``sources`` and ``kinds``.
+    The in-edges of node ``n`` stand at ``first[n]`` to ``first[n + 1]`` of ``sources`` and
+    ``kinds``.
     """
 
     names: Sequence[str]
-    """Display name of each node; empty for nodes that only pass a value on (calls, loop variables)."""
+    """Display name of each node; empty for nodes that only pass a value on (calls, loop
+    variables)."""
     ops: Sequence[str]
     """TensorFlow op type of each node."""
     first: array[int]
@@ -79,7 +85,8 @@ class FlowGraph:
     marks: bytearray = field(default_factory=bytearray)
     """A ``Mark`` for each node."""
     filled_outputs: Sequence[int] = ()
-    """Nodes that get zeros although they are not selected: the other outputs of the same function."""
+    """Nodes that get zeros although they are not selected: the other outputs of the same
+    function."""
     functions: Sequence[str] = ()
     """Name of the function that each node stands in; empty for the graph's own nodes."""
     op_specs: Mapping[str, OpSpec] = field(default_factory=dict)
@@ -97,7 +104,8 @@ class FlowGraph:
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """Collects nodes and edges in any order; ``build`` sorts them into a FlowGraph in linear time."""
+    """Collects nodes and edges in any order; ``build`` sorts them into a FlowGraph in linear
+    time."""
 
     names: list[str] = field(default_factory=list)
     ops: list[str] = field(default_factory=list)

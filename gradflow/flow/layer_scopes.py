@@ -10,17 +10,21 @@ _CONTROL = re.compile(r"(while|cond|case)(_\d+)?")
 _INNER = re.compile(r".*/(?:body|cond|then|else|branch\d+)/")
 
 
-def layer_finder(ops: Iterable[str], layers: Mapping[str, str], *, complete: bool) -> Callable[[str], str | None]:
-    """Return a function from an op's name to the layer it belongs to, None where it is the model's own.
+def layer_finder(
+    ops: Iterable[str], layers: Mapping[str, str], *, complete: bool
+) -> Callable[[str], str | None]:
+    """Return a function from an op's name to the layer it belongs to, None where it is the model's
+    own.
 
-    Keras 3 traces with numbered scopes: layer ``dense`` runs as ``m_1/dense_1/MatMul``, and ``dense_1`` as
-    ``m_1/dense_1_2/MatMul``. Whether a graph is numbered is seen from the layers that are known.
+    Keras 3 traces with numbered scopes: layer ``dense`` runs as ``m_1/dense_1/MatMul``, and
+    ``dense_1`` as ``m_1/dense_1_2/MatMul``. Whether a graph is numbered is seen from the layers
+    that are known.
 
     Args:
         ops: all op names of the graph.
         layers: path of each known layer by its name.
-        complete: whether ``layers`` are all layers of the model; else only those that own variables, and a scope
-            that stands for none of them is taken for a layer too.
+        complete: whether ``layers`` are all layers of the model; else only those that own
+            variables, and a scope that stands for none of them is taken for a layer too.
     """
     scopes = {scope for op in ops for scope in op.split("/")[:-1]}
     plain = {match[1] for match in map(_NUMBERED.fullmatch, scopes) if match}
@@ -41,13 +45,17 @@ def layer_finder(ops: Iterable[str], layers: Mapping[str, str], *, complete: boo
         names = [named(scope) for scope in _INNER.sub("", op).split("/")[:-1]]
         if names and names[0] not in layers:
             names = names[1:]  # the model's own scope
-        return "/".join(name for name in names if name in layers or not _CONTROL.fullmatch(name)) or None
+        return (
+            "/".join(name for name in names if name in layers or not _CONTROL.fullmatch(name))
+            or None
+        )
 
     return known if complete else guessed
 
 
 def variable_layers(names: Iterable[str | None]) -> dict[str, str]:
-    """The layers that own variables, by each part of their paths: ``{"enc": "enc", "dense": "enc/dense"}``."""
+    """The layers that own variables, by each part of their paths: ``{"enc": "enc", "dense":
+    "enc/dense"}``."""
     found: dict[str, str] = {}
     for name in names:
         parts = name.split("/") if name else []

@@ -1,4 +1,5 @@
-"""A FlowGraph and what arrived at its nodes in one real step in; out comes the graph with its measured cuts."""
+"""A FlowGraph and what arrived at its nodes in one real step in; out comes the graph with its
+measured cuts."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Seen:
     nodes: bytearray
     """An ``Arrived`` each."""
     edges: Mapping[int, int]
-    """What went over an edge, by its number, where that is known apart from what arrived at its ends."""
+    """What went over an edge, by its number, where that is known apart from what arrived at its
+    ends."""
 
 
 def seen(
@@ -54,7 +56,8 @@ def seen(
 
 
 def with_dead_ends(graph: FlowGraph, measured: Seen) -> FlowGraph:
-    """Mark where gradient dies: a consumer that gets some hands only zeros on, or a branch was not run."""
+    """Mark where gradient dies: a consumer that gets some hands only zeros on, or a branch was not
+    run."""
     kinds = bytearray(graph.kinds)
     for node in range(len(graph)):
         idle = _is_idle_gate(graph, measured, node)
@@ -91,14 +94,19 @@ def with_untaken_inputs(graph: FlowGraph, taken: Mapping[str, int]) -> FlowGraph
 
 
 def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
-    """Mark where NaN or Inf is made: a consumer that gets a finite gradient hands on one that is not.
+    """Mark where NaN or Inf is made: a consumer that gets a finite gradient hands on one that is
+    not.
 
-    What it hands on that is finite, to a tensor which gets NaN from another side, is no way that the NaN came.
+    What it hands on that is finite, to a tensor which gets NaN from another side, is no way that
+    the NaN came.
     """
     kinds = bytearray(graph.kinds)
     for node in range(len(graph)):
         for edge in range(graph.first[node], graph.first[node + 1]):
-            if kinds[edge] != Edge.FLOW or not measured.nodes[graph.sources[edge]] & Arrived.NONFINITE:
+            if (
+                kinds[edge] != Edge.FLOW
+                or not measured.nodes[graph.sources[edge]] & Arrived.NONFINITE
+            ):
                 continue
             own = measured.nodes[node]
             if not measured.edges.get(edge, own) & Arrived.NONFINITE:
@@ -109,7 +117,8 @@ def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
 
 
 def _has_looped(graph: FlowGraph, measured: Seen, node: int) -> bool:
-    """Whether ``node`` is the output of a loop that made a trip, so that the loop's body brought it."""
+    """Whether ``node`` is the output of a loop that made a trip, so that the loop's body brought
+    it."""
     sources = graph.sources[graph.first[node] : graph.first[node + 1]]
     return not graph.marks[node] & Mark.CARRIED and any(
         graph.marks[source] & Mark.GATE

@@ -35,8 +35,9 @@ class Rule(str, Enum):
 class Arg:
     """One input or output argument of an op; a list argument stands for several tensors.
 
-    The dtype of its tensors is ``dtype``, else the node's attr ``type_attr``, else one entry each of the node's attr
-    ``type_list_attr``. With ``number_attr`` the argument is that many tensors of one dtype.
+    The dtype of its tensors is ``dtype``, else the node's attr ``type_attr``, else one entry each
+    of the node's attr ``type_list_attr``. With ``number_attr`` the argument is that many tensors of
+    one dtype.
     """
 
     name: str
@@ -57,7 +58,8 @@ class OpSpec:
     none_inputs: frozenset[int]
     """Indexes into ``inputs``: can be floating, and the gradient function returns None there.
 
-    Empty, as ``zero_inputs`` is, unless the rule is ``flow``: every other rule speaks for all inputs.
+    Empty, as ``zero_inputs`` is, unless the rule is ``flow``: every other rule speaks for all
+    inputs.
     """
     zero_inputs: frozenset[int]
     """Indexes into ``inputs``: can be floating, and the gradient is exactly 0 there."""
@@ -68,18 +70,32 @@ class OpSpec:
 
 
 _DTYPE_NAMES = (
-    "float double int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 bfloat16 qint16 quint16 "
-    "uint16 complex128 half resource variant uint32 uint64 float8_e5m2 float8_e4m3fn float8_e4m3fnuz "
+    "float double int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 "
+    "bfloat16 qint16 quint16 "
+    "uint16 complex128 half resource variant uint32 uint64 float8_e5m2 float8_e4m3fn "
+    "float8_e4m3fnuz "
     "float8_e4m3b11fnuz float8_e5m2fnuz int4 uint4 int2 uint2 float4_e2m1fn"
 )
-DTYPES: Mapping[str, int] = {name: number for number, name in enumerate(_DTYPE_NAMES.split(), start=1)}
+DTYPES: Mapping[str, int] = {
+    name: number for number, name in enumerate(_DTYPE_NAMES.split(), start=1)
+}
 """Name in an OpDef to number in the DataType enum (tensorflow/core/framework/types.proto, 2.21)."""
 
-_TRAINABLE = ("half", "bfloat16", "float", "double", "complex64", "complex128", "resource", "variant")
+_TRAINABLE = (
+    "half",
+    "bfloat16",
+    "float",
+    "double",
+    "complex64",
+    "complex128",
+    "resource",
+    "variant",
+)
 FLOATING: frozenset[int] = frozenset(DTYPES[name] + ref for name in _TRAINABLE for ref in (0, 100))
 """DataType numbers that carry gradient, references (+100) included.
 
-Source: IsTrainable in tensorflow/python/eager/backprop_util.py, 2.16 to 2.21. The float8 and float4 kinds are not
+Source: IsTrainable in tensorflow/python/eager/backprop_util.py, 2.16 to 2.21. The float8 and float4
+kinds are not
 among them: a tape never records an op for them.
 """
 
@@ -102,7 +118,8 @@ def known_ops() -> frozenset[str]:
 
 
 def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
-    """Build the spec of an op from its OpDef message, as a SavedModel's ``stripped_op_list`` holds it."""
+    """Build the spec of an op from its OpDef message, as a SavedModel's ``stripped_op_list`` holds
+    it."""
     inputs = tuple(_arg_from_op_def(arg) for arg in op_def.input_arg)
     outputs = tuple(_arg_from_op_def(arg) for arg in op_def.output_arg)
     lengths = {arg.number_attr for arg in (*inputs, *outputs)}
@@ -148,7 +165,8 @@ def write(row: OpSpec) -> str:
 
 @cache
 def _lines() -> dict[str, str]:
-    """Op type to its row: splitting 1,900 rows costs a millisecond, parsing them would cost thirty."""
+    """Op type to its row: splitting 1,900 rows costs a millisecond, parsing them would cost
+    thirty."""
     lines = _TABLE.read_text(encoding="utf-8").splitlines()
     rows = {line.partition("\t")[0]: line for line in lines if not line.startswith("#")}
     del rows["op"]  # the header
@@ -160,7 +178,8 @@ def _indexes(cell: str) -> frozenset[int]:
 
 
 def _parse_arg(text: str) -> Arg:
-    """Read ``name:[&][number_attr*]type``, where type is a dtype, ``$type_attr`` or ``@type_list_attr``."""
+    """Read ``name:[&][number_attr*]type``, where type is a dtype, ``$type_attr`` or
+    ``@type_list_attr``."""
     name, _, rest = text.partition(":")
     is_ref = rest.startswith("&")
     number_attr, _, kind = rest.lstrip("&").rpartition("*")

@@ -20,12 +20,14 @@ def _unknown(function: str, op: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Where ops come from, by the names of the function and of the op in it; an op that is not known gives None."""
+    """Where ops come from, by the names of the function and of the op in it; an op that is not
+    known gives None."""
 
     frames: Callable[[str, str], Sequence[Frame] | None] = _unknown
     """The stack that created the op, outermost frame first."""
     layer: Callable[[str, str], str | None] = _unknown
-    """The Keras layer or keras.ops operation in whose call the op was created; empty for the model's own call."""
+    """The Keras layer or keras.ops operation in whose call the op was created; empty for the
+    model's own call."""
     libraries: tuple[str, ...] = ()
     """Folders of this machine whose files are not the user's."""
 
@@ -38,13 +40,20 @@ def source_finder(graph: FlowGraph | None) -> Callable[[int], str | None]:
 
     def source(node: int) -> str | None:
         frames = _asked(graph, node, graph.origins.frames) if graph is not None else None
-        return None if graph is None or frames is None else user_source(frames, graph.origins.libraries)
+        return (
+            None
+            if graph is None or frames is None
+            else user_source(frames, graph.origins.libraries)
+        )
 
     return source
 
 
-def place_finder(graph: FlowGraph | None, scoped: Callable[[str], str | None]) -> Callable[[int], str | None]:
-    """Return a function from a node to its layer: as it was noted while tracing, else by ``scoped``, from its name."""
+def place_finder(
+    graph: FlowGraph | None, scoped: Callable[[str], str | None]
+) -> Callable[[int], str | None]:
+    """Return a function from a node to its layer: as it was noted while tracing, else by
+    ``scoped``, from its name."""
 
     def layer(node: int) -> str | None:
         if graph is None:
@@ -56,7 +65,8 @@ def place_finder(graph: FlowGraph | None, scoped: Callable[[str], str | None]) -
 
 
 def _asked(graph: FlowGraph, node: int, known: Callable[[str, str], T | None]) -> T | None:
-    """Branches and loops put their own names before those of the ops inside: the longest end that is known counts."""
+    """Branches and loops put their own names before those of the ops inside: the longest end that
+    is known counts."""
     name, function = graph.names[node], graph.functions[node]
     while name:
         found = known(function, name)

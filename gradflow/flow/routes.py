@@ -1,4 +1,5 @@
-"""A variable's Attribution in, its way to an output out, op by op, with every cut on it and what each holds back."""
+"""A variable's Attribution in, its way to an output out, op by op, with every cut on it and what
+each holds back."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Stop:
 
 
 def way(graph: FlowGraph, found: Attribution) -> tuple[Stop, ...]:
-    """The nodes of ``found.path``, from the variable to the output, with as many cuts as ``cuts_to_restore`` says."""
+    """The nodes of ``found.path``, from the variable to the output, with as many cuts as
+    ``cuts_to_restore`` says."""
     states = _states(found)
     crossed = {place + 1: _cut(graph, found, states[place:]) for place in range(len(states) - 1)}
     cuts = {place: cut for place, cut in crossed.items() if cut is not None}
@@ -80,7 +82,8 @@ def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
 
 
 def _states(found: Attribution) -> list[int]:
-    """The walk's states (2 * node + passage) from the variable to the output; empty where there is no way."""
+    """The walk's states (2 * node + passage) from the variable to the output; empty where there is
+    no way."""
     if found.cuts_to_restore is None:
         return []
     states = [2 * found.node]
@@ -95,7 +98,11 @@ def _cut(graph: FlowGraph, found: Attribution, states: Sequence[int]) -> Cut | N
     if source & 1:
         return None  # inside a passage, which counts once, where it leaves floating point
     node = consumer >> 1
-    kinds = {Edge(graph.kinds[edge]) for edge in _edges(graph, node) if graph.sources[edge] == source >> 1}
+    kinds = {
+        Edge(graph.kinds[edge])
+        for edge in _edges(graph, node)
+        if graph.sources[edge] == source >> 1
+    }
     if consumer & 1:
         back = next((state >> 1 for state in states[1:] if not state & 1), None)
         crossed = Cut(node, Edge.DISCRETE, back)
@@ -103,7 +110,8 @@ def _cut(graph: FlowGraph, found: Attribution, states: Sequence[int]) -> Cut | N
         return None
     else:
         crossed = Cut(node, min(kinds - {*_HOLDS_NOTHING, Edge.ZERO}, default=Edge.ZERO), None)
-    return next((cause for cause in found.causes if cause.node == node), crossed)  # the same cut by the same name
+    # The same cut by the same name.
+    return next((cause for cause in found.causes if cause.node == node), crossed)
 
 
 def _edges(graph: FlowGraph, node: int) -> Iterable[int]:

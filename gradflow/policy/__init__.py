@@ -1,7 +1,15 @@
 """A report and what the user expects in, a report that says kept or broken out."""
 
 from gradflow.policy.baseline import accept
-from gradflow.policy.compare import ChangeKind, Known, KnownWeight, WeightChange, compare, known, not_compared
+from gradflow.policy.compare import (
+    ChangeKind,
+    Known,
+    KnownWeight,
+    WeightChange,
+    compare,
+    known,
+    not_compared,
+)
 from gradflow.policy.expectations import CutExpectation, Expectations, Ignore, is_about_gradients
 from gradflow.policy.judge import is_broken, judge
 from gradflow.policy.names import aligned, pairs

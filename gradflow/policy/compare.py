@@ -56,7 +56,12 @@ def known(model: ModelReport) -> Known:
         for name in finding.variables:
             codes.setdefault(name, set()).add(finding.code)
     weights = (one for one in model.variables if one.role is Role.WEIGHT)
-    return Known({w.name: KnownWeight(w.trainable, w.verdict, tuple(sorted(codes.get(w.name, ())))) for w in weights})
+    return Known(
+        {
+            w.name: KnownWeight(w.trainable, w.verdict, tuple(sorted(codes.get(w.name, ()))))
+            for w in weights
+        }
+    )
 
 
 def compare(before: Known, after: ModelReport) -> tuple[WeightChange, ...]:
@@ -68,7 +73,9 @@ def compare(before: Known, after: ModelReport) -> tuple[WeightChange, ...]:
     changes: list[WeightChange] = []
     for one in weights:
         old = before.weights.get(one.name)
-        changes += [WeightChange(ChangeKind.NEW, one.name, "")] if old is None else _differences(old, one)
+        changes += (
+            [WeightChange(ChangeKind.NEW, one.name, "")] if old is None else _differences(old, one)
+        )
     here = {one.name for one in weights}
     gone = [WeightChange(ChangeKind.GONE, name, "") for name in before.weights if name not in here]
     return (*changes, *gone)
@@ -76,13 +83,17 @@ def compare(before: Known, after: ModelReport) -> tuple[WeightChange, ...]:
 
 def not_compared(before: Known, after: ModelReport) -> tuple[str, ...]:
     """Weights of both, whose gradient one of the two does not know."""
-    both = ((one, before.weights[one.name]) for one in after.variables if one.name in before.weights)
+    both = (
+        (one, before.weights[one.name]) for one in after.variables if one.name in before.weights
+    )
     return tuple(one.name for one, old in both if Verdict.UNKNOWN in (one.verdict, old.verdict))
 
 
 def _differences(before: KnownWeight, now: Variable) -> Iterator[WeightChange]:
     if before.trainable and not now.trainable:
-        yield WeightChange(ChangeKind.FROZEN, now.name, f"by {now.frozen_by}" if now.frozen_by else "")
+        yield WeightChange(
+            ChangeKind.FROZEN, now.name, f"by {now.frozen_by}" if now.frozen_by else ""
+        )
     if now.trainable and not before.trainable:
         yield WeightChange(ChangeKind.UNFROZEN, now.name, "")
     if Verdict.UNKNOWN in (before.verdict, now.verdict) or before.verdict is now.verdict:

@@ -43,11 +43,13 @@ class Expectations:
 
     @property
     def is_about_flags_only(self) -> bool:
-        """Whether a file can answer by its freeze flags: nothing is asked about gradients, nor ignored of them."""
+        """Whether a file can answer by its freeze flags: nothing is asked about gradients, nor
+        ignored of them."""
         ignored = any(is_about_gradients(code) for one in self.ignore for code in one.codes)
         return self.frozen is not None and not self.trainable and not self.cut and not ignored
 
 
 def is_about_gradients(code: str) -> bool:
-    """Whether a finding of this code, or of codes that begin like this, needs a graph or a step; flags do not."""
+    """Whether a finding of this code, or of codes that begin like this, needs a graph or a step;
+    flags do not."""
     return code[:3] not in ("GF1", "GF4", "GF9")

@@ -21,7 +21,8 @@ def without(finding: Finding, names: Collection[str]) -> Finding | None:
 
 
 def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) -> ModelReport:
-    """Take out what ``ignores`` name, and count it as kept expectations: nothing vanishes without a word.
+    """Take out what ``ignores`` name, and count it as kept expectations: nothing vanishes without a
+    word.
 
     One that has expired hides nothing; one that matches nothing is a finding itself.
     """
@@ -29,7 +30,10 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
     variables = {one.name: one for one in model.variables}
     outcomes: list[Expectation] = []
     for ignore in ignores:
-        hidden = [tuple(name for name in one.variables if _hides(ignore, one, variables.get(name))) for one in findings]
+        hidden = [
+            tuple(name for name in one.variables if _hides(ignore, one, variables.get(name)))
+            for one in findings
+        ]
         names = tuple(dict.fromkeys(name for some in hidden for name in some))
         is_expired = ignore.until is not None and ignore.until < today
         if not names:
@@ -37,7 +41,9 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
             findings.append(unmatched_ignore(model, ignore.variables, ignore.codes, is_expired))
         elif is_expired:
             outcomes.append(Expectation("ignore", ignore.variables, "broken", names))
-            findings = [_with_expiry(one, some, ignore) for one, some in zip(findings, hidden, strict=True)]
+            findings = [
+                _with_expiry(one, some, ignore) for one, some in zip(findings, hidden, strict=True)
+            ]
         else:
             outcomes.append(Expectation("ignore", ignore.variables, "kept", names))
             rest = (without(one, some) for one, some in zip(findings, hidden, strict=True))
@@ -53,4 +59,6 @@ def _hides(ignore: Ignore, finding: Finding, variable: Variable | None) -> bool:
 def _with_expiry(finding: Finding, names: Sequence[str], ignore: Ignore) -> Finding:
     if not names:
         return finding
-    return replace(finding, hint=f"{finding.hint} (the ignore {ignore.variables!r} expired on {ignore.until})")
+    return replace(
+        finding, hint=f"{finding.hint} (the ignore {ignore.variables!r} expired on {ignore.until})"
+    )

@@ -12,23 +12,33 @@ _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
 def aligned(before: Known, names: Iterable[str]) -> Known:
-    """The weights of ``before`` by what they are called among ``names``; those of no such name keep theirs."""
+    """The weights of ``before`` by what they are called among ``names``; those of no such name keep
+    theirs."""
     meant = pairs(before.weights, names)
-    return replace(before, weights={meant.get(name, name): weight for name, weight in before.weights.items()})
+    return replace(
+        before, weights={meant.get(name, name): weight for name, weight in before.weights.items()}
+    )
 
 
 def pairs(before: Iterable[str], after: Iterable[str]) -> Mapping[str, str]:
     """For names of ``before``, what the same weight is called in ``after``.
 
-    Equal names are one weight. Of the others, one that ends in the segments of another is (an export, or a model inside
-    of another, puts a scope in front), where that is so of no third. At last, as many names that differ only in Keras's
-    numbers (``dense_4`` for ``dense_1`` in a model that was built anew) are meant in their order.
+    Equal names are one weight. Of the others, one that ends in the segments of another is (an
+    export, or a model inside of another, puts a scope in front), where that is so of no third. At
+    last, as many names that differ only in Keras's numbers (``dense_4`` for ``dense_1`` in a model
+    that was built anew) are meant in their order.
     """
     left, right = list(dict.fromkeys(before)), list(dict.fromkeys(after))
     same = set(left) & set(right)
     found = {name: name for name in left if name in same}
-    left, right = [name for name in left if name not in same], [name for name in right if name not in same]
-    candidates = {name: [other for other in right if _is_end(name, other) or _is_end(other, name)] for name in left}
+    left, right = (
+        [name for name in left if name not in same],
+        [name for name in right if name not in same],
+    )
+    candidates = {
+        name: [other for other in right if _is_end(name, other) or _is_end(other, name)]
+        for name in left
+    }
     for name, others in candidates.items():
         if len(others) == 1 and sum(others[0] in some for some in candidates.values()) == 1:
             found[name] = others[0]

@@ -13,7 +13,8 @@ FAMILIES = tuple(dict.fromkeys(code[:3] for code in CATALOGUE))
 
 
 def chosen(words: Iterable[str]) -> tuple[str, ...]:
-    """The codes, or the beginnings of codes, that ``words`` mean: codes, kinds and ``FAMILIES``, in any case.
+    """The codes, or the beginnings of codes, that ``words`` mean: codes, kinds and ``FAMILIES``, in
+    any case.
 
     Raises:
         UsageError: there is no such code; the hint tells the nearest one.

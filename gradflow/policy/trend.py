@@ -34,9 +34,11 @@ class Trend:
 
 
 def trends(before: Report, after: Report) -> tuple[Trend, ...]:
-    """The models that have changed, in the order of the reports; those of ``before`` alone come last.
+    """The models that have changed, in the order of the reports; those of ``before`` alone come
+    last.
 
-    Models are the same where their paths are; of several with one path the first is held against the first.
+    Models are the same where their paths are; of several with one path the first is held against
+    the first.
     """
     old = _numbered(before.models)
     now = _numbered(after.models)
@@ -66,7 +68,11 @@ def _trend(before: ModelReport | None, after: ModelReport) -> Trend | None:
     if failed[0]:
         return Trend(after.path, Direction.BETTER, "can be checked again")
     changes = compare(known(before), after)
-    return Trend(after.path, _direction({one.kind for one in changes}), "", changes) if changes else None
+    return (
+        Trend(after.path, _direction({one.kind for one in changes}), "", changes)
+        if changes
+        else None
+    )
 
 
 def _direction(kinds: set[ChangeKind]) -> Direction:

@@ -1,4 +1,5 @@
-"""Runs in the child process: a request on stdin, stages and one answer as JSON lines on a private pipe."""
+"""Runs in the child process: a request on stdin, stages and one answer as JSON lines on a private
+pipe."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def main() -> None:
 
 
 def serve(line: str, pipe: int) -> None:
-    """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never returns."""
+    """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never
+    returns."""
     asked, scratch = from_line(line)
     _settle(Path(scratch), asked)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
@@ -44,14 +46,24 @@ def _settle(scratch: Path, asked: Request) -> None:
     """Make ``scratch`` the one place that this process, from here on, can write to."""
     end_with_parent()
     os.chdir(scratch)
-    for name in ("HOME", "TMPDIR", "TEMP", "TMP", "KERAS_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+    for name in (
+        "HOME",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "KERAS_HOME",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+    ):
         os.environ[name] = str(scratch)
     tempfile.tempdir = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
     impose(asked.limits)
     missing = confine(scratch)
     if missing:
-        sys.stderr.write(f"gradflow: this system has no {' and no '.join(missing)}: the model runs without\n")
+        sys.stderr.write(
+            f"gradflow: this system has no {' and no '.join(missing)}: the model runs without\n"
+        )
 
 
 def answer(asked: Request, pipe: TextIO) -> None:
@@ -103,7 +115,9 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     # An op that is new in this TensorFlow is one that nobody has looked at.
     new = known_to_tensorflow(threats) if not asked.options.trust else []
     if new:
-        return Analysis(RefusedError(asked.path, file.format, new).report(asked.path)), NO_TENSORFLOW
+        return Analysis(
+            RefusedError(asked.path, file.format, new).report(asked.path)
+        ), NO_TENSORFLOW
     try:
         analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:

@@ -1,4 +1,5 @@
-"""Requests in, child processes that answer them out: copies of one process that has TensorFlow imported (Linux)."""
+"""Requests in, child processes that answer them out: copies of one process that has TensorFlow
+imported (Linux)."""
 
 from __future__ import annotations
 
@@ -19,13 +20,17 @@ from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Mess
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.process.spawn import Child, interpreter, scratch_folder, started
 
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.fork_server import main; main()"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from "
+    "gradflow.process.fork_server import main; main()"
+)
 _GRACE = 10.0
 """Seconds for the server to tell that a process it has killed is gone."""
 
 
 class Copies:
-    """Starts children, from any thread, for as long as it is entered; the first waits until TensorFlow is imported.
+    """Starts children, from any thread, for as long as it is entered; the first waits until
+    TensorFlow is imported.
 
     Where the system cannot copy such a process safely, each child is a new interpreter.
     """
@@ -52,7 +57,9 @@ class Copies:
         self._open.close()
 
     @contextmanager
-    def __call__(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+    def __call__(
+        self, asked: Request, log: IO[bytes], environment: Mapping[str, str]
+    ) -> Iterator[Child]:
         """Start a child for the request, as ``Spawn`` describes it."""
         with self._started(asked, log, environment) as child:
             with self._lock:
@@ -66,8 +73,11 @@ class Copies:
                     self._running.discard(child)
 
     @contextmanager
-    def _started(self, asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
-        # What only reads a file needs no TensorFlow, and the environment is read when that is imported.
+    def _started(
+        self, asked: Request, log: IO[bytes], environment: Mapping[str, str]
+    ) -> Iterator[Child]:
+        # What only reads a file needs no TensorFlow, and the environment is read when that is
+        # imported.
         if sys.platform != "linux" or environment or asked.purpose is not Purpose.TAPE:
             with interpreter(asked, log, environment) as child:
                 yield child
@@ -76,7 +86,8 @@ class Copies:
             with contextlib.suppress(BrokenPipeError), question:
                 question.write(to_line(asked, scratch))
             if copy.started.wait(asked.options.timeout) and copy.process is None:
-                # There is no server: what keeps TensorFlow from being imported, an interpreter of its own tells.
+                # There is no server: what keeps TensorFlow from being imported, an interpreter of
+                # its own tells.
                 with interpreter(asked, log, environment) as child:
                     yield child
                 return

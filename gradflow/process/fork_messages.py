@@ -6,9 +6,11 @@ import struct
 from dataclasses import dataclass
 
 RUN, KILL = b"R", b"K"
-"""To the server: answer the question on the handles that come along (question, answer, log); end a process."""
+"""To the server: answer the question on the handles that come along (question, answer, log); end a
+process."""
 STARTED, ENDED = b"S", b"E"
-"""From the server: the process for the oldest request that has none yet; a process and its exit code."""
+"""From the server: the process for the oldest request that has none yet; a process and its exit
+code."""
 _FORM = struct.Struct("<cii")
 SIZE = _FORM.size
 

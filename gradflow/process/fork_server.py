@@ -1,7 +1,8 @@
-"""Runs in a process that has TensorFlow imported and nothing else done: each request goes to a copy of it (Linux).
+"""Runs in a process that has TensorFlow imported and nothing else done: each request goes to a copy
+of it (Linux).
 
-A copy starts where a new interpreter is after the import, so that a model costs its own time only, and none sees what
-another has left. The server itself never opens a model.
+A copy starts where a new interpreter is after the import, so that a model costs its own time only,
+and none sees what another has left. The server itself never opens a model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A path in, its report out: asks a child process, follows its stages, and tells how it died if it did."""
+"""A path in, its report out: asks a child process, follows its stages, and tells how it died if it
+did."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ _STAGES = {
 
 
 _QUICK = 120.0
-"""Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some altered files."""
+"""Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some
+altered files."""
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
 _READING = ("read", "scan")
@@ -52,7 +54,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A model's report and the versions that made it; versions are None where TensorFlow was not used."""
+    """A model's report and the versions that made it; versions are None where TensorFlow was not
+    used."""
 
     model: ModelReport
     tool: Tool
@@ -72,13 +75,17 @@ def inspect_path(
     """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
 
     Args:
-        path: of the model, or an address: what it holds is fetched first, and the report speaks of the address.
+        path: of the model, or an address: what it holds is fetched first, and the report speaks of
+            the address.
         options: what is asked.
         progress: is told each stage.
         spawn: starts the process that opens the model.
-        copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the same.
+        copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the
+            same.
     """
-    return _outcome(Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn, copy)
+    return _outcome(
+        Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn, copy
+    )
 
 
 def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
@@ -91,27 +98,44 @@ def list_entries(path: str, options: Options) -> EntryList:
     try:
         with _fetched(path, options, lambda _: None) as copy:
             glance(copy)
-            return _ask(request(Purpose.ENTRIES, copy, path, options), EntryList, lambda _: None, interpreter, {})[0]
+            return _ask(
+                request(Purpose.ENTRIES, copy, path, options),
+                EntryList,
+                lambda _: None,
+                interpreter,
+                {},
+            )[0]
     except GradflowError as error:
         return unlisted(path, error)
 
 
 def _outcome(
-    purpose: Purpose, path: str, options: Options, progress: Progress, spawn: Spawn, copy: str | None = None
+    purpose: Purpose,
+    path: str,
+    options: Options,
+    progress: Progress,
+    spawn: Spawn,
+    copy: str | None = None,
 ) -> Outcome:
     format: Format | None = None
     try:
-        with _fetched(path, options, progress) if copy is None else _speaking_of(path, copy) as place:
+        with (
+            _fetched(path, options, progress) if copy is None else _speaking_of(path, copy) as place
+        ):
             format = glance(place).format
             return _run_twice(request(purpose, place, path, options), progress, spawn)
     except GradflowError as error:
         trouble = error
-    except OSError as error:  # too many open files or processes, a full disk: it costs this model, not the others
+    # Too many open files or processes, a full disk: it costs this model, not the others.
+    except OSError as error:
         trouble = CrashedError(
             f"{path}: this machine has no room to run it: {error.strerror or error}",
             "free what is short, or run fewer at a time: gradflow audit --jobs N",
         )
-    return Outcome(failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format), NO_TENSORFLOW)
+    return Outcome(
+        failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format),
+        NO_TENSORFLOW,
+    )
 
 
 @contextlib.contextmanager
@@ -121,7 +145,10 @@ def _fetched(path: str, options: Options, progress: Progress) -> Iterator[str]:
         yield path
         return
     progress(_STAGES["fetch"])
-    with local_copy(path, options.static, options.timeout) as copy, _speaking_of(path, str(copy)) as place:
+    with (
+        local_copy(path, options.static, options.timeout) as copy,
+        _speaking_of(path, str(copy)) as place,
+    ):
         yield place
 
 
@@ -132,7 +159,9 @@ def _speaking_of(path: str, copy: str) -> Iterator[str]:
         yield copy
     except GradflowError as error:
         shown_as = path.rstrip("/")
-        error.message, error.hint = (text.replace(copy, shown_as) for text in (error.message, error.hint))
+        error.message, error.hint = (
+            text.replace(copy, shown_as) for text in (error.message, error.hint)
+        )
         raise
 
 
@@ -145,9 +174,11 @@ def _run_twice(asked: Request, progress: Progress, spawn: Spawn) -> Outcome:
     try:
         analysis, tool = _ask(asked, Analysis, progress, spawn, {})
     except StepCrashedError as error:
-        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512. It is switched
-        # where TensorFlow is imported: that takes an interpreter of its own.
-        analysis, tool = _ask(asked, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"})
+        # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512. It
+        # is switched where TensorFlow is imported: that takes an interpreter of its own.
+        analysis, tool = _ask(
+            asked, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"}
+        )
         remark = f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)"
     return Outcome(analysis.report, tool, remark, analysis.route)
 
@@ -166,7 +197,11 @@ def _ask(
                 line = lines.get(timeout=max(0.0, begun + allowed - time.monotonic()))
             except queue.Empty:
                 longer = "give it longer with --timeout SECONDS"
-                hint = longer if allowed == patience else "the file is damaged, or made to take for ever"
+                hint = (
+                    longer
+                    if allowed == patience
+                    else "the file is damaged, or made to take for ever"
+                )
                 what = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
                 raise CrashedError(f"{asked.shown}: {what}", hint) from None
             if line is None:
@@ -177,18 +212,21 @@ def _ask(
                 label, stage = _STAGES[line["stage"]], line["stage"]
             except (KeyError, TypeError, ValueError) as error:
                 raise CrashedError(
-                    f"{asked.shown}: the process that runs the model sent what cannot be read while {_STAGES[stage]}",
+                    f"{asked.shown}: the process that runs the model sent what cannot be read "
+                    f"while {_STAGES[stage]}",
                     "this is a fault of gradflow or of the model: please report it",
                 ) from error
             progress(label)
 
 
 def _lines(child: Child) -> queue.Queue[Any]:
-    """What the child sends, line by line; None at its end. A thread reads, so that a deadline can be kept."""
+    """What the child sends, line by line; None at its end. A thread reads, so that a deadline can
+    be kept."""
     lines: queue.Queue[Any] = queue.Queue()
 
     def pump() -> None:
-        with contextlib.suppress(OSError, ValueError):  # the pipe is closed once the child is killed
+        # The pipe is closed once the child is killed.
+        with contextlib.suppress(OSError, ValueError):
             for line in child.lines:
                 lines.put(_parsed(line))
         lines.put(None)
@@ -207,7 +245,8 @@ def _parsed(line: str) -> Any:
 
 @contextlib.contextmanager
 def _log(options: Options) -> Iterator[IO[bytes]]:
-    """Where a child prints to: a file, or with ``-v`` the user's stderr, without what a terminal would obey."""
+    """Where a child prints to: a file, or with ``-v`` the user's stderr, without what a terminal
+    would obey."""
     if not options.verbose:
         with tempfile.TemporaryFile() as file:
             yield file
@@ -228,7 +267,8 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
 
 
 def _death(asked: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
-    """What to say of a child that has ended without an answer, with ``code``, after printing ``words``."""
+    """What to say of a child that has ended without an answer, with ``code``, after printing
+    ``words``."""
     if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
         return CrashedError(*out_of_memory(asked))
     faulted = code is not None and -code in _FAULTS

@@ -27,7 +27,8 @@ class Purpose(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question about one model file. All paths are absolute: a child works in a folder of its own."""
+    """One question about one model file. All paths are absolute: a child works in a folder of its
+    own."""
 
     purpose: Purpose
     path: str
@@ -42,7 +43,8 @@ class Request:
 
 
 def request(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
-    """The question about the file at ``path``, relative to the working directory, which the user knows as ``shown``."""
+    """The question about the file at ``path``, relative to the working directory, which the user
+    knows as ``shown``."""
     absolute = str(Path(path).absolute())
     names = [(absolute, shown)]
     if Path(path).name == "saved_model.pb":
@@ -76,5 +78,12 @@ def from_line(line: str) -> tuple[Request, str]:
 
 def out_of_memory(asked: Request) -> tuple[str, str]:
     """What is said where a model needs more memory than it may take, and what to do about it."""
-    limit = "" if asked.options.memory_limit is None else f" of {asked.options.memory_limit / 1e9:.3g} GB"
-    return f"{asked.shown}: needs more memory than its limit{limit}", "raise --memory-limit, or lower --batch-size"
+    limit = (
+        ""
+        if asked.options.memory_limit is None
+        else f" of {asked.options.memory_limit / 1e9:.3g} GB"
+    )
+    return (
+        f"{asked.shown}: needs more memory than its limit{limit}",
+        "raise --memory-limit, or lower --batch-size",
+    )

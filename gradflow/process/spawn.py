@@ -1,4 +1,5 @@
-"""A request in, a child process that answers it out: an interpreter of its own, or a copy of one that is ready."""
+"""A request in, a child process that answers it out: an interpreter of its own, or a copy of one
+that is ready."""
 
 from __future__ import annotations
 
@@ -16,7 +17,10 @@ from typing import IO, Protocol
 
 from gradflow.process.request import Purpose, Request, to_line
 
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child import main; main()"
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child "
+    "import main; main()"
+)
 
 
 class Child(Protocol):
@@ -30,11 +34,13 @@ class Child(Protocol):
         """End it, with all that it has started."""
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code, or minus the signal that ended it; None where it runs on after ``seconds``."""
+        """Its exit code, or minus the signal that ended it; None where it runs on after
+        ``seconds``."""
 
 
 Spawn = Callable[[Request, IO[bytes], Mapping[str, str]], AbstractContextManager[Child]]
-"""Starts a child for a request, with a file for what it prints and more environment; at the end it is gone."""
+"""Starts a child for a request, with a file for what it prints and more environment; at the end it
+is gone."""
 
 
 class _Process:
@@ -72,11 +78,13 @@ def started(
     flags: Sequence[str] = ("-I",),
     stdin: int = subprocess.PIPE,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that session is gone."""
+    """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that
+    session is gone."""
     search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     package = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        # -I: neither the working directory nor PYTHON* variables choose what is imported beside the model.
+        # -I: neither the working directory nor PYTHON* variables choose what is imported beside the
+        # model.
         [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
         stdin=stdin,
         stdout=subprocess.PIPE,

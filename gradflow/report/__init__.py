@@ -1,1 +1,2 @@
-"""Findings to text for people, JSON for programs and the formats of CI systems, a file for each format."""
+"""Findings to text for people, JSON for programs and the formats of CI systems, a file for each
+format."""

@@ -20,19 +20,22 @@ NO_ANCHORS: Mapping[str, Anchor] = MappingProxyType({})
 
 
 def anchor_of(model: ModelReport, anchors: Mapping[str, Anchor]) -> Anchor:
-    """Return where findings of ``model`` are shown: what ``anchors`` says for its name or path, else its path."""
+    """Return where findings of ``model`` are shown: what ``anchors`` says for its name or path,
+    else its path."""
     named = anchors.get(model.name) if model.name else None
     return named or anchors.get(model.path) or Anchor(model.path)
 
 
 def identity_of(model: ModelReport, anchors: Mapping[str, Anchor]) -> str:
-    """Return what stands for the model in a fingerprint: its path, and not the line that names it, which moves."""
+    """Return what stands for the model in a fingerprint: its path, and not the line that names it,
+    which moves."""
     anchor = anchor_of(model, anchors)
     return portable(anchor.path if anchor.line is None else model.path)
 
 
 def anchors_below(root: Path, paths: Iterable[str]) -> dict[str, Anchor]:
-    """Anchor the absolute ones of ``paths`` that lie below ``root`` at their relative path, as CI systems want it."""
+    """Anchor the absolute ones of ``paths`` that lie below ``root`` at their relative path, as CI
+    systems want it."""
     below = [path for path in paths if Path(path).is_absolute() and Path(path).is_relative_to(root)]
     return {path: Anchor(str(Path(path).relative_to(root))) for path in below}
 
@@ -51,12 +54,14 @@ def portable(path: str) -> str:
 def uri(path: str) -> str:
     """Return ``path`` as a URI reference (RFC 3986): relative as it is, absolute with ``file://``.
 
-    A remote path is a relative reference too: GitHub refuses a whole upload whose URIs have another scheme than
-    ``file``.
+    A remote path is a relative reference too: GitHub refuses a whole upload whose URIs have another
+    scheme than ``file``.
     """
     plain = portable(path)
     # The bytes of the file's name; lone surrogates that stand for none are replaced.
-    name = quote(re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", plain).encode("utf-8", "surrogateescape"))
+    name = quote(
+        re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", plain).encode("utf-8", "surrogateescape")
+    )
     if PurePath(plain).is_absolute() and not _REMOTE.match(path):
         return f"file:///{name.lstrip('/')}"
     return name

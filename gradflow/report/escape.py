@@ -15,13 +15,15 @@ def safe(text: str) -> str:
     """Return ``text`` with everything that a terminal or a CI log could obey written as an escape.
 
     Names come from the model file: control characters, terminal escapes, bidirectional overrides,
-    lone surrogates and line breaks become ``\\x1b``, ``\\u202e`` and the like. ``##[`` begins a command of
-    Azure Pipelines and GitHub Actions wherever it stands in a line.
+    lone surrogates and line breaks become ``\\x1b``, ``\\u202e`` and the like. ``##[`` begins a
+    command of Azure Pipelines and GitHub Actions wherever it stands in a line.
     """
     text = text.replace("##[", "#\\x23[")
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def counted(number: int, noun: str) -> str:
@@ -35,7 +37,8 @@ def spec(dtype: str, shape: Sequence[int | None]) -> str:
 
 
 def storable(value: T, encoding: str) -> T:
-    """Return a result ``value`` with what ``encoding`` cannot hold written as an escape in all its texts.
+    """Return a result ``value`` with what ``encoding`` cannot hold written as an escape in all its
+    texts.
 
     Before the layout, since an escape is wider than the character that it stands for.
     """
@@ -47,6 +50,10 @@ def storable(value: T, encoding: str) -> T:
             return {key: escaped(inner) for key, inner in item.items()}
         if isinstance(item, list):
             return [escaped(inner) for inner in item]
-        return item.encode(encoding, "backslashreplace").decode(encoding) if isinstance(item, str) else item
+        return (
+            item.encode(encoding, "backslashreplace").decode(encoding)
+            if isinstance(item, str)
+            else item
+        )
 
     return decode(type(value), escaped(encode(value)))

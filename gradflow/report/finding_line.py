@@ -28,7 +28,8 @@ def named(model: ModelReport) -> dict[str, Variable]:
 
 
 def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
-    """``gradient is stopped by StopGradient 'net/stop' (net.py:41; 2 weights in 1 layer, 42 parameters: dense_0)``."""
+    """``gradient is stopped by StopGradient 'net/stop' (net.py:41; 2 weights in 1 layer, 42
+    parameters: dense_0)``."""
     source = finding.cause.source if finding.cause else None
     details = [safe(source)] if source and source not in finding.message else []
     rows = merge_numbered(by_layer(variables))
@@ -38,7 +39,11 @@ def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
 
 def remedy(finding: Finding) -> str:
     """Return what to do about a finding; empty for a note without a hint."""
-    usual = CATALOGUE[finding.code].fix if finding.code in CATALOGUE and finding.severity is not Severity.NOTE else ""
+    usual = (
+        CATALOGUE[finding.code].fix
+        if finding.code in CATALOGUE and finding.severity is not Severity.NOTE
+        else ""
+    )
     return safe(finding.hint or usual)
 
 

@@ -11,13 +11,22 @@ UNEXPECTED_FROZEN = "GF401"
 
 def untracked(model: ModelReport) -> frozenset[str]:
     """Names of the weights that no layer tracks."""
-    return frozenset(name for finding in model.findings if finding.code == UNTRACKED for name in finding.variables)
+    return frozenset(
+        name
+        for finding in model.findings
+        if finding.code == UNTRACKED
+        for name in finding.variables
+    )
 
 
 def frozen(model: ModelReport) -> list[Variable]:
     """The weights that are left alone because something froze them."""
     others = untracked(model)
-    return [v for v in model.variables if v.role is Role.WEIGHT and not v.trainable and v.name not in others]
+    return [
+        v
+        for v in model.variables
+        if v.role is Role.WEIGHT and not v.trainable and v.name not in others
+    ]
 
 
 def is_about_flags(finding: Finding) -> bool:

@@ -17,18 +17,29 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
 
-def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8") -> str:
+def render(
+    report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8"
+) -> str:
     """Return the commands, a line each; empty where there is nothing to say.
 
-    GitHub shows the first ten errors, warnings and notices of a step, so the worst findings of a model come first.
+    GitHub shows the first ten errors, warnings and notices of a step, so the worst findings of a
+    model come first.
 
     Args:
         report: what to show.
         anchors: where the findings of a model are shown, by its name or path.
         encoding: what the stream can hold.
     """
-    commands = [command for model in report.models for command in _commands(model, anchor_of(model, anchors))]
-    return "".join(f"{command}\n" for command in commands).encode(encoding, "backslashreplace").decode(encoding)
+    commands = [
+        command
+        for model in report.models
+        for command in _commands(model, anchor_of(model, anchors))
+    ]
+    return (
+        "".join(f"{command}\n" for command in commands)
+        .encode(encoding, "backslashreplace")
+        .decode(encoding)
+    )
 
 
 def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
@@ -47,8 +58,11 @@ def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:
 
 
 def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:
-    """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped each in its way."""
+    """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped
+    each in its way."""
     properties = {"file": safe(portable(anchor.path)), "line": anchor.line, "title": title}
-    given = ",".join(f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value)
+    given = ",".join(
+        f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value
+    )
     message = "\n".join(lines).translate(_DATA)
     return f"::{command} {given}::{message}"

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from gradflow.findings import Failure, Finding, Format, Mode, ModelReport, Report, Role, Severity, Status, Verdict
+from gradflow.findings import (
+    Failure,
+    Finding,
+    Format,
+    Mode,
+    ModelReport,
+    Report,
+    Role,
+    Severity,
+    Status,
+    Verdict,
+)
 from gradflow.report.escape import counted, safe
 from gradflow.report.flags import UNTRACKED, frozen, untracked
 
@@ -88,12 +99,18 @@ def _verdicts(model: ModelReport) -> str:
     live = summary.weights - summary.frozen
     noun = "trainable weight" if summary.frozen else "weight"
     if not summary.weights:
-        frozen = next((one.message for one in model.findings if one.code == "GF101" and not one.variables), "")
+        frozen = next(
+            (one.message for one in model.findings if one.code == "GF101" and not one.variables), ""
+        )
         return f"no weights{': ' if frozen else ''}{frozen}"
     if not live and untracked(model):
         return "no weight is trained"
     if not live:
-        return f"all {summary.weights:,} weights are frozen" if summary.weights > 1 else "the only weight is frozen"
+        return (
+            f"all {summary.weights:,} weights are frozen"
+            if summary.weights > 1
+            else "the only weight is frozen"
+        )
     if summary.unknown == live:
         return counted(live, noun)
     troubles = [
@@ -107,10 +124,19 @@ def _verdicts(model: ModelReport) -> str:
         if number
     ]
     if not troubles:
-        return f"all {live:,} {noun}s receive a gradient" if live > 1 else f"the only {noun} receives a gradient"
+        return (
+            f"all {live:,} {noun}s receive a gradient"
+            if live > 1
+            else f"the only {noun} receives a gradient"
+        )
     (number, words), *rest = troubles
     verb = "gets" if number == 1 else "get"
-    return ", ".join([f"{number:,} of {counted(live, noun)} {verb} {words}", *(f"{n:,} {words}" for n, words in rest)])
+    return ", ".join(
+        [
+            f"{number:,} of {counted(live, noun)} {verb} {words}",
+            *(f"{n:,} {words}" for n, words in rest),
+        ]
+    )
 
 
 def _why_unknown(model: ModelReport) -> str:
@@ -130,6 +156,9 @@ def _explains_trouble(model: ModelReport, finding: Finding) -> bool:
         return False
     named = set(finding.variables)
     return any(
-        variable.name in named and variable.verdict in _TROUBLE and variable.trainable and variable.role is Role.WEIGHT
+        variable.name in named
+        and variable.verdict in _TROUBLE
+        and variable.trainable
+        and variable.role is Role.WEIGHT
         for variable in model.variables
     )

@@ -11,7 +11,8 @@ SCHEMA = "gradflow-report-1"
 
 
 def render(report: Report) -> str:
-    """Return the JSON text, indented by 2, fields in the order of the interface, a line break at the end.
+    """Return the JSON text, indented by 2, fields in the order of the interface, a line break at
+    the end.
 
     Raises:
         ValueError: a number in the report is NaN or infinite, which the result types forbid.
@@ -22,7 +23,8 @@ def render(report: Report) -> str:
 def written(value: object) -> str:
     """Return plain values as JSON text, in ASCII, so that the bytes are the same on every platform.
 
-    A name from a model file cannot steer a terminal, nor a CI system for which ``##[`` in a log is a command.
+    A name from a model file cannot steer a terminal, nor a CI system for which ``##[`` in a log is
+    a command.
 
     Raises:
         ValueError: a number is NaN or infinite.

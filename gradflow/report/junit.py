@@ -1,4 +1,5 @@
-"""A report to JUnit XML: a suite for each model, a case for the model and one for each of its expectations."""
+"""A report to JUnit XML: a suite for each model, a case for the model and one for each of its
+expectations."""
 
 from __future__ import annotations
 
@@ -42,11 +43,14 @@ class _Case:
     """What is said beside the outcome."""
 
 
-def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8") -> str:
+def render(
+    report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8"
+) -> str:
     """Return the XML as pytest lays it out, without times and host names.
 
-    A finding of severity error or warning, and an expectation that is not kept, is a failure; a model that could not
-    be checked is an error; one whose verdicts are unknown is skipped, since nothing was tested.
+    A finding of severity error or warning, and an expectation that is not kept, is a failure; a
+    model that could not be checked is an error; one whose verdicts are unknown is skipped, since
+    nothing was tested.
 
     Args:
         report: what to show.
@@ -55,7 +59,10 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encodi
     """
     suites = [(model, list(_cases(model))) for model in report.models]
     taken: Counter[tuple[str, str]] = Counter()
-    root = ET.Element("testsuites", {"name": "gradflow", **_counts([case for _, cases in suites for case in cases])})
+    root = ET.Element(
+        "testsuites",
+        {"name": "gradflow", **_counts([case for _, cases in suites for case in cases])},
+    )
     for model, cases in suites:
         suite = ET.SubElement(root, "testsuite", {"name": title(model), **_counts(cases)})
         given = _place(model, anchor_of(model, anchors))
@@ -93,7 +100,9 @@ def _counts(cases: Sequence[_Case]) -> dict[str, str]:
 def _element(case: _Case, attributes: Mapping[str, str]) -> ET.Element:
     element = ET.Element("testcase", dict(attributes))
     if case.outcome is not _Outcome.PASSED:
-        said = {"type": case.kind, "message": case.message} if case.kind else {"message": case.message}
+        said = (
+            {"type": case.kind, "message": case.message} if case.kind else {"message": case.message}
+        )
         ET.SubElement(element, case.outcome.value, said).text = case.text or None
     if case.output:
         ET.SubElement(element, "system-out").text = case.output
@@ -104,11 +113,15 @@ def _cases(model: ModelReport) -> Iterator[_Case]:
     if model.error is not None:
         yield _failed(model, model.error)
         for expectation in model.expectations:
-            yield _Case(_title(expectation), _Outcome.SKIPPED, message="the model could not be checked")
+            yield _Case(
+                _title(expectation), _Outcome.SKIPPED, message="the model could not be checked"
+            )
         return
     taken = _by_expectation(model)
     elsewhere = {id(finding) for findings in taken for finding in findings}
-    yield _model_case(model, [finding for finding in in_order(model) if id(finding) not in elsewhere])
+    yield _model_case(
+        model, [finding for finding in in_order(model) if id(finding) not in elsewhere]
+    )
     for expectation, findings in zip(model.expectations, taken, strict=True):
         yield _expectation_case(model, expectation, findings)
 
@@ -127,13 +140,22 @@ def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
     if broken:
         more = f" (and {counted(len(broken) - 1, 'more finding')})" if len(broken) > 1 else ""
         message = f"{_line(model, broken[0])}{more}"
-        return _Case(title(model), _Outcome.FAILURE, safe(broken[0].code), message, _text(model, broken), output)
+        return _Case(
+            title(model),
+            _Outcome.FAILURE,
+            safe(broken[0].code),
+            message,
+            _text(model, broken),
+            output,
+        )
     if model.summary.unknown:
         return _Case(title(model), _Outcome.SKIPPED, message=statement(model), output=output)
     return _Case(title(model), _Outcome.PASSED, output=output)
 
 
-def _expectation_case(model: ModelReport, expectation: Expectation, findings: Sequence[Finding]) -> _Case:
+def _expectation_case(
+    model: ModelReport, expectation: Expectation, findings: Sequence[Finding]
+) -> _Case:
     if expectation.status == _KEPT:
         return _Case(_title(expectation), _Outcome.PASSED)
     status = safe(expectation.status)
@@ -147,11 +169,14 @@ def _title(expectation: Expectation) -> str:
 
 
 def _by_expectation(model: ModelReport) -> list[list[Finding]]:
-    """The findings that say why an expectation is not kept, for each expectation: each finding once."""
+    """The findings that say why an expectation is not kept, for each expectation: each finding
+    once."""
     taken: list[list[Finding]] = [[] for _ in model.expectations]
     for finding in in_order(model):
         if finding.code in _OF_EXPECTATIONS:
-            places = (place for place, one in enumerate(model.expectations) if _is_about(finding, one))
+            places = (
+                place for place, one in enumerate(model.expectations) if _is_about(finding, one)
+            )
             place = next(places, None)
             if place is not None:
                 taken[place].append(finding)
@@ -161,7 +186,10 @@ def _by_expectation(model: ModelReport) -> list[list[Finding]]:
 def _is_about(finding: Finding, expectation: Expectation) -> bool:
     if expectation.status == _KEPT:
         return False
-    return not set(finding.variables).isdisjoint(expectation.variables) or expectation.pattern in finding.message
+    return (
+        not set(finding.variables).isdisjoint(expectation.variables)
+        or expectation.pattern in finding.message
+    )
 
 
 def _line(model: ModelReport, finding: Finding) -> str:

@@ -18,7 +18,8 @@ from gradflow.report.people.path_picture import draw, example, known_cuts
 from gradflow.report.threats import Danger, dangers, is_itemized
 
 _LIMIT = 60_000
-"""Bytes: GitHub takes 65,536 characters, and whoever posts the comment may add some of their own."""
+"""Bytes: GitHub takes 65,536 characters, and whoever posts the comment may add some of their
+own."""
 _TABLE_SHARE = _LIMIT // 3
 _MAX_LAYERS = 8
 _WIDTH = 100
@@ -48,7 +49,8 @@ class _Comment:
 
 
 def render(report: Report, *, encoding: str = "utf-8") -> str:
-    """Return the comment: a table of the models, and what was found in each behind a line that opens it.
+    """Return the comment: a table of the models, and what was found in each behind a line that
+    opens it.
 
     At most 60,000 bytes: what does not fit is counted at the end.
 
@@ -66,7 +68,10 @@ def render(report: Report, *, encoding: str = "utf-8") -> str:
         _details(model, layout, comment, left_out)
     if any(left_out.values()):
         parts = [counted(number, noun) for noun, number in left_out.items() if number]
-        comment.blocks.append(f"*Left out, to keep this short: {', '.join(parts)}. The other formats hold everything.*")
+        comment.blocks.append(
+            f"*Left out, to keep this short: {', '.join(parts)}. The other formats hold "
+            f"everything.*"
+        )
     text = "".join(f"{block}\n\n" for block in comment.blocks).rstrip("\n") + "\n"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -116,11 +121,14 @@ def _tally(expectations: Sequence[Expectation]) -> str:
 
 
 def _details(model: ModelReport, layout: Page, comment: _Comment, left_out: Counter[str]) -> None:
-    """Add the block of one model, finding by finding as long as there is room; nothing where nothing is to be told."""
+    """Add the block of one model, finding by finding as long as there is room; nothing where
+    nothing is to be told."""
     parts = list(_parts(model, layout))
     if not parts:
         return
-    opening = f"<details><summary>{_title_of(model, summary)}: {', '.join(_counts(model))}</summary>"
+    opening = (
+        f"<details><summary>{_title_of(model, summary)}: {', '.join(_counts(model))}</summary>"
+    )
     closing = "</details>"
     limit = _LIMIT - len(closing) - 2
     placed = [False] * len(parts)
@@ -163,13 +171,23 @@ def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
 
 def _danger(danger: Danger) -> str:
     shown = danger.places if len(danger.places) <= _MAX_LAYERS + 1 else danger.places[:_MAX_LAYERS]
-    more = f" and {len(danger.places) - len(shown):,} more" if len(shown) < len(danger.places) else ""
-    where = f"\n\n{counted(len(danger.places), 'place')}: {', '.join(map(prose, shown))}{more}" if shown else ""
+    more = (
+        f" and {len(danger.places) - len(shown):,} more" if len(shown) < len(danger.places) else ""
+    )
+    where = (
+        f"\n\n{counted(len(danger.places), 'place')}: {', '.join(map(prose, shown))}{more}"
+        if shown
+        else ""
+    )
     return f"**error GF902** {prose(danger.what)}{where}\n\nfix: {prose(danger.hint)}"
 
 
 def _finding(
-    finding: Finding, variables: Sequence[Variable], cuts: Mapping[str, Cause], model: ModelReport, layout: Page
+    finding: Finding,
+    variables: Sequence[Variable],
+    cuts: Mapping[str, Cause],
+    model: ModelReport,
+    layout: Page,
 ) -> Iterator[str]:
     source = finding.cause.source if finding.cause else None
     place = f" ({code(source)})" if source and source not in finding.message else ""
@@ -200,7 +218,9 @@ def _expectation_lines(expectations: Sequence[Expectation]) -> Iterator[str]:
         if expectation.status != _KEPT:
             word = prose(expectation.status)
             yield f"- **{word}** {prose(expectation.kind)}: {code(expectation.pattern)}"
-    kept = [f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.status == _KEPT]
+    kept = [
+        f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.status == _KEPT
+    ]
     if kept:
         more = f" and {len(kept) - _MAX_LAYERS:,} more" if len(kept) > _MAX_LAYERS else ""
         yield f"- kept {', '.join(kept[:_MAX_LAYERS])}{more}"

@@ -16,10 +16,11 @@ _QUOTED = re.compile(r"(?<![\w(])'([^']+)'(?![\w)])")
 
 
 def code(text: str) -> str:
-    """Return a name as code: no markup, link or mention in it; the middle of a very long one is left out.
+    """Return a name as code: no markup, link or mention in it; the middle of a very long one is
+    left out.
 
-    It can stand in a table. Where the text has a backtick or a bar, HTML stands for the backticks, since both would
-    need an escape that a cell of a table and a code span read differently.
+    It can stand in a table. Where the text has a backtick or a bar, HTML stands for the backticks,
+    since both would need an escape that a cell of a table and a code span read differently.
     """
     plain = shortened(safe(text))
     if not plain or plain != plain.strip() or "`" in plain or "|" in plain:
@@ -28,7 +29,8 @@ def code(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return a sentence as text, with what it quotes as code: ``cut by Round 'net/round'`` with the name in code."""
+    """Return a sentence as text, with what it quotes as code: ``cut by Round 'net/round'`` with the
+    name in code."""
     parts = _QUOTED.split(shortened(safe(text), 4 * _MAX_LENGTH))
     return "".join(code(part) if place % 2 else _inert(part) for place, part in enumerate(parts))
 
@@ -58,7 +60,8 @@ def _inert(text: str) -> str:
 
 
 def _torn(match: re.Match[str]) -> str:
-    """What is looked for when the Markdown is read already, mentions, issues and addresses, is torn by a comment."""
+    """What is looked for when the Markdown is read already, mentions, issues and addresses, is torn
+    by a comment."""
     return f"{_entity(match)}<!-- -->" if match[0] in _TORN else _entity(match)
 
 

@@ -14,7 +14,9 @@ from gradflow.report.escape import safe
 from gradflow.report.json import written
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
 
@@ -22,8 +24,8 @@ _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str:
     """Return the log as JSON text in ASCII, indented by 2, a line break at the end.
 
-    A result for each finding and for each model that could not be checked, at the model's path or where ``anchors``
-    says; models with nothing to tell leave no trace.
+    A result for each finding and for each model that could not be checked, at the model's path or
+    where ``anchors`` says; models with nothing to tell leave no trace.
 
     Args:
         report: what to show.
@@ -40,11 +42,15 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str
         "invocations": [
             {
                 "executionSuccessful": not failed,
-                "toolExecutionNotifications": [_notification(*one, places, anchors) for one in failed],
+                "toolExecutionNotifications": [
+                    _notification(*one, places, anchors) for one in failed
+                ],
             }
         ],
         "columnKind": "unicodeCodePoints",
-        "results": [result for model in report.models for result in results_of(model, places, anchors, seen)],
+        "results": [
+            result for model in report.models for result in results_of(model, places, anchors, seen)
+        ],
     }
     return written({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
@@ -55,7 +61,9 @@ def _driver(tool: Tool, rules: Sequence[str]) -> dict[str, Any]:
         "name": safe(tool.name),
         "version": safe(tool.version),
         "rules": [_rule(code) for code in rules],
-        "properties": {name: None if version is None else safe(version) for name, version in versions.items()},
+        "properties": {
+            name: None if version is None else safe(version) for name, version in versions.items()
+        },
     }
 
 
@@ -64,14 +72,19 @@ def _rule(code: str) -> dict[str, Any]:
     if entry is None:
         return {"id": safe(code)}
     severity = severity_of(code)
-    paragraphs = [("Why", entry.why), ("Fix", f"{entry.fix}."), ("Right when", f"{entry.right_when}.")]
+    paragraphs = [
+        ("Why", entry.why),
+        ("Fix", f"{entry.fix}."),
+        ("Right when", f"{entry.right_when}."),
+    ]
     example = f"\n\nExample:\n\n{_indented(entry.example)}" if entry.example else ""
     return {
         "id": code,
         "name": "".join(word.capitalize() for word in entry.kind.split("_")),
         "shortDescription": {"text": entry.title},
         "fullDescription": {"text": entry.why},
-        # No "markdown": GitHub shows it in place of the text, and would find markup in what is plain.
+        # No "markdown": GitHub shows it in place of the text, and would find markup in what is
+        # plain.
         "help": {"text": "\n\n".join(f"{head}: {words}" for head, words in paragraphs) + example},
         "defaultConfiguration": {"level": severity.value},
         "properties": {"tags": ["gradient", "tensorflow"], "problem.severity": _PROBLEM[severity]},

@@ -25,7 +25,8 @@ _GRADIENT = {True: "reaches it", False: "does not reach it"}
 def results_of(
     model: ModelReport, places: Mapping[str, int], anchors: Mapping[str, Anchor], seen: Counter[str]
 ) -> Iterator[Json]:
-    """Yield a result for each finding, the worst first, or one for a model that could not be checked.
+    """Yield a result for each finding, the worst first, or one for a model that could not be
+    checked.
 
     Args:
         model: the model.
@@ -54,14 +55,20 @@ def results_of(
             "message": message(_words(finding, variables)),
             "locations": [_location(place, finding)],
             **_related(finding.cause),
-            "partialFingerprints": _fingerprints(finding.code, identity, min(finding.variables, default=""), seen),
+            "partialFingerprints": _fingerprints(
+                finding.code, identity, min(finding.variables, default=""), seen
+            ),
             **_code_flows(finding, variables, cuts, model, place),
         }
 
 
 def physical_location(anchor: Anchor) -> Json:
-    """Return the place of ``anchor``; GitHub refuses an upload with a result that has no URI, and wants a line."""
-    return {"artifactLocation": {"uri": uri(anchor.path)}, "region": {"startLine": anchor.line or 1}}
+    """Return the place of ``anchor``; GitHub refuses an upload with a result that has no URI, and
+    wants a line."""
+    return {
+        "artifactLocation": {"uri": uri(anchor.path)},
+        "region": {"startLine": anchor.line or 1},
+    }
 
 
 def failure_message(model: ModelReport) -> str:
@@ -70,7 +77,8 @@ def failure_message(model: ModelReport) -> str:
 
 
 def message(text: str) -> Json:
-    """Return ``text`` as a message in which nothing is a link or a placeholder (SARIF 2.1.0, 3.11.5 and 3.11.6)."""
+    """Return ``text`` as a message in which nothing is a link or a placeholder (SARIF 2.1.0, 3.11.5
+    and 3.11.6)."""
     if "](" in text:
         text = text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
     if _PLACEHOLDER.search(text):
@@ -102,23 +110,31 @@ def _related(cause: Cause | None) -> Json:
 
 
 def _fingerprints(code: str, identity: str, variable: str, seen: Counter[str]) -> Json:
-    """What makes this the same finding tomorrow: code, model and first variable, and no name of an op.
+    """What makes this the same finding tomorrow: code, model and first variable, and no name of an
+    op.
 
-    Two findings of one code can begin with the same variable, which two cuts hold back, and a model can be in the
+    Two findings of one code can begin with the same variable, which two cuts hold back, and a model
+    can be in the
     report twice: those are numbered.
     """
     key = "\0".join((code, identity, variable)).encode("utf-8", "backslashreplace")
     digest = hashlib.sha256(key).hexdigest()[:16]
     seen[digest] += 1
     value = f"{digest}:{seen[digest]}"
-    # NOTE: GitHub goes by the first name alone; without it, its action would hash "line 1" of the model file.
+    # NOTE: GitHub goes by the first name alone; without it, its action would hash "line 1" of the
+    # model file.
     return {"primaryLocationLineHash": value, "gradflow/v1": value}
 
 
 def _code_flows(
-    finding: Finding, variables: Sequence[Variable], cuts: Mapping[str, Cause], model: ModelReport, place: Json
+    finding: Finding,
+    variables: Sequence[Variable],
+    cuts: Mapping[str, Cause],
+    model: ModelReport,
+    place: Json,
 ) -> Json:
-    """The way of the data from a variable to the output, the cut marked; nothing where no path is known."""
+    """The way of the data from a variable to the output, the cut marked; nothing where no path is
+    known."""
     cause = finding.cause
     drawn = example(variables, cause) if cause is not None and cause.op is not None else None
     if drawn is None:
@@ -127,7 +143,13 @@ def _code_flows(
     steps = steps_of(drawn, cuts)
     fed = any(step.fed for step in steps[:1])
     locations = [
-        _stop(place, message(f"weight {safe(drawn.name)}"), _logical(drawn.name, "variable"), "essential", fed),
+        _stop(
+            place,
+            message(f"weight {safe(drawn.name)}"),
+            _logical(drawn.name, "variable"),
+            "essential",
+            fed,
+        ),
         *(_step(step, place) for step in steps),
         _stop(place, message(output), None, "essential", True),
     ]
@@ -151,7 +173,11 @@ def _stop(place: Json, words: Json, logical: Json | None, importance: str, fed: 
     location: Json = {"physicalLocation": place, "message": words}
     if logical is not None:
         location["logicalLocations"] = [logical]
-    return {"location": location, "importance": importance, "state": {"gradient": {"text": _GRADIENT[fed]}}}
+    return {
+        "location": location,
+        "importance": importance,
+        "state": {"gradient": {"text": _GRADIENT[fed]}},
+    }
 
 
 def _cut_words(cause: Cause) -> str:

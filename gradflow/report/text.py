@@ -10,7 +10,13 @@ from gradflow.findings import ModelReport, Report, Role, Severity, Status
 from gradflow.report.escape import counted, storable
 from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line, title
-from gradflow.report.people.blocks import expectation_lines, finding_lines, frozen_lines, origin_lines, threat_lines
+from gradflow.report.people.blocks import (
+    expectation_lines,
+    finding_lines,
+    frozen_lines,
+    origin_lines,
+    threat_lines,
+)
 from gradflow.report.people.lines import Page, fold, joined, line, page
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.people.table import table_lines
@@ -33,7 +39,8 @@ def render(
         color: write terminal colors; without it there is no escape sequence in the text.
         show_all: leave nothing out, and add a table of all variables.
         brief: a model that nothing is wrong with takes one line, unless ``show_all``.
-        encoding: what the stream can hold: drawn characters and names beyond it are written in ASCII.
+        encoding: what the stream can hold: drawn characters and names beyond it are written in
+            ASCII.
     """
     layout = page(width, show_all, encoding)
     report = storable(report, encoding)
@@ -42,11 +49,18 @@ def render(
     follows_line = False
     for model in report.models:
         is_line = model.status is Status.FAILED or (brief and not show_all and _is_fine(model))
-        lines += [rule] if len(report.models) > 1 and not (brief and is_line and follows_line) else []
-        lines += [_headline(model)] if is_line and not model.looked_at else _model_lines(model, layout)
+        lines += (
+            [rule] if len(report.models) > 1 and not (brief and is_line and follows_line) else []
+        )
+        lines += (
+            [_headline(model)] if is_line and not model.looked_at else _model_lines(model, layout)
+        )
         follows_line = is_line
     if len(report.models) != 1:
-        lines += [*([rule] if report.models else []), *fold(line((summary_line(report), "bold")), layout.width, 4)]
+        lines += [
+            *([rule] if report.models else []),
+            *fold(line((summary_line(report), "bold")), layout.width, 4),
+        ]
     return joined(lines, color)
 
 
@@ -86,7 +100,9 @@ def _blocks(model: ModelReport, layout: Page) -> Iterator[list[Text]]:
     by_name = {variable.name: variable for variable in model.variables}
     cuts = known_cuts(model)
     outputs = [output.name for output in model.outputs]
-    for finding in sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity)):
+    for finding in sorted(
+        model.findings, key=lambda finding: list(Severity).index(finding.severity)
+    ):
         if finding.code != FROZEN:
             behind = [by_name[name] for name in finding.variables if name in by_name]
             yield finding_lines(finding, behind, cuts, outputs, layout)
@@ -106,7 +122,12 @@ def _state_lines(model: ModelReport, layout: Page) -> list[Text]:
 def _headline_style(model: ModelReport) -> str:
     summary = model.summary
     severities = {finding.severity for finding in model.findings}
-    if model.status is Status.FAILED or summary.none or summary.nonfinite or Severity.ERROR in severities:
+    if (
+        model.status is Status.FAILED
+        or summary.none
+        or summary.nonfinite
+        or Severity.ERROR in severities
+    ):
         return "bold red"
     if summary.zero or Severity.WARNING in severities:
         return "bold yellow"

@@ -14,7 +14,8 @@ class Danger:
     """One thing that could do harm, with every place where the file has it."""
 
     what: str
-    """``op WriteFile: writes files``, or ``op WriteFile (node 'a' of the graph): writes files`` if that is all."""
+    """``op WriteFile: writes files``, or ``op WriteFile (node 'a' of the graph): writes files`` if
+    that is all."""
     hint: str
     places: tuple[str, ...]
     """Empty where ``what`` names the only one."""
@@ -27,7 +28,9 @@ def dangers(model: ModelReport) -> list[Danger]:
         if is_danger(finding):
             found.setdefault((finding.what or finding.message, finding.hint), []).append(finding)
     return [
-        Danger(what, hint, tuple(one.where for one in those)) if those[1:] else Danger(those[0].message, hint, ())
+        Danger(what, hint, tuple(one.where for one in those))
+        if those[1:]
+        else Danger(those[0].message, hint, ())
         for (what, hint), those in found.items()
     ]
 
@@ -39,4 +42,8 @@ def is_danger(finding: Finding) -> bool:
 
 def is_itemized(model: ModelReport) -> bool:
     """Whether its findings say all that its error does: to show both would be to say it twice."""
-    return model.error is not None and model.error.code == _UNSAFE and any(map(is_danger, model.findings))
+    return (
+        model.error is not None
+        and model.error.code == _UNSAFE
+        and any(map(is_danger, model.findings))
+    )

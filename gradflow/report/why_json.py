@@ -8,15 +8,28 @@ from gradflow.report.json import written
 
 SCHEMA = "gradflow-why-1"
 
-_OF_THE_MODEL = ("path", "format", "producer", "entry", "mode", "status", "error", "inputs", "outputs")
+_OF_THE_MODEL = (
+    "path",
+    "format",
+    "producer",
+    "entry",
+    "mode",
+    "status",
+    "error",
+    "inputs",
+    "outputs",
+)
 
 
 def render(tool: Tool, model: ModelReport, route: Route | None) -> str:
-    """Return the JSON text, written as that of the report; ``variable`` is the report's own record of it.
+    """Return the JSON text, written as that of the report; ``variable`` is the report's own record
+    of it.
 
     ``variable`` and ``route`` are null where the model could not be checked.
     """
-    variable = next((one for one in model.variables if route is not None and one.name == route.variable), None)
+    variable = next(
+        (one for one in model.variables if route is not None and one.name == route.variable), None
+    )
     facts = encode(model, public=True)
     answer = {
         "schema": SCHEMA,

@@ -1,4 +1,5 @@
-"""A model file in, what it could do besides computing out: before anything in it runs, and without TensorFlow."""
+"""A model file in, what it could do besides computing out: before anything in it runs, and without
+TensorFlow."""
 
 from gradflow.scan.scan import scan
 from gradflow.scan.threat import IMPORT, Scanned, Threat

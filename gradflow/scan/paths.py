@@ -1,4 +1,5 @@
-"""A path that stands in a file in, whether it leads out of the folder that it is meant for out, on any system."""
+"""A path that stands in a file in, whether it leads out of the folder that it is meant for out, on
+any system."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 
 def leads_out(name: str) -> bool:
-    """Whether joining ``name`` to a folder can name what is not below it, on POSIX or on Windows."""
+    """Whether joining ``name`` to a folder can name what is not below it, on POSIX or on
+    Windows."""
     kinds = (PurePosixPath(name), PureWindowsPath(name))
-    return "\0" in name or any(path.is_absolute() or path.drive or ".." in path.parts for path in kinds)
+    return "\0" in name or any(
+        path.is_absolute() or path.drive or ".." in path.parts for path in kinds
+    )

@@ -15,7 +15,8 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     Args:
         file: the model.
         imports: the modules that the user lets in for it.
-        is_trained: whether what a Keras model was compiled with counts too, which is not read with the model itself.
+        is_trained: whether what a Keras model was compiled with counts too, which is not read with
+            the model itself.
 
     Raises:
         UnreadableError: it is damaged.

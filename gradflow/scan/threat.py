@@ -15,16 +15,19 @@ class Threat:
     """One thing in a model file that is not known to be harmless."""
 
     what: str
-    """What it is, by its name in the file: ``op WriteFile``, ``class TFSMLayer``, ``asset ../../x``."""
+    """What it is, by its name in the file: ``op WriteFile``, ``class TFSMLayer``, ``asset
+    ../../x``."""
     where: str
-    """The place in the file: ``node 'a/WriteFile' of function 'f'``, ``layer 'lambda' of config.json``."""
+    """The place in the file: ``node 'a/WriteFile' of function 'f'``, ``layer 'lambda' of
+    config.json``."""
     harm: str
     """What it could do: ``writes files``."""
     remedy: str = TRUST
     """The option that lets it in."""
     idle_op: str = ""
-    """The op type, where TensorFlow cannot run it in a process of its own: it needs a library that nobody has loaded,
-    or a Python function that nobody has made. A model that holds nothing worse can be loaded as far as it goes."""
+    """The op type, where TensorFlow cannot run it in a process of its own: it needs a library that
+    nobody has loaded, or a Python function that nobody has made. A model that holds nothing worse
+    can be loaded as far as it goes."""
 
     @property
     def sentence(self) -> str:

@@ -1,10 +1,13 @@
-"""The installed Keras and tf_keras in, the table of what a file may name of them out, which the scan goes by.
+"""The installed Keras and tf_keras in, the table of what a file may name of them out, which the
+scan goes by.
 
-Usage: ``python -m gradflow.tables.keras_safety [--merge OLDER.tsv] > gradflow/scan/keras/keras_classes.tsv``, where
-OLDER.tsv is the table that the oldest supported versions give; rows that only it has are kept.
+Usage: ``python -m gradflow.tables.keras_safety [--merge OLDER.tsv] >
+gradflow/scan/keras/keras_classes.tsv``, where OLDER.tsv is the table that the oldest supported
+versions give; rows that only it has are kept.
 
-A file names a class by its module and its name, and its modules were others from version to version: what counts is the
-name. What is not in the table is refused, so that what a new Keras brings is looked at before it is let in.
+A file names a class by its module and its name, and its modules were others from version to
+version: what counts is the name. What is not in the table is refused, so that what a new Keras
+brings is looked at before it is let in.
 """
 
 from __future__ import annotations
@@ -36,19 +39,33 @@ DENIED = MappingProxyType(
         ),
     }
 )
-"""Classes of Keras that do more than to compute, by name; Lambda is judged by the function that it holds."""
+"""Classes of Keras that do more than to compute, by name; Lambda is judged by the function that it
+holds."""
 _BASES = (
-    "Layer layers.Layer Model Operation optimizers.Optimizer optimizers.legacy.Optimizer losses.Loss metrics.Metric "
-    "optimizers.schedules.LearningRateSchedule initializers.Initializer regularizers.Regularizer Quantizer DTypePolicy "
-    "constraints.Constraint mixed_precision.Policy random.SeedGenerator quantizers.QuantizationConfig "
+    "Layer layers.Layer Model Operation optimizers.Optimizer optimizers.legacy.Optimizer "
+    "losses.Loss metrics.Metric "
+    "optimizers.schedules.LearningRateSchedule initializers.Initializer "
+    "regularizers.Regularizer Quantizer DTypePolicy "
+    "constraints.Constraint mixed_precision.Policy random.SeedGenerator "
+    "quantizers.QuantizationConfig "
     "dtype_policies.DTypePolicyMap"
 )
-_FUNCTIONS = ("activations", "losses", "metrics", "ops", "initializers", "regularizers", "constraints")
+_FUNCTIONS = (
+    "activations",
+    "losses",
+    "metrics",
+    "ops",
+    "initializers",
+    "regularizers",
+    "constraints",
+)
 _ACTING = frozenset(
-    "get deserialize serialize convert_to_numpy associative_scan cond custom_gradient fori_loop jvp map scan switch "
+    "get deserialize serialize convert_to_numpy associative_scan cond custom_gradient "
+    "fori_loop jvp map scan switch "
     "vectorize vectorized_map while_loop".split()
 )
-"""Functions of these modules that are no part of a model, or call a function that they are given."""
+"""Functions of these modules that are no part of a model, or call a function that they are
+given."""
 
 
 def names() -> dict[tuple[Kind, str], KerasName]:
@@ -73,7 +90,13 @@ def _classes(library: Any) -> Iterator[tuple[Kind, str]]:
             if below not in seen:
                 seen.add(below)
                 waiting.append(below)
-    for module in (library.layers, library.optimizers, library.losses, library.metrics, library.initializers):
+    for module in (
+        library.layers,
+        library.optimizers,
+        library.losses,
+        library.metrics,
+        library.initializers,
+    ):
         for name, value in vars(module).items():
             if inspect.isclass(value):
                 yield Kind.CLASS, name  # also under the names of earlier versions
@@ -95,10 +118,14 @@ def _at(library: Any, path: str) -> Any:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--merge", type=Path, help="a table of older versions, whose own rows are kept")
+    parser.add_argument(
+        "--merge", type=Path, help="a table of older versions, whose own rows are kept"
+    )
     older = parser.parse_args().merge
     known = {**(parse(older.read_text(encoding="utf-8")) if older else {}), **names()}
-    sys.stdout.write(write(known.values(), f"Keras {keras.__version__}, tf_keras {tf_keras.__version__}"))
+    sys.stdout.write(
+        write(known.values(), f"Keras {keras.__version__}, tf_keras {tf_keras.__version__}")
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""An OpDef in, out comes what TensorFlow's gradient of one such op brought to each of its floating inputs."""
+"""An OpDef in, out comes what TensorFlow's gradient of one such op brought to each of its floating
+inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ class Brought(Enum):
     ZEROS = "zeros"
     GRADIENT = "gradient"
     SOMETHING = "something"
-    """A gradient that could be built and not run: no kernel here, or a variant, which has no numbers to look at."""
+    """A gradient that could be built and not run: no kernel here, or a variant, which has no
+    numbers to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Probe:
 def probe(op_def: Any) -> Probe:
     """Build ops of this type and take their gradients, with two sets of random values each."""
     version_2 = tf.compat.v1.control_flow_v2_enabled()
-    tf.compat.v1.disable_control_flow_v2()  # else the gradient of a TensorArray op fails an assertion (2.16 to 2.21)
+    # Else the gradient of a TensorArray op fails an assertion (2.16 to 2.21).
+    tf.compat.v1.disable_control_flow_v2()
     try:
         return _probe(op_def)
     finally:
@@ -70,25 +73,37 @@ _STRENGTH = (Brought.NOTHING, Brought.ZEROS, Brought.SOMETHING, Brought.GRADIENT
 def _join(left: dict[int, Brought], right: dict[int, Brought]) -> dict[int, Brought]:
     """Keep the most that an input ever got: only what never arrives is a rule."""
     return {
-        index: max(left.get(index, Brought.NOTHING), right.get(index, Brought.NOTHING), key=_STRENGTH.index)
+        index: max(
+            left.get(index, Brought.NOTHING), right.get(index, Brought.NOTHING), key=_STRENGTH.index
+        )
         for index in sorted({*left, *right})
     }
 
 
 def _attempt(op_def: Any, recipe: Recipe, draw: Draw) -> tuple[dict[int, Brought], str]:
     graph = tf.Graph()
-    with graph.as_default(), graph.device("/cpu:0"):  # the gradients of the Nccl ops ask for a device
+    # The gradients of the Nccl ops ask for a device.
+    with graph.as_default(), graph.device("/cpu:0"):
         arguments = [
-            [source(draw) for source in one] if isinstance(one, list) else [one(draw)] for one in recipe.inputs
+            [source(draw) for source in one] if isinstance(one, list) else [one(draw)]
+            for one in recipe.inputs
         ]
         op = build(graph, op_def, arguments, recipe.attrs)
         places = [index for index, tensors in enumerate(arguments) for _ in tensors]
-        xs = [(index, x) for index, x in zip(places, op.inputs, strict=True) if x.dtype.as_datatype_enum in FLOATING]
+        xs = [
+            (index, x)
+            for index, x in zip(places, op.inputs, strict=True)
+            if x.dtype.as_datatype_enum in FLOATING
+        ]
         ys = [recipe.then(op.outputs)] if recipe.then else list(op.outputs)
         ys = [y for y in ys if y.dtype.as_datatype_enum in FLOATING]
         given = [_random_like(y, draw) for y in ys]
         gradients = tf.gradients(ys, [x for _, x in xs], grad_ys=given) if ys else [None] * len(xs)
-        return _read(graph, op_def, [(index, gradient) for (index, _), gradient in zip(xs, gradients, strict=True)])
+        return _read(
+            graph,
+            op_def,
+            [(index, gradient) for (index, _), gradient in zip(xs, gradients, strict=True)],
+        )
 
 
 def build(graph: Any, op_def: Any, arguments: list[list[Any]], attrs: Mapping[str, Any]) -> Any:
@@ -96,7 +111,8 @@ def build(graph: Any, op_def: Any, arguments: list[list[Any]], attrs: Mapping[st
     graph_def = tf.compat.v1.GraphDef()
     graph_def.versions.producer = graph.graph_def_versions.producer
     if op_def.HasField("deprecation"):
-        graph_def.versions.producer = op_def.deprecation.version - 1  # as the files are that still hold it
+        # As the files are that still hold it.
+        graph_def.versions.producer = op_def.deprecation.version - 1
     node = graph_def.node.add(name="probed", op=op_def.name)
     feeds = [tensor for tensors in arguments for tensor in tensors]
     node.input.extend(f"feed{index}" for index in range(len(feeds)))
@@ -111,7 +127,9 @@ def build(graph: Any, op_def: Any, arguments: list[list[Any]], attrs: Mapping[st
     for name, value in attrs.items():
         _set(node.attr[name], kinds[name], value() if callable(value) else value)
     feed_map = {f"feed{index}": tensor for index, tensor in enumerate(feeds)}
-    return tf.import_graph_def(graph_def, input_map=feed_map, return_elements=["probed"], name="")[0]
+    return tf.import_graph_def(graph_def, input_map=feed_map, return_elements=["probed"], name="")[
+        0
+    ]
 
 
 def _set(attr: Any, kind: str, value: Any) -> None:
@@ -134,22 +152,34 @@ def _set(attr: Any, kind: str, value: Any) -> None:
 
 
 def _random_like(y: Any, draw: Draw) -> Any:
-    """Random values in the shape of ``y``: a gradient of ones hides what cancels, a real one what is imaginary."""
+    """Random values in the shape of ``y``: a gradient of ones hides what cancels, a real one what
+    is imaginary."""
     size = 4096
     flat = tf.constant(draw.values((size,)) - 0.45, tf.float64)
-    flat = tf.cast(flat, y.dtype) if not y.dtype.is_complex else tf.cast(tf.complex(flat, flat[::-1]), y.dtype)
+    flat = (
+        tf.cast(flat, y.dtype)
+        if not y.dtype.is_complex
+        else tf.cast(tf.complex(flat, flat[::-1]), y.dtype)
+    )
     return tf.reshape(tf.slice(flat, [0], [tf.size(y)]), tf.shape(y))
 
 
-def _read(graph: Any, op_def: Any, gradients: list[tuple[int, Any]]) -> tuple[dict[int, Brought], str]:
+def _read(
+    graph: Any, op_def: Any, gradients: list[tuple[int, Any]]
+) -> tuple[dict[int, Brought], str]:
     """Run what was built; the string says why that was not possible."""
     found: dict[int, Brought] = {}
     numbers: list[tuple[int, Any]] = []
     for index, gradient in gradients:
         value = getattr(gradient, "values", gradient)  # of IndexedSlices
         found = _join(found, {index: Brought.NOTHING if value is None else Brought.SOMETHING})
-        # NOTE: the flow of a TensorArray is a float that orders its ops; the number in it means nothing.
-        if value is not None and value.dtype not in _NUMBERLESS and op_def.input_arg[index].name != "flow_in":
+        # NOTE: the flow of a TensorArray is a float that orders its ops; the number in it means
+        # nothing.
+        if (
+            value is not None
+            and value.dtype not in _NUMBERLESS
+            and op_def.input_arg[index].name != "flow_in"
+        ):
             numbers.append((index, value))
     try:
         with tf.compat.v1.Session(graph=graph) as session:

@@ -1,6 +1,8 @@
-"""An op type in, out come small concrete inputs and attrs with which TensorFlow can build one such op.
+"""An op type in, out come small concrete inputs and attrs with which TensorFlow can build one such
+op.
 
-Ops whose inputs are all floating and of one shape need no recipe of their own: ``recipes`` guesses a shape.
+Ops whose inputs are all floating and of one shape need no recipe of their own: ``recipes`` guesses
+a shape.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ class Draw:
 
     def values(self, shape: Sequence[int]) -> Any:
         """Return float64 values of the given shape."""
-        return self._random.normal(scale=2.0, size=shape) if self._normal else self._random.uniform(0.1, 0.9, shape)
+        return (
+            self._random.normal(scale=2.0, size=shape)
+            if self._normal
+            else self._random.uniform(0.1, 0.9, shape)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,8 @@ class Recipe:
     inputs: tuple[Source | list[Source], ...]
     """One per input argument, a list for an argument that stands for several tensors."""
     attrs: Mapping[str, Any]
-    """Attrs that have no default and that the inputs do not tell; a function is called in the op's graph."""
+    """Attrs that have no default and that the inputs do not tell; a function is called in the op's
+    graph."""
     then: Callable[[Any], Any] | None
     """Turns the op's outputs into a floating tensor, where they are variants."""
 
@@ -45,7 +52,8 @@ class Recipe:
 def recipes(op_def: Any) -> tuple[Recipe, ...]:
     """Return ways to build an op of this type, to be tried in turn; none where no way is known.
 
-    A way of its own that the op has is the only one; several of its own are variants that all must be probed.
+    A way of its own that the op has is the only one; several of its own are variants that all must
+    be probed.
     """
     return RECIPES.get(op_def.name) or tuple(_guesses(op_def))
 
@@ -60,20 +68,27 @@ def _guesses(op_def: Any) -> Iterator[Recipe]:
     sources: list[Callable[..., Source]] = []
     for arg in op_def.input_arg:
         allowed = [arg.type] if arg.type else kinds.get(arg.type_attr, [])
-        source = next((make for number, make in _MAKERS.items() if not allowed or number in allowed), None)
+        source = next(
+            (make for number, make in _MAKERS.items() if not allowed or number in allowed), None
+        )
         if source is None or arg.is_ref:
             return
         sources.append(source)
     for shape in ((3, 3), (4,), (2, 3, 3), (2, 4, 4, 3)):
         made = [source(*shape) for source in sources]
         yield Recipe(
-            tuple([one, one] if arg.number_attr else one for arg, one in zip(op_def.input_arg, made, strict=True)),
+            tuple(
+                [one, one] if arg.number_attr else one
+                for arg, one in zip(op_def.input_arg, made, strict=True)
+            ),
             {},
             None,
         )
 
 
-def _way(*inputs: Source | list[Source], then: Callable[[Any], Any] | None = None, **attrs: Any) -> tuple[Recipe, ...]:
+def _way(
+    *inputs: Source | list[Source], then: Callable[[Any], Any] | None = None, **attrs: Any
+) -> tuple[Recipe, ...]:
     return (Recipe(inputs, attrs, then),)
 
 
@@ -122,7 +137,9 @@ _MAKERS: dict[int, Callable[..., Source]] = {
 def _variable(*shape: int) -> Source:
     def make(draw: Draw) -> Any:
         handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=shape)
-        assign = tf.raw_ops.AssignVariableOp(resource=handle, value=tf.constant(draw.values(shape), tf.float32))
+        assign = tf.raw_ops.AssignVariableOp(
+            resource=handle, value=tf.constant(draw.values(shape), tf.float32)
+        )
         tf.compat.v1.add_to_collection("init", assign)
         return handle
 
@@ -172,7 +189,9 @@ def _sparse_variant(draw: Draw) -> Any:
 
 def _sparse_values(outputs: Any) -> Any:
     return tf.raw_ops.CompositeTensorVariantToComponents(
-        encoded=outputs[0], metadata=_sparse_metadata(), Tcomponents=[tf.int64, tf.float32, tf.int64]
+        encoded=outputs[0],
+        metadata=_sparse_metadata(),
+        Tcomponents=[tf.int64, tf.float32, tf.int64],
     )[1]
 
 
@@ -190,7 +209,9 @@ def _stack(*element: int) -> Callable[[Any], Any]:
 
 def _csr(draw: Draw) -> Any:
     return tf.raw_ops.SparseTensorToCSRSparseMatrix(
-        indices=_CELLS(draw), values=tf.constant(draw.values((2,)), tf.float32), dense_shape=_SQUARE(draw)
+        indices=_CELLS(draw),
+        values=tf.constant(draw.values((2,)), tf.float32),
+        dense_shape=_SQUARE(draw),
     )
 
 
@@ -203,7 +224,9 @@ def _optional(draw: Draw) -> Any:
 
 
 def _value(outputs: Any) -> Any:
-    return tf.raw_ops.OptionalGetValue(optional=outputs[0], output_types=[tf.float32], output_shapes=[[3, 3]])[0]
+    return tf.raw_ops.OptionalGetValue(
+        optional=outputs[0], output_types=[tf.float32], output_shapes=[[3, 3]]
+    )[0]
 
 
 def _ragged(draw: Draw) -> Any:
@@ -226,10 +249,14 @@ def _array(part: str, written: bool = True) -> Source:
     def make(draw: Draw) -> Any:
         made = tf.compat.v1.get_collection_ref("array")
         if not made:
-            handle, flow = tf.raw_ops.TensorArrayV3(size=2, dtype=tf.float32, clear_after_read=False)
+            handle, flow = tf.raw_ops.TensorArrayV3(
+                size=2, dtype=tf.float32, clear_after_read=False
+            )
             value = tf.constant(draw.values((2, 3)), tf.float32)
             if written:
-                flow = tf.raw_ops.TensorArrayScatterV3(handle=handle, indices=[0, 1], value=value, flow_in=flow)
+                flow = tf.raw_ops.TensorArrayScatterV3(
+                    handle=handle, indices=[0, 1], value=value, flow_in=flow
+                )
             made.append({"handle": handle, "flow": flow})
         return made[0][part]
 
@@ -329,7 +356,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "TensorScatterSub": _way(_f(4, 3), _i([[0], [2]]), _f(2, 3)),
     "TensorScatterUpdate": _way(_f(4, 3), _i([[0], [2]]), _f(2, 3)),
     "TensorStridedSliceUpdate": _way(_f(4, 3), _i([0, 1]), _i([4, 3]), _i([2, 1]), _f(2, 2)),
-    "Switch": _way(_f(2, 3), _b(True), then=lambda outputs: tf.raw_ops.Merge(inputs=list(outputs))[0]),
+    "Switch": _way(
+        _f(2, 3), _b(True), then=lambda outputs: tf.raw_ops.Merge(inputs=list(outputs))[0]
+    ),
     "Tile": _way(_f(2, 3), _i([2, 1])),
     "Transpose": _way(_f(2, 3), _i([1, 0])),
     "Unpack": _way(_f(2, 3), num=2),
@@ -354,13 +383,24 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "TopKV2": _way(_f(2, 4), _i(2)),
     "RandomGamma": _way(_i([5]), _positive(3)),
     "StatelessRandomGammaV2": _way(_i([5, 3]), _i([1, 2]), _positive(3)),
-    "StatelessRandomGammaV3": _way(_i([5, 3]), _fixed(tf.uint64)([1]), _fixed(tf.uint64)([1, 2]), _i(1), _positive(3)),
+    "StatelessRandomGammaV3": _way(
+        _i([5, 3]), _fixed(tf.uint64)([1]), _fixed(tf.uint64)([1, 2]), _i(1), _positive(3)
+    ),
     "StatelessParameterizedTruncatedNormal": _way(
         _i([20]), _i([1, 2]), _const(0.1), _const(1.2), _const(-1.0), _const(1.0)
     ),
-    **{f"Segment{kind}": _way(_f(4, 3), _i([0, 0, 1, 1])) for kind in ("Max", "Mean", "Min", "Prod", "Sum")},
-    **{f"UnsortedSegment{kind}": _way(_f(4, 3), _i([0, 1, 0, 1]), _i(2)) for kind in ("Max", "Min", "Prod", "Sum")},
-    **{f"SparseSegment{kind}": _way(_f(4, 3), _i([0, 1, 3]), _i([0, 0, 1])) for kind in ("Mean", "SqrtN", "Sum")},
+    **{
+        f"Segment{kind}": _way(_f(4, 3), _i([0, 0, 1, 1]))
+        for kind in ("Max", "Mean", "Min", "Prod", "Sum")
+    },
+    **{
+        f"UnsortedSegment{kind}": _way(_f(4, 3), _i([0, 1, 0, 1]), _i(2))
+        for kind in ("Max", "Min", "Prod", "Sum")
+    },
+    **{
+        f"SparseSegment{kind}": _way(_f(4, 3), _i([0, 1, 3]), _i([0, 0, 1]))
+        for kind in ("Mean", "SqrtN", "Sum")
+    },
     **{
         f"SparseSegment{kind}WithNumSegments": _way(_f(4, 3), _i([0, 1, 3]), _i([0, 0, 1]), _i(2))
         for kind in ("Mean", "SqrtN", "Sum")
@@ -373,7 +413,8 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "Cholesky": _way(_definite(3)),
     "Cross": _way(_f(2, 3), _f(2, 3)),
     "Eig": _way(_definite(3), Tout=tf.complex64),
-    "Einsum": _way([_f(2, 3), _f(3, 4)], equation="ab,bc->ac") + _way([_f(2, 3)], equation="ab->ba"),
+    "Einsum": _way([_f(2, 3), _f(3, 4)], equation="ab,bc->ac")
+    + _way([_f(2, 3)], equation="ab->ba"),
     "IRFFT": _way(_complex(4), _i([6])),
     "IRFFT2D": _way(_complex(4, 4), _i([4, 6])),
     "RFFT": _way(_f(6), _i([6])),
@@ -396,7 +437,13 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "AvgPool3DGrad": _way(_i([2, 4, 4, 4, 3]), _f(2, 2, 2, 2, 3), **_POOL3D),
     "AvgPoolGrad": _way(_i([2, 4, 4, 3]), _f(2, 2, 2, 3), **_POOL),
     "BatchNormWithGlobalNormalization": _way(
-        _f(2, 4, 4, 3), _f(3), _positive(3), _f(3), _f(3), variance_epsilon=1e-3, scale_after_normalization=True
+        _f(2, 4, 4, 3),
+        _f(3),
+        _positive(3),
+        _f(3),
+        _f(3),
+        variance_epsilon=1e-3,
+        scale_after_normalization=True,
     ),
     "BiasAdd": _way(_f(2, 3), _f(3)),
     "BiasAddV1": _way(_f(2, 3), _f(3)),
@@ -406,13 +453,21 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "Conv2DBackpropFilter": _way(_f(2, 4, 4, 3), _i([2, 2, 3, 5]), _f(2, 4, 4, 5), **_CONV),
     "Conv2DBackpropInput": _way(_i([2, 4, 4, 3]), _f(2, 2, 3, 5), _f(2, 4, 4, 5), **_CONV),
     "Conv3D": _way(_f(2, 4, 4, 4, 3), _f(2, 2, 2, 3, 5), **_CONV3D),
-    "Conv3DBackpropFilterV2": _way(_f(2, 4, 4, 4, 3), _i([2, 2, 2, 3, 5]), _f(2, 4, 4, 4, 5), **_CONV3D),
-    "Conv3DBackpropInputV2": _way(_i([2, 4, 4, 4, 3]), _f(2, 2, 2, 3, 5), _f(2, 4, 4, 4, 5), **_CONV3D),
+    "Conv3DBackpropFilterV2": _way(
+        _f(2, 4, 4, 4, 3), _i([2, 2, 2, 3, 5]), _f(2, 4, 4, 4, 5), **_CONV3D
+    ),
+    "Conv3DBackpropInputV2": _way(
+        _i([2, 4, 4, 4, 3]), _f(2, 2, 2, 3, 5), _f(2, 4, 4, 4, 5), **_CONV3D
+    ),
     "CTCLoss": _way(_f(5, 1, 4), _l([[0, 0], [0, 1]]), _i([0, 1]), _i([5])),
     "CTCLossV2": _way(_f(5, 1, 4), _l([[0, 0], [0, 1]]), _i([1, 2]), _i([5])),
     "DepthwiseConv2dNative": _way(_f(2, 4, 4, 3), _f(2, 2, 3, 2), **_CONV),
-    "DepthwiseConv2dNativeBackpropFilter": _way(_f(2, 4, 4, 3), _i([2, 2, 3, 2]), _f(2, 4, 4, 6), **_CONV),
-    "DepthwiseConv2dNativeBackpropInput": _way(_i([2, 4, 4, 3]), _f(2, 2, 3, 2), _f(2, 4, 4, 6), **_CONV),
+    "DepthwiseConv2dNativeBackpropFilter": _way(
+        _f(2, 4, 4, 3), _i([2, 2, 3, 2]), _f(2, 4, 4, 6), **_CONV
+    ),
+    "DepthwiseConv2dNativeBackpropInput": _way(
+        _i([2, 4, 4, 3]), _f(2, 2, 3, 2), _f(2, 4, 4, 6), **_CONV
+    ),
     "Dilation2D": _way(_f(2, 4, 4, 3), _f(2, 2, 3), rates=[1, 1, 1, 1], **_CONV),
     "FakeQuantWithMinMaxVars": _way(_f(3, 3), _const(-1.0), _const(0.5)),
     "FakeQuantWithMinMaxVarsPerChannel": _way(_f(3, 3), _const([-1.0] * 3), _const([0.5] * 3)),
@@ -432,7 +487,12 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "MaxPoolGrad": _way(_spread(2, 4, 4, 3), _peaks, _f(2, 2, 2, 3), **_POOL),
     "MaxPoolGradGrad": _way(_spread(2, 4, 4, 3), _peaks, _f(2, 4, 4, 3), **_POOL),
     "MaxPoolGradV2": _way(
-        _spread(2, 4, 4, 3), _peaks, _f(2, 2, 2, 3), _i(_POOL["ksize"]), _i(_POOL["strides"]), padding="VALID"
+        _spread(2, 4, 4, 3),
+        _peaks,
+        _f(2, 2, 2, 3),
+        _i(_POOL["ksize"]),
+        _i(_POOL["strides"]),
+        padding="VALID",
     ),
     "MaxPoolV2": _way(_f(2, 4, 4, 3), _i(_POOL["ksize"]), _i(_POOL["strides"]), padding="VALID"),
     "MaxPoolWithArgmax": _way(_f(2, 4, 4, 3), **_POOL),
@@ -447,7 +507,11 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         _f(2, 4, 4, 3), _const([[1, 0, 0.5, 0, 1, 0.5, 0, 0]]), _i([4, 4]), interpolation="BILINEAR"
     ),
     "ImageProjectiveTransformV3": _way(
-        _f(2, 4, 4, 3), _const([[1, 0, 0.5, 0, 1, 0.5, 0, 0]]), _i([4, 4]), _f(), interpolation="BILINEAR"
+        _f(2, 4, 4, 3),
+        _const([[1, 0, 0.5, 0, 1, 0.5, 0, 0]]),
+        _i([4, 4]),
+        _f(),
+        interpolation="BILINEAR",
     ),
     "ResizeBicubic": _way(_f(2, 4, 4, 3), _i([3, 5])),
     "ResizeBilinear": _way(_f(2, 4, 4, 3), _i([3, 5])),
@@ -467,9 +531,13 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "SparseToDense": _way(_CELLS, _SQUARE, _f(2), _f()),
     "RaggedFillEmptyRows": _way(_l([0, 0, 2]), _f(3), _l(4), _f()),
     "RaggedGather": _way([_l([0, 2, 4])], _f(4), _l([1, 0]), OUTPUT_RAGGED_RANK=1),
-    "RaggedTensorFromVariant": _way(_ragged, input_ragged_rank=1, output_ragged_rank=1, Tvalues=tf.float32),
+    "RaggedTensorFromVariant": _way(
+        _ragged, input_ragged_rank=1, output_ragged_rank=1, Tvalues=tf.float32
+    ),
     "RaggedTensorToSparse": _way([_l([0, 2, 4])], _f(4)),
-    "RaggedTensorToTensor": _way(_l([-1, -1]), _f(4), _f(), [_l([0, 1, 4])], row_partition_types=["ROW_SPLITS"]),
+    "RaggedTensorToTensor": _way(
+        _l([-1, -1]), _f(4), _f(), [_l([0, 1, 4])], row_partition_types=["ROW_SPLITS"]
+    ),
     "RaggedTensorToVariant": _way([_l([0, 2, 4])], _f(4), then=_ragged_values, batched_input=False),
     "CSRSparseMatrixToDense": _way(_csr, type=tf.float32),
     "CSRSparseMatrixToSparseTensor": _way(_csr, type=tf.float32),
@@ -514,7 +582,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "TensorListPushBack": _way(_tensor_list(2, 3), _f(3), then=_stack(3)),
     "TensorListResize": _way(_tensor_list(3, 3), _i(2), then=_stack(3)),
     "TensorListScatter": _way(_f(2, 3), _i([0, 1]), _i([3]), then=_stack(3)),
-    "TensorListScatterIntoExistingList": _way(_tensor_list(2, 3), _f(1, 3), _i([1]), then=_stack(3)),
+    "TensorListScatterIntoExistingList": _way(
+        _tensor_list(2, 3), _f(1, 3), _i([1]), then=_stack(3)
+    ),
     "TensorListScatterV2": _way(_f(2, 3), _i([0, 1]), _i([3]), _i(2), then=_stack(3)),
     "TensorListSetItem": _way(_tensor_list(2, 3), _i(1), _f(3), then=_stack(3)),
     "TensorListSplit": _way(_f(4, 3), _i([-1, 3]), _l([2, 2]), then=_stack(2, 3)),
@@ -525,7 +595,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "CrossReplicaSum": _way(_f(2, 3), _i([[0]])),
     "CudnnRNN": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), rnn_mode="lstm"),
     "CudnnRNNV2": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), rnn_mode="lstm"),
-    "CudnnRNNV3": _way(_f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), _i([2, 2, 2]), rnn_mode="lstm"),
+    "CudnnRNNV3": _way(
+        _f(2, 3, 4), _f(1, 3, 5), _f(1, 3, 5), _f(300), _i([2, 2, 2]), rnn_mode="lstm"
+    ),
     "CopyToMesh": _way(_f(2, 3), mesh=""),
     "NcclAllReduce": _way(_f(3), reduction="sum", num_devices=1, shared_name="all"),
     "NcclBroadcast": _way(_f(3), shape=[3]),

@@ -1,11 +1,13 @@
-"""The installed TensorFlow's op registry in, the table of what each op could do out, which the scan goes by.
+"""The installed TensorFlow's op registry in, the table of what each op could do out, which the scan
+goes by.
 
-Usage: ``python -m gradflow.tables.op_safety [--merge OLDER.tsv] > gradflow/scan/saved_model/op_classes.tsv``, where
-OLDER.tsv is the table that the oldest supported TensorFlow gives; rows that only it has are kept.
+Usage: ``python -m gradflow.tables.op_safety [--merge OLDER.tsv] >
+gradflow/scan/saved_model/op_classes.tsv``, where OLDER.tsv is the table that the oldest supported
+TensorFlow gives; rows that only it has are kept.
 
-The rule: an op without state computes from its inputs alone and is allowed unless a pattern here names it; an op with
-state is denied unless a pattern here names it. An op that is not in the table is refused, so that one which a new
-TensorFlow brings is looked at before it is let in.
+The rule: an op without state computes from its inputs alone and is allowed unless a pattern here
+names it; an op with state is denied unless a pattern here names it. An op that is not in the table
+is refused, so that one which a new TensorFlow brings is looked at before it is let in.
 """
 
 from __future__ import annotations
@@ -24,20 +26,37 @@ _WRITES = "writes files"
 _READS = "reads any file of this machine"
 _NETWORK = "opens network connections"
 _BLOCKS = "can wait for ever, or keep what it is given for ever"
-_DATASET = "builds a tf.data pipeline, which can read files, connect, start threads and run a graph hidden in a string"
+_DATASET = (
+    "builds a tf.data pipeline, which can read files, connect, start threads and run a "
+    "graph hidden in a string"
+)
 _COMPILER = "hands a program to a compiler, which runs it outside of what can be looked at"
-_INTERNAL = "belongs inside of TensorFlow's runtime, which makes it itself and trusts what it is given"
+_INTERNAL = (
+    "belongs inside of TensorFlow's runtime, which makes it itself and trusts what it is given"
+)
 _TPU = "drives a TPU, or moves data between devices"
 
 DENIED: tuple[tuple[str, str], ...] = (
     ("ends the process", "Abort"),
-    (_WRITES, "WriteFile|Save|SaveSlices|SaveV2|MergeV2Checkpoints|DumpTensor|CalibrationStatisticsSaver"),
-    (_WRITES, "CustomAggregator|PrintV2|.*Summary.*Writer|SummaryWriter|Write.*Summary|ImportEvent"),
-    (_READS, "ReadFile|MatchingFiles|Restore|RestoreSlice|RestoreV2|DTensorRestoreV2|ImmutableConst|RecordInput"),
+    (
+        _WRITES,
+        "WriteFile|Save|SaveSlices|SaveV2|MergeV2Checkpoints|DumpTensor|CalibrationStatisticsSaver",
+    ),
+    (
+        _WRITES,
+        "CustomAggregator|PrintV2|.*Summary.*Writer|SummaryWriter|Write.*Summary|ImportEvent",
+    ),
+    (
+        _READS,
+        "ReadFile|MatchingFiles|Restore|RestoreSlice|RestoreV2|DTensorRestoreV2|ImmutableConst|RecordInput",
+    ),
     (_READS, "InitializeTableFromTextFile(V2)?|LoadAndRemapMatrix|GenerateVocabRemapping|Skipgram"),
     (_READS, "FixedUnigramCandidateSampler|DecodeProtoV2|EncodeProto|LMDBReader"),
     (_READS, "(FixedLengthRecord|Identity|TFRecord|TextLine|WholeFile)?Reader(V2)?"),
-    (_READS, "Reader(NumRecordsProduced|NumWorkUnitsCompleted|Read|ReadUpTo|Reset|RestoreState|SerializeState)(V2)?"),
+    (
+        _READS,
+        "Reader(NumRecordsProduced|NumWorkUnitsCompleted|Read|ReadUpTo|Reset|RestoreState|SerializeState)(V2)?",
+    ),
     ("changes how TensorFlow reaches file systems", "FileSystemSetConfiguration"),
     (
         "sends what passes through it to files or over the network",
@@ -48,22 +67,52 @@ DENIED: tuple[tuple[str, str], ...] = (
     (_NETWORK, "Collective.*|Nccl.*|AllToAll|CrossReplicaSum"),
     (_DATASET, ".*Dataset(V\\d+)?|Dataset.*|.*Dataset(Reader|Cardinality|Fingerprint)|WindowOp"),
     (_DATASET, ".*Iterator(?!GetNext(Sync|AsOptional)?$).*"),
-    (_DATASET, "DataService.*|CompressElement|UncompressElement|ComputeBatchSize|GetElementAtIndex|GetOptions"),
-    (_DATASET, "RegisterDataset.*|StatsAggregator.*|ExperimentalStatsAggregator.*|.*(Random)?SeedGenerator"),
-    (_DATASET, "DeleteMemoryCache|ThreadPoolHandle|ExperimentalThreadPoolHandle|.*MemoryCache|WrapDatasetVariant"),
+    (
+        _DATASET,
+        "DataService.*|CompressElement|UncompressElement|ComputeBatchSize|GetElementAtIndex|GetOptions",
+    ),
+    (
+        _DATASET,
+        "RegisterDataset.*|StatsAggregator.*|ExperimentalStatsAggregator.*|.*(Random)?SeedGenerator",
+    ),
+    (
+        _DATASET,
+        "DeleteMemoryCache|ThreadPoolHandle|ExperimentalThreadPoolHandle|.*MemoryCache|WrapDatasetVariant",
+    ),
     (_DATASET, "UnwrapDatasetVariant|SnapshotChunk.*|DistributedSave"),
-    (_BLOCKS, ".*Queue(V2)?|Queue.*|.*Barrier.*|.*Accumulator.*|Mutex.*|ConsumeMutexLock|Batch|BatchFunction"),
-    (_BLOCKS, "Unbatch|UnbatchGrad|(Ordered)?Map(Clear|IncompleteSize|Peek|Size|Stage|Unstage|UnstageNoKey)"),
+    (
+        _BLOCKS,
+        ".*Queue(V2)?|Queue.*|.*Barrier.*|.*Accumulator.*|Mutex.*|ConsumeMutexLock|Batch|BatchFunction",
+    ),
+    (
+        _BLOCKS,
+        "Unbatch|UnbatchGrad|(Ordered)?Map(Clear|IncompleteSize|Peek|Size|Stage|Unstage|UnstageNoKey)",
+    ),
     (_BLOCKS, "Stage|StageClear|StagePeek|StageSize|Unstage|Sleep.*"),
     (_COMPILER, "Xla.*|_Xla.*|MlirPassthroughOp|.*TRT.*|TfLite.*|GetCalibrationDataOp"),
-    (_TPU, ".*TPU.*|.*Tpu.*|Infeed.*|Outfeed.*|Prelinearize.*|DTensor.*|CopyToMesh.*|Relayout.*|.*SparseCore.*"),
-    (_TPU, "WorkerHeartbeat|AssignVariableXlaConcatND|ReadVariableXlaSplitND|ConvertToCooTensor|.*DedupData.*"),
+    (
+        _TPU,
+        ".*TPU.*|.*Tpu.*|Infeed.*|Outfeed.*|Prelinearize.*|DTensor.*|CopyToMesh.*|Relayout.*|.*SparseCore.*",
+    ),
+    (
+        _TPU,
+        "WorkerHeartbeat|AssignVariableXlaConcatND|ReadVariableXlaSplitND|ConvertToCooTensor|.*DedupData.*",
+    ),
     (_TPU, "GetMinibatch.*|StoreMinibatch.*|UpdateTaskIdAndGlobalCoreArray"),
-    (_INTERNAL, "_.*|GetDeadline|GraphDefVersion|.*ResourceHandleRefCounting|MakeWeakResourceHandle|SyncDevice"),
+    (
+        _INTERNAL,
+        "_.*|GetDeadline|GraphDefVersion|.*ResourceHandleRefCounting|MakeWeakResourceHandle|SyncDevice",
+    ),
     ("reaches tensors of another session", "(Get|Delete)Session(Tensor|Handle(V2)?)"),
     ("reads memory that nothing was written to", "Empty"),
-    ("is made for TensorFlow's own tests", "CheckPinned|ConstructionFails|DeepCopy|DevicePlacementOp|Fact|Old|Stub.*"),
-    ("is made for TensorFlow's own tests", "RequiresOlderGraphVersion|Resource(Create|Initialized|Using)Op|NegTrain"),
+    (
+        "is made for TensorFlow's own tests",
+        "CheckPinned|ConstructionFails|DeepCopy|DevicePlacementOp|Fact|Old|Stub.*",
+    ),
+    (
+        "is made for TensorFlow's own tests",
+        "RequiresOlderGraphVersion|Resource(Create|Initialized|Using)Op|NegTrain",
+    ),
 )
 """What an op could do, and the names that it stands for, as regular expressions."""
 
@@ -72,22 +121,49 @@ ALLOWED: tuple[tuple[str, str], ...] = (
         "makes, reads or writes a variable of the model",
         "Variable(V2|Shape)?|VarHandleOp|VarIsInitializedOp|.*VariableOp",
     ),
-    ("makes, reads or writes a variable of the model", "TemporaryVariable|DisableCopyOnRead|DestroyResourceOp"),
+    (
+        "makes, reads or writes a variable of the model",
+        "TemporaryVariable|DisableCopyOnRead|DestroyResourceOp",
+    ),
     (
         "makes, reads or writes a variable of the model",
         "Resource(Sparse)?Apply.*|ResourceCountUpTo|ResourceGather(Nd)?",
     ),
-    ("makes, reads or writes a variable of the model", "ResourceScatter.*|ResourceStridedSliceAssign"),
-    ("draws random numbers", "Multinomial|NonDeterministicInts|ParameterizedTruncatedNormal|Random.*|Rng.*|Stateful.*"),
-    ("draws random numbers", "StatelessRandomGetAlg|TruncatedNormal|SampleDistortedBoundingBox(V2)?"),
-    ("draws random numbers", "(All|Learned|LogUniform|ThreadUnsafe|Uniform).*CandidateSampler|AllCandidateSampler"),
+    (
+        "makes, reads or writes a variable of the model",
+        "ResourceScatter.*|ResourceStridedSliceAssign",
+    ),
+    (
+        "draws random numbers",
+        "Multinomial|NonDeterministicInts|ParameterizedTruncatedNormal|Random.*|Rng.*|Stateful.*",
+    ),
+    (
+        "draws random numbers",
+        "StatelessRandomGetAlg|TruncatedNormal|SampleDistortedBoundingBox(V2)?",
+    ),
+    (
+        "draws random numbers",
+        "(All|Learned|LogUniform|ThreadUnsafe|Uniform).*CandidateSampler|AllCandidateSampler",
+    ),
     ("keeps tensors in memory while the model runs", "TensorArray.*|Stack.*|.*SparseToTensorsMap"),
     ("keeps tensors in memory while the model runs", "TakeManySparseFromTensorsMap"),
-    ("looks up in a table in memory", "(Anonymous|Mutable)*(Dense)?HashTable.*|InitializeTableV2|LookupTable.*V2"),
-    ("runs functions of the model, each of which is looked at", "If|While|Case|StatefulPartitionedCall"),
-    ("checks a value", "Assert|CheckNumerics(V2)?|GuaranteeConst|DeviceIndex|IsTensorFloat32Enabled"),
+    (
+        "looks up in a table in memory",
+        "(Anonymous|Mutable)*(Dense)?HashTable.*|InitializeTableV2|LookupTable.*V2",
+    ),
+    (
+        "runs functions of the model, each of which is looked at",
+        "If|While|Case|StatefulPartitionedCall",
+    ),
+    (
+        "checks a value",
+        "Assert|CheckNumerics(V2)?|GuaranteeConst|DeviceIndex|IsTensorFloat32Enabled",
+    ),
     ("tells the time", "Timestamp"),
-    ("takes from a tf.data iterator, and what makes one is denied", "IteratorGetNext(Sync|AsOptional)?"),
+    (
+        "takes from a tf.data iterator, and what makes one is denied",
+        "IteratorGetNext(Sync|AsOptional)?",
+    ),
     ("prints to stderr, which is not shown", "Print"),
     ("has no kernel for processors, and is not run on anything else", "Cudnn.*|.*BoostedTrees.*"),
 )
@@ -103,7 +179,9 @@ def classify(name: str, stateful: bool) -> OpClass:
     if allowed is not None:
         return OpClass(name, True, allowed)
     if stateful:
-        return OpClass(name, False, "has effects besides its outputs, and nobody has looked at them")
+        return OpClass(
+            name, False, "has effects besides its outputs, and nobody has looked at them"
+        )
     return OpClass(name, True, "computes from its inputs alone")
 
 
@@ -115,7 +193,9 @@ def classes() -> dict[str, OpClass]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--merge", type=Path, help="a table of an older TensorFlow, whose own rows are kept")
+    parser.add_argument(
+        "--merge", type=Path, help="a table of an older TensorFlow, whose own rows are kept"
+    )
     older = parser.parse_args().merge
     known = {**(parse(older.read_text(encoding="utf-8")) if older else {}), **classes()}
     sys.stdout.write(write(known.values(), tf.__version__))

@@ -1,1 +1,2 @@
-"""One real gradient step on a loaded model: the only folder that imports TensorFlow, Keras and NumPy."""
+"""One real gradient step on a loaded model: the only folder that imports TensorFlow, Keras and
+NumPy."""

@@ -1,8 +1,10 @@
-"""A live FuncGraph in, to which inputs each custom gradient in it returns a gradient out, as a SavedModel records it.
+"""A live FuncGraph in, to which inputs each custom gradient in it returns a gradient out, as a
+SavedModel records it.
 
-The way is TensorFlow's own (tensorflow/python/saved_model/save.py, ``_trace_gradient_functions``): each gradient
-function is traced once, on the tensors that it gets, and not run.
-Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and 2.21.0.
+The way is TensorFlow's own (tensorflow/python/saved_model/save.py, ``_trace_gradient_functions``):
+each gradient function is traced once, on the tensors that it gets, and not run.
+Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and
+2.21.0.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ UNTRACEABLE: tuple[bool, ...] = ()
 
 
 def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...]]:
-    """Trace the gradients of ``graph``, of which ``graph_def`` is the definition, and of all functions that it calls.
+    """Trace the gradients of ``graph``, of which ``graph_def`` is the definition, and of all
+    functions that it calls.
 
-    A custom gradient whose function is not registered is left out: the file that it comes from was saved without it.
+    A custom gradient whose function is not registered is left out: the file that it comes from was
+    saved without it.
     """
     found: dict[str, tuple[bool, ...]] = {}
     graphs: Mapping[str, Any] | None = None
@@ -40,18 +44,32 @@ def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...
 
 
 def _wrapped(graph_def: Any) -> Iterator[tuple[str, Any]]:
-    for name, nodes in [("", graph_def.node), *((f.signature.name, f.node_def) for f in graph_def.library.function)]:
-        yield from ((name, node) for node in nodes if node.op == "IdentityN" and "_gradient_op_type" in node.attr)
+    for name, nodes in [
+        ("", graph_def.node),
+        *((f.signature.name, f.node_def) for f in graph_def.library.function),
+    ]:
+        yield from (
+            (name, node)
+            for node in nodes
+            if node.op == "IdentityN" and "_gradient_op_type" in node.attr
+        )
 
 
-def _returned(gradient: Any, graphs: Mapping[str, Any], function: str, name: str) -> tuple[bool, ...]:
+def _returned(
+    gradient: Any, graphs: Mapping[str, Any], function: str, name: str
+) -> tuple[bool, ...]:
     if gradient is None:
         return UNTRACEABLE
     try:
         op = graphs[function].get_operation_by_name(name)
-        # Upstream gradients look like the op's outputs, and those like its inputs: it is an identity.
+        # Upstream gradients look like the op's outputs, and those like its inputs: it is an
+        # identity.
         traced = tf.function(gradient, autograph=False).get_concrete_function(None, *op.inputs)
     except Exception:  # the user's own Python code, which can raise anything
         return UNTRACEABLE
     values = traced.structured_outputs
-    return tuple(value is not None for value in values) if isinstance(values, list | tuple) else UNTRACEABLE
+    return (
+        tuple(value is not None for value in values)
+        if isinstance(values, list | tuple)
+        else UNTRACEABLE
+    )

@@ -1,7 +1,8 @@
-"""Op types that the op table does not have in, out comes what the registries of this process say about them.
+"""Op types that the op table does not have in, out comes what the registries of this process say
+about them.
 
-Private TensorFlow API, checked on 2.16.1 and 2.21.0: ``op_def_registry.get`` and ``ops.gradient_registry``, which know
-the ops of custom libraries that were loaded.
+Private TensorFlow API, checked on 2.16.1 and 2.21.0: ``op_def_registry.get`` and
+``ops.gradient_registry``, which know the ops of custom libraries that were loaded.
 """
 
 from __future__ import annotations
@@ -27,12 +28,17 @@ _PACKAGES = {
 
 def unregistered(op_types: Iterable[str]) -> tuple[str, ...]:
     """Return those op types that this TensorFlow does not have, sorted."""
-    return tuple(sorted(op for op in op_types if spec(op) is None and op_def_registry.get(op) is None))
+    return tuple(
+        sorted(op for op in op_types if spec(op) is None and op_def_registry.get(op) is None)
+    )
 
 
 def package_of(op_types: Iterable[str]) -> str:
-    """The module that brings the (op) types, for ``--import``; a placeholder where nobody can know."""
-    known = {module for op in op_types for start, module in _PACKAGES.items() if op.startswith(start)}
+    """The module that brings the (op) types, for ``--import``; a placeholder where nobody can
+    know."""
+    known = {
+        module for op in op_types for start, module in _PACKAGES.items() if op.startswith(start)
+    }
     return " --import ".join(sorted(known)) or "PACKAGE"
 
 
@@ -40,7 +46,9 @@ def registered_specs(op_types: Iterable[str]) -> Mapping[str, OpSpec]:
     """Describe the op types that are registered in this process and not in the op table."""
     definitions = {op: op_def_registry.get(op) for op in op_types if spec(op) is None}
     return {
-        op: _described(spec_from_op_def(found, Rule.FLOW)) for op, found in definitions.items() if found is not None
+        op: _described(spec_from_op_def(found, Rule.FLOW))
+        for op, found in definitions.items()
+        if found is not None
     }
 
 
@@ -55,5 +63,7 @@ def _described(plain: OpSpec) -> OpSpec:
         return replace(plain, rule=Rule.DISABLED)
     none_inputs = none_positions(gradient, len(plain.inputs))
     return replace(
-        plain, rule=Rule.NONDIFF if len(none_inputs) == len(plain.inputs) else Rule.FLOW, none_inputs=none_inputs
+        plain,
+        rule=Rule.NONDIFF if len(none_inputs) == len(plain.inputs) else Rule.FLOW,
+        none_inputs=none_inputs,
     )

@@ -1,6 +1,7 @@
 """TensorFlow's gradient registry, and a way to step over ops that have no gradient.
 
-Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and 2.21.0.
+Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and
+2.21.0.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ _LONGEST_CHAIN = 10
 
 
 def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
-    """Run ``step`` while each op type for which TensorFlow would raise LookupError has a gradient of None.
+    """Run ``step`` while each op type for which TensorFlow would raise LookupError has a gradient
+    of None.
 
-    One such op loses the whole ``tape.gradient`` call otherwise, and with it the verdicts of all other variables.
-    The types that the op table knows are registered beforehand: a While whose gradient was given up half-way is left
-    rewritten (tensorflow/python/ops/while_v2.py) and fails for good. So are ``lost``, the custom gradients that a
-    file was saved without, for TensorFlow names IdentityN in their place. Others are added as TensorFlow names them.
+    One such op loses the whole ``tape.gradient`` call otherwise, and with it the verdicts of all
+    other variables.
+    The types that the op table knows are registered beforehand: a While whose gradient was given up
+    half-way is left rewritten (tensorflow/python/ops/while_v2.py) and fails for good. So are
+    ``lost``, the custom gradients that a file was saved without, for TensorFlow names IdentityN in
+    their place. Others are added as TensorFlow names them.
     """
     with _restored() as entries:
         for kind in lost:
@@ -50,7 +54,8 @@ def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
 
 
 def _missing(error: BaseException) -> str | None:
-    """What has no entry: of a custom gradient, the first error of the chain names it, and the last one IdentityN."""
+    """What has no entry: of a custom gradient, the first error of the chain names it, and the last
+    one IdentityN."""
     texts: list[str] = []
     link: BaseException | None = error
     while link is not None and len(texts) < _LONGEST_CHAIN:
@@ -72,13 +77,15 @@ _STAND_IN = {"type": _no_gradient, "location": "gradflow"}
 
 @contextmanager
 def _restored() -> Iterator[dict[str, Any]]:
-    """Take the stand-ins out again, and nothing else: a function that is traced meanwhile registers its gradients."""
+    """Take the stand-ins out again, and nothing else: a function that is traced meanwhile registers
+    its gradients."""
     entries: dict[str, Any] = ops.gradient_registry._registry
     before = dict(entries)
     try:
         yield entries
     finally:
-        # What the model itself registered meanwhile stays: its functions may have been traced for the first time.
+        # What the model itself registered meanwhile stays: its functions may have been traced for
+        # the first time.
         for kind in [kind for kind, value in entries.items() if value is _STAND_IN]:
             if kind in before:
                 entries[kind] = before[kind]

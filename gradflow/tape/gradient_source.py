@@ -1,4 +1,5 @@
-"""A registered gradient function in, out come the inputs for which its source returns None every time."""
+"""A registered gradient function in, out come the inputs for which its source returns None every
+time."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ from typing import Any
 
 
 def none_positions(function: Callable[..., Any], inputs: int) -> frozenset[int]:
-    """Return the positions below ``inputs`` at which every ``return`` of ``function`` has the literal None.
+    """Return the positions below ``inputs`` at which every ``return`` of ``function`` has the
+    literal None.
 
-    A position that a return builds in any other way than by a literal counts as gradient; an unreadable function
-    (a lambda in a call, C code) returns nothing.
+    A position that a return builds in any other way than by a literal counts as gradient; an
+    unreadable function (a lambda in a call, C code) returns nothing.
     """
     definition = _definition(function)
     if definition is None:
@@ -27,7 +29,9 @@ def always_raises(function: Callable[..., Any]) -> bool:
     definition = _definition(function)
     if definition is None:
         return False
-    return any(isinstance(node, ast.Raise) for node in definition.body) and not any(_returned(definition))
+    return any(isinstance(node, ast.Raise) for node in definition.body) and not any(
+        _returned(definition)
+    )
 
 
 def _definition(function: Callable[..., Any]) -> ast.FunctionDef | None:
@@ -58,9 +62,14 @@ def _positions(value: ast.expr | None, inputs: int) -> frozenset[int]:
 
 
 def _items(value: ast.expr, inputs: int) -> list[ast.expr] | None:
-    """Return the entries of a list that is spelled out; also ``[None] * n`` and ``[x] + [None] * n``."""
+    """Return the entries of a list that is spelled out; also ``[None] * n`` and ``[x] + [None] *
+    n``."""
     if isinstance(value, (ast.List, ast.Tuple)):
-        return list(value.elts) if not any(isinstance(item, ast.Starred) for item in value.elts) else None
+        return (
+            list(value.elts)
+            if not any(isinstance(item, ast.Starred) for item in value.elts)
+            else None
+        )
     if not isinstance(value, ast.BinOp):
         return None
     left = _items(value.left, inputs)

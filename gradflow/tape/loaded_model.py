@@ -50,9 +50,11 @@ class Subject:
     layers: Mapping[str, str] | None = None
     """Path of every layer by its name; None where only the variables tell of layers."""
     stored_graph: Callable[[Sequence[str]], FlowGraph] | None = None
-    """The selected output names in, the graph that the file holds out; None where it has to be traced."""
+    """The selected output names in, the graph that the file holds out; None where it has to be
+    traced."""
     lost_gradients: frozenset[str] = frozenset()
-    """Custom gradients that the graph names and the file does not hold, by their ``_gradient_op_type``."""
+    """Custom gradients that the graph names and the file does not hold, by their
+    ``_gradient_op_type``."""
     epsilon: float = SINGLE
     """Of the coarsest floating type that the model computes in."""
     shifted: Callable[[], Iterable[str]] = tuple
@@ -61,8 +63,8 @@ class Subject:
     """Whether the call normalizes by the batch, as training does, where it has a choice."""
     doubts: tuple[FreezeDoubt, ...] = ()
     describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
-    """Records of variables that the call reads and no layer tracks, None for what is no weight; not set where the file
-    itself says what is tracked."""
+    """Records of variables that the call reads and no layer tracks, None for what is no weight; not
+    set where the file itself says what is tracked."""
     learn: Callable[[], Knowledge] | None = None
     """Asks the graph what it does with the inputs."""
     knows_graph: bool = False
@@ -73,24 +75,34 @@ class Subject:
     def with_state(self, patterns: Sequence[str]) -> Subject:
         """The same with the variables that ``patterns`` cover as state."""
         stored = with_state((item.stored for item in self.watched), patterns)
-        watched = (replace(item, stored=one) for item, one in zip(self.watched, stored, strict=True))
+        watched = (
+            replace(item, stored=one) for item, one in zip(self.watched, stored, strict=True)
+        )
         return replace(self, watched=tuple(watched))
 
     @property
     def handles(self) -> Mapping[int, str]:
         """Variable names by the ``id`` of their handle."""
-        return {id(item.variable.handle): item.stored.name for item in self.watched if item.variable is not None}
+        return {
+            id(item.variable.handle): item.stored.name
+            for item in self.watched
+            if item.variable is not None
+        }
 
     @property
     def has_running_statistics(self) -> bool:
-        """Whether a BatchNormalization scales by its moving averages, so that sizes are not those of training."""
+        """Whether a BatchNormalization scales by its moving averages, so that sizes are not those
+        of training."""
         names = [
-            item.stored.name for item in self.watched if item.stored.role is Role.STATE and item.variable is not None
+            item.stored.name
+            for item in self.watched
+            if item.stored.role is Role.STATE and item.variable is not None
         ]
         return not self.is_training and any(name.endswith("moving_variance") for name in names)
 
     def graph(self, batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        """The graph of the call on ``batch``, to the outputs called ``selected`` (empty for all)."""
+        """The graph of the call on ``batch``, to the outputs called ``selected`` (empty for
+        all)."""
         if self.stored_graph is not None:
             return self.stored_graph(selected)
         return lower_trace(self.trace(batch), self.handles, selected)
@@ -99,5 +111,9 @@ class Subject:
         """A function from a node of ``graph`` to its layer."""
         names = graph.names if graph is not None else ()
         complete = self.layers is not None
-        layers = variable_layers(item.stored.layer for item in self.watched) if self.layers is None else self.layers
+        layers = (
+            variable_layers(item.stored.layer for item in self.watched)
+            if self.layers is None
+            else self.layers
+        )
         return place_finder(graph, layer_finder(names, layers, complete=complete))

@@ -20,20 +20,27 @@ def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tup
     known = [name for name, _ in outputs]
     for name in names:
         if name not in known:
-            raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(known)}")
+            raise UsageError(
+                f"--output {name!r}: the model has no such output",
+                f"its outputs are: {', '.join(known)}",
+            )
     return [(name, value) for name, value in outputs if not names or name in names]
 
 
 def project(outputs: Sequence[tuple[str, Any]], seed: int, scale: float = 1.0) -> Any | None:
-    """Sum of a fixed random projection of every floating output: a vector-Jacobian product in a random direction.
+    """Sum of a fixed random projection of every floating output: a vector-Jacobian product in a
+    random direction.
 
     The plain sum is a bad objective: a softmax or a LayerNorm makes it constant.
     """
     return projected(outputs, lambda name, real: direction(name, real, seed), scale)
 
 
-def projected(outputs: Sequence[tuple[str, Any]], along: Callable[[str, Any], Any], scale: float = 1.0) -> Any | None:
-    """As ``project``, onto the directions that ``along`` returns for an output's name and its real value."""
+def projected(
+    outputs: Sequence[tuple[str, Any]], along: Callable[[str, Any], Any], scale: float = 1.0
+) -> Any | None:
+    """As ``project``, onto the directions that ``along`` returns for an output's name and its real
+    value."""
     total = None
     for name, value in outputs:
         if not (value.dtype.is_floating or value.dtype.is_complex):
@@ -46,7 +53,8 @@ def projected(outputs: Sequence[tuple[str, Any]], along: Callable[[str, Any], An
 
 
 def direction(name: str, value: Any, seed: int) -> Any:
-    """The fixed random direction onto which the real output called ``name`` is projected; a loss counts as it is."""
+    """The fixed random direction onto which the real output called ``name`` is projected; a loss
+    counts as it is."""
     return tf.constant(drawn_direction(name, value.shape.as_list(), seed), dtype=value.dtype)
 
 
@@ -54,4 +62,6 @@ def drawn_direction(name: str, shape: Sequence[int], seed: int) -> np.ndarray[An
     """The numbers of ``direction``, for an output of ``shape``."""
     if name == LOSS and not shape:
         return np.ones([])
-    return np.asarray(np.random.default_rng([seed, 1, zlib.crc32(name.encode())]).standard_normal(tuple(shape)))
+    return np.asarray(
+        np.random.default_rng([seed, 1, zlib.crc32(name.encode())]).standard_normal(tuple(shape))
+    )

@@ -1,6 +1,7 @@
 """A live FuncGraph in, the stack and the Keras layer of each of its ops out.
 
-Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on 2.16.1 and 2.21.0.
+Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on
+2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ Notes = dict[Any, dict[str, str]]
 
 
 def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
-    """Describe where the ops of ``graph``, defined by ``graph_def``, and of all functions that it calls come from."""
+    """Describe where the ops of ``graph``, defined by ``graph_def``, and of all functions that it
+    calls come from."""
 
     @cache
     def graphs() -> dict[str, Any]:
@@ -64,16 +66,22 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
 
 
 @contextmanager
-def noted_layers(model: Any, kinds: Sequence[Any] = (keras.Operation, keras.layers.Layer)) -> Iterator[Notes]:
-    """Note, for each op that is created meanwhile, in the call of which layer or keras.ops operation it is.
+def noted_layers(
+    model: Any, kinds: Sequence[Any] = (keras.Operation, keras.layers.Layer)
+) -> Iterator[Notes]:
+    """Note, for each op that is created meanwhile, in the call of which layer or keras.ops
+    operation it is.
 
-    Names of scopes do not tell: an operation of a functional model opens none, and layers can have equal names.
+    Names of scopes do not tell: an operation of a functional model opens none, and layers can have
+    equal names.
 
     ``kinds``: the classes whose calls are noted, that of the layers last.
     """
     notes: Notes = defaultdict(dict)
     inside: list[tuple[Any, str]] = [(model, "")]
-    operations = {id(one) for owner in model._flatten_layers() for one in getattr(owner, "operations", ())}
+    operations = {
+        id(one) for owner in model._flatten_layers() for one in getattr(owner, "operations", ())
+    }
     create, calls = FuncGraph._create_op_internal, [kind.__call__ for kind in kinds]
 
     def creating(graph: Any, *args: Any, **kwargs: Any) -> Any:
@@ -106,7 +114,8 @@ def noted_layers(model: Any, kinds: Sequence[Any] = (keras.Operation, keras.laye
 
 
 def reached(graph: Any) -> dict[str, Any]:
-    """The graph of each function that ``graph`` reaches, by the function's name; its own is ``""``."""
+    """The graph of each function that ``graph`` reaches, by the function's name; its own is
+    ``""``."""
     found = {"": graph}
     stack = [graph]
     while stack:
@@ -119,7 +128,8 @@ def reached(graph: Any) -> dict[str, Any]:
 
 
 def _path(layer: Any, parent: Any, parent_path: str) -> str:
-    """As the paths of variables have it: the layers of a functional model stand there without the model's name."""
+    """As the paths of variables have it: the layers of a functional model stand there without the
+    model's name."""
     path = str(getattr(layer, "path", None) or layer.name)
     is_named_alone = not hasattr(layer, "variables") or layer.variables or _is_functional(parent)
     if "/" in path or is_named_alone:
@@ -131,13 +141,19 @@ def _is_functional(model: Any) -> bool:
     return hasattr(model, "operations") or hasattr(model, "_nested_inputs")  # the latter: Keras 2
 
 
-def _callers(graph_def: Any, graphs: Mapping[str, Any], notes: Notes) -> dict[str, dict[str, str | None]]:
+def _callers(
+    graph_def: Any, graphs: Mapping[str, Any], notes: Notes
+) -> dict[str, dict[str, str | None]]:
     """For each called function, those that call it, and the layer of the call where it was noted.
 
-    Read from the definitions: TensorFlow rewrites calls in live graphs once it has differentiated them.
+    Read from the definitions: TensorFlow rewrites calls in live graphs once it has differentiated
+    them.
     """
     found: dict[str, dict[str, str | None]] = {}
-    bodies = [("", graph_def.node), *((f.signature.name, f.node_def) for f in graph_def.library.function)]
+    bodies = [
+        ("", graph_def.node),
+        *((f.signature.name, f.node_def) for f in graph_def.library.function),
+    ]
     for name, nodes in bodies:
         noted = notes.get(graphs.get(name), {})
         for node in nodes:
@@ -148,7 +164,8 @@ def _callers(graph_def: Any, graphs: Mapping[str, Any], notes: Notes) -> dict[st
 
 
 def _layer_of_call(function: str, callers: Mapping[str, Mapping[str, str | None]]) -> str | None:
-    """The layer that reaches a function which was traced or loaded before, so that none of its ops was noted."""
+    """The layer that reaches a function which was traced or loaded before, so that none of its ops
+    was noted."""
     queue = [function]
     for called in queue:
         for caller, layer in callers.get(called, {}).items():

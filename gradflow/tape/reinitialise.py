@@ -1,4 +1,5 @@
-"""A subject in, the zero gradients out that another step shows alive: weights that start at zero, underflow."""
+"""A subject in, the zero gradients out that another step shows alive: weights that start at zero,
+underflow."""
 
 from __future__ import annotations
 
@@ -22,14 +23,19 @@ REDRAWN = 0.1
 
 
 def awakened(
-    subject: Subject, options: Options, measured: Mapping[str, Measurement], factors: Collection[str]
+    subject: Subject,
+    options: Options,
+    measured: Mapping[str, Measurement],
+    factors: Collection[str],
 ) -> frozenset[str]:
-    """The variables whose gradient is zero in ``measured`` and not once weights that start at zero have moved.
+    """The variables whose gradient is zero in ``measured`` and not once weights that start at zero
+    have moved.
 
-    A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a zero-initialized
-    head, a gate): what it multiplied with zero comes alive then. ``factors`` are weights of zeros that gradients were
-    seen to be multiplied with; of two that are multiplied with each other neither gets any (LoRA as Keras 3.15 loads
-    it). Nothing else is drawn again: what is dead stays dead.
+    A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a
+    zero-initialized head, a gate): what it multiplied with zero comes alive then. ``factors`` are
+    weights of zeros that gradients were seen to be multiplied with; of two that are multiplied with
+    each other neither gets any (LoRA as Keras 3.15 loads it). Nothing else is drawn again: what is
+    dead stays dead.
     """
     sleeping = [
         item.variable
@@ -46,8 +52,11 @@ def awakened(
     return alive(measured, again)
 
 
-def underflowing(subject: Subject, options: Options, measured: Mapping[str, Measurement]) -> frozenset[str]:
-    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small for its type."""
+def underflowing(
+    subject: Subject, options: Options, measured: Mapping[str, Measurement]
+) -> frozenset[str]:
+    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small
+    for its type."""
     if subject.epsilon <= SINGLE:
         return frozenset()
     _, _, _, again = step(subject, options, LOSS_SCALE)
@@ -57,7 +66,9 @@ def underflowing(subject: Subject, options: Options, measured: Mapping[str, Meas
 def alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
     """The variables whose gradient was zero ``before`` and flows ``again``."""
     return frozenset(
-        name for name, one in before.items() if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+        name
+        for name, one in before.items()
+        if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
     )
 
 
@@ -67,7 +78,9 @@ def _drawn_again(variables: Sequence[Any], seed: int) -> Iterator[None]:
     before = [variable.read_value() for variable in variables]
     try:
         for variable in variables:
-            variable.assign(tf.cast(REDRAWN * draw.standard_normal(variable.shape.as_list()), variable.dtype))
+            variable.assign(
+                tf.cast(REDRAWN * draw.standard_normal(variable.shape.as_list()), variable.dtype)
+            )
         yield
     finally:
         for variable, value in zip(variables, before, strict=True):

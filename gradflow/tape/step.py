@@ -1,4 +1,5 @@
-"""A subject and a batch in, one measurement a variable out: one GradientTape step with every variable watched."""
+"""A subject and a batch in, one measurement a variable out: one GradientTape step with every
+variable watched."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from gradflow.tape.loaded_model import Subject
 from gradflow.tape.objective import project, select
 
 _DIGITS = 4
-"""Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to run."""
+"""Kept of norms: TensorFlow's threads add in any order, so the digits beyond differ from run to
+run."""
 _STRETCH = 1 << 20
 """Entries of a gradient that are looked at together."""
 
@@ -45,7 +47,9 @@ def step(
                     tape.watch(variable)
                 outputs = select(subject.call(batch.tensors), options.outputs)
                 objective = project(outputs, options.seed, scale)
-            described = tuple(Output(name, _static_shape(value), value.dtype.name) for name, value in outputs)
+            described = tuple(
+                Output(name, _static_shape(value), value.dtype.name) for name, value in outputs
+            )
             found = with_untracked(subject, tape.watched_variables())
             variables = _live(found)
             if objective is None:
@@ -71,7 +75,9 @@ def step(
         composites=subject.composites,
     )
     watched = [item for item in found.watched if item.variable is not None]
-    measured = {item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)}
+    measured = {
+        item.stored.name: measure(value) for item, value in zip(watched, gradients, strict=True)
+    }
     return found, batch, outputs, measured
 
 
@@ -80,7 +86,8 @@ def _live(subject: Subject) -> list[Any]:
 
 
 def _runs(subject: Subject, batch: Batch) -> bool:
-    """Whether the model takes a batch when nothing is differentiated: a loaded function is built with its gradient."""
+    """Whether the model takes a batch when nothing is differentiated: a loaded function is built
+    with its gradient."""
     try:
         subject.call(batch.tensors)
     except Exception:  # a model's code can raise anything at all
@@ -108,7 +115,9 @@ def measure(gradient: Any) -> Measurement:
     return _sized(values, max(size, values.size), rows)
 
 
-def _summed_rows(indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _summed_rows(
+    indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
     """Rows that were looked up more than once add up, as an optimizer would add them."""
     distinct, inverse = np.unique(indices, return_inverse=True)
     wide = np.complex128 if np.iscomplexobj(values) else np.float64
@@ -125,9 +134,15 @@ def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measure
     largest = float(np.max([np.max(np.abs(part)) for part in parts], initial=0.0))
     if not math.isfinite(largest):
         return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)
-    norm = math.hypot(*(float(np.linalg.norm(part / largest)) for part in parts)) * largest if largest > 0.0 else 0.0
+    norm = (
+        math.hypot(*(float(np.linalg.norm(part / largest)) for part in parts)) * largest
+        if largest > 0.0
+        else 0.0
+    )
     norm = norm if math.isfinite(norm) else largest
-    return Measurement(Gradient(_rounded(norm), _rounded(largest), _share(zeros), rows), finite=True)
+    return Measurement(
+        Gradient(_rounded(norm), _rounded(largest), _share(zeros), rows), finite=True
+    )
 
 
 def _parts(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:

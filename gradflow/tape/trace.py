@@ -29,7 +29,9 @@ class Trace:
 
 
 def trace(
-    call: Callable[[Sequence[Any]], list[tuple[str, Any]]], batch: Sequence[Any], notes: Notes | None = None
+    call: Callable[[Sequence[Any]], list[tuple[str, Any]]],
+    batch: Sequence[Any],
+    notes: Notes | None = None,
 ) -> Trace:
     """Trace ``call`` on tensors shaped like ``batch``; nothing is run.
 
@@ -48,7 +50,10 @@ def trace(
 
 
 def lower_trace(
-    traced: Trace, handles: Mapping[int, str], selected: Sequence[str], places: dict[Place, int] | None = None
+    traced: Trace,
+    handles: Mapping[int, str],
+    selected: Sequence[str],
+    places: dict[Place, int] | None = None,
 ) -> FlowGraph:
     """Lower a trace.
 

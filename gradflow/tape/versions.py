@@ -1,4 +1,5 @@
-"""The TensorFlow and Keras of this process: versions, seeds, and variables put back as they were."""
+"""The TensorFlow and Keras of this process: versions, seeds, and variables put back as they
+were."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def tool() -> Tool:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow, so that initial seeds of layers are the same from run to run."""
+    """Seed Python, NumPy and TensorFlow, so that initial seeds of layers are the same from run to
+    run."""
     keras.utils.set_random_seed(seed)
 
 

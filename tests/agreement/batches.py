@@ -10,7 +10,8 @@ from unittest import mock
 
 @contextmanager
 def recorded() -> Iterator[list[dict[str, Any]]]:
-    """Collect the tensors of every batch that a model accepted, by the name of the input or of its part."""
+    """Collect the tensors of every batch that a model accepted, by the name of the input or of its
+    part."""
     from gradflow.tape import step
     from gradflow.tape.inputs import search as inputs
     from gradflow.tape.tf1 import session
@@ -20,8 +21,13 @@ def recorded() -> Iterator[list[dict[str, Any]]]:
 
     def recording(infos: Any, *arguments: Any, **keywords: Any) -> Any:
         batch, result = search(infos, *arguments, **keywords)
-        batches.append({info.name: tensor for info, tensor in zip(infos, batch.tensors, strict=True)})
+        batches.append(
+            {info.name: tensor for info, tensor in zip(infos, batch.tensors, strict=True)}
+        )
         return batch, result
 
-    with mock.patch.object(step, "with_batch", recording), mock.patch.object(session, "with_batch", recording):
+    with (
+        mock.patch.object(step, "with_batch", recording),
+        mock.patch.object(session, "with_batch", recording),
+    ):
         yield batches

@@ -1,4 +1,5 @@
-"""Gradflow's report and a ground truth in, a Score out: how many weights agree, and one line for each that does not."""
+"""Gradflow's report and a ground truth in, a Score out: how many weights agree, and one line for
+each that does not."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from tests.models.oracle import Measured  # imports TensorFlow
 
 NOISE = 1e-5
-"""A gradient this much below the model's median is a mathematical zero: rounding decides whether it is exactly 0."""
+"""A gradient this much below the model's median is a mathematical zero: rounding decides whether it
+is exactly 0."""
 CODES = {"stop_gradient": "GF201", "sign": "GF301"}
 """The code of each kind of planted cut; GF202 for all others."""
 
@@ -60,8 +62,9 @@ class Score:
 def compare_with_tape(report: ModelReport, oracle: Oracle) -> Score:
     """Hold every verdict against the bare tape.
 
-    Where one says ``zero`` and the other ``flows``, the values decide and not the graph: a mathematical zero that
-    rounding hides, or a unit that this batch leaves dead. Then further seeds are asked, and noise counts as zero.
+    Where one says ``zero`` and the other ``flows``, the values decide and not the graph: a
+    mathematical zero that rounding hides, or a unit that this batch leaves dead. Then further seeds
+    are asked, and noise counts as zero.
     """
     score = Score(models=1)
     if report.status is not Status.ANALYZED:
@@ -69,7 +72,9 @@ def compare_with_tape(report: ModelReport, oracle: Oracle) -> Score:
         return score
     measured = oracle(0)
     weights = [variable for variable in report.variables if variable.role is Role.WEIGHT]
-    scale = _median(one.norm for many in measured.values() for one in many if one.verdict == "flows")
+    scale = _median(
+        one.norm for many in measured.values() for one in many if one.verdict == "flows"
+    )
     for name, variables in _by_name(weights, measured).items():
         said = Counter(variable.verdict.value for variable in variables)
         heard = Counter(one.verdict for one in measured.get(name, ()))
@@ -91,10 +96,11 @@ def compare_with_plan(
     tape: Mapping[str, list[Measured]],
     freezing: Freezing = Freezing.OWNERS,
 ) -> Score:
-    """Hold verdicts, causes, cuts to restore and frozen flags against ``truths``, which are those of ``plan``.
+    """Hold verdicts, causes, cuts to restore and frozen flags against ``truths``, which are those
+    of ``plan``.
 
-    A planted path whose values die on the way (``zero`` where the plan says ``flows``) is accepted only where the
-    bare tape saw a zero or noise as well.
+    A planted path whose values die on the way (``zero`` where the plan says ``flows``) is accepted
+    only where the bare tape saw a zero or noise as well.
     """
     score = Score(models=1)
     if report.status is not Status.ANALYZED:
@@ -108,7 +114,12 @@ def compare_with_plan(
         if variable.role is not Role.WEIGHT or layer is None:
             continue
         behind[layer].add(variable.name)
-        heard = [one for name, many in tape.items() if _same_variable(variable.name, name) for one in many]
+        heard = [
+            one
+            for name, many in tape.items()
+            if _same_variable(variable.name, name)
+            for one in many
+        ]
         dead = any(one.verdict == "zero" or one.norm <= NOISE * scale for one in heard)
         problems = [
             *_flow_problems(variable, truths[layer], dead),
@@ -118,7 +129,9 @@ def compare_with_plan(
         score.cut_weights += truths[layer].verdict != "flows"
         score.complaints += [f"{variable.name}: {problem}" for problem in problems]
         wrong |= {variable.name} if problems else set()
-    score.complaints += [f"{layer}: no weight of it is in the report" for layer, names in behind.items() if not names]
+    score.complaints += [
+        f"{layer}: no weight of it is in the report" for layer, names in behind.items() if not names
+    ]
     for complaint, names in _cause_problems(report, plan, truths, behind):
         score.complaints.append(f"{complaint} behind {sorted(names)}")
         wrong |= names
@@ -132,7 +145,9 @@ def _flow_problems(variable: Variable, truth: LayerTruth, dead: bool) -> list[st
     if verdict != truth.verdict and not (truth.verdict == "flows" and verdict == "zero" and dead):
         problems.append(f"verdict {verdict}, planted {truth.verdict}")
     if variable.cuts_to_restore != truth.cuts_to_restore:
-        problems.append(f"cuts_to_restore {variable.cuts_to_restore}, planted {truth.cuts_to_restore}")
+        problems.append(
+            f"cuts_to_restore {variable.cuts_to_restore}, planted {truth.cuts_to_restore}"
+        )
     if truth.cuts_to_restore is None and [cause.code for cause in variable.causes] != ["GF206"]:
         problems.append(f"unused, but the causes are {[cause.code for cause in variable.causes]}")
     return problems
@@ -144,17 +159,25 @@ def _frozen_problems(variable: Variable, truth: LayerTruth, freezing: Freezing) 
         problems.append(f"trainable {variable.trainable}, planted {not truth.frozen}")
     if freezing is Freezing.OWNERS and truth.frozen_by is None and variable.frozen_by is not None:
         problems.append(f"frozen_by {variable.frozen_by}, planted none")
-    if freezing is Freezing.OWNERS and truth.frozen_by is not None and truth.frozen_by not in str(variable.frozen_by):
+    if (
+        freezing is Freezing.OWNERS
+        and truth.frozen_by is not None
+        and truth.frozen_by not in str(variable.frozen_by)
+    ):
         problems.append(f"frozen_by {variable.frozen_by}, planted {truth.frozen_by}")
     return problems
 
 
 def _cause_problems(
-    report: ModelReport, plan: Plan, truths: Mapping[str, LayerTruth], behind: Mapping[str, set[str]]
+    report: ModelReport,
+    plan: Plan,
+    truths: Mapping[str, LayerTruth],
+    behind: Mapping[str, set[str]],
 ) -> list[tuple[str, frozenset[str]]]:
     """Find each planted cut again: same code, same op types, and the very same weights behind it.
 
-    Operations have no names of their own in Keras, so a cut is known by what it is and what it cuts off.
+    Operations have no names of their own in Keras, so a cut is known by what it is and what it cuts
+    off.
     """
     nodes = flatten(plan).nodes
     planted: dict[str, set[str]] = {}
@@ -167,15 +190,23 @@ def _cause_problems(
             continue
         for cause in variable.causes:
             if cause.op is not None and cause.code != "GF303":
-                kind = (cause.code, cause.op_type, cause.reenters_at and _op_type(cause.reenters_at))
+                kind = (
+                    cause.code,
+                    cause.op_type,
+                    cause.reenters_at and _op_type(cause.reenters_at),
+                )
                 reported.setdefault(cause.op, (kind, set()))[1].add(variable.name)
     wanted: Counter[tuple[str, str | None, frozenset[str]]] = Counter(
         (CODES.get(nodes[cut].kind, "GF202"), LEAVES_AT[nodes[cut].kind], frozenset(names))
         for cut, names in planted.items()
     )
     found = Counter((kind[0], kind[1], frozenset(names)) for kind, names in reported.values())
-    problems = [(f"planted, not reported: {code} {op}", names) for code, op, names in wanted - found]
-    problems += [(f"reported, not planted: {code} {op}", names) for code, op, names in found - wanted]
+    problems = [
+        (f"planted, not reported: {code} {op}", names) for code, op, names in wanted - found
+    ]
+    problems += [
+        (f"reported, not planted: {code} {op}", names) for code, op, names in found - wanted
+    ]
     passages = {LEAVES_AT[kind]: op for kind, op in REENTERS_AT.items()}
     for op, (kind, names) in reported.items():
         back = passages.get(str(kind[1]))
@@ -191,7 +222,9 @@ def _op_type(name: str) -> str:
     return {"one_hot": "OneHot"}.get(stem, stem)
 
 
-def _by_name(weights: Iterable[Variable], measured: Mapping[str, list[Measured]]) -> dict[str, list[Variable]]:
+def _by_name(
+    weights: Iterable[Variable], measured: Mapping[str, list[Measured]]
+) -> dict[str, list[Variable]]:
     """Group gradflow's unique names by the oracle's: equal names of the file got a suffix."""
     grouped: dict[str, list[Variable]] = {}
     for variable in weights:
@@ -201,9 +234,12 @@ def _by_name(weights: Iterable[Variable], measured: Mapping[str, list[Measured]]
 
 
 def _same_variable(reported: str, name: str) -> bool:
-    """Whether gradflow means the file's variable: equal, under a submodel's path, or with a suffix for uniqueness."""
+    """Whether gradflow means the file's variable: equal, under a submodel's path, or with a suffix
+    for uniqueness."""
     return (
-        reported == name or reported.endswith(f"/{name}") or reported.startswith((f"{name} ", f"{name}#", f"{name}@"))
+        reported == name
+        or reported.endswith(f"/{name}")
+        or reported.startswith((f"{name} ", f"{name}#", f"{name}@"))
     )
 
 

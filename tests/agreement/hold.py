@@ -28,14 +28,24 @@ def complaints(report: ModelReport, truths: Mapping[str, Truth], static: bool = 
     for variable in report.variables:
         if variable.name in truths:
             truth = truths[variable.name]
-            findings = [finding for finding in report.findings if variable.name in finding.variables]
-            problems = _static_problems(variable, truth) if static else _problems(variable, truth, findings)
+            findings = [
+                finding for finding in report.findings if variable.name in finding.variables
+            ]
+            problems = (
+                _static_problems(variable, truth)
+                if static
+                else _problems(variable, truth, findings)
+            )
             found += [f"{variable.name}: {problem}" for problem in problems]
     return found
 
 
 def _static_problems(variable: Variable, truth: Truth) -> Iterable[str]:
-    expected = "flows" if truth.static is None and truth.verdict == "nonfinite" else truth.static or truth.verdict
+    expected = (
+        "flows"
+        if truth.static is None and truth.verdict == "nonfinite"
+        else truth.static or truth.verdict
+    )
     if variable.verdict.value != expected:
         yield f"static verdict {variable.verdict.value}, not {expected}"
     elif truth.static is None and truth.verdict != "flows":
@@ -67,7 +77,8 @@ def _cause_problems(causes: Iterable[Cause], truth: Truth) -> Iterable[str]:
     said = sorted({(cause.code, str(cause.op_type)) for cause in causes})
     wanted = sorted((code, str(kind)) for code, kind in truth.causes)
     meant = [
-        {pair for pair in said if pair[0] == code and re.fullmatch(str(kind), pair[1])} for code, kind in truth.causes
+        {pair for pair in said if pair[0] == code and re.fullmatch(str(kind), pair[1])}
+        for code, kind in truth.causes
     ]
     if not all(meant) or set(said) != set().union(*meant):
         yield f"causes {said}, not {wanted}"

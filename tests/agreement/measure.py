@@ -1,6 +1,7 @@
 """A number of random models in, one line out: ``agreement: N of N weights, M models``.
 
-Run it from the root of the checkout: ``python -m tests.agreement.measure --models planted --count 200``.
+Run it from the root of the checkout: ``python -m tests.agreement.measure --models planted --count
+200``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ from tests.agreement.compare import Score
 def main() -> int:
     """Measure, print the complaints and the line, and say by the exit code whether all agree."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", choices=("planted", "applications", "hub", "real"), default="planted")
-    parser.add_argument("--count", type=int, default=200, help="planted models; ignored for the others")
+    parser.add_argument(
+        "--models", choices=("planted", "applications", "hub", "real"), default="planted"
+    )
+    parser.add_argument(
+        "--count", type=int, default=200, help="planted models; ignored for the others"
+    )
     parser.add_argument("--first", type=int, default=0, help="seed of the first planted model")
     parser.add_argument(
-        "--kind", default="memory", help="all but the real ones: memory, keras, h5, export, module, saved"
+        "--kind",
+        default="memory",
+        help="all but the real ones: memory, keras, h5, export, module, saved",
     )
     parser.add_argument("--verbose", action="store_true", help="one line a model")
     arguments = parser.parse_args()
@@ -34,7 +41,10 @@ def main() -> int:
             print(f"{name}: {score.agreed} of {score.weights}", flush=True)
         for complaint in score.complaints:
             print(f"{name}: {complaint}", flush=True)
-    print(f"{arguments.models} ({arguments.kind}): {total.line()}, {total.cut_weights} weights behind planted cuts")
+    print(
+        f"{arguments.models} ({arguments.kind}): {total.line()}, {total.cut_weights} weights "
+        f"behind planted cuts"
+    )
     return 1 if total.complaints else 0
 
 
@@ -46,7 +56,10 @@ def _scores(arguments: argparse.Namespace) -> Iterator[tuple[str, Score]]:
 
             for seed in range(arguments.first, arguments.first + arguments.count):
                 place = None if arguments.kind == "memory" else Path(folder, str(seed))
-                yield f"seed {seed}", run_plan(seeded_plan(seed, arguments.kind == "h5"), arguments.kind, place)
+                yield (
+                    f"seed {seed}",
+                    run_plan(seeded_plan(seed, arguments.kind == "h5"), arguments.kind, place),
+                )
         elif arguments.models == "applications":
             from tests.agreement.test_applications import ARCHITECTURES, run_architecture
 

@@ -23,8 +23,9 @@ FREEZING = {
     "module": Freezing.LOST,
 }
 LOSES_FREEZING = ("attention",)
-"""Layers that Keras itself brings back trainable from a file that says ``trainable: false``: MultiHeadAttention makes
-its inner layers anew when it is built (Keras 3.12 to 3.15). gradflow must then say what an optimizer would do."""
+"""Layers that Keras itself brings back trainable from a file that says ``trainable: false``:
+MultiHeadAttention makes its inner layers anew when it is built (Keras 3.12 to 3.15). gradflow must
+then say what an optimizer would do."""
 
 
 def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
@@ -48,10 +49,14 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
         tape = measure_file(path)
         if kind in ("keras", "h5"):
             truths = _as_keras_reads_it(plan, truths, path)
-        with_tape = compare_with_tape(report, lambda seed: tape if seed == 0 else measure_file(path, seed=seed))
+        with_tape = compare_with_tape(
+            report, lambda seed: tape if seed == 0 else measure_file(path, seed=seed)
+        )
     with_plan = compare_with_plan(report, plan, truths, tape, FREEZING[kind])
     if with_plan.weights != with_tape.weights:
-        with_plan.complaints.append(f"{with_tape.weights} weights reported, {with_plan.weights} planted")
+        with_plan.complaints.append(
+            f"{with_tape.weights} weights reported, {with_plan.weights} planted"
+        )
     return Score(
         models=1,
         weights=with_plan.weights,
@@ -61,14 +66,20 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
     )
 
 
-def _as_keras_reads_it(plan: Plan, truths: Mapping[str, LayerTruth], path: Path) -> dict[str, LayerTruth]:
+def _as_keras_reads_it(
+    plan: Plan, truths: Mapping[str, LayerTruth], path: Path
+) -> dict[str, LayerTruth]:
     """The truth without the flags that Keras itself loses on the way through a file."""
     everywhere = [*plan.nodes, *(node for inner in plan.submodels.values() for node in inner.nodes)]
     forgetful = {node.layer for node in everywhere if node.kind in LOSES_FREEZING}
     updated = {
-        layer_of(name, frozenset(truths)) for name, is_updated in trainable_after_loading(path).items() if is_updated
+        layer_of(name, frozenset(truths))
+        for name, is_updated in trainable_after_loading(path).items()
+        if is_updated
     }
     return {
-        layer: replace(truth, frozen=False, frozen_by=None) if layer in forgetful & updated else truth
+        layer: replace(truth, frozen=False, frozen_by=None)
+        if layer in forgetful & updated
+        else truth
         for layer, truth in truths.items()
     }

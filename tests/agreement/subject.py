@@ -1,4 +1,5 @@
-"""A model or its file in, gradflow's report out, in this process: the one place that knows how gradflow is called."""
+"""A model or its file in, gradflow's report out, in this process: the one place that knows how
+gradflow is called."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def report_on_model(model: Any, training: bool = True) -> ModelReport:
 
 
 def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Failure:
-    """Scan and analyse a file without the child process that the command line starts for each (5 s a model).
+    """Scan and analyse a file without the child process that the command line starts for each (5 s
+    a model).
 
     ``inputs`` are those of ``--input``.
     """

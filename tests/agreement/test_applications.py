@@ -1,4 +1,5 @@
-"""Every architecture of keras.applications: the tape's word for each weight, and nothing to complain about."""
+"""Every architecture of keras.applications: the tape's word for each weight, and nothing to
+complain about."""
 
 from __future__ import annotations
 
@@ -13,11 +14,16 @@ from tests.agreement.subject import report_on_file, report_on_model
 pytestmark = pytest.mark.tensorflow
 
 ARCHITECTURES = (
-    "ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge DenseNet121 DenseNet169 DenseNet201 "
-    "EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3 EfficientNetB4 EfficientNetB5 EfficientNetB6 "
-    "EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2S "
-    "EfficientNetV2M EfficientNetV2L InceptionResNetV2 InceptionV3 MobileNet MobileNetV2 MobileNetV3Small "
-    "MobileNetV3Large NASNetMobile NASNetLarge ResNet50 ResNet101 ResNet152 ResNet50V2 ResNet101V2 ResNet152V2 "
+    "ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge DenseNet121 "
+    "DenseNet169 DenseNet201 "
+    "EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3 EfficientNetB4 EfficientNetB5 "
+    "EfficientNetB6 "
+    "EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 "
+    "EfficientNetV2S "
+    "EfficientNetV2M EfficientNetV2L InceptionResNetV2 InceptionV3 MobileNet MobileNetV2 "
+    "MobileNetV3Small "
+    "MobileNetV3Large NASNetMobile NASNetLarge ResNet50 ResNet101 ResNet152 ResNet50V2 "
+    "ResNet101V2 ResNet152V2 "
     "VGG16 VGG19 Xception"
 ).split()
 FLOORS = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
@@ -26,7 +32,9 @@ FLOORS = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 
 @pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small", "ResNet50"])
 @pytest.mark.parametrize("kind", ["memory", "keras"])
-def test_small_architectures_agree_and_have_no_findings(name: str, kind: str, tmp_path: Path) -> None:
+def test_small_architectures_agree_and_have_no_findings(
+    name: str, kind: str, tmp_path: Path
+) -> None:
     _assert_agreement(run_architecture(name, kind, tmp_path))
 
 
@@ -37,7 +45,9 @@ def test_exported_architecture_agrees_and_has_no_findings(tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["keras", "export"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_agrees_and_has_no_findings(name: str, kind: str, tmp_path: Path) -> None:
+def test_every_architecture_agrees_and_has_no_findings(
+    name: str, kind: str, tmp_path: Path
+) -> None:
     _assert_agreement(run_architecture(name, kind, tmp_path))
 
 
@@ -63,12 +73,16 @@ def run_architecture(name: str, kind: str, folder: Path) -> Score:
     if isinstance(report, Failure):
         return Score(models=1, complaints=[f"not analysed: {report.message}"])
     score = compare_with_tape(
-        report, lambda seed: measure_file(path, seed=seed) if path else measure_model(model, seed=seed)
+        report,
+        lambda seed: measure_file(path, seed=seed) if path else measure_model(model, seed=seed),
     )
     if score.weights != len(model.trainable_variables):
-        score.complaints.append(f"{score.weights} weights reported, the model has {len(model.trainable_variables)}")
+        score.complaints.append(
+            f"{score.weights} weights reported, the model has {len(model.trainable_variables)}"
+        )
     for finding in report.findings:
-        if finding.severity is not Severity.NOTE:  # a bias before a BatchNorm gets rounding noise, and is noted
+        # A bias before a BatchNorm gets rounding noise, and is noted.
+        if finding.severity is not Severity.NOTE:
             score.complaints.append(f"finding {finding.code}: {finding.message}")
     return score
 

@@ -1,4 +1,5 @@
-"""``--objective compiled``: the gradient of the loss that a model was compiled with, held against a bare tape's."""
+"""``--objective compiled``: the gradient of the loss that a model was compiled with, held against a
+bare tape's."""
 
 from __future__ import annotations
 
@@ -17,8 +18,10 @@ from tests.agreement.compare import compare_with_tape
 pytestmark = pytest.mark.tensorflow
 
 NAMES = (
-    "squared sparse categorical divergence binary poisson logarithmic_error focal rounding of_ids own_logarithm "
-    "list_of_losses output_without_a_loss loss_of_no_weight dict_of_losses dict_for_a_list_of_outputs own_objective "
+    "squared sparse categorical divergence binary poisson logarithmic_error focal rounding "
+    "of_ids own_logarithm "
+    "list_of_losses output_without_a_loss loss_of_no_weight dict_of_losses "
+    "dict_for_a_list_of_outputs own_objective "
     "added_loss_alone regularized_behind_a_cut half_precision tokens speech"
 ).split()
 
@@ -49,7 +52,11 @@ def file_report(path: Path, imports: tuple[str, ...] = ()) -> ModelReport:
 
 
 def none_of(report: ModelReport) -> list[str]:
-    return sorted(one.name for one in report.variables if one.role is Role.WEIGHT and one.verdict.value == "none")
+    return sorted(
+        one.name
+        for one in report.variables
+        if one.role is Role.WEIGHT and one.verdict.value == "none"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +117,9 @@ def test_a_loss_weight_of_zero_is_told_so() -> None:
     report = gradflow.inspect(made("loss_of_no_weight").model, objective="compiled").models[0]
     (finding,) = report.findings
     assert finding.variables == ("size/kernel", "size/bias")
-    assert finding.message.endswith("which multiplies by zero: loss_weights gives this loss the weight 0")
+    assert finding.message.endswith(
+        "which multiplies by zero: loss_weights gives this loss the weight 0"
+    )
     assert "other than 0 in compile()" in finding.hint
 
 
@@ -166,7 +175,9 @@ def test_what_has_no_compiled_loss_is_refused(tmp_path: Path) -> None:
         gradflow.inspect(model, objective="losses")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"
+)
 @pytest.mark.parametrize("kind", ["memory", "keras", "h5"])
 def test_the_loss_of_a_model_of_keras_2(kind: str, tmp_path: Path) -> None:
     import tensorflow as tf
@@ -186,5 +197,6 @@ def test_the_loss_of_a_model_of_keras_2(kind: str, tmp_path: Path) -> None:
         report = file_report(tmp_path / f"model.{kind}")
         assert "compiled loss, loaded by tf_keras" in str(report.entry)
     assert report.status is Status.ANALYZED, report.error
-    # The regularizer reaches hidden/kernel alone: the first head is stopped, the second has no loss.
+    # The regularizer reaches hidden/kernel alone: the first head is stopped, the second has no
+    # loss.
     assert none_of(report) == ["hidden/bias", "size/bias", "size/kernel"]

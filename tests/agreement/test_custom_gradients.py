@@ -1,4 +1,5 @@
-"""Custom gradients in Keras models, and in files that were saved without them; the cases themselves are in the key."""
+"""Custom gradients in Keras models, and in files that were saved without them; the cases themselves
+are in the key."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def test_saved_without_them_the_tape_and_the_static_reading_say_so(tmp_path: Pat
         measured = gradflow.inspect(folder).models[0]
         for report in (static, measured):
             assert {variable.verdict.value for variable in report.variables} == {"none"}
-            assert {cause.code for variable in report.variables for cause in variable.causes} == {"GF210"}
+            assert {cause.code for variable in report.variables for cause in variable.causes} == {
+                "GF210"
+            }
 
 
 def test_a_keras_model_in_memory_knows_them_too() -> None:
@@ -45,8 +48,12 @@ def test_a_keras_model_in_memory_knows_them_too() -> None:
     dead = Blocked(name="blocked")(keras.layers.Dense(4, name="dead")(x))
     report = gradflow.inspect(keras.Model(x, alive + dead)).models[0]
     found = {variable.name: variable for variable in report.variables}
-    assert {variable.verdict.value for name, variable in found.items() if "alive" in name} == {"flows"}
-    assert [(cause.code, cause.layer) for cause in found["dead/kernel"].causes] == [("GF205", "blocked")]
+    assert {variable.verdict.value for name, variable in found.items() if "alive" in name} == {
+        "flows"
+    }
+    assert [(cause.code, cause.layer) for cause in found["dead/kernel"].causes] == [
+        ("GF205", "blocked")
+    ]
     assert found["dead/kernel"].cuts_to_restore == 1
 
 
@@ -86,7 +93,10 @@ for folder in sys.argv[1:]:
     report = gradflow.inspect(model).models[0]
     assert report.error is None, report.error
     found[folder] = {
-        variable.name: [variable.verdict.value, sorted({(cause.code, cause.layer) for cause in variable.causes})]
+        variable.name: [
+            variable.verdict.value,
+            sorted({(cause.code, cause.layer) for cause in variable.causes}),
+        ]
         for variable in report.variables
     }
 json.dump(found, sys.stdout)

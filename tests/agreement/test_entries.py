@@ -41,7 +41,9 @@ def agreeing(path: Path, **options: Any) -> ModelReport:
     report = report_on(path, **options)
     assert report.mode is Mode.TAPE
     specs = [InputSpec(one.name, one.shape, one.dtype) for one in report.inputs]
-    score = compare_with_tape(report, lambda seed: measure_file(path, specs, report.entry or "", seed))
+    score = compare_with_tape(
+        report, lambda seed: measure_file(path, specs, report.entry or "", seed)
+    )
     assert score.complaints == []
     return report
 
@@ -51,7 +53,10 @@ def test_the_variant_for_training_is_stepped_and_the_other_in_inference(tmp_path
 
     path = saved(tmp_path, save_hub_module)
     training, inference = agreeing(path), agreeing(path, training=False)
-    assert (training.entry, inference.entry) == ("__call__(training=True)", "__call__(training=False)")
+    assert (training.entry, inference.entry) == (
+        "__call__(training=True)",
+        "__call__(training=False)",
+    )
     assert verdicts(training) == {"w": "flows", "drop": "flows"}
     assert verdicts(inference) == {"w": "flows", "drop": "none"}
 
@@ -61,7 +66,11 @@ def test_every_variant_has_a_label_of_its_own_that_names_it(tmp_path: Path) -> N
 
     path = saved(tmp_path, save_hub_module)
     labels = [entry.label for graph in read_saved_model(path) for entry in graph.entries]
-    assert sorted(labels) == ["__call__(long, training=True)", "__call__(training=False)", "__call__(training=True)"]
+    assert sorted(labels) == [
+        "__call__(long, training=True)",
+        "__call__(training=False)",
+        "__call__(training=True)",
+    ]
     for label in labels:
         assert agreeing(path, entry=label).entry == label
     assert [len(report_on(path, entry=label).inputs[0].shape) for label in labels].count(3) == 1
@@ -90,8 +99,12 @@ def test_a_function_without_inputs_does_not_hide_what_data_does_not_reach(tmp_pa
 
 def test_a_python_function_that_no_file_holds_is_read_statically_and_said(tmp_path: Path) -> None:
     path = tmp_path / "model"
-    save = f"import pathlib, tests.models.modules as m; m.save_python_function(pathlib.Path({str(path)!r}))"
-    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True)  # this process would know it
+    save = (
+        f"import pathlib, tests.models.modules as m; "
+        f"m.save_python_function(pathlib.Path({str(path)!r}))"
+    )
+    # This process would know it.
+    subprocess.run([sys.executable, "-c", save], check=True, capture_output=True)
     report = report_on(path)
     assert report.mode is Mode.STATIC
     assert verdicts(report) == {"before": "none", "after": "flows"}
@@ -130,7 +143,9 @@ def test_where_the_best_entry_refuses_its_inputs_one_with_others_is_stepped(tmp_
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["TensorFlow 2", "TensorFlow 1"])
-def test_variables_that_are_cut_short_are_not_read_as_if_nothing_were_wrong(old: bool, tmp_path: Path) -> None:
+def test_variables_that_are_cut_short_are_not_read_as_if_nothing_were_wrong(
+    old: bool, tmp_path: Path
+) -> None:
     from tests.models import graphs, modules
 
     folder = tmp_path / "model"
@@ -173,7 +188,9 @@ def test_arguments_and_results_of_any_structure_are_filled_in_and_named(tmp_path
 
 @pytest.mark.parametrize("old", [False, True], ids=["TensorFlow 2", "TensorFlow 1"])
 @pytest.mark.parametrize("missing", ["*.index", "*.data-*"])
-def test_a_file_of_variables_that_is_missing_is_said(missing: str, old: bool, tmp_path: Path) -> None:
+def test_a_file_of_variables_that_is_missing_is_said(
+    missing: str, old: bool, tmp_path: Path
+) -> None:
     from tests.models import graphs, modules
 
     folder = tmp_path / "model"

@@ -1,6 +1,8 @@
-"""The example that ``gradflow explain`` shows for a code brings that code about, and no other but as a note.
+"""The example that ``gradflow explain`` shows for a code brings that code about, and no other but
+as a note.
 
-After a change that is meant, write the golden reports anew: ``GRADFLOW_UPDATE_GOLDEN=1 pytest tests/agreement``.
+After a change that is meant, write the golden reports anew: ``GRADFLOW_UPDATE_GOLDEN=1 pytest
+tests/agreement``.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ OF_THE_GOLDEN = keras.__version__.startswith("3.15.") and tf.__version__.startsw
 
 
 @pytest.mark.parametrize("item", SHOWN, ids=lambda item: item.code)
-def test_the_example_shows_its_code(item: CodeEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_shows_its_code(
+    item: CodeEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     keras.backend.clear_session()
     names = {"keras": keras, "tf": tf, "np": np}
@@ -46,7 +50,9 @@ def test_the_example_shows_its_code(item: CodeEntry, tmp_path: Path, monkeypatch
     report = gradflow.inspect(files[0] if files else names["model"])
     [model] = report.models
 
-    assert (model.error.code if model.error is not None else None) == (item.code if item.code == UNSAFE else None)
+    assert (model.error.code if model.error is not None else None) == (
+        item.code if item.code == UNSAFE else None
+    )
     notes = {finding.code for finding in model.findings if finding.severity is Severity.NOTE}
     assert {finding.code for finding in model.findings} - notes <= {item.code}
     assert item.code == UNSAFE or item.code in {finding.code for finding in model.findings}

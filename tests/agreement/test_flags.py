@@ -1,4 +1,5 @@
-"""The answer key of freeze flags: in memory, as Keras file, as export and as a bare SavedModel, stepped and static."""
+"""The answer key of freeze flags: in memory, as Keras file, as export and as a bare SavedModel,
+stepped and static."""
 
 from __future__ import annotations
 
@@ -25,7 +26,11 @@ DOUBTS = {
 
 
 def _cases(kind: str) -> list[Any]:
-    return [pytest.param(case, id=f"{case.scenario} {name}") for name, case in CASES.items() if kind in case.kinds]
+    return [
+        pytest.param(case, id=f"{case.scenario} {name}")
+        for name, case in CASES.items()
+        if kind in case.kinds
+    ]
 
 
 @pytest.mark.parametrize("case", _cases("memory"))
@@ -117,7 +122,10 @@ def test_u27_a_variable_of_another_entry_only_is_not_told(tmp_path: Path) -> Non
     from gradflow.analysis.static import read
     from gradflow.options import Options
 
-    serve, scaled = (read(str(tmp_path), Options(static=True, entry=entry)).report for entry in ("serve", "scaled"))
+    serve, scaled = (
+        read(str(tmp_path), Options(static=True, entry=entry)).report
+        for entry in ("serve", "scaled")
+    )
     assert "raw" not in {variable.name for variable in serve.variables}
     assert _flags(serve) == []
     (finding,) = _flags(scaled)
@@ -154,9 +162,14 @@ def test_an_untracked_weight_behind_a_cut_has_its_cause() -> None:
 
     raw = tf.Variable([1.0] * 6, name="raw")
     body = keras.layers.Lambda(lambda x: tf.stop_gradient(x * raw))
-    report = report_on_model(keras.Sequential([keras.Input([6]), body, keras.layers.Dense(2, name="head")]))
+    report = report_on_model(
+        keras.Sequential([keras.Input([6]), body, keras.layers.Dense(2, name="head")])
+    )
     variable = next(variable for variable in report.variables if variable.name == "raw")
-    assert (variable.verdict.value, [cause.code for cause in variable.causes]) == ("none", ["GF201"])
+    assert (variable.verdict.value, [cause.code for cause in variable.causes]) == (
+        "none",
+        ["GF201"],
+    )
     assert [finding.code for finding in report.findings] == ["GF103"]
 
 
@@ -174,14 +187,20 @@ def _hold_file(case: Case, path: Path, static: bool) -> None:
 
 def _hold(report: ModelReport, case: Case, told: Told, frozen: dict[str, str | None]) -> None:
     assert report.error is None
-    left_alone = {v.name: v.frozen_by for v in report.variables if v.role is Role.WEIGHT and not v.trainable}
+    left_alone = {
+        v.name: v.frozen_by for v in report.variables if v.role is Role.WEIGHT and not v.trainable
+    }
     assert left_alone == {**frozen, **dict.fromkeys(told.get("GF103", ()))}
-    assert {variable.name for variable in report.variables if variable.role is Role.STATE} <= case.state
+    assert {
+        variable.name for variable in report.variables if variable.role is Role.STATE
+    } <= case.state
     findings = _flags(report)
     assert len(findings) == len(told), findings
     for finding, (what, names) in zip(findings, told.items(), strict=True):
         _hold_finding(finding, what, names)
-    named = {name for finding in report.findings if finding.code == "GF101" for name in finding.variables}
+    named = {
+        name for finding in report.findings if finding.code == "GF101" for name in finding.variables
+    }
     assert named == set(frozen)
 
 

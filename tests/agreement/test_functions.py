@@ -1,4 +1,5 @@
-"""The answer key of tiny functions: as a SavedModel on the tape, as a SavedModel read statically, and in memory."""
+"""The answer key of tiny functions: as a SavedModel on the tape, as a SavedModel read statically,
+and in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ LOOKUP_ERRORS = frozenset({"GF203", "GF207"})
 
 
 def loadable() -> list[object]:
-    """Every case; those whose saved file TensorFlow itself cannot differentiate are skipped, with the reason."""
+    """Every case; those whose saved file TensorFlow itself cannot differentiate are skipped, with
+    the reason."""
     return [pytest.param(name, marks=_skipped(case.unloadable)) for name, case in CASES.items()]
 
 
@@ -48,7 +50,9 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
             measure_module(module)
         return
     measured = measure_module(module)
-    assert {key: measured[key][0].verdict for key in truths} == {key: truth.verdict for key, truth in truths.items()}
+    assert {key: measured[key][0].verdict for key in truths} == {
+        key: truth.verdict for key, truth in truths.items()
+    }
 
 
 @pytest.mark.parametrize("name", loadable())
@@ -86,7 +90,9 @@ def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> No
     expected = {"a": lost, "b": truths["b"], "c": truths["c"]}
     # In a process of its own: here TensorFlow still knows the gradient function by its name.
     assert complaints(gradflow.inspect(tmp_path).models[0], expected) == []
-    assert complaints(gradflow.inspect(tmp_path, static=True).models[0], expected, static=True) == []
+    assert (
+        complaints(gradflow.inspect(tmp_path, static=True).models[0], expected, static=True) == []
+    )
 
 
 def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_path: Path) -> None:
@@ -95,4 +101,9 @@ def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_
     module = Module("reversal")
     gradflow.inspect(module, entry="serve")  # the first to trace it
     module.save(str(tmp_path))
-    assert complaints(read(str(tmp_path), Options(static=True)).report, CASES["reversal"].truths, static=True) == []
+    assert (
+        complaints(
+            read(str(tmp_path), Options(static=True)).report, CASES["reversal"].truths, static=True
+        )
+        == []
+    )

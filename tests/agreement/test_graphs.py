@@ -1,4 +1,5 @@
-"""SavedModels of TensorFlow 1: every verdict is what ``tf.gradients`` gives in a session of the bare script."""
+"""SavedModels of TensorFlow 1: every verdict is what ``tf.gradients`` gives in a session of the
+bare script."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def agreeing(path: Path) -> ModelReport:
 
     report = report_on(path)
     assert report.mode is Mode.TAPE
-    score = compare_with_tape(report, lambda seed: measure_file(path, None, report.entry or "", seed))
+    score = compare_with_tape(
+        report, lambda seed: measure_file(path, None, report.entry or "", seed)
+    )
     assert score.complaints == []
     return report
 
@@ -99,8 +102,11 @@ def test_a_bias_before_a_normalization_by_the_batch_is_a_note(tmp_path: Path) ->
     from tests.models import graphs
 
     report = agreeing(saved(tmp_path, graphs.normalized_by_the_batch))
-    # Rounding decides whether noise or exact zeros arrive, and whether the noise is small enough to be told.
-    assert all(one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings)
+    # Rounding decides whether noise or exact zeros arrive, and whether the noise is small enough to
+    # be told.
+    assert all(
+        one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings
+    )
     assert codes(report)["kernel"] == ["flows"]
 
 
@@ -108,7 +114,9 @@ def test_a_bias_before_a_normalization_that_is_written_out_is_a_note(tmp_path: P
     from tests.models import graphs
 
     report = agreeing(saved(tmp_path, graphs.shifted_before_moments))
-    assert all(one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings)
+    assert all(
+        one.severity is Severity.NOTE and one.variables == ("bias",) for one in report.findings
+    )
     assert {name: found[0] for name, found in codes(report).items() if name != "bias"} == {
         "w": "flows",
         "beta": "flows",
@@ -117,23 +125,33 @@ def test_a_bias_before_a_normalization_that_is_written_out_is_a_note(tmp_path: P
 
 
 @pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
-def test_what_a_zero_head_hides_is_a_note_and_what_is_dead_is_not(resource: bool, tmp_path: Path) -> None:
+def test_what_a_zero_head_hides_is_a_note_and_what_is_dead_is_not(
+    resource: bool, tmp_path: Path
+) -> None:
     from tests.models import graphs
 
     report = agreeing(saved(tmp_path, graphs.zero_head(resource)))
-    assert codes(report) == {"body": ["zero", "GF303"], "dead": ["zero", "GF303"], "head": ["flows"]}
+    assert codes(report) == {
+        "body": ["zero", "GF303"],
+        "dead": ["zero", "GF303"],
+        "head": ["flows"],
+    }
     assert {(one.severity, one.variables) for one in report.findings} == {
         (Severity.NOTE, ("body",)),
         (Severity.WARNING, ("dead",)),
     }
-    assert next(one for one in report.findings if one.severity is Severity.NOTE).message.endswith("has moved: head")
+    assert next(one for one in report.findings if one.severity is Severity.NOTE).message.endswith(
+        "has moved: head"
+    )
 
 
 def test_a_part_of_an_embedding_without_a_row_that_is_looked_up_is_a_note(tmp_path: Path) -> None:
     from tests.models import graphs
 
     report = agreeing(saved(tmp_path, graphs.partitioned_embedding))
-    assert [(one.severity, one.variables) for one in report.findings] == [(Severity.NOTE, ("part_2",))]
+    assert [(one.severity, one.variables) for one in report.findings] == [
+        (Severity.NOTE, ("part_2",))
+    ]
 
 
 def test_slots_of_an_optimizer_are_no_weights_though_no_collection_says_so(tmp_path: Path) -> None:
@@ -159,11 +177,17 @@ def test_an_embedding_says_how_many_rows_were_looked_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
-def test_a_branch_that_was_not_taken_is_told_from_a_unit_that_is_dead(resource: bool, tmp_path: Path) -> None:
+def test_a_branch_that_was_not_taken_is_told_from_a_unit_that_is_dead(
+    resource: bool, tmp_path: Path
+) -> None:
     from tests.models import graphs
 
     report = report_on(saved(tmp_path, graphs.branches(resource)))
-    assert codes(report) == {"first": ["zero", "GF302"], "second": ["flows"], "dead": ["zero", "GF303"]}
+    assert codes(report) == {
+        "first": ["zero", "GF302"],
+        "second": ["flows"],
+        "dead": ["zero", "GF303"],
+    }
     (cause,) = next(one for one in report.variables if one.name == "first").causes
     assert (cause.op, cause.op_type) == ("cond/Merge", "Merge")
 
@@ -173,22 +197,32 @@ def test_a_frozen_graph_of_tensorflow_1_is_said_to_hold_constants(tmp_path: Path
 
     report = report_on(saved(tmp_path, graphs.frozen))
     assert report.summary.weights == 0
-    assert ["1 constant holds 6 parameters" in finding.message for finding in report.findings] == [True]
+    assert ["1 constant holds 6 parameters" in finding.message for finding in report.findings] == [
+        True
+    ]
 
 
 def test_an_op_without_a_gradient_does_not_lose_the_other_weights(tmp_path: Path) -> None:
     from tests.models.graphs import save_op_without_gradient
 
     save_op_without_gradient(tmp_path / "model")
-    assert codes(report_on(tmp_path / "model")) == {"beside": ["flows"], "behind": ["none", "GF203"]}
+    assert codes(report_on(tmp_path / "model")) == {
+        "beside": ["flows"],
+        "behind": ["none", "GF203"],
+    }
 
 
 def test_of_several_graphs_the_one_for_training_is_stepped(tmp_path: Path) -> None:
     from tests.models.graphs import save_two_graphs
 
     save_two_graphs(tmp_path / "model")
-    found = {training: report_on(tmp_path / "model", training=training) for training in (True, False)}
-    assert {training: one.entry for training, one in found.items()} == {True: "default@train", False: "default"}
+    found = {
+        training: report_on(tmp_path / "model", training=training) for training in (True, False)
+    }
+    assert {training: one.entry for training, one in found.items()} == {
+        True: "default@train",
+        False: "default",
+    }
     assert codes(found[True]) == {"w": ["flows"], "noise": ["flows"]}
     assert codes(found[False]) == {"w": ["flows"], "noise": ["none", "GF206"]}
     assert report_on(tmp_path / "model", entry="default").entry == "default"

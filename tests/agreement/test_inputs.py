@@ -1,4 +1,5 @@
-"""Models that are hard to feed: analysed with no option, every weight of them flows, and the bare tape says so too."""
+"""Models that are hard to feed: analysed with no option, every weight of them flows, and the bare
+tape says so too."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def fed(path: Path) -> ModelReport:
         report = report_on_file(path)
     assert isinstance(report, ModelReport), report.message
     entry = report.entry or "serving_default"
-    score = compare_with_tape(report, lambda seed: measure_file(path, None, entry, seed, batches[0]))
+    score = compare_with_tape(
+        report, lambda seed: measure_file(path, None, entry, seed, batches[0])
+    )
     assert score.complaints == []
     assert score.weights > 0
     weights = [one for one in report.variables if one.role is Role.WEIGHT]

@@ -1,4 +1,5 @@
-"""Models of Keras 2, in memory and in both of its formats: gradflow says what the tape says, and who loaded them."""
+"""Models of Keras 2, in memory and in both of its formats: gradflow says what the tape says, and
+who loaded them."""
 
 from __future__ import annotations
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.tensorflow,
-    pytest.mark.skipif(importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"
+    ),
 ]
 NAMES = (
-    "sequential sequential_built_late three_of_a_kind stopped rounded unused_head nested_and_frozen all_frozen shared "
-    "named_inputs_and_outputs words stateful video images attention over_one_feature adapted half_precision trained"
+    "sequential sequential_built_late three_of_a_kind stopped rounded unused_head "
+    "nested_and_frozen all_frozen shared "
+    "named_inputs_and_outputs words stateful video images attention over_one_feature adapted "
+    "half_precision trained"
 ).split()
 LONG = frozenset({"words", "video", "trained"})
 LOADED_BY_KERAS_3 = frozenset({"h5"})
@@ -40,7 +45,9 @@ def held(report: ModelReport, measured: dict[int, dict[str, list[Measured]]]) ->
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        pytest.param(name, kind, marks=[pytest.mark.slow] if kind != "keras" or name in LONG else [])
+        pytest.param(
+            name, kind, marks=[pytest.mark.slow] if kind != "keras" or name in LONG else []
+        )
         for name in NAMES
         for kind in ("memory", "keras", "h5")
     ],
@@ -107,7 +114,9 @@ def test_the_outermost_frozen_layer_is_named() -> None:
 
     tf_keras.backend.clear_session()
     report = gradflow.inspect(KERAS2_MODELS["nested_and_frozen"]()).models[0]
-    frozen = {variable.name: variable.frozen_by for variable in report.variables if variable.frozen_by}
+    frozen = {
+        variable.name: variable.frozen_by for variable in report.variables if variable.frozen_by
+    }
     assert set(frozen.values()) == {"inner"}
     assert len(frozen) == 4
 
@@ -141,8 +150,22 @@ def test_weights_are_found_where_older_versions_placed_them(rename: Rename, tmp_
         assert isinstance(report, ModelReport)
         assert "loaded by tf_keras" in str(report.entry)
         static = gradflow.inspect(one, static=True).models[0]
-        assert [variable.shape for variable in static.variables] == [(4, 4), (4,), (4, 5), (5,), (5, 6), (6,)]
-        assert [variable.frozen_by for variable in static.variables] == ["first", "first", None, None, None, None]
+        assert [variable.shape for variable in static.variables] == [
+            (4, 4),
+            (4,),
+            (4, 5),
+            (5,),
+            (5, 6),
+            (6,),
+        ]
+        assert [variable.frozen_by for variable in static.variables] == [
+            "first",
+            "first",
+            None,
+            None,
+            None,
+            None,
+        ]
         reports.append((report.variables, static.variables))
     assert reports[0] == reports[1]
 
@@ -166,7 +189,9 @@ def test_a_lambda_is_not_run(tmp_path: Path) -> None:
         assert not Path(marker).exists()
 
 
-def test_without_tf_keras_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tf_keras_its_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import tf_keras
 
     from gradflow.tape.load import keras2 as keras2_model
@@ -192,5 +217,9 @@ def test_a_vocabulary_is_no_variable(tmp_path: Path) -> None:
     tf_keras.backend.clear_session()
     for report in (report_on_file(tmp_path / "model.keras"), gradflow.inspect(model).models[0]):
         assert isinstance(report, ModelReport), report
-        assert [variable.name for variable in report.variables] == ["words/embeddings", "head/kernel", "head/bias"]
+        assert [variable.name for variable in report.variables] == [
+            "words/embeddings",
+            "head/kernel",
+            "head/bias",
+        ]
         assert {variable.verdict.value for variable in report.variables} == {"flows"}

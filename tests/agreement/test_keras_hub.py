@@ -1,4 +1,5 @@
-"""Backbones and tasks of keras-hub: the tape's word for each weight, and no finding but what is true of the model."""
+"""Backbones and tasks of keras-hub: the tape's word for each weight, and no finding but what is
+true of the model."""
 
 from __future__ import annotations
 
@@ -19,19 +20,30 @@ HAS_KERAS_HUB = importlib.util.find_spec("keras_hub") is not None
 pytestmark = [
     pytest.mark.tensorflow,
     pytest.mark.slow,
-    pytest.mark.skipif(not HAS_KERAS_HUB, reason="keras-hub is not installed: pip install -e '.[slow]'"),
+    pytest.mark.skipif(
+        not HAS_KERAS_HUB, reason="keras-hub is not installed: pip install -e '.[slow]'"
+    ),
 ]
 
 NAMES = (
-    "AlbertBackbone BartBackbone BertBackbone BloomBackbone CLIPBackbone CSPNetBackbone DINOV2Backbone "
-    "DebertaV3Backbone DeepLabV3Backbone DeiTBackbone DenseNetBackbone DistilBertBackbone ESMBackbone "
-    "EfficientNetBackbone ElectraBackbone FNetBackbone FalconBackbone GPT2Backbone GPTNeoXBackbone Gemma3Backbone "
-    "GemmaBackbone HGNetV2Backbone LlamaBackbone MiTBackbone MistralBackbone MixtralBackbone MobileNetBackbone "
-    "MoonshineBackbone OPTBackbone Phi3Backbone Qwen3Backbone QwenBackbone ResNetBackbone RetinaNetBackbone "
-    "RobertaBackbone RoformerV2Backbone SAMBackbone SegFormerBackbone SigLIPBackbone SwinTransformerBackbone "
-    "T5Backbone VAEBackbone VGGBackbone ViTBackbone ViTDetBackbone WhisperBackbone XLMRobertaBackbone XLNetBackbone "
-    "XceptionBackbone BertMaskedLM BertTextClassifier BartSeq2SeqLM BloomCausalLM GPT2CausalLM GemmaCausalLM "
-    "LlamaCausalLM OPTCausalLM RobertaMaskedLM RobertaTextClassifier DistilBertTextClassifier FNetTextClassifier "
+    "AlbertBackbone BartBackbone BertBackbone BloomBackbone CLIPBackbone CSPNetBackbone "
+    "DINOV2Backbone "
+    "DebertaV3Backbone DeepLabV3Backbone DeiTBackbone DenseNetBackbone DistilBertBackbone "
+    "ESMBackbone "
+    "EfficientNetBackbone ElectraBackbone FNetBackbone FalconBackbone GPT2Backbone "
+    "GPTNeoXBackbone Gemma3Backbone "
+    "GemmaBackbone HGNetV2Backbone LlamaBackbone MiTBackbone MistralBackbone MixtralBackbone "
+    "MobileNetBackbone "
+    "MoonshineBackbone OPTBackbone Phi3Backbone Qwen3Backbone QwenBackbone ResNetBackbone "
+    "RetinaNetBackbone "
+    "RobertaBackbone RoformerV2Backbone SAMBackbone SegFormerBackbone SigLIPBackbone "
+    "SwinTransformerBackbone "
+    "T5Backbone VAEBackbone VGGBackbone ViTBackbone ViTDetBackbone WhisperBackbone "
+    "XLMRobertaBackbone XLNetBackbone "
+    "XceptionBackbone BertMaskedLM BertTextClassifier BartSeq2SeqLM BloomCausalLM GPT2CausalLM "
+    "GemmaCausalLM "
+    "LlamaCausalLM OPTCausalLM RobertaMaskedLM RobertaTextClassifier DistilBertTextClassifier "
+    "FNetTextClassifier "
     "DeepLabV3ImageSegmenter SegFormerImageSegmenter ResNetImageClassifier ViTImageClassifier "
     "MobileNetImageClassifier SAMImageSegmenter"
 ).split()
@@ -39,7 +51,8 @@ NAMES = (
 
 _UNTIED = {"GF206": r"^token_embedding/reverse_embeddings$"}
 _PROMPTS = {
-    # Normal numbers are none of the labels -1, 0 and 1, by which SAM chooses what it adds to a point.
+    # Normal numbers are none of the labels -1, 0 and 1, by which SAM chooses what it adds to a
+    # point.
     "GF303": r"(background|not_a)_point_embed/embeddings$",
     # A batch with masks leaves out what stands for none; exported, that is a branch.
     "GF206": r"no_mask_embed/embeddings$",
@@ -47,8 +60,10 @@ _PROMPTS = {
 }
 TRUE_FINDINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "DINOV2Backbone": {"GF206": r"/mask_token$"},  # used with masks only, and the call gives it none
-        # The head that turns features into words back again belongs to the causal LM; a backbone ends before it.
+        # Used with masks only, and the call gives it none.
+        "DINOV2Backbone": {"GF206": r"/mask_token$"},
+        # The head that turns features into words back again belongs to the causal LM; a backbone
+        # ends before it.
         "LlamaBackbone": _UNTIED,
         "MistralBackbone": _UNTIED,
         "MixtralBackbone": _UNTIED,
@@ -92,7 +107,9 @@ def test_every_model_has_a_builder() -> None:
 
 @pytest.mark.parametrize("kind", ["keras", "export"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_model_agrees_and_has_only_true_findings(name: str, kind: str, tmp_path: Path) -> None:
+def test_every_model_agrees_and_has_only_true_findings(
+    name: str, kind: str, tmp_path: Path
+) -> None:
     score = run_hub(name, kind, tmp_path)
     print(score.line())
     assert score.complaints == []
@@ -106,7 +123,13 @@ def run_hub(name: str, kind: str, folder: Path) -> Score:
     from tests.models.planted import save
 
     model = build(name)
-    weights = len({id(variable) for layer in model._flatten_layers() for variable in layer._trainable_variables})
+    weights = len(
+        {
+            id(variable)
+            for layer in model._flatten_layers()
+            for variable in layer._trainable_variables
+        }
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = save(model, folder, kind)
     report = report_on_file(path, INPUTS.get(name, ()))

@@ -1,4 +1,5 @@
-"""The answer key of tiny Keras models: as a .keras file, exported as a SavedModel, and in memory."""
+"""The answer key of tiny Keras models: as a .keras file, exported as a SavedModel, and in
+memory."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
     measured = measure_model(model)
     weights = [weight.path for weight in model.trainable_weights]
     truths = truths_of(case.truths, weights)
-    assert {path: measured[path][0].verdict for path in weights} == {path: truths[path].verdict for path in weights}
+    assert {path: measured[path][0].verdict for path in weights} == {
+        path: truths[path].verdict for path in weights
+    }
 
 
 @pytest.mark.parametrize("name", cases(safe=True))

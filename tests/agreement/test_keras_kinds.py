@@ -1,4 +1,5 @@
-"""Files of every kind of Keras 3 model: no option is needed, the tape agrees, the file alone knows the variables."""
+"""Files of every kind of Keras 3 model: no option is needed, the tape agrees, the file alone knows
+the variables."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from tests.agreement.test_real_models import specs_of_report
 pytestmark = pytest.mark.tensorflow
 
 NAMES = (
-    "sequential_without_an_input named_inputs_and_outputs shared_and_nested trained_with_moving_averages scaled_loss "
+    "sequential_without_an_input named_inputs_and_outputs shared_and_nested "
+    "trained_with_moving_averages scaled_loss "
     "quantized low_rank stateful preprocessed with_a_constant subclassed"
 ).split()
 CUT = {"subclassed": 2}
@@ -51,7 +53,9 @@ def test_a_file_needs_no_option(name: str, kind: str, tmp_path: Path) -> None:
     assert report.mode.value == "tape", report.findings
     specs = specs_of_report(report)
     if name == "subclassed":
-        score = compare_with_tape(report, lambda seed: _measure_pair(path, make_batch(specs, seed), seed))
+        score = compare_with_tape(
+            report, lambda seed: _measure_pair(path, make_batch(specs, seed), seed)
+        )
     else:
         score = compare_with_tape(report, lambda seed: measure_file(path, specs, seed=seed))
     assert score.complaints == []
@@ -77,7 +81,8 @@ def _measure_pair(path: Path, batch: Any, seed: int) -> Any:
     [
         pytest.param(name, marks=[] if name == "trained_with_moving_averages" else SLOWLY)
         for name in NAMES
-        # A file neither says which variables of a class of one's own are not trained, nor holds the factors of LoRA.
+        # A file neither says which variables of a class of one's own are not trained, nor holds the
+        # factors of LoRA.
         if name not in ("subclassed", "with_a_constant", "low_rank")
     ],
 )
@@ -88,7 +93,11 @@ def test_the_file_alone_knows_the_same_variables(name: str, kind: str, tmp_path:
     loaded = report_on_file(path)
     assert isinstance(loaded, ModelReport)
     weights = [
-        sorted((one.name, one.shape, one.trainable) for one in report.variables if one.role is Role.WEIGHT)
+        sorted(
+            (one.name, one.shape, one.trainable)
+            for one in report.variables
+            if one.role is Role.WEIGHT
+        )
         for report in (static, loaded)
     ]
     assert weights[0] == weights[1]

@@ -1,4 +1,5 @@
-"""Random models with planted cuts: gradflow finds every one of them, in memory and in every kind of file."""
+"""Random models with planted cuts: gradflow finds every one of them, in memory and in every kind of
+file."""
 
 from __future__ import annotations
 
@@ -51,8 +52,16 @@ def test_comparison_notices_a_wrong_plan() -> None:
     from tests.models.oracle import measure_model
     from tests.models.planted import build
 
-    cut = next(plan for plan in map(seeded_plan, range(100)) if any(t.causes for t in expected(plan).values()))
-    other = next(plan for plan in map(seeded_plan, range(1, 100)) if expected(plan).keys() != expected(cut).keys())
+    cut = next(
+        plan
+        for plan in map(seeded_plan, range(100))
+        if any(t.causes for t in expected(plan).values())
+    )
+    other = next(
+        plan
+        for plan in map(seeded_plan, range(1, 100))
+        if expected(plan).keys() != expected(cut).keys()
+    )
     model = build(other)
     report = report_on_model(model)
     assert compare_with_plan(report, cut, expected(cut), measure_model(model)).complaints

@@ -1,4 +1,5 @@
-"""Random tf.functions: what the live graph and what the saved file predict, against what one tape step gives."""
+"""Random tf.functions: what the live graph and what the saved file predict, against what one tape
+step gives."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def measured(module: Module) -> dict[str, str]:
 
 
 def differences(predicted: dict[str, str], tape: dict[str, str]) -> list[str]:
-    """Where they differ; a way that flows may carry exact zeros or overflow, and the tape alone can tell."""
+    """Where they differ; a way that flows may carry exact zeros or overflow, and the tape alone can
+    tell."""
     assert predicted.keys() == tape.keys()
     return [
         f"{name}: the graph says {graph}, the tape {tape[name]}"

@@ -1,4 +1,5 @@
-"""Random models with random flags: what is said about their freezing is what Keras does with them."""
+"""Random models with random flags: what is said about their freezing is what Keras does with
+them."""
 
 from __future__ import annotations
 
@@ -21,20 +22,31 @@ MODELS = 12
 
 
 @pytest.mark.parametrize("seed", range(MODELS))
-def test_flags_that_a_keras_file_loses_are_those_that_keras_does_not_restore(seed: int, tmp_path: Path) -> None:
+def test_flags_that_a_keras_file_loses_are_those_that_keras_does_not_restore(
+    seed: int, tmp_path: Path
+) -> None:
     import keras
 
     path = tmp_path / "m.keras"
     model = random_model(seed)
     model.save(path)
     loaded = keras.models.load_model(path, compile=False)
-    before, after = ({id(variable) for variable in one.trainable_variables} for one in (model, loaded))
+    before, after = (
+        {id(variable) for variable in one.trainable_variables} for one in (model, loaded)
+    )
     pairs = list(zip(model.variables, loaded.variables, strict=True))
     lost = {new.path for old, new in pairs if id(new) in after and id(old) not in before}
     contents = read_keras(recognise(str(path)))
-    said = {name for doubt in contents.doubts if doubt.kind is Doubt.FORGOTTEN for name in doubt.variables}
+    said = {
+        name
+        for doubt in contents.doubts
+        if doubt.kind is Doubt.FORGOTTEN
+        for name in doubt.variables
+    }
     assert said == lost
-    assert {one.name for one in contents.variables if one.trainable} == {one.path for one in loaded.trainable_variables}
+    assert {one.name for one in contents.variables if one.trainable} == {
+        one.path for one in loaded.trainable_variables
+    }
 
 
 @pytest.mark.parametrize("seed", range(MODELS // 2))
@@ -60,13 +72,17 @@ def test_what_an_export_unfreezes_is_what_was_frozen(seed: int, tmp_path: Path) 
     model = random_model(seed)
     model.export(tmp_path, verbose=False)
     report = read(str(tmp_path), Options(static=True)).report
-    weights = {id(variable) for layer in model._flatten_layers() for variable in layer._trainable_variables}
+    weights = {
+        id(variable) for layer in model._flatten_layers() for variable in layer._trainable_variables
+    }
     trained = {id(variable) for variable in model.trainable_variables}
     frozen = {variable.path for variable in model.variables if id(variable) in weights - trained}
     assert {code for finding in report.findings if (code := finding.code) != "GF101"} == (
         {"GF102"} if frozen else set()
     )
-    assert {name for finding in report.findings if finding.code == "GF102" for name in finding.variables} == frozen
+    assert {
+        name for finding in report.findings if finding.code == "GF102" for name in finding.variables
+    } == frozen
 
 
 def random_model(seed: int) -> Any:
@@ -91,7 +107,9 @@ def _model(draw: random.Random, name: str, depth: int) -> Any:
         for place in range(draw.randint(1, 3))
     ]
     inputs = keras.Input((5, 6))
-    if draw.random() < 0.4 and not any(isinstance(layer, keras.layers.MultiHeadAttention) for layer in inner):
+    if draw.random() < 0.4 and not any(
+        isinstance(layer, keras.layers.MultiHeadAttention) for layer in inner
+    ):
         return keras.Sequential([inputs, *inner], name=name)
     outputs = inputs
     for layer in inner:

@@ -1,4 +1,5 @@
-"""Model files of other people's repositories: gradflow says what the tape says, wherever a bare script can ask it."""
+"""Model files of other people's repositories: gradflow says what the tape says, wherever a bare
+script can ask it."""
 
 from __future__ import annotations
 
@@ -51,7 +52,10 @@ def run_real_model(path: Path) -> Score | str:
         entry = (isinstance(report, ModelReport) and report.entry) or "serving_default"
         measure_file(path, specs, entry, given=batch)
     except Exception as error:  # whatever TensorFlow raises for a file that it cannot load or feed
-        return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:100] if str(error).strip() else ''}"
+        return (
+            f"{type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0][:100] if str(error).strip() else ''}"
+        )
     if isinstance(report, Failure):
         return Score(models=1, complaints=[f"the bare tape works, gradflow says: {report.message}"])
     return compare_with_tape(report, lambda seed: measure_file(path, specs, entry, seed, batch))
@@ -63,12 +67,18 @@ def specs_of_report(report: ModelReport) -> list[InputSpec]:
     specs = []
     for entry in report.inputs:
         drawn = INTEGERS.search(entry.source)
-        specs.append(InputSpec(entry.name, entry.shape, entry.dtype, int(drawn[1]) + 1 if drawn else 2))
+        specs.append(
+            InputSpec(entry.name, entry.shape, entry.dtype, int(drawn[1]) + 1 if drawn else 2)
+        )
     return specs
 
 
-@pytest.mark.skipif(not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})")
-@pytest.mark.parametrize("path", real_models(), ids=lambda path: path.parent.name if path.is_file() else path.name)
+@pytest.mark.skipif(
+    not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})"
+)
+@pytest.mark.parametrize(
+    "path", real_models(), ids=lambda path: path.parent.name if path.is_file() else path.name
+)
 def test_report_agrees_with_the_tape(path: Path) -> None:
     score = run_real_model(path)
     if isinstance(score, str):
@@ -78,13 +88,20 @@ def test_report_agrees_with_the_tape(path: Path) -> None:
     assert score.agreed == score.weights
 
 
-@pytest.mark.skipif(not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})")
+@pytest.mark.skipif(
+    not FOLDER.exists(), reason=f"no real models beside the checkout ({FOLDER.name})"
+)
 def test_nearly_all_that_tensorflow_can_step_is_analysed_with_no_option() -> None:
     reports = {path: report_on_file(path) for path in real_models()}
     stepped = [path for path, report in reports.items() if _is_stepped(report)]
-    others = [path for path, report in reports.items() if path not in stepped and _has_weights(report)]
+    others = [
+        path for path, report in reports.items() if path not in stepped and _has_weights(report)
+    ]
     missed = [path.name for path in others if _loads(path)]
-    print(f"analysed: {len(stepped)} of {len(stepped) + len(missed)} models with weights that TensorFlow can load")
+    print(
+        f"analysed: {len(stepped)} of {len(stepped) + len(missed)} models with weights that "
+        f"TensorFlow can load"
+    )
     assert len(stepped) >= SHARE * (len(stepped) + len(missed)) > 0, missed
 
 
@@ -93,7 +110,8 @@ def _is_stepped(report: ModelReport | Failure) -> bool:
 
 
 def _has_weights(report: ModelReport | Failure) -> bool:
-    """Whether there is something to differentiate: a graph of constants can be run, and that is all."""
+    """Whether there is something to differentiate: a graph of constants can be run, and that is
+    all."""
     return isinstance(report, Failure) or report.summary.weights > 0
 
 

@@ -47,11 +47,15 @@ def test_verdicts_are_those_of_the_readme_and_of_the_tape(name: str, format: str
     from tests.models.oracle import measure_file
 
     report = _report(name + format)
-    verdicts = {layer: {one.verdict.value for one in weights} for layer, weights in _weights(report).items()}
+    verdicts = {
+        layer: {one.verdict.value for one in weights} for layer, weights in _weights(report).items()
+    }
     cut_off = CUT_OFF.get(name, ())
     assert verdicts == {layer: {"none" if layer in cut_off else "flows"} for layer in verdicts}
     assert set(cut_off) <= verdicts.keys()
-    score = compare_with_tape(report, lambda seed: measure_file(SAMPLES / (name + format), seed=seed))
+    score = compare_with_tape(
+        report, lambda seed: measure_file(SAMPLES / (name + format), seed=seed)
+    )
     assert score.complaints == []
     assert score.agreed == score.weights > 0
 

@@ -19,13 +19,17 @@ def test_no_scenario_is_left_out() -> None:
     print(f"{seen} of {LAST} scenarios can be seen in a file and are in the key")
 
 
-@pytest.mark.parametrize("covered", [*SCENARIOS.values(), *FALSE_ALARMS.values()], ids=[*SCENARIOS, *FALSE_ALARMS])
+@pytest.mark.parametrize(
+    "covered", [*SCENARIOS.values(), *FALSE_ALARMS.values()], ids=[*SCENARIOS, *FALSE_ALARMS]
+)
 def test_what_covers_it_exists(covered: Covered) -> None:
     from tests.models.flags import CASES as FLAGS
     from tests.models.functions import CASES
     from tests.models.keras_key import KERAS_CASES
 
-    assert bool(covered.function or covered.keras or covered.flags or covered.test) != bool(covered.unseen)
+    assert bool(covered.function or covered.keras or covered.flags or covered.test) != bool(
+        covered.unseen
+    )
     assert set(covered.function) <= set(CASES)
     assert set(covered.keras) <= set(KERAS_CASES)
     assert set(covered.flags) <= set(FLAGS)

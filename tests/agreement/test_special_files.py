@@ -1,4 +1,5 @@
-"""What gradflow says about SavedModels of TensorFlow 1, of foreign op libraries, of constants, of many signatures."""
+"""What gradflow says about SavedModels of TensorFlow 1, of foreign op libraries, of constants, of
+many signatures."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def test_each_signature_has_its_own_answer(tmp_path: Path) -> None:
 
     save_two_signatures(tmp_path)
     found = {
-        entry: verdicts(report_on(tmp_path, static=True, entry=entry)) for entry in ("serving_default", "other", "bare")
+        entry: verdicts(report_on(tmp_path, static=True, entry=entry))
+        for entry in ("serving_default", "other", "bare")
     }
     assert found == {
         "serving_default": {"a": "flows", "b": "none"},
@@ -63,10 +65,14 @@ def test_an_op_of_a_foreign_library_is_named_by_a_static_reading(tmp_path: Path)
     save_foreign_op(tmp_path)
     report = report_on(tmp_path, static=True)
     assert verdicts(report) == {"a": "flows", "b": "unknown"}
-    assert any(FOREIGN_OP in finding.message and "b" in finding.variables for finding in report.findings)
+    assert any(
+        FOREIGN_OP in finding.message and "b" in finding.variables for finding in report.findings
+    )
 
 
-def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(tmp_path: Path) -> None:
+def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(
+    tmp_path: Path,
+) -> None:
     from tests.models.special_files import FOREIGN_OP, save_foreign_op
 
     save_foreign_op(tmp_path)
@@ -92,4 +98,8 @@ def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

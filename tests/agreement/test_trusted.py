@@ -1,4 +1,5 @@
-"""What the scan refuses is run where the user trusts it, with the tape's verdicts and a note for each thing let in."""
+"""What the scan refuses is run where the user trusts it, with the tape's verdicts and a note for
+each thing let in."""
 
 from __future__ import annotations
 
@@ -46,7 +47,11 @@ def with_lambda_loss(version: int, path: Path) -> str:
 
 
 def notes(report: ModelReport) -> list[str]:
-    return [one.message for one in report.findings if one.code == "GF902" and one.severity is Severity.NOTE]
+    return [
+        one.message
+        for one in report.findings
+        if one.code == "GF902" and one.severity is Severity.NOTE
+    ]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.h5"])
@@ -54,7 +59,10 @@ def notes(report: ModelReport) -> list[str]:
 def test_a_lambda_is_run(version: int, name: str, tmp_path: Path) -> None:
     path = with_lambda(version, tmp_path / name)
 
-    refused, trusted = inspect_path(path, Options()).model, inspect_path(path, Options(trust=True)).model
+    refused, trusted = (
+        inspect_path(path, Options()).model,
+        inspect_path(path, Options(trust=True)).model,
+    )
 
     assert refused.error is not None
     assert refused.error.code == "GF902"
@@ -88,7 +96,8 @@ def test_a_loss_made_of_a_lambda_is_run(version: int, tmp_path: Path) -> None:
     assert [one.verdict for one in trusted.variables] == [Verdict.FLOWS, Verdict.FLOWS]
     assert [one.name for one in trusted.outputs] == ["loss"]
     assert notes(trusted) == [
-        "let in by --trust: a lambda as byte code (compile_config): runs Python code that the file holds"
+        "let in by --trust: a lambda as byte code (compile_config): runs Python code that the file "
+        "holds"
     ]
 
 

@@ -1,4 +1,5 @@
-"""The way of every variable of the answer key and of random models, and repairs that are carried out."""
+"""The way of every variable of the answer key and of random models, and repairs that are carried
+out."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def _hold(analysis: Analysis) -> None:
     assert not route.steps or route.steps[-1].fed or route.steps[-1].cause is not None
     if variable.verdict is Verdict.FLOWS:
         assert not marked
-    elif variable.cuts_to_restore and marked:  # one that only this run's trips of a loop lead to is on no way
+    elif (
+        variable.cuts_to_restore and marked
+    ):  # one that only this run's trips of a loop lead to is on no way
         assert len(marked) == variable.cuts_to_restore
         assert marked[-1] in variable.causes
         assert [change.cause for change in route.changes] == list(dict.fromkeys(marked))
@@ -60,12 +63,14 @@ def _one_hot_of_the_largest(x: tf.Tensor) -> tf.Tensor:
 
 
 def _save(folder: Path, repaired: frozenset[str] = frozenset()) -> str:
-    """Save a function with three cuts, two of them in a row, without those that are ``repaired``."""
+    """Save a function with three cuts, two of them in a row, without those that are
+    ``repaired``."""
     cuts = {"Round": tf.round, "StopGradient": tf.stop_gradient, "ArgMax": _one_hot_of_the_largest}
     ops = {name: REPAIRS[name] if name in repaired else cut for name, cut in cuts.items()}
     module = tf.Module()
     module.weights = {
-        name: tf.Variable(tf.random.stateless_normal([3], [place, 2]), name=name) for place, name in enumerate("abcde")
+        name: tf.Variable(tf.random.stateless_normal([3], [place, 2]), name=name)
+        for place, name in enumerate("abcde")
     }
     v = module.weights
 
@@ -80,9 +85,12 @@ def _save(folder: Path, repaired: frozenset[str] = frozenset()) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed"), [("a", ["Round", "StopGradient"]), ("c", ["StopGradient"]), ("d", ["ArgMax"])]
+    ("name", "changed"),
+    [("a", ["Round", "StopGradient"]), ("c", ["StopGradient"]), ("d", ["ArgMax"])],
 )
-def test_the_changes_bring_back_what_they_are_said_to(name: str, changed: list[str], tmp_path: Path) -> None:
+def test_the_changes_bring_back_what_they_are_said_to(
+    name: str, changed: list[str], tmp_path: Path
+) -> None:
     broken = analyse_file(_save(tmp_path), Options(why=name))
     assert broken.route is not None
     assert [change.cause.op_type for change in broken.route.changes] == changed
@@ -99,15 +107,23 @@ def test_the_changes_bring_back_what_they_are_said_to(name: str, changed: list[s
 
 @pytest.mark.parametrize("seed", range(20, 26))
 def test_the_way_of_every_layer_of_a_plan(seed: int) -> None:
-    """As many changes as the plan's brute force says, in memory and so with the graph that is traced."""
+    """As many changes as the plan's brute force says, in memory and so with the graph that is
+    traced."""
     plan = seeded_plan(seed)
     subject = memory_subject(build(plan), "planted", Options())
     truths = expected(plan)
-    first = {layer_of(item.stored.name, frozenset(truths)): item.stored.name for item in subject.watched[::-1]}
+    first = {
+        layer_of(item.stored.name, frozenset(truths)): item.stored.name
+        for item in subject.watched[::-1]
+    }
     for layer, truth in truths.items():
         found = analyse_subject(subject, "planted", Format.MEMORY, Options(why=first[layer])).route
         assert found is not None
-        cuts = [change for change in found.changes if change.cause.code not in ("GF101", "GF206", "GF303")]
+        cuts = [
+            change
+            for change in found.changes
+            if change.cause.code not in ("GF101", "GF206", "GF303")
+        ]
         assert len(cuts) == (truth.cuts_to_restore or 0), layer
         assert truth.frozen == any(change.cause.code == "GF101" for change in found.changes)
         assert bool(found.steps) == (truth.cuts_to_restore is not None)

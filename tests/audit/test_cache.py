@@ -90,7 +90,9 @@ def test_the_versions_count(model: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert key_of(model, Options()) != before
 
 
-def test_the_modules_of_the_user_count(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_modules_of_the_user_count(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "mine"
     package.mkdir()
@@ -144,9 +146,12 @@ def test_a_changed_model_is_asked_again(model: str, cache: Cache) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kept"), [(CrashedError("m: x"), False), (UnreadableError("m: x"), False), (UnsafeError("m: x"), True)]
+    ("error", "kept"),
+    [(CrashedError("m: x"), False), (UnreadableError("m: x"), False), (UnsafeError("m: x"), True)],
 )
-def test_what_depends_on_this_machine_is_not_kept(error: Exception, kept: bool, model: str, cache: Cache) -> None:
+def test_what_depends_on_this_machine_is_not_kept(
+    error: Exception, kept: bool, model: str, cache: Cache
+) -> None:
     calls: list[str] = []
 
     def inspect(path: str, options: Options, progress: Progress) -> Outcome:
@@ -171,7 +176,8 @@ def test_a_result_of_a_file_that_changed_meanwhile_is_not_kept(model: str, cache
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"form": "other"}', b'{"form": "gradflow-result-1", "outcome": {}}']
+    "damage",
+    [b"", b"{", b"[]", b'{"form": "other"}', b'{"form": "gradflow-result-1", "outcome": {}}'],
 )
 def test_a_damaged_result_is_made_anew(damage: bytes, model: str, cache: Cache) -> None:
     calls: list[str] = []

@@ -29,7 +29,9 @@ STATIC = Options(static=True)
 def local() -> Iterator[Any]:
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as found:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as found:
         yield found
 
 
@@ -45,7 +47,17 @@ def config(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("ship", [[], ["--ship"]])
 def test_the_report_is_the_same(ship: list[str], local: Any, config: str) -> None:
-    there = here("audit", config, "--no-cache", "-q", "--format", "json", "--scheduler", local.scheduler_address, *ship)
+    there = here(
+        "audit",
+        config,
+        "--no-cache",
+        "-q",
+        "--format",
+        "json",
+        "--scheduler",
+        local.scheduler_address,
+        *ship,
+    )
 
     assert there.code == 2, there
     assert there.stdout == here("audit", config, "--no-cache", "-q", "--format", "json").stdout
@@ -59,13 +71,17 @@ def test_paths_are_shown_as_they_were_given(local: Any, monkeypatch: pytest.Monk
                 assert cluster.inspect(path, STATIC, lambda _: None) == inspect_path(path, STATIC)
 
 
-def test_a_worker_that_dies_loses_nothing(local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_loses_nothing(
+    local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One worker is killed while it runs a model; another one, or its successor, runs it again."""
     monkeypatch.chdir(tmp_path)
     path = str(SAMPLES / "healthy_saved_model")
     with Cluster(local.scheduler_address, ship=False) as cluster:
         found: list[object] = []
-        thread = threading.Thread(target=lambda: found.append(cluster.inspect(path, Options(), lambda _: None)))
+        thread = threading.Thread(
+            target=lambda: found.append(cluster.inspect(path, Options(), lambda _: None))
+        )
         thread.start()
         busy: list[str] = []
         while thread.is_alive() and not busy:

@@ -82,7 +82,9 @@ def test_diff_shows_it(format: str, reports: tuple[Report, Report], tmp_path: Pa
         assert "gained gradient (none -> flows): 4 weights" in done.stdout
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "gradflow-report-1"}', '{"schema": "other"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"schema": "gradflow-report-1"}', '{"schema": "other"}']
+)
 def test_what_is_no_report_is_one_line(text: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)

@@ -1,4 +1,5 @@
-"""Attribution of a synthetic graph: ``python -m tests.benchmarks.attribution SHAPE NODES`` prints time and memory."""
+"""Attribution of a synthetic graph: ``python -m tests.benchmarks.attribution SHAPE NODES`` prints
+time and memory."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ SHAPES = ("deep", "towers")
 def synthetic(shape: str, nodes: int) -> FlowGraph:
     """A graph of about ``nodes`` nodes and 1.3 times as many edges, with a variable in every ten.
 
-    ``deep``: one chain of residual blocks with 16 cuts, whatever its size; half of them only pass an integer.
-    ``towers``: towers of 1000 nodes into one output, every second one behind a cut: the cuts grow with the graph.
+    ``deep``: one chain of residual blocks with 16 cuts, whatever its size; half of them only pass
+    an integer. ``towers``: towers of 1000 nodes into one output, every second one behind a cut: the
+    cuts grow with the graph.
     """
     builder = GraphBuilder()
     variables: dict[str, int] = {}
@@ -44,7 +46,8 @@ def synthetic(shape: str, nodes: int) -> FlowGraph:
 
 
 def measure(shape: str, nodes: int) -> dict[str, float]:
-    """Seconds of one attribution (best of a few: a machine is only ever slower than it is) and MiB of the process."""
+    """Seconds of one attribution (best of a few: a machine is only ever slower than it is) and MiB
+    of the process."""
     graph = synthetic(shape, nodes)
     repeats = max(3, min(50, 1_000_000 // len(graph)))
     seconds = []
@@ -57,7 +60,9 @@ def measure(shape: str, nodes: int) -> dict[str, float]:
     return {"nodes": len(graph), "seconds": min(seconds), "peak_mib": peak}
 
 
-def _block(builder: GraphBuilder, variables: dict[str, int], source: int, number: int, *, cut: bool) -> int:
+def _block(
+    builder: GraphBuilder, variables: dict[str, int], source: int, number: int, *, cut: bool
+) -> int:
     variable = builder.node(f"w{number}", "VarHandleOp")
     variables[f"w{number}"] = variable
     read = builder.node(f"w{number}/read", "ReadVariableOp")
@@ -67,7 +72,9 @@ def _block(builder: GraphBuilder, variables: dict[str, int], source: int, number
     builder.edge(read, at, Edge.FLOW)
     for step in range(_BLOCK - 4):
         following = builder.node(f"op{number}_{step}", "Relu")
-        builder.edge(at, following, Edge.DISCRETE if cut and number % 2 and step == 2 else Edge.FLOW)
+        builder.edge(
+            at, following, Edge.DISCRETE if cut and number % 2 and step == 2 else Edge.FLOW
+        )
         at = following
     end = builder.node(f"add{number}", "AddV2")
     builder.edge(at, end, Edge.CUT if cut else Edge.FLOW)

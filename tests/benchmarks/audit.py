@@ -1,10 +1,13 @@
-"""What an audit gains over one inspect after another, and whether it holds out over many models that die.
+"""What an audit gains over one inspect after another, and whether it holds out over many models
+that die.
 
-Usage: ``python -m tests.benchmarks.audit`` (about 3 minutes), and ``python -m tests.benchmarks.audit --many 1000``.
+Usage: ``python -m tests.benchmarks.audit`` (about 3 minutes), and ``python -m
+tests.benchmarks.audit --many 1000``.
 
-Ratios in one run. The first: 20 small models with 20 inspects, with one job, with two, and from the cache. The second:
-so many models, of which 1 % crash and 1 % hang; their reports, how memory grows, and a run that is stopped half-way and
-goes on.
+Ratios in one run. The first: 20 small models with 20 inspects, with one job, with two, and from the
+cache. The second:
+so many models, of which 1 % crash and 1 % hang; their reports, how memory grows, and a run that is
+stopped half-way and goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +35,12 @@ def run(folder: Path, *arguments: str) -> tuple[float, int]:
     command = [sys.executable, "-m", "gradflow", *arguments]
     given = environment(GRADFLOW_CACHE_DIR=str(folder / "cache"))
     done = subprocess.run(
-        command, cwd=folder, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        command,
+        cwd=folder,
+        env=given,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
     )
     return time.monotonic() - begun, done.returncode
 
@@ -52,12 +60,17 @@ def models(folder: Path, count: int) -> list[str]:
 def small(folder: Path) -> None:
     """The ratios that the README states."""
     names = models(folder, _SMALL)
-    (folder / "a.yaml").write_text("version: 1\nmodels:\n" + "".join(f"  - path: {name}\n" for name in names))
+    (folder / "a.yaml").write_text(
+        "version: 1\nmodels:\n" + "".join(f"  - path: {name}\n" for name in names)
+    )
     alone = sum(run(folder, "inspect", "-q", name)[0] for name in names)
     one, _ = run(folder, "audit", "-q", "--jobs", "1", "--no-cache", "a.yaml")
     two, _ = run(folder, "audit", "-q", "--jobs", "2", "a.yaml")
     again, _ = run(folder, "audit", "-q", "--jobs", "2", "a.yaml")
-    print(f"{_SMALL} inspects {alone:.1f} s, 1 job {one:.1f} s, 2 jobs {two:.1f} s, from the cache {again:.2f} s")
+    print(
+        f"{_SMALL} inspects {alone:.1f} s, 1 job {one:.1f} s, 2 jobs {two:.1f} s, from the cache "
+        f"{again:.2f} s"
+    )
     print(f"inspects / 2 jobs {alone / two:.2f} (at least 5)")
     print(f"1 job / 2 jobs {one / two:.2f} (at least 1.7)")
     print(f"cache / 2 jobs {again / two:.3f} (at most 0.05)")
@@ -71,12 +84,19 @@ def many(folder: Path, count: int) -> None:
     entries = [f"{{path: {name}}}" for name in models(folder, count - 2 * bad)]
     for number in range(bad):
         entries.insert(number * 7, f"{{path: m0.keras, name: dies{number}, imports: [dies]}}")
-        entries.insert(number * 11 + 3, f"{{path: m0.keras, name: hangs{number}, imports: [hangs], timeout: 5}}")
-    (folder / "a.yaml").write_text("version: 1\nmodels:\n" + "".join(f"  - {entry}\n" for entry in entries))
+        entries.insert(
+            number * 11 + 3,
+            f"{{path: m0.keras, name: hangs{number}, imports: [hangs], timeout: 5}}",
+        )
+    (folder / "a.yaml").write_text(
+        "version: 1\nmodels:\n" + "".join(f"  - {entry}\n" for entry in entries)
+    )
     command = [sys.executable, "-m", "gradflow", "audit", "-q", "--format", "json", "-o"]
     given = environment(GRADFLOW_CACHE_DIR=str(folder / "cache"))
     begun = time.monotonic()
-    with subprocess.Popen([*command, "whole.json", "--no-cache", "a.yaml"], cwd=folder, env=given) as running:
+    with subprocess.Popen(
+        [*command, "whole.json", "--no-cache", "a.yaml"], cwd=folder, env=given
+    ) as running:
         sizes = sampled(running)
         code = running.wait()
     seconds = time.monotonic() - begun
@@ -84,7 +104,9 @@ def many(folder: Path, count: int) -> None:
     good = sum(model["status"] == "analyzed" for model in found)
     tenth = max(1, len(sizes) // 10)
     early, late = max(sizes[tenth : 3 * tenth] or sizes), max(sizes[-3 * tenth :])
-    print(f"{count} models in {seconds:.0f} s: {good} reports, {len(found) - good} lines, exit {code}")
+    print(
+        f"{count} models in {seconds:.0f} s: {good} reports, {len(found) - good} lines, exit {code}"
+    )
     print(f"memory of gradflow and its server: {early} MB early, {late} MB late")
     with subprocess.Popen(
         [*command, "part.json", "a.yaml"], cwd=folder, env=given, stderr=subprocess.DEVNULL
@@ -93,9 +115,18 @@ def many(folder: Path, count: int) -> None:
         running.send_signal(signal.SIGINT)
         stopped = running.wait()
     part = len(json.loads((folder / "part.json").read_text())["models"])
-    subprocess.run([*command, "resumed.json", "a.yaml"], cwd=folder, env=given, check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, "resumed.json", "a.yaml"],
+        cwd=folder,
+        env=given,
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
     same = (folder / "resumed.json").read_bytes() == (folder / "whole.json").read_bytes()
-    print(f"stopped with exit {stopped} after {part} models; gone on: {'identical' if same else 'ANOTHER report'}")
+    print(
+        f"stopped with exit {stopped} after {part} models; gone on: "
+        f"{'identical' if same else 'ANOTHER report'}"
+    )
 
 
 def sampled(running: subprocess.Popen[bytes]) -> list[int]:

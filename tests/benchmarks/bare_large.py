@@ -1,4 +1,5 @@
-"""What one would write without gradflow: load a model, one tape step, print the variables without a gradient."""
+"""What one would write without gradflow: load a model, one tape step, print the variables without a
+gradient."""
 
 import sys
 

@@ -1,7 +1,8 @@
-"""Peak memory on a gigabyte of weights, as a ratio against a bare script: ``python -m tests.benchmarks.memory``.
+"""Peak memory on a gigabyte of weights, as a ratio against a bare script: ``python -m
+tests.benchmarks.memory``.
 
-An embedding and a dense layer of half a gigabyte each, as ``.keras``, ``.h5`` and SavedModel. Exit code 1 if the target
-is missed.
+An embedding and a dense layer of half a gigabyte each, as ``.keras``, ``.h5`` and SavedModel. Exit
+code 1 if the target is missed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def ratios(folder: Path, scale: int = 10) -> list[Result]:
 
 def _ratio(kind: str, path: str, scale: int) -> Result:
     command = [sys.executable, "-c", _MAKE, kind, path, str(scale)]
-    subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command, check=True, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     ours, bare = run([*GRADFLOW, "inspect", path]), run([sys.executable, BARE, path])
     note = f"{ours.peak_mib:.0f} MiB against {bare.peak_mib:.0f} MiB"
     return Result(f"peak memory of inspect, {kind}", ours.peak_mib / bare.peak_mib, TARGET, note)

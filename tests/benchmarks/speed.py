@@ -1,4 +1,5 @@
-"""The speed targets, each as a ratio of two things measured in one run: ``python -m tests.benchmarks.speed [RUNS]``.
+"""The speed targets, each as a ratio of two things measured in one run: ``python -m
+tests.benchmarks.speed [RUNS]``.
 
 A and B take turns, and the ratio of their medians counts. Exit code 1 if a target is missed.
 """
@@ -54,7 +55,8 @@ class Cost:
 
     seconds: float
     processor: float
-    """Seconds of processor time, its child process included: steadier than the clock on a busy machine."""
+    """Seconds of processor time, its child process included: steadier than the clock on a busy
+    machine."""
     peak_mib: float
 
 
@@ -71,25 +73,55 @@ def commands(folder: Path, runs: int) -> list[Result]:
     bare = [sys.executable, BARE]
     check = [*GRADFLOW, "check", "--exit-zero", "--expect-frozen", "**/no_layer_of_this_name"]
     return [
-        *against("inspect ResNet50.keras", [*GRADFLOW, "inspect", keras_file], [*bare, keras_file], 1.15, runs),
-        *against("inspect ResNet50 SavedModel", [*GRADFLOW, "inspect", saved], [*bare, saved], 1.15, runs),
         *against(
-            "inspect --static SavedModel", [*GRADFLOW, "inspect", "--static", saved], [*bare, saved], 1 / 25, runs
+            "inspect ResNet50.keras",
+            [*GRADFLOW, "inspect", keras_file],
+            [*bare, keras_file],
+            1.15,
+            runs,
         ),
-        *against("scan ResNet50.keras", [*GRADFLOW, "scan", keras_file], [*bare, keras_file], 1 / 25, runs),
-        *against("scan ResNet50 SavedModel", [*GRADFLOW, "scan", saved], [*bare, saved], 1 / 25, runs),
+        *against(
+            "inspect ResNet50 SavedModel", [*GRADFLOW, "inspect", saved], [*bare, saved], 1.15, runs
+        ),
+        *against(
+            "inspect --static SavedModel",
+            [*GRADFLOW, "inspect", "--static", saved],
+            [*bare, saved],
+            1 / 25,
+            runs,
+        ),
+        *against(
+            "scan ResNet50.keras",
+            [*GRADFLOW, "scan", keras_file],
+            [*bare, keras_file],
+            1 / 25,
+            runs,
+        ),
+        *against(
+            "scan ResNet50 SavedModel", [*GRADFLOW, "scan", saved], [*bare, saved], 1 / 25, runs
+        ),
         *against("check of flags, .keras", [*check, keras_file], [*bare, keras_file], 1 / 10, runs),
         *against("check of flags, SavedModel", [*check, saved], [*bare, saved], 1 / 10, runs),
-        *against("--help", [*GRADFLOW, "--help"], [sys.executable, "-c", "import tensorflow"], 1 / 8, runs),
+        *against(
+            "--help",
+            [*GRADFLOW, "--help"],
+            [sys.executable, "-c", "import tensorflow"],
+            1 / 8,
+            runs,
+        ),
     ]
 
 
-def against(name: str, ours: Sequence[str], theirs: Sequence[str], target: float, runs: int) -> list[Result]:
+def against(
+    name: str, ours: Sequence[str], theirs: Sequence[str], target: float, runs: int
+) -> list[Result]:
     """Let ``ours`` and ``theirs`` take turns."""
     run(ours), run(theirs)  # the first of each reads the disk
     pairs = [(run(ours), run(theirs)) for _ in range(runs)]
     mine, bare = (statistics.median(pair[side].seconds for pair in pairs) for side in (0, 1))
-    busy = statistics.median(one.processor for one, _ in pairs) / statistics.median(two.processor for _, two in pairs)
+    busy = statistics.median(one.processor for one, _ in pairs) / statistics.median(
+        two.processor for _, two in pairs
+    )
     single = sorted(one.seconds / two.seconds for one, two in pairs)
     memory = max(one.peak_mib for one, _ in pairs) / max(two.peak_mib for _, two in pairs)
     note = (
@@ -107,10 +139,17 @@ def attribution() -> list[Result]:
         for _ in range(3):
             few.append(_attribution(shape, 10_000))
             many.append(_attribution(shape, 1_000_000))
-        small, large = (min(each["seconds"] / each["nodes"] for each in side) for side in (few, many))
+        small, large = (
+            min(each["seconds"] / each["nodes"] for each in side) for side in (few, many)
+        )
         note = f"{large * 1e6:.2f} us a node against {small * 1e6:.2f} us"
         results.append(
-            Result(f"attribution ({shape}), time a node, 1,000,000 against 10,000", large / small, 1.5, note)
+            Result(
+                f"attribution ({shape}), time a node, 1,000,000 against 10,000",
+                large / small,
+                1.5,
+                note,
+            )
         )
         peak = max(each["peak_mib"] for each in many)
         results.append(Result(f"attribution ({shape}), GiB at 1,000,000 nodes", peak / 1024, 2.0))
@@ -125,7 +164,9 @@ def _attribution(shape: str, nodes: int) -> dict[str, float]:
 
 def run(command: Sequence[str]) -> Cost:
     began = time.perf_counter()
-    child = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -136,7 +177,12 @@ def run(command: Sequence[str]) -> Cost:
 
 def environment() -> dict[str, str]:
     """The same for both sides: no graphics card, which gradflow does not use either."""
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+    return {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_BACKEND": "tensorflow",
+    }
 
 
 def main(runs: int) -> int:

@@ -40,7 +40,9 @@ class Done:
 def here(*arguments: str, **environment: str) -> Done:
     """Run in this process; the child that has TensorFlow is a process of its own all the same."""
     plain = {"COLUMNS": None, "NO_COLOR": None, "FORCE_COLOR": None}
-    result = CliRunner().invoke(main, list(arguments), prog_name="gradflow", env={**plain, **environment})
+    result = CliRunner().invoke(
+        main, list(arguments), prog_name="gradflow", env={**plain, **environment}
+    )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)
@@ -62,7 +64,11 @@ def process(*arguments: str, code: str = _TOOL, **options: object) -> subprocess
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, with nothing in it that colors or wraps."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")
+    }
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **more}
 
 

@@ -1,4 +1,5 @@
-"""``gradflow audit`` as a user runs it: order, exit codes, what is said, what is kept, how it is stopped."""
+"""``gradflow audit`` as a user runs it: order, exit codes, what is said, what is kept, how it is
+stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, *models: str, defaults: str = "{}") -> str:
     path = folder / "audit.yaml"
-    path.write_text(f"version: 1\ndefaults: {defaults}\nmodels:\n" + "".join(f"  - {one}\n" for one in models))
+    path.write_text(
+        f"version: 1\ndefaults: {defaults}\nmodels:\n" + "".join(f"  - {one}\n" for one in models)
+    )
     return str(path)
 
 
@@ -72,7 +75,9 @@ def test_a_wrong_name_is_told_with_the_nearest(static: str) -> None:
 
 @pytest.mark.parametrize("format", ["text", "json", "markdown", "sarif", "junit", "github"])
 def test_the_same_bytes_with_any_number_of_jobs(format: str, static: str) -> None:
-    one, many = (audit(static, "--no-cache", "-q", "--jobs", jobs, "--format", format) for jobs in ("1", "7"))
+    one, many = (
+        audit(static, "--no-cache", "-q", "--jobs", jobs, "--format", format) for jobs in ("1", "7")
+    )
 
     assert one.stdout == many.stdout
     assert one.code == many.code == 2
@@ -80,11 +85,16 @@ def test_the_same_bytes_with_any_number_of_jobs(format: str, static: str) -> Non
 
 def test_the_order_is_that_of_the_configuration(tmp_path: Path) -> None:
     names = ["two_towers", "argmax", "healthy", "finetune"]
-    config = write(tmp_path, *(f"{{path: {SAMPLES}/{name}_saved_model, static: true, name: {name}}}" for name in names))
+    config = write(
+        tmp_path,
+        *(f"{{path: {SAMPLES}/{name}_saved_model, static: true, name: {name}}}" for name in names),
+    )
 
     models = json.loads(audit(config, "-q", "--format", "json").stdout)["models"]
 
-    assert [Path(model["path"]).name for model in models] == [f"{name}_saved_model" for name in names]
+    assert [Path(model["path"]).name for model in models] == [
+        f"{name}_saved_model" for name in names
+    ]
 
 
 def test_each_is_told_as_it_comes_and_all_at_the_end(static: str) -> None:
@@ -100,9 +110,15 @@ def test_each_is_told_as_it_comes_and_all_at_the_end(static: str) -> None:
 
 def test_two_entries_of_one_file_are_told_apart(tmp_path: Path) -> None:
     path = SAMPLES / "healthy_saved_model"
-    config = write(tmp_path, f"{{path: {path}, static: true, name: one}}", f"{{path: {path}, static: true, name: two}}")
+    config = write(
+        tmp_path,
+        f"{{path: {path}, static: true, name: one}}",
+        f"{{path: {path}, static: true, name: two}}",
+    )
 
-    assert [line.split(" (")[0] for line in audit(config).stdout.splitlines() if str(path) in line] == ["one", "two"]
+    assert [
+        line.split(" (")[0] for line in audit(config).stdout.splitlines() if str(path) in line
+    ] == ["one", "two"]
 
 
 def test_a_second_run_reads_what_is_kept(static: str, own_cache: Path) -> None:
@@ -132,7 +148,9 @@ def test_the_history_is_for_diff(static: str, tmp_path: Path) -> None:
     assert here("diff", *files).code == 0
 
 
-@pytest.mark.parametrize("text", ["", "version: 1\n", "version: 1\nmodels: []\n", "models: 5\n", "a: [\n"])
+@pytest.mark.parametrize(
+    "text", ["", "version: 1\n", "version: 1\nmodels: []\n", "models: 5\n", "a: [\n"]
+)
 def test_a_configuration_without_models_is_a_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
     done = audit(str(tmp_path / "a.yaml"))
@@ -144,7 +162,9 @@ def test_a_configuration_without_models_is_a_line(text: str, tmp_path: Path) -> 
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize(("name", "code"), [("minimal.yaml", 0), ("tour.yaml", 0), ("strict.yaml", 0)])
+@pytest.mark.parametrize(
+    ("name", "code"), [("minimal.yaml", 0), ("tour.yaml", 0), ("strict.yaml", 0)]
+)
 def test_the_examples_run(name: str, code: int) -> None:
     done = audit(str(CONFIGS / name))
 
@@ -153,7 +173,9 @@ def test_the_examples_run(name: str, code: int) -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.skipif(sys.platform != "linux", reason="a new interpreter for each takes long")
-def test_a_death_costs_one_model_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_death_costs_one_model_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dies.py").write_text("import os; os.abort()")
     (tmp_path / "hangs.py").write_text("import time; time.sleep(60)")
@@ -178,13 +200,24 @@ def test_a_death_costs_one_model_and_the_others_go_on(tmp_path: Path, monkeypatc
 @pytest.mark.tensorflow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_stopped_shows_what_is_done_and_goes_on(number: int, code: int, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_shows_what_is_done_and_goes_on(
+    number: int, code: int, tmp_path: Path
+) -> None:
     (tmp_path / "hangs.py").write_text("import time; time.sleep(60)")
     shutil.copytree(SAMPLES / "healthy_saved_model", tmp_path / "m")
-    config = write(tmp_path, "{path: m}", "{path: m, name: hangs, imports: [hangs]}", "{path: m, name: last, seed: 1}")
-    given = environment(GRADFLOW_CACHE_DIR=str(tmp_path / "cache"), COLUMNS="400", TMPDIR=str(tmp_path / "scratch"))
+    config = write(
+        tmp_path,
+        "{path: m}",
+        "{path: m, name: hangs, imports: [hangs]}",
+        "{path: m, name: last, seed: 1}",
+    )
+    given = environment(
+        GRADFLOW_CACHE_DIR=str(tmp_path / "cache"), COLUMNS="400", TMPDIR=str(tmp_path / "scratch")
+    )
     (tmp_path / "scratch").mkdir()
-    with process("audit", config, "--jobs", "1", "--format", "json", env=given, cwd=tmp_path) as running:
+    with process(
+        "audit", config, "--jobs", "1", "--format", "json", env=given, cwd=tmp_path
+    ) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("[1/3] ")
         time.sleep(1)
@@ -196,7 +229,9 @@ def test_a_run_that_is_stopped_shows_what_is_done_and_goes_on(number: int, code:
     assert [model["path"] for model in json.loads(out)["models"]] == [str(tmp_path / "m")]
     assert "Traceback" not in err
     assert list((tmp_path / "scratch").iterdir()) == []
-    assert not [one for one in Path("/proc").iterdir() if one.name.isdecimal() and _cwd(one) == tmp_path]
+    assert not [
+        one for one in Path("/proc").iterdir() if one.name.isdecimal() and _cwd(one) == tmp_path
+    ]
     assert len(list((tmp_path / "cache").rglob("*.json"))) == 1
 
 

@@ -1,4 +1,5 @@
-"""Every kind of path that holds no model is one line that says what it is and what to give instead, and exit code 2."""
+"""Every kind of path that holds no model is one line that says what it is and what to give instead,
+and exit code 2."""
 
 from __future__ import annotations
 
@@ -157,7 +158,12 @@ def test_json_says_it_too(bad: tuple[str, list[str]], run: Callable[..., Done]) 
     done = run(path, "--format", "json")
 
     [model] = json.loads(done.stdout)["models"]
-    assert (done.code, model["status"], model["error"]["code"], model["path"]) == (2, "failed", "GF901", path)
+    assert (done.code, model["status"], model["error"]["code"], model["path"]) == (
+        2,
+        "failed",
+        "GF901",
+        path,
+    )
     assert model["error"]["message"]
     assert model["variables"] == model["findings"] == []
     assert len(done.stderr.splitlines()) == 1
@@ -230,7 +236,10 @@ def test_an_input_spec_that_cannot_be_read(spec: str) -> None:
 
 
 def test_an_input_given_twice() -> None:
-    assert "twice" in inspect(CUT, "--input", "query=float32[2,8]", "--input", "query=float32[3,8]").stderr
+    assert (
+        "twice"
+        in inspect(CUT, "--input", "query=float32[2,8]", "--input", "query=float32[3,8]").stderr
+    )
 
 
 @pytest.mark.tensorflow
@@ -252,7 +261,8 @@ def test_the_input_that_was_asked_for_is_taken(picky: str) -> None:
 
 @pytest.fixture(scope="module")
 def picky(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A SavedModel that declares [None, None] and takes 7 columns only, and whose error does not say so."""
+    """A SavedModel that declares [None, None] and takes 7 columns only, and whose error does not
+    say so."""
     import tensorflow as tf
 
     class Picky(tf.Module):
@@ -262,7 +272,9 @@ def picky(tmp_path_factory: pytest.TempPathFactory) -> str:
 
         @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="x")])
         def serve(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-            with tf.control_dependencies([tf.debugging.Assert(tf.shape(x)[1] == 7, ["not these, please"])]):
+            with tf.control_dependencies(
+                [tf.debugging.Assert(tf.shape(x)[1] == 7, ["not these, please"])]
+            ):
                 return {"y": tf.reduce_sum(x, 1, keepdims=True) * self.w}
 
     folder = tmp_path_factory.mktemp("picky")

@@ -1,4 +1,5 @@
-"""``gradflow check`` and its neighbours as a user runs them: exit codes, what is said, what is written."""
+"""``gradflow check`` and its neighbours as a user runs them: exit codes, what is said, what is
+written."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ EXIT_CODES = [
     ([FINETUNE, *FLAGS], 1),
     ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "typo/**"], 1),
     ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "head/**"], 1),
-    ([FINETUNE, "--static"], 2),  # a Keras file holds no graph: gradients were asked for, and nobody looked
+    # A Keras file holds no graph: gradients were asked for, and nobody looked.
+    ([FINETUNE, "--static"], 2),
     (["missing.keras"], 2),
     (["missing.keras", "--exit-zero"], 2),
     ([CUT, "missing.keras", "--static"], 2),
@@ -71,10 +73,18 @@ def test_the_exit_code_is_that_of_no_format(arguments: list[str], code: int, for
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("model", "expected", "code"),
-    [("healthy.keras", (), 0), ("two_towers.keras", (), 1), ("finetune.keras", (*FLAGS, *ADAPTER), 0)],
+    [
+        ("healthy.keras", (), 0),
+        ("two_towers.keras", (), 1),
+        ("finetune.keras", (*FLAGS, *ADAPTER), 0),
+    ],
 )
-def test_gradients_are_measured_where_they_are_expected(model: str, expected: tuple[str, ...], code: int) -> None:
-    done = check(str(SAMPLES / model), *expected, *(("--expect-trainable", "head/**") if expected else ()))
+def test_gradients_are_measured_where_they_are_expected(
+    model: str, expected: tuple[str, ...], code: int
+) -> None:
+    done = check(
+        str(SAMPLES / model), *expected, *(("--expect-trainable", "head/**") if expected else ())
+    )
 
     assert done.code == code
     assert "tape step" in done.stdout
@@ -96,7 +106,10 @@ def test_the_last_line_names_what_is_broken_and_what_was_not_checked() -> None:
 
 
 def test_a_model_given_twice_is_checked_once() -> None:
-    assert len(json.loads(check(HEALTHY, HEALTHY, "--static", "--format", "json").stdout)["models"]) == 1
+    assert (
+        len(json.loads(check(HEALTHY, HEALTHY, "--static", "--format", "json").stdout)["models"])
+        == 1
+    )
 
 
 def test_every_problem_of_a_configuration_is_a_line_of_its_own(tmp_path: Path) -> None:
@@ -112,8 +125,12 @@ def test_every_problem_of_a_configuration_is_a_line_of_its_own(tmp_path: Path) -
     ]
 
 
-def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(tmp_path: Path) -> None:
-    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {CUT}\n    static: true\n    select: [GF4]\n")
+def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gradflow.yaml").write_text(
+        f"models:\n  - path: {CUT}\n    static: true\n    select: [GF4]\n"
+    )
 
     assert check().code == 0
     assert check("--select", "GF2").code == 1
@@ -121,7 +138,9 @@ def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(t
     assert "is not in gradflow.yaml" in check(HEALTHY, "--static").stderr
 
 
-def test_a_model_is_trusted_by_name_or_by_its_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_trusted_by_name_or_by_its_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = import_module("gradflow.cli.check")
     asked: list[tuple[bool, int | None]] = []
     check_model = module.check_model
@@ -132,14 +151,20 @@ def test_a_model_is_trusted_by_name_or_by_its_entry(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(module, "check_model", noted)
     entry = f"  - path: {CUT}\n    static: true\n    trust: true\n"
-    (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {HEALTHY}\n    static: true\n{entry}")
+    (tmp_path / "gradflow.yaml").write_text(
+        f"models:\n  - path: {HEALTHY}\n    static: true\n{entry}"
+    )
 
     check()
     check(HEALTHY, "--trust", "--memory-limit", "2GB")
     line = check("--trust").failed_in_one_line()
 
     assert asked == [(False, None), (True, None), (True, 2_000_000_000)]
-    assert line == "Error: --trust is for models that are named: write trust: true to the model's entry instead"
+    assert (
+        line
+        == "Error: --trust is for models that are named: write trust: true to the model's entry "
+        "instead"
+    )
 
 
 def test_a_pyproject_counts_where_it_has_a_table_of_ours(tmp_path: Path) -> None:
@@ -155,7 +180,11 @@ def test_init_writes_what_the_model_keeps(tmp_path: Path) -> None:
     for model in (CUT, FROZEN, HEALTHY):
         assert here("init", model, "--static", "--force").code == 0
         assert check("--static", "--fail-on", "error").code == 0
-    assert here("init", CUT, "--static").failed_in_one_line().endswith("--force writes over it, -o FILE writes another")
+    assert (
+        here("init", CUT, "--static")
+        .failed_in_one_line()
+        .endswith("--force writes over it, -o FILE writes another")
+    )
     assert here("init", "missing.keras", "-o", "new.yaml").code == 2
     assert not (tmp_path / "new.yaml").exists()
 
@@ -180,7 +209,10 @@ def test_diff_tells_a_frozen_model_from_one_that_is_not(tmp_path: Path) -> None:
 
     assert (same.code, ": no changes" in same.stdout) == (0, True)
     assert other.code == 1
-    assert {change["kind"] for change in json.loads(other.stdout)["changes"]} == {"unfrozen", "gone"}
+    assert {change["kind"] for change in json.loads(other.stdout)["changes"]} == {
+        "unfrozen",
+        "gone",
+    }
     assert here("diff", "--static", FROZEN, HEALTHY, "--exit-zero").code == 0
     assert here("diff", "--static", FROZEN, "missing.keras").code == 2
 
@@ -198,7 +230,10 @@ def test_the_schemas_hold_for_what_is_written(tmp_path: Path) -> None:
 
 
 def test_state_that_the_configuration_declares_is_no_weight(tmp_path: Path) -> None:
-    text = f"models: [{{path: {FINETUNE}, state: ['adapter/**'], expect: {{frozen: ['backbone/**']}}}}]\n"
+    text = (
+        f"models: "
+        f"[{{path: {FINETUNE}, state: ['adapter/**'], expect: {{frozen: ['backbone/**']}}}}]\n"
+    )
     (tmp_path / "gradflow.yaml").write_text(text)
 
     done = check("--format", "json")
@@ -208,7 +243,9 @@ def test_state_that_the_configuration_declares_is_no_weight(tmp_path: Path) -> N
 
 
 def test_a_submodel_is_named_by_its_own_name_though_keras_leaves_it_out_of_the_paths() -> None:
-    assert check(FINETUNE, "--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**").code == 0
+    assert (
+        check(FINETUNE, "--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**").code == 0
+    )
     assert check(str(SAMPLES / "finetune.h5"), "--expect-frozen", "backbone/**", *ADAPTER).code == 0
 
 
@@ -229,7 +266,11 @@ def test_places_among_the_layers_are_those_of_the_loaded_model_too() -> None:
     [("GF401", FINETUNE), ("GF402", str(SAMPLES / "healthy.keras")), ("GF403", FINETUNE)],
 )
 def test_the_example_of_a_code_brings_it_about(code: str, model: str, tmp_path: Path) -> None:
-    example = CATALOGUE[code].example.replace("backbone/", "stem/") if code == "GF402" else CATALOGUE[code].example
+    example = (
+        CATALOGUE[code].example.replace("backbone/", "stem/")
+        if code == "GF402"
+        else CATALOGUE[code].example
+    )
     body = "\n".join(f"    {line}" for line in example.splitlines())
     (tmp_path / "gradflow.yaml").write_text(f"models:\n  - path: {model}\n{body}\n")
 
@@ -240,7 +281,9 @@ def test_the_example_of_a_code_brings_it_about(code: str, model: str, tmp_path: 
     assert code in {finding["code"] for finding in report["findings"]}
 
 
-def test_the_configuration_means_a_saved_model_by_the_file_that_pre_commit_gives(tmp_path: Path) -> None:
+def test_the_configuration_means_a_saved_model_by_the_file_that_pre_commit_gives(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "gradflow.yaml").write_text(
         f"models:\n  - path: {CUT}\n    name: cut\n    static: true\n    select: [GF4]\n"
     )
@@ -249,11 +292,17 @@ def test_the_configuration_means_a_saved_model_by_the_file_that_pre_commit_gives
 
     assert done.code == 0
     assert "is not in" not in done.stderr
-    assert json.loads(check(f"{CUT}/", "cut", "--format", "json").stdout)["models"][0]["path"] == CUT
+    assert (
+        json.loads(check(f"{CUT}/", "cut", "--format", "json").stdout)["models"][0]["path"] == CUT
+    )
 
 
-@pytest.mark.parametrize("more", [["--select", "GF201"], ["--select", "gf2"], ["-c", "ignores.yaml"]])
-def test_flags_alone_are_no_answer_where_gradients_are_asked_for_in_codes(tmp_path: Path, more: list[str]) -> None:
+@pytest.mark.parametrize(
+    "more", [["--select", "GF201"], ["--select", "gf2"], ["-c", "ignores.yaml"]]
+)
+def test_flags_alone_are_no_answer_where_gradients_are_asked_for_in_codes(
+    tmp_path: Path, more: list[str]
+) -> None:
     rule = "{variables: 'head/**', codes: [GF206]}"
     (tmp_path / "ignores.yaml").write_text(f"models: [{{path: '{FINETUNE}', ignore: [{rule}]}}]\n")
 
@@ -267,7 +316,14 @@ def test_a_diff_says_which_gradients_it_did_not_compare() -> None:
     same = here("diff", "--static", FINETUNE, FINETUNE, COLUMNS="400")
 
     assert "no changes, and the gradients of 10 weights were not compared" in same.stdout
-    assert len(json.loads(here("diff", "--static", "--format", "json", FINETUNE, FROZEN).stdout)["not_compared"]) == 10
+    assert (
+        len(
+            json.loads(here("diff", "--static", "--format", "json", FINETUNE, FROZEN).stdout)[
+                "not_compared"
+            ]
+        )
+        == 10
+    )
     assert "not compared" not in here("diff", "--static", HEALTHY, HEALTHY).stdout
 
 
@@ -290,9 +346,15 @@ def test_two_entries_of_one_file_have_two_baselines(tmp_path: Path) -> None:
 
 def test_an_option_overrides_its_own_expectation_and_no_other(tmp_path: Path) -> None:
     settings = (
-        f"path: {FROZEN}, static: true, expect: {{frozen: [stem/**, norm/**, block/**, adapter/**], trainable: [typo]}}"
+        f"path: {FROZEN}, static: true, expect: "
+        f"{{frozen: [stem/**, norm/**, block/**, adapter/**], trainable: [typo]}}"
     )
     (tmp_path / "gradflow.yaml").write_text(f"models:\n  - {{{settings}}}\n")
 
     assert check("--expect-trainable", "head/**", "--ignore", "GF102").code == 0
-    assert check("--expect-trainable", "head/**", "--expect-frozen", "adapter/**", "--ignore", "GF102").code == 1
+    assert (
+        check(
+            "--expect-trainable", "head/**", "--expect-frozen", "adapter/**", "--ignore", "GF102"
+        ).code
+        == 1
+    )

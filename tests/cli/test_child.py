@@ -1,4 +1,5 @@
-"""Whatever happens to the process that has TensorFlow is one line and exit code 2, within the deadline."""
+"""Whatever happens to the process that has TensorFlow is one line and exit code 2, within the
+deadline."""
 
 from __future__ import annotations
 
@@ -18,9 +19,15 @@ MODEL = str(SAMPLES / "healthy.keras")
 STAGE = """print('{"stage": "step"}', flush=True); """
 DEATHS = {
     "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", ["SIGKILL", "starting"]),
-    "killed in the step": (f"{STAGE}import os, signal; os.kill(os.getpid(), signal.SIGKILL)", ["SIGKILL", "step"]),
+    "killed in the step": (
+        f"{STAGE}import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        ["SIGKILL", "step"],
+    ),
     "fault in the step": (f"{STAGE}import os; os.abort()", ["SIGABRT", "step"]),
-    "exception": ("raise RuntimeError('out of luck')", ["exit code 1", "RuntimeError: out of luck"]),
+    "exception": (
+        "raise RuntimeError('out of luck')",
+        ["exit code 1", "RuntimeError: out of luck"],
+    ),
     "exit": ("import sys; sys.exit(7)", ["exit code 7"]),
     "silence": ("pass", ["exit code 0"]),
     "hang": ("import time; time.sleep(60)", ["3 s", "--timeout"]),
@@ -66,7 +73,10 @@ def test_the_other_models_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     done = inspect(MODEL, CUT, "--format", "json")
 
     assert done.code == 2
-    assert [model["error"]["code"] for model in json.loads(done.stdout)["models"]] == ["GF903", "GF903"]
+    assert [model["error"]["code"] for model in json.loads(done.stdout)["models"]] == [
+        "GF903",
+        "GF903",
+    ]
 
 
 @pytest.mark.tensorflow
@@ -78,7 +88,9 @@ def test_a_deadline_ends_a_real_run() -> None:
 
 
 @pytest.mark.tensorflow
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its address space")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems do not hold a process to its address space"
+)
 def test_a_lack_of_memory_is_called_that(tmp_path: Path) -> None:
     import keras
 
@@ -93,10 +105,17 @@ def test_a_lack_of_memory_is_called_that(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_an_interrupted_run_leaves_no_process_behind(tmp_path: Path, number: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_interrupted_run_leaves_no_process_behind(
+    tmp_path: Path, number: int, code: int
+) -> None:
     mark = tmp_path / "pid"
-    boot = f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    boot = (
+        f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); "
+        f"time.sleep(60)"
+    )
     tool = (
         f"from gradflow.process import spawn; spawn._BOOT = {boot!r}\n"
         f"from gradflow.cli import main; main(prog_name='gradflow')"

@@ -33,7 +33,9 @@ def test_the_list_as_json_marks_one_default() -> None:
     answer = json.loads(done.stdout)
     assert answer["schema"] == "gradflow-entries-1"
     (model,) = answer["models"]
-    assert [entry["name"] for entry in model["entries"] if entry["is_default"]] == ["serving_default"]
+    assert [entry["name"] for entry in model["entries"] if entry["is_default"]] == [
+        "serving_default"
+    ]
     assert {entry["weights"] for entry in model["entries"]} == {7}
 
 
@@ -46,7 +48,9 @@ def test_a_keras_file_has_one_entry() -> None:
 def test_a_file_that_cannot_be_read_is_one_line_and_does_not_lose_the_others() -> None:
     done = inspect("--entry", "list", "no_such_model", HEALTHY, COLUMNS="400")
     assert done.code == 2
-    assert done.stdout.startswith("no_such_model: could not be checked (GF901): no such file or folder")
+    assert done.stdout.startswith(
+        "no_such_model: could not be checked (GF901): no such file or folder"
+    )
     assert "healthy_saved_model: 3 entries" in done.stdout
 
 

@@ -64,13 +64,16 @@ def test_what_is_as_bad_as_fail_on(severity: Severity, fail_on: str | None, code
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize(("arguments", "code"), [([CUT], 0), ([CUT, "--fail-on", "error"], 1), ([MISSING, CUT], 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [([CUT], 0), ([CUT, "--fail-on", "error"], 1), ([MISSING, CUT], 2)]
+)
 def test_the_exit_code_of_a_step(arguments: list[str], code: int) -> None:
     assert inspect(*arguments).code == code
 
 
 def test_a_failure_does_not_lose_the_other_models() -> None:
-    done = static(MISSING, CUT, COLUMNS="400")  # each on one line, however long the checkout's path is
+    # Each on one line, however long the checkout's path is.
+    done = static(MISSING, CUT, COLUMNS="400")
 
     assert f"{MISSING}: could not be checked (GF901)" in done.stdout
     assert f"{CUT}: 4 of 8 weights get no gradient, 1 cause" in done.stdout

@@ -44,13 +44,20 @@ def test_all_in_one_run(tmp_path: Path) -> None:
     assert (done.code, done.stdout) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == {*FORMATS, "main"}
     for format in FORMATS:
-        assert (tmp_path / format).read_text(encoding="utf-8") == static(CUT, "--format", format).stdout
+        assert (tmp_path / format).read_text(encoding="utf-8") == static(
+            CUT, "--format", format
+        ).stdout
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [([CUT], 0), ([CUT, "--fail-on", "error"], 1), ([HEALTHY, "--fail-on", "error"], 0), ([CUT, "no/model"], 2)],
+    [
+        ([CUT], 0),
+        ([CUT, "--fail-on", "error"], 1),
+        ([HEALTHY, "--fail-on", "error"], 0),
+        ([CUT, "no/model"], 2),
+    ],
     ids=["found", "bad enough", "fine", "unreadable"],
 )
 def test_the_exit_code_is_that_of_the_text(format: str, arguments: list[str], code: int) -> None:
@@ -62,15 +69,24 @@ def test_the_exit_code_is_that_of_the_text(format: str, arguments: list[str], co
     [
         (["--report", "json"], "--report 'json': no FORMAT=FILE: FORMAT is text, json, "),
         (["--report", "json="], "--report 'json=': no FORMAT=FILE: "),
-        (["--report", "sarfi=x"], "--report 'sarfi=x': no FORMAT=FILE: did you mean sarif? FORMAT is "),
+        (
+            ["--report", "sarfi=x"],
+            "--report 'sarfi=x': no FORMAT=FILE: did you mean sarif? FORMAT is ",
+        ),
         (["--report", "out.json"], "--report 'out.json': no FORMAT=FILE: "),
-        (["--report", "json=no/such/file"], "--report json no/such/file: its folder does not exist"),
+        (
+            ["--report", "json=no/such/file"],
+            "--report json no/such/file: its folder does not exist",
+        ),
         (["--report", "json=."], "--report json .: is a folder: name a file"),
         (
             ["--report", "json=a", "--report", "sarif=./a"],
             "--report sarif and --report json write to the same file, ./a",
         ),
-        (["-o", "a", "--report", "json=a"], "--report json and -o write to the same file, a: give each a file"),
+        (
+            ["-o", "a", "--report", "json=a"],
+            "--report json and -o write to the same file, a: give each a file",
+        ),
     ],
     ids=" ".join,
 )
@@ -90,7 +106,9 @@ def test_two_names_of_one_file_are_the_same_file(tmp_path: Path) -> None:
     assert "write to the same file" in static(CUT, *options).failed_in_one_line()
 
 
-def test_one_that_cannot_be_written_keeps_back_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_written_keeps_back_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = stream.Path.write_text
 
     def full(self: Path, text: str, **options: str) -> int:
@@ -102,11 +120,16 @@ def test_one_that_cannot_be_written_keeps_back_no_other(tmp_path: Path, monkeypa
     targets = ["--report", f"json={tmp_path / 'full'}", "--report", f"sarif={tmp_path / 'sarif'}"]
     done = static(CUT, "-q", "-o", str(tmp_path / "text"), *targets)
 
-    assert f"{tmp_path / 'full'}: cannot be written: No space left on device" in done.failed_in_one_line()
+    assert (
+        f"{tmp_path / 'full'}: cannot be written: No space left on device"
+        in done.failed_in_one_line()
+    )
     assert {path.name for path in tmp_path.iterdir()} == {"text", "sarif"}
 
 
-def test_an_absolute_path_below_the_working_directory_is_shown_relative_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absolute_path_below_the_working_directory_is_shown_relative_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(ROOT)
     relative = str(Path(CUT).relative_to(ROOT))
 
@@ -126,14 +149,24 @@ def test_a_path_elsewhere_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     (result,) = json.loads(static(CUT, "--format", "sarif").stdout)["runs"][0]["results"]
     (linked,) = json.loads(static("a b%", "--format", "sarif").stdout)["runs"][0]["results"]
 
-    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == Path(CUT).as_uri()
+    assert (
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == Path(CUT).as_uri()
+    )
     assert linked["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b%25"
 
 
 @pytest.mark.parametrize("format", ["markdown", "sarif", "junit", "github"])
 def test_the_same_bytes_twice(format: str) -> None:
     once, twice = (
-        apart("inspect", "--static", "--format", format, CUT, FROZEN, env=environment(PYTHONHASHSEED=seed))
+        apart(
+            "inspect",
+            "--static",
+            "--format",
+            format,
+            CUT,
+            FROZEN,
+            env=environment(PYTHONHASHSEED=seed),
+        )
         for seed in ("1", "2")
     )
 
@@ -154,8 +187,12 @@ def test_a_file_name_that_is_no_text(tmp_path: Path, format: str, encoding: str)
     assert not any(line.startswith("::error::") for line in done.stdout.splitlines())
 
 
-@pytest.mark.parametrize("options", [["--format", "sarif"], ["--report", "sarif=entries"]], ids=" ".join)
-def test_a_list_of_entries_is_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    "options", [["--format", "sarif"], ["--report", "sarif=entries"]], ids=" ".join
+)
+def test_a_list_of_entries_is_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     line = static(CUT, "--entry", "list", *options).failed_in_one_line()
 

@@ -27,7 +27,9 @@ def loaded(*arguments: str) -> set[str]:
     return set(json.loads(apart(*arguments, code=LOADED).stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["inspect", "--help"], ["inspect", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["inspect", "--help"], ["inspect", "-h"]]
+)
 def test_help_is_on_stdout(arguments: list[str]) -> None:
     done = here(*arguments)
 
@@ -62,7 +64,9 @@ def test_a_command_that_is_not_there_is_one_clear_error() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    assert loaded(*arguments).isdisjoint([*HEAVY.split(), "numpy", "h5py", "google", "rich", "yaml"])
+    assert loaded(*arguments).isdisjoint(
+        [*HEAVY.split(), "numpy", "h5py", "google", "rich", "yaml"]
+    )
 
 
 @pytest.mark.parametrize("model", ["two_towers_saved_model", "two_towers.keras", "two_towers.h5"])

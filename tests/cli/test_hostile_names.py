@@ -1,4 +1,5 @@
-"""Model files whose names a terminal, a browser or a CI system would obey, end to end: nothing of them is shown raw."""
+"""Model files whose names a terminal, a browser or a CI system would obey, end to end: nothing of
+them is shown raw."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ Names = tuple[str, ...]
 def four(texts: Iterable[str]) -> list[Names]:
     """The texts in groups, each of one model."""
     kept = [text for text in texts if text]
-    return [tuple((kept * 2)[place : place + len(TOKENS)]) for place in range(0, len(kept), len(TOKENS))]
+    return [
+        tuple((kept * 2)[place : place + len(TOKENS)]) for place in range(0, len(kept), len(TOKENS))
+    ]
 
 
 NAMES = four(HOSTILE)
@@ -112,7 +115,10 @@ def keras(folder: Path, names: Names, class_name: str = "") -> Path:
             if name == "config.json":
                 config = edited(json.loads(data), names)
                 if class_name:
-                    config["config"]["layers"][1] |= {"class_name": class_name, "registered_name": class_name}
+                    config["config"]["layers"][1] |= {
+                        "class_name": class_name,
+                        "registered_name": class_name,
+                    }
                 data = json.dumps(config).encode()
             written.writestr(name, data)
     return path
@@ -132,7 +138,10 @@ def lambdas(folder: Path, names: Names) -> Path:
             text = sample.read(name)
             if name == "config.json":
                 config = json.loads(text)
-                code = {"class_name": "__lambda__", "config": {"code": "4w==", "defaults": None, "closure": None}}
+                code = {
+                    "class_name": "__lambda__",
+                    "config": {"code": "4w==", "defaults": None, "closure": None},
+                }
                 config["config"]["layers"][1] |= {"class_name": "Lambda", "registered_name": None}
                 config["config"]["layers"][1]["config"] |= {"function": code}
                 config["config"]["layers"][2] |= {"module": names[0], "class_name": names[1]}
@@ -149,13 +158,17 @@ def h5(folder: Path, names: Names) -> Path:
     path = folder / "model.h5"
     path.write_bytes((SAMPLES / "argmax.h5").read_bytes())
     with h5py.File(path, "r+") as file:
-        file.attrs["model_config"] = json.dumps(edited(json.loads(file.attrs["model_config"]), names))
+        file.attrs["model_config"] = json.dumps(
+            edited(json.loads(file.attrs["model_config"]), names)
+        )
         found: list[Any] = []
         file.visititems(lambda _, one: found.append(one))
         for one in (file, *found):
             for attribute in ("layer_names", "weight_names"):
                 if attribute in one.attrs:
-                    one.attrs[attribute] = [renamed(_text(text), names) for text in one.attrs[attribute]]
+                    one.attrs[attribute] = [
+                        renamed(_text(text), names) for text in one.attrs[attribute]
+                    ]
         for depth in range(4):
             places: list[str] = []
             file.visit(places.append)
@@ -202,22 +215,30 @@ def harmless(text: str, format: str = "text") -> None:
             for part in (block, *(block.children or ())):
                 assert part.type not in ("link_open", "image")
                 assert not part.type.startswith("html_") or "<" not in OURS.sub("", part.content)
-                assert part.type != "text" or re.search(r"@\w|www\.\w|https?://", part.content) is None
+                assert (
+                    part.type != "text" or re.search(r"@\w|www\.\w|https?://", part.content) is None
+                )
     if format == "junit":
         assert {one.tag for one in ET.fromstring(text).iter()} <= {*SUITE}
 
 
 @pytest.fixture(scope="module")
-def shown(models: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+def shown(
+    models: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], str]:
     """What each command writes in each format, and its stderr."""
     found = {}
     for command, options in {"inspect": ["--static"], "scan": [], "check": ["--static"]}.items():
         folder = tmp_path_factory.mktemp(command)
-        targets = [part for format in FORMATS for part in ("--report", f"{format}={folder / format}")]
+        targets = [
+            part for format in FORMATS for part in ("--report", f"{format}={folder / format}")
+        ]
         done = here(command, *options, *models, *targets, "--format", "json")
         colored = here(command, *options, *models, "--all", FORCE_COLOR="1")
         assert done.code in (0, 1, 2)
-        found |= {(command, format): (folder / format).read_text(encoding="utf-8") for format in FORMATS}
+        found |= {
+            (command, format): (folder / format).read_text(encoding="utf-8") for format in FORMATS
+        }
         found[command, "stderr"] = done.stderr
         assert "\x1b" in colored.stdout
         found[command, "color"] = COLORS.sub("", colored.stdout)
@@ -226,11 +247,15 @@ def shown(models: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[t
 
 @pytest.mark.parametrize("command", ["inspect", "scan", "check"])
 @pytest.mark.parametrize("format", [*FORMATS, "color", "stderr"])
-def test_nothing_of_a_file_is_obeyed(format: str, command: str, shown: dict[tuple[str, str], str]) -> None:
+def test_nothing_of_a_file_is_obeyed(
+    format: str, command: str, shown: dict[tuple[str, str], str]
+) -> None:
     harmless(shown[command, format], format)
 
 
-def test_the_reports_are_what_they_should_be(models: list[str], shown: dict[tuple[str, str], str]) -> None:
+def test_the_reports_are_what_they_should_be(
+    models: list[str], shown: dict[tuple[str, str], str]
+) -> None:
     """No name breaks out of its format, and the names are there."""
     report = json.loads(shown["inspect", "json"])
     assert [one["path"] for one in report["models"]] == models

@@ -1,4 +1,5 @@
-"""``--import MODULE``: layers and functions of the user's own, and ops of a library that is not there."""
+"""``--import MODULE``: layers and functions of the user's own, and ops of a library that is not
+there."""
 
 from __future__ import annotations
 
@@ -56,9 +57,13 @@ def model(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     before = dict(keras.saving.get_custom_objects())
     exec(LAYERS, scope)
     x = keras.Input((4,), name="x")
-    hidden = scope["Distance"](name="distance")(keras.layers.Dense(4, name="behind", activation="relu")(x))
+    hidden = scope["Distance"](name="distance")(
+        keras.layers.Dense(4, name="behind", activation="relu")(x)
+    )
     hidden = scope["Registered"](name="registered")(hidden)
-    keras.Model(x, keras.layers.Dense(2, activation=scope["softsquare"], name="head")(hidden)).save(request.param)
+    keras.Model(x, keras.layers.Dense(2, activation=scope["softsquare"], name="head")(hidden)).save(
+        request.param
+    )
     keras.saving.get_custom_objects().clear()
     keras.saving.get_custom_objects().update(before)
     return str(request.param)
@@ -70,14 +75,19 @@ def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -
     assert refused.code == 0
     unloaded = json.loads(refused.stdout)["models"][0]
     assert (unloaded["mode"], unloaded["summary"]["unknown"]) == ("static", 4)
-    module = "layers.own" if model.endswith(".keras") else "MODULE"  # Keras says where the class was for one of them
-    assert [finding["hint"] for finding in unloaded["findings"]] == [f"--import {module}, the module that defines it"]
+    # Keras says where the class was for one of them.
+    module = "layers.own" if model.endswith(".keras") else "MODULE"
+    assert [finding["hint"] for finding in unloaded["findings"]] == [
+        f"--import {module}, the module that defines it"
+    ]
     done = inspect("-q", "--import", "layers.own", "--format", "json", model)
     assert done.code == 0, done
     report = json.loads(done.stdout)["models"][0]
     causes = {variable["name"]: variable["causes"] for variable in report["variables"]}
     line = 1 + next(number for number, text in enumerate(LAYERS.splitlines()) if "# here" in text)
-    assert [(cause["layer"], cause["source"]) for cause in causes["behind/kernel"]] == [("distance", f"own.py:{line}")]
+    assert [(cause["layer"], cause["source"]) for cause in causes["behind/kernel"]] == [
+        ("distance", f"own.py:{line}")
+    ]
     assert causes["head/kernel"] == []
 
 
@@ -103,7 +113,10 @@ def test_a_module_that_cannot_be_imported_is_one_line(
 
 @pytest.mark.parametrize("name", ["layers.py", "my/layers", "my-layers", ""])
 def test_what_cannot_be_a_modules_name_is_refused_at_once(name: str) -> None:
-    assert f"--import {name!r}: not the name of a module" in inspect("--import", name, CUT).failed_in_one_line()
+    assert (
+        f"--import {name!r}: not the name of a module"
+        in inspect("--import", name, CUT).failed_in_one_line()
+    )
     with pytest.raises(UsageError):
         gradflow.inspect(CUT, imports=[name])
 
@@ -120,7 +133,11 @@ def _with_unknown_ops(folder: Path) -> None:
 
         @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
         def serve(self, x):
-            return x * self.alive + tf.nn.softplus(self.behind) + tf.nn.softsign(tf.stop_gradient(self.stopped))
+            return (
+                x * self.alive
+                + tf.nn.softplus(self.behind)
+                + tf.nn.softsign(tf.stop_gradient(self.stopped))
+            )
 
     module = Module()
     tf.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
@@ -152,10 +169,16 @@ def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> Non
         "behind": "unknown",
         "stopped": "none",
     }
-    assert [(cause["code"], cause["op_type"]) for cause in found["behind"]["causes"]] == [("GF203", "ProdEnvMatA")]
-    assert [(cause["code"], cause["op_type"]) for cause in found["stopped"]["causes"]] == [("GF201", "StopGradient")]
+    assert [(cause["code"], cause["op_type"]) for cause in found["behind"]["causes"]] == [
+        ("GF203", "ProdEnvMatA")
+    ]
+    assert [(cause["code"], cause["op_type"]) for cause in found["stopped"]["causes"]] == [
+        ("GF201", "StopGradient")
+    ]
     told = {finding["message"]: finding["severity"] for finding in report["findings"]}
-    assert [told[text] for text in told if "nothing is known about op type ProdEnvMatA" in text] == ["note"]
+    assert [
+        told[text] for text in told if "nothing is known about op type ProdEnvMatA" in text
+    ] == ["note"]
     assert sorted(told.values()) == ["error", "note"]
     assert "ProdEnvMatA" in static("-q", str(tmp_path)).stdout
 
@@ -164,7 +187,10 @@ def test_op_types_that_tensorflow_does_not_have_are_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "hint"),
     [
-        ("keras_nlp.src.models.bert", "pip install keras-nlp: gradflow looks in its own environment"),
+        (
+            "keras_nlp.src.models.bert",
+            "pip install keras-nlp: gradflow looks in its own environment",
+        ),
         ("own_package.layers", "--import own_package.layers, the module that defines it"),
     ],
 )
@@ -181,7 +207,11 @@ def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
             content = whole.read(name)
             if name == "config.json":
                 config = json.loads(content)
-                config["module"], config["class_name"], config["registered_name"] = module, "Backbone", "own>Backbone"
+                config["module"], config["class_name"], config["registered_name"] = (
+                    module,
+                    "Backbone",
+                    "own>Backbone",
+                )
                 content = json.dumps(config).encode()
             changed.writestr(name, content)
     report = report_on_file(path)

@@ -1,4 +1,5 @@
-"""What an audit shows while it runs: a picture that is wiped on a terminal, plain lines elsewhere."""
+"""What an audit shows while it runs: a picture that is wiped on a terminal, plain lines
+elsewhere."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def _on_a_terminal(*arguments: str) -> tuple[int, str, str]:
     ours, its = os.openpty()
     command = [sys.executable, "-m", "gradflow", *arguments]
     given = environment(COLUMNS="100", TERM="xterm")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=its, text=True, encoding="utf-8", env=given) as run:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=its, text=True, encoding="utf-8", env=given
+    ) as run:
         os.close(its)
         parts: list[bytes] = []
         with contextlib.suppress(OSError):  # Linux tells the end of a terminal as an error

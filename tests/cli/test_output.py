@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from gradflow.cli import output as stream
-from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, apart, environment, inspect, process, static
+from tests.cli.command import (
+    CUT,
+    FROZEN,
+    HEALTHY,
+    SAMPLES,
+    apart,
+    environment,
+    inspect,
+    process,
+    static,
+)
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
@@ -37,7 +47,9 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert stat.S_IMODE(out.stat().st_mode) == 0o640
 
 
-def test_what_was_there_stays_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_there_stays_when_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "report.json"
     out.write_text("what was there")
 
@@ -109,7 +121,9 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[CUT], [HEALTHY, CUT, FROZEN], ["no/model"], [CUT, "no/model"], [CUT, "-v"]], ids=" ".join
+    "arguments",
+    [[CUT], [HEALTHY, CUT, FROZEN], ["no/model"], [CUT, "no/model"], [CUT, "-v"]],
+    ids=" ".join,
 )
 def test_json_is_the_only_thing_on_stdout(arguments: list[str]) -> None:
     done = apart("inspect", "--static", "--format", "json", *arguments)
@@ -135,7 +149,15 @@ def test_quiet_is_quiet() -> None:
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_the_same_bytes_twice_without_tensorflow(format: str) -> None:
     once, twice = (
-        apart("inspect", "--static", "--format", format, CUT, FROZEN, env=environment(PYTHONHASHSEED=seed))
+        apart(
+            "inspect",
+            "--static",
+            "--format",
+            format,
+            CUT,
+            FROZEN,
+            env=environment(PYTHONHASHSEED=seed),
+        )
         for seed in ("1", "2")
     )
 
@@ -146,7 +168,13 @@ def test_the_same_bytes_twice_without_tensorflow(format: str) -> None:
 @pytest.mark.parametrize("model", ["healthy.keras", "finetune_saved_model"])
 def test_the_same_bytes_twice(model: str) -> None:
     once, twice = (
-        apart("inspect", "--format", "json", str(SAMPLES / model), env=environment(PYTHONHASHSEED=seed))
+        apart(
+            "inspect",
+            "--format",
+            "json",
+            str(SAMPLES / model),
+            env=environment(PYTHONHASHSEED=seed),
+        )
         for seed in ("1", "2")
     )
 
@@ -190,7 +218,11 @@ def test_the_width_is_kept(columns: str) -> None:
     lines = static(FROZEN, CUT, COLUMNS=columns).stdout.splitlines()
 
     paths = (FROZEN, CUT)
-    assert [line for line in lines if len(line) > int(columns) and not any(path in line for path in paths)] == []
+    assert [
+        line
+        for line in lines
+        if len(line) > int(columns) and not any(path in line for path in paths)
+    ] == []
 
 
 def test_a_terminal_that_knows_no_more_than_ascii() -> None:

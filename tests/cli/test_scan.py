@@ -31,7 +31,9 @@ def spoiled(folder: Path, count: int = 1, name: str = "evil") -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", ["healthy_saved_model", "healthy.keras", "healthy.h5", "argmax.keras"])
+@pytest.mark.parametrize(
+    "name", ["healthy_saved_model", "healthy.keras", "healthy.h5", "argmax.keras"]
+)
 def test_a_clean_model_is_one_line(name: str) -> None:
     done = scan(str(SAMPLES / name))
 
@@ -44,7 +46,12 @@ def test_a_clean_model_is_one_line(name: str) -> None:
 def test_a_clean_report_has_no_finding() -> None:
     (model,) = json.loads(scan(HEALTHY, "--format", "json").stdout)["models"]
 
-    assert (model["status"], model["mode"], model["error"], model["findings"]) == ("analyzed", "static", None, [])
+    assert (model["status"], model["mode"], model["error"], model["findings"]) == (
+        "analyzed",
+        "static",
+        None,
+        [],
+    )
 
 
 def test_what_is_found_is_named_with_the_option_that_lets_it_in(tmp_path: Path) -> None:
@@ -54,7 +61,8 @@ def test_what_is_found_is_named_with_the_option_that_lets_it_in(tmp_path: Path) 
 
     assert done.code == 2
     assert done.stdout.splitlines()[0] == (
-        f"{path}: could not be checked (GF902): {WRITES}; --trust lets it in, if you know where it comes from"
+        f"{path}: could not be checked (GF902): {WRITES}; --trust lets it in, if you know where it "
+        f"comes from"
     )
     assert f"  {WRITES}" in done.stdout.splitlines()
 
@@ -101,10 +109,16 @@ def test_three_hundred_are_a_page(columns: int, tmp_path: Path) -> None:
     brief, whole = scan(path, COLUMNS=str(columns)), scan(path, "--all", COLUMNS=str(columns))
 
     assert len(brief.stdout.splitlines()) < 30
-    assert "  op WriteFile: writes files (300 places)\n      node 'evil' of the graph\n" in brief.stdout
+    assert (
+        "  op WriteFile: writes files (300 places)\n      node 'evil' of the graph\n"
+        in brief.stdout
+    )
     assert "... and 297 more (--all shows them)" in brief.stdout
     assert len(set(re.findall(r"\n +node 'evil\d*'", whole.stdout))) == 300
-    assert max(len(line) for line in brief.stdout.splitlines()[1:] + whole.stdout.splitlines()[1:]) <= columns
+    assert (
+        max(len(line) for line in brief.stdout.splitlines()[1:] + whole.stdout.splitlines()[1:])
+        <= columns
+    )
 
 
 @pytest.mark.parametrize("command", ["scan", "inspect", "check"])
@@ -128,7 +142,9 @@ def test_a_threat_is_told_once(command: str, tmp_path: Path) -> None:
     assert (suites.attrib["errors"], suites.attrib["failures"], len(case)) == ("1", "0", 1)
     assert all(f"    {one}\n" in (case[0].text or "") for one in where)
     assert model["format"] == "saved_model"
-    assert [one["message"] for one in model["findings"]] == [f"op WriteFile ({one}): writes files" for one in where]
+    assert [one["message"] for one in model["findings"]] == [
+        f"op WriteFile ({one}): writes files" for one in where
+    ]
 
 
 def test_a_finding_that_does_not_count_leaves_the_model_refused(tmp_path: Path) -> None:
@@ -158,7 +174,8 @@ def test_an_analysis_is_refused_and_a_static_one_is_not(tmp_path: Path) -> None:
     line = here("inspect", path).failed_in_one_line()
 
     assert line == (
-        f"{path}: could not be checked (GF902): not loaded: {WRITES}; --trust lets it in, if you know where it comes "
+        f"{path}: could not be checked (GF902): not loaded: {WRITES}; --trust lets it in, if you "
+        f"know where it comes "
         "from; --static reads it without running it"
     )
     assert here("inspect", "--static", path).code == 0
@@ -168,11 +185,16 @@ def test_an_analysis_is_refused_and_a_static_one_is_not(tmp_path: Path) -> None:
 def test_a_configuration_trusts_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spoiled(tmp_path / "m")
-    (tmp_path / "gradflow.yaml").write_text("version: 1\nmodels:\n  - {path: m, trust: true, memory_limit: 8GB}\n")
-    (tmp_path / "all.yaml").write_text("version: 1\ndefaults: {trust: true}\nmodels:\n  - {path: m}\n")
+    (tmp_path / "gradflow.yaml").write_text(
+        "version: 1\nmodels:\n  - {path: m, trust: true, memory_limit: 8GB}\n"
+    )
+    (tmp_path / "all.yaml").write_text(
+        "version: 1\ndefaults: {trust: true}\nmodels:\n  - {path: m}\n"
+    )
     (tmp_path / "size.yaml").write_text("version: 1\nmodels:\n  - {path: m, memory_limit: much}\n")
 
-    assert "GF902" not in here("check", COLUMNS="400").stdout.partition("\n")[0]  # its variables are missing
+    # Its variables are missing.
+    assert "GF902" not in here("check", COLUMNS="400").stdout.partition("\n")[0]
     refused = here("check", "-c", "all.yaml")
     assert refused.code == 2
     assert "all.yaml:2: " in refused.stderr
@@ -180,7 +202,9 @@ def test_a_configuration_trusts_one_model(tmp_path: Path, monkeypatch: pytest.Mo
     assert "size.yaml:3: " in here("check", "-c", "size.yaml").stderr
 
 
-def test_trust_is_for_models_that_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_is_for_models_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "gradflow.yaml").write_text("version: 1\nmodels:\n  - {path: m}\n")
 

@@ -1,4 +1,5 @@
-"""A file that TensorFlow cannot load is read as far as it goes, and the report says why no step was run."""
+"""A file that TensorFlow cannot load is read as far as it goes, and the report says why no step was
+run."""
 
 from __future__ import annotations
 
@@ -64,5 +65,8 @@ def test_a_layer_that_loads_another_file_is_refused(tmp_path: Path) -> None:
 
     line = inspect("-q", str(tmp_path / "model.keras")).failed_in_one_line()
 
-    assert "(GF902): not loaded: class TFSMLayer of keras.layers (layer 'tfsm_layer' of config.json): loads any" in line
+    assert (
+        "(GF902): not loaded: class TFSMLayer of keras.layers (layer 'tfsm_layer' of config.json): "
+        "loads any" in line
+    )
     assert "--trust" in line

@@ -1,4 +1,5 @@
-"""``gradflow why``: one variable, its picture, its repair; one line and exit code 2 where there is no such variable."""
+"""``gradflow why``: one variable, its picture, its repair; one line and exit code 2 where there is
+no such variable."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def test_a_cut_weight_is_drawn_with_its_repair() -> None:
 
 
 def test_the_end_of_a_name_will_do() -> None:
-    done = static(FROZEN, "moving_mean", COLUMNS="400")  # on one line, however long the checkout's path is
+    # On one line, however long the checkout's path is.
+    done = static(FROZEN, "moving_mean", COLUMNS="400")
 
     assert done.code == 0
     assert ": norm/moving_mean is state, not trained by design\n" in done.stdout
@@ -42,7 +44,10 @@ def test_the_end_of_a_name_will_do() -> None:
     [
         ("kernel", "4 names end so; give more of the name: document_hidden/kernel, "),
         ("document_embeding/kernel", "did you mean document_embedding/kernel"),
-        ("document_embedding", "it has these in it: document_embedding/kernel and document_embedding/bias"),
+        (
+            "document_embedding",
+            "it has these in it: document_embedding/kernel and document_embedding/bias",
+        ),
     ],
 )
 @pytest.mark.parametrize("model", ["two_towers_saved_model", "two_towers.keras"])
@@ -54,7 +59,9 @@ def test_a_name_that_is_none_or_several_is_one_line(model: str, variable: str, w
 
 
 def test_a_model_that_cannot_be_read_is_one_line() -> None:
-    assert "could not be checked (GF901)" in why("no/such/model.keras", "kernel").failed_in_one_line()
+    assert (
+        "could not be checked (GF901)" in why("no/such/model.keras", "kernel").failed_in_one_line()
+    )
 
 
 def test_another_output_is_another_answer() -> None:
@@ -66,7 +73,10 @@ def test_a_keras_file_without_its_graph_says_what_is_frozen_and_what_to_do() -> 
     done = static(str(SAMPLES / "finetune.keras"), "adapter/kernel", COLUMNS="140")
 
     assert done.code == 0
-    assert "adapter/kernel is frozen by adapter and has an unknown verdict: the file has no graph; run" in done.stdout
+    assert (
+        "adapter/kernel is frozen by adapter and has an unknown verdict: the file has no graph; run"
+        in done.stdout
+    )
 
 
 def test_json_goes_to_stdout_and_the_answer_in_one_line_to_stderr() -> None:
@@ -74,8 +84,13 @@ def test_json_goes_to_stdout_and_the_answer_in_one_line_to_stderr() -> None:
 
     answer = json.loads(done.stdout)
     assert answer["variable"]["name"] == answer["route"]["variable"] == BEHIND
-    assert [step["cause"]["code"] for step in answer["route"]["steps"] if step["cause"]] == ["GF201"]
-    assert done.stderr == f"gradflow: {CUT}: {BEHIND} gets no gradient, 1 cut on its way to output output_0\n"
+    assert [step["cause"]["code"] for step in answer["route"]["steps"] if step["cause"]] == [
+        "GF201"
+    ]
+    assert (
+        done.stderr
+        == f"gradflow: {CUT}: {BEHIND} gets no gradient, 1 cut on its way to output output_0\n"
+    )
     assert static(CUT, BEHIND, "--format", "json", "-q").stderr == ""
     failed = static(CUT, "nope", "--format", "json", "-q")
     assert failed.code == 2
@@ -98,7 +113,9 @@ def test_static_never_imports_tensorflow() -> None:
     assert loaded("why", "--static", "-q", CUT, BEHIND).isdisjoint(HEAVY.split())
 
 
-@pytest.mark.parametrize("arguments", [["why"], ["why", CUT], ["why", CUT, BEHIND, "more"], ["why", CUT, "--fail-on"]])
+@pytest.mark.parametrize(
+    "arguments", [["why"], ["why", CUT], ["why", CUT, BEHIND, "more"], ["why", CUT, "--fail-on"]]
+)
 def test_wrong_usage_is_2(arguments: list[str]) -> None:
     done = here(*arguments)
 
@@ -110,7 +127,8 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
 def test_a_step_gives_the_same_picture_and_a_flowing_weight_its_path() -> None:
     cut = why(str(SAMPLES / "two_towers.keras"), BEHIND)
     picture, still = (
-        done.stdout.partition("\n\n")[2].replace("score", "output_0") for done in (cut, static(CUT, BEHIND))
+        done.stdout.partition("\n\n")[2].replace("score", "output_0")
+        for done in (cut, static(CUT, BEHIND))
     )
     assert picture.replace(", layer stop_gradient", "") == still
     flows = why(str(SAMPLES / "healthy.keras"), "head/kernel")

@@ -68,7 +68,11 @@ def test_every_key_means_what_the_interface_says(tmp_path: Path) -> None:
         Severity.WARNING,
     )
     options, expected = model.options, model.expectations
-    assert (options.entry, options.outputs, options.imports) == ("serving_default", ("head",), ("mypackage.layers",))
+    assert (options.entry, options.outputs, options.imports) == (
+        "serving_default",
+        ("head",),
+        ("mypackage.layers",),
+    )
     assert options.objective is Objective.COMPILED
     assert (options.batch_size, options.seed, options.training) == (4, 0, True)
     assert options.inputs == (
@@ -118,7 +122,10 @@ models:
 
 
 def test_a_model_is_trusted_by_an_entry_of_its_own(tmp_path: Path) -> None:
-    text = "defaults: {memory_limit: 8GB}\nmodels: [{path: a, trust: true}, {path: b, memory_limit: 1.5 GiB}]\n"
+    text = (
+        "defaults: {memory_limit: 8GB}\nmodels: [{path: a, trust: true}, {path: b, "
+        "memory_limit: 1.5 GiB}]\n"
+    )
 
     given = load(written(tmp_path, text))
 
@@ -126,33 +133,57 @@ def test_a_model_is_trusted_by_an_entry_of_its_own(tmp_path: Path) -> None:
         (True, 8_000_000_000),
         (False, 3 * 2**29),
     ]
-    assert refused(tmp_path, "defaults:\n  trust: true\nmodels: [{path: a, trust: false, x: 1}]\n") == [
-        "2: defaults: 'trust' is not for all models at once: write it to the entry of each whose file you trust",
-        "3: models[0]: unknown key 'x': allowed are path, name, entry, outputs, inputs, imports, batch_size, seed, ...",
+    assert refused(
+        tmp_path, "defaults:\n  trust: true\nmodels: [{path: a, trust: false, x: 1}]\n"
+    ) == [
+        "2: defaults: 'trust' is not for all models at once: write it to the entry of each whose "
+        "file you trust",
+        "3: models[0]: unknown key 'x': allowed are path, name, entry, outputs, inputs, imports, "
+        "batch_size, seed, ...",
     ]
 
 
-@pytest.mark.parametrize("size", ["8 gigs", "GB", "-1GB", "8", "50MB", "0GB", "1e3GB", "9999999999999TB"])
-@pytest.mark.parametrize("text", ["defaults: {{memory_limit: {}}}", "models: [{{path: a, memory_limit: {}}}]"])
-def test_what_is_no_amount_of_memory_is_said_with_its_line(tmp_path: Path, size: str, text: str) -> None:
+@pytest.mark.parametrize(
+    "size", ["8 gigs", "GB", "-1GB", "8", "50MB", "0GB", "1e3GB", "9999999999999TB"]
+)
+@pytest.mark.parametrize(
+    "text", ["defaults: {{memory_limit: {}}}", "models: [{{path: a, memory_limit: {}}}]"]
+)
+def test_what_is_no_amount_of_memory_is_said_with_its_line(
+    tmp_path: Path, size: str, text: str
+) -> None:
     (line,) = refused(tmp_path, text.format(repr(size)))
 
     assert line.startswith("1: ")
-    assert line.endswith(f"memory_limit: {size!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB")
+    assert line.endswith(
+        f"memory_limit: {size!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("models: [{path: a, inputs: {x: {shape: [2], file: a.npy}}}]", "has a file and a shape or range: give one"),
+        (
+            "models: [{path: a, inputs: {x: {shape: [2], file: a.npy}}}]",
+            "has a file and a shape or range: give one",
+        ),
         ("models: [{path: a, inputs: {x: {shape: [2]}}}]", "give shape and dtype, or a file"),
-        ("models: [{path: a, inputs: {x: {key: k, shape: [2], dtype: int32}}}]", "has a key and no file"),
+        (
+            "models: [{path: a, inputs: {x: {key: k, shape: [2], dtype: int32}}}]",
+            "has a key and no file",
+        ),
         (
             "models: [{path: a, inputs: {x: {shape: [2], dtype: int32, low: 5, high: 5}}}]",
             "high has to be more than low",
         ),
-        ("models: [{path: a, expect: {frozen: [x], trainable: [x]}}]", "'x' is expected to be frozen as well"),
-        ("models: [{path: a}, {path: a}]", "'a' stands already in line 1: give each a name of its own"),
+        (
+            "models: [{path: a, expect: {frozen: [x], trainable: [x]}}]",
+            "'x' is expected to be frozen as well",
+        ),
+        (
+            "models: [{path: a}, {path: a}]",
+            "'a' stands already in line 1: give each a name of its own",
+        ),
         ("models: [{path: a, name: x}, {path: b, name: x}]", "'x' stands already in line 1"),
         ("models: {path: a}", "models: has to be a list, and is a mapping"),
         ("models: [{path: ''}]", "models[0].path: is empty"),
@@ -176,11 +207,16 @@ def test_one_problem(tmp_path: Path, text: str, line: str) -> None:
 def test_the_same_model_may_stand_twice_under_two_names(tmp_path: Path) -> None:
     text = "models: [{path: m, name: serve, entry: serve}, {path: m, name: train, entry: train}]"
 
-    assert [model.options.entry for model in load(written(tmp_path, text)).models] == ["serve", "train"]
+    assert [model.options.entry for model in load(written(tmp_path, text)).models] == [
+        "serve",
+        "train",
+    ]
 
 
 def test_words_are_those_of_yaml_1_2() -> None:
-    tree = read_yaml("{a: on, b: no, c: 1e-6, d: 2027-01-01, e: .5, f: true, g: ~, h: 010, i: 1_000}")
+    tree = read_yaml(
+        "{a: on, b: no, c: 1e-6, d: 2027-01-01, e: .5, f: true, g: ~, h: 010, i: 1_000}"
+    )
 
     assert tree.value == {
         "a": "on",
@@ -205,7 +241,10 @@ def test_an_alias_bomb_is_a_problem_and_no_wait(tmp_path: Path) -> None:
 def test_a_glob_names_its_models_and_a_line_of_its_own_counts_more(tmp_path: Path) -> None:
     for name in ("b.keras", "a.keras", "c.h5"):
         (tmp_path / name).touch()
-    text = "models:\n  - path: '*.keras'\n    batch_size: 8\n  - path: a.keras\n    batch_size: 2\n  - path: 'no*'\n"
+    text = (
+        "models:\n  - path: '*.keras'\n    batch_size: 8\n  - path: a.keras\n    batch_size: "
+        "2\n  - path: 'no*'\n"
+    )
 
     models = load(written(tmp_path, text)).models
 
@@ -219,15 +258,24 @@ def test_a_glob_names_its_models_and_a_line_of_its_own_counts_more(tmp_path: Pat
 def test_paths_are_shown_as_seen_from_where_the_command_runs(tmp_path: Path) -> None:
     (tmp_path / "configs").mkdir()
     (tmp_path / "m.keras").touch()
-    text = f"models: [{{path: ../m.keras, name: a}}, {{path: '../*.h5'}}, {{path: '{tmp_path}/*.keras'}}]"
+    text = (
+        f"models: [{{path: ../m.keras, name: a}}, {{path: '../*.h5'}}, "
+        f"{{path: '{tmp_path}/*.keras'}}]"
+    )
 
     plan = load(written(tmp_path / "configs", text))
 
-    assert [model.path for model in plan.models] == [str(tmp_path / "m.keras"), str(tmp_path / "*.h5")]
+    assert [model.path for model in plan.models] == [
+        str(tmp_path / "m.keras"),
+        str(tmp_path / "*.h5"),
+    ]
 
 
 def test_defaults_hold_for_models_that_do_not_say_otherwise(tmp_path: Path) -> None:
-    text = "defaults: {seed: 3, fail_on: error, expect: {frozen: [a]}}\nmodels: [{path: a}, {path: b, seed: 4}]"
+    text = (
+        "defaults: {seed: 3, fail_on: error, expect: {frozen: [a]}}\nmodels: [{path: a}, {path: "
+        "b, seed: 4}]"
+    )
     plan = load(written(tmp_path, text))
 
     assert [model.options.seed for model in plan.models] == [3, 4]
@@ -258,7 +306,10 @@ thresholds = {vanishing = 1e-6}
 def test_toml_says_the_same(tmp_path: Path) -> None:
     models = load(written(tmp_path, TOML, "pyproject.toml")).models
 
-    assert [(Path(model.path).name, model.options.batch_size) for model in models] == [("a.keras", 2), ("b.keras", 2)]
+    assert [(Path(model.path).name, model.options.batch_size) for model in models] == [
+        ("a.keras", 2),
+        ("b.keras", 2),
+    ]
     assert models[0].expectations.frozen == ("backbone/**",)
 
 
@@ -278,8 +329,12 @@ def test_a_file_that_is_missing_or_no_text_is_one_line(tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
-@given(st.text(alphabet=st.sampled_from(list("{}[]:,-&*!|>'\"#\n 0aeE.~<%@`?\t\x00é")), max_size=40))
-def test_any_text_is_a_plan_or_a_list_of_problems(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+@given(
+    st.text(alphabet=st.sampled_from(list("{}[]:,-&*!|>'\"#\n 0aeE.~<%@`?\t\x00é")), max_size=40)
+)
+def test_any_text_is_a_plan_or_a_list_of_problems(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     path = written(tmp_path_factory.getbasetemp(), text, "any.yaml")
     try:
         load(path)
@@ -297,7 +352,9 @@ def test_what_counts_things_is_a_whole_number(tmp_path: Path, number: str) -> No
 def test_a_date_of_toml_is_one_of_yaml(tmp_path: Path) -> None:
     text = "[tool.gradflow]\ndefaults = {ignore = [{variables = 'a', until = 2027-01-01}]}\n"
 
-    assert load(written(tmp_path, text, "pyproject.toml")).defaults.expectations.ignore[0].until == date(2027, 1, 1)
+    assert load(written(tmp_path, text, "pyproject.toml")).defaults.expectations.ignore[
+        0
+    ].until == date(2027, 1, 1)
 
 
 def test_a_table_of_another_tool_is_not_ours(tmp_path: Path) -> None:

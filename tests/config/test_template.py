@@ -24,7 +24,14 @@ UNKNOWN = dense("head", 4, 4, verdict=Verdict.UNKNOWN, confidence="static")
 
 
 def finding(code: str, severity: Severity, variables: tuple[str, ...]) -> Finding:
-    return Finding(code, severity, "message", "hint", variables, Cause(code, "kind", None, None, None, None, None))
+    return Finding(
+        code,
+        severity,
+        "message",
+        "hint",
+        variables,
+        Cause(code, "kind", None, None, None, None, None),
+    )
 
 
 SEEN = {
@@ -64,7 +71,10 @@ def test_what_was_read_from_the_file_alone_is_held_to_its_flags(tmp_path: Path) 
 def test_what_was_let_in_is_let_in_again(tmp_path: Path) -> None:
     trusted = analyzed("m", HEAD, findings=(finding("GF902", Severity.NOTE, ()),))
 
-    assert [planned(tmp_path, model).options.trust for model in (trusted, analyzed("m", HEAD))] == [True, False]
+    assert [planned(tmp_path, model).options.trust for model in (trusted, analyzed("m", HEAD))] == [
+        True,
+        False,
+    ]
     assert not is_broken(judge(trusted, loaded(tmp_path, trusted), TODAY), Severity.WARNING)
 
 

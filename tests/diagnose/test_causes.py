@@ -12,7 +12,10 @@ from gradflow.flow.graph import Edge, GraphBuilder
 
 def test_a_very_long_path_keeps_its_ends_and_its_cut() -> None:
     builder = GraphBuilder()
-    nodes = [builder.node("w", "VarHandleOp"), *(builder.node(f"op{place}", "Relu") for place in range(5000))]
+    nodes = [
+        builder.node("w", "VarHandleOp"),
+        *(builder.node(f"op{place}", "Relu") for place in range(5000)),
+    ]
     cut = builder.node("middle", "StopGradient")
     nodes.insert(2500, cut)
     for source, consumer in pairwise(nodes):

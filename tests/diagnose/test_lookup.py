@@ -7,7 +7,14 @@ import pytest
 from gradflow.diagnose import find
 from gradflow.errors import UsageError
 
-NAMES = ["enc/dense/kernel", "enc/dense/bias", "enc/dense_1/kernel", "enc/dense_1/bias", "dense/kernel", "scale"]
+NAMES = [
+    "enc/dense/kernel",
+    "enc/dense/bias",
+    "enc/dense_1/kernel",
+    "enc/dense_1/bias",
+    "dense/kernel",
+    "scale",
+]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,8 @@ def test_a_name_or_an_end_that_no_other_has(asked: str, name: str) -> None:
         (
             "zzz",
             "variable 'zzz': the model has none of that name",
-            "it has enc/dense/kernel, enc/dense/bias, enc/dense_1/kernel, enc/dense_1/bias, dense/kernel and scale",
+            "it has enc/dense/kernel, enc/dense/bias, enc/dense_1/kernel, enc/dense_1/bias, "
+            "dense/kernel and scale",
         ),
         ("", "variable '': the model has none of that name", None),
         ("ernel", "variable 'ernel': the model has none of that name", None),

@@ -21,7 +21,8 @@ def stored(name: str, **changes: object) -> StoredVariable:
 
 
 def graph() -> FlowGraph:
-    """``a`` is behind Round and StopGradient, ``b`` behind the second, ``c`` is alive, ``d`` leads nowhere."""
+    """``a`` is behind Round and StopGradient, ``b`` behind the second, ``c`` is alive, ``d`` leads
+    nowhere."""
     builder = GraphBuilder()
     nodes = {name: builder.node(name, "_Arg") for name in "abcd"}
     ops = ["Mul", "Round", "Add", "StopGradient", "Identity", "MatMul"]
@@ -61,7 +62,10 @@ def test_every_cut_on_the_way_is_a_step_and_a_change() -> None:
         ("net/StopGradient", "GF201", False),
         ("net/MatMul", None, True),
     ]
-    assert [(change.cause.code, change.behind) for change in found.changes] == [("GF202", ()), ("GF201", ("b",))]
+    assert [(change.cause.code, change.behind) for change in found.changes] == [
+        ("GF202", ()),
+        ("GF201", ("b",)),
+    ]
     assert found.also_restored == ("b",)
     assert {step.layer for step in found.steps} == {"net"}
 
@@ -92,7 +96,9 @@ def test_a_frozen_weight_is_thawed_before_its_cuts_are_removed() -> None:
     assert [change.behind for change in found.changes] == [("a",), ("a",)]
     assert "base.trainable = True" in found.changes[0].fix
     left_out = follow("c", variables=(stored("c", trainable=False),))
-    assert [change.reason for change in left_out.changes] == ["the file's list of trainable variables leaves it out"]
+    assert [change.reason for change in left_out.changes] == [
+        "the file's list of trainable variables leaves it out"
+    ]
 
 
 def test_a_weight_that_no_layer_tracks_is_not_called_frozen() -> None:
@@ -133,13 +139,18 @@ def test_a_cut_behind_an_op_of_unknown_type_is_the_cut() -> None:
     builder.edge(unknown, head, Edge.FLOW)
     built = builder.build({"a": variable}, [head])
     hopeful = attribute(built.as_if_unknown_flowed())
-    found = follow("a", graph=built, attributions=hopeful, measurements={"a": NONE}, variables=(stored("a"),))
+    found = follow(
+        "a", graph=built, attributions=hopeful, measurements={"a": NONE}, variables=(stored("a"),)
+    )
     assert [change.cause.code for change in found.changes] == ["GF201"]
 
 
 def test_a_custom_gradient_that_returns_none_is_a_step_and_the_cut() -> None:
     builder = GraphBuilder()
-    variable, custom = builder.node("a", "_Arg"), builder.node("net/custom", "IdentityN", Mark.CUSTOM)
+    variable, custom = (
+        builder.node("a", "_Arg"),
+        builder.node("net/custom", "IdentityN", Mark.CUSTOM),
+    )
     head = builder.node("net/MatMul", "MatMul")
     builder.edge(variable, custom, Edge.CUT)
     builder.edge(custom, head, Edge.FLOW)
@@ -158,6 +169,10 @@ def test_an_op_of_an_unknown_type_that_the_tape_passed_is_no_cut() -> None:
     builder.edge(variable, foreign, Edge.UNKNOWN)
     built = builder.build({"a": variable}, [foreign])
     hopeful = attribute(built.as_if_unknown_flowed())
-    found = follow("a", graph=built, attributions=hopeful, measurements={"a": FLOWS}, variables=(stored("a"),))
-    assert [(step.op, step.cause, step.fed) for step in found.steps] == [("net/foreign", None, True)]
+    found = follow(
+        "a", graph=built, attributions=hopeful, measurements={"a": FLOWS}, variables=(stored("a"),)
+    )
+    assert [(step.op, step.cause, step.fed) for step in found.steps] == [
+        ("net/foreign", None, True)
+    ]
     assert found.changes == ()

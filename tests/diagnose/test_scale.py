@@ -1,4 +1,5 @@
-"""Gradients that stand apart from the model's median: by how much, of which kind, and how bad that is."""
+"""Gradients that stand apart from the model's median: by how much, of which kind, and how bad that
+is."""
 
 from __future__ import annotations
 
@@ -12,18 +13,24 @@ ORDINARY = {"a": 1.0, "b": 2.0, "c": 3.0}
 
 
 def measured(sizes: dict[str, float]) -> dict[str, Measurement]:
-    return {name: Measurement(Gradient(size, size, 0.0, None), finite=True) for name, size in sizes.items()}
+    return {
+        name: Measurement(Gradient(size, size, 0.0, None), finite=True)
+        for name, size in sizes.items()
+    }
 
 
 def evidence(sizes: dict[str, float], **more: object) -> Evidence:
     stored = tuple(
-        StoredVariable(name, None, (2,), "float32", Role.WEIGHT, trainable=True, frozen_by=None) for name in sizes
+        StoredVariable(name, None, (2,), "float32", Role.WEIGHT, trainable=True, frozen_by=None)
+        for name in sizes
     )
     return Evidence(stored, measured(sizes), None, {}, lambda _: None, **more)
 
 
 def found(sizes: dict[str, float], **more: object) -> list[tuple[str, Severity, tuple[str, ...]]]:
-    return [(one.code, one.severity, one.variables) for one in scale_findings(evidence(sizes, **more))]
+    return [
+        (one.code, one.severity, one.variables) for one in scale_findings(evidence(sizes, **more))
+    ]
 
 
 def test_what_is_within_a_million_of_the_median_is_ordinary() -> None:
@@ -42,13 +49,17 @@ def test_a_gradient_of_ordinary_size_explodes_nothing_however_small_the_others_a
 
 
 def test_a_mathematical_zero_is_a_note_that_says_what_makes_it_one() -> None:
-    (finding,) = scale_findings(evidence({**ORDINARY, "bias": 1e-8}, cancelled={"bias": "the softmax behind it"}))
+    (finding,) = scale_findings(
+        evidence({**ORDINARY, "bias": 1e-8}, cancelled={"bias": "the softmax behind it"})
+    )
     assert finding.severity is Severity.NOTE
     assert "the softmax behind it" in finding.message
 
 
 def test_sizes_under_moving_averages_are_not_those_of_training() -> None:
-    assert found({**ORDINARY, "tiny": 1e-9}, has_running_statistics=True) == [("GF305", Severity.NOTE, ("tiny",))]
+    assert found({**ORDINARY, "tiny": 1e-9}, has_running_statistics=True) == [
+        ("GF305", Severity.NOTE, ("tiny",))
+    ]
 
 
 def test_the_noise_of_a_short_type_is_looked_into_and_not_reported() -> None:
@@ -60,7 +71,9 @@ def test_the_noise_of_a_short_type_is_looked_into_and_not_reported() -> None:
 def test_a_margin_takes_in_what_a_larger_median_would_make_an_outlier() -> None:
     sizes = {**ORDINARY, "near": 4e-6}
     assert outliers(measured(sizes), list(sizes), 1e-7) == ()
-    assert [one.name for one in outliers(measured(sizes), list(sizes), 1e-7, margin=3.0)] == ["near"]
+    assert [one.name for one in outliers(measured(sizes), list(sizes), 1e-7, margin=3.0)] == [
+        "near"
+    ]
 
 
 def test_the_users_thresholds_count_and_the_ordinary_size_does_not_stand_in_their_way() -> None:

@@ -1,4 +1,5 @@
-"""A Markdown page in, its console examples out; run as a script, it writes the real outputs into README.md."""
+"""A Markdown page in, its console examples out; run as a script, it writes the real outputs into
+README.md."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ README = ROOT / "README.md"
 
 _BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 _GRADFLOW = "from gradflow.cli import main; main(prog_name='gradflow')"
-_WITHOUT_TENSORFLOW = ("--static", "--help", "--version", "/variables", "gradflow explain", "gradflow rules")
+_WITHOUT_TENSORFLOW = (
+    "--static",
+    "--help",
+    "--version",
+    "/variables",
+    "gradflow explain",
+    "gradflow rules",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,8 @@ class Example:
 
     @property
     def is_run(self) -> bool:
-        """Whether a test can run it: set-up lines install packages, ``model/`` stands for the reader's own."""
+        """Whether a test can run it: set-up lines install packages, ``model/`` stands for the
+        reader's own."""
         return self.command.startswith("gradflow ") and "model/" not in self.command.split()
 
     @property
@@ -43,12 +52,20 @@ def examples(page: str) -> list[Example]:
 def run(command: str) -> tuple[str, int]:
     """Run ``gradflow ...`` in the root of the checkout; stdout and the exit code."""
     tool = f'"{sys.executable}" -c "{_GRADFLOW}"'
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")
+    }
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     line = re.sub(r"(^|\| )gradflow ", lambda match: f"{match[1]}{tool} ", command)
     line = line.replace("| python3 ", f'| "{sys.executable}" ')
     done = subprocess.run(
-        line, shell=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=False
+        line,
+        shell=True,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
     )
     return done.stdout, done.returncode
 

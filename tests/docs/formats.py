@@ -1,4 +1,5 @@
-"""Model files in, the rows of docs/formats.md out: ``python -m tests.docs.formats FOLDER`` prints those of a folder.
+"""Model files in, the rows of docs/formats.md out: ``python -m tests.docs.formats FOLDER`` prints
+those of a folder.
 
 FOLDER holds an INDEX.tsv with the columns name, path, origin, format and era, one line a file.
 """
@@ -26,16 +27,33 @@ def main() -> int:
 
 
 def inspected(path: Path) -> Mapping[str, Any]:
-    """The record of one model in the JSON report, by the command line with no option but a deadline."""
-    command = [sys.executable, "-m", "gradflow", "inspect", "-q", "--format", "json", "--timeout", TIMEOUT, str(path)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", check=False)
+    """The record of one model in the JSON report, by the command line with no option but a
+    deadline."""
+    command = [
+        sys.executable,
+        "-m",
+        "gradflow",
+        "inspect",
+        "-q",
+        "--format",
+        "json",
+        "--timeout",
+        TIMEOUT,
+        str(path),
+    ]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", check=False
+    )
     record: Mapping[str, Any] = json.loads(done.stdout)["models"][0]
     return record
 
 
 def row(line: Mapping[str, str], record: Mapping[str, Any]) -> str:
     """A row of the table: origin, kind, result, what the report says."""
-    return f"| {_origin(line['origin'])} | {line['format']}, {line['era']} | {' | '.join(result(record))} |"
+    return (
+        f"| {_origin(line['origin'])} | {line['format']}, {line['era']} | "
+        f"{' | '.join(result(record))} |"
+    )
 
 
 def result(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -49,7 +67,11 @@ def _counts(record: Mapping[str, Any]) -> Iterator[str]:
     summary = record["summary"]
     weights = summary["weights"]
     yield f"{weights} weight{'' if weights == 1 else 's'}" if weights else "no weights"
-    for verdict, words in (("none", "without gradient"), ("zero", "zero"), ("nonfinite", "NaN or Inf")):
+    for verdict, words in (
+        ("none", "without gradient"),
+        ("zero", "zero"),
+        ("nonfinite", "NaN or Inf"),
+    ):
         if summary[verdict]:
             yield f"{summary[verdict]} {words}"
     if summary["unknown"]:

@@ -1,4 +1,5 @@
-"""A format's name in, a small file of that format out: what the first table of docs/formats.md is checked with."""
+"""A format's name in, a small file of that format out: what the first table of docs/formats.md is
+checked with."""
 
 from __future__ import annotations
 
@@ -88,7 +89,9 @@ def _no_variables(folder: Path) -> Path:
 
 def _pointer(folder: Path) -> Path:
     path = folder / "model.h5"
-    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1024\n")
+    path.write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1024\n"
+    )
     return path
 
 

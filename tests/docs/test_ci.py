@@ -28,7 +28,9 @@ def blocks(language: str) -> list[str]:
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     given = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run(["bash", "-c", script], cwd=folder, env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=given, capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.fixture
@@ -38,18 +40,27 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.tensorflow
-def test_the_configuration_of_the_guide_is_kept(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_of_the_guide_is_kept(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (project / "gradflow.yaml").write_text(blocks("yaml")[0])
     monkeypatch.chdir(project)
 
     assert len(load(Path("gradflow.yaml")).models) == 3
     done = here("check")
-    assert (done.code, done.stderr.splitlines()[-1]) == (0, "gradflow: check: 3 of 3 models as expected")
+    assert (done.code, done.stderr.splitlines()[-1]) == (
+        0,
+        "gradflow: check: 3 of 3 models as expected",
+    )
 
 
 def test_the_commands_of_the_guide_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
-    commands = [line.removeprefix("$ gradflow ") for line in blocks("console")[0].splitlines() if line[:2] == "$ "]
+    commands = [
+        line.removeprefix("$ gradflow ")
+        for line in blocks("console")[0].splitlines()
+        if line[:2] == "$ "
+    ]
 
     assert commands
     for command in commands:
@@ -63,8 +74,15 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 @pytest.mark.parametrize(("model", "code"), [("healthy", 0), ("two_towers", 1)])
 def test_the_action_runs_as_github_would_run_it(project: Path, model: str, code: int) -> None:
     step = ACTION["runs"]["steps"][1]
-    asked = {"models": f"sample_models/{model}_saved_model", "args": "--static", "sarif": "out.sarif", "config": ""}
-    given = {name: asked[re.search(r"inputs\.(\w+)", text)[1]] for name, text in step["env"].items()}
+    asked = {
+        "models": f"sample_models/{model}_saved_model",
+        "args": "--static",
+        "sarif": "out.sarif",
+        "config": "",
+    }
+    given = {
+        name: asked[re.search(r"inputs\.(\w+)", text)[1]] for name, text in step["env"].items()
+    }
 
     done = run(step["run"], project, **given, GITHUB_STEP_SUMMARY=str(project / "summary.md"))
 
@@ -93,18 +111,25 @@ def test_pre_commit_runs_the_hook_on_models_and_on_nothing_else(project: Path) -
     shutil.copytree(ROOT / "sample_models" / "healthy_saved_model", project / "good")
 
     command = "git init -q . && git add -A && python -m pre_commit run --all-files --verbose"
-    good = run(f"python -m pre_commit validate-manifest {ROOT / '.pre-commit-hooks.yaml'} && {command}", project)
+    good = run(
+        f"python -m pre_commit validate-manifest {ROOT / '.pre-commit-hooks.yaml'} && {command}",
+        project,
+    )
     shutil.copytree(ROOT / "sample_models" / "two_towers_saved_model", project / "bad")
     bad = run(command, project)
 
-    assert (good.returncode, good.stdout.count("all 7 weights")) == (0, 1), good.stdout + good.stderr
+    assert (good.returncode, good.stdout.count("all 7 weights")) == (0, 1), (
+        good.stdout + good.stderr
+    )
     assert bad.returncode == 1
     assert "GF201" in bad.stdout
 
 
 def test_the_gitlab_job_is_valid_and_its_command_runs(project: Path) -> None:
     job = yaml.safe_load(blocks("yaml")[3])["gradflow"]
-    (project / "gradflow.yaml").write_text("models: [{path: sample_models/healthy_saved_model, static: true}]\n")
+    (project / "gradflow.yaml").write_text(
+        "models: [{path: sample_models/healthy_saved_model, static: true}]\n"
+    )
 
     done = run(job["script"][1], project)
 
@@ -140,7 +165,10 @@ def test_the_fixture_fails_with_the_finding(tmp_path: Path) -> None:
     done = run(f"{sys.executable} -m pytest -q -p no:cacheprovider {plugin}", tmp_path)
 
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
-    assert "error GF401: frozen by backbone.trainable=False, but nothing is expected to be frozen" in done.stdout
+    assert (
+        "error GF401: frozen by backbone.trainable=False, but nothing is expected to be frozen"
+        in done.stdout
+    )
     assert "Traceback" not in done.stdout
 
 
@@ -156,7 +184,9 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_configuration_beside_the_sample_models_is_kept(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=gradflow.schema.json\n")
+    assert path.read_text(encoding="utf-8").startswith(
+        "# yaml-language-server: $schema=gradflow.schema.json\n"
+    )
     assert here("check", "-c", str(path)).code == 0
 
 

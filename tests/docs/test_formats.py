@@ -1,4 +1,5 @@
-"""The first table of docs/formats.md says what gradflow does with a file of each kind that is made here."""
+"""The first table of docs/formats.md says what gradflow does with a file of each kind that is made
+here."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 def rows() -> dict[str, tuple[str, str]]:
     """How each kind is read, and what comes of it, as the page has it."""
     table = PAGE.read_text(encoding="utf-8").split("\n## ")[1]
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines() if line[:1] == "|"]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in table.splitlines()
+        if line[:1] == "|"
+    ]
     return {name.strip("| "): (how, what) for name, how, what, *_ in cells[2:]}
 
 

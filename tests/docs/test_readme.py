@@ -21,7 +21,11 @@ NEEDS_TENSORFLOW = pytest.mark.tensorflow
 
 def parameters() -> list[object]:
     return [
-        pytest.param(example, id=example.command, marks=[NEEDS_TENSORFLOW] if example.needs_tensorflow else [])
+        pytest.param(
+            example,
+            id=example.command,
+            marks=[NEEDS_TENSORFLOW] if example.needs_tensorflow else [],
+        )
         for example in EXAMPLES
         if example.is_run
     ]
@@ -46,8 +50,14 @@ def test_the_options_are_shown() -> None:
 def test_a_stranger_needs_one_line_each_and_only_python_and_pip() -> None:
     lines = [example.command for example in EXAMPLES if "-m venv" in example.command]
 
-    assert [line.split(" && ")[0] for line in lines] == ["python3 -m venv .venv", "python3 -m venv .venv-test"]
-    assert [line.split(" && ")[-1].split()[0] for line in lines] == [".venv/bin/gradflow", ".venv-test/bin/pytest"]
+    assert [line.split(" && ")[0] for line in lines] == [
+        "python3 -m venv .venv",
+        "python3 -m venv .venv-test",
+    ]
+    assert [line.split(" && ")[-1].split()[0] for line in lines] == [
+        ".venv/bin/gradflow",
+        ".venv-test/bin/pytest",
+    ]
     assert all("/bin/pip install -q " in line for line in lines)
     assert "pip install gradflow" in [example.command for example in EXAMPLES]
 
@@ -60,7 +70,9 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 
 def test_every_code_has_its_row() -> None:
-    rows = re.findall(r"^\| (GF\d{3}) \| (\w+) \| (.+?) \| (?:\*not yet\* )?\|$", PAGE, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (GF\d{3}) \| (\w+) \| (.+?) \| (?:\*not yet\* )?\|$", PAGE, re.MULTILINE
+    )
 
     assert rows == [(entry.code, entry.kind, entry.title) for entry in CATALOGUE.values()]
 
@@ -94,7 +106,12 @@ def test_the_python_example_is_real(monkeypatch: pytest.MonkeyPatch) -> None:
 def sample_rows() -> list[object]:
     """One row a file; a SavedModel is read without TensorFlow, since its own tests step it."""
     return [
-        pytest.param(name, row["first"], id=name, marks=[] if name.endswith("_saved_model") else [NEEDS_TENSORFLOW])
+        pytest.param(
+            name,
+            row["first"],
+            id=name,
+            marks=[] if name.endswith("_saved_model") else [NEEDS_TENSORFLOW],
+        )
         for row in SAMPLE_ROW.finditer(PAGE)
         for name in re.findall(r"`([^`]+)`", row[1])
     ]
@@ -108,12 +125,18 @@ def test_a_sample_model_shows_what_its_row_says(name: str, first: str) -> None:
 
 
 def test_every_sample_model_has_a_row() -> None:
-    names = {path.name for path in (ROOT / "sample_models").iterdir()} - {"README.md", "build.py", "__pycache__"}
+    names = {path.name for path in (ROOT / "sample_models").iterdir()} - {
+        "README.md",
+        "build.py",
+        "__pycache__",
+    }
 
     assert {row.values[0] for row in sample_rows()} == names  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "sample_models/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "sample_models/README.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
 

@@ -18,7 +18,11 @@ from gradflow.files.saved_model.schema import message
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_models"
 Make = Callable[[Path], Path]
-BIDI, ESCAPE, MARKUP = "\u202egpj.exe", "\x1b[31mred\x1b]0;title\x07", "<script>alert(1)</script>[bold]::error::x"
+BIDI, ESCAPE, MARKUP = (
+    "\u202egpj.exe",
+    "\x1b[31mred\x1b]0;title\x07",
+    "<script>alert(1)</script>[bold]::error::x",
+)
 STRANGE = (BIDI, ESCAPE, MARKUP)
 
 
@@ -170,7 +174,8 @@ def _no_library(saved: Any) -> None:
 
 
 def _min_consumer(saved: Any) -> None:
-    """Ask for a reader of the year 3000, in a VersionDef, which gradflow's own messages do not name."""
+    """Ask for a reader of the year 3000, in a VersionDef, which gradflow's own messages do not
+    name."""
     versions = b"\x08" + _varint(99999) + b"\x10" + _varint(99999)
     saved.meta_graphs[0].graph_def.MergeFromString(_field(4, versions))
 
@@ -181,7 +186,9 @@ SAVED_MODELS: Mapping[str, Make] = MappingProxyType(
         "pb cut": part("saved_model.pb", lambda data: data[: len(data) // 2]),
         "pb cut by one byte": part("saved_model.pb", lambda data: data[:-1]),
         "pb of two bytes": part("saved_model.pb", lambda data: data[:2]),
-        "pb as text": part("saved_model.pb", lambda _: b"saved_model_schema_version: 1\nmeta_graphs {\n}\n"),
+        "pb as text": part(
+            "saved_model.pb", lambda _: b"saved_model_schema_version: 1\nmeta_graphs {\n}\n"
+        ),
         "pb of zeros": part("saved_model.pb", lambda data: bytes(len(data))),
         "pb is hdf5": part("saved_model.pb", lambda _: (SAMPLES / "argmax.h5").read_bytes()),
         "pb is zip": part("saved_model.pb", lambda _: (SAMPLES / "argmax.keras").read_bytes()),
@@ -197,7 +204,9 @@ SAVED_MODELS: Mapping[str, Make] = MappingProxyType(
         "function calls itself": graph(lambda saved: _calls(saved, ["again"], "again")),
         "functions in a circle": graph(lambda saved: _calls(saved, ["a", "b", "c"], "a")),
         "function that is not there": graph(lambda saved: _calls(saved, ["a"], "nowhere")),
-        "nested functions": graph(lambda saved: _calls(saved, [f"f{i}" for i in range(2000)], "f1999")),
+        "nested functions": graph(
+            lambda saved: _calls(saved, [f"f{i}" for i in range(2000)], "f1999")
+        ),
         "structure": graph(_deep_structure),
         "nested messages": part("saved_model.pb", _nested_messages(20_000)),
         "huge shape": graph(_shape(1 << 40, 1 << 40)),
@@ -210,13 +219,19 @@ SAVED_MODELS: Mapping[str, Make] = MappingProxyType(
         "index empty": part("variables/variables.index", lambda _: b""),
         "index cut": part("variables/variables.index", lambda data: data[:-20]),
         "index missing": part("variables/variables.index", lambda _: None),
-        "index bit": part("variables/variables.index", lambda data: data[:30] + bytes([data[30] ^ 4]) + data[31:]),
+        "index bit": part(
+            "variables/variables.index", lambda data: data[:30] + bytes([data[30] ^ 4]) + data[31:]
+        ),
         "index is text": part("variables/variables.index", lambda _: b"hello\n" * 20),
         "index is folder": as_folder("variables/variables.index"),
         "data missing": part("variables/variables.data-00000-of-00001", lambda _: None),
-        "data cut": part("variables/variables.data-00000-of-00001", lambda data: data[: len(data) // 2]),
+        "data cut": part(
+            "variables/variables.data-00000-of-00001", lambda data: data[: len(data) // 2]
+        ),
         "data empty": part("variables/variables.data-00000-of-00001", lambda _: b""),
-        "data bit": part("variables/variables.data-00000-of-00001", lambda data: bytes([data[0] ^ 64]) + data[1:]),
+        "data bit": part(
+            "variables/variables.data-00000-of-00001", lambda data: bytes([data[0] ^ 64]) + data[1:]
+        ),
         "data is folder": as_folder("variables/variables.data-00000-of-00001"),
     }
 )
@@ -244,7 +259,9 @@ def archive(**changed: bytes | None) -> Make:
     def make(at: Path) -> Path:
         members: dict[str, bytes | None] = {**_members()}
         members |= {name.replace("_dot_", "."): content for name, content in changed.items()}
-        return _file(at, ".keras", _packed({name: one for name, one in members.items() if one is not None}))
+        return _file(
+            at, ".keras", _packed({name: one for name, one in members.items() if one is not None})
+        )
 
     return make
 
@@ -257,7 +274,9 @@ def _file(at: Path, suffix: str, content: bytes) -> Path:
 
 def raw(suffix: str, change: Callable[[bytes], bytes], source: str = "") -> Make:
     """The bytes of a sample, changed, under a suffix."""
-    return lambda at: _file(at, suffix, change((SAMPLES / f"argmax{source or suffix}").read_bytes()))
+    return lambda at: _file(
+        at, suffix, change((SAMPLES / f"argmax{source or suffix}").read_bytes())
+    )
 
 
 def config(change: Callable[[dict[str, Any]], object]) -> Make:
@@ -285,7 +304,10 @@ def _wrapped(depth: int) -> Callable[[dict[str, Any]], None]:
         layer = found["config"]["layers"][-1]
         for _ in range(depth):
             inner = {"class_name": "Dense", "config": {"name": "d", "units": 1}}
-            layer["config"]["layer"] = {"class_name": "TimeDistributed", "config": {"name": "t", "layer": inner}}
+            layer["config"]["layer"] = {
+                "class_name": "TimeDistributed",
+                "config": {"name": "t", "layer": inner},
+            }
             layer = layer["config"]["layer"]
 
     return change
@@ -319,7 +341,9 @@ def _deep_groups(file: Any) -> None:
 
 
 def _huge(file: Any) -> None:
-    file.create_dataset("layers/huge/vars/0", shape=(1 << 40, 1 << 20), dtype="f4", chunks=(1, 1024))
+    file.create_dataset(
+        "layers/huge/vars/0", shape=(1 << 40, 1 << 20), dtype="f4", chunks=(1, 1024)
+    )
 
 
 KERAS_FILES: Mapping[str, Make] = MappingProxyType(
@@ -359,19 +383,29 @@ KERAS_FILES: Mapping[str, Make] = MappingProxyType(
         "no inner config": config(lambda found: found.pop("config")),
         "metadata is no json": archive(metadata_dot_json=b"\xff"),
         "version 99": archive(metadata_dot_json=b'{"keras_version": "99.0.0"}'),
-        "version of markup": archive(metadata_dot_json=json.dumps({"keras_version": ESCAPE + MARKUP}).encode()),
+        "version of markup": archive(
+            metadata_dot_json=json.dumps({"keras_version": ESCAPE + MARKUP}).encode()
+        ),
         "bidi name": config(_layer_name(BIDI)),
         "escape name": config(_layer_name(ESCAPE)),
         "markup name": config(_layer_name(MARKUP)),
         "nul name": config(_layer_name("a\0b")),
         "surrogate name": config(_layer_name("\udcff")),
-        "units huge": config(lambda found: found["config"]["layers"][-1]["config"].update(units=1 << 40)),
-        "units negative": config(lambda found: found["config"]["layers"][-1]["config"].update(units=-1)),
-        "units text": config(lambda found: found["config"]["layers"][-1]["config"].update(units="many")),
+        "units huge": config(
+            lambda found: found["config"]["layers"][-1]["config"].update(units=1 << 40)
+        ),
+        "units negative": config(
+            lambda found: found["config"]["layers"][-1]["config"].update(units=-1)
+        ),
+        "units text": config(
+            lambda found: found["config"]["layers"][-1]["config"].update(units="many")
+        ),
         "circle of groups": _weights(_endless_group),
         "deep groups": _weights(_deep_groups),
         "huge dataset": _weights(_huge),
-        "weights of a strange name": archive(**{"model.weights_dot_h5": None, "model.weights" + ESCAPE: b"x"}),
+        "weights of a strange name": archive(
+            **{"model.weights_dot_h5": None, "model.weights" + ESCAPE: b"x"}
+        ),
         "member of a strange name": archive(**{ESCAPE: b"x"}),
     }
 )
@@ -419,7 +453,9 @@ def _strange_weights(name: str) -> Callable[[Any], None]:
             names = weights[layer].attrs.get("weight_names", [])
             if len(names):
                 strange = name.encode("utf-8", "surrogateescape")
-                weights[layer].attrs["weight_names"] = np.array([strange, *list(names)[1:]], h5py.string_dtype())
+                weights[layer].attrs["weight_names"] = np.array(
+                    [strange, *list(names)[1:]], h5py.string_dtype()
+                )
 
     return change
 
@@ -434,7 +470,9 @@ H5_FILES: Mapping[str, Make] = MappingProxyType(
         "zeros": raw(".h5", lambda data: bytes(len(data))),
         "zeros after the signature": raw(".h5", lambda data: data[:8] + bytes(len(data) - 8)),
         "version of the superblock": raw(".h5", lambda data: data[:8] + b"\x63" + data[9:]),
-        "saved model as h5": lambda at: _file(at, ".h5", (SAMPLES / "argmax_saved_model/saved_model.pb").read_bytes()),
+        "saved model as h5": lambda at: _file(
+            at, ".h5", (SAMPLES / "argmax_saved_model/saved_model.pb").read_bytes()
+        ),
         "folder": lambda at: _empty(at / "model.h5"),
         "no config": hdf5(_drop_attribute("model_config")),
         "no weights": hdf5(_drop("model_weights")),
@@ -446,9 +484,15 @@ H5_FILES: Mapping[str, Make] = MappingProxyType(
         "version 99": attribute("keras_version", "99.0"),
         "version of markup": attribute("keras_version", ESCAPE + MARKUP),
         "version not utf-8": attribute("keras_version", b"\xff\xfe"),
-        "layer names are numbers": hdf5(lambda file: file["model_weights"].attrs.__setitem__("layer_names", [1, 2])),
-        "layer that is not there": hdf5(lambda file: file["model_weights"].attrs.__setitem__("layer_names", [b"no"])),
-        "weights is a dataset": hdf5(lambda file: (_drop("model_weights")(file), file.__setitem__("model_weights", 1))),
+        "layer names are numbers": hdf5(
+            lambda file: file["model_weights"].attrs.__setitem__("layer_names", [1, 2])
+        ),
+        "layer that is not there": hdf5(
+            lambda file: file["model_weights"].attrs.__setitem__("layer_names", [b"no"])
+        ),
+        "weights is a dataset": hdf5(
+            lambda file: (_drop("model_weights")(file), file.__setitem__("model_weights", 1))
+        ),
         "circle of groups": hdf5(_endless_model),
         "deep groups": hdf5(_deep_groups),
         "huge dataset": hdf5(_huge),

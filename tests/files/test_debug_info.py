@@ -1,4 +1,5 @@
-"""The user's line from a stack, and stacks from a SavedModel's debug folder in both of its layouts."""
+"""The user's line from a stack, and stacks from a SavedModel's debug folder in both of its
+layouts."""
 
 from __future__ import annotations
 
@@ -36,14 +37,19 @@ NET, LAYER = "/home/ann/net.py", "/venv/lib/python3.11/site-packages/keras/src/l
         ("/tmp/__autograph_generated_filekk3.py", None),
     ],
 )
-def test_only_a_file_of_the_users_own_is_shown_and_without_its_folder(file: str, shown: str | None) -> None:
+def test_only_a_file_of_the_users_own_is_shown_and_without_its_folder(
+    file: str, shown: str | None
+) -> None:
     assert user_source([(file, 41)]) == shown
 
 
 def test_the_innermost_of_the_users_frames_counts() -> None:
     assert user_source([("/a/train.py", 3), (NET, 41), (LAYER, 7)]) == "net.py:41"
     assert user_source([(NET, 0), (LAYER, 7)]) is None
-    assert user_source([("/a/train.py", 3), ("/opt/mine/net.py", 41)], libraries=["/opt/mine"]) == "train.py:3"
+    assert (
+        user_source([("/a/train.py", 3), ("/opt/mine/net.py", 41)], libraries=["/opt/mine"])
+        == "train.py:3"
+    )
 
 
 @pytest.mark.parametrize("layout", ["shared", "an op"])

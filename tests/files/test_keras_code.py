@@ -14,12 +14,24 @@ def layers(*configs: object) -> dict[str, object]:
 
 
 MARSHALLED = [
-    {"class_name": "Lambda", "config": {"function": ["4wEAAAA=", None, None], "function_type": "lambda"}},
+    {
+        "class_name": "Lambda",
+        "config": {"function": ["4wEAAAA=", None, None], "function_type": "lambda"},
+    },
     {"class_name": "Lambda", "config": {"function": ["4wEAAAA=", None, None]}},
-    {"class_name": "keras>Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}},
-    {"class_name": "Dense", "config": {"activation": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}},
+    {
+        "class_name": "keras>Lambda",
+        "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}},
+    },
+    {
+        "class_name": "Dense",
+        "config": {"activation": {"class_name": "__lambda__", "config": {"code": "4wEA"}}},
+    },
 ]
-NAMED = {"class_name": "Lambda", "config": {"function": "halve", "function_type": "function", "module": "__main__"}}
+NAMED = {
+    "class_name": "Lambda",
+    "config": {"function": "halve", "function_type": "function", "module": "__main__"},
+}
 
 
 @pytest.mark.parametrize("config", MARSHALLED)
@@ -36,10 +48,19 @@ def test_a_lambda_of_a_function_by_name_is_for_keras_3_alone() -> None:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"module": "subprocess", "class_name": "Popen", "config": {}}, "'Popen' of the module 'subprocess'"),
-        ({"module": "net.layers", "class_name": "Gate", "config": {}}, "'Gate' of the module 'net.layers'"),
+        (
+            {"module": "subprocess", "class_name": "Popen", "config": {}},
+            "'Popen' of the module 'subprocess'",
+        ),
+        (
+            {"module": "net.layers", "class_name": "Gate", "config": {}},
+            "'Gate' of the module 'net.layers'",
+        ),
         ({"module": "builtins", "class_name": "function", "config": "exec"}, "the function 'exec'"),
-        ({"module": "keras.utils", "class_name": "function", "config": "io.open"}, "the function 'io.open'"),
+        (
+            {"module": "keras.utils", "class_name": "function", "config": "io.open"},
+            "the function 'io.open'",
+        ),
     ],
 )
 def test_what_is_not_of_keras_is_named(config: object, told: str) -> None:
@@ -47,7 +68,12 @@ def test_what_is_not_of_keras_is_named(config: object, told: str) -> None:
 
 
 def test_what_is_of_keras_or_was_imported_is_not_foreign() -> None:
-    own = {"module": "net.layers", "class_name": "Gate", "config": {"name": "gate"}, "registered_name": "net>Gate"}
+    own = {
+        "module": "net.layers",
+        "class_name": "Gate",
+        "config": {"name": "gate"},
+        "registered_name": "net>Gate",
+    }
     dense = {"module": "keras.layers", "class_name": "Dense", "config": {"activation": "relu"}}
     function = {"module": "builtins", "class_name": "function", "config": "softsquare"}
     assert foreign_code(layers(own, dense, function), ["net.layers"]) is None
@@ -56,8 +82,18 @@ def test_what_is_of_keras_or_was_imported_is_not_foreign() -> None:
 
 def test_what_keras_has_under_its_name_is_not_foreign_wherever_it_was() -> None:
     gate = {"module": "__main__", "class_name": "Gate", "config": {}, "registered_name": "Gate"}
-    registered = {"module": "lab", "class_name": "Gate", "config": {}, "registered_name": "lab>Gate"}
-    halve = {"module": "__main__", "class_name": "function", "config": "halve", "registered_name": "function"}
+    registered = {
+        "module": "lab",
+        "class_name": "Gate",
+        "config": {},
+        "registered_name": "lab>Gate",
+    }
+    halve = {
+        "module": "__main__",
+        "class_name": "function",
+        "config": "halve",
+        "registered_name": "function",
+    }
     assert foreign_code(layers(gate, halve), known={"Gate", "halve"}) is None
     assert foreign_code(layers(gate), known={"halve"}) == "'Gate' of the module '__main__'"
     assert foreign_code(layers(registered), known={"Gate"}) == "'Gate' of the module 'lab'"
@@ -65,11 +101,23 @@ def test_what_keras_has_under_its_name_is_not_foreign_wherever_it_was() -> None:
 
 
 def test_what_an_early_keras_3_would_import_is_named() -> None:
-    printing = {"module": "tensorflow.python.ops.logging_ops", "class_name": "function", "config": "print_v2"}
+    printing = {
+        "module": "tensorflow.python.ops.logging_ops",
+        "class_name": "function",
+        "config": "print_v2",
+    }
     held = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": printing}}
-    gate = {"module": "net.layers", "class_name": "Gate", "config": {}, "registered_name": "net>Gate"}
+    gate = {
+        "module": "net.layers",
+        "class_name": "Gate",
+        "config": {},
+        "registered_name": "net>Gate",
+    }
     hub = {"module": "keras_hub.layers", "class_name": "RotaryEmbedding", "config": {}}
-    assert foreign_object(layers(hub, held)) == "'function' of the module 'tensorflow.python.ops.logging_ops'"
+    assert (
+        foreign_object(layers(hub, held))
+        == "'function' of the module 'tensorflow.python.ops.logging_ops'"
+    )
     assert foreign_object(layers(gate)) == "'Gate' of the module 'net.layers'"
     assert foreign_object(layers(gate), ["net"]) is None
     assert foreign_object(layers(gate), known={"net>Gate"}) is None

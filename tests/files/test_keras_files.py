@@ -38,7 +38,13 @@ def dense_config(name: str, *, trainable: bool = True) -> dict[str, Any]:
 
 
 def model_config(*layers: dict[str, Any], trainable: bool = True) -> dict[str, Any]:
-    config = {"name": "m", "trainable": trainable, "layers": list(layers), "input_layers": [], "output_layers": []}
+    config = {
+        "name": "m",
+        "trainable": trainable,
+        "layers": list(layers),
+        "input_layers": [],
+        "output_layers": [],
+    }
     return {"module": "keras.src.models.functional", "class_name": "Functional", "config": config}
 
 
@@ -51,7 +57,12 @@ def weights_bytes(shapes: dict[str, tuple[int, ...]]) -> bytes:
 
 
 def write_keras(
-    path: Path, config: object, weights: bytes | None, *, version: str = "3.15.1", compression: int = zipfile.ZIP_STORED
+    path: Path,
+    config: object,
+    weights: bytes | None,
+    *,
+    version: str = "3.15.1",
+    compression: int = zipfile.ZIP_STORED,
 ) -> Path:
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": version}))
@@ -100,16 +111,25 @@ def test_a_small_archive_is_read(small_keras: Path) -> None:
 
 def test_a_compressed_archive_is_read(tmp_path: Path) -> None:
     path = write_keras(
-        tmp_path / "m.keras", model_config(dense_config("d")), weights_bytes(DENSE), compression=zipfile.ZIP_DEFLATED
+        tmp_path / "m.keras",
+        model_config(dense_config("d")),
+        weights_bytes(DENSE),
+        compression=zipfile.ZIP_DEFLATED,
     )
     assert names(read_keras(ModelFile(path, Format.KERAS))) == ["d/kernel", "d/bias"]
 
 
 def test_layers_are_numbered_by_class_in_the_order_of_the_configuration(tmp_path: Path) -> None:
-    shapes = {f"layers/dense_{n}/vars/0" if n else "layers/dense/vars/0": (n + 1,) for n in range(12)}
+    shapes = {
+        f"layers/dense_{n}/vars/0" if n else "layers/dense/vars/0": (n + 1,) for n in range(12)
+    }
     config = model_config(*(dense_config(f"l{n}", trainable=n != 10) for n in range(12)))
-    contents = read_keras(ModelFile(write_keras(tmp_path / "m.keras", config, weights_bytes(shapes)), Format.KERAS))
-    assert [(v.name, v.shape) for v in contents.variables] == [(f"l{n}/kernel", (n + 1,)) for n in range(12)]
+    contents = read_keras(
+        ModelFile(write_keras(tmp_path / "m.keras", config, weights_bytes(shapes)), Format.KERAS)
+    )
+    assert [(v.name, v.shape) for v in contents.variables] == [
+        (f"l{n}/kernel", (n + 1,)) for n in range(12)
+    ]
     assert [v.name for v in contents.variables if v.frozen_by == "l10"] == ["l10/kernel"]
 
 
@@ -118,14 +138,20 @@ def test_windows_separators_of_keras_2_are_understood(tmp_path: Path) -> None:
     with h5py.File(buffer, "w") as file:
         file["layers\\dense/vars/0"] = np.zeros((2, 2), np.float32)
         file["metrics\\mean/vars/0"] = np.zeros((), np.float32)
-    path = write_keras(tmp_path / "m.keras", model_config(dense_config("d")), buffer.getvalue(), version="2.15.0")
+    path = write_keras(
+        tmp_path / "m.keras", model_config(dense_config("d")), buffer.getvalue(), version="2.15.0"
+    )
     contents = read_keras(ModelFile(path, Format.KERAS))
     assert names(contents) == ["d/kernel"]
     assert contents.producer == "keras 2.15.0"
 
 
 def test_optimizer_and_metric_variables_are_not_counted(tmp_path: Path) -> None:
-    extra = {"optimizer/vars/0": (), "optimizer/vars/1": (2, 2), "layers/functional/optimizer/vars/0": (3,)}
+    extra = {
+        "optimizer/vars/0": (),
+        "optimizer/vars/1": (2, 2),
+        "layers/functional/optimizer/vars/0": (3,),
+    }
     inner = {**model_config(dense_config("a")), "name": "inner"}
     shapes = {**extra, "layers/functional/layers/dense/vars/0": (2, 2), "_loss_tracker/vars/0": ()}
     path = write_keras(tmp_path / "m.keras", model_config(inner), weights_bytes(shapes))
@@ -136,7 +162,10 @@ def test_equal_names_are_told_apart_by_the_layers_around_them(tmp_path: Path) ->
     left, right = ({**model_config(dense_config("d")), "name": side} for side in ("left", "right"))
     left["config"] = {**left["config"], "name": "left"}
     right["config"] = {**right["config"], "name": "right"}
-    shapes = {"layers/functional/layers/dense/vars/0": (2,), "layers/functional_1/layers/dense/vars/0": (3,)}
+    shapes = {
+        "layers/functional/layers/dense/vars/0": (2,),
+        "layers/functional_1/layers/dense/vars/0": (3,),
+    }
     path = write_keras(tmp_path / "m.keras", model_config(left, right), weights_bytes(shapes))
     assert names(read_keras(ModelFile(path, Format.KERAS))) == ["left/d/kernel", "right/d/kernel"]
 
@@ -148,23 +177,44 @@ def test_equal_names_and_places_get_a_number(tmp_path: Path) -> None:
     assert names(read_keras(ModelFile(path, Format.KERAS))) == ["d/kernel", "d/kernel#2"]
 
 
-def test_floating_variables_of_unknown_classes_are_weights_and_integers_are_state(tmp_path: Path) -> None:
+def test_floating_variables_of_unknown_classes_are_weights_and_integers_are_state(
+    tmp_path: Path,
+) -> None:
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file["layers/mystery/vars/0"] = np.zeros((2,), np.float32)
         file["layers/mystery/vars/1"] = np.zeros((2,), np.int64)
-    mystery = {"class_name": "Mystery", "registered_name": "pkg>Mystery", "config": {"name": "x", "trainable": False}}
+    mystery = {
+        "class_name": "Mystery",
+        "registered_name": "pkg>Mystery",
+        "config": {"name": "x", "trainable": False},
+    }
     path = write_keras(tmp_path / "m.keras", model_config(mystery), buffer.getvalue())
     weight, state = read_keras(ModelFile(path, Format.KERAS)).variables
-    assert (weight.name, weight.role, weight.trainable, weight.frozen_by) == ("x/0", Role.WEIGHT, False, "x")
-    assert (state.name, state.role, state.trainable, state.frozen_by) == ("x/1", Role.STATE, False, None)
+    assert (weight.name, weight.role, weight.trainable, weight.frozen_by) == (
+        "x/0",
+        Role.WEIGHT,
+        False,
+        "x",
+    )
+    assert (state.name, state.role, state.trainable, state.frozen_by) == (
+        "x/1",
+        Role.STATE,
+        False,
+        None,
+    )
 
 
 def test_keras_2_hdf5_is_read(tmp_path: Path) -> None:
-    config = {"class_name": "Model", "config": {"name": "m", "layers": [dense_config("d"), dense_config("e")]}}
+    config = {
+        "class_name": "Model",
+        "config": {"name": "m", "layers": [dense_config("d"), dense_config("e")]},
+    }
     config["config"]["layers"][1]["config"]["trainable"] = False
     path = write_h5(
-        tmp_path / "m.h5", config, {"d": {"d_1/kernel:0": (2, 2), "d_1/bias:0": (2,)}, "e": {"e/kernel:0": (2, 2)}}
+        tmp_path / "m.h5",
+        config,
+        {"d": {"d_1/kernel:0": (2, 2), "d_1/bias:0": (2,)}, "e": {"e/kernel:0": (2, 2)}},
     )
     contents = read_keras(ModelFile(path, Format.H5))
     assert contents.producer == "keras 2.3.1"
@@ -178,7 +228,9 @@ def test_keras_2_hdf5_is_read(tmp_path: Path) -> None:
 def test_a_sequential_of_keras_1_is_read(tmp_path: Path) -> None:
     bare = {"class_name": "Dense", "config": {"name": "dense_1", "trainable": False}}
     path = write_h5(
-        tmp_path / "m.h5", {"class_name": "Sequential", "config": [bare]}, {"dense_1": {"dense_1_W:0": (2, 1)}}
+        tmp_path / "m.h5",
+        {"class_name": "Sequential", "config": [bare]},
+        {"dense_1": {"dense_1_W:0": (2, 1)}},
     )
     (variable,) = read_keras(ModelFile(path, Format.H5)).variables
     assert (variable.shape, variable.trainable) == ((2, 1), False)
@@ -192,7 +244,9 @@ def test_reading_needs_neither_tensorflow_nor_keras(small_keras: Path) -> None:
         "assert read_keras(recognise(sys.argv[1])).variables\n"
         "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(small_keras)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(small_keras)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -254,7 +308,11 @@ def test_an_attribute_of_a_wrong_type_is_not_read_as_text(tmp_path: Path) -> Non
 
 
 def test_lists_that_keras_split_are_joined(tmp_path: Path) -> None:
-    path = write_h5(tmp_path / "m.h5", model_config(dense_config("d")), {"d": {"d/kernel": (2, 2), "d/bias": (2,)}})
+    path = write_h5(
+        tmp_path / "m.h5",
+        model_config(dense_config("d")),
+        {"d": {"d/kernel": (2, 2), "d/bias": (2,)}},
+    )
     with h5py.File(path, "a") as file:
         del file["model_weights/d"].attrs["weight_names"]
         file["model_weights/d"].attrs["weight_names0"] = [b"d/kernel"]
@@ -270,7 +328,9 @@ def read_anything(path: Path) -> None:
         assert "\n" not in error.message
 
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FUZZ
@@ -284,11 +344,15 @@ def test_truncated_and_altered_files_raise_unreadable_or_nothing(
         if kind == "keras":
             write_keras(source, model_config(dense_config("d")), weights_bytes(DENSE))
         else:
-            write_h5(source, model_config(dense_config("d")), {"d": {"d/kernel": (2, 2), "d/bias": (2,)}})
+            write_h5(
+                source, model_config(dense_config("d")), {"d": {"d/kernel": (2, 2), "d/bias": (2,)}}
+            )
     content = bytearray(source.read_bytes())
     if data.draw(st.booleans(), "truncate"):
         content = content[: data.draw(st.integers(0, len(content)), "length")]
-    elif kind == "keras":  # altered bytes inside HDF5 can crash the HDF5 library itself: only what is around it
+    elif (
+        kind == "keras"
+    ):  # altered bytes inside HDF5 can crash the HDF5 library itself: only what is around it
         start = content.index(b"\x89HDF")
         around = [*range(start), *range(start + len(weights_bytes(DENSE)), len(content))]
         for place in data.draw(st.lists(st.sampled_from(around), max_size=4), "places"):
@@ -299,8 +363,13 @@ def test_truncated_and_altered_files_raise_unreadable_or_nothing(
 
 
 @FUZZ
-@given(content=st.binary(max_size=300), start=st.sampled_from([b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"{", b"\n"]))
-def test_random_bytes_raise_unreadable_or_nothing(tmp_path: Path, content: bytes, start: bytes) -> None:
+@given(
+    content=st.binary(max_size=300),
+    start=st.sampled_from([b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"{", b"\n"]),
+)
+def test_random_bytes_raise_unreadable_or_nothing(
+    tmp_path: Path, content: bytes, start: bytes
+) -> None:
     path = tmp_path / "model.keras"
     path.write_bytes(start + content)
     with pytest.raises(UnreadableError):
@@ -338,7 +407,9 @@ Build = Callable[[Any], Any]
 
 def frozen_submodel(keras: Any) -> Any:
     L = keras.layers
-    inner = keras.Sequential([keras.Input((3,)), L.Dense(3, name="a"), L.BatchNormalization(name="bn")], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((3,)), L.Dense(3, name="a"), L.BatchNormalization(name="bn")], name="inner"
+    )
     inner.trainable = False
     x = keras.Input((3,), name="x")
     return keras.Model(x, L.Dense(2, name="head")(inner(x)), name="m")
@@ -356,7 +427,9 @@ def frozen_functional_submodel(keras: Any) -> Any:
 def frozen_inner_layer(keras: Any) -> Any:
     L = keras.layers
     f = keras.Input((3,))
-    inner = keras.Model(f, L.Dense(3, name="b")(L.Dense(3, name="a", trainable=False)(f)), name="inner")
+    inner = keras.Model(
+        f, L.Dense(3, name="b")(L.Dense(3, name="a", trainable=False)(f)), name="inner"
+    )
     x = keras.Input((3,), name="x")
     return keras.Model(x, L.Dense(2, name="head")(inner(x)), name="m")
 
@@ -388,7 +461,9 @@ def whole_model_frozen_but_a_child(keras: Any) -> Any:
 
 def whole_sequential_frozen_but_a_child(keras: Any) -> Any:
     L = keras.layers
-    model = keras.Sequential([keras.Input((3,)), L.Dense(3, name="a"), L.Dense(2, name="b")], name="s")
+    model = keras.Sequential(
+        [keras.Input((3,)), L.Dense(3, name="a"), L.Dense(2, name="b")], name="s"
+    )
     model.trainable = False
     model.get_layer("b").trainable = True
     return model
@@ -396,7 +471,9 @@ def whole_sequential_frozen_but_a_child(keras: Any) -> Any:
 
 def two_deep_frozen(keras: Any) -> Any:
     L = keras.layers
-    deep = keras.Sequential([keras.Input((3,)), L.Dense(3, name="a"), L.Dense(3, name="b")], name="deep")
+    deep = keras.Sequential(
+        [keras.Input((3,)), L.Dense(3, name="a"), L.Dense(3, name="b")], name="deep"
+    )
     mid = keras.Sequential([keras.Input((3,)), deep, L.Dense(3, name="c")], name="mid")
     deep.trainable = False
     mid.trainable = False
@@ -443,8 +520,12 @@ def recurrent(keras: Any) -> Any:
     y = L.LSTM(3, return_sequences=True, dropout=0.1, name="lstm", trainable=False)(y)
     y = L.GRU(3, return_sequences=True, name="gru")(y)
     y = L.Bidirectional(L.LSTM(2, return_sequences=True, name="inner"), name="bi")(y)
-    y = L.RNN(L.SimpleRNNCell(2, name="cell"), return_sequences=True, name="rnn", trainable=False)(y)
-    y = L.RNN([L.LSTMCell(2, name="k1"), L.LSTMCell(2, name="k2")], return_sequences=True, name="stack")(y)
+    y = L.RNN(L.SimpleRNNCell(2, name="cell"), return_sequences=True, name="rnn", trainable=False)(
+        y
+    )
+    y = L.RNN(
+        [L.LSTMCell(2, name="k1"), L.LSTMCell(2, name="k2")], return_sequences=True, name="stack"
+    )(y)
     y = L.TimeDistributed(L.Dense(3, name="td_dense"), name="td")(y)
     return keras.Model(x, L.SimpleRNN(2, name="srnn")(y), name="m")
 
@@ -488,7 +569,9 @@ def twin_towers(keras: Any) -> Any:
     L = keras.layers
     x = keras.Input((3,), name="x")
     towers = [
-        keras.Sequential([keras.Input((3,)), L.Dense(n, name="d"), L.Dense(2, name="out")], name=f"tower{n}")
+        keras.Sequential(
+            [keras.Input((3,)), L.Dense(n, name="d"), L.Dense(2, name="out")], name=f"tower{n}"
+        )
         for n in (4, 5)
     ]
     towers[0].trainable = False
@@ -498,7 +581,8 @@ def twin_towers(keras: Any) -> Any:
 def plain_sequential(keras: Any) -> Any:
     L = keras.layers
     return keras.Sequential(
-        [keras.Input((3,)), L.Dense(3, name="a", trainable=False), L.Dropout(0.5), L.Dense(1)], name="seq"
+        [keras.Input((3,)), L.Dense(3, name="a", trainable=False), L.Dropout(0.5), L.Dense(1)],
+        name="seq",
     )
 
 
@@ -511,7 +595,9 @@ def compiled_and_fitted(keras: Any) -> Any:
 
 def half_precision(keras: Any) -> Any:
     L = keras.layers
-    return keras.Sequential([keras.Input((3,)), L.Dense(3, name="a", dtype="bfloat16"), L.Dense(1, name="b")], name="s")
+    return keras.Sequential(
+        [keras.Input((3,)), L.Dense(3, name="a", dtype="bfloat16"), L.Dense(1, name="b")], name="s"
+    )
 
 
 def operations_between(keras: Any) -> Any:
@@ -579,7 +665,10 @@ BUILDS: list[Build] = [
 
 
 KERAS_CANNOT_LOAD = {  # Keras 3.15 writes these .h5 files and fails to read them
-    ("child_trains_under_a_frozen_sequential", "h5"): "the order of the weights depends on a flag that is not restored",
+    (
+        "child_trains_under_a_frozen_sequential",
+        "h5",
+    ): "the order of the weights depends on a flag that is not restored",
     ("half_precision", "h5"): "HDF5 has no bfloat16",
     ("operations_between", "h5"): "an operation is no layer",
     ("quantized", "h5"): "the policy of a quantized layer is not restored",
@@ -588,11 +677,16 @@ KERAS_CANNOT_LOAD = {  # Keras 3.15 writes these .h5 files and fails to read the
 
 def cases() -> list[tuple[Build, str]]:
     every = [(build, suffix) for build in BUILDS for suffix in ("keras", "h5")]
-    return [(build, suffix) for build, suffix in every if (build.__name__, suffix) not in KERAS_CANNOT_LOAD]
+    return [
+        (build, suffix)
+        for build, suffix in every
+        if (build.__name__, suffix) not in KERAS_CANNOT_LOAD
+    ]
 
 
 def declared_states(model: Any) -> set[int]:
-    """Variables that a layer declared non-trainable: Keras keeps them in a list of their own, whatever the flags."""
+    """Variables that a layer declared non-trainable: Keras keeps them in a list of their own,
+    whatever the flags."""
     return {id(v) for layer in model._flatten_layers() for v in layer._non_trainable_variables}
 
 
@@ -602,14 +696,22 @@ def outermost_frozen(layer: Any, variable: Any) -> str | None:
         return None
     if not layer.trainable:
         return str(layer.name)
-    return next((name for inner in layer._layers if (name := outermost_frozen(inner, variable)) is not None), None)
+    return next(
+        (
+            name
+            for inner in layer._layers
+            if (name := outermost_frozen(inner, variable)) is not None
+        ),
+        None,
+    )
 
 
 Row = tuple[str, tuple[int, ...], str, str, bool, str | None]
 
 
 def oracle(original: Any, loaded: Any) -> list[Row]:
-    """What Keras says: flags after loading, and the layers that were frozen when the file was written."""
+    """What Keras says: flags after loading, and the layers that were frozen when the file was
+    written."""
     states = declared_states(loaded)
     rows: list[Row] = []
     for before, after in zip(original.weights, loaded.weights, strict=True):
@@ -625,15 +727,20 @@ def static(contents: KerasContents) -> list[Row]:
     rows: list[Row] = []
     for v in contents.variables:
         by = None if v.frozen_by is None else v.frozen_by.rpartition("/")[2]
-        rows.append((v.name, tuple(size or 0 for size in v.shape), v.dtype, v.role.value, v.trainable, by))
+        rows.append(
+            (v.name, tuple(size or 0 for size in v.shape), v.dtype, v.role.value, v.trainable, by)
+        )
     return sorted(rows, key=repr)
 
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    ("build", "suffix"), [pytest.param(build, suffix, id=f"{build.__name__}-{suffix}") for build, suffix in cases()]
+    ("build", "suffix"),
+    [pytest.param(build, suffix, id=f"{build.__name__}-{suffix}") for build, suffix in cases()],
 )
-def test_the_static_reading_agrees_with_the_loaded_model(tmp_path: Path, build: Build, suffix: str) -> None:
+def test_the_static_reading_agrees_with_the_loaded_model(
+    tmp_path: Path, build: Build, suffix: str
+) -> None:
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
     original = build(keras)
@@ -647,7 +754,8 @@ def test_the_static_reading_agrees_with_the_loaded_model(tmp_path: Path, build: 
         row[1:] for row in sorted(expected, key=lambda r: repr(r[1:]))
     ]
     paths = [row[0] for row in expected]
-    if len(set(paths)) == len(paths) and build is not custom_layer:  # Keras forgets that layer's own name
+    # Keras forgets that layer's own name.
+    if len(set(paths)) == len(paths) and build is not custom_layer:
         assert found == expected
 
 
@@ -665,7 +773,9 @@ def test_weights_whose_freezing_keras_forgets_are_named(tmp_path: Path, suffix: 
     contents = saved(tmp_path, attention, suffix)
     (doubt,) = contents.doubts
     assert doubt.kind is Doubt.FORGOTTEN
-    assert set(doubt.variables) == {f"fz/{part}/kernel" for part in ("query", "key", "value", "attention_output")}
+    assert set(doubt.variables) == {
+        f"fz/{part}/kernel" for part in ("query", "key", "value", "attention_output")
+    }
     assert all(variable.trainable for variable in contents.variables)
 
 
@@ -682,5 +792,9 @@ def test_the_kernel_under_a_lora_adapter_is_not_trainable(tmp_path: Path) -> Non
         model.layers[-1].enable_lora(1)
         return model
 
-    flags = {v.name.rpartition("/")[2]: v.trainable for v in saved(tmp_path, build).variables if v.shape[-1] == 1}
+    flags = {
+        v.name.rpartition("/")[2]: v.trainable
+        for v in saved(tmp_path, build).variables
+        if v.shape[-1] == 1
+    }
     assert flags == {"kernel": False, "bias": True}

@@ -20,7 +20,9 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.reader import read_saved_model
 from tests.files.test_keras_files import dense_config, model_config, weights_bytes, write_keras
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a child's peak memory is asked the POSIX way")
+pytestmark = pytest.mark.skipif(
+    os.name != "posix", reason="a child's peak memory is asked the POSIX way"
+)
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 ROWS = 12_500_000_000
@@ -106,11 +108,15 @@ def cost(path: Path) -> tuple[float, float]:
     child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0
     # NOTE: Linux counts kibibytes, macOS bytes.
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (
+        1024 if sys.platform != "darwin" else 1024**2
+    )
 
 
 @pytest.mark.parametrize("make", [huge_h5, huge_keras, huge_saved_model])
-def test_fifty_gigabytes_cost_what_the_headers_cost(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+def test_fifty_gigabytes_cost_what_the_headers_cost(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
     try:
         path = make(tmp_path)
     except OSError as error:
@@ -125,7 +131,9 @@ def test_fifty_gigabytes_cost_what_the_headers_cost(tmp_path: Path, make: Callab
 
 def test_compressed_weights_are_not_unpacked_into_memory(tmp_path: Path) -> None:
     shapes = {"layers/dense/vars/0": (25_000_000, 2), "layers/dense/vars/1": (2,)}
-    path = write_keras(tmp_path / "m.keras", CONFIG, weights_bytes(shapes), compression=zipfile.ZIP_DEFLATED)
+    path = write_keras(
+        tmp_path / "m.keras", CONFIG, weights_bytes(shapes), compression=zipfile.ZIP_DEFLATED
+    )
     _, peak = cost(path)
     _, small = cost(SAMPLES / "argmax.keras")
     assert peak < small + 10
@@ -135,6 +143,8 @@ def test_a_graph_beyond_the_limit_of_protobuf_is_said(tmp_path: Path) -> None:
     with (tmp_path / "saved_model.pb").open("wb") as file:
         file.write(b"\x08\x01")
         file.truncate(1 << 31)
-    with pytest.raises(UnreadableError, match=r"saved_model.pb: has 2.1 GB, and a protobuf can hold 2.1") as caught:
+    with pytest.raises(
+        UnreadableError, match=r"saved_model.pb: has 2.1 GB, and a protobuf can hold 2.1"
+    ) as caught:
         read_saved_model(recognise(tmp_path).path)
     assert "constants" in caught.value.hint

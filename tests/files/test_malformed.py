@@ -1,4 +1,5 @@
-"""Of a damaged model one line is said, in gradflow's own words: what is damaged, where, and what to do."""
+"""Of a damaged model one line is said, in gradflow's own words: what is damaged, where, and what to
+do."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ REFUSED = {
 
 INSIDE = {
     "saved_model: no nodes": "the graph refers to something that it does not have ('Identity')",
-    "saved_model: object that is not there": "saved_model.pb refers to something that it does not have",
+    "saved_model: object that is not there": "saved_model.pb refers to something that it does not "
+    "have",
     "keras: no weights": "this .keras file holds no weights",
     "keras: config is a list": CLASS,
     "keras: config is a number": CLASS,
@@ -101,7 +103,8 @@ INSIDE = {
 """Damage that is met by who reads the model: the scan tells of harm, and nothing of it runs."""
 
 HARM = {
-    "saved_model: function calls itself": "function 'again' (function 'again'): calls itself, without end",
+    "saved_model: function calls itself": "function 'again' (function 'again'): calls itself, "
+    "without end",
     "saved_model: functions in a circle": "function 'a' (function 'c'): calls itself, without end",
     "saved_model: nested functions": "calls itself, without end",
     "keras: deep layers": "a configuration 500 levels deep (config.json)",
@@ -127,9 +130,11 @@ VARIABLES = {
 
 NOT_RUN = {
     "saved_model: no library": "it holds no function that can be called",
-    "saved_model: function that is not there": "TensorFlow {} cannot load it: There is a cyclic dependency",
+    "saved_model: function that is not there": "TensorFlow {} cannot load it: There is a cyclic "
+    "dependency",
     "saved_model: structure": "TensorFlow {} cannot load it: No encoder for object",
-    "saved_model: huge shape": "TensorFlow {} cannot load it: Shape [1099511627776,1099511627776] is too large",
+    "saved_model: huge shape": "TensorFlow {} cannot load it: Shape [1099511627776,1099511627776] "
+    "is too large",
     "saved_model: negative shape": "TensorFlow {} cannot load it: Shape [-7]",
     "saved_model: index missing": "some of the files of its variables are missing",
     "saved_model: data missing": "some of the files of its variables are missing",
@@ -233,7 +238,9 @@ def test_harmless_damage_is_read_and_let_in(name: str, tmp_path: Path) -> None:
         "keras: no weights",
     ],
 )
-def test_every_command_says_it_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_says_it_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = REFUSED.get(name) or INSIDE[name]
     monkeypatch.chdir(tmp_path)
     path = str(ALL[name](tmp_path).relative_to(tmp_path))
@@ -258,9 +265,12 @@ def copies() -> Iterator[Copies]:
 
 
 @pytest.mark.tensorflow
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each child is a new interpreter: minutes")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere each child is a new interpreter: minutes"
+)
 class TestWithTensorFlow:
-    """What TensorFlow and Keras say of damage misleads: nothing of it is shown where gradflow knows better."""
+    """What TensorFlow and Keras say of damage misleads: nothing of it is shown where gradflow knows
+    better."""
 
     @pytest.mark.parametrize("name", [*INSIDE, *VARIABLES])
     def test_damage_is_one_line_of_its_own(self, name: str, tmp_path: Path, copies: Copies) -> None:
@@ -272,7 +282,9 @@ class TestWithTensorFlow:
         assert "cannot load it" not in render_model(report)
 
     @pytest.mark.parametrize("name", NOT_RUN)
-    def test_what_cannot_be_loaded_is_read_and_says_so(self, name: str, tmp_path: Path, copies: Copies) -> None:
+    def test_what_cannot_be_loaded_is_read_and_says_so(
+        self, name: str, tmp_path: Path, copies: Copies
+    ) -> None:
         import keras
         import tensorflow as tf
 
@@ -285,7 +297,9 @@ class TestWithTensorFlow:
         assert NOT_RUN[name].format(version) in warning
         assert warning.isprintable()
 
-    @pytest.mark.parametrize("name", ["keras: is hdf5", "keras: is zip", "saved_model: schema 99", "keras: version 99"])
+    @pytest.mark.parametrize(
+        "name", ["keras: is hdf5", "keras: is zip", "saved_model: schema 99", "keras: version 99"]
+    )
     def test_what_is_harmless_is_run(self, name: str, tmp_path: Path, copies: Copies) -> None:
         report = inspect_path(str(ALL[name](tmp_path)), Options(timeout=60), spawn=copies).model
 
@@ -293,7 +307,9 @@ class TestWithTensorFlow:
         assert report.summary.flows > 0
 
     @pytest.mark.parametrize("name", [BIDI, ESCAPE, MARKUP])
-    def test_a_strange_name_is_shown_escaped(self, name: str, tmp_path: Path, copies: Copies) -> None:
+    def test_a_strange_name_is_shown_escaped(
+        self, name: str, tmp_path: Path, copies: Copies
+    ) -> None:
         kind = {BIDI: "bidi", ESCAPE: "escape", MARKUP: "markup"}[name]
         path = ALL[f"saved_model: {kind} name"](tmp_path)
         text = render_model(inspect_path(str(path), Options(timeout=60), spawn=copies).model)

@@ -79,7 +79,9 @@ def test_a_saved_model_folder_is_recognised(tmp_path: Path) -> None:
     assert recognise(str(folder)) == ModelFile(folder, Format.SAVED_MODEL)
 
 
-def test_the_graph_file_stands_for_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graph_file_stands_for_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = saved_model(tmp_path / "m")
     assert recognise(folder / "saved_model.pb") == ModelFile(folder, Format.SAVED_MODEL)
     monkeypatch.chdir(folder)
@@ -98,7 +100,9 @@ def test_a_keras_archive_is_recognised_by_its_content(tmp_path: Path, name: str)
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m.keras", "m"])
 @pytest.mark.parametrize("userblock", [0, 512, 2048])
-def test_a_keras_hdf5_file_is_recognised_by_its_content(tmp_path: Path, name: str, userblock: int) -> None:
+def test_a_keras_hdf5_file_is_recognised_by_its_content(
+    tmp_path: Path, name: str, userblock: int
+) -> None:
     assert recognise(keras_h5(tmp_path / name, userblock)).format is Format.H5
 
 
@@ -151,7 +155,9 @@ def tar_gz(path: Path) -> None:
         archive.addfile(tarfile.TarInfo("x"), io.BytesIO())
 
 
-ARCHITECTURE = json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": []}}).encode()
+ARCHITECTURE = json.dumps(
+    {"class_name": "Sequential", "config": {"name": "s", "layers": []}}
+).encode()
 TFJS = json.dumps({"format": "layers-model", "modelTopology": {}, "weightsManifest": []}).encode()
 ONNX = b"\x08\x07\x12\x07pytorch\x1a\x031.9" + b"\x3a\x04\x0a\x02\x0a\x00"
 SAFETENSORS = (50).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
@@ -169,21 +175,56 @@ BAD_FILES: list[tuple[str, Make, str, str]] = [
     ("m.onnx", write(ONNX), "ONNX", "made from"),
     ("renamed.bin", write(ONNX), "ONNX", "made from"),
     ("m.onnx", write(b"\x00\x01\x02"), "ONNX", "made from"),
-    ("frozen.pb", write(node(b"x", b"Placeholder") * 3), "constants and no variables", "before freezing"),
-    ("graph.pb", write(node(b"w", b"VariableV2") * 3), "without the values of its variables", "SavedModel"),
+    (
+        "frozen.pb",
+        write(node(b"x", b"Placeholder") * 3),
+        "constants and no variables",
+        "before freezing",
+    ),
+    (
+        "graph.pb",
+        write(node(b"w", b"VariableV2") * 3),
+        "without the values of its variables",
+        "SavedModel",
+    ),
     ("other.pb", write(GRAPH), "SavedModel under another name", "saved_model.pb"),
-    ("unknown.pb", write(b"\xff\xfe\x00\x01"), "is no SavedModel", "folder that holds saved_model.pb"),
+    (
+        "unknown.pb",
+        write(b"\xff\xfe\x00\x01"),
+        "is no SavedModel",
+        "folder that holds saved_model.pb",
+    ),
     ("a.npz", lambda path: files_in_zip(path, arr_dot_npy=b"x"), "NumPy .npz", "model.save("),
-    ("m.pt", lambda path: files_in_zip(path, archive__data_dot_pkl=b"x"), "PyTorch", "Keras and TensorFlow"),
-    ("m.zip", lambda path: files_in_zip(path, m__saved_model_dot_pb=b"x"), "zipped SavedModel", "unpack"),
-    ("m.zip", lambda path: files_in_zip(path, m_dot_keras=b"x"), "zip that holds m.keras", "unpack"),
+    (
+        "m.pt",
+        lambda path: files_in_zip(path, archive__data_dot_pkl=b"x"),
+        "PyTorch",
+        "Keras and TensorFlow",
+    ),
+    (
+        "m.zip",
+        lambda path: files_in_zip(path, m__saved_model_dot_pb=b"x"),
+        "zipped SavedModel",
+        "unpack",
+    ),
+    (
+        "m.zip",
+        lambda path: files_in_zip(path, m_dot_keras=b"x"),
+        "zip that holds m.keras",
+        "unpack",
+    ),
     (
         "m.keras",
         lambda path: files_in_zip(path, m__config_dot_json=b"", m__metadata_dot_json=b""),
         "zip around an unpacked .keras",
         "at the top",
     ),
-    ("m.zip", lambda path: files_in_zip(path, readme_dot_txt=b"x"), "no .keras file", "model.save("),
+    (
+        "m.zip",
+        lambda path: files_in_zip(path, readme_dot_txt=b"x"),
+        "no .keras file",
+        "model.save(",
+    ),
     ("m.zip", lambda path: files_in_zip(path), "empty zip", "model.save("),
     ("m.pkl", write(pickle.dumps([1, 2])), "Python pickle", "never unpickles"),
     ("m.joblib", write(pickle.dumps([1, 2])), "joblib", "never unpickles"),
@@ -191,8 +232,18 @@ BAD_FILES: list[tuple[str, Make, str, str]] = [
     ("m.safetensors", write(SAFETENSORS), "safetensors", "Keras and TensorFlow"),
     ("model.json", write(TFJS), "TensorFlow.js", "tensorflowjs_converter"),
     ("model.json", write(ARCHITECTURE), "architecture in JSON", "model.save("),
-    ("twice.json", write(json.dumps(ARCHITECTURE.decode()).encode()), "architecture in JSON", "model.save("),
-    ("model.yaml", write(b"backend: tensorflow\nclass_name: Sequential\n"), "architecture in YAML", "model.save("),
+    (
+        "twice.json",
+        write(json.dumps(ARCHITECTURE.decode()).encode()),
+        "architecture in JSON",
+        "model.save(",
+    ),
+    (
+        "model.yaml",
+        write(b"backend: tensorflow\nclass_name: Sequential\n"),
+        "architecture in YAML",
+        "model.save(",
+    ),
     ("other.json", write(b'{"a": 1}'), "JSON file", ".keras"),
     ("notes.txt", write("grüße\n".encode() * 900), "text file", ".keras"),
     ("m.keras", write(b"<!DOCTYPE html><html>"), "HTML page", "download failed"),
@@ -203,12 +254,18 @@ BAD_FILES: list[tuple[str, Make, str, str]] = [
     ("m.bin", write(b"\x00\x01\x02\x03" * 9), "does not know", ".keras"),
     ("ckpt-1.index", write(b"\x00\x01"), "TensorFlow checkpoint", "model.export("),
     ("ckpt-1.data-00000-of-00001", write(b"\x00\x01"), "TensorFlow checkpoint", "model.export("),
-    ("checkpoint", write(b'model_checkpoint_path: "ckpt-1"\n'), "TensorFlow checkpoint", "model.export("),
+    (
+        "checkpoint",
+        write(b'model_checkpoint_path: "ckpt-1"\n'),
+        "TensorFlow checkpoint",
+        "model.export(",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "words", "remedy"), [pytest.param(*row, id=f"{row[0]}-{row[2]}") for row in BAD_FILES]
+    ("name", "make", "words", "remedy"),
+    [pytest.param(*row, id=f"{row[0]}-{row[2]}") for row in BAD_FILES],
 )
 def test_a_file_that_is_no_model_is_named_for_what_it_is(
     tmp_path: Path, name: str, make: Make, words: str, remedy: str
@@ -234,7 +291,8 @@ def test_an_empty_graph_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"]
+    "name",
+    ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"],
 )
 def test_lfs_pointers_inside_a_saved_model_are_found(tmp_path: Path, name: str) -> None:
     folder = saved_model(tmp_path / "m")
@@ -291,7 +349,9 @@ def test_a_single_saved_model_below_is_suggested(tmp_path: Path) -> None:
     assert str(tmp_path / "export") in error.hint
 
 
-@pytest.mark.parametrize("inside", ["variables", "variables/variables.index", "assets", "assets/vocab.txt"])
+@pytest.mark.parametrize(
+    "inside", ["variables", "variables/variables.index", "assets", "assets/vocab.txt"]
+)
 def test_what_lies_inside_a_saved_model_leads_to_its_folder(tmp_path: Path, inside: str) -> None:
     folder = saved_model(tmp_path / "m")
     (folder / "assets").mkdir()
@@ -307,7 +367,9 @@ def test_a_file_next_to_the_graph_leads_to_its_folder(tmp_path: Path) -> None:
     assert refusal(folder / "keras_metadata.pb").hint.endswith(f": {folder}")
 
 
-def test_inside_is_found_from_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inside_is_found_from_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = saved_model(tmp_path / "m")
     monkeypatch.chdir(folder)
     assert "SavedModel" in refusal("variables").message
@@ -369,7 +431,9 @@ def test_a_remote_address_is_said() -> None:
     assert "remote address" in refusal("gs://bucket/model").message
 
 
-@pytest.mark.parametrize("path", ["a\0b", "x" * 5000, "line\nbreak", "\x1b[31mred", "\udcff.keras", ""])
+@pytest.mark.parametrize(
+    "path", ["a\0b", "x" * 5000, "line\nbreak", "\x1b[31mred", "\udcff.keras", ""]
+)
 def test_strange_paths_stay_on_one_line(path: str) -> None:
     assert refusal(path).message.isprintable()
 
@@ -402,7 +466,8 @@ def test_a_forbidden_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def forbidden(self: Path, *_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "open", forbidden)  # the superuser, whom CI may run as, may read everything
+    # The superuser, whom CI may run as, may read everything.
+    monkeypatch.setattr(Path, "open", forbidden)
     error = refusal(path)
     assert "permission denied" in error.message
     assert str(path) in error.hint
@@ -414,11 +479,14 @@ def test_a_forbidden_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_neither_tensorflow_nor_keras_nor_h5py_is_imported(tmp_path: Path) -> None:
     folder = saved_model(tmp_path / "m")
     code = (
-        "import sys; from gradflow.files.recognise import recognise; recognise(sys.argv[1]); recognise(sys.argv[2])\n"
+        "import sys; from gradflow.files.recognise import recognise; recognise(sys.argv[1]); "
+        "recognise(sys.argv[2])\n"
         "print(sorted({'tensorflow', 'keras', 'h5py', 'numpy'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", code, str(folder), str(keras_zip(tmp_path / "m.keras"))]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def real_files() -> list[tuple[str, str]]:

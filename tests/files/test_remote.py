@@ -1,4 +1,5 @@
-"""Models at remote addresses: ``memory://`` stands for a store, and what its client can do wrong is done by hand."""
+"""Models at remote addresses: ``memory://`` stands for a store, and what its client can do wrong is
+done by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ STATIC = Options(static=True)
 
 @pytest.fixture
 def store() -> Iterator[Any]:
-    """A store with a SavedModel and a Keras file in its bucket, that keeps count of what is fetched."""
+    """A store with a SavedModel and a Keras file in its bucket, that keeps count of what is
+    fetched."""
     system = fsspec.filesystem("memory")
     system.store.clear()
     system.pseudo_dirs[:] = [""]
@@ -67,7 +69,9 @@ def test_the_report_is_that_of_the_file_with_the_address_as_its_path(store: Any,
     assert there.findings == here.findings
 
 
-def test_static_fetches_the_graph_of_a_saved_model_and_no_variables(store: Any, fetched: list[str]) -> None:
+def test_static_fetches_the_graph_of_a_saved_model_and_no_variables(
+    store: Any, fetched: list[str]
+) -> None:
     store.pipe("/bucket/argmax_saved_model/assets/words.txt", b"x" * 1000)
     assert inspect_path("memory://bucket/argmax_saved_model/", STATIC).model.error is None
     assert fetched == ["saved_model.pb"]
@@ -83,7 +87,10 @@ def test_a_step_fetches_all_of_it(store: Any) -> None:
 
 @pytest.mark.parametrize("name", ["argmax_saved_model", "argmax.keras", "argmax.h5"])
 def test_a_scan_is_that_of_the_file(store: Any, name: str) -> None:
-    there, here = scan_path(f"memory://bucket/{name}", Options()).model, scan_path(str(SAMPLES / name), Options()).model
+    there, here = (
+        scan_path(f"memory://bucket/{name}", Options()).model,
+        scan_path(str(SAMPLES / name), Options()).model,
+    )
 
     assert there == replace(here, path=f"memory://bucket/{name}")
     assert there.looked_at
@@ -112,7 +119,9 @@ def test_messages_speak_of_the_address(store: Any) -> None:
     assert "no such file" in failure("memory://bucket/other")[0]
 
 
-def test_nothing_is_left_behind(store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_behind(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert inspect_path("memory://bucket/argmax.keras", STATIC).model.error is None
     failure("memory://bucket/other")
@@ -133,7 +142,10 @@ def test_an_unknown_kind_of_address_is_said() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (PermissionError("Forbidden: no credentials\nTraceback"), "PermissionError: Forbidden: no credentials"),
+        (
+            PermissionError("Forbidden: no credentials\nTraceback"),
+            "PermissionError: Forbidden: no credentials",
+        ),
         (OSError("Cannot connect to host"), "OSError: Cannot connect to host"),
         (RuntimeError(""), "RuntimeError: no reason given"),
     ],
@@ -150,7 +162,9 @@ def test_a_store_that_refuses_is_one_line(
     assert "credentials" in hint
 
 
-def test_a_store_that_does_not_answer_is_given_up(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_does_not_answer_is_given_up(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(type(store), "info", lambda *_, **__: time.sleep(30))
     began = time.monotonic()
     assert "gave no answer" in failure("memory://bucket/argmax.keras", timeout=0.5)[0]
@@ -161,14 +175,21 @@ def test_a_host_that_is_not_reached_is_not_taken_for_a_missing_file(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise FileNotFoundError("https://host/x") from ConnectionRefusedError("Cannot connect to host")
+        raise FileNotFoundError("https://host/x") from ConnectionRefusedError(
+            "Cannot connect to host"
+        )
 
     monkeypatch.setattr(type(store), "info", refuse)
-    assert "ConnectionRefusedError: Cannot connect to host" in failure("memory://bucket/argmax.keras")[0]
+    assert (
+        "ConnectionRefusedError: Cannot connect to host"
+        in failure("memory://bucket/argmax.keras")[0]
+    )
 
 
 def test_names_that_leave_the_folder_are_not_fetched(store: Any, fetched: list[str]) -> None:
-    source = remote._safe([("../outside", "a"), ("saved_model.pb", "b"), ("variables/../../x", "c"), ("", "d")])
+    source = remote._safe(
+        [("../outside", "a"), ("saved_model.pb", "b"), ("variables/../../x", "c"), ("", "d")]
+    )
     assert list(source) == [("saved_model.pb", "b")]
 
 

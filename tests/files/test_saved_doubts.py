@@ -1,4 +1,5 @@
-"""What lists, layers and records of a SavedModel say about freezing, in every combination, without TensorFlow."""
+"""What lists, layers and records of a SavedModel say about freezing, in every combination, without
+TensorFlow."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ class Objects:
         self.properties: dict[int, Mapping[str, Any]] = {}
         self.add()
 
-    def add(self, children: Mapping[str, int] | None = None, within: int | None = None, name: str = "") -> int:
+    def add(
+        self, children: Mapping[str, int] | None = None, within: int | None = None, name: str = ""
+    ) -> int:
         """Add an object that is no variable, as attribute ``name`` of ``within``."""
         number = len(self.graph.nodes)
         node = self.graph.nodes.add()
@@ -35,7 +38,9 @@ class Objects:
             self.graph.nodes[within].children.add(node_id=number, local_name=name)
         return number
 
-    def variable(self, name: str, within: int | None, trainable: bool = True, dtype: int = FLOAT) -> int:
+    def variable(
+        self, name: str, within: int | None, trainable: bool = True, dtype: int = FLOAT
+    ) -> int:
         number = len(self.graph.nodes)
         node = self.graph.nodes.add()
         node.variable.name, node.variable.trainable, node.variable.dtype = name, trainable, dtype
@@ -51,14 +56,19 @@ class Objects:
 
     def lists(self, variables: Sequence[int], trainable: Sequence[int]) -> None:
         for name, numbers in (("variables", variables), ("trainable_variables", trainable)):
-            self.add({str(place): number for place, number in enumerate(numbers)}, within=0, name=name)
+            self.add(
+                {str(place): number for place, number in enumerate(numbers)}, within=0, name=name
+            )
 
     def captured(self, *numbers: int) -> None:
         self.graph.concrete_functions["call"].bound_inputs.extend(numbers)
 
     def doubts(self) -> dict[Doubt, tuple[str, ...]]:
         found = object_variables(self.graph, self.properties)
-        return {doubt.kind: doubt.variables for doubt in saved_doubts(self.graph, found, self.properties)}
+        return {
+            doubt.kind: doubt.variables
+            for doubt in saved_doubts(self.graph, found, self.properties)
+        }
 
 
 @pytest.mark.parametrize(
@@ -72,7 +82,9 @@ class Objects:
         (None, False, {Doubt.RECORD_DIFFERS: ("w",)}),
     ],
 )
-def test_lists_against_layers(layer: bool | None, listed: bool, doubts: dict[Doubt, tuple[str, ...]]) -> None:
+def test_lists_against_layers(
+    layer: bool | None, listed: bool, doubts: dict[Doubt, tuple[str, ...]]
+) -> None:
     objects = Objects()
     owner = objects.add(within=0, name="a") if layer is None else objects.layer("a", layer)
     weight = objects.variable("w", owner)

@@ -36,13 +36,19 @@ def test_keras_2_names_the_outermost_frozen_layer() -> None:
 
 def test_a_keras_3_export_knows_what_is_frozen_but_not_by_whom() -> None:
     variables = read_saved_model(SAMPLES / "finetune_saved_model")[0].variables
-    frozen = [variable for variable in variables if variable.role is Role.WEIGHT and not variable.trainable]
+    frozen = [
+        variable
+        for variable in variables
+        if variable.role is Role.WEIGHT and not variable.trainable
+    ]
     assert len(frozen) == 8
     assert {variable.frozen_by for variable in frozen} == {None}
 
 
 def test_each_variable_of_an_export_stands_once() -> None:
-    names = [variable.name for variable in read_saved_model(SAMPLES / "healthy_saved_model")[0].variables]
+    names = [
+        variable.name for variable in read_saved_model(SAMPLES / "healthy_saved_model")[0].variables
+    ]
     assert len(names) == len(set(names)) == 9
 
 
@@ -64,7 +70,9 @@ def test_a_damaged_file_is_refused_in_one_line_or_read(data: st.DataObject) -> N
         place = data.draw(st.integers(0, len(graph) - 1))
         graph[place] = data.draw(st.integers(0, 255))
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "saved_model.pb").write_bytes(bytes(graph[: data.draw(st.integers(1, len(graph)))]))
+        Path(folder, "saved_model.pb").write_bytes(
+            bytes(graph[: data.draw(st.integers(1, len(graph)))])
+        )
         try:
             report = read(folder, Options(static=True)).report
         except GradflowError as error:

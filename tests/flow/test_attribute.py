@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 from gradflow.flow.attribute import attribute
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 
-_KINDS = [Edge.FLOW, Edge.FLOW, Edge.FLOW, Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.DISCRETE, Edge.FILL]
+_KINDS = [
+    Edge.FLOW,
+    Edge.FLOW,
+    Edge.FLOW,
+    Edge.CUT,
+    Edge.ZERO,
+    Edge.DISCRETE,
+    Edge.DISCRETE,
+    Edge.FILL,
+]
 
-# An edge is (source, consumer, kind). A removed cut is the number of the op that passes no gradient; for a passage
-# outside floating point, that is the op which leaves it.
+# An edge is (source, consumer, kind). A removed cut is the number of the op that passes no
+# gradient; for a passage outside floating point, that is the op which leaves it.
 Edges = list[tuple[int, int, Edge]]
 
 
@@ -44,7 +53,11 @@ def test_causes_are_the_frontier_cuts_that_the_variable_reaches(drawn) -> None:
     region = _reached(edges, outputs, frozenset())
     frontier = _frontier(edges, region)
     for node in range(size):
-        expected = set() if node in region else {cut for cut, behind in frontier if node in _ancestors(edges, behind)}
+        expected = (
+            set()
+            if node in region
+            else {cut for cut, behind in frontier if node in _ancestors(edges, behind)}
+        )
         causes = found[str(node)].causes
         assert {cut.node for cut in causes} == expected
         assert len(causes) == len({cut.node for cut in causes}), "each cut once"
@@ -62,8 +75,13 @@ def test_the_path_is_made_of_edges_and_crosses_as_many_cuts_as_the_distance_says
         assert path[0] == int(key)
         assert path[-1] in outputs
         steps = list(pairwise(path))
-        assert all(any((s, c) == step and k is not Edge.FILL for s, c, k in edges) for step in steps)
-        assert _fewest_cuts([edge for edge in edges if edge[:2] in steps], [path[-1]], path[0]) is not None
+        assert all(
+            any((s, c) == step and k is not Edge.FILL for s, c, k in edges) for step in steps
+        )
+        assert (
+            _fewest_cuts([edge for edge in edges if edge[:2] in steps], [path[-1]], path[0])
+            is not None
+        )
 
 
 def test_a_passage_is_one_cut_named_after_the_op_that_leaves_floating_point() -> None:
@@ -83,9 +101,15 @@ def test_a_passage_is_one_cut_named_after_the_op_that_leaves_floating_point() ->
 
 def test_a_variable_that_only_an_integer_output_depends_on_is_cut_and_not_unused() -> None:
     builder = GraphBuilder()
-    kernel, argmax, unused = builder.node("kernel", "Var"), builder.node("ArgMax", "ArgMax"), builder.node("u", "Var")
+    kernel, argmax, unused = (
+        builder.node("kernel", "Var"),
+        builder.node("ArgMax", "ArgMax"),
+        builder.node("u", "Var"),
+    )
     builder.edge(kernel, argmax, Edge.CUT)
-    found = attribute(builder.build({"kernel": kernel, "unused": unused}, [], discrete_outputs=[argmax]))
+    found = attribute(
+        builder.build({"kernel": kernel, "unused": unused}, [], discrete_outputs=[argmax])
+    )
     assert [cut.node for cut in found["kernel"].causes] == [argmax]
     assert found["kernel"].cuts_to_restore == 1
     assert found["unused"].cuts_to_restore is None
@@ -93,14 +117,20 @@ def test_a_variable_that_only_an_integer_output_depends_on_is_cut_and_not_unused
 
 def test_zero_filling_reaches_only_what_shares_a_function_with_something_alive() -> None:
     builder = GraphBuilder()
-    dead, alive, output, hub = (builder.node(name, "Op") for name in ("dead", "alive", "output", "hub"))
+    dead, alive, output, hub = (
+        builder.node(name, "Op") for name in ("dead", "alive", "output", "hub")
+    )
     other = builder.node("other", "Op")
     builder.edge(alive, output, Edge.FLOW)
     builder.edge(hub, output, Edge.FILL)
     builder.edge(dead, hub, Edge.FILL)
     builder.edge(other, output, Edge.CUT)
     found = attribute(builder.build({"dead": dead, "alive": alive, "other": other}, [output]))
-    assert (found["dead"].zero_filled, found["alive"].zero_filled, found["other"].zero_filled) == (True, False, False)
+    assert (found["dead"].zero_filled, found["alive"].zero_filled, found["other"].zero_filled) == (
+        True,
+        False,
+        False,
+    )
 
 
 def _build(size: int, edges: Edges, outputs: list[int]) -> FlowGraph:
@@ -122,7 +152,8 @@ def _fewest_cuts(edges: Edges, outputs: list[int], node: int) -> int | None:
 
 
 def _reached(edges: Edges, outputs: list[int], removed: frozenset[int]) -> set[int]:
-    """Nodes that get gradient once the cuts in ``removed`` are gone, by repeated application of the rules."""
+    """Nodes that get gradient once the cuts in ``removed`` are gone, by repeated application of the
+    rules."""
     floating, discrete = set(outputs), set()
     while True:
         before = len(floating), len(discrete)
@@ -158,5 +189,9 @@ def _frontier(edges: Edges, region: set[int]) -> list[tuple[int, int]]:
 def _ancestors(edges: Edges, node: int) -> set[int]:
     found = {node}
     for _ in edges:
-        found |= {source for source, consumer, kind in edges if consumer in found and kind is not Edge.FILL}
+        found |= {
+            source
+            for source, consumer, kind in edges
+            if consumer in found and kind is not Edge.FILL
+        }
     return found

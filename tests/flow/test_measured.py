@@ -35,7 +35,9 @@ def stepped(draw: st.DrawFn) -> tuple[FlowGraph, list[bool]]:
 
 @settings(max_examples=500)
 @given(stepped())
-def test_gradient_dies_between_a_node_that_has_some_and_one_that_has_none(drawn: tuple[FlowGraph, list[bool]]) -> None:
+def test_gradient_dies_between_a_node_that_has_some_and_one_that_has_none(
+    drawn: tuple[FlowGraph, list[bool]],
+) -> None:
     graph, alive = drawn
     measured = Seen(bytearray(ALIVE if one else ZEROS for one in alive), {})
     before, after = attribute(graph), attribute(with_dead_ends(graph, measured), nearest=True)
@@ -72,7 +74,13 @@ def test_the_output_of_a_loop_that_was_run_does_not_come_from_the_initial_value(
     gate = builder.node("while/body", "While", Mark.GATE)
     output = builder.node("while", "While")
     body = builder.node("while/body/Mul", "Mul")
-    for source, consumer in ((initial, carried), (carried, output), (gate, output), (gate, carried), (body, gate)):
+    for source, consumer in (
+        (initial, carried),
+        (carried, output),
+        (gate, output),
+        (gate, carried),
+        (body, gate),
+    ):
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"initial": initial, "body": body}, [output])
     measured = Seen(bytearray([ZEROS, ZEROS, ALIVE, ALIVE, ALIVE]), {})
@@ -91,7 +99,10 @@ def test_nan_comes_by_the_edge_that_carries_it() -> None:
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"weight": weight}, [output])
     places = {("", name, "0"): node for node, name in enumerate(graph.names)}
-    nodes = {("", "weight", "0"): BROKEN, **{("", name, "0"): ALIVE for name in ("Sqrt", "Mul", "Add")}}
+    nodes = {
+        ("", "weight", "0"): BROKEN,
+        **{("", name, "0"): ALIVE for name in ("Sqrt", "Mul", "Add")},
+    }
     edges = {(("", "Sqrt", "0"), 0): BROKEN, (("", "Mul", "0"), 0): ALIVE}
     measured = seen(graph, places, nodes, edges)
     (cut,) = attribute(with_nonfinite_sources(graph, measured), nearest=True)["weight"].causes

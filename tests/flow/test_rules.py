@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from gradflow.files.saved_model.schema import message
-from gradflow.flow.op_rules import DTYPES, FLOATING, Arg, OpSpec, Rule, known_ops, parse, spec, spec_from_op_def, write
+from gradflow.flow.op_rules import (
+    DTYPES,
+    FLOATING,
+    Arg,
+    OpSpec,
+    Rule,
+    known_ops,
+    parse,
+    spec,
+    spec_from_op_def,
+    write,
+)
 
 FLOAT, INT32, RESOURCE = DTYPES["float"], DTYPES["int32"], DTYPES["resource"]
 
@@ -61,7 +72,9 @@ def test_rule(op: str, rule: Rule) -> None:
         ("NextAfter", [], ["x2"]),
     ],
 )
-def test_inputs_that_are_exceptions(op: str, none_inputs: list[str], zero_inputs: list[str]) -> None:
+def test_inputs_that_are_exceptions(
+    op: str, none_inputs: list[str], zero_inputs: list[str]
+) -> None:
     found = known(op)
     assert [found.inputs[index].name for index in sorted(found.none_inputs)] == none_inputs
     assert [found.inputs[index].name for index in sorted(found.zero_inputs)] == zero_inputs
@@ -74,7 +87,9 @@ def test_arguments() -> None:
     )
     assert known("ConcatV2").defaults == {"Tidx": INT32}
     assert known("IdentityN").outputs == (Arg("output", None, None, "T", None, is_ref=False),)
-    assert known("ReadVariableOp").inputs == (Arg("resource", RESOURCE, None, None, None, is_ref=False),)
+    assert known("ReadVariableOp").inputs == (
+        Arg("resource", RESOURCE, None, None, None, is_ref=False),
+    )
     assert known("Assign").inputs[0] == Arg("ref", None, "T", None, None, is_ref=True)
 
 
@@ -104,14 +119,33 @@ def test_exceptions_stand_only_at_floating_inputs_of_ops_that_pass_gradient() ->
         if exceptions:
             assert found.rule is Rule.FLOW, op
             assert exceptions < set(range(len(found.inputs))), op
-            assert all(found.inputs[i].dtype is None or found.inputs[i].dtype in FLOATING for i in exceptions), op
+            assert all(
+                found.inputs[i].dtype is None or found.inputs[i].dtype in FLOATING
+                for i in exceptions
+            ), op
 
 
 def test_floating() -> None:
     names = {name for name, number in DTYPES.items() if number in FLOATING}
-    assert names == {"half", "bfloat16", "float", "double", "complex64", "complex128", "resource", "variant"}
-    assert {number + 100 for number in FLOATING if number < 100} == {number for number in FLOATING if number > 100}
-    assert (DTYPES["float"], DTYPES["bool"], DTYPES["variant"], DTYPES["float8_e4m3fn"]) == (1, 10, 21, 25)
+    assert names == {
+        "half",
+        "bfloat16",
+        "float",
+        "double",
+        "complex64",
+        "complex128",
+        "resource",
+        "variant",
+    }
+    assert {number + 100 for number in FLOATING if number < 100} == {
+        number for number in FLOATING if number > 100
+    }
+    assert (DTYPES["float"], DTYPES["bool"], DTYPES["variant"], DTYPES["float8_e4m3fn"]) == (
+        1,
+        10,
+        21,
+        25,
+    )
 
 
 def op_def() -> Any:
@@ -142,7 +176,11 @@ def test_spec_from_op_def() -> None:
 
 
 def test_reading_the_table_does_not_import_tensorflow() -> None:
-    code = "import sys; from gradflow.flow.op_rules import spec; spec('MatMul'); print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    code = (
+        "import sys; from gradflow.flow.op_rules import spec; spec('MatMul'); print(*sys.modules)"
+    )
+    modules = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
     assert "gradflow.flow.op_rules" in modules
     assert not {"tensorflow", "numpy", "google.protobuf"} & set(modules)

@@ -23,7 +23,9 @@ def test_the_cuts_on_the_way_are_the_smallest_repair(drawn) -> None:
         removed = frozenset(cut.node for cut in cuts)
         if found.cuts_to_restore is not None:
             assert int(key) in _reached(edges, outputs, removed)
-            assert restored(graph, stops) == {str(node) for node in _reached(edges, outputs, removed)}
+            assert restored(graph, stops) == {
+                str(node) for node in _reached(edges, outputs, removed)
+            }
 
 
 @settings(max_examples=1000)
@@ -59,7 +61,8 @@ def test_behind_a_cut_of_the_frontier_stand_those_that_name_it_as_a_cause(drawn)
 def test_a_cut_behind_another_one_holds_back_only_what_stands_behind_itself() -> None:
     builder = GraphBuilder()
     first, second, inner, between, outer, head = (
-        builder.node(name, "Op") for name in ("first", "second", "inner", "between", "outer", "head")
+        builder.node(name, "Op")
+        for name in ("first", "second", "inner", "between", "outer", "head")
     )
     builder.edge(first, inner, Edge.CUT)
     builder.edge(inner, between, Edge.FLOW)
@@ -78,7 +81,9 @@ def test_a_cut_behind_another_one_holds_back_only_what_stands_behind_itself() ->
 
 def test_a_passage_is_left_at_its_first_op_and_ends_where_the_data_comes_back() -> None:
     builder = GraphBuilder()
-    kernel, argmax, one_hot, head = (builder.node(name, name) for name in ("kernel", "ArgMax", "OneHot", "head"))
+    kernel, argmax, one_hot, head = (
+        builder.node(name, name) for name in ("kernel", "ArgMax", "OneHot", "head")
+    )
     builder.edge(kernel, argmax, Edge.CUT)
     builder.edge(argmax, one_hot, Edge.DISCRETE)
     builder.edge(one_hot, head, Edge.FLOW)

@@ -19,7 +19,11 @@ def main() -> int:
     faults = 0
     for kind in given.kind or KINDS:
         result = fuzz(kind, given.first, given.count)
-        print(kind, ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(result.counts.items())), flush=True)
+        print(
+            kind,
+            ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(result.counts.items())),
+            flush=True,
+        )
         for outcome, seed, words in result.faults[:20]:
             print(f"  {kind} {seed}: {outcome}: {words.strip().splitlines()[-1][:200]}")
         faults += len(result.faults)

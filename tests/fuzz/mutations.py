@@ -18,9 +18,33 @@ from gradflow.files.saved_model.schema import message
 from gradflow.scan.saved_model.crc32c import masked_crc32c
 from tests.cli.command import SAMPLES
 
-_NASTY = ("", "\x00", "\x1b[2J", "‮", "../../etc/passwd", "::error::x", "<b>", "a" * 5000, "{{x}}", "\ud83d\ude00", "%s")
+_NASTY = (
+    "",
+    "\x00",
+    "\x1b[2J",
+    "‮",
+    "../../etc/passwd",
+    "::error::x",
+    "<b>",
+    "a" * 5000,
+    "{{x}}",
+    "\ud83d\ude00",
+    "%s",
+)
 _TEXT = h5py.string_dtype()
-_VALUES: tuple[Any, ...] = ("", "{}", "[]", b"\xff\xfe", 7, -1.5, [1, 2], [b"a", b"b"], True, "\x1b[2J", "a" * 5000)
+_VALUES: tuple[Any, ...] = (
+    "",
+    "{}",
+    "[]",
+    b"\xff\xfe",
+    7,
+    -1.5,
+    [1, 2],
+    [b"a", b"b"],
+    True,
+    "\x1b[2J",
+    "a" * 5000,
+)
 _NUMBERS = (-1, 0, 1, 2**31, 2**63 - 1, -(2**63), 10**6)
 _FOOTER, _TRAILER = 48, 5
 """Bytes at the end of an index of variables, and of each block in it: its type and its checksum."""
@@ -52,7 +76,9 @@ def double(data: bytes, draw: random.Random) -> bytes:
 def swap(data: bytes, draw: random.Random) -> bytes:
     a, b = sorted((draw.randrange(len(data)), draw.randrange(len(data))))
     size = draw.choice((1, 8, 512))
-    return data[:a] + data[b : b + size] + data[a + size : b] + data[a : a + size] + data[b + size :]
+    return (
+        data[:a] + data[b : b + size] + data[a + size : b] + data[a : a + size] + data[b + size :]
+    )
 
 
 def fill(data: bytes, draw: random.Random) -> bytes:
@@ -62,7 +88,9 @@ def fill(data: bytes, draw: random.Random) -> bytes:
 
 def splice(data: bytes, draw: random.Random) -> bytes:
     """The beginning of this file and the end of another."""
-    others = sorted(path for path in SAMPLES.rglob("*") if path.suffix in (".keras", ".h5", ".pb", ".index"))
+    others = sorted(
+        path for path in SAMPLES.rglob("*") if path.suffix in (".keras", ".h5", ".pb", ".index")
+    )
     other = draw.choice(others).read_bytes()
     return data[: draw.randrange(len(data))] + other[draw.randrange(len(other)) :]
 
@@ -86,7 +114,11 @@ def _edit_message(value: Any, draw: random.Random) -> None:
         if not fields:
             return
         field, held = draw.choice(fields)
-        repeated = hasattr(held, "__len__") and not isinstance(held, str | bytes) and not hasattr(held, "ListFields")
+        repeated = (
+            hasattr(held, "__len__")
+            and not isinstance(held, str | bytes)
+            and not hasattr(held, "ListFields")
+        )
         if repeated and hasattr(held, "keys"):
             key = draw.choice(sorted(held))
             if draw.random() < 0.2 or not hasattr(held[key], "ListFields"):
@@ -120,7 +152,9 @@ def _other(value: Any, draw: random.Random) -> Any:
         return type(value)(draw.choice(_NUMBERS))
     nasty = draw.choice(_NASTY)
     return (
-        nasty.encode("utf-8", "surrogatepass") if isinstance(value, bytes) else nasty.encode("utf-8", "ignore").decode()
+        nasty.encode("utf-8", "surrogatepass")
+        if isinstance(value, bytes)
+        else nasty.encode("utf-8", "ignore").decode()
     )
 
 
@@ -139,7 +173,9 @@ def edit_archive(data: bytes, draw: random.Random) -> bytes:
     else:
         members[name] = edit_json(members[name], draw)
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as target:
+    with zipfile.ZipFile(
+        packed, "w", draw.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    ) as target:
         for member, content in members.items():
             target.writestr(member, content)
     return packed.getvalue()
@@ -163,7 +199,8 @@ def edit_hdf5(data: bytes, draw: random.Random) -> bytes:
 def _move(file: Any, name: str, draw: random.Random) -> None:
     act = draw.randrange(3)
     if act == 0:
-        file[name + draw.choice(("x", "\u202e", "/vars/0", "/layers"))] = file["/"]  # a circle of hard links
+        # A circle of hard links.
+        file[name + draw.choice(("x", "\u202e", "/vars/0", "/layers"))] = file["/"]
     elif act == 1:
         file["moved"] = file[name]
     if act:
@@ -172,7 +209,9 @@ def _move(file: Any, name: str, draw: random.Random) -> None:
 
 def _edit_attribute(attributes: Any, draw: random.Random) -> None:
     if not attributes:
-        attributes[draw.choice(("weight_names", "layer_names", "name", "keras_version"))] = draw.choice(_VALUES)
+        attributes[draw.choice(("weight_names", "layer_names", "name", "keras_version"))] = (
+            draw.choice(_VALUES)
+        )
         return
     key = draw.choice(sorted(attributes))
     value = attributes[key]
@@ -181,7 +220,9 @@ def _edit_attribute(attributes: Any, draw: random.Random) -> None:
     elif draw.random() < 0.2:
         del attributes[key]
     elif hasattr(value, "shape") and draw.random() < 0.5:
-        attributes[key] = np.array([str(one) + draw.choice(("", "x", "\u202e", "/")) for one in value], _TEXT)
+        attributes[key] = np.array(
+            [str(one) + draw.choice(("", "x", "\u202e", "/")) for one in value], _TEXT
+        )
     else:
         attributes[key] = draw.choice(_VALUES)
 
@@ -193,21 +234,34 @@ def edit_json(data: bytes, draw: random.Random) -> bytes:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        keys = list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
+        keys = (
+            list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
+        )
         for key in keys:
             places.append((one, key))
             waiting.append(one[key])
     for _ in range(draw.choice((1, 1, 3))):
         holder, key = draw.choice(places)
         other: Any = draw.choice(
-            (*_NASTY, *_NUMBERS, None, True, [], {}, [[]] * 3, {"class_name": "X", "config": {}}, value)
+            (
+                *_NASTY,
+                *_NUMBERS,
+                None,
+                True,
+                [],
+                {},
+                [[]] * 3,
+                {"class_name": "X", "config": {}},
+                value,
+            )
         )
         holder[key] = json.loads(json.dumps(other))
     return json.dumps(value).encode()
 
 
 def edit_index(data: bytes, draw: random.Random) -> bytes:
-    """Change bytes of an index of variables and write the checksums again, as who means harm would."""
+    """Change bytes of an index of variables and write the checksums again, as who means harm
+    would."""
     found, numbers, at = bytearray(data), [], len(data) - _FOOTER
     while len(numbers) < 4:
         value, shift = 0, 0
@@ -229,7 +283,11 @@ def edit_index(data: bytes, draw: random.Random) -> bytes:
 
 KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
     {
-        "saved_model": ("*_saved_model", "saved_model.pb", (*ANY, edit_proto, edit_proto, edit_proto)),
+        "saved_model": (
+            "*_saved_model",
+            "saved_model.pb",
+            (*ANY, edit_proto, edit_proto, edit_proto),
+        ),
         "index": ("*_saved_model", "variables/variables.index", (*ANY, *[edit_index] * len(ANY))),
         "keras": ("*.keras", "", (*ANY, edit_archive, edit_archive, edit_archive)),
         "h5": ("*.h5", "", (*ANY, edit_hdf5, edit_hdf5, edit_hdf5)),
@@ -250,7 +308,14 @@ def mutated(kind: str, seed: int, folder: Path) -> Path:
         if not inside or file == model / inside:
             try:
                 data = draw.choice(mutations)(data, draw)
-            except (RecursionError, ValueError, KeyError, TypeError, OSError, RuntimeError):  # h5py has its own limits
+            except (
+                RecursionError,
+                ValueError,
+                KeyError,
+                TypeError,
+                OSError,
+                RuntimeError,
+            ):  # h5py has its own limits
                 data = b""
         place = target / file.relative_to(model) if inside else target
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Kinds and counts in, how many damaged models were taken in which way out; a process that dies is started again."""
+"""Kinds and counts in, how many damaged models were taken in which way out; a process that dies is
+started again."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Result:
 def fuzz(kind: str, first: int, count: int) -> Result:
     """Take ``count`` damaged models of a kind, from the seed ``first`` on.
 
-    A crash or a hang is one of the HDF5 library, which is contained where gradflow runs; it is counted.
+    A crash or a hang is one of the HDF5 library, which is contained where gradflow runs; it is
+    counted.
     """
     result, seed, end = Result(), first, first + count
     while seed < end:
@@ -39,7 +41,12 @@ def fuzz(kind: str, first: int, count: int) -> Result:
 def _until_it_dies(kind: str, first: int, count: int, result: Result) -> int:
     command = [sys.executable, "-m", "tests.fuzz.worker", kind, str(first), str(count)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
     ) as process:
         lines: queue.Queue[str] = queue.Queue()
 

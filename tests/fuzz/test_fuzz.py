@@ -16,7 +16,8 @@ from tests.fuzz.mutations import KINDS, mutated
 from tests.fuzz.run import fuzz
 
 COUNTS = {"saved_model": 1000, "index": 500, "keras": 1000, "h5": 300}
-"""``python -m tests.fuzz`` takes as many as there is time for. Altered HDF5 can keep its library in a circle."""
+"""``python -m tests.fuzz`` takes as many as there is time for. Altered HDF5 can keep its library in
+a circle."""
 STEPPED = 12
 
 
@@ -52,7 +53,9 @@ def copies() -> Iterator[Copies]:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_that_is_run_is_a_report_or_one_line(kind: str, tmp_path: Path, copies: Copies) -> None:
+def test_a_damaged_file_that_is_run_is_a_report_or_one_line(
+    kind: str, tmp_path: Path, copies: Copies
+) -> None:
     for seed in range(STEPPED):
         path = mutated(kind, seed, tmp_path)
 
@@ -60,7 +63,8 @@ def test_a_damaged_file_that_is_run_is_a_report_or_one_line(kind: str, tmp_path:
 
         if model.status is Status.FAILED:
             assert model.error is not None
-            # A process that dies is contained; that a fault of gradflow's own ends it is not what this is for.
+            # A process that dies is contained; that a fault of gradflow's own ends it is not what
+            # this is for.
             assert "exit code 1 " not in model.error.message, (seed, model.error)
             assert len(render_model(model).splitlines()) == 1
         assert "Traceback" not in render_model(model)

@@ -1,6 +1,8 @@
-"""Damaged models in, one line for each out: what gradflow says of it, or the traceback that should not be.
+"""Damaged models in, one line for each out: what gradflow says of it, or the traceback that should
+not be.
 
-Usage: ``python -m tests.fuzz.worker KIND FIRST COUNT``; reads statically and scans, without TensorFlow.
+Usage: ``python -m tests.fuzz.worker KIND FIRST COUNT``; reads statically and scans, without
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def say(path: Path) -> tuple[str, str]:
         list_entries(str(path), Options())
     except GradflowError as error:
         line = f"{error.message}; {error.hint}"
-        return ("refused" if line.isprintable() and error.message and error.hint else "unclear"), line
+        return (
+            "refused" if line.isprintable() and error.message and error.hint else "unclear"
+        ), line
     except Exception:
         return "traceback", traceback.format_exc()
     return ("unsafe" if threats else "read"), ""

@@ -1,4 +1,5 @@
-"""Models in, loaded and stepped by TensorFlow and Keras alone, with nothing between them and this machine.
+"""Models in, loaded and stepped by TensorFlow and Keras alone, with nothing between them and this
+machine.
 
 Usage: ``python -m tests.hostile.bare PATH...``
 """
@@ -47,9 +48,13 @@ def run_in_a_session(path: Path) -> None:
 
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
-        signature = v1.saved_model.load(session, ["serve"], str(path)).signature_def["serving_default"]
+        signature = v1.saved_model.load(session, ["serve"], str(path)).signature_def[
+            "serving_default"
+        ]
         (given,) = signature.inputs.values()
-        outputs = [one.name or one.coo_sparse.values_tensor_name for one in signature.outputs.values()]
+        outputs = [
+            one.name or one.coo_sparse.values_tensor_name for one in signature.outputs.values()
+        ]
         session.run(outputs, {given.name: [[1.0, 1.0, 1.0]]})
 
 

@@ -1,4 +1,5 @@
-"""SavedModels of TensorFlow 1 that touch a marker file in ways that look like a saver's or an exporter's own."""
+"""SavedModels of TensorFlow 1 that touch a marker file in ways that look like a saver's or an
+exporter's own."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ v1 = tf.compat.v1
 
 
 def made(folder: Path, build: Callable[[], object], change: Callable[[Any], object]) -> None:
-    """Save a graph of one weight, with what ``build`` adds to it and ``change`` makes of its MetaGraphDef."""
+    """Save a graph of one weight, with what ``build`` adds to it and ``change`` makes of its
+    MetaGraphDef."""
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None, 3], name="x")
         weight = v1.get_variable("weight", initializer=tf.ones([3, 2]), use_resource=True)
@@ -26,7 +28,9 @@ def made(folder: Path, build: Callable[[], object], change: Callable[[Any], obje
         builder = v1.saved_model.builder.SavedModelBuilder(str(folder))
         signature = v1.saved_model.signature_def_utils.predict_signature_def({"x": x}, {"y": y})
         saver = v1.train.Saver()
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature}, saver=saver)
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, saver=saver
+        )
         builder.save()
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
@@ -35,7 +39,9 @@ def made(folder: Path, build: Callable[[], object], change: Callable[[Any], obje
 
 
 def checkpoint(mark: str) -> tf.Operation:
-    return tf.raw_ops.SaveV2(prefix=mark, tensor_names=["w"], shape_and_slices=[""], tensors=[tf.ones([2])])
+    return tf.raw_ops.SaveV2(
+        prefix=mark, tensor_names=["w"], shape_and_slices=[""], tensors=[tf.ones([2])]
+    )
 
 
 def saving(mark: str) -> Callable[[], object]:

@@ -19,7 +19,9 @@ def with_code(library: Any, code: str, path: Path) -> Path:
     """Save a model with a Lambda layer that runs ``code`` when it is called."""
     x = library.Input((3,))
     # Keras 3.15 does not bring back a lambda with default values: the code is a constant of it.
-    act = library.layers.Lambda(eval(f"lambda value: (exec({code!r}, {{}}), value)[1]"), output_shape=(3,))
+    act = library.layers.Lambda(
+        eval(f"lambda value: (exec({code!r}, {{}}), value)[1]"), output_shape=(3,)
+    )
     library.Model(x, library.layers.Dense(2)(act(x))).save(path)
     return path
 
@@ -84,7 +86,9 @@ def named_function(folder: Path, module: str, function: str, argument: str) -> P
             data = source.read(name)
             if name == "config.json":
                 config = json.loads(data)
-                dense = next(one for one in config["config"]["layers"] if one["class_name"] == "Dense")
+                dense = next(
+                    one for one in config["config"]["layers"] if one["class_name"] == "Dense"
+                )
                 function_ = {
                     "class_name": "function",
                     "module": module,

@@ -29,7 +29,9 @@ class Model(tf.Module):
 def save(model: tf.Module, folder: Path, **options: object) -> None:
     """Save with the call as the default signature."""
     given = tf.saved_model.SaveOptions(**options)
-    tf.saved_model.save(model, str(folder), signatures=model.__call__.get_concrete_function(), options=given)
+    tf.saved_model.save(
+        model, str(folder), signatures=model.__call__.get_concrete_function(), options=given
+    )
 
 
 class Resource(tf.saved_model.experimental.TrackableResource):
@@ -106,7 +108,9 @@ def in_the_backward_pass(folder: Path, mark: str) -> None:
 def as_a_checkpoint(folder: Path, mark: str) -> None:
     def act() -> object:
         names, slices = ["weight"], [""]
-        return tf.raw_ops.SaveV2(prefix=mark, tensor_names=names, shape_and_slices=slices, tensors=[tf.ones([2])])
+        return tf.raw_ops.SaveV2(
+            prefix=mark, tensor_names=names, shape_and_slices=slices, tensors=[tf.ones([2])]
+        )
 
     save(Model(lambda x: _after(act, x)), folder)
 
@@ -139,7 +143,9 @@ def as_a_debug_dump(folder: Path, mark: str) -> None:
 
 def as_a_debug_summary(folder: Path, mark: str) -> None:
     def act() -> object:
-        return tf.raw_ops.DebugNumericSummary(input=tf.ones([2]), tensor_name="a:0", debug_urls=[f"file://{mark}"])
+        return tf.raw_ops.DebugNumericSummary(
+            input=tf.ones([2]), tensor_name="a:0", debug_urls=[f"file://{mark}"]
+        )
 
     save(Model(lambda x: _after(act, x)), folder)
 
@@ -150,14 +156,17 @@ def by_a_graph_in_a_string(folder: Path, mark: str) -> None:
         with tf.control_dependencies([tf.io.write_file(mark, "x")]):
             stop = tf.identity(tf.constant(3, tf.int64))
         zero, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
-        numbers = tf.raw_ops.RangeDataset(start=zero, stop=stop, step=one, output_types=[tf.int64], output_shapes=[[]])
+        numbers = tf.raw_ops.RangeDataset(
+            start=zero, stop=stop, step=one, output_types=[tf.int64], output_shapes=[[]]
+        )
     graph = hidden.as_graph_def()
     result = graph.node.add(name="result", op="_Retval", input=[numbers.op.name])
     result.attr["T"].type, result.attr["index"].i = tf.variant.as_datatype_enum, 0
     text = graph.SerializeToString()
 
     def run(x: tf.Tensor) -> tf.Tensor:
-        nothing = tf.strings.substr(tf.strings.as_string(x[0, 0]), 0, 0)  # else it is folded, which fails
+        # Else it is folded, which fails.
+        nothing = tf.strings.substr(tf.strings.as_string(x[0, 0]), 0, 0)
         numbers = tf.raw_ops.DatasetFromGraph(graph_def=tf.strings.join([text, nothing]))
         return x + tf.cast(tf.raw_ops.DatasetCardinality(input_dataset=numbers), tf.float32)
 
@@ -175,7 +184,9 @@ def by_the_main_op(folder: Path, mark: str) -> None:
         builder = v1.saved_model.builder.SavedModelBuilder(str(folder))
         signature = v1.saved_model.signature_def_utils.predict_signature_def({"x": x}, {"y": y})
         act = tf.group(write(mark)())
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature}, main_op=act)
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, main_op=act
+        )
         builder.save()
 
 

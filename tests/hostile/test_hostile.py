@@ -1,6 +1,8 @@
-"""No hostile model leaves a mark: the scan refuses it, and where the user trusts it the jail still holds it.
+"""No hostile model leaves a mark: the scan refuses it, and where the user trusts it the jail still
+holds it.
 
-The first test shows that each of them does leave its mark without gradflow, so that the others can fail.
+The first test shows that each of them does leave its mark without gradflow, so that the others can
+fail.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from tests.hostile.saved_models import HARMFUL as OBJECTS
 
 pytestmark = pytest.mark.tensorflow
 jailed = pytest.mark.skipif(
-    sys.platform != "linux" or abi() < 3, reason="this system has no Landlock (Linux 6.2) to hold a process"
+    sys.platform != "linux" or abi() < 3,
+    reason="this system has no Landlock (Linux 6.2) to hold a process",
 )
 SAVED = {**OBJECTS, **GRAPHS}
 NAMES = [*SAVED, *KERAS]
@@ -64,9 +67,20 @@ def wipe(mark: Path) -> None:
 
 
 def test_without_gradflow_each_leaves_its_mark(made: dict[str, tuple[Path, Path]]) -> None:
-    command = [sys.executable, "-m", "tests.hostile.bare", *(str(model) for model, _ in made.values())]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.hostile.bare",
+        *(str(model) for model, _ in made.values()),
+    ]
     done = subprocess.run(
-        command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command,
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -107,7 +121,9 @@ def copies() -> Iterator[Copies]:
 
 @jailed
 @pytest.mark.parametrize("name", NAMES)
-def test_where_it_is_trusted_the_jail_holds(name: str, made: dict[str, tuple[Path, Path]], copies: Copies) -> None:
+def test_where_it_is_trusted_the_jail_holds(
+    name: str, made: dict[str, tuple[Path, Path]], copies: Copies
+) -> None:
     model, mark = made[name]
 
     report = inspect_path(str(model), Options(trust=True), spawn=copies).model
@@ -161,7 +177,8 @@ ACTS = {
     "becomes a program": "os.execv('/usr/bin/touch', ['touch', {mark!r}])",
     "connects": "socket.create_connection(('127.0.0.1', {port}), 2)",
     "ends its parent": "os.kill(os.getppid(), 9)",
-    "stays behind": "os.fork() or (os.setsid(), os.fork() or (time.sleep(1), open({mark!r}, 'w').close()))",
+    "stays behind": "os.fork() or (os.setsid(), os.fork() or (time.sleep(1), open({mark!r}, "
+    "'w').close()))",
     "starts a thousand processes": "[os.fork() for _ in range(10)]",
     "prints a report": "os.write(1, b'{{\"answer\": null}}\\n') and print('::error::x')",
 }
@@ -203,11 +220,17 @@ HANGS = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n
     ("code", "words", "seconds"),
     [
         (HANGS, "no answer in 8 s", 8.0),
-        ("x = [bytearray(1 << 28) for _ in range(1000)]", "needs more memory than its limit of 1 GB", 100.0),
+        (
+            "x = [bytearray(1 << 28) for _ in range(1000)]",
+            "needs more memory than its limit of 1 GB",
+            100.0,
+        ),
         ("import os\nos.abort()", "was ended by SIGABRT while running the gradient step", 100.0),
     ],
 )
-def test_what_takes_everything_is_ended(code: str, words: str, seconds: float, tmp_path: Path, copies: Copies) -> None:
+def test_what_takes_everything_is_ended(
+    code: str, words: str, seconds: float, tmp_path: Path, copies: Copies
+) -> None:
     import keras
 
     with_code(keras, code, tmp_path / "model.keras")
@@ -234,14 +257,24 @@ def test_what_takes_everything_is_ended(code: str, words: str, seconds: float, t
         ("keras.src.utils.file_utils", "extract_archive"),
     ],
 )
-def test_a_function_that_is_no_part_of_a_model_is_refused(module: str, function: str, tmp_path: Path) -> None:
-    line = here("inspect", "-q", str(named_function(tmp_path, module, function, "zeros"))).failed_in_one_line()
+def test_a_function_that_is_no_part_of_a_model_is_refused(
+    module: str, function: str, tmp_path: Path
+) -> None:
+    line = here(
+        "inspect", "-q", str(named_function(tmp_path, module, function, "zeros"))
+    ).failed_in_one_line()
 
-    assert f"(GF902): not loaded: function {function} of {module} (layer 'dense' of config.json)" in line
+    assert (
+        f"(GF902): not loaded: function {function} of {module} (layer 'dense' of config.json)"
+        in line
+    )
 
 
-def test_a_module_in_the_working_directory_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorFlow imports tf_keras for an optimizer, and Keras keras_hub for its layers, from wherever Python looks."""
+def test_a_module_in_the_working_directory_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow imports tf_keras for an optimizer, and Keras keras_hub for its layers, from
+    wherever Python looks."""
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 

@@ -1,4 +1,5 @@
-"""Models that read what is not theirs, wait for ever, end the process or take all memory are refused before they do.
+"""Models that read what is not theirs, wait for ever, end the process or take all memory are
+refused before they do.
 
 Where TensorFlow alone falls for it, the test shows that first: else the second half could not fail.
 """
@@ -39,7 +40,9 @@ def table(folder: Path, words: Path) -> None:
     from tests.hostile.saved_models import Model, save
 
     rows = tf.lookup.TextFileIndex
-    filled = tf.lookup.TextFileInitializer(str(words), tf.string, rows.WHOLE_LINE, tf.int64, rows.LINE_NUMBER)
+    filled = tf.lookup.TextFileInitializer(
+        str(words), tf.string, rows.WHOLE_LINE, tf.int64, rows.LINE_NUMBER
+    )
     model = Model()
     model.table = tf.lookup.StaticHashTable(filled, -1)
     model.find = tf.function(model.table.lookup, input_signature=[tf.TensorSpec([], tf.string)])
@@ -98,7 +101,9 @@ def maps(path: str) -> Any:
 
     size = Path(path).stat().st_size
     held = tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[size], memory_region_name=path)
-    return tf.strings.reduce_join(tf.gather([chr(code) for code in range(128)], tf.cast(held, tf.int32)))
+    return tf.strings.reduce_join(
+        tf.gather([chr(code) for code in range(128)], tf.cast(held, tf.int32))
+    )
 
 
 @pytest.mark.tensorflow
@@ -117,7 +122,9 @@ def test_a_file_that_is_read_in_a_call(read: Callable[[str], Any], tmp_path: Pat
     assert "reads any file of this machine" in refused(tmp_path / "model")
 
 
-@pytest.mark.parametrize("name", ["variables/variables.index", "keras_metadata.pb", "debug/saved_model_debug_info.pb"])
+@pytest.mark.parametrize(
+    "name", ["variables/variables.index", "keras_metadata.pb", "debug/saved_model_debug_info.pb"]
+)
 @posix
 def test_a_pipe_keeps_nobody_waiting(name: str, tmp_path: Path) -> None:
     shutil.copytree(PLAIN, tmp_path / "model")
@@ -137,7 +144,9 @@ def aborts(folder: Path) -> None:
     from tests.hostile.saved_models import Model, save
 
     def act(x: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies([tf.raw_ops.Abort(error_msg="the end", exit_without_error=False)]):
+        with tf.control_dependencies(
+            [tf.raw_ops.Abort(error_msg="the end", exit_without_error=False)]
+        ):
             return tf.identity(x)
 
     save(Model(act), folder)
@@ -151,11 +160,15 @@ def counts_below_zero(folder: Path) -> None:
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize(("make", "words"), [(aborts, "op Abort"), (counts_below_zero, "end TensorFlow's process")])
+@pytest.mark.parametrize(
+    ("make", "words"), [(aborts, "op Abort"), (counts_below_zero, "end TensorFlow's process")]
+)
 def test_what_ends_the_process(make: Callable[[Path], None], words: str, tmp_path: Path) -> None:
     make(tmp_path / "model")
     command = [sys.executable, "-m", "tests.hostile.bare", str(tmp_path / "model")]
-    bare = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, timeout=200, check=False)
+    bare = subprocess.run(
+        command, env=environment(), cwd=ROOT, capture_output=True, timeout=200, check=False
+    )
 
     assert bare.returncode < 0  # a signal
     assert words in refused(tmp_path / "model")

@@ -45,7 +45,9 @@ def of_ids(y_true: Any, y_pred: Any) -> Any:
 @custom
 class Logarithmic(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        return tf.reduce_mean(tf.square(tf.math.log1p(y_true) - tf.math.log1p(tf.nn.relu(y_pred) + 0.1)), axis=-1)
+        return tf.reduce_mean(
+            tf.square(tf.math.log1p(y_true) - tf.math.log1p(tf.nn.relu(y_pred) + 0.1)), axis=-1
+        )
 
 
 @custom
@@ -68,7 +70,9 @@ IDS = np.array([0, 1, 2, 1])
 ONE_HOT = np.eye(3, dtype="float32")[IDS]
 
 
-def one(loss: Any, targets: Any = FLOATS, activation: str | None = None, none: tuple[str, ...] = ()) -> CompiledCase:
+def one(
+    loss: Any, targets: Any = FLOATS, activation: str | None = None, none: tuple[str, ...] = ()
+) -> CompiledCase:
     """Two layers and three outputs."""
     x = keras.Input([5], name="x")
     y = L.Dense(3, activation=activation, name="head")(L.Dense(4, "tanh", name="hidden")(x))
@@ -174,7 +178,9 @@ COMPILED: dict[str, Callable[[], CompiledCase]] = {
     "poisson": lambda: one(keras.losses.Poisson(), np.abs(FLOATS), "softplus"),
     "logarithmic_error": lambda: one("msle", np.abs(FLOATS), "softplus"),
     "focal": lambda: one(keras.losses.BinaryFocalCrossentropy(), ONE_HOT, "sigmoid"),
-    "rounding": lambda: one(rounding, none=("head/bias", "head/kernel", "hidden/bias", "hidden/kernel")),
+    "rounding": lambda: one(
+        rounding, none=("head/bias", "head/kernel", "hidden/bias", "hidden/kernel")
+    ),
     "of_ids": lambda: one(of_ids, IDS, "softmax"),
     "own_logarithm": lambda: one(Logarithmic(), np.abs(FLOATS), "softplus"),
     **{

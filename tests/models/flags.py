@@ -1,4 +1,5 @@
-"""Tiny named Keras models whose freeze flags are lost, contradicted or as they should be, and what must be told.
+"""Tiny named Keras models whose freeze flags are lost, contradicted or as they should be, and what
+must be told.
 
 Scenario U27 is about weights that no layer tracks, U29 to U38 and U45 are about freezing.
 """
@@ -18,7 +19,8 @@ layers = keras.layers
 FILES = ("keras", "h5")
 EVERYWHERE = ("memory", "keras", "h5", "export", "saved")
 Told = Mapping[str, tuple[str, ...]]
-"""The weights behind each thing that must be told: by ``GF103``, or by the doubt that a GF102 is about."""
+"""The weights behind each thing that must be told: by ``GF103``, or by the doubt that a GF102 is
+about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,9 @@ def _case(scenario: str, **truth: Any) -> Callable[[Callable[[], Any]], Callable
     return register
 
 
-def _weights(layer: str, *layers: str, leaves: tuple[str, ...] = ("kernel", "bias")) -> tuple[str, ...]:
+def _weights(
+    layer: str, *layers: str, leaves: tuple[str, ...] = ("kernel", "bias")
+) -> tuple[str, ...]:
     return tuple(f"{one}/{leaf}" for one in (layer, *layers) for leaf in leaves)
 
 
@@ -79,7 +83,9 @@ ATTENTION = _weights("mha/query", "mha/key", "mha/value", "mha/attention_output"
 
 @_case("U35", state=MOVING | {"seed_generator/seed_generator_state"})
 def nothing_is_frozen() -> Any:
-    return _on(layers.Dense(6, name="a"), layers.BatchNormalization(name="norm"), layers.Dropout(0.5))
+    return _on(
+        layers.Dense(6, name="a"), layers.BatchNormalization(name="norm"), layers.Dropout(0.5)
+    )
 
 
 @_case("U29 U37", frozen=_by("base", *BASE), export={Doubt.RECORD_DIFFERS.name: BASE})
@@ -172,7 +178,8 @@ def flag_given_to_the_constructor_does_not_reach_inner_layers() -> Any:
 
 @keras.saving.register_keras_serializable("flags")
 class Scale(layers.Layer):
-    """Multiplies by a raw variable that it has as an attribute, and adds one that calls itself non-trainable."""
+    """Multiplies by a raw variable that it has as an attribute, and adds one that calls itself
+    non-trainable."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -200,9 +207,16 @@ class Block(layers.Layer):
         return self.norm(self.dense(x))
 
 
-@_case("U32", frozen=_by("m", *_weights("head")), files={Doubt.FORGOTTEN.name: _weights("a")}, kinds=("keras",))
+@_case(
+    "U32",
+    frozen=_by("m", *_weights("head")),
+    files={Doubt.FORGOTTEN.name: _weights("a")},
+    kinds=("keras",),
+)
 def sequential_model_is_frozen_and_a_layer_in_it_is_not() -> Any:
-    model = keras.Sequential([keras.Input([6]), layers.Dense(6, name="a"), layers.Dense(2, name="head")], name="m")
+    model = keras.Sequential(
+        [keras.Input([6]), layers.Dense(6, name="a"), layers.Dense(2, name="head")], name="m"
+    )
     model.trainable = False
     model.get_layer("a").trainable = True
     return model
@@ -211,7 +225,9 @@ def sequential_model_is_frozen_and_a_layer_in_it_is_not() -> Any:
 RAW: Told = {"GF103": ("raw",)}
 
 
-@_case("U27", state={"average"}, memory=RAW, files=RAW, export=RAW, kinds=("memory", "keras", "export"))
+@_case(
+    "U27", state={"average"}, memory=RAW, files=RAW, export=RAW, kinds=("memory", "keras", "export")
+)
 def raw_variable_is_an_attribute_of_a_layer() -> Any:
     return _on(Scale(name="scale"), layers.Dense(6, name="a"))
 

@@ -1,4 +1,5 @@
-"""SavedModels of TensorFlow 1, each saved from a session: the graphs that TensorFlow 2 shows no variables of."""
+"""SavedModels of TensorFlow 1, each saved from a session: the graphs that TensorFlow 2 shows no
+variables of."""
 
 from __future__ import annotations
 
@@ -16,11 +17,13 @@ Built = tuple[Tensors, Tensors]
 """The inputs and the outputs of the signature."""
 
 
-def save_graph(folder: Path, build: Callable[[], Built], *, clear: tuple[str, ...] = (), is_old: bool = True) -> None:
+def save_graph(
+    folder: Path, build: Callable[[], Built], *, clear: tuple[str, ...] = (), is_old: bool = True
+) -> None:
     """Build a graph, draw its variables and save it with one signature.
 
-    ``clear`` names the collections that are left out; ``is_old`` whether loops and conditions are ops of their own,
-    or the functions of late versions of it.
+    ``clear`` names the collections that are left out; ``is_old`` whether loops and conditions are
+    ops of their own, or the functions of late versions of it.
     """
     with (
         control_flow_of_tensorflow_1() if is_old else nullcontext(),
@@ -52,7 +55,9 @@ def control_flow_of_tensorflow_1() -> Any:
 
 
 def variable(name: str, shape: list[int], **more: Any) -> Any:
-    return v1.get_variable(name, shape, initializer=v1.random_normal_initializer(seed=len(name)), **more)
+    return v1.get_variable(
+        name, shape, initializer=v1.random_normal_initializer(seed=len(name)), **more
+    )
 
 
 def variables() -> list[Any]:
@@ -70,7 +75,10 @@ def _x(size: int = 3) -> Any:
 def references() -> Built:
     """Variables of the reference type, one behind a stop_gradient, one unused, one not trained."""
     x = _x()
-    kept, stopped = variable("kept", [3, 2], use_resource=False), variable("stopped", [3, 2], use_resource=False)
+    kept, stopped = (
+        variable("kept", [3, 2], use_resource=False),
+        variable("stopped", [3, 2], use_resource=False),
+    )
     variable("unused", [3], use_resource=False)
     scale = variable("scale", [2], use_resource=False, trainable=False)
     return {"x": x}, {"y": tf.matmul(x, kept) * scale + tf.stop_gradient(tf.matmul(x, stopped))}
@@ -79,7 +87,10 @@ def references() -> Built:
 def resources() -> Built:
     """The same of the resource type."""
     x = _x()
-    kept, stopped = variable("kept", [3, 2], use_resource=True), variable("stopped", [3, 2], use_resource=True)
+    kept, stopped = (
+        variable("kept", [3, 2], use_resource=True),
+        variable("stopped", [3, 2], use_resource=True),
+    )
     variable("unused", [3], use_resource=True)
     return {"x": x}, {"y": tf.matmul(x, kept) + tf.round(tf.matmul(x, stopped))}
 
@@ -87,11 +98,18 @@ def resources() -> Built:
 def trained_with_adam() -> Built:
     """What an optimizer and a moving average keep, and a step counter that is a float."""
     x = _x()
-    w, b = variable("layer/w", [3, 2], use_resource=False), variable("layer/b", [2], use_resource=False)
+    w, b = (
+        variable("layer/w", [3, 2], use_resource=False),
+        variable("layer/b", [2], use_resource=False),
+    )
     y = tf.matmul(x, w) + b
-    step = v1.get_variable("global_step", [], tf.float32, v1.zeros_initializer(), trainable=False, use_resource=False)
+    step = v1.get_variable(
+        "global_step", [], tf.float32, v1.zeros_initializer(), trainable=False, use_resource=False
+    )
     average = tf.train.ExponentialMovingAverage(0.9)
-    with tf.control_dependencies([v1.train.AdamOptimizer().minimize(tf.reduce_sum(y * y), global_step=step)]):
+    with tf.control_dependencies(
+        [v1.train.AdamOptimizer().minimize(tf.reduce_sum(y * y), global_step=step)]
+    ):
         average.apply([w, b])
     return {"x": x}, {"y": y}
 
@@ -114,7 +132,8 @@ def table_and_embedding() -> Built:
 
 
 def partitioned_embedding() -> Built:
-    """Neighbouring rows in the same part: what few ids look up leaves other parts without a single row."""
+    """Neighbouring rows in the same part: what few ids look up leaves other parts without a single
+    row."""
     ids = v1.placeholder(tf.int64, [None, 2], name="ids")
     parts = [variable(f"part_{number}", [4, 2], use_resource=False) for number in range(3)]
     return {"ids": ids}, {"y": v1.nn.embedding_lookup(parts, ids, partition_strategy="div")}
@@ -123,15 +142,22 @@ def partitioned_embedding() -> Built:
 def sparse() -> Built:
     """A sparse input, which a signature takes as three tensors."""
     x = v1.sparse_placeholder(tf.float32, [None, 6], name="x")
-    return {"x": x}, {"y": v1.sparse_tensor_dense_matmul(x, variable("w", [6, 2], use_resource=False))}
+    return {"x": x}, {
+        "y": v1.sparse_tensor_dense_matmul(x, variable("w", [6, 2], use_resource=False))
+    }
 
 
 def loop() -> Built:
     """A loop: its state, a weight in its body, and one that only decides how often it is run."""
     x = _x()
-    inside, limit = variable("inside", [3], use_resource=False), variable("limit", [], use_resource=False)
+    inside, limit = (
+        variable("inside", [3], use_resource=False),
+        variable("limit", [], use_resource=False),
+    )
     trips = tf.cast(2.0 + tf.abs(limit), tf.int32)
-    _, y = v1.while_loop(lambda step, _: step < trips, lambda step, y: (step + 1, tf.tanh(y * inside)), (0, x))
+    _, y = v1.while_loop(
+        lambda step, _: step < trips, lambda step, y: (step + 1, tf.tanh(y * inside)), (0, x)
+    )
     return {"x": x}, {"y": y}
 
 
@@ -149,15 +175,20 @@ def scan() -> Built:
     x = v1.placeholder(tf.float32, [None, 5, 3], name="x")
     w = variable("w", [3], use_resource=False)
     steps = tf.transpose(x, [1, 0, 2])
-    return {"x": x}, {"y": tf.scan(lambda state, step: tf.tanh(state * w + step), steps, tf.zeros_like(steps[0]))}
+    return {"x": x}, {
+        "y": tf.scan(lambda state, step: tf.tanh(state * w + step), steps, tf.zeros_like(steps[0]))
+    }
 
 
 def branches(resource: bool) -> Callable[[], Built]:
-    """A cond whose second branch is run, with a weight in each; one that is dead on a way through the run branch."""
+    """A cond whose second branch is run, with a weight in each; one that is dead on a way through
+    the run branch."""
 
     def build() -> Built:
         x = _x()
-        first, second, dead = (variable(name, [3], use_resource=resource) for name in ("first", "second", "dead"))
+        first, second, dead = (
+            variable(name, [3], use_resource=resource) for name in ("first", "second", "dead")
+        )
         hidden = tf.nn.relu(dead * 0.0 - 1.0)
         y = tf.cond(tf.reduce_sum(x * 0.0) > 0.0, lambda: x * first, lambda: x * second + hidden)
         return {"x": x}, {"y": y}
@@ -174,7 +205,10 @@ def frozen() -> Built:
 def inner_feed() -> Built:
     """The signature feeds a tensor inside the graph: what stands before it is not used."""
     x = _x()
-    before, after = variable("before", [3, 3], use_resource=False), variable("after", [3, 2], use_resource=False)
+    before, after = (
+        variable("before", [3, 3], use_resource=False),
+        variable("after", [3, 2], use_resource=False),
+    )
     hidden = tf.matmul(x, before)
     return {"hidden": hidden}, {"y": tf.matmul(hidden, after), "hidden_again": hidden * 2.0}
 
@@ -184,28 +218,42 @@ def normalized() -> Built:
     x = _x()
     gamma = variable("bn/gamma", [3], use_resource=False)
     mean = variable("bn/moving_mean", [3], use_resource=False, trainable=False)
-    spread = v1.get_variable("bn/moving_variance", [3], initializer=v1.ones_initializer(), trainable=False)
+    spread = v1.get_variable(
+        "bn/moving_variance", [3], initializer=v1.ones_initializer(), trainable=False
+    )
     return {"x": x}, {"y": tf.nn.batch_normalization(x, mean, spread, None, gamma, 1e-3)}
 
 
 def normalized_by_the_batch() -> Built:
     """A bias right before a BatchNormalization in training: its gradient is zero by mathematics."""
     x = v1.placeholder(tf.float32, [None, 4, 4, 3], name="x")
-    kernel, bias = variable("kernel", [1, 1, 3, 5], use_resource=False), variable("bias", [5], use_resource=False)
-    gamma, beta = variable("gamma", [5], use_resource=False), variable("beta", [5], use_resource=False)
+    kernel, bias = (
+        variable("kernel", [1, 1, 3, 5], use_resource=False),
+        variable("bias", [5], use_resource=False),
+    )
+    gamma, beta = (
+        variable("gamma", [5], use_resource=False),
+        variable("beta", [5], use_resource=False),
+    )
     hidden = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias)
     y, _, _ = v1.nn.fused_batch_norm(hidden, gamma, beta, is_training=True)
     return {"x": x}, {"y": y}
 
 
 def shifted_before_moments() -> Built:
-    """A bias before a normalization that is written out, as TensorFlow 1 does for all but images; ``kept`` is not."""
+    """A bias before a normalization that is written out, as TensorFlow 1 does for all but images;
+    ``kept`` is not."""
     x = _x()
     w, bias = variable("w", [3, 4], use_resource=False), variable("bias", [4], use_resource=False)
-    beta, kept = variable("beta", [4], use_resource=False), variable("kept", [4], use_resource=False)
+    beta, kept = (
+        variable("beta", [4], use_resource=False),
+        variable("kept", [4], use_resource=False),
+    )
     hidden = tf.matmul(x, w) + bias
     mean, spread = tf.nn.moments(hidden, [0])
-    return {"x": x}, {"y": tf.tanh(tf.nn.batch_normalization(hidden, mean, spread, beta, None, 1e-3) + kept)}
+    return {"x": x}, {
+        "y": tf.tanh(tf.nn.batch_normalization(hidden, mean, spread, beta, None, 1e-3) + kept)
+    }
 
 
 def zero_head(resource: bool) -> Callable[[], Built]:
@@ -213,8 +261,13 @@ def zero_head(resource: bool) -> Callable[[], Built]:
 
     def build() -> Built:
         x = _x()
-        body, dead = variable("body", [3, 4], use_resource=resource), variable("dead", [3, 4], use_resource=resource)
-        head = v1.get_variable("head", [4, 2], initializer=v1.zeros_initializer(), use_resource=resource)
+        body, dead = (
+            variable("body", [3, 4], use_resource=resource),
+            variable("dead", [3, 4], use_resource=resource),
+        )
+        head = v1.get_variable(
+            "head", [4, 2], initializer=v1.zeros_initializer(), use_resource=resource
+        )
         hidden = tf.tanh(tf.matmul(x, body)) + tf.nn.relu(tf.matmul(x, dead) * 0.0 - 1.0)
         return {"x": x}, {"y": tf.matmul(hidden, head)}
 
@@ -236,12 +289,16 @@ def _recorded(build: Callable[[], Built]) -> Callable[[], Built]:
 
 
 def save_two_graphs(folder: Path) -> None:
-    """A graph to serve and one to train, as a module of TensorFlow Hub has them: only the second uses ``noise``."""
+    """A graph to serve and one to train, as a module of TensorFlow Hub has them: only the second
+    uses ``noise``."""
     builder = v1.saved_model.Builder(str(folder))
     for training in (False, True):
         with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
             x = _x()
-            w, noise = variable("w", [3], use_resource=False), variable("noise", [3], use_resource=False)
+            w, noise = (
+                variable("w", [3], use_resource=False),
+                variable("noise", [3], use_resource=False),
+            )
             y = x * w + noise if training else x * w
             signatures = {"default": v1.saved_model.predict_signature_def({"x": x}, {"y": y})}
             if training:
@@ -253,11 +310,15 @@ def save_two_graphs(folder: Path) -> None:
 
 
 def save_op_without_gradient(folder: Path) -> None:
-    """``behind`` stands behind an op for which TensorFlow has no gradient: a bare script loses both weights."""
+    """``behind`` stands behind an op for which TensorFlow has no gradient: a bare script loses both
+    weights."""
 
     def build() -> Built:
         x = _x()
-        beside, behind = variable("beside", [3], use_resource=False), variable("behind", [3], use_resource=False)
+        beside, behind = (
+            variable("beside", [3], use_resource=False),
+            variable("behind", [3], use_resource=False),
+        )
         return {"x": x}, {"y": x * beside + tf.reduce_sum(tf.unique(behind)[0])}
 
     save_graph(folder, build)

@@ -1,4 +1,5 @@
-"""Backbones and tasks of keras-hub by name, built so small that each is a matter of seconds; nothing is downloaded."""
+"""Backbones and tasks of keras-hub by name, built so small that each is a matter of seconds;
+nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -11,7 +12,12 @@ import keras_hub.layers as layers
 import keras_hub.models as hub
 
 _WORDS = 60
-_TEXT: dict[str, Any] = {"vocabulary_size": _WORDS, "num_layers": 2, "hidden_dim": 16, "intermediate_dim": 32}
+_TEXT: dict[str, Any] = {
+    "vocabulary_size": _WORDS,
+    "num_layers": 2,
+    "hidden_dim": 16,
+    "intermediate_dim": 32,
+}
 _HEADS: dict[str, Any] = {**_TEXT, "num_heads": 2}
 _BOUNDED: dict[str, Any] = {**_HEADS, "max_sequence_length": 16}
 _GROUPED: dict[str, Any] = {**_TEXT, "num_query_heads": 4, "num_key_value_heads": 2}
@@ -120,7 +126,9 @@ def _hgnet() -> Any:
 
 
 def _vit() -> Any:
-    return hub.ViTBackbone(image_shape=_IMAGE, patch_size=(8, 8), num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32)
+    return hub.ViTBackbone(
+        image_shape=_IMAGE, patch_size=(8, 8), num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32
+    )
 
 
 def _vit_det() -> Any:
@@ -141,7 +149,10 @@ def _sam() -> Any:
     return hub.SAMBackbone(
         image_encoder=_vit_det(),
         prompt_encoder=layers.SAMPromptEncoder(
-            hidden_size=8, image_embedding_size=(8, 8), input_image_size=(64, 64), mask_in_channels=16
+            hidden_size=8,
+            image_embedding_size=(8, 8),
+            input_image_size=(64, 64),
+            mask_in_channels=16,
         ),
         mask_decoder=layers.SAMMaskDecoder(
             num_layers=2,
@@ -158,7 +169,11 @@ def _sam() -> Any:
 
 def _retinanet() -> Any:
     return hub.RetinaNetBackbone(
-        image_encoder=_resnet(4, 64), min_level=3, max_level=4, use_p5=False, image_shape=(64, 64, 3)
+        image_encoder=_resnet(4, 64),
+        min_level=3,
+        max_level=4,
+        use_p5=False,
+        image_shape=(64, 64, 3),
     )
 
 
@@ -189,14 +204,24 @@ def _clip_text(**more: Any) -> Any:
 
 def _clip() -> Any:
     vision = hub.CLIPVisionEncoder(
-        patch_size=8, hidden_dim=16, num_layers=2, num_heads=2, intermediate_dim=32, image_shape=_IMAGE
+        patch_size=8,
+        hidden_dim=16,
+        num_layers=2,
+        num_heads=2,
+        intermediate_dim=32,
+        image_shape=_IMAGE,
     )
     return hub.CLIPBackbone(vision_encoder=vision, text_encoder=_clip_text(), projection_dim=8)
 
 
 def _siglip() -> Any:
     vision = hub.SigLIPVisionEncoder(
-        patch_size=8, hidden_dim=16, num_layers=2, num_heads=2, intermediate_dim=32, image_shape=_IMAGE
+        patch_size=8,
+        hidden_dim=16,
+        num_layers=2,
+        num_heads=2,
+        intermediate_dim=32,
+        image_shape=_IMAGE,
     )
     text = hub.SigLIPTextEncoder(
         vocabulary_size=_WORDS,
@@ -224,7 +249,12 @@ def _vae() -> Any:
 
 def _swin() -> Any:
     return hub.SwinTransformerBackbone(
-        image_shape=_IMAGE, embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, drop_path=0.0
+        image_shape=_IMAGE,
+        embed_dim=8,
+        depths=(1, 1),
+        num_heads=(1, 2),
+        window_size=4,
+        drop_path=0.0,
     )
 
 
@@ -248,7 +278,12 @@ BUILDERS: MappingProxyType[str, Callable[[], Any]] = MappingProxyType(
         "DebertaV3Backbone": lambda: hub.DebertaV3Backbone(bucket_size=8, **_BOUNDED),
         "DeepLabV3Backbone": _deeplab,
         "DeiTBackbone": lambda: hub.DeiTBackbone(
-            image_shape=_IMAGE, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32
+            image_shape=_IMAGE,
+            patch_size=8,
+            num_layers=2,
+            num_heads=2,
+            hidden_dim=16,
+            intermediate_dim=32,
         ),
         "DenseNetBackbone": lambda: hub.DenseNetBackbone([1, 1], image_shape=_IMAGE, growth_rate=8),
         "DistilBertBackbone": lambda: hub.DistilBertBackbone(**_BOUNDED),
@@ -294,7 +329,9 @@ BUILDERS: MappingProxyType[str, Callable[[], Any]] = MappingProxyType(
         "RobertaBackbone": lambda: hub.RobertaBackbone(**_BOUNDED),
         "RoformerV2Backbone": lambda: hub.RoformerV2Backbone(head_size=8, **_HEADS),
         "SAMBackbone": _sam,
-        "SegFormerBackbone": lambda: hub.SegFormerBackbone(image_encoder=_mit(), projection_filters=8),
+        "SegFormerBackbone": lambda: hub.SegFormerBackbone(
+            image_encoder=_mit(), projection_filters=8
+        ),
         "SigLIPBackbone": _siglip,
         "SwinTransformerBackbone": _swin,
         "T5Backbone": lambda: hub.T5Backbone(**_HEADS),
@@ -308,10 +345,14 @@ BUILDERS: MappingProxyType[str, Callable[[], Any]] = MappingProxyType(
         "XLMRobertaBackbone": lambda: hub.XLMRobertaBackbone(**_BOUNDED),
         "XLNetBackbone": lambda: hub.XLNetBackbone(**_HEADS),
         "XceptionBackbone": lambda: hub.XceptionBackbone(
-            stackwise_conv_filters=[[8, 8], [16, 16]], stackwise_pooling=[True, False], image_shape=_IMAGE
+            stackwise_conv_filters=[[8, 8], [16, 16]],
+            stackwise_pooling=[True, False],
+            image_shape=_IMAGE,
         ),
         "BertMaskedLM": lambda: hub.BertMaskedLM(hub.BertBackbone(**_BOUNDED)),
-        "BertTextClassifier": lambda: hub.BertTextClassifier(hub.BertBackbone(**_BOUNDED), num_classes=3),
+        "BertTextClassifier": lambda: hub.BertTextClassifier(
+            hub.BertBackbone(**_BOUNDED), num_classes=3
+        ),
         "BartSeq2SeqLM": lambda: hub.BartSeq2SeqLM(hub.BartBackbone(**_BOUNDED)),
         "BloomCausalLM": lambda: hub.BloomCausalLM(hub.BloomBackbone(**_HEADS)),
         "GPT2CausalLM": lambda: hub.GPT2CausalLM(hub.GPT2Backbone(**_BOUNDED)),
@@ -319,7 +360,9 @@ BUILDERS: MappingProxyType[str, Callable[[], Any]] = MappingProxyType(
         "LlamaCausalLM": lambda: hub.LlamaCausalLM(hub.LlamaBackbone(**_GROUPED)),
         "OPTCausalLM": lambda: hub.OPTCausalLM(hub.OPTBackbone(**_BOUNDED)),
         "RobertaMaskedLM": lambda: hub.RobertaMaskedLM(hub.RobertaBackbone(**_BOUNDED)),
-        "RobertaTextClassifier": lambda: hub.RobertaTextClassifier(hub.RobertaBackbone(**_BOUNDED), num_classes=3),
+        "RobertaTextClassifier": lambda: hub.RobertaTextClassifier(
+            hub.RobertaBackbone(**_BOUNDED), num_classes=3
+        ),
         "DistilBertTextClassifier": lambda: hub.DistilBertTextClassifier(
             hub.DistilBertBackbone(**_BOUNDED), num_classes=3
         ),
@@ -332,7 +375,9 @@ BUILDERS: MappingProxyType[str, Callable[[], Any]] = MappingProxyType(
         ),
         "ResNetImageClassifier": lambda: hub.ResNetImageClassifier(_resnet(), num_classes=3),
         "ViTImageClassifier": lambda: hub.ViTImageClassifier(_vit(), num_classes=3),
-        "MobileNetImageClassifier": lambda: hub.MobileNetImageClassifier(_mobilenet(), num_classes=3),
+        "MobileNetImageClassifier": lambda: hub.MobileNetImageClassifier(
+            _mobilenet(), num_classes=3
+        ),
         "SAMImageSegmenter": lambda: hub.SAMImageSegmenter(_sam()),
     }
 )

@@ -12,7 +12,13 @@ L = tf_keras.layers
 
 
 def sequential() -> Any:
-    layers = [L.Input([8]), L.Dense(6, "tanh"), L.BatchNormalization(), L.Dropout(0.2), L.Dense(3, "softmax")]
+    layers = [
+        L.Input([8]),
+        L.Dense(6, "tanh"),
+        L.BatchNormalization(),
+        L.Dropout(0.2),
+        L.Dense(3, "softmax"),
+    ]
     return tf_keras.Sequential(layers)
 
 
@@ -69,7 +75,9 @@ def shared() -> Any:
 def named_inputs_and_outputs() -> Any:
     a, b = tf_keras.Input([4], name="a"), tf_keras.Input([3], name="b")
     x = L.Concatenate()([a, b])
-    return tf_keras.Model({"b": b, "a": a}, {"p": L.Dense(2, name="p")(x), "q": L.Dense(3, name="q")(a)})
+    return tf_keras.Model(
+        {"b": b, "a": a}, {"p": L.Dense(2, name="p")(x), "q": L.Dense(3, name="q")(a)}
+    )
 
 
 def words() -> Any:
@@ -101,7 +109,8 @@ def attention() -> Any:
 
 
 def over_one_feature() -> Any:
-    """Nothing before the normalization ever gets a gradient; once fused (a larger epsilon), once not."""
+    """Nothing before the normalization ever gets a gradient; once fused (a larger epsilon), once
+    not."""
     x = tf_keras.Input([6, 1])
     y = L.LayerNormalization(name="plain")(L.Dense(1, name="behind_plain")(x))
     z = L.LayerNormalization(epsilon=0.01, name="fused")(L.Dense(1, name="behind_fused")(x))
@@ -116,7 +125,11 @@ def adapted() -> Any:
 
 
 def half_precision() -> Any:
-    layers = [L.Input([8]), L.Dense(4, "tanh", dtype="mixed_float16"), L.Dense(2, dtype="mixed_float16")]
+    layers = [
+        L.Input([8]),
+        L.Dense(4, "tanh", dtype="mixed_float16"),
+        L.Dense(2, dtype="mixed_float16"),
+    ]
     model = tf_keras.Sequential(layers)
     model.compile(tf_keras.mixed_precision.LossScaleOptimizer(tf_keras.optimizers.SGD()), "mse")
     return model

@@ -21,7 +21,9 @@ def sequential_without_an_input() -> Any:
 def named_inputs_and_outputs() -> Any:
     a, b = keras.Input([4], name="a"), keras.Input([3], name="b")
     x = L.Concatenate()([a, b])
-    return keras.Model({"b": b, "a": a}, {"p": L.Dense(2, name="p")(x), "q": L.Dense(3, name="q")(a)})
+    return keras.Model(
+        {"b": b, "a": a}, {"p": L.Dense(2, name="p")(x), "q": L.Dense(3, name="q")(a)}
+    )
 
 
 def shared_and_nested() -> Any:
@@ -32,14 +34,20 @@ def shared_and_nested() -> Any:
 
 def trained_with_moving_averages() -> Any:
     """The optimizer has two variables for each weight, and an average; the metrics have theirs."""
-    model = keras.Sequential([keras.Input([5]), L.Dense(4, "tanh"), L.BatchNormalization(), L.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input([5]), L.Dense(4, "tanh"), L.BatchNormalization(), L.Dense(2)]
+    )
     model.compile(keras.optimizers.Adam(use_ema=True), "mse", metrics=["mae"])
     model.fit(np.ones([8, 5]), np.ones([8, 2]), verbose=0)
     return model
 
 
 def scaled_loss() -> Any:
-    layers = [keras.Input([5]), L.Dense(4, dtype="mixed_float16"), L.Dense(2, dtype="mixed_float16")]
+    layers = [
+        keras.Input([5]),
+        L.Dense(4, dtype="mixed_float16"),
+        L.Dense(2, dtype="mixed_float16"),
+    ]
     model = keras.Sequential(layers)
     model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()), "mse")
     model.fit(np.ones([8, 5]), np.ones([8, 2]), verbose=0)

@@ -1,4 +1,5 @@
-"""A ``.keras`` archive in, the same with its weights under the names of another version of Keras out."""
+"""A ``.keras`` archive in, the same with its weights under the names of another version of Keras
+out."""
 
 from __future__ import annotations
 

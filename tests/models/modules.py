@@ -1,4 +1,5 @@
-"""SavedModels of TensorFlow 2 whose functions are many: variants, wrong ones to call, inner ones, none at all."""
+"""SavedModels of TensorFlow 2 whose functions are many: variants, wrong ones to call, inner ones,
+none at all."""
 
 from __future__ import annotations
 
@@ -16,8 +17,13 @@ def _weight(name: str, shape: tuple[int, ...] = (3,)) -> tf.Variable:
 
 
 def save_hub_module(folder: Path) -> None:
-    """A module as TensorFlow Hub has them: ``drop`` only counts in training, ``mean`` only in inference."""
-    w, drop, mean = _weight("w"), _weight("drop"), tf.Variable(tf.zeros([3]), trainable=False, name="mean")
+    """A module as TensorFlow Hub has them: ``drop`` only counts in training, ``mean`` only in
+    inference."""
+    w, drop, mean = (
+        _weight("w"),
+        _weight("drop"),
+        tf.Variable(tf.zeros([3]), trainable=False, name="mean"),
+    )
 
     @tf.function
     def call(x: Any, training: bool = False) -> Any:
@@ -32,8 +38,14 @@ def save_hub_module(folder: Path) -> None:
 
     call.get_concrete_function(SPEC, training=True)
     call.get_concrete_function(SPEC, training=False)
-    call.get_concrete_function(tf.TensorSpec([None, None, 3], tf.float32, name="long"), training=True)
-    lists = {"variables": [w, drop, mean], "trainable_variables": [w, drop], "regularization_losses": [penalty]}
+    call.get_concrete_function(
+        tf.TensorSpec([None, None, 3], tf.float32, name="long"), training=True
+    )
+    lists = {
+        "variables": [w, drop, mean],
+        "trainable_variables": [w, drop],
+        "regularization_losses": [penalty],
+    }
     _save_as_trackable(folder, __call__=call, **lists)
 
 
@@ -46,7 +58,8 @@ def _save_as_trackable(folder: Path, **attributes: Any) -> None:
 
 
 def save_trainer(folder: Path) -> None:
-    """A function that computes, one that trains the weights, one that sets them, and a signature that uses half."""
+    """A function that computes, one that trains the weights, one that sets them, and a signature
+    that uses half."""
     module = tf.Module()
     a, b = _weight("a"), _weight("b")
     module.weights = [a, b]
@@ -76,10 +89,13 @@ def save_trainer(folder: Path) -> None:
 
 
 def save_inner_function(folder: Path) -> None:
-    """The function is in an object inside the model, as in a retrieval model of which only a tower can be called."""
+    """The function is in an object inside the model, as in a retrieval model of which only a tower
+    can be called."""
     tower, module = tf.Module(), tf.Module()
     tower.w = _weight("w")
-    tower.call = tf.function(lambda x: {"embedding": x * tower.w, "again": x}, input_signature=[SPEC])
+    tower.call = tf.function(
+        lambda x: {"embedding": x * tower.w, "again": x}, input_signature=[SPEC]
+    )
     module.tower, module.unused = tower, _weight("unused")
     tf.saved_model.save(module, str(folder))
 
@@ -96,7 +112,8 @@ def save_function_in_a_list(folder: Path) -> None:
 
 
 def save_picky_function(folder: Path) -> None:
-    """The function that is taken first refuses whatever is not all sevens; a signature takes any."""
+    """The function that is taken first refuses whatever is not all sevens; a signature takes
+    any."""
     module = tf.Module()
     module.w = _weight("w")
 
@@ -106,16 +123,21 @@ def save_picky_function(folder: Path) -> None:
             return x * module.w
 
     module.call = call
-    module.any = tf.function(lambda value: {"y": value * module.w}, input_signature=[tf.TensorSpec([3], name="value")])
+    module.any = tf.function(
+        lambda value: {"y": value * module.w}, input_signature=[tf.TensorSpec([3], name="value")]
+    )
     tf.saved_model.save(module, str(folder), {"zz_any": module.any.get_concrete_function()})
 
 
 def save_functions_without_inputs(folder: Path) -> None:
-    """``unused`` is in a penalty and among the weights that are handed out, and not in what is computed from data."""
+    """``unused`` is in a penalty and among the weights that are handed out, and not in what is
+    computed from data."""
     module = tf.Module()
     module.w, module.unused = _weight("w"), _weight("unused")
     module.call = tf.function(lambda x: x * module.w, input_signature=[SPEC])
-    module.penalty = tf.function(lambda: tf.reduce_sum(module.w * module.unused), input_signature=[])
+    module.penalty = tf.function(
+        lambda: tf.reduce_sum(module.w * module.unused), input_signature=[]
+    )
     module.weights = tf.function(lambda: [module.w + 0.0, module.unused + 0.0], input_signature=[])
     tf.saved_model.save(module, str(folder))
 
@@ -126,7 +148,10 @@ def save_python_function(folder: Path) -> None:
     module.before, module.after = _weight("before"), _weight("after")
 
     def call(x: Any) -> Any:
-        return tf.numpy_function(lambda value: 2.0 * value, [x * module.before], tf.float32) * module.after
+        return (
+            tf.numpy_function(lambda value: 2.0 * value, [x * module.before], tf.float32)
+            * module.after
+        )
 
     module.call = tf.function(call, input_signature=[SPEC])
     tf.saved_model.save(module, str(folder))
@@ -148,7 +173,10 @@ def save_structures(folder: Path) -> None:
         (x, y), z = features["pair"], features["single"]
         return {"sum": (x + y) * w * scale, "none": None, "list": [z, {"inner": z * w}]}
 
-    pair = [tf.TensorSpec([None, 3], tf.float32, name="first"), tf.TensorSpec([None, 3], tf.float32, name="second")]
+    pair = [
+        tf.TensorSpec([None, 3], tf.float32, name="first"),
+        tf.TensorSpec([None, 3], tf.float32, name="second"),
+    ]
     spec = {"pair": pair, "single": tf.TensorSpec([None, 3], tf.float32, name="single")}
     call.get_concrete_function(spec, scale=2.0)
     call.get_concrete_function(spec, scale=3.0)

@@ -1,7 +1,9 @@
-"""A model or its file in, the tape's bare word on every variable out: the oracle that gradflow is held against.
+"""A model or its file in, the tape's bare word on every variable out: the oracle that gradflow is
+held against.
 
-It does what any careful user would write by hand: load, make a batch, project the outputs onto fixed random
-directions, ask one GradientTape that watches every variable. It uses nothing of gradflow.
+It does what any careful user would write by hand: load, make a batch, project the outputs onto
+fixed random directions, ask one GradientTape that watches every variable. It uses nothing of
+gradflow.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Measured:
 
 
 Batch = Mapping[str, tf.Tensor]
-"""Tensors by the name of the input; those of a sparse input of Keras are ``x.indices``, ``x`` and ``x.dense_shape``."""
+"""Tensors by the name of the input; those of a sparse input of Keras are ``x.indices``, ``x`` and
+``x.dense_shape``."""
 
 
 def measure_model(
@@ -56,7 +59,11 @@ def measure_model(
     given: Batch | None = None,
 ) -> dict[str, list[Measured]]:
     """Measure a Keras model in memory, by variable path; equal paths stand in one list."""
-    batch = list(make_batch(specs or specs_of(model), seed).values()) if given is None else _joined(model, given)
+    batch = (
+        list(make_batch(specs or specs_of(model), seed).values())
+        if given is None
+        else _joined(model, given)
+    )
     packed: Any = batch if len(batch) > 1 else batch[0]
     structure = getattr(model, "_inputs_struct", None)
     if isinstance(structure, dict):
@@ -73,7 +80,11 @@ def measure_loss(model: keras.Model, targets: Any, seed: int = 0) -> dict[str, l
     """Measure the loss of a compiled Keras model on ``targets``, by variable path."""
     batch = list(make_batch(specs_of(model), seed).values())
     metrics = {id(variable) for variable in model.metrics_variables}
-    variables = [(variable.path, variable.value) for variable in model.variables if id(variable) not in metrics]
+    variables = [
+        (variable.path, variable.value)
+        for variable in model.variables
+        if id(variable) not in metrics
+    ]
 
     def call() -> Any:
         outputs = model(batch if len(batch) > 1 else batch[0], training=True)
@@ -94,7 +105,8 @@ def measure_file(
     ``given`` is the batch, where it is not to be made here.
     """
     if path.is_file():
-        keras.backend.clear_session()  # ConvNeXt has weights that are named by a counter of the process
+        # ConvNeXt has weights that are named by a counter of the process.
+        keras.backend.clear_session()
         try:
             model = keras.models.load_model(path, compile=False)
         except Exception:  # Keras raises some twenty types for a file that it cannot read
@@ -107,13 +119,20 @@ def measure_file(
     if _is_tf1(path):
         return _measure_tf1(path, specs, entry, seed, given)
     if given is not None:
-        specs = [InputSpec(name, tuple(tensor.shape), tensor.dtype.name) for name, tensor in given.items()]
-    loaded = tf.saved_model.load(str(path))  # the name keeps the variables alive while the function runs
+        specs = [
+            InputSpec(name, tuple(tensor.shape), tensor.dtype.name)
+            for name, tensor in given.items()
+        ]
+    # The name keeps the variables alive while the function runs.
+    loaded = tf.saved_model.load(str(path))
     if entry in getattr(loaded, "signatures", {}):
         function = loaded.signatures[entry]
         if specs is None:
             arguments = function.structured_input_signature[1]
-            specs = [InputSpec(name, tuple(spec.shape), spec.dtype.name) for name, spec in arguments.items()]
+            specs = [
+                InputSpec(name, tuple(spec.shape), spec.dtype.name)
+                for name, spec in arguments.items()
+            ]
         batch = make_batch(specs, seed) if given is None else given
         call = functools.partial(function, **batch)
     else:
@@ -123,20 +142,29 @@ def measure_file(
             next(values) if isinstance(one, tf.TensorSpec) else one
             for one in tf.nest.flatten(function.structured_input_signature, expand_composites=True)
         ]
-        args, kwargs = tf.nest.pack_sequence_as(function.structured_input_signature, filled, expand_composites=True)
+        args, kwargs = tf.nest.pack_sequence_as(
+            function.structured_input_signature, filled, expand_composites=True
+        )
         call = functools.partial(function, *args, **kwargs)
-    return step(call, [(variable.name.removesuffix(":0"), variable) for variable in function.variables], seed)
+    return step(
+        call,
+        [(variable.name.removesuffix(":0"), variable) for variable in function.variables],
+        seed,
+    )
 
 
 def _joined(model: keras.Model, given: Batch) -> list[Any]:
-    """What a model is called with, flat; sparse and ragged inputs are put together from their parts."""
+    """What a model is called with, flat; sparse and ragged inputs are put together from their
+    parts."""
     if not getattr(model, "inputs", None):
         return list(given.values())  # a subclassed model
     joined: list[Any] = []
     for entry in model.inputs:
         value = given[entry.name]
         if getattr(entry, "sparse", False):
-            value = tf.SparseTensor(given[f"{entry.name}.indices"], value, given[f"{entry.name}.dense_shape"])
+            value = tf.SparseTensor(
+                given[f"{entry.name}.indices"], value, given[f"{entry.name}.dense_shape"]
+            )
             value.set_shape(entry.shape)
         elif getattr(entry, "ragged", False):
             value = tf.RaggedTensor.from_row_splits(value, given[f"{entry.name}.row_splits"])
@@ -145,7 +173,8 @@ def _joined(model: keras.Model, given: Batch) -> list[Any]:
 
 
 def _variant(loaded: Any, entry: str, specs: Sequence[InputSpec] | None) -> Any:
-    """The trace of a function that ``name(training=True)`` means, for inputs of the names and shapes given."""
+    """The trace of a function that ``name(training=True)`` means, for inputs of the names and
+    shapes given."""
     name, _, arguments = entry.partition("(")
     variants = list(functools.reduce(getattr, name.split("."), loaded).concrete_functions)
     for flag in ("True", "False"):
@@ -153,12 +182,16 @@ def _variant(loaded: Any, entry: str, specs: Sequence[InputSpec] | None) -> Any:
             variants = [
                 one
                 for one in variants
-                if any(str(leaf) == flag for leaf in tf.nest.flatten(one.structured_input_signature))
+                if any(
+                    str(leaf) == flag for leaf in tf.nest.flatten(one.structured_input_signature)
+                )
             ]
     for one in variants:
         leaves = tf.nest.flatten(one.structured_input_signature, expand_composites=True)
         shapes = [
-            tuple(leaf.shape) for leaf in leaves if isinstance(leaf, tf.TensorSpec) and leaf.shape.rank is not None
+            tuple(leaf.shape)
+            for leaf in leaves
+            if isinstance(leaf, tf.TensorSpec) and leaf.shape.rank is not None
         ]
         given = [spec.shape for spec in specs or ()]
         if len(shapes) == len(given) and all(map(_fits, shapes, given)):
@@ -167,16 +200,22 @@ def _variant(loaded: Any, entry: str, specs: Sequence[InputSpec] | None) -> Any:
 
 
 def _fits(declared: Sequence[int | None], given: Sequence[int | None]) -> bool:
-    return len(declared) == len(given) and all(one in (None, other) for one, other in zip(declared, given, strict=True))
+    return len(declared) == len(given) and all(
+        one in (None, other) for one, other in zip(declared, given, strict=True)
+    )
 
 
-def measure_module(module: tf.Module, entry: str = "serve", seed: int = 0) -> dict[str, list[Measured]]:
+def measure_module(
+    module: tf.Module, entry: str = "serve", seed: int = 0
+) -> dict[str, list[Measured]]:
     """Measure a ``tf.Module`` in memory whose function ``entry`` has an input signature."""
     function = getattr(module, entry)
     flat = tf.nest.flatten(function.input_signature)
     specs = [InputSpec(spec.name, tuple(spec.shape), spec.dtype.name) for spec in flat]
     call = functools.partial(function, *make_batch(specs, seed).values())
-    return step(call, [(variable.name.removesuffix(":0"), variable) for variable in module.variables], seed)
+    return step(
+        call, [(variable.name.removesuffix(":0"), variable) for variable in module.variables], seed
+    )
 
 
 def trainable_after_loading(path: Path) -> dict[str, bool]:
@@ -200,7 +239,10 @@ def make_batch(specs: Iterable[InputSpec], seed: int) -> dict[str, tf.Tensor]:
     random = np.random.default_rng(seed)
     batch = {}
     for spec in specs:
-        shape = [size or (UNKNOWN_SIZE if axis else UNKNOWN_BATCH) for axis, size in enumerate(spec.shape)]
+        shape = [
+            size or (UNKNOWN_SIZE if axis else UNKNOWN_BATCH)
+            for axis, size in enumerate(spec.shape)
+        ]
         dtype = tf.as_dtype(spec.dtype)
         if dtype.is_floating:
             values = random.normal(size=shape)
@@ -208,7 +250,11 @@ def make_batch(specs: Iterable[InputSpec], seed: int) -> dict[str, tf.Tensor]:
             values = random.choice(np.array(["some", "words", "of", "text"]), size=shape)
         else:
             values = random.integers(0, 2 if dtype.is_bool else spec.high, size=shape)
-        batch[spec.name] = tf.constant(values, dtype) if dtype == tf.string else tf.cast(tf.constant(values), dtype)
+        batch[spec.name] = (
+            tf.constant(values, dtype)
+            if dtype == tf.string
+            else tf.cast(tf.constant(values), dtype)
+        )
     return batch
 
 
@@ -219,7 +265,9 @@ def _is_tf1(path: Path) -> bool:
 
 def _meta_graph(path: Path, tag: str) -> meta_graph_pb2.MetaGraphDef:
     file = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    return next((one for one in file.meta_graphs if tag in one.meta_info_def.tags), file.meta_graphs[0])
+    return next(
+        (one for one in file.meta_graphs if tag in one.meta_info_def.tags), file.meta_graphs[0]
+    )
 
 
 def _measure_tf1(
@@ -232,7 +280,9 @@ def _measure_tf1(
     if specs is None:
         specs = [
             InputSpec(
-                name, tuple(max(dim.size, 0) or None for dim in info.tensor_shape.dim), tf.as_dtype(info.dtype).name
+                name,
+                tuple(max(dim.size, 0) or None for dim in info.tensor_shape.dim),
+                tf.as_dtype(info.dtype).name,
             )
             for name, info in signature.inputs.items()
         ]
@@ -244,17 +294,29 @@ def _measure_tf1(
         outputs = [graph.get_tensor_by_name(info.name) for info in signature.outputs.values()]
         values = session.run(outputs, feeds)
         random = np.random.default_rng(seed + 1)
-        floating = [(one, value) for one, value in zip(outputs, values, strict=True) if one.dtype.is_floating]
-        directions = [tf.constant(random.normal(size=value.shape), one.dtype) for one, value in floating]
-        variables = [one for one in tf.compat.v1.global_variables() if one.dtype.base_dtype.is_floating]
+        floating = [
+            (one, value)
+            for one, value in zip(outputs, values, strict=True)
+            if one.dtype.is_floating
+        ]
+        directions = [
+            tf.constant(random.normal(size=value.shape), one.dtype) for one, value in floating
+        ]
+        variables = [
+            one for one in tf.compat.v1.global_variables() if one.dtype.base_dtype.is_floating
+        ]
         gradients: list[Any] = [None] * len(variables)
         if floating:
             fed = [graph.get_tensor_by_name(name) for name in feeds]
             tf.compat.v1.disable_control_flow_v2()  # as in TensorFlow 1
-            gradients = tf.gradients([one for one, _ in floating], variables, grad_ys=directions, stop_gradients=fed)
+            gradients = tf.gradients(
+                [one for one, _ in floating], variables, grad_ys=directions, stop_gradients=fed
+            )
             tf.compat.v1.enable_control_flow_v2()
         return {
-            variable.name.removesuffix(":0"): [_judge(None if gradient is None else _run(session, gradient, feeds))]
+            variable.name.removesuffix(":0"): [
+                _judge(None if gradient is None else _run(session, gradient, feeds))
+            ]
             for variable, gradient in zip(variables, gradients, strict=True)
         }
 
@@ -263,7 +325,9 @@ def _run(session: Any, gradient: tf.Tensor | tf.IndexedSlices, feeds: dict[str, 
     return session.run(tf.convert_to_tensor(gradient), feeds)
 
 
-def step(call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int) -> dict[str, list[Measured]]:
+def step(
+    call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int
+) -> dict[str, list[Measured]]:
     """One backward step of ``call``'s projected outputs, by the names of the variables."""
     floating = [(name, variable) for name, variable in variables if variable.dtype.is_floating]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -281,7 +345,8 @@ def step(call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], 
 
 
 def _project(outputs: Sequence[tf.Tensor], seed: int) -> tf.Tensor | None:
-    """The sum of all floating outputs times fixed normal numbers; None where no output is floating."""
+    """The sum of all floating outputs times fixed normal numbers; None where no output is
+    floating."""
     random = np.random.default_rng(seed + 1)
     terms = [
         tf.reduce_sum(output * tf.cast(random.normal(size=output.shape), output.dtype))

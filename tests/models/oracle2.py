@@ -1,4 +1,5 @@
-"""A model of Keras 2 (tf_keras) or its file in, the tape's bare word on every variable out; nothing of gradflow."""
+"""A model of Keras 2 (tf_keras) or its file in, the tape's bare word on every variable out; nothing
+of gradflow."""
 
 from __future__ import annotations
 
@@ -34,10 +35,14 @@ def measure_keras2(
     given: Batch | None = None,
 ) -> dict[str, list[Measured]]:
     """Measure a tf_keras model in memory, by variable name; equal names stand in one list."""
-    specs = specs or [InputSpec(one.name, tuple(one.shape), one.dtype.name, 5) for one in model.inputs]
+    specs = specs or [
+        InputSpec(one.name, tuple(one.shape), one.dtype.name, 5) for one in model.inputs
+    ]
     batch = list((make_batch(specs, seed) if given is None else given).values())
     packed = tf.nest.pack_sequence_as(model._nested_inputs, batch)
-    variables = [(one.name.removesuffix(":0"), getattr(one, "_variable", one)) for one in model.weights]
+    variables = [
+        (one.name.removesuffix(":0"), getattr(one, "_variable", one)) for one in model.weights
+    ]
     return step(functools.partial(model, packed, training=training), variables, seed)
 
 

@@ -1,7 +1,7 @@
 """Random choices in, a Plan out: a small functional model on paper, with the cuts planted in it.
 
-A plan says which layers stand where, what reads what, what is shared, nested, cut and frozen. ``truth`` works out
-from the plan alone what must be found; ``planted`` makes a Keras model of it.
+A plan says which layers stand where, what reads what, what is shared, nested, cut and frozen.
+``truth`` works out from the plan alone what must be found; ``planted`` makes a Keras model of it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,23 @@ WIDTH = 6
 """Every tensor of a plan is a float32 vector of this width per example."""
 
 LAYERS = ("dense", "dense_norm", "layer_norm", "lstm", "gru", "attention", "concat")
-"""Kinds with variables of their own; ``concat`` is a Concatenate and the Dense that brings it back to WIDTH."""
+"""Kinds with variables of their own; ``concat`` is a Concatenate and the Dense that brings it back
+to WIDTH."""
 MERGES = ("add", "multiply", "residual")
 """``residual`` is a Dense whose input is added to its output."""
-OPERATION_CUTS = ("stop_gradient", "argmax", "round", "floor", "integer", "greater", "sign", "top_k")
+OPERATION_CUTS = (
+    "stop_gradient",
+    "argmax",
+    "round",
+    "floor",
+    "integer",
+    "greater",
+    "sign",
+    "top_k",
+)
 LAYER_CUTS = ("quantise", "bins")
-"""Cuts that are made of layers only, so that an ``.h5`` file can hold them; ``bins`` ends in an Embedding."""
+"""Cuts that are made of layers only, so that an ``.h5`` file can hold them; ``bins`` ends in an
+Embedding."""
 CUTS = (*OPERATION_CUTS, *LAYER_CUTS)
 WEIGHTED = (*LAYERS, "residual", "bins")
 """Kinds that own weights."""
@@ -112,7 +123,8 @@ def seeded_plan(seed: int, layers_only: bool = False) -> Plan:
 
 
 def choose_plan(chooser: Chooser, layers_only: bool = False) -> Plan:
-    """Draw a plan of 2 to 8 nodes, up to two submodels, up to two inputs and up to three outputs."""
+    """Draw a plan of 2 to 8 nodes, up to two submodels, up to two inputs and up to three
+    outputs."""
     names = _Names()
     inputs = tuple(names.new("input") for _ in range(chooser.integer(1, 2)))
     submodels: dict[str, Plan] = {}
@@ -129,7 +141,8 @@ def choose_plan(chooser: Chooser, layers_only: bool = False) -> Plan:
 
 
 def layer_of(variable: str, plan_layers: frozenset[str]) -> str | None:
-    """The layer of the plan that owns a variable: ``submodel_n2/dense_norm_n4_norm/gamma`` is ``dense_norm_n4``'s."""
+    """The layer of the plan that owns a variable: ``submodel_n2/dense_norm_n4_norm/gamma`` is
+    ``dense_norm_n4``'s."""
     for segment in reversed(variable.split("/")[:-1]):
         if segment.removesuffix("_norm") in plan_layers:
             return segment.removesuffix("_norm")
@@ -138,7 +151,8 @@ def layer_of(variable: str, plan_layers: frozenset[str]) -> str | None:
 
 @dataclass(slots=True)
 class _Names:
-    """Names that are unique in the whole plan, so that a variable's name says which layer owns it."""
+    """Names that are unique in the whole plan, so that a variable's name says which layer owns
+    it."""
 
     used: int = 0
 

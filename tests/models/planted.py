@@ -13,11 +13,14 @@ from keras import layers, ops
 from tests.models.plan import WIDTH, Node, Plan, Ref
 
 KINDS = ("keras", "h5", "export", "saved", "module")
-"""``.keras``; ``.h5``; ``model.export()``; ``tf.saved_model.save()`` of the model, and of a ``tf.Module`` around it."""
+"""``.keras``; ``.h5``; ``model.export()``; ``tf.saved_model.save()`` of the model, and of a
+``tf.Module`` around it."""
 STEPS, FEATURES = 3, 2
-"""How a vector is read as a sequence: more than one step, or recurrent kernels and attention get zeros."""
+"""How a vector is read as a sequence: more than one step, or recurrent kernels and attention get
+zeros."""
 GAIN = 7.0
-"""Values are spread before they are rounded, else most of them fall to 0 and what reads them dies."""
+"""Values are spread before they are rounded, else most of them fall to 0 and what reads them
+dies."""
 OFFSET = 0.3
 """What comes out of a cut is never exactly 0, for the same reason."""
 
@@ -25,7 +28,8 @@ Tensor = Any  # a KerasTensor while the model is built
 
 
 def build(plan: Plan, seed: int = 0) -> keras.Model:
-    """Make the model; layers have the names that the plan gives them, perhaps with a suffix (see ``plan.layer_of``)."""
+    """Make the model; layers have the names that the plan gives them, perhaps with a suffix (see
+    ``plan.layer_of``)."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     made: dict[str, Any] = {}
@@ -62,7 +66,9 @@ class _Served(tf.Module):
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         self.model = model
-        specs = [tf.TensorSpec((None, WIDTH), tf.float32, name=entry.name) for entry in model.inputs]
+        specs = [
+            tf.TensorSpec((None, WIDTH), tf.float32, name=entry.name) for entry in model.inputs
+        ]
         self.serve = tf.function(self._serve, input_signature=specs)
 
     def _serve(self, *inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -81,7 +87,9 @@ def _build(plan: Plan, made: dict[str, Any]) -> keras.Model:
                 made[node.layer] = _build(plan.submodels[node.layer], made)
             outputs = made[node.layer](sources[0])
             outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
-            tensors.update({Ref(node.name, number): output for number, output in enumerate(outputs)})
+            tensors.update(
+                {Ref(node.name, number): output for number, output in enumerate(outputs)}
+            )
         else:
             tensors[Ref(node.name)] = _REALISED[node.kind](node, sources, made)
     outputs = [tensors[ref] for ref in plan.outputs]
@@ -163,7 +171,9 @@ def _quantise(node: Node, sources: list[Tensor], made: dict[str, Any]) -> Tensor
 
 
 def _bins(node: Node, sources: list[Tensor], made: dict[str, Any]) -> Tensor:
-    numbers = layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5], name=f"{node.name}_bins")(sources[0])
+    numbers = layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5], name=f"{node.name}_bins")(
+        sources[0]
+    )
     rows = _shared(made, layers.Embedding(4, 1, name=node.layer))(numbers)
     return layers.Reshape((WIDTH,), name=f"{node.name}_flat")(rows)
 

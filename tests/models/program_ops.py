@@ -1,4 +1,5 @@
-"""The ops that random programs are made of, by how gradient passes them: vectors of three in, one out."""
+"""The ops that random programs are made of, by how gradient passes them: vectors of three in, one
+out."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ Unary = Callable[[Any], Any]
 
 
 def _complex(y: Any) -> Any:
-    return tf.math.real(tf.signal.ifft(tf.signal.fft(tf.complex(y, 0.5 * y)) * tf.complex(1.0, 2.0)))
+    return tf.math.real(
+        tf.signal.ifft(tf.signal.fft(tf.complex(y, 0.5 * y)) * tf.complex(1.0, 2.0))
+    )
 
 
 def _moments(y: Any) -> Any:
@@ -60,7 +63,9 @@ CLASSES: dict[str, dict[str, Unary]] = {
         "rint": lambda y: tf.math.rint(3.0 * y),
         "floor_div": lambda y: y // 0.3,
         "zeros_like": lambda y: tf.zeros_like(y) + 1.0,
-        "poisson": lambda y: tf.random.stateless_poisson([3], [1, 2], tf.exp(tf.tanh(y)), tf.float32),
+        "poisson": lambda y: tf.random.stateless_poisson(
+            [3], [1, 2], tf.exp(tf.tanh(y)), tf.float32
+        ),
     },
     "zero": {"sign": tf.sign},
     "unregistered": {
@@ -73,8 +78,12 @@ CLASSES: dict[str, dict[str, Unary]] = {
     "input": {
         "betainc": lambda y: tf.math.betainc(tf.exp(tf.tanh(y)), tf.ones([3]), tf.fill([3], 0.5)),
         "zeta": lambda y: tf.math.zeta(tf.abs(tf.tanh(y)) + 2.0, tf.ones([3])),
-        "padding": lambda y: tf.raw_ops.PadV2(input=tf.ones([1]), paddings=[[1, 1]], constant_values=y[0]),
-        "shape": lambda y: tf.ones([3]) * tf.cast(tf.shape(tf.boolean_mask(tf.ones([3]), y > 0.1))[0], tf.float32),
+        "padding": lambda y: tf.raw_ops.PadV2(
+            input=tf.ones([1]), paddings=[[1, 1]], constant_values=y[0]
+        ),
+        "shape": lambda y: (
+            tf.ones([3]) * tf.cast(tf.shape(tf.boolean_mask(tf.ones([3]), y > 0.1))[0], tf.float32)
+        ),
     },
     "passage": {
         "cast": lambda y: tf.cast(tf.cast(3.0 * y, tf.int32) + 1, tf.float32),
@@ -85,13 +94,17 @@ CLASSES: dict[str, dict[str, Unary]] = {
         "bits": lambda y: tf.cast(tf.bitcast(y, tf.int32) % 7, tf.float32),
         "string": _string,
         "sampled": _sampled,
-        "bucketized": lambda y: tf.cast(tf.raw_ops.Bucketize(input=y, boundaries=[-0.5, 0.5]), tf.float32),
+        "bucketized": lambda y: tf.cast(
+            tf.raw_ops.Bucketize(input=y, boundaries=[-0.5, 0.5]), tf.float32
+        ),
         "searched": lambda y: tf.cast(tf.searchsorted([-0.5, 0.5], y), tf.float32),
         "histogram": lambda y: tf.cast(tf.histogram_fixed_width(y, [-1.0, 1.0], 3), tf.float32),
     },
 }
 """By class of the op table; every one is a function of one vector."""
-UNARY: dict[str, Unary] = {name: function for functions in CLASSES.values() for name, function in functions.items()}
+UNARY: dict[str, Unary] = {
+    name: function for functions in CLASSES.values() for name, function in functions.items()
+}
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": tf.add,
     "multiply": tf.multiply,
@@ -135,5 +148,9 @@ def custom_gradient(kind: str, left: Any, right: Any) -> Any:
     left = tf.convert_to_tensor(left)
     if kind == "custom_left":
         return left_alone(left, tf.convert_to_tensor(right))
-    one = {"custom_straight": straight, "custom_reversed": reversed_gradient, "custom_none": blocked}
+    one = {
+        "custom_straight": straight,
+        "custom_reversed": reversed_gradient,
+        "custom_none": blocked,
+    }
     return one.get(kind, with_variable)(left)

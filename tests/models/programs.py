@@ -1,4 +1,5 @@
-"""A plan of small data in, a random tf.function out: control flow, calls, custom gradients and ops of all classes."""
+"""A plan of small data in, a random tf.function out: control flow, calls, custom gradients and ops
+of all classes."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ CUSTOM = ("custom_straight", "custom_reversed", "custom_none", "custom_left", "c
 
 @dataclass(frozen=True)
 class Step:
-    """One statement: an operation on earlier values, by their places; ``inner`` are the bodies of control flow."""
+    """One statement: an operation on earlier values, by their places; ``inner`` are the bodies of
+    control flow."""
 
     kind: str
     left: int
@@ -46,7 +48,10 @@ def programs(depth: int = 2, unsaid: bool = True) -> st.SearchStrategy[Program]:
     flowing = list(CLASSES["flow"])
     cuts = [kind for name, kinds in CLASSES.items() if name != "flow" for kind in kinds]
     plain = st.one_of(
-        *[st.builds(Step, st.sampled_from(kinds), place, place) for kinds in (flowing, flowing, cuts)],
+        *[
+            st.builds(Step, st.sampled_from(kinds), place, place)
+            for kinds in (flowing, flowing, cuts)
+        ],
         st.builds(Step, st.sampled_from([*BINARY, *custom]), place, place),
     )
     if depth == 0:
@@ -66,22 +71,28 @@ class Module(tf.Module):
     def __init__(self, program: Program) -> None:
         super().__init__()
         self.weights = [
-            tf.Variable(tf.random.stateless_normal([3], [place, 7]), name=name) for place, name in enumerate(VARIABLES)
+            tf.Variable(tf.random.stateless_normal([3], [place, 7]), name=name)
+            for place, name in enumerate(VARIABLES)
         ]
 
         def serve(x: Any) -> Any:
             return run(program, [x[0], *self.weights])
 
-        self.serve = tf.function(serve, input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+        self.serve = tf.function(
+            serve, input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")]
+        )
 
     def save(self, folder: str) -> None:
         """Write a SavedModel whose signature is the program."""
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
-        tf.saved_model.save(self, folder, {"serving_default": self.serve.get_concrete_function()}, options)
+        tf.saved_model.save(
+            self, folder, {"serving_default": self.serve.get_concrete_function()}, options
+        )
 
 
 def run(program: Program, values: Sequence[Any]) -> Any:
-    """Carry out ``program``; every value is a vector of three, the result the sum of the last two."""
+    """Carry out ``program``; every value is a vector of three, the result the sum of the last
+    two."""
     values = list(values)
     for step in program.steps:
         left, right = _at(step.left, values), _at(step.right, values)
@@ -90,13 +101,15 @@ def run(program: Program, values: Sequence[Any]) -> Any:
 
 
 def _at(place: int, values: list[Any]) -> Any:
-    """Any value for a small place, one of the latest for a large one: else most of what is computed is never used."""
+    """Any value for a small place, one of the latest for a large one: else most of what is computed
+    is never used."""
     return values[place % len(values)] if place < 10 else values[-1 - place % min(3, len(values))]
 
 
 def _apply(step: Step, left: Any, right: Any, values: list[Any]) -> Any:
     if step.kind in CUSTOM:
-        # The variable itself, where the place is one: only then does TensorFlow know that it is used inside.
+        # The variable itself, where the place is one: only then does TensorFlow know that it is
+        # used inside.
         return custom_gradient(step.kind, left, right)
     left, right = tf.convert_to_tensor(left), tf.convert_to_tensor(right)
     if step.kind in UNARY:
@@ -126,7 +139,9 @@ def _call(left: Any, right: Any, first: Any, last: Any) -> Any:
 
 def _while(left: Any, _: Any, body: Any) -> Any:
     return tf.while_loop(
-        lambda trip, _: trip < 2, lambda trip, y: (trip + 1, tf.ensure_shape(body(y), [3])), (0, left)
+        lambda trip, _: trip < 2,
+        lambda trip, y: (trip + 1, tf.ensure_shape(body(y), [3])),
+        (0, left),
     )[1]
 
 
@@ -135,8 +150,17 @@ def _map(left: Any, right: Any, body: Any) -> Any:
 
 
 def _scan(left: Any, right: Any, body: Any) -> Any:
-    rows = tf.scan(lambda state, row: 0.5 * state + body(row), tf.stack([left, right]), tf.zeros([3]))
+    rows = tf.scan(
+        lambda state, row: 0.5 * state + body(row), tf.stack([left, right]), tf.zeros([3])
+    )
     return tf.ensure_shape(rows[-1], [3])
 
 
-_CONTROL = {"cond": _cond, "case": _case, "call": _call, "while": _while, "map": _map, "scan": _scan}
+_CONTROL = {
+    "cond": _cond,
+    "case": _case,
+    "call": _call,
+    "while": _while,
+    "map": _map,
+    "scan": _scan,
+}

@@ -1,4 +1,5 @@
-"""SavedModels that no plain tf.function gives: a TensorFlow 1 graph, a frozen graph, an op of a foreign library."""
+"""SavedModels that no plain tf.function gives: a TensorFlow 1 graph, a frozen graph, an op of a
+foreign library."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ SIGNATURE = [tf.TensorSpec([None, 3], tf.float32, name="x")]
 def _module(names: str) -> tuple[Any, list[tf.Variable]]:
     module = tf.Module()
     module.weights = [
-        tf.Variable(tf.random.stateless_normal([3], [place, 1]), name=name) for place, name in enumerate(names)
+        tf.Variable(tf.random.stateless_normal([3], [place, 1]), name=name)
+        for place, name in enumerate(names)
     ]
     return module, module.weights
 
@@ -24,7 +26,9 @@ def _module(names: str) -> tuple[Any, list[tf.Variable]]:
 def save_frozen_graph(folder: Path) -> None:
     """All weights turned into constants: six numbers in two of them."""
     _, (a, b) = _module("ab")
-    function = tf.function(lambda x: {"y": x * a + b}, input_signature=SIGNATURE).get_concrete_function()
+    function = tf.function(
+        lambda x: {"y": x * a + b}, input_signature=SIGNATURE
+    ).get_concrete_function()
     frozen = tf.Module()
     frozen.serve = convert_variables_to_constants_v2(function)
     tf.saved_model.save(frozen, str(folder), signatures={"serving_default": frozen.serve})
@@ -39,14 +43,20 @@ def save_two_signatures(folder: Path) -> None:
         "bare": tf.function(lambda x: {"y": x * 2.0}, input_signature=SIGNATURE),
     }
     module.functions = functions
-    tf.saved_model.save(module, str(folder), {name: one.get_concrete_function() for name, one in functions.items()})
+    tf.saved_model.save(
+        module, str(folder), {name: one.get_concrete_function() for name, one in functions.items()}
+    )
 
 
 def save_foreign_op(folder: Path) -> None:
     """``b`` stands behind an op type of a library that is not installed."""
     module, (a, b) = _module("ab")
-    module.serve = tf.function(lambda x: x * a + tf.reduce_sum(tf.unique(b)[0]), input_signature=SIGNATURE)
-    tf.saved_model.save(module, str(folder), {"serving_default": module.serve.get_concrete_function()})
+    module.serve = tf.function(
+        lambda x: x * a + tf.reduce_sum(tf.unique(b)[0]), input_signature=SIGNATURE
+    )
+    tf.saved_model.save(
+        module, str(folder), {"serving_default": module.serve.get_concrete_function()}
+    )
     path = folder / "saved_model.pb"
     file = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     meta_graph = file.meta_graphs[0]
@@ -59,14 +69,19 @@ def save_foreign_op(folder: Path) -> None:
 
 
 def save_loop_of_tensorflow_1(folder: Path) -> dict[str, str]:
-    """A TensorFlow 1 loop and condition, made of Enter, Switch and Merge; what ``tf.gradients`` brings to each."""
+    """A TensorFlow 1 loop and condition, made of Enter, Switch and Merge; what ``tf.gradients``
+    brings to each."""
     tf.compat.v1.disable_control_flow_v2()
     try:
         graph = tf.Graph()
         with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
             x = tf.compat.v1.placeholder(tf.float32, [None, 3], name="x")
             a, b, c = (tf.compat.v1.get_variable(name, [3], use_resource=True) for name in "abc")
-            y = tf.while_loop(lambda step, _: step < 3, lambda step, y: (step + 1, y * a + tf.stop_gradient(b)), (0, x))
+            y = tf.while_loop(
+                lambda step, _: step < 3,
+                lambda step, y: (step + 1, y * a + tf.stop_gradient(b)),
+                (0, x),
+            )
             result = y[1] + tf.cond(tf.reduce_sum(x) > 0.0, lambda: x * c, lambda: x)
             session.run(tf.compat.v1.global_variables_initializer())
             signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": result})
@@ -74,6 +89,9 @@ def save_loop_of_tensorflow_1(folder: Path) -> dict[str, str]:
             builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
             builder.save()
             gradients = tf.gradients(result, [a, b, c])
-        return {name: "none" if one is None else "flows" for name, one in zip("abc", gradients, strict=True)}
+        return {
+            name: "none" if one is None else "flows"
+            for name, one in zip("abc", gradients, strict=True)
+        }
     finally:
         tf.compat.v1.enable_control_flow_v2()

@@ -1,7 +1,8 @@
-"""A Plan in, the right answer for each of its layers out: by brute force over all paths and all sets of cuts.
+"""A Plan in, the right answer for each of its layers out: by brute force over all paths and all
+sets of cuts.
 
-Nothing of gradflow is used, and nothing of TensorFlow: the definitions are spelled out as they stand in the
-README, without regard to speed.
+Nothing of gradflow is used, and nothing of TensorFlow: the definitions are spelled out as they
+stand in the README, without regard to speed.
 """
 
 from __future__ import annotations
@@ -25,11 +26,17 @@ LEAVES_AT = {
     "bins": "Bucketize",
 }
 """The TensorFlow op type that a cut is named after."""
-REENTERS_AT = {"argmax": "OneHot", "integer": "Cast", "greater": "Cast", "top_k": "Cast", "quantise": "Cast"}
+REENTERS_AT = {
+    "argmax": "OneHot",
+    "integer": "Cast",
+    "greater": "Cast",
+    "top_k": "Cast",
+    "quantise": "Cast",
+}
 """The op type where the data of a passage comes back; an Embedding's gather has no fixed name."""
 GAINED = ("argmax", "round", "floor", "integer", "quantise")
-"""Cuts whose input is multiplied first: the product is a place of its own, which only this cut reads, so it is
-outside the region that the gradient reaches even where the factor is inside."""
+"""Cuts whose input is multiplied first: the product is a place of its own, which only this cut
+reads, so it is outside the region that the gradient reaches even where the factor is inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,9 @@ def expected(plan: Plan) -> dict[str, LayerTruth]:
         starts = [node.name for node in flat.nodes.values() if node.layer == layer]
         paths = [path for start in starts for path in _paths(flat, start)]
         # A variable enters after its own node's cut: the Embedding behind a Discretization.
-        crossed = [frozenset(name for name in path[1:] if flat.kind(name) in CUTS) for path in paths]
+        crossed = [
+            frozenset(name for name in path[1:] if flat.kind(name) in CUTS) for path in paths
+        ]
         flows = any(not cuts for cuts in crossed)
         zero = any(all(flat.kind(cut) == "sign" for cut in cuts) for cuts in crossed)
         frozen_by = next((name for name in owners[layer] if name in plan.frozen), None)
@@ -92,18 +101,23 @@ def expected(plan: Plan) -> dict[str, LayerTruth]:
 
 
 def flatten(plan: Plan) -> FlatPlan:
-    """Take the submodels apart: each application becomes nodes of its own, named ``application/inner``."""
+    """Take the submodels apart: each application becomes nodes of its own, named
+    ``application/inner``."""
     nodes: dict[str, FlatNode] = {}
     outputs = _flatten_into(nodes, plan, {Ref(name): name for name in plan.inputs}, "")
     return FlatPlan(nodes, tuple(outputs))
 
 
-def _flatten_into(nodes: dict[str, FlatNode], plan: Plan, known: dict[Ref, str], prefix: str) -> list[str]:
+def _flatten_into(
+    nodes: dict[str, FlatNode], plan: Plan, known: dict[Ref, str], prefix: str
+) -> list[str]:
     for node in plan.nodes:
         sources = tuple(known[source] for source in node.sources)
         if node.kind == "submodel":
             inner = plan.submodels[node.layer]
-            outputs = _flatten_into(nodes, inner, {Ref(inner.inputs[0]): sources[0]}, f"{prefix}{node.name}/")
+            outputs = _flatten_into(
+                nodes, inner, {Ref(inner.inputs[0]): sources[0]}, f"{prefix}{node.name}/"
+            )
             known.update({Ref(node.name, number): output for number, output in enumerate(outputs)})
         else:
             name = prefix + node.name
@@ -123,7 +137,9 @@ def _owners(plan: Plan) -> dict[str, tuple[str, ...]]:
             owners[node.layer] = (node.layer,)
         elif node.kind == "submodel":
             inner = plan.submodels[node.layer].nodes
-            owners.update({leaf.layer: (node.layer, leaf.layer) for leaf in inner if leaf.kind in WEIGHTED})
+            owners.update(
+                {leaf.layer: (node.layer, leaf.layer) for leaf in inner if leaf.kind in WEIGHTED}
+            )
     return owners
 
 
@@ -141,14 +157,17 @@ def _frontier(flat: FlatPlan) -> frozenset[str]:
     """Cuts whose output side is reached by the gradient, and whose input side is not."""
 
     def reached(name: str) -> bool:
-        return any(not any(flat.kind(later) in CUTS for later in path[1:]) for path in _paths(flat, name))
+        return any(
+            not any(flat.kind(later) in CUTS for later in path[1:]) for path in _paths(flat, name)
+        )
 
     cuts = [node for node in flat.nodes.values() if node.kind in CUTS]
     return frozenset(cut.name for cut in cuts if reached(cut.name) and not reached(cut.sources[0]))
 
 
 def _fewest(crossed: list[frozenset[str]]) -> int | None:
-    """The size of the smallest set of cuts that contains all cuts of some path: try all sets, small ones first."""
+    """The size of the smallest set of cuts that contains all cuts of some path: try all sets, small
+    ones first."""
     if not crossed:
         return None
     cuts = sorted(frozenset().union(*crossed))

@@ -1,4 +1,5 @@
-"""Expectations on reports made by hand: each kind kept and broken, and what is never said without looking."""
+"""Expectations on reports made by hand: each kind kept and broken, and what is never said without
+looking."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradflow.findings import Cause, Failure, Finding, ModelReport, Severity, Status, Variable, Verdict
+from gradflow.findings import (
+    Cause,
+    Failure,
+    Finding,
+    ModelReport,
+    Severity,
+    Status,
+    Variable,
+    Verdict,
+)
 from gradflow.policy import CutExpectation, Expectations, Ignore, accept, is_broken, judge, known
 from tests.report.reports import analyzed, dense, names, state, weight
 
@@ -31,7 +41,9 @@ def starved(layer: str, cause: Cause = STOP, verdict: Verdict = Verdict.NONE) ->
     return dense(layer, 4, 4, verdict=verdict, causes=(cause,), cuts_to_restore=1)
 
 
-def found(variables: Iterable[Variable], cause: Cause = STOP, severity: Severity = Severity.ERROR) -> Finding:
+def found(
+    variables: Iterable[Variable], cause: Cause = STOP, severity: Severity = Severity.ERROR
+) -> Finding:
     return Finding(cause.code, severity, "gradient is cut", "mend it", names(variables), cause)
 
 
@@ -65,7 +77,10 @@ PAIRS = [
     (
         CUT,
         Expectations(cut=(CutExpectation("encoder/**", "GF201"),)),
-        model(starved("encoder", ARGMAX) + dense("head", 4, 4), findings=(found(starved("encoder"), ARGMAX),)),
+        model(
+            starved("encoder", ARGMAX) + dense("head", 4, 4),
+            findings=(found(starved("encoder"), ARGMAX),),
+        ),
         ["GF202"],
     ),
     (CUT, Expectations(ignore=(Ignore("encoder/**", ("GF201",)),)), HEALTHY, ["GF403"]),
@@ -99,7 +114,10 @@ def test_one_frozen_layer_is_one_finding() -> None:
 
     judged = judge(report, Expectations(), TODAY)
 
-    assert [(one.code, len(one.variables)) for one in judged.findings] == [("GF401", 4), ("GF401", 2)]
+    assert [(one.code, len(one.variables)) for one in judged.findings] == [
+        ("GF401", 4),
+        ("GF401", 2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,19 +130,25 @@ def test_one_frozen_layer_is_one_finding() -> None:
     ],
 )
 def test_what_covers_nothing_is_told_with_what_is_near(pattern: str, words: str) -> None:
-    report = model([*frozen("backbone/a", "backbone"), *dense("head", 4, 4), state("norm/moving_mean", 4)])
+    report = model(
+        [*frozen("backbone/a", "backbone"), *dense("head", 4, 4), state("norm/moving_mean", 4)]
+    )
 
     judged = judge(report, Expectations(frozen=(pattern, "backbone/**")), TODAY)
 
     assert outcomes(judged)[0] == ("frozen", pattern, "unmatched")
-    assert [words in f"{one.message} {one.hint}" for one in judged.findings if one.code == "GF403"] == [True]
+    assert [
+        words in f"{one.message} {one.hint}" for one in judged.findings if one.code == "GF403"
+    ] == [True]
     assert is_broken(judged, Severity.ERROR)
 
 
 def test_a_pattern_that_covers_state_beside_weights_is_about_the_weights() -> None:
     report = model([*frozen("norm"), state("norm/moving_mean", 4), *dense("head", 4, 4)])
 
-    assert outcomes(judge(report, Expectations(frozen=("norm/**",)), TODAY)) == [("frozen", "norm/**", "kept")]
+    assert outcomes(judge(report, Expectations(frozen=("norm/**",)), TODAY)) == [
+        ("frozen", "norm/**", "kept")
+    ]
 
 
 def test_an_ignore_holds_to_its_last_day_and_not_longer() -> None:
@@ -137,13 +161,21 @@ def test_an_ignore_holds_to_its_last_day_and_not_longer() -> None:
 
 
 def test_an_ignore_hides_its_codes_only() -> None:
-    assert codes(judge(CUT, Expectations(ignore=(Ignore("encoder/**", ("GF206",)),)), TODAY)) == ["GF201", "GF403"]
+    assert codes(judge(CUT, Expectations(ignore=(Ignore("encoder/**", ("GF206",)),)), TODAY)) == [
+        "GF201",
+        "GF403",
+    ]
 
 
 def test_what_is_ignored_is_counted() -> None:
-    judged = judge(CUT, Expectations(ignore=(Ignore("encoder/kernel"), Ignore("encoder/bias"))), TODAY)
+    judged = judge(
+        CUT, Expectations(ignore=(Ignore("encoder/kernel"), Ignore("encoder/bias"))), TODAY
+    )
 
-    assert [one.variables for one in judged.expectations] == [("encoder/kernel",), ("encoder/bias",)]
+    assert [one.variables for one in judged.expectations] == [
+        ("encoder/kernel",),
+        ("encoder/bias",),
+    ]
     assert judged.findings == ()
 
 
@@ -152,7 +184,9 @@ def test_a_harmless_zero_breaks_nothing() -> None:
     weights = starved("adapter/b", zero, Verdict.ZERO)
     report = model(weights, findings=(found(weights, zero, Severity.NOTE),))
 
-    assert not is_broken(judge(report, Expectations(trainable=("adapter/**",)), TODAY), Severity.WARNING)
+    assert not is_broken(
+        judge(report, Expectations(trainable=("adapter/**",)), TODAY), Severity.WARNING
+    )
 
 
 def test_a_dead_weight_breaks_an_explicit_expectation_whatever_fails_the_build() -> None:
@@ -166,29 +200,39 @@ def test_a_dead_weight_breaks_an_explicit_expectation_whatever_fails_the_build()
 
 
 def test_two_weights_of_one_name_are_both_meant() -> None:
-    twins = [weight("dense/kernel@left", 4, trainable=False), weight("dense/kernel@right", 4, trainable=False)]
+    twins = [
+        weight("dense/kernel@left", 4, trainable=False),
+        weight("dense/kernel@right", 4, trainable=False),
+    ]
 
-    judged = judge(model([*twins, *dense("head", 4, 4)]), Expectations(frozen=("dense/kernel",)), TODAY)
+    judged = judge(
+        model([*twins, *dense("head", 4, 4)]), Expectations(frozen=("dense/kernel",)), TODAY
+    )
 
     assert judged.expectations[0].variables == names(twins)
     assert not is_broken(judged, Severity.WARNING)
 
 
 def test_a_model_that_could_not_be_checked_stays_so() -> None:
-    report = replace(HEALTHY, status=Status.FAILED, error=Failure("GF901", "is missing", ""), variables=())
+    report = replace(
+        HEALTHY, status=Status.FAILED, error=Failure("GF901", "is missing", ""), variables=()
+    )
 
     assert judge(report, Expectations(frozen=("a",)), TODAY) is report
 
 
 WEIGHTS = st.lists(st.sampled_from(["a/k", "a/b", "b/k", "c/d/k"]), unique=True, min_size=1)
-PATTERNS = st.lists(st.sampled_from(["**", "a/**", "b/k", "*/k", "c/**", "x"]), unique=True, max_size=3)
+PATTERNS = st.lists(
+    st.sampled_from(["**", "a/**", "b/k", "*/k", "c/**", "x"]), unique=True, max_size=3
+)
 
 
 @given(WEIGHTS, st.sets(st.sampled_from(["a/k", "a/b", "b/k", "c/d/k"])), PATTERNS)
 def test_frozen_is_kept_exactly_where_the_flags_are_those(
     here: list[str], still: set[str], patterns: list[str]
 ) -> None:
-    """Held against the words of the interface: these are frozen, and nothing else is; none of them is empty."""
+    """Held against the words of the interface: these are frozen, and nothing else is; none of them
+    is empty."""
 
     from gradflow.patterns import matches
 
@@ -204,7 +248,10 @@ def test_frozen_is_kept_exactly_where_the_flags_are_those(
 def test_a_baseline_accepts_what_was_there_and_nothing_else() -> None:
     base = known(judge(CUT, Expectations(), TODAY))
     again = accept(judge(CUT, Expectations(), TODAY), base)
-    worse = model(starved("encoder") + starved("head"), findings=(found(starved("encoder") + starved("head")),))
+    worse = model(
+        starved("encoder") + starved("head"),
+        findings=(found(starved("encoder") + starved("head")),),
+    )
     later = accept(judge(worse, Expectations(), TODAY), base)
 
     assert (again.findings, is_broken(again, Severity.WARNING)) == ((), False)
@@ -217,7 +264,9 @@ def test_a_baseline_accepts_what_was_there_and_nothing_else() -> None:
 
 def test_a_baseline_notes_what_got_better() -> None:
     base = known(judge(CUT, Expectations(), TODAY))
-    better = accept(judge(model(dense("encoder", 4, 4) + dense("tail", 4, 4)), Expectations(), TODAY), base)
+    better = accept(
+        judge(model(dense("encoder", 4, 4) + dense("tail", 4, 4)), Expectations(), TODAY), base
+    )
 
     assert not is_broken(better, Severity.WARNING)
     assert [one.message.partition(" since")[0] for one in better.findings] == [
@@ -228,7 +277,10 @@ def test_a_baseline_notes_what_got_better() -> None:
 
 
 def test_a_baseline_sees_flags_change_both_ways() -> None:
-    for before, after, word in ((HEALTHY, FROZEN, "frozen (by backbone)"), (FROZEN, HEALTHY, "unfrozen")):
+    for before, after, word in (
+        (HEALTHY, FROZEN, "frozen (by backbone)"),
+        (FROZEN, HEALTHY, "unfrozen"),
+    ):
         later = accept(after, known(before))
         assert is_broken(later, Severity.ERROR)
         assert later.findings[0].message == f"{word} since the baseline was taken"
@@ -243,7 +295,9 @@ def test_a_baseline_does_not_mind_new_numbers_of_ops() -> None:
 
 
 def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
-    silent = Finding("GF102", Severity.NOTE, "the file records no freeze flags", "save it anew", (), None)
+    silent = Finding(
+        "GF102", Severity.NOTE, "the file records no freeze flags", "save it anew", (), None
+    )
     exported = replace(HEALTHY, findings=(silent,))
 
     assert not is_broken(judge(exported, Expectations(), TODAY), Severity.WARNING)
@@ -253,6 +307,8 @@ def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
 def test_a_cut_by_something_else_tells_what_was_expected() -> None:
     other = model(starved("encoder", ARGMAX), findings=(found(starved("encoder"), ARGMAX),))
 
-    (finding,) = judge(other, Expectations(cut=(CutExpectation("encoder/**", "StopGradient"),)), TODAY).findings
+    (finding,) = judge(
+        other, Expectations(cut=(CutExpectation("encoder/**", "StopGradient"),)), TODAY
+    ).findings
 
     assert finding.hint == "mend it (expect.cut says: by StopGradient)"

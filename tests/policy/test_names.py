@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from gradflow.policy import pairs
 
 NAMES = st.lists(
-    st.sampled_from(["a/k", "m/a/k", "a_1/k", "a_2/k", "a_7/k", "b/k", "x/b/k", "y/b/k", "k"]), unique=True, max_size=6
+    st.sampled_from(["a/k", "m/a/k", "a_1/k", "a_2/k", "a_7/k", "b/k", "x/b/k", "y/b/k", "k"]),
+    unique=True,
+    max_size=6,
 )
 
 
@@ -27,13 +29,19 @@ def test_no_weight_stands_for_two(before: list[str], after: list[str]) -> None:
 def test_a_scope_in_front_of_all_changes_nothing(names: list[str]) -> None:
     names = [f"{name}{place}" for place, name in enumerate(names)]
 
-    assert pairs(names, [f"scope/{name}" for name in names]) == {name: f"scope/{name}" for name in names}
+    assert pairs(names, [f"scope/{name}" for name in names]) == {
+        name: f"scope/{name}" for name in names
+    }
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (["dense/k", "dense_1/k"], ["dense_2/k", "dense_3/k"], {"dense/k": "dense_2/k", "dense_1/k": "dense_3/k"}),
+        (
+            ["dense/k", "dense_1/k"],
+            ["dense_2/k", "dense_3/k"],
+            {"dense/k": "dense_2/k", "dense_1/k": "dense_3/k"},
+        ),
         (["dense/k", "dense_1/k"], ["dense_2/k"], {}),  # one was taken out: nobody knows which
         (["b/k"], ["x/b/k", "y/b/k"], {}),
     ],

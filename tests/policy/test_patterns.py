@@ -39,7 +39,8 @@ def test_patterns_mean_what_they_say(pattern: list[str], name: list[str]) -> Non
         ("backbone/**", "backbone2/kernel", False),
         ("**/ema_*", "encoder/ema_kernel", True),
         ("**/ema_*", "ema_kernel", True),
-        ("dense/kernel", "dense/kernel@towers.left", True),  # the suffix tells two weights of one name apart
+        # The suffix tells two weights of one name apart.
+        ("dense/kernel", "dense/kernel@towers.left", True),
         ("dense/kernel@towers.left", "dense/kernel@towers.right", False),
         ("layers[0]/(x)", "layers[0]/(x)", True),
         ("a/*/c", "a//c", False),

@@ -18,7 +18,9 @@ from gradflow.process.request import Purpose, request
 from tests.cli.command import HEALTHY
 
 
-@pytest.mark.parametrize(("purpose", "kind"), [(Purpose.ENTRIES, EntryList), (Purpose.STATIC, Analysis)])
+@pytest.mark.parametrize(
+    ("purpose", "kind"), [(Purpose.ENTRIES, EntryList), (Purpose.STATIC, Analysis)]
+)
 def test_a_lack_of_memory_is_an_answer_of_the_kind_that_is_awaited(
     purpose: Purpose, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:

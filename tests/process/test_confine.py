@@ -1,4 +1,5 @@
-"""A confined process changes nothing outside of its folder, reaches nobody and starts nothing; it can still compute."""
+"""A confined process changes nothing outside of its folder, reaches nobody and starts nothing; it
+can still compute."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64") or abi() < 3,
     reason="needs Landlock (Linux 6.2) and seccomp on x86-64 or arm64",
 )
-# {out}: a folder outside, with a file and a folder in it; {pid}: a process outside. True where it was done.
+# {out}: a folder outside, with a file and a folder in it; {pid}: a process outside. True where it
+# was done.
 ESCAPES = {
     "write a file": "open('{out}/new', 'w')",
     "write to a file": "open('{out}/file', 'a')",
@@ -51,9 +53,13 @@ ESCAPES = {
     "look at another's limits": "resource.prlimit({pid}, resource.RLIMIT_CORE)",
     "slow another process down": "os.setpriority(os.PRIO_PROCESS, {pid}, 19)",
     "enter another root": "os.chroot('.')",
-    "leave its namespaces": "call(272, 0x10000000) == 0 or 1 / 0" if platform.machine() == "x86_64" else "1 / 0",
+    "leave its namespaces": "call(272, 0x10000000) == 0 or 1 / 0"
+    if platform.machine() == "x86_64"
+    else "1 / 0",
     "use the second set of calls": "call(0x40000000 + 41, 2, 1, 0) >= 0 or 1 / 0",
-    "share memory that stays": "call(29, 0, 4096, 0o1600) >= 0 or 1 / 0" if platform.machine() == "x86_64" else "1 / 0",
+    "share memory that stays": "call(29, 0, 4096, 0o1600) >= 0 or 1 / 0"
+    if platform.machine() == "x86_64"
+    else "1 / 0",
 }
 """Each succeeds before, and fails after, where a system allows it at all."""
 WORK = {
@@ -94,7 +100,9 @@ def outside(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as process:
         yield process.pid
         process.kill()
 
@@ -118,10 +126,16 @@ def test_an_escape_fails(name: str, outside: Path, other: int, tmp_path: Path) -
 @pytest.mark.parametrize(
     "name", [name for name in ESCAPES if name not in ("enter another root", "leave its namespaces")]
 )
-def test_the_escape_works_without_a_jail(name: str, outside: Path, other: int, tmp_path: Path) -> None:
+def test_the_escape_works_without_a_jail(
+    name: str, outside: Path, other: int, tmp_path: Path
+) -> None:
     """Else the test above could not fail."""
     code = attempt(ESCAPES[name].format(out=outside, pid=other), tmp_path / "free", confined=False)
-    if code == 1 and name in ("use the second set of calls", "set an attribute", "open a netlink socket"):
+    if code == 1 and name in (
+        "use the second set of calls",
+        "set an attribute",
+        "open a netlink socket",
+    ):
         pytest.skip("this system does not have it")
 
     assert code == 0

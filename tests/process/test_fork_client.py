@@ -1,4 +1,5 @@
-"""A copy of the process that has TensorFlow answers as a new interpreter does, and costs nobody but itself."""
+"""A copy of the process that has TensorFlow answers as a new interpreter does, and costs nobody but
+itself."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ MODELS = [str(SAMPLES / name) for name in ("healthy.keras", "argmax.h5", "two_to
 CUT_EVERY_DENSE = """
 import keras
 whole = keras.layers.Dense.call
-keras.layers.Dense.call = lambda self, inputs, training=None: keras.ops.stop_gradient(whole(self, inputs, training))
+cut = lambda self, inputs, training=None: keras.ops.stop_gradient(whole(self, inputs, training))
+keras.layers.Dense.call = cut
 """
 
 
@@ -47,7 +49,9 @@ def ask(copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     def asked(model: str, code: str = "", **options: object) -> Outcome:
         if code:
             (tmp_path / "strange.py").write_text(code)
-        return inspect_path(model, replace(Options(imports=("strange",) if code else ()), **options), spawn=copies)
+        return inspect_path(
+            model, replace(Options(imports=("strange",) if code else ()), **options), spawn=copies
+        )
 
     yield asked
 
@@ -81,7 +85,8 @@ def test_what_one_model_changes_no_other_sees(ask) -> None:
         ("import os; os._exit(7)", "exit code 7"),
         ("import time; time.sleep(60)", "gave no answer in 4 s"),
         (
-            "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; time.sleep(60)",
+            "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; "
+            "time.sleep(60)",
             "no answer in 4 s",
         ),
         ("import sys; sys.stdout.write('{}'); sys.stdout.flush(); 1 / 0", "ZeroDivisionError"),
@@ -127,7 +132,11 @@ def test_at_the_end_the_server_is_gone() -> None:
 
 def server_of(copies: Copies) -> int:
     """The newest child of this process that runs the server."""
-    found = [one for one in children(os.getpid()) if b".fork_server" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    found = [
+        one
+        for one in children(os.getpid())
+        if b".fork_server" in Path(f"/proc/{one}/cmdline").read_bytes()
+    ]
     return found[-1]
 
 

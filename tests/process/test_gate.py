@@ -38,7 +38,8 @@ def test_a_refusal_names_what_where_and_the_option(found) -> None:
 
     assert refusal.value.code == "GF902"
     assert refusal.value.message == (
-        "m: not loaded: op WriteFile (node 'a' of the graph): writes files (and 1 more: gradflow scan shows them)"
+        "m: not loaded: op WriteFile (node 'a' of the graph): writes files (and 1 more: gradflow "
+        "scan shows them)"
     )
     assert refusal.value.hint.startswith("--trust lets it in")
 
@@ -51,15 +52,27 @@ def test_what_is_trusted_is_noted(found) -> None:
     noted = gate.with_trusted(clean, threats).report.findings[: -len(clean.report.findings) or None]
 
     assert [(one.code, one.severity, one.message) for one in noted] == [
-        ("GF902", Severity.NOTE, "let in by --trust: op WriteFile (node 'a' of the graph): writes files")
+        (
+            "GF902",
+            Severity.NOTE,
+            "let in by --trust: op WriteFile (node 'a' of the graph): writes files",
+        )
     ]
 
 
 def test_what_is_trusted_in_many_places_is_noted_once(found) -> None:
-    found(*(Threat("op WriteFile", f"node '{place}' of the graph", "writes files") for place in range(300)), ABORTS)
+    found(
+        *(
+            Threat("op WriteFile", f"node '{place}' of the graph", "writes files")
+            for place in range(300)
+        ),
+        ABORTS,
+    )
     threats = gate.admit(FILE, "m", Options(trust=True))
 
-    noted = gate.with_trusted(Analysis(analyzed_nothing("m", Format.SAVED_MODEL, ())), threats).report.findings
+    noted = gate.with_trusted(
+        Analysis(analyzed_nothing("m", Format.SAVED_MODEL, ())), threats
+    ).report.findings
 
     assert [one.message for one in noted] == [
         "let in by --trust: op WriteFile (node '0' of the graph and 299 more places): writes files",
@@ -84,7 +97,11 @@ def test_the_scan_alone_shows_everything(found) -> None:
     assert report.error.code == "GF902"
     assert [(one.code, one.severity) for one in report.findings] == [("GF902", Severity.ERROR)] * 3
     assert report.error.hint.startswith("--trust and --import MODULE let it in")
-    assert [one.hint.partition(" lets")[0] for one in report.findings] == ["--trust", "--trust", "--import MODULE"]
+    assert [one.hint.partition(" lets")[0] for one in report.findings] == [
+        "--trust",
+        "--trust",
+        "--import MODULE",
+    ]
     assert report.looked_at == ("2 nodes",)
 
 

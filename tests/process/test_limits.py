@@ -32,7 +32,9 @@ def ended(limits: Limits, code: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its address space")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems do not hold a process to its address space"
+)
 @pytest.mark.parametrize(
     ("code", "words"),
     [

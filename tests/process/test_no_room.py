@@ -1,4 +1,5 @@
-"""A machine that has no room for one more process, file or temporary folder: a line, and never a lost run."""
+"""A machine that has no room for one more process, file or temporary folder: a line, and never a
+lost run."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def weight(name: str, *shape: int | None, **changes: object) -> Variable:
 
 
 def state(name: str, *shape: int) -> Variable:
-    return weight(name, *shape, role=Role.STATE, trainable=False, gradient=None, verdict=Verdict.NONE)
+    return weight(
+        name, *shape, role=Role.STATE, trainable=False, gradient=None, verdict=Verdict.NONE
+    )
 
 
 def dense(layer: str, inputs: int, units: int, **changes: object) -> list[Variable]:
@@ -104,15 +106,34 @@ def analyzed(path: str, variables: Iterable[Variable], **changes: object) -> Mod
 
 
 def healthy() -> Report:
-    variables = [*dense("dense_0", 6, 6), *dense("head", 6, 2), state("dropout/seed_generator/seed", 2)]
+    variables = [
+        *dense("dense_0", 6, 6),
+        *dense("head", 6, 2),
+        state("dropout/seed_generator/seed", 2),
+    ]
     return Report(TOOL, (analyzed("healthy.keras", variables),))
 
 
 def two_towers() -> Report:
     """A tower behind a stop_gradient, one of its layers behind two cuts, and a frozen backbone."""
-    stop = Cause("GF201", "stop_gradient", "net/target/StopGradient", "StopGradient", "target", None, "net.py:41")
-    rounding = Cause("GF202", "non_differentiable", "net/left/quantize", "Round", "left", None, "net.py:17")
-    tail = ("net/left/dense_1/MatMul", "net/left/dense_1/BiasAdd", "net/left/Relu", "net/target/StopGradient")
+    stop = Cause(
+        "GF201",
+        "stop_gradient",
+        "net/target/StopGradient",
+        "StopGradient",
+        "target",
+        None,
+        "net.py:41",
+    )
+    rounding = Cause(
+        "GF202", "non_differentiable", "net/left/quantize", "Round", "left", None, "net.py:17"
+    )
+    tail = (
+        "net/left/dense_1/MatMul",
+        "net/left/dense_1/BiasAdd",
+        "net/left/Relu",
+        "net/target/StopGradient",
+    )
     tail = (*tail, "net/merge/concat", "net/head/MatMul", "net/head/BiasAdd")
     first = dense(
         "left/dense_0",
@@ -123,15 +144,29 @@ def two_towers() -> Report:
         cuts_to_restore=2,
         path=("net/left/dense_0/MatMul", "net/left/quantize", *tail),
     )
-    second = dense("left/dense_1", 6, 6, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=tail)
+    second = dense(
+        "left/dense_1", 6, 6, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=tail
+    )
     backbone = [
         variable
         for block in range(4)
-        for variable in dense(f"backbone/block_{block}/conv", 16, 16, trainable=False, frozen_by="backbone")
+        for variable in dense(
+            f"backbone/block_{block}/conv", 16, 16, trainable=False, frozen_by="backbone"
+        )
     ]
     left_out = [weight("embedding_scale", 8, trainable=False)]
-    other = weight("router/kernel", 6, 3, verdict=Verdict.NONE, causes=(rounding, stop), cuts_to_restore=1)
-    variables = [*first, *second, other, *backbone, *left_out, *dense("right", 6, 6), *dense("head", 12, 2)]
+    other = weight(
+        "router/kernel", 6, 3, verdict=Verdict.NONE, causes=(rounding, stop), cuts_to_restore=1
+    )
+    variables = [
+        *first,
+        *second,
+        other,
+        *backbone,
+        *left_out,
+        *dense("right", 6, 6),
+        *dense("head", 12, 2),
+    ]
     variables += [state("left/bn/moving_mean", 6), state("left/bn/moving_variance", 6)]
     findings = (
         Finding(
@@ -151,7 +186,12 @@ def two_towers() -> Report:
             stop,
         ),
         Finding(
-            "GF202", Severity.ERROR, "gradient is cut by Round 'net/left/quantize'", "", ("router/kernel",), rounding
+            "GF202",
+            Severity.ERROR,
+            "gradient is cut by Round 'net/left/quantize'",
+            "",
+            ("router/kernel",),
+            rounding,
         ),
     )
     expectations = (
@@ -159,19 +199,44 @@ def two_towers() -> Report:
         Expectation("trainable", "left/**", "broken", names([*first, *second])),
         Expectation("cut", "rigth/**", "unmatched", ()),
     )
-    model = analyzed("models/two_towers.keras", variables, findings=findings, expectations=expectations)
+    model = analyzed(
+        "models/two_towers.keras", variables, findings=findings, expectations=expectations
+    )
     return Report(TOOL, (model,))
 
 
 def routed() -> Report:
-    """A passage through integers: leaves at ArgMax, comes back at OneHot, far away from the output."""
+    """A passage through integers: leaves at ArgMax, comes back at OneHot, far away from the
+    output."""
     cause = Cause(
-        "GF202", "non_differentiable", "moe/route/ArgMax", "ArgMax", "route", "moe/route/one_hot", "experts.py:88"
+        "GF202",
+        "non_differentiable",
+        "moe/route/ArgMax",
+        "ArgMax",
+        "route",
+        "moe/route/one_hot",
+        "experts.py:88",
     )
-    path = ("moe/gate/MatMul", "moe/gate/BiasAdd", "moe/gate/Softmax", "moe/route/ArgMax", "moe/route/sub")
-    path = (*path, "moe/route/one_hot", "moe/mix/mul", *(f"moe/decoder_{n}/MatMul" for n in range(12)), "moe/head/add")
+    path = (
+        "moe/gate/MatMul",
+        "moe/gate/BiasAdd",
+        "moe/gate/Softmax",
+        "moe/route/ArgMax",
+        "moe/route/sub",
+    )
+    path = (
+        *path,
+        "moe/route/one_hot",
+        "moe/mix/mul",
+        *(f"moe/decoder_{n}/MatMul" for n in range(12)),
+        "moe/head/add",
+    )
     gate = dense("gate", 64, 8, verdict=Verdict.NONE, causes=(cause,), cuts_to_restore=1, path=path)
-    variables = [*gate, *(v for n in range(8) for v in dense(f"experts/expert_{n}", 64, 64)), *dense("head", 64, 2)]
+    variables = [
+        *gate,
+        *(v for n in range(8) for v in dense(f"experts/expert_{n}", 64, 64)),
+        *dense("head", 64, 2),
+    ]
     message = "gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable)"
     hint = "use a softmax over the experts, or a straight-through estimator"
     finding = Finding("GF202", Severity.ERROR, message, hint, names(gate), cause)
@@ -207,14 +272,25 @@ def unknown() -> Report:
         entry=None,
         inputs=(),
         outputs=(),
-        findings=(Finding("GF101", Severity.NOTE, "8 weights are frozen by backbone", "", names(backbone), None),),
+        findings=(
+            Finding(
+                "GF101",
+                Severity.NOTE,
+                "8 weights are frozen by backbone",
+                "",
+                names(backbone),
+                None,
+            ),
+        ),
     )
     return Report(STATIC_TOOL, (model,))
 
 
 def several() -> Report:
     """Three models, of which one could not be checked."""
-    failure = Failure("GF901", "layer 'MyAttention' is not known to Keras", "give its module with --import MODULE")
+    failure = Failure(
+        "GF901", "layer 'MyAttention' is not known to Keras", "give its module with --import MODULE"
+    )
     failed = analyzed(
         "broken.keras",
         (),
@@ -229,12 +305,16 @@ def several() -> Report:
 
 def many() -> Report:
     """300 weights: a deep encoder behind a cut, an embedding, dead layers, NaN, rounding noise."""
-    stop = Cause("GF201", "stop_gradient", "net/pool/StopGradient", "StopGradient", "pool", None, None)
+    stop = Cause(
+        "GF201", "stop_gradient", "net/pool/StopGradient", "StopGradient", "pool", None, None
+    )
     dead = Cause("GF303", "dead", "net/gate/Relu", "Relu", "gate", None, "gate.py:7")
     bad = Cause("GF304", "nonfinite", "net/norm/Log", "Log", "norm", None, None)
     starved: list[Variable] = []
     for block in range(12):
-        for place, part in enumerate(("attention/query", "attention/key", "attention/value", "ffn/up", "ffn/down")):
+        for place, part in enumerate(
+            ("attention/query", "attention/key", "attention/value", "ffn/up", "ffn/down")
+        ):
             ops = [f"net/encoder/block_{n}/{p}" for n in range(block, 12) for p in ("attn", "ffn")]
             path = (f"net/encoder/block_{block}/{part}/MatMul", *ops[place // 3 :])
             path = (*path, "net/pool/StopGradient", "net/head/MatMul")
@@ -269,7 +349,15 @@ def many() -> Report:
             "net/head/MatMul",
         )
         starved.append(
-            weight(f"{layer}/kernel", 64, 64, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=path)
+            weight(
+                f"{layer}/kernel",
+                64,
+                64,
+                verdict=Verdict.NONE,
+                causes=(stop,),
+                cuts_to_restore=1,
+                path=path,
+            )
         )
     zeros = {
         "verdict": Verdict.ZERO,
@@ -279,13 +367,26 @@ def many() -> Report:
     }
     gates = [v for n in range(3) for v in dense(f"gate/gate_{n}", 64, 64, **zeros)]
     broken = [weight("norm/gamma", 64, verdict=Verdict.NONFINITE, causes=(bad,), cuts_to_restore=0)]
-    flowing = [v for stage in range(4) for n in range(19) for v in dense(f"decoder/stage_{stage}/dense_{n}", 32, 32)]
-    noise = [weight(f"decoder/keys_{n}/bias", 64, gradient=Gradient(2e-8, 1e-8, 0.0, None)) for n in range(8)]
+    flowing = [
+        v
+        for stage in range(4)
+        for n in range(19)
+        for v in dense(f"decoder/stage_{stage}/dense_{n}", 32, 32)
+    ]
+    noise = [
+        weight(f"decoder/keys_{n}/bias", 64, gradient=Gradient(2e-8, 1e-8, 0.0, None))
+        for n in range(8)
+    ]
     table = weight("embedding/embeddings", 30522, 64, gradient=Gradient(3.5, 0.25, 0.9985, 46))
     variables = [table, *starved, *gates, *broken, *flowing, *noise]
     findings = (
         Finding(
-            "GF305", Severity.NOTE, "gradient is rounding noise, 2e-08 beside a median of 1.25", "", names(noise), None
+            "GF305",
+            Severity.NOTE,
+            "gradient is rounding noise, 2e-08 beside a median of 1.25",
+            "",
+            names(noise),
+            None,
         ),
         Finding(
             "GF303",
@@ -303,9 +404,18 @@ def many() -> Report:
             names(starved),
             stop,
         ),
-        Finding("GF304", Severity.ERROR, "gradient is NaN, first made by Log 'net/norm/Log'", "", names(broken), bad),
+        Finding(
+            "GF304",
+            Severity.ERROR,
+            "gradient is NaN, first made by Log 'net/norm/Log'",
+            "",
+            names(broken),
+            bad,
+        ),
     )
-    return Report(TOOL, (analyzed("runs/2026-01/encoder_decoder_large.keras", variables, findings=findings),))
+    return Report(
+        TOOL, (analyzed("runs/2026-01/encoder_decoder_large.keras", variables, findings=findings),)
+    )
 
 
 def frozen() -> Report:
@@ -330,7 +440,8 @@ def frozen() -> Report:
 
 
 def expectations() -> Report:
-    """What ``check`` judges: expectations kept, broken in both ways, and one that matches nothing."""
+    """What ``check`` judges: expectations kept, broken in both ways, and one that matches
+    nothing."""
     (model,) = frozen().models
     by_name = {variable.name: variable for variable in model.variables}
     adapter, head = ("adapter/kernel", "adapter/bias"), ("head/kernel", "head/bias")
@@ -362,7 +473,12 @@ def expectations() -> Report:
             None,
         ),
         Finding(
-            "GF404", Severity.WARNING, "frozen, and trainable in the baseline: stem/kernel", "", ("stem/kernel",), None
+            "GF404",
+            Severity.WARNING,
+            "frozen, and trainable in the baseline: stem/kernel",
+            "",
+            ("stem/kernel",),
+            None,
         ),
     )
     backbone = tuple(name for name, variable in by_name.items() if variable.frozen_by == "backbone")
@@ -375,9 +491,18 @@ def expectations() -> Report:
     )
     variables = [*model.variables, loose]
     checked = analyzed(model.path, variables, findings=findings, expectations=judged)
-    failure = Failure("GF903", "the process ran out of memory", "lower --batch-size, or read it with --static")
+    failure = Failure(
+        "GF903", "the process ran out of memory", "lower --batch-size, or read it with --static"
+    )
     unjudged = (Expectation("trainable", "head/**", "unmatched", ()),)
-    crashed = analyzed("models/large.keras", (), status=Status.FAILED, error=failure, entry=None, expectations=unjudged)
+    crashed = analyzed(
+        "models/large.keras",
+        (),
+        status=Status.FAILED,
+        error=failure,
+        entry=None,
+        expectations=unjudged,
+    )
     return Report(TOOL, (checked, crashed))
 
 
@@ -406,7 +531,8 @@ HOSTILE = (
 
 
 def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
-    """Every text of the file is one that a terminal, a browser, a Markdown or XML parser or a CI log would obey."""
+    """Every text of the file is one that a terminal, a browser, a Markdown or XML parser or a CI
+    log would obey."""
     models = []
     for place, name in enumerate(texts):
         stop = Cause("GF201", "stop_gradient", f"{name}/stop", name, name, None, f"{name}.py:4")
@@ -420,10 +546,16 @@ def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
             cuts_to_restore=1,
             path=(name, f"{name}/stop", f"{name}/out"),
         )
-        finding = Finding("GF201", Severity.ERROR, f"stopped by {name!r} {name}", name, (variable.name,), stop)
+        finding = Finding(
+            "GF201", Severity.ERROR, f"stopped by {name!r} {name}", name, (variable.name,), stop
+        )
         judged = (Expectation("frozen", name, "broken", (variable.name,)),)
         made = {"producer": name, "entry": name, "inputs": (Input(name, (1,), name, name),)}
-        made |= {"outputs": (Output(name, (1,), "float32"),), "expectations": judged, "findings": (finding,)}
+        made |= {
+            "outputs": (Output(name, (1,), "float32"),),
+            "expectations": judged,
+            "findings": (finding,),
+        }
         models.append(analyzed(f"{name or 'm'}.keras", [variable], **made))
         if place % 4 == 0:
             failed = {"status": Status.FAILED, "error": Failure("GF901", name, name)}

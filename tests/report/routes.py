@@ -36,13 +36,18 @@ ROUND = cause("GF202", "net/left/quantize", "Round", layer="left", source="net.p
 
 
 def two_cuts() -> Answer:
-    """A weight behind a Round and a StopGradient; the weights between the two need one change only."""
+    """A weight behind a Round and a StopGradient; the weights between the two need one change
+    only."""
     way = steps(
         *("net/left/dense_0/MatMul", "net/left/dense_0/BiasAdd", ROUND, "net/left/dense_1/MatMul"),
         *("net/left/dense_1/BiasAdd", "net/left/Relu", STOP, "net/merge/concat", "net/head/MatMul"),
     )
     changes = (
-        change(ROUND, "gradient is cut by Round 'net/left/quantize' (not differentiable)", "left/dense_0/bias"),
+        change(
+            ROUND,
+            "gradient is cut by Round 'net/left/quantize' (not differentiable)",
+            "left/dense_0/bias",
+        ),
         change(
             STOP,
             "gradient is stopped by StopGradient 'net/target/StopGradient'",
@@ -55,18 +60,31 @@ def two_cuts() -> Answer:
 
 def flowing() -> Answer:
     """Nothing is wrong, and the way is long."""
-    way = steps("net/right/MatMul", *(f"net/block_{place}/MatMul" for place in range(12)), "net/head/MatMul")
+    way = steps(
+        "net/right/MatMul", *(f"net/block_{place}/MatMul" for place in range(12)), "net/head/MatMul"
+    )
     return two_towers().models[0], Route("right/kernel", way, "head", (), ())
 
 
 def frozen() -> Answer:
     """Frozen by a layer, and behind a cut as well."""
-    starved = {"trainable": False, "frozen_by": "backbone", "verdict": Verdict.NONE, "causes": (STOP,)}
-    inner = [one for block in range(9) for one in dense(f"backbone/conv_{block}", 3, 8, cuts_to_restore=1, **starved)]
+    starved = {
+        "trainable": False,
+        "frozen_by": "backbone",
+        "verdict": Verdict.NONE,
+        "causes": (STOP,),
+    }
+    inner = [
+        one
+        for block in range(9)
+        for one in dense(f"backbone/conv_{block}", 3, 8, cuts_to_restore=1, **starved)
+    ]
     model = analyzed("frozen.keras", [*inner, *dense("head", 8, 2)])
     first, *others = names(inner)
     layer = cause("GF101", layer="backbone")
-    thaw = Change(layer, "frozen by backbone.trainable=False", "set backbone.trainable = True", tuple(others))
+    thaw = Change(
+        layer, "frozen by backbone.trainable=False", "set backbone.trainable = True", tuple(others)
+    )
     cut = change(STOP, "gradient is stopped by StopGradient 'net/target/StopGradient'", *others)
     way = steps("net/backbone/conv_0/MatMul", STOP, "net/head/MatMul")
     return model, Route(first, way, "head", (thaw, cut), tuple(others))
@@ -79,7 +97,9 @@ def passage() -> Answer:
     path = [leaves if op == leaves.op else op for op in model.variables[0].path]
     message = "gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable)"
     changes = (change(leaves, message, "gate/bias"),)
-    route = Route("gate/kernel", steps(*path, back=leaves.reenters_at), "mixture", changes, ("gate/bias",))
+    route = Route(
+        "gate/kernel", steps(*path, back=leaves.reenters_at), "mixture", changes, ("gate/bias",)
+    )
     outputs = (*model.outputs, Output("mixture", (4, 8), "float32"))
     return replace(model, outputs=outputs), route
 
@@ -88,11 +108,15 @@ def side_by_side() -> Answer:
     """Cut on both of two ways to the output."""
     model = two_towers().models[0]
     changes = (change(ROUND, "gradient is cut by Round 'net/left/quantize' (not differentiable)"),)
-    return model, Route("router/kernel", steps("net/router/MatMul", ROUND, "net/head/MatMul"), "head", changes, ())
+    return model, Route(
+        "router/kernel", steps("net/router/MatMul", ROUND, "net/head/MatMul"), "head", changes, ()
+    )
 
 
 def _alone(variable: Variable, path: str, *changes: Change, way: tuple[Step, ...] = ()) -> Answer:
-    return analyzed(path, [variable, *dense("head", 8, 2)]), Route(variable.name, way, "head", changes, ())
+    return analyzed(path, [variable, *dense("head", 8, 2)]), Route(
+        variable.name, way, "head", changes, ()
+    )
 
 
 def unused() -> Answer:
@@ -105,7 +129,12 @@ def dead() -> Answer:
     relu = cause("GF303", "net/gate/Relu", "Relu", layer="gate")
     gate = weight("gate/kernel", 8, 8, verdict=Verdict.ZERO, causes=(relu,), cuts_to_restore=0)
     way = steps("net/gate/MatMul", relu, "net/head/MatMul")
-    return _alone(gate, "dead.keras", change(relu, "a path exists, but the measured gradient is exactly zero"), way=way)
+    return _alone(
+        gate,
+        "dead.keras",
+        change(relu, "a path exists, but the measured gradient is exactly zero"),
+        way=way,
+    )
 
 
 def moving_average() -> Answer:
@@ -116,7 +145,10 @@ def without_graph() -> Answer:
     model = unknown().models[0]
     layer = cause("GF101", layer="backbone")
     thaw = Change(
-        layer, "frozen by backbone.trainable=False", "set backbone.trainable = True", names(model.variables)[1:8]
+        layer,
+        "frozen by backbone.trainable=False",
+        "set backbone.trainable = True",
+        names(model.variables)[1:8],
     )
     return model, Route("backbone/conv_1/kernel", (), None, (thaw,), ())
 

@@ -9,7 +9,16 @@ from gradflow.findings import Cause, Expectation, Finding, Gradient, ModelReport
 
 _NAMES = st.one_of(
     st.sampled_from(
-        ["dense/kernel", "dense/bias", "block_1/conv", "block_2/conv", "a1/b1/c", "a2/b2/c", "[bold]", ":x:"]
+        [
+            "dense/kernel",
+            "dense/bias",
+            "block_1/conv",
+            "block_2/conv",
+            "a1/b1/c",
+            "a2/b2/c",
+            "[bold]",
+            ":x:",
+        ]
     ),
     st.sampled_from(HOSTILE),
     st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=3).map("/".join),
@@ -30,9 +39,14 @@ def _tuples(strategy: st.SearchStrategy, size: int) -> st.SearchStrategy:
 def reports() -> st.SearchStrategy[Report]:
     """Reports whose parts need not fit each other: a renderer must live with that."""
     causes = st.builds(
-        Cause, code=st.sampled_from(["GF201", "GF204", "GF303"]), op=_maybe(_NAMES), reenters_at=_maybe(_NAMES)
+        Cause,
+        code=st.sampled_from(["GF201", "GF204", "GF303"]),
+        op=_maybe(_NAMES),
+        reenters_at=_maybe(_NAMES),
     )
-    gradients = st.builds(Gradient, norm=st.none() | _FINITE, max_abs=st.none() | _FINITE, zero_fraction=_FINITE)
+    gradients = st.builds(
+        Gradient, norm=st.none() | _FINITE, max_abs=st.none() | _FINITE, zero_fraction=_FINITE
+    )
     variables = st.builds(
         Variable,
         name=_NAMES,

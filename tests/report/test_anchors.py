@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from reports import analyzed
 
 from gradflow.findings import Anchor
-from gradflow.report.anchors import anchor_of, anchors_below, identity_of, portable, source_anchor, uri
+from gradflow.report.anchors import (
+    anchor_of,
+    anchors_below,
+    identity_of,
+    portable,
+    source_anchor,
+    uri,
+)
 
 
 @pytest.mark.parametrize(

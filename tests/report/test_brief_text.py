@@ -53,7 +53,9 @@ def test_an_expectation_that_is_not_kept_is_told() -> None:
     assert any(one.status != "kept" for one in model.expectations)
 
     assert len(shown(model).splitlines()) > 1
-    kept = replace(model, expectations=tuple(replace(one, status="kept") for one in model.expectations))
+    kept = replace(
+        model, expectations=tuple(replace(one, status="kept") for one in model.expectations)
+    )
     assert len(shown(kept).splitlines()) == 1
 
 

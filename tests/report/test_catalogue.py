@@ -57,7 +57,9 @@ def test_entry_has_words(item: CodeEntry) -> None:
         assert "\n" not in words
 
 
-@pytest.mark.parametrize("item", [item for item in CATALOGUE.values() if item.example], ids=lambda item: item.code)
+@pytest.mark.parametrize(
+    "item", [item for item in CATALOGUE.values() if item.example], ids=lambda item: item.code
+)
 def test_python_examples_compile(item: CodeEntry) -> None:
     if not item.example.startswith("expect:"):
         compile(item.example, item.code, "exec")
@@ -70,7 +72,12 @@ def test_entry_finds_a_code_in_either_case() -> None:
 
 
 def test_only_what_no_example_can_show_has_none() -> None:
-    assert [item.code for item in CATALOGUE.values() if not item.example] == ["GF209", "GF404", "GF901", "GF903"]
+    assert [item.code for item in CATALOGUE.values() if not item.example] == [
+        "GF209",
+        "GF404",
+        "GF901",
+        "GF903",
+    ]
     assert set(CATALOGUE) >= RESERVED
 
 
@@ -99,7 +106,10 @@ def test_a_code_or_its_kind_is_found(word: str, code: str) -> None:
     [
         ("GF2022", "did you mean GF202 non_differentiable? gradflow rules lists them all"),
         ("stopgradent", "did you mean GF201 stop_gradient? gradflow rules lists them all"),
-        ("unexpected_freeze", "did you mean GF401 unexpected_frozen? gradflow rules lists them all"),
+        (
+            "unexpected_freeze",
+            "did you mean GF401 unexpected_frozen? gradflow rules lists them all",
+        ),
         ("E501", "gradflow rules lists them all"),
         ("", "gradflow rules lists them all"),
     ],

@@ -1,4 +1,5 @@
-"""Every format on the same six reports, and what holds for every one: nothing of a file is obeyed, nothing is random.
+"""Every format on the same six reports, and what holds for every one: nothing of a file is obeyed,
+nothing is random.
 
 After a change that is meant, write the golden files anew and read the difference:
 ``GRADFLOW_UPDATE_GOLDEN=1 pytest tests/report``.
@@ -42,7 +43,9 @@ def test_golden(name: str, extension: str) -> None:
 
 
 def test_every_golden_file_has_its_report() -> None:
-    assert {path.name for path in GOLDEN.iterdir()} == {f"{name}.{extension}" for name in SIX for extension in FORMATS}
+    assert {path.name for path in GOLDEN.iterdir()} == {
+        f"{name}.{extension}" for name in SIX for extension in FORMATS
+    }
 
 
 def harmless(written: str) -> None:
@@ -77,7 +80,9 @@ def test_a_line_of_text_that_a_log_would_obey_is_no_wider() -> None:
     written = text.render(hostile(["::error::" + "x" * 60]), width=60)
     assert "\n   \\::error::x" in written
     assert "\n\\:error::x" in written
-    assert max(len(line) for line in written.splitlines() if "could not be checked" not in line) <= 60
+    assert (
+        max(len(line) for line in written.splitlines() if "could not be checked" not in line) <= 60
+    )
 
 
 @pytest.mark.parametrize("render", WITH_ENCODING, ids=lambda render: render.__module__)

@@ -42,7 +42,9 @@ def test_one_command_for_each_finding_and_failure(name: str) -> None:
     report = CANONICAL[name]()
     expected = [finding.code for model in report.models for finding in model.findings]
     expected += [model.error.code for model in report.models if model.error is not None]
-    assert sorted(values["title"].partition(" ")[0] for _, values, _ in commands_of(report)) == sorted(expected)
+    assert sorted(
+        values["title"].partition(" ")[0] for _, values, _ in commands_of(report)
+    ) == sorted(expected)
 
 
 @settings(max_examples=20)
@@ -56,7 +58,9 @@ def test_any_report_is_commands_and_nothing_else(report: Report) -> None:
 def test_a_name_cannot_inject(text: str) -> None:
     (first, *rest) = commands_of(hostile([text]))
     assert (first[0], first[1]["title"]) == ("error", "GF201 stop_gradient")
-    assert [(command, values["title"]) for command, values, _ in rest] == [("error", "GF901 unreadable")]
+    assert [(command, values["title"]) for command, values, _ in rest] == [
+        ("error", "GF901 unreadable")
+    ]
     for _, values, message in (first, *rest):
         assert "\r" not in message
         assert all(line.isprintable() for line in message.split("\n"))
@@ -97,4 +101,6 @@ def test_an_anchor_gives_the_line() -> None:
 
 def test_the_title_is_escaped_as_a_property() -> None:
     line = render(hostile(["a,b:c%d"]))
-    assert re.match(r"::error file=a%2Cb%3Ac%25d\.keras,title=GF201 stop_gradient::a,b:c%25d\.keras: ", line)
+    assert re.match(
+        r"::error file=a%2Cb%3Ac%25d\.keras,title=GF201 stop_gradient::a,b:c%25d\.keras: ", line
+    )

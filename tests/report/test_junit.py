@@ -1,4 +1,5 @@
-"""The JUnit XML: well-formed whatever the names, its counts are those of its cases, and what is not kept fails."""
+"""The JUnit XML: well-formed whatever the names, its counts are those of its cases, and what is not
+kept fails."""
 
 from __future__ import annotations
 
@@ -7,7 +8,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
-from reports import CANONICAL, HOSTILE, TOOL, analyzed, expectations, frozen, hostile, two_towers, unknown, weight
+from reports import (
+    CANONICAL,
+    HOSTILE,
+    TOOL,
+    analyzed,
+    expectations,
+    frozen,
+    hostile,
+    two_towers,
+    unknown,
+    weight,
+)
 from strategies import reports
 
 from gradflow.findings import Cause, Expectation, Finding, Report, Severity, Verdict
@@ -35,7 +47,9 @@ def suites_of(report: Report, **changes: object) -> list[ET.Element]:
 def outcomes(report: Report) -> dict[str, str]:
     """How each case ended, by its name."""
     return {
-        case.attrib["name"]: next((tag for tag in OUTCOMES.values() if case.find(tag) is not None), "passed")
+        case.attrib["name"]: next(
+            (tag for tag in OUTCOMES.values() if case.find(tag) is not None), "passed"
+        )
         for suite in suites_of(report)
         for case in suite
     }
@@ -72,7 +86,8 @@ def test_each_expectation_is_a_case() -> None:
         "frozen: backbone/**": "passed",
         "frozen: backbone_norm/**": "failure",
         "trainable: adapter/**": "failure",
-        "trainable: head/**": "skipped",  # of the model that crashed; the other one of that name passed
+        # Of the model that crashed; the other one of that name passed.
+        "trainable: head/**": "skipped",
         "cut: rigth/**": "failure",
         "models/large.keras": "error",
     }
@@ -81,7 +96,9 @@ def test_each_expectation_is_a_case() -> None:
 def test_each_finding_is_told_once() -> None:
     for name, build in CANONICAL.items():
         report = build()
-        text = "".join(element.text or "" for suite in suites_of(report) for element in suite.iter("failure"))
+        text = "".join(
+            element.text or "" for suite in suites_of(report) for element in suite.iter("failure")
+        )
         for code in {finding.code for model in report.models for finding in model.findings}:
             told = [
                 finding
@@ -98,7 +115,9 @@ def test_what_is_unknown_has_not_passed() -> None:
 
 
 def test_an_expectation_that_is_not_kept_fails_without_a_finding_too() -> None:
-    judged = tuple(Expectation("cut", "a/**", status, ()) for status in ("broken", "unmatched", "kept"))
+    judged = tuple(
+        Expectation("cut", "a/**", status, ()) for status in ("broken", "unmatched", "kept")
+    )
     report = Report(TOOL, (analyzed("m.keras", [weight("a", 1)], expectations=judged),))
     assert list(outcomes(report).values()) == ["passed", "failure", "failure", "passed"]
     assert list(outcomes(report))[1:] == ["cut: a/**", "cut: a/** (2)", "cut: a/** (3)"]
@@ -108,7 +127,9 @@ def test_the_worst_finding_is_the_message_and_the_others_are_counted() -> None:
     (suite,) = suites_of(Report(TOOL, (replace(two_towers().models[0], expectations=()),)))
     (failure,) = suite.iter("failure")
     assert failure.attrib["type"] == "GF201"
-    assert failure.attrib["message"].startswith("GF201: gradient is cut by StopGradient 'net/target/StopGradient' (")
+    assert failure.attrib["message"].startswith(
+        "GF201: gradient is cut by StopGradient 'net/target/StopGradient' ("
+    )
     assert failure.attrib["message"].endswith(" (and 1 more finding)")
     assert "     ✂  net/target/StopGradient  layer target, net.py:41\n" in str(failure.text)
 
@@ -120,15 +141,23 @@ def test_a_model_that_is_there_twice_is_two_cases() -> None:
 
 def test_a_case_stands_at_the_anchor() -> None:
     (suite,) = suites_of(frozen(), anchors={"models/finetune.keras": Anchor("gradflow.yaml", 3)})
-    assert [(case.attrib["file"], case.attrib["line"]) for case in suite] == [("gradflow.yaml", "3")]
+    assert [(case.attrib["file"], case.attrib["line"]) for case in suite] == [
+        ("gradflow.yaml", "3")
+    ]
 
 
 def test_there_are_no_times() -> None:
-    assert all(word not in render(build()) for build in CANONICAL.values() for word in (" time=", "timestamp", "host"))
+    assert all(
+        word not in render(build())
+        for build in CANONICAL.values()
+        for word in (" time=", "timestamp", "host")
+    )
 
 
 def test_a_note_never_fails() -> None:
     cause = Cause("GF305", "vanishing", None, None, None, None, None)
     one = weight("a", 1, verdict=Verdict.FLOWS)
     note = Finding("GF305", Severity.NOTE, "tiny", "", ("a",), cause)
-    assert outcomes(Report(TOOL, (analyzed("m.keras", [one], findings=(note,)),))) == {"m.keras": "passed"}
+    assert outcomes(Report(TOOL, (analyzed("m.keras", [one], findings=(note,)),))) == {
+        "m.keras": "passed"
+    }

@@ -30,12 +30,17 @@ from gradflow.report.markdown import render
 from gradflow.report.markdown_escape import code, fence, prose, summary
 
 GITHUB_LIMIT = 65_536
-OURS = re.compile(r"<details><summary><code>[^<>]*</code>[^<>]*</summary>|</details>|</?code>|<!-- -->")
+OURS = re.compile(
+    r"<details><summary><code>[^<>]*</code>[^<>]*</summary>|</details>|</?code>|<!-- -->"
+)
 ALLOWED = {
     *"heading_open heading_close paragraph_open paragraph_close inline fence html_block hr".split(),
-    *"table_open table_close thead_open thead_close tbody_open tbody_close tr_open tr_close".split(),
-    *"th_open th_close td_open td_close bullet_list_open bullet_list_close list_item_open list_item_close".split(),
-    *"text text_special code_inline html_inline strong_open strong_close em_open em_close softbreak".split(),
+    *"table_open table_close thead_open thead_close tbody_open tbody_close tr_open "
+    "tr_close".split(),
+    *"th_open th_close td_open td_close bullet_list_open bullet_list_close list_item_open "
+    "list_item_close".split(),
+    *"text text_special code_inline html_inline strong_open strong_close em_open em_close "
+    "softbreak".split(),
 }
 
 
@@ -45,7 +50,8 @@ def tokens(written: str) -> list[Token]:
 
 
 def inert(written: str) -> None:
-    """Nothing but our own markup; mentions and links stand in code, where GitHub does not look for them."""
+    """Nothing but our own markup; mentions and links stand in code, where GitHub does not look for
+    them."""
     for token in tokens(written):
         assert token.type in ALLOWED, token
         if token.type in ("html_block", "html_inline"):
@@ -77,15 +83,25 @@ def test_a_hostile_name_is_inert_and_every_cell_stays_in_its_column(text: str) -
     assert cells == ["th_open"] * 3 + ["td_open"] * 6
 
 
-@pytest.mark.parametrize("text", ["plain/name_1", "a`b", "a|b\\|c", " x ", "<b>", "a\\", "&amp;", "[x](y)", "*a*"])
+@pytest.mark.parametrize(
+    "text", ["plain/name_1", "a`b", "a|b\\|c", " x ", "<b>", "a\\", "&amp;", "[x](y)", "*a*"]
+)
 def test_a_name_is_shown_as_it_is(text: str) -> None:
     def shown(written: str) -> str:
-        return "".join(token.content for token in tokens(written) if not token.children and "html" not in token.type)
+        return "".join(
+            token.content
+            for token in tokens(written)
+            if not token.children and "html" not in token.type
+        )
 
     assert shown(code(text)) == text
     assert shown(f"x{prose(text)}x") == f"x{text}x"
-    (row,) = [token for token in tokens(f"| a |\n| - |\n| {code(text)} |\n") if token.type == "inline"][1:]
-    assert "".join(child.content for child in row.children or () if "html" not in child.type) == text
+    (row,) = [
+        token for token in tokens(f"| a |\n| - |\n| {code(text)} |\n") if token.type == "inline"
+    ][1:]
+    assert (
+        "".join(child.content for child in row.children or () if "html" not in child.type) == text
+    )
 
 
 def test_what_a_message_quotes_is_code() -> None:
@@ -127,7 +143,10 @@ def test_notes_have_no_picture_and_no_fix() -> None:
 
 def test_expectations_are_shown_where_the_model_was_held_against_them() -> None:
     written = render(expectations())
-    assert "- **unmatched** cut: `rigth/**`\n- kept frozen: `backbone/**`, trainable: `head/**`\n" in written
+    assert (
+        "- **unmatched** cut: `rigth/**`\n- kept frozen: `backbone/**`, trainable: `head/**`\n"
+        in written
+    )
     assert "| `models/large.keras` | could not be checked (GF903) |  |\n" in written
     assert "2 kept, 2 broken, 1 unmatched |" in written
 
@@ -148,10 +167,14 @@ def test_a_long_report_is_cut_and_says_what_is_left_out(encoding: str) -> None:
     assert len(written.encode()) < GITHUB_LIMIT
     rows = len(re.findall(r"^\| `", written, re.MULTILINE))
     blocks = written.count("**error GF")
-    left = re.search(r"\*Left out, to keep this short: ([\d,]+) models?, ([\d,]+) findings\. .*\*\n$", written)
+    left = re.search(
+        r"\*Left out, to keep this short: ([\d,]+) models?, ([\d,]+) findings\. .*\*\n$", written
+    )
     assert left is not None
     assert int(left[1].replace(",", "")) == 400 - rows
-    assert int(left[2].replace(",", "")) == 400 * len(model.findings) - written.count("** gradient ")
+    assert int(left[2].replace(",", "")) == 400 * len(model.findings) - written.count(
+        "** gradient "
+    )
     assert rows > 15
     assert blocks > 15
 
@@ -161,7 +184,9 @@ def test_a_huge_name_leaves_room_for_the_others() -> None:
     models = []
     for name in names:
         variables = dense(name, 2, 2)
-        finding = Finding("GF206", Severity.WARNING, f"unused: {name}", name, (variables[0].name,), None)
+        finding = Finding(
+            "GF206", Severity.WARNING, f"unused: {name}", name, (variables[0].name,), None
+        )
         models.append(analyzed(f"{name}.keras", variables, findings=(finding,)))
     written = render(Report(TOOL, tuple(models)))
     inert(written)

@@ -1,4 +1,5 @@
-"""Two entries of a configuration that name the same file, told apart in every format that people read."""
+"""Two entries of a configuration that name the same file, told apart in every format that people
+read."""
 
 from __future__ import annotations
 
@@ -15,8 +16,18 @@ from gradflow.report import github, junit, markdown, sarif, text
 from tests.report.reports import TOOL, several
 
 NAMES = ("first", "second")
-ANCHORS = {"first": Anchor("gradflow.yaml", 4), "second": Anchor("gradflow.yaml", 7), "m": Anchor("gradflow.yaml", 9)}
-FORMATS: list[Callable[[Report], str]] = [text.render, markdown.render, github.render, junit.render, sarif.render]
+ANCHORS = {
+    "first": Anchor("gradflow.yaml", 4),
+    "second": Anchor("gradflow.yaml", 7),
+    "m": Anchor("gradflow.yaml", 9),
+}
+FORMATS: list[Callable[[Report], str]] = [
+    text.render,
+    markdown.render,
+    github.render,
+    junit.render,
+    sarif.render,
+]
 
 
 def called(*names: str) -> Report:
@@ -48,7 +59,10 @@ def test_each_is_shown_at_its_own_line() -> None:
 
     assert [case.get("line") for case in cases] == ["4", "7"]
     assert re.findall(r"line=(\d+)", github.render(report, anchors=ANCHORS)) == ["4", "7"]
-    assert [one["locations"][0]["physicalLocation"]["region"]["startLine"] for one in results] == [4, 7]
+    assert [one["locations"][0]["physicalLocation"]["region"]["startLine"] for one in results] == [
+        4,
+        7,
+    ]
 
 
 def test_a_model_without_a_name_is_shown_where_its_path_is() -> None:

@@ -1,4 +1,5 @@
-"""The JSON report is the interface: same keys, same order, plain numbers, and it can be read back."""
+"""The JSON report is the interface: same keys, same order, plain numbers, and it can be read
+back."""
 
 from __future__ import annotations
 
@@ -26,18 +27,22 @@ INTERFACE = """
    "inputs":  [{"name": "x", "shape": [2, 6], "dtype": "float32", "source": "normal(seed=0)"}],
    "outputs": [{"name": "head0", "shape": [2, 2], "dtype": "float32"}],
    "variables": [{
-     "name": "dense_0/kernel", "layer": "dense_0", "shape": [6, 6], "dtype": "float32", "parameters": 36,
+     "name": "dense_0/kernel", "layer": "dense_0", "shape": [6, 6], "dtype": "float32",
+     "parameters": 36,
      "role": "weight|state", "trainable": true, "frozen_by": null,
      "verdict": "flows|none|zero|nonfinite|unknown", "confidence": "confirmed|measured|static",
      "gradient": {"norm": 1.25, "max_abs": 0.5, "zero_fraction": 0.0, "rows_touched": null},
      "causes": [{"code": "GF201", "kind": "stop_gradient", "op": "m0/cut7/StopGradient",
-                 "op_type": "StopGradient", "layer": "cut7", "reenters_at": null, "source": "net.py:41"}],
+                 "op_type": "StopGradient", "layer": "cut7",
+                 "reenters_at": null, "source": "net.py:41"}],
      "cuts_to_restore": 1,
      "path": ["m0/dense_0/MatMul", "m0/cut7/StopGradient", "m0/head0/MatMul"]}],
    "findings": [{"code": "GF201", "severity": "error|warning|note", "message": "...", "hint": "...",
                  "variables": ["dense_0/kernel"], "cause": null}],
-   "expectations": [{"kind": "frozen", "pattern": "backbone/**", "status": "kept|broken|unmatched", "variables": []}],
-   "summary": {"weights": 10, "flows": 6, "none": 2, "zero": 1, "nonfinite": 0, "unknown": 0, "frozen": 1, "state": 2,
+   "expectations": [{"kind": "frozen", "pattern": "backbone/**", "status": "kept|broken|unmatched",
+                    "variables": []}],
+   "summary": {"weights": 10, "flows": 6, "none": 2, "zero": 1, "nonfinite": 0,
+               "unknown": 0, "frozen": 1, "state": 2,
                "parameters": 612, "trainable_parameters": 570}}]}
 """
 
@@ -60,7 +65,9 @@ def test_it_is_the_published_example_with_keys_in_that_order() -> None:
     example = interface_example()
     body = {key: value for key, value in example.items() if key != "schema"}
     text = render(decode(Report, body))
-    assert json.loads(text, object_pairs_hook=list) == json.loads(json.dumps(example), object_pairs_hook=list)
+    assert json.loads(text, object_pairs_hook=list) == json.loads(
+        json.dumps(example), object_pairs_hook=list
+    )
 
 
 def test_it_starts_with_the_schema_and_ends_with_a_line_break() -> None:

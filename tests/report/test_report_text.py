@@ -15,7 +15,20 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from reports import CANONICAL, TOOL, analyzed, dense, healthy, many, names, routed, several, two_towers, unknown, weight
+from reports import (
+    CANONICAL,
+    TOOL,
+    analyzed,
+    dense,
+    healthy,
+    many,
+    names,
+    routed,
+    several,
+    two_towers,
+    unknown,
+    weight,
+)
 from rich.cells import cell_len
 from strategies import reports
 
@@ -54,12 +67,19 @@ def test_no_line_is_wider_than_asked(name: str, mode: dict[str, object], width: 
 @pytest.mark.parametrize("width", [40, 80, 140])
 def test_a_model_that_could_not_be_checked_is_one_line_with_its_remedy(width: int) -> None:
     broken = [model for model in several().models if model.error is not None]
-    lines = [line for line in render(several(), width=width).splitlines() if line.startswith("broken.keras")]
-    assert [line.endswith(f"; {model.error.hint}") for line, model in zip(lines, broken, strict=True)] == [True]
+    lines = [
+        line
+        for line in render(several(), width=width).splitlines()
+        if line.startswith("broken.keras")
+    ]
+    assert [
+        line.endswith(f"; {model.error.hint}") for line, model in zip(lines, broken, strict=True)
+    ] == [True]
 
 
 def _foldable(lines: list[str]) -> list[str]:
-    """All lines but those about models that could not be checked: cause and remedy stay in one line, for scripts."""
+    """All lines but those about models that could not be checked: cause and remedy stay in one
+    line, for scripts."""
     return [line for line in lines if "could not be checked" not in line]
 
 
@@ -135,8 +155,17 @@ def test_a_cut_of_another_input_is_not_drawn_on_this_path() -> None:
     index = Cause("GF204", "non_differentiable_input", "net/Gather", "Gather", None, None, None)
     stop = Cause("GF201", "stop_gradient", "net/Stop", "StopGradient", None, None, None)
     path = ("net/Gather", "net/Stop", "net/MatMul")
-    table = weight("table", 8, 2, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=path)
-    chosen = weight("chosen", 2, verdict=Verdict.NONE, causes=(index,), cuts_to_restore=1, path=path[:1] + path[2:])
+    table = weight(
+        "table", 8, 2, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=path
+    )
+    chosen = weight(
+        "chosen",
+        2,
+        verdict=Verdict.NONE,
+        causes=(index,),
+        cuts_to_restore=1,
+        path=path[:1] + path[2:],
+    )
     findings = (Finding("GF201", Severity.ERROR, "cut", "", ("table",), stop),)
     text = render(Report(TOOL, (analyzed("m.keras", [table, chosen], findings=findings),)))
     assert "     ╎  net/Gather\n     ✂  net/Stop" in text
@@ -148,7 +177,11 @@ def test_numbered_layers_share_a_row_unless_all_are_asked_for() -> None:
     assert "... and 9 more layers (--all shows them)\n" in short
     assert "block_{" not in full
     assert "--all" not in full
-    missing = [v.name for v in many().models[0].variables if f"  {v.name} " not in f"{full} ".replace("\n", " ")]
+    missing = [
+        v.name
+        for v in many().models[0].variables
+        if f"  {v.name} " not in f"{full} ".replace("\n", " ")
+    ]
     assert missing == []
 
 
@@ -172,13 +205,26 @@ def test_numbers_of_a_family(layers: list[str], rows: list[str] | None) -> None:
 
 def test_layers_with_other_weights_stay_apart() -> None:
     merged = merge_numbered(by_layer([*dense("a_0", 2, 2), weight("a_1/kernel", 2)]))
-    assert [(row.layer, row.leaves) for row in merged] == [("a_0", ("kernel", "bias")), ("a_1", ("kernel",))]
+    assert [(row.layer, row.leaves) for row in merged] == [
+        ("a_0", ("kernel", "bias")),
+        ("a_1", ("kernel",)),
+    ]
 
 
 def test_table_tells_almost_all_from_all() -> None:
     text = render(many(), width=140, show_all=True)
     (row,) = (line for line in text.splitlines() if line.startswith("  embedding/embeddings "))
-    assert row.split() == ["embedding/embeddings", "30522x64", "flows", "yes", "3.5", "99.9%", "46", "of", "30,522"]
+    assert row.split() == [
+        "embedding/embeddings",
+        "30522x64",
+        "flows",
+        "yes",
+        "3.5",
+        "99.9%",
+        "46",
+        "of",
+        "30,522",
+    ]
     (dead,) = (line for line in text.splitlines() if line.startswith("  gate/gate_0/kernel"))
     assert dead.split()[-1] == "100%"
 
@@ -186,13 +232,17 @@ def test_table_tells_almost_all_from_all() -> None:
 def test_need_for_several_cuts_is_said() -> None:
     text = render(two_towers())
     assert "2 of them need 2 cuts removed before a gradient arrives: left/dense_0\n" in text
-    assert "1 of them is also cut on another way to the output, by GF202 net/left/quantize\n" in text
+    assert (
+        "1 of them is also cut on another way to the output, by GF202 net/left/quantize\n" in text
+    )
 
 
 def test_frozen_weights_stand_under_the_layer_that_froze_them() -> None:
     text = render(two_towers())
     assert "    backbone (trainable=False): 8 weights, 1,088 parameters\n" in text
-    assert "    left out of the file's list of trainable variables: 1 weight, 8 parameters\n" in text
+    assert (
+        "    left out of the file's list of trainable variables: 1 weight, 8 parameters\n" in text
+    )
     behind = dense("backbone", 2, 2, trainable=False, frozen_by="backbone", verdict=Verdict.NONE)
     text = render(Report(TOOL, (analyzed("m.keras", behind),)))
     assert "backbone (trainable=False): 2 weights, 6 parameters; unfreezing would" in text
@@ -223,16 +273,26 @@ CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
         (model(FROZEN), "the only weight is frozen"),
         (model(A, NONE), "1 of 2 weights gets no gradient"),
         (model(A, NONE, findings=(CAUSE,)), "1 of 2 weights gets no gradient, 1 cause"),
-        (model(A, NONE, STUCK, findings=(BELOW,)), "1 of 2 trainable weights gets no gradient, 1 frozen, 1 error"),
+        (
+            model(A, NONE, STUCK, findings=(BELOW,)),
+            "1 of 2 trainable weights gets no gradient, 1 frozen, 1 error",
+        ),
         (model(A, ZERO, FROZEN), "1 of 2 trainable weights gets only zeros, 1 frozen"),
         (model(A, NONE, ZERO, NAN), "1 of 4 weights gets no gradient, 1 only zeros, 1 NaN or Inf"),
         (model(A, B, findings=(WARNING,)), "all 2 weights receive a gradient, 1 warning"),
-        (model(A, LOOSE, findings=(UNTRACKED,)), "the only trainable weight receives a gradient, 1 untracked"),
-        (model(FROZEN, LOOSE, findings=(UNTRACKED,)), "no weight is trained, 1 frozen, 1 untracked"),
+        (
+            model(A, LOOSE, findings=(UNTRACKED,)),
+            "the only trainable weight receives a gradient, 1 untracked",
+        ),
+        (
+            model(FROZEN, LOOSE, findings=(UNTRACKED,)),
+            "no weight is trained, 1 frozen, 1 untracked",
+        ),
         (model(A, UNSURE), "1 of 2 weights gets an unknown verdict"),
         (
             model(UNSURE, FROZEN, mode=Mode.STATIC),
-            "1 trainable weight, 1 frozen, verdicts unknown: the file has no graph; run without --static",
+            "1 trainable weight, 1 frozen, verdicts unknown: the file has no graph; run without "
+            "--static",
         ),
     ],
 )
@@ -246,7 +306,9 @@ def test_summary_counts_the_models() -> None:
     models = (*unknown().models, *healthy().models)
     assert summary_line(Report(TOOL, models)) == "2 models: 1 unknown, 1 fine"
     assert summary_line(replace(several(), models=())) == "no models"
-    assert render(several()).endswith("\n3 models: 1 could not be checked, 1 with findings, 1 fine\n")
+    assert render(several()).endswith(
+        "\n3 models: 1 could not be checked, 1 with findings, 1 fine\n"
+    )
 
 
 def test_plain_text_is_cheap_to_import() -> None:
@@ -258,6 +320,17 @@ def test_plain_text_is_cheap_to_import() -> None:
         "render(Report(Tool('gradflow', '0', None, None), ()))\n"
         "print(*sorted(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    heavy = {"tensorflow", "keras", "numpy", "h5py", "rich.console", "rich.table", "rich.markdown", "pygments"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    heavy = {
+        "tensorflow",
+        "keras",
+        "numpy",
+        "h5py",
+        "rich.console",
+        "rich.table",
+        "rich.markdown",
+        "pygments",
+    }
     assert heavy.isdisjoint(done.stdout.split())

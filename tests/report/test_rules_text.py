@@ -60,7 +60,9 @@ def test_json_holds_every_field_of_every_code() -> None:
     assert [rule["code"] for rule in found["rules"]] == list(CATALOGUE)
     for rule in found["rules"]:
         item = CATALOGUE[rule["code"]]
-        assert {name: rule[name] for name in item.__slots__} == {name: getattr(item, name) for name in item.__slots__}
+        assert {name: rule[name] for name in item.__slots__} == {
+            name: getattr(item, name) for name in item.__slots__
+        }
         assert rule["reported"] == (item.code not in RESERVED)
         known = item.code not in RESERVED and not item.code.startswith("GF9")
         assert rule["severity"] == (severity_of(item.code).value if known else None)

@@ -1,4 +1,5 @@
-"""The SARIF log: valid by the published schema, taken by GitHub, the same tomorrow for the same finding."""
+"""The SARIF log: valid by the published schema, taken by GitHub, the same tomorrow for the same
+finding."""
 
 from __future__ import annotations
 
@@ -11,7 +12,18 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given, settings
-from reports import CANONICAL, HOSTILE, TOOL, analyzed, expectations, hostile, routed, several, two_towers, weight
+from reports import (
+    CANONICAL,
+    HOSTILE,
+    TOOL,
+    analyzed,
+    expectations,
+    hostile,
+    routed,
+    several,
+    two_towers,
+    weight,
+)
 from strategies import reports
 
 from gradflow.catalogue import CATALOGUE
@@ -20,7 +32,9 @@ from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
 from gradflow.findings.wire import decode, encode
 from gradflow.report.sarif import SCHEMA, render
 
-PUBLISHED = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+PUBLISHED = json.loads(
+    (Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")
+)
 VALIDATOR = jsonschema.Draft4Validator(PUBLISHED, format_checker=jsonschema.FormatChecker())
 
 
@@ -54,12 +68,18 @@ def places(value: Any) -> list[dict[str, Any]]:
 
 def stops(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        stop for flow in result.get("codeFlows", []) for thread in flow["threadFlows"] for stop in thread["locations"]
+        stop
+        for flow in result.get("codeFlows", [])
+        for thread in flow["threadFlows"]
+        for stop in thread["locations"]
     ]
 
 
 def fingerprints(report: Report, **changes: object) -> list[str]:
-    return [result["partialFingerprints"]["gradflow/v1"] for result in run_of(report, **changes)["results"]]
+    return [
+        result["partialFingerprints"]["gradflow/v1"]
+        for result in run_of(report, **changes)["results"]
+    ]
 
 
 def test_the_schema_is_the_published_one_and_checks_uris() -> None:
@@ -95,18 +115,22 @@ def test_hostile_names_are_valid_and_are_no_links_and_no_placeholders() -> None:
 @pytest.mark.parametrize("code", [code for code in CATALOGUE if not code.startswith("GF9")])
 def test_a_rule_has_the_words_of_the_catalogue(code: str) -> None:
     finding = Finding(code, Severity.NOTE, "said", "", (), None)
-    (rule,) = run_of(Report(TOOL, (analyzed("m", (), findings=(finding,)),)))["tool"]["driver"]["rules"]
+    (rule,) = run_of(Report(TOOL, (analyzed("m", (), findings=(finding,)),)))["tool"]["driver"][
+        "rules"
+    ]
     item = CATALOGUE[code]
     assert (rule["id"], rule["shortDescription"]["text"]) == (code, item.title)
     assert rule["defaultConfiguration"]["level"] == severity_of(code).value
     assert all(words in rule["help"]["text"] for words in (item.why, item.fix, item.right_when))
-    assert max(len(rule[part]["text"]) for part in ("shortDescription", "fullDescription")) <= 1024  # GitHub's limit
+    # GitHub's limit.
+    assert max(len(rule[part]["text"]) for part in ("shortDescription", "fullDescription")) <= 1024
 
 
 def test_the_level_is_that_of_the_finding_and_not_of_the_rule() -> None:
     levels = {result["ruleId"]: result["level"] for result in run_of(expectations())["results"]}
     assert levels == {
-        "GF101": "note", "GF401": "error", "GF402": "error", "GF403": "error", "GF404": "warning", "GF903": "error",
+        "GF101": "note", "GF401": "error", "GF402": "error",
+        "GF403": "error", "GF404": "warning", "GF903": "error",
     }  # fmt: skip
 
 
@@ -116,20 +140,28 @@ def test_a_model_that_failed_is_a_result_and_a_notification() -> None:
     (notification,) = invocation["toolExecutionNotifications"]
     assert invocation["executionSuccessful"] is False
     assert notification["associatedRule"]["id"] == "GF901"
-    assert [r["message"] for r in run["results"] if r["ruleId"] == "GF901"] == [notification["message"]]
+    assert [r["message"] for r in run["results"] if r["ruleId"] == "GF901"] == [
+        notification["message"]
+    ]
     assert run_of(two_towers())["invocations"][0]["executionSuccessful"] is True
 
 
 def test_the_line_of_code_is_a_related_location() -> None:
     (result,) = run_of(routed())["results"]
     (related,) = result["relatedLocations"]
-    assert related["physicalLocation"] == {"artifactLocation": {"uri": "experts.py"}, "region": {"startLine": 88}}
+    assert related["physicalLocation"] == {
+        "artifactLocation": {"uri": "experts.py"},
+        "region": {"startLine": 88},
+    }
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "moe_saved"
 
 
 def test_the_variables_are_logical_locations() -> None:
     (result,) = run_of(routed())["results"]
-    found = [(one["name"], one["fullyQualifiedName"]) for one in result["locations"][0]["logicalLocations"]]
+    found = [
+        (one["name"], one["fullyQualifiedName"])
+        for one in result["locations"][0]["logicalLocations"]
+    ]
     assert found == [("kernel", "gate/kernel"), ("bias", "gate/bias")]
 
 
@@ -141,8 +173,14 @@ def test_the_flow_goes_from_the_variable_to_the_output_and_marks_the_cut() -> No
     reached = [stop["state"]["gradient"]["text"] for stop in stops(result)]
     back = 1 + path.index("moe/route/one_hot")
     assert reached == ["does not reach it"] * back + ["reaches it"] * (len(reached) - back)
-    essential = [word for stop, word in zip(stops(result), words, strict=True) if stop["importance"] == "essential"]
-    assert essential[1:-1] == ["gradient is cut here: moe/route/ArgMax (layer route, experts.py:88)"]
+    essential = [
+        word
+        for stop, word in zip(stops(result), words, strict=True)
+        if stop["importance"] == "essential"
+    ]
+    assert essential[1:-1] == [
+        "gradient is cut here: moe/route/ArgMax (layer route, experts.py:88)"
+    ]
 
 
 def test_an_anchor_is_where_a_model_is_shown_and_not_what_it_is() -> None:
@@ -176,8 +214,13 @@ def test_fingerprints_are_distinct() -> None:
 
 
 def test_a_weight_behind_two_cuts_of_one_kind_is_two_findings() -> None:
-    cuts = [Cause("GF201", "stop_gradient", f"net/Stop_{place}", "StopGradient", None, None, None) for place in "12"]
+    cuts = [
+        Cause("GF201", "stop_gradient", f"net/Stop_{place}", "StopGradient", None, None, None)
+        for place in "12"
+    ]
     one = weight("a/kernel", 2, verdict=Verdict.NONE, causes=tuple(cuts))
-    findings = tuple(Finding("GF201", Severity.ERROR, "stopped", "", (one.name,), cut) for cut in cuts)
+    findings = tuple(
+        Finding("GF201", Severity.ERROR, "stopped", "", (one.name,), cut) for cut in cuts
+    )
     found = fingerprints(Report(TOOL, (analyzed("m.keras", [one], findings=findings),)))
     assert [value.rpartition(":")[2] for value in found] == ["1", "2"]

@@ -1,4 +1,5 @@
-"""The answer of ``gradflow why``: golden pages at 80 and 140 columns, and what holds for every answer."""
+"""The answer of ``gradflow why``: golden pages at 80 and 140 columns, and what holds for every
+answer."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def test_the_headline_is_the_first_line() -> None:
 
 
 def test_gradient_comes_up_to_the_cut_nearest_to_the_output_and_no_further() -> None:
-    drawn = [line[5] for line in render(*two_cuts()).splitlines() if re.match(r"     [╎✂│⋮▼]  ", line)]
+    drawn = [
+        line[5] for line in render(*two_cuts()).splitlines() if re.match(r"     [╎✂│⋮▼]  ", line)
+    ]
     assert drawn == ["╎", "╎", "✂", "╎", "╎", "╎", "✂", "│", "│", "▼"]
     drawn = [line[5] for line in render(*dead()).splitlines() if re.match(r"     [╎●│▼]  ", line)]
     assert drawn == ["╎", "●", "│", "▼"]
@@ -70,12 +73,18 @@ def test_each_cut_is_marked_with_its_reason_and_repaired_in_that_order() -> None
     assert "✂  net/target/StopGradient  GF201 stop_gradient, layer target, net.py:41\n" in text
     assert "smallest repair: 2 changes\n  1. GF202: " in text
     assert "\n  2. GF201: " in text
-    assert "the changes also bring the gradient back to 3 of them: the others are cut elsewhere too\n" in text
+    assert (
+        "the changes also bring the gradient back to 3 of them: the others are cut elsewhere too\n"
+        in text
+    )
 
 
 def test_a_frozen_weight_is_told_both() -> None:
     text = render(*frozen(), width=140)
-    assert "is frozen by backbone; unfrozen it would get no gradient, 1 cut on its way to output head\n" in text
+    assert (
+        "is frozen by backbone; unfrozen it would get no gradient, 1 cut on its way to output "
+        "head\n" in text
+    )
     assert "  1. GF101: frozen by backbone.trainable=False\n" in text
     assert "  2. GF201: " in text
 
@@ -87,7 +96,10 @@ def test_the_end_of_the_way_is_the_output_that_it_reaches() -> None:
 def test_a_cut_on_another_way_needs_no_change() -> None:
     text = render(*side_by_side(), width=140)
     assert "smallest repair: 1 change\n  GF202: " in text
-    assert "also cut on another way to the output, by GF201 net/target/StopGradient; one open way is enough\n" in text
+    assert (
+        "also cut on another way to the output, by GF201 net/target/StopGradient; one open way is "
+        "enough\n" in text
+    )
 
 
 def test_a_model_that_could_not_be_checked_is_one_line() -> None:
@@ -103,7 +115,9 @@ def test_names_are_neither_markup_nor_escapes() -> None:
     name = "[bold]/:x:/a\x1b[31m"
     variables = (replace(model.variables[0], name=name), *model.variables[1:])
     strange = (replace(route.steps[0], op=name), *route.steps[1:])
-    text = render(replace(model, path=name, variables=variables), replace(route, variable=name, steps=strange))
+    text = render(
+        replace(model, path=name, variables=variables), replace(route, variable=name, steps=strange)
+    )
     assert text.replace("\n", "").isprintable()
     assert text.startswith("[bold]/:x:/a\\x1b[31m: [bold]/:x:/a\\x1b[31m gets no gradient")
     assert "     ╎  [bold]/:x:/a\\x1b[31m\n" in text

@@ -1,4 +1,5 @@
-"""Keras files of the usual kind, their JSON, and what is made of them with one thing in it changed."""
+"""Keras files of the usual kind, their JSON, and what is made of them with one thing in it
+changed."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ FILES = sorted(
     for place in _PLACES
     for suffix in ("keras", "h5", "hdf5")
     for path in place.rglob(f"*.{suffix}")
-    if path.name not in _WITH_CODE and (zipfile.is_zipfile(path) or holds_hdf5(path)) and config_of(path) is not None
+    if path.name not in _WITH_CODE
+    and (zipfile.is_zipfile(path) or holds_hdf5(path))
+    and config_of(path) is not None
 )
 """Of this repository and of the real models; none holds code."""
 
@@ -61,7 +64,12 @@ def dense(units: int = 2, **more: object) -> dict[str, Any]:
         "build_config": {"input_shape": [None, 3]},
     }
     config = {"name": "sequential", "layers": [layer]}
-    return {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": config,
+        "registered_name": None,
+    }
 
 
 def weights(fill: Callable[[h5py.File], None] = lambda _: None) -> bytes:
@@ -75,9 +83,13 @@ def weights(fill: Callable[[h5py.File], None] = lambda _: None) -> bytes:
 
 
 def archive(
-    path: Path, members: Mapping[str, bytes] = {}, config: object = None, packed: int = zipfile.ZIP_STORED
+    path: Path,
+    members: Mapping[str, bytes] = {},
+    config: object = None,
+    packed: int = zipfile.ZIP_STORED,
 ) -> Path:
-    """Write a ``.keras`` file of the usual members, and of ``members`` in their place or beside them."""
+    """Write a ``.keras`` file of the usual members, and of ``members`` in their place or beside
+    them."""
     usual = {
         "metadata.json": b'{"keras_version": "3.15.1"}',
         "config.json": json.dumps(config or dense()).encode(),
@@ -89,7 +101,9 @@ def archive(
     return path
 
 
-def h5(path: Path, fill: Callable[[h5py.File], None] = lambda _: None, config: object = None) -> Path:
+def h5(
+    path: Path, fill: Callable[[h5py.File], None] = lambda _: None, config: object = None
+) -> Path:
     """Write an ``.h5`` file with a model, and what ``fill`` adds."""
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(config or dense())

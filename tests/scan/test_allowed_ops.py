@@ -1,4 +1,5 @@
-"""Every op of the installed TensorFlow has been looked at, and the table says what the rules say."""
+"""Every op of the installed TensorFlow has been looked at, and the table says what the rules
+say."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ import pytest
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from tests.cli.command import ROOT
 
-COMMAND = "python -m gradflow.tables.op_safety > gradflow/scan/saved_model/op_classes.tsv (CONTRIBUTING.md says how)"
+COMMAND = (
+    "python -m gradflow.tables.op_safety > gradflow/scan/saved_model/op_classes.tsv "
+    "(CONTRIBUTING.md says how)"
+)
 
 
 @pytest.mark.tensorflow
@@ -19,7 +23,9 @@ def test_the_table_has_every_op() -> None:
 
     found = classes()
 
-    assert [name for name in found if not is_op(name)] == [], f"look at these ops, then run {COMMAND}"
+    assert [name for name in found if not is_op(name)] == [], (
+        f"look at these ops, then run {COMMAND}"
+    )
     assert [name for name, one in found.items() if class_of(name) != one] == [], f"run {COMMAND}"
 
 
@@ -29,7 +35,13 @@ def test_each_pattern_stands_for_an_op() -> None:
     from gradflow.scan.saved_model.allowed_ops import parse
     from gradflow.tables.op_safety import ALLOWED, DENIED
 
-    names = list(parse((ROOT / "gradflow" / "scan" / "saved_model" / "op_classes.tsv").read_text(encoding="utf-8")))
+    names = list(
+        parse(
+            (ROOT / "gradflow" / "scan" / "saved_model" / "op_classes.tsv").read_text(
+                encoding="utf-8"
+            )
+        )
+    )
     parts = [part for _, pattern in (*DENIED, *ALLOWED) for part in alternatives(pattern)]
 
     assert [part for part in parts if not any(re.fullmatch(part, name) for name in names)] == []
@@ -49,11 +61,16 @@ def alternatives(pattern: str) -> list[str]:
 
 def test_what_is_known_to_do_harm_is_denied() -> None:
     harmful = (
-        "WriteFile ReadFile SaveV2 RestoreV2 PrintV2 PyFunc EagerPyFunc PyFuncStateless ImmutableConst Abort Recv "
-        "MatchingFiles DatasetFromGraph TensorSliceDataset DebugIdentityV2 DebugNumericSummary RpcCall LMDBReader "
-        "RpcServerStart CreateSummaryFileWriter WriteScalarSummary DumpTensor LoadAndRemapMatrix RemoteCall _Recv "
-        "GenerateVocabRemapping TFRecordReaderV2 InitializeTableFromTextFileV2 XlaCallModule XlaLaunch TPUExecute "
-        "MlirPassthroughOp CollectiveReduceV2 FileSystemSetConfiguration QueueDequeueV2 FIFOQueueV2 _Send "
+        "WriteFile ReadFile SaveV2 RestoreV2 PrintV2 PyFunc EagerPyFunc PyFuncStateless "
+        "ImmutableConst Abort Recv "
+        "MatchingFiles DatasetFromGraph TensorSliceDataset DebugIdentityV2 DebugNumericSummary "
+        "RpcCall LMDBReader "
+        "RpcServerStart CreateSummaryFileWriter WriteScalarSummary DumpTensor LoadAndRemapMatrix "
+        "RemoteCall _Recv "
+        "GenerateVocabRemapping TFRecordReaderV2 InitializeTableFromTextFileV2 XlaCallModule "
+        "XlaLaunch TPUExecute "
+        "MlirPassthroughOp CollectiveReduceV2 FileSystemSetConfiguration QueueDequeueV2 "
+        "FIFOQueueV2 _Send "
         "TfLiteSubgraphExecute TRTEngineOp"
     )
     assert [op for op in harmful.split() if class_of(op).is_allowed] == []
@@ -61,10 +78,14 @@ def test_what_is_known_to_do_harm_is_denied() -> None:
 
 def test_what_networks_are_made_of_is_allowed() -> None:
     harmless = (
-        "MatMul Conv2D FusedBatchNormV3 VarHandleOp ReadVariableOp AssignVariableOp ResourceGather While If Merge "
-        "StatelessIf StatefulPartitionedCall TensorListStack TensorArrayV3 RandomUniform StatelessRandomUniformV2 "
-        "HashTableV2 Einsum LookupTableFindV2 DecodeJpeg ParseExampleV2 RaggedTensorToTensor StringSplitV2 Assert "
-        "CudnnRNNV3 Switch Enter NextIteration VariableV2 Assign StringFormat AudioSpectrogram MutableHashTableV2 "
+        "MatMul Conv2D FusedBatchNormV3 VarHandleOp ReadVariableOp AssignVariableOp ResourceGather "
+        "While If Merge "
+        "StatelessIf StatefulPartitionedCall TensorListStack TensorArrayV3 RandomUniform "
+        "StatelessRandomUniformV2 "
+        "HashTableV2 Einsum LookupTableFindV2 DecodeJpeg ParseExampleV2 RaggedTensorToTensor "
+        "StringSplitV2 Assert "
+        "CudnnRNNV3 Switch Enter NextIteration VariableV2 Assign StringFormat AudioSpectrogram "
+        "MutableHashTableV2 "
         "SparseTensorDenseMatMul"
     )
     assert [op for op in harmless.split() if not class_of(op).is_allowed] == []

@@ -1,4 +1,5 @@
-"""A class, a function or a path that could do harm is found wherever it stands in the JSON of a Keras model."""
+"""A class, a function or a path that could do harm is found wherever it stands in the JSON of a
+Keras model."""
 
 from __future__ import annotations
 
@@ -19,8 +20,12 @@ from gradflow.scan.keras.config import strange_objects
 from tests.cli.command import ROOT
 from tests.scan.keras_files import FILES, REAL, config_of, dense
 
-TABLE = parse((ROOT / "gradflow" / "scan" / "keras" / "keras_classes.tsv").read_text(encoding="utf-8"))
-DENIED = [name for (kind, name), found in TABLE.items() if kind is Kind.CLASS and not found.is_allowed]
+TABLE = parse(
+    (ROOT / "gradflow" / "scan" / "keras" / "keras_classes.tsv").read_text(encoding="utf-8")
+)
+DENIED = [
+    name for (kind, name), found in TABLE.items() if kind is Kind.CLASS and not found.is_allowed
+]
 ALLOWED = [name for (kind, name), found in TABLE.items() if kind is Kind.CLASS and found.is_allowed]
 STANDARD = sorted(name for name in sys.stdlib_module_names if not name.startswith("_"))
 
@@ -53,19 +58,34 @@ def forbidden(draw: random.Random) -> tuple[Any, str]:
         [
             (a_class(denied, "keras.layers"), f"class {denied} of keras.layers ("),
             (a_class("TFSMLayer", filepath="/elsewhere/x"), "class TFSMLayer ("),
-            (a_class(f"custom>{denied}", "keras.layers"), f"class custom>{denied} of keras.layers ("),
+            (
+                a_class(f"custom>{denied}", "keras.layers"),
+                f"class custom>{denied} of keras.layers (",
+            ),
             (a_class("BrandNewLayer", "keras.layers"), "class BrandNewLayer of keras.layers ("),
             (a_class("Popen", standard), f"class Popen of {standard} ("),
             (a_function("system", standard), f"function system of {standard} ("),
             (a_function("eval", "builtins"), "function eval of builtins ("),
             (a_function("os.system"), "function os.system ("),
-            (a_function("print_v2", "tensorflow.python.ops.logging_ops"), "function print_v2 of tensorflow.python."),
+            (
+                a_function("print_v2", "tensorflow.python.ops.logging_ops"),
+                "function print_v2 of tensorflow.python.",
+            ),
             (a_function("save", "numpy"), "function save of numpy ("),
             (a_function(denied, "keras.layers"), f"function {denied} of keras.layers ("),
             (a_function("get_file", "keras.utils"), "function get_file of keras.utils ("),
-            (a_function("load_data", "keras.datasets.mnist"), "function load_data of keras.datasets.mnist ("),
-            ({"class_name": "__lambda__", "config": {"code": "4wAAAA=="}}, "a lambda as byte code ("),
-            (a_class("StringLookup", "keras.layers", vocabulary="/etc/passwd"), "vocabulary '/etc/passwd' ("),
+            (
+                a_function("load_data", "keras.datasets.mnist"),
+                "function load_data of keras.datasets.mnist (",
+            ),
+            (
+                {"class_name": "__lambda__", "config": {"code": "4wAAAA=="}},
+                "a lambda as byte code (",
+            ),
+            (
+                a_class("StringLookup", "keras.layers", vocabulary="/etc/passwd"),
+                "vocabulary '/etc/passwd' (",
+            ),
         ]
     )
 
@@ -95,7 +115,8 @@ def test_what_is_planted_at_any_depth_is_found_and_named(seed: int) -> None:
 
 
 @given(
-    st.from_regex(r"[A-Za-z_]\w{0,20}", fullmatch=True), st.sampled_from(["keras.layers", "keras.src.x", "tf_keras"])
+    st.from_regex(r"[A-Za-z_]\w{0,20}", fullmatch=True),
+    st.sampled_from(["keras.layers", "keras.src.x", "tf_keras"]),
 )
 def test_a_name_of_keras_that_nobody_has_looked_at_is_refused(name: str, module: str) -> None:
     is_known = named(Kind.CLASS, name) is not None
@@ -106,12 +127,25 @@ def test_a_name_of_keras_that_nobody_has_looked_at_is_refused(name: str, module:
 @pytest.mark.parametrize(
     "module",
     [
-        *("keras.layers", "keras.src.layers.core.dense", "keras.layers.core", "keras.engine.training", None),
-        *("tensorflow.keras.layers", "tensorflow.python.keras.layers", "tf_keras.layers", "tf_keras.src.layers"),
+        *(
+            "keras.layers",
+            "keras.src.layers.core.dense",
+            "keras.layers.core",
+            "keras.engine.training",
+            None,
+        ),
+        *(
+            "tensorflow.keras.layers",
+            "tensorflow.python.keras.layers",
+            "tf_keras.layers",
+            "tf_keras.src.layers",
+        ),
     ],
 )
 def test_a_known_class_is_let_in_however_its_module_is_spelled(module: str | None) -> None:
-    assert [name for name in ALLOWED if name not in _BY_CONTENT and found(a_class(name, module))] == []
+    assert [
+        name for name in ALLOWED if name not in _BY_CONTENT and found(a_class(name, module))
+    ] == []
 
 
 _BY_CONTENT = {
@@ -143,7 +177,10 @@ _BY_CONTENT = {
         {**a_function("mine", "builtins"), "registered_name": "function"},
         {"class_name": "TensorShape", "items": [None, 3]},
         {"class_name": "__tuple__", "items": [1, 2]},
-        {**a_class("__typespec__", "tensorflow.python.framework.tensor"), "spec_name": "TensorSpec"},
+        {
+            **a_class("__typespec__", "tensorflow.python.framework.tensor"),
+            "spec_name": "TensorSpec",
+        },
     ],
 )
 def test_what_is_not_run_is_no_threat(custom: dict[str, Any], imports: tuple[str, ...]) -> None:
@@ -163,16 +200,25 @@ def test_a_module_that_the_user_imports_is_let_in() -> None:
 
 
 LAMBDAS = [
-    ({"function": ["4wEAAA==", None, None], "function_type": "lambda"}, "a Lambda layer with a function as byte code"),
+    (
+        {"function": ["4wEAAA==", None, None], "function_type": "lambda"},
+        "a Lambda layer with a function as byte code",
+    ),
     ({"function": ["4wEAAA==", None, None]}, "a Lambda layer with a function as byte code"),
-    ({"function": "relu", "output_shape": "4w==", "output_shape_type": "lambda"}, "with a output_shape as byte code"),
+    (
+        {"function": "relu", "output_shape": "4w==", "output_shape_type": "lambda"},
+        "with a output_shape as byte code",
+    ),
     ({"function": "relu", "mask": ["4w=="], "mask_type": "lambda"}, "with a mask as byte code"),
     ({"function": "system", "function_type": "function", "module": "os"}, "function system of os"),
     ({"function": a_function("TFSMLayer", "keras.layers")}, "function TFSMLayer of keras.layers"),
     ({"function": a_function("Dense", "keras.layers")}, "function Dense of keras.layers"),
     ({"function": a_function("set_floatx", "keras.config")}, "function set_floatx of keras.config"),
     ({"function": a_function("utils.get_file", "keras")}, "function utils.get_file of keras"),
-    ({"function": a_function("KerasFileEditor", "keras.saving")}, "function KerasFileEditor of keras.saving"),
+    (
+        {"function": a_function("KerasFileEditor", "keras.saving")},
+        "function KerasFileEditor of keras.saving",
+    ),
 ]
 
 
@@ -187,11 +233,20 @@ def test_a_lambda_is_judged_by_what_it_holds(config: dict[str, Any], words: str)
 
 @pytest.mark.parametrize(
     "function",
-    [a_function("relu", "keras.activations"), a_function("softmax", "keras.ops"), a_function("relu", "builtins")],
+    [
+        a_function("relu", "keras.activations"),
+        a_function("softmax", "keras.ops"),
+        a_function("relu", "builtins"),
+    ],
 )
 def test_a_lambda_of_a_function_that_computes_is_let_in(function: dict[str, Any]) -> None:
     assert found(a_class("Lambda", "keras.layers", function=function)) == []
-    assert found(a_class("Lambda", function="relu", function_type="function", module="keras.activations")) == []
+    assert (
+        found(
+            a_class("Lambda", function="relu", function_type="function", module="keras.activations")
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("layer", ["TFOpLambda", "SlicingOpLambda"])
@@ -200,31 +255,39 @@ def test_a_lambda_of_a_function_that_computes_is_let_in(function: dict[str, Any]
     [
         *(
             (name, True)
-            for name in "math.add nn.relu concat expand_dims __operators__.getitem compat.v1.to_float".split()
+            for name in "math.add nn.relu concat expand_dims __operators__.getitem "
+            "compat.v1.to_float".split()
         ),
         *(
             (name, True)
-            for name in "raw_ops.AddV2 image.resize linalg.matmul strings.split experimental.numpy.add".split()
+            for name in "raw_ops.AddV2 image.resize linalg.matmul strings.split "
+            "experimental.numpy.add".split()
         ),
         *(
             (name, False)
-            for name in "io.write_file compat.v1.write_file py_function raw_ops.WriteFile load_library".split()
+            for name in "io.write_file compat.v1.write_file py_function raw_ops.WriteFile "
+            "load_library".split()
         ),
         *(
             (name, False)
-            for name in "saved_model.load nn.fixed_unigram_candidate_sampler random.set_seed Graph".split()
+            for name in "saved_model.load nn.fixed_unigram_candidate_sampler random.set_seed "
+            "Graph".split()
         ),
         (None, False),
     ],
 )
-def test_a_function_of_tensorflow_in_a_layer(layer: str, symbol: str | None, is_let_in: bool) -> None:
+def test_a_function_of_tensorflow_in_a_layer(
+    layer: str, symbol: str | None, is_let_in: bool
+) -> None:
     hits = found(a_class(layer, name="op", function=symbol))
 
     assert (hits == []) == is_let_in
     assert all(hit.startswith(f"the function tf.{symbol} (layer 'op'") for hit in hits)
 
 
-@pytest.mark.parametrize(("op", "is_let_in"), [("AddV2", True), ("WriteFile", False), ("BrandNewOp", False)])
+@pytest.mark.parametrize(
+    ("op", "is_let_in"), [("AddV2", True), ("WriteFile", False), ("BrandNewOp", False)]
+)
 def test_an_op_of_tensorflow_in_a_layer(op: str, is_let_in: bool) -> None:
     text = message("NodeDef")(name="node", op=op).SerializeToString().decode()
     for node in (text, {"name": "node", "op": op}):
@@ -245,25 +308,37 @@ def test_an_op_of_tensorflow_in_a_layer(op: str, is_let_in: bool) -> None:
         ("ClassMethod", {"cls_symbol": "io.gfile.GFile", "method_name": "from_tensor"}, False),
     ],
 )
-def test_a_member_of_a_tensor_in_a_layer(layer: str, config: dict[str, Any], is_let_in: bool) -> None:
+def test_a_member_of_a_tensor_in_a_layer(
+    layer: str, config: dict[str, Any], is_let_in: bool
+) -> None:
     assert (found(a_class(layer, **config)) == []) == is_let_in
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        *({key: "/etc/passwd"} for key in ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_file")),
+        *(
+            {key: "/etc/passwd"}
+            for key in ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_file")
+        ),
         {"ckpt_to_load_from": "/etc/passwd"},
     ],
 )
 def test_a_path_is_named(config: dict[str, Any]) -> None:
     (hit,) = found(dense(planted=a_class("IntegerLookup", "keras.layers", name="words", **config)))
 
-    assert hit == f"{next(iter(config))} '/etc/passwd' (layer 'words' of config.json): reads any file of this machine"
+    assert (
+        hit
+        == f"{next(iter(config))} '/etc/passwd' (layer 'words' of config.json): reads any file of "
+        f"this machine"
+    )
 
 
 def test_a_vocabulary_in_the_file_itself_is_let_in() -> None:
-    assert found(a_class("StringLookup", "keras.layers", vocabulary=["a", "b"], idf_weights=None)) == []
+    assert (
+        found(a_class("StringLookup", "keras.layers", vocabulary=["a", "b"], idf_weights=None))
+        == []
+    )
 
 
 def test_a_type_of_another_module_is_refused() -> None:
@@ -275,7 +350,9 @@ def test_a_type_of_another_module_is_refused() -> None:
 def test_the_name_that_a_class_is_registered_under_counts_too() -> None:
     for name in ("TFSMLayer", "urlretrieve"):  # Keras 2 takes what its module has under that name
         assert len(found({**a_class("Dense", "keras.layers"), "registered_name": name})) == 1
-        assert len(found({**a_function("relu", "tf_keras.src.utils"), "registered_name": name})) == 1
+        assert (
+            len(found({**a_function("relu", "tf_keras.src.utils"), "registered_name": name})) == 1
+        )
     assert found({**a_class("Dense", "keras.layers"), "registered_name": "mine>Dense"}) == []
     assert found({**a_class("Mine"), "registered_name": "mine>Other"}) == []
 
@@ -289,10 +366,14 @@ def test_depth_ends_the_search() -> None:
     for _ in range(501):
         deep = [deep]
 
-    assert found(deep) == ["a configuration 500 levels deep (config.json): ends the process that builds it"]
+    assert found(deep) == [
+        "a configuration 500 levels deep (config.json): ends the process that builds it"
+    ]
     assert found(json.loads("[" * 400 + "]" * 400)) == []
 
 
-@pytest.mark.parametrize("config", [None, 3, "x", [], [None, {"class_name": 3}], {"class_name": ["Lambda"]}])
+@pytest.mark.parametrize(
+    "config", [None, 3, "x", [], [None, {"class_name": 3}], {"class_name": ["Lambda"]}]
+)
 def test_what_is_no_model_holds_no_threat(config: object) -> None:
     assert found(config) == []

@@ -1,4 +1,5 @@
-"""What does not belong into a Keras file is found: members, links, types and claims; a usual file is let in."""
+"""What does not belong into a Keras file is found: members, links, types and claims; a usual file
+is let in."""
 
 from __future__ import annotations
 
@@ -36,14 +37,22 @@ def test_the_files_of_these_tests_are_let_in(tmp_path: Path) -> None:
 
 def test_it_takes_no_tensorflow() -> None:
     code = (
-        "import sys; from gradflow.files.recognise import recognise; from gradflow.scan import scan\n"
+        "import sys; from gradflow.files.recognise import recognise; from gradflow.scan import "
+        "scan\n"
         f"scan(recognise({str(SAMPLES / 'finetune.keras')!r}))\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=60).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment(), check=False, timeout=60
+        ).returncode
+        == 0
+    )
 
 
-@pytest.mark.parametrize("name", ["../x", "assets/../../x", "/etc/x", "C:\\x", "C:x", "assets\\..\\..\\x"])
+@pytest.mark.parametrize(
+    "name", ["../x", "assets/../../x", "/etc/x", "C:\\x", "C:x", "assets\\..\\..\\x"]
+)
 def test_a_member_that_leads_out(name: str, tmp_path: Path) -> None:
     (hit,) = sentences(archive(tmp_path / "m.keras", {name: b""}))
 
@@ -51,7 +60,9 @@ def test_a_member_that_leads_out(name: str, tmp_path: Path) -> None:
     assert hit.endswith("(the archive): is written outside of the folder that it is unpacked to")
 
 
-@pytest.mark.parametrize("name", ["setup.py", "config.json.py", "model.weights.pkl", "CONFIG.JSON", "x/config.json"])
+@pytest.mark.parametrize(
+    "name", ["setup.py", "config.json.py", "model.weights.pkl", "CONFIG.JSON", "x/config.json"]
+)
 def test_a_member_that_is_no_part_of_a_model(name: str, tmp_path: Path) -> None:
     assert sentences(archive(tmp_path / "m.keras", {name: b""})) == [
         f"member {name!r} (the archive): is no part of a Keras model"
@@ -66,7 +77,8 @@ def test_a_member_that_is_there_twice(name: str, tmp_path: Path) -> None:
         written.writestr(name, b"{}")
 
     assert sentences(path) == [
-        f"member {name!r} (the archive): is there twice: one reader takes the first, another the last"
+        f"member {name!r} (the archive): is there twice: one reader takes the first, another the "
+        f"last"
     ]
 
 
@@ -80,9 +92,13 @@ def changed(path: Path, change: Callable[[zipfile.ZipInfo], None]) -> Path:
 
 
 def test_a_member_that_is_a_link(tmp_path: Path) -> None:
-    path = changed(tmp_path / "m.keras", lambda info: setattr(info, "external_attr", 0o120777 << 16))
+    path = changed(
+        tmp_path / "m.keras", lambda info: setattr(info, "external_attr", 0o120777 << 16)
+    )
 
-    assert sentences(path) == ["member 'assets/x' (the archive): is a link to another place, whose file would be read"]
+    assert sentences(path) == [
+        "member 'assets/x' (the archive): is a link to another place, whose file would be read"
+    ]
 
 
 def test_a_member_that_is_encrypted(tmp_path: Path) -> None:
@@ -106,7 +122,9 @@ def test_members_that_unpack_to_far_more(tmp_path: Path) -> None:
         ("config.json", 1 << 27, "unpacks to 128 MB, which is no configuration"),
         ("assets/x", 1 << 26, "bytes to 64 MB"),
     ):
-        (hit,) = sentences(archive(tmp_path / "m.keras", {name: b" " * size}, packed=zipfile.ZIP_DEFLATED))
+        (hit,) = sentences(
+            archive(tmp_path / "m.keras", {name: b" " * size}, packed=zipfile.ZIP_DEFLATED)
+        )
         assert words in hit
 
 
@@ -124,7 +142,12 @@ def raw_npz(header: bytes) -> bytes:
 
 
 def test_arrays_of_numbers_are_let_in(tmp_path: Path) -> None:
-    arrays = npz(a=np.zeros((2, 3), "float32"), b=np.arange(4, dtype=">i8"), c=np.array(True), d=np.array(["x"]))
+    arrays = npz(
+        a=np.zeros((2, 3), "float32"),
+        b=np.arange(4, dtype=">i8"),
+        c=np.array(True),
+        d=np.array(["x"]),
+    )
 
     assert sentences(archive(tmp_path / "m.keras", {"model.weights.npz": arrays})) == []
 
@@ -135,7 +158,10 @@ def test_arrays_of_numbers_are_let_in(tmp_path: Path) -> None:
         npz(a=np.array([{"x": 1}], dtype=object)),
         npz(a=np.zeros(2, dtype=[("a", "f4"), ("b", "O")])),
         *(
-            raw_npz(f"{{{' ' * 5000}'descr': {kind}, 'fortran_order': False, 'shape': (1,), }}\n".encode())
+            raw_npz(
+                f"{{{' ' * 5000}'descr': {kind}, 'fortran_order': False, "
+                f"'shape': (1,), }}\n".encode()
+            )
             for kind in ("'|O'", "'O8'", "'\\x4f'", "'object'", "[('a', 'O')]", "('O', (2,))")
         ),
         raw_npz(b"__import__('os')"),
@@ -191,7 +217,10 @@ def fields(file: h5py.File) -> None:
 def arrays(file: h5py.File) -> None:
     file.create_dataset("strange", (2,), np.dtype(("f4", (3,))))
     h5py.h5d.create(
-        file["/"].id, b"other", h5py.h5t.array_create(h5py.h5t.IEEE_F32LE, (3,)), h5py.h5s.create_simple((2,))
+        file["/"].id,
+        b"other",
+        h5py.h5t.array_create(h5py.h5t.IEEE_F32LE, (3,)),
+        h5py.h5s.create_simple((2,)),
     )
     del file["strange"]
     file.move("other", "strange")
@@ -218,7 +247,10 @@ def squeezed(file: h5py.File) -> None:
 
 
 STRANGE = [
-    *((fill, "is a link to another place, whose data would be read") for fill in (soft, external, dangling)),
+    *(
+        (fill, "is a link to another place, whose data would be read")
+        for fill in (soft, external, dangling)
+    ),
     (virtual, "takes its data from other files"),
     (elsewhere, "keeps its data in another file"),
     (plugged, "is packed in a way that needs a plug-in (filter 32008)"),
@@ -228,8 +260,12 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize(("fill", "words"), STRANGE, ids=lambda value: getattr(value, "__name__", ""))
-def test_what_is_strange_about_hdf5(fill: Callable[[h5py.File], None], words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fill", "words"), STRANGE, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_what_is_strange_about_hdf5(
+    fill: Callable[[h5py.File], None], words: str, tmp_path: Path
+) -> None:
     assert sentences(archive(tmp_path / "m.keras", {"model.weights.h5": weights(fill)})) == [
         f"'/strange' (model.weights.h5): {words}"
     ]
@@ -237,7 +273,9 @@ def test_what_is_strange_about_hdf5(fill: Callable[[h5py.File], None], words: st
 
 
 def usual(file: h5py.File) -> None:
-    file.create_dataset("gzip", data=np.zeros(64), compression="gzip", shuffle=True, fletcher32=True)
+    file.create_dataset(
+        "gzip", data=np.zeros(64), compression="gzip", shuffle=True, fletcher32=True
+    )
     file.create_dataset("lzf", data=np.zeros(64), compression="lzf")
     file["again"] = file["gzip"]  # a hard link
     file["round"] = file["/"]
@@ -271,14 +309,27 @@ HUGE = [
 
 
 @pytest.mark.parametrize(("kind", "settings"), HUGE)
-def test_a_weight_that_the_file_does_not_hold(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    config = dense(planted={"class_name": kind, "module": "keras.layers", "config": {"name": "huge", **settings}})
-    for path in (archive(tmp_path / "m.keras", config=config), h5(tmp_path / "m.h5", config=config)):
+def test_a_weight_that_the_file_does_not_hold(
+    kind: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    config = dense(
+        planted={
+            "class_name": kind,
+            "module": "keras.layers",
+            "config": {"name": "huge", **settings},
+        }
+    )
+    for path in (
+        archive(tmp_path / "m.keras", config=config),
+        h5(tmp_path / "m.h5", config=config),
+    ):
         (hit,) = sentences(path)
         assert hit.startswith("a weight of ")
         assert "(layer 'huge' of " in hit
     small = {key: [3, 3] if isinstance(value, list) else 3 for key, value in settings.items()}
-    config = dense(planted={"class_name": kind, "module": "keras.layers", "config": {"name": "small", **small}})
+    config = dense(
+        planted={"class_name": kind, "module": "keras.layers", "config": {"name": "small", **small}}
+    )
     assert sentences(h5(tmp_path / "m.h5", config=config)) == []
 
 
@@ -287,7 +338,8 @@ def test_a_large_weight_that_the_file_holds_is_let_in(tmp_path: Path) -> None:
     assert sentences(path) != []
 
     with h5py.File(path, "a") as file:
-        file.create_dataset("kernel", (1 << 28,), "i1")  # takes no room on the disk while nothing is written
+        # Takes no room on the disk while nothing is written.
+        file.create_dataset("kernel", (1 << 28,), "i1")
     assert sentences(path) == []
 
 
@@ -296,9 +348,17 @@ BYTE_CODE = {"class_name": "__lambda__", "config": {"value": ["4w==", None, None
 
 def test_what_it_was_compiled_with_counts_where_it_is_read(tmp_path: Path) -> None:
     for path, place in (
-        (archive(tmp_path / "m.keras", config={**dense(), "compile_config": {"loss": BYTE_CODE}}), "compile_config"),
         (
-            h5(tmp_path / "m.h5", lambda file: file.attrs.update(training_config=json.dumps({"loss": BYTE_CODE}))),
+            archive(
+                tmp_path / "m.keras", config={**dense(), "compile_config": {"loss": BYTE_CODE}}
+            ),
+            "compile_config",
+        ),
+        (
+            h5(
+                tmp_path / "m.h5",
+                lambda file: file.attrs.update(training_config=json.dumps({"loss": BYTE_CODE})),
+            ),
             "training_config",
         ),
     ):

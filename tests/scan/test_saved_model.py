@@ -1,4 +1,5 @@
-"""An op that could do harm is found wherever it stands; a model of the usual kind holds nothing of the sort."""
+"""An op that could do harm is found wherever it stands; a model of the usual kind holds nothing of
+the sort."""
 
 from __future__ import annotations
 
@@ -20,10 +21,22 @@ from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
 from tests.cli.command import ROOT, SAMPLES, environment
 
 REAL = ROOT.parent / "shared" / "models"
-FOLDERS = sorted(path.parent for path in [*SAMPLES.rglob("saved_model.pb"), *REAL.rglob("saved_model.pb")])
-TABLE = parse((ROOT / "gradflow" / "scan" / "saved_model" / "op_classes.tsv").read_text(encoding="utf-8"))
+FOLDERS = sorted(
+    path.parent for path in [*SAMPLES.rglob("saved_model.pb"), *REAL.rglob("saved_model.pb")]
+)
+TABLE = parse(
+    (ROOT / "gradflow" / "scan" / "saved_model" / "op_classes.tsv").read_text(encoding="utf-8")
+)
 DENIED = [name for name, found in TABLE.items() if not found.is_allowed]
-OF_A_SAVER = {"Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2"}
+OF_A_SAVER = {
+    "Save",
+    "SaveSlices",
+    "SaveV2",
+    "MergeV2Checkpoints",
+    "Restore",
+    "RestoreSlice",
+    "RestoreV2",
+}
 MODEL = SAMPLES / "two_towers_saved_model"
 
 
@@ -49,11 +62,17 @@ def test_there_are_real_models() -> None:
 
 def test_it_takes_no_tensorflow() -> None:
     code = (
-        "import sys; from pathlib import Path; from gradflow.scan.saved_model.scan import scan_saved_model\n"
+        "import sys; from pathlib import Path; from gradflow.scan.saved_model.scan import "
+        "scan_saved_model\n"
         f"scan_saved_model(Path({str(MODEL)!r}))\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'h5py'} & set(sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=60).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=environment(), check=False, timeout=60
+        ).returncode
+        == 0
+    )
 
 
 def in_the_graph(graph: Any, draw: random.Random) -> Any:
@@ -82,7 +101,9 @@ def in_a_function_two_calls_deep(graph: Any, draw: random.Random) -> Any:
 
 
 def in_a_gradient(graph: Any, draw: random.Random) -> Any:
-    graph.graph_def.library.registered_gradients.add(gradient_func="backwards", registered_op_type="CustomGradient-1")
+    graph.graph_def.library.registered_gradients.add(
+        gradient_func="backwards", registered_op_type="CustomGradient-1"
+    )
     function = graph.graph_def.library.function.add()
     function.signature.name = "backwards"
     return function.node_def.add()
@@ -104,7 +125,9 @@ PLACES: list[Callable[[Any, random.Random], Any]] = [
 
 @pytest.mark.parametrize("plant", PLACES)
 @pytest.mark.parametrize("seed", range(40))
-def test_a_denied_op_is_found_and_named(plant: Callable[[Any, random.Random], Any], seed: int) -> None:
+def test_a_denied_op_is_found_and_named(
+    plant: Callable[[Any, random.Random], Any], seed: int
+) -> None:
     draw = random.Random(f"{plant.__name__} {seed}")
     saved = loaded(draw.choice([one for one in FOLDERS if SAMPLES in one.parents]))
     graph = saved.meta_graphs.add() if plant is in_a_second_graph else saved.meta_graphs[0]
@@ -132,11 +155,14 @@ def test_an_op_that_nobody_knows_is_denied() -> None:
 
 
 def test_what_an_iterator_gives_is_let_in_and_no_iterator() -> None:
-    """Keras 2 saves the function that adapts a layer to data: it takes from an iterator that nothing makes."""
+    """Keras 2 saves the function that adapts a layer to data: it takes from an iterator that
+    nothing makes."""
     good, bad = loaded(), loaded()
     for op in ("IteratorGetNext", "IteratorGetNextSync", "IteratorGetNextAsOptional"):
         node(good, op, op)
-    makers = "IteratorV2 OneShotIterator AnonymousIteratorV3 MakeIterator IteratorFromStringHandleV2".split()
+    makers = (
+        "IteratorV2 OneShotIterator AnonymousIteratorV3 MakeIterator IteratorFromStringHandleV2"
+    ).split()
     for op in makers:
         node(bad, op, op)
 
@@ -161,7 +187,9 @@ def node(saved: Any, op: str, name: str = "node", **attributes: bytes) -> Any:
         ("FixedUnigramCandidateSampler", "vocab_file", b"", b"/etc/passwd"),
     ],
 )
-def test_where_an_attribute_decides(op: str, attribute: str, harmless: bytes, harmful: bytes) -> None:
+def test_where_an_attribute_decides(
+    op: str, attribute: str, harmless: bytes, harmful: bytes
+) -> None:
     good, bad = loaded(), loaded()
     node(good, op, **{attribute: harmless})
     node(bad, op, **{attribute: harmful})
@@ -170,7 +198,9 @@ def test_where_an_attribute_decides(op: str, attribute: str, harmless: bytes, ha
     assert [one.startswith(f"op {op} ") for one in found(bad)] == [True]
 
 
-@pytest.mark.parametrize("op", ["PrintV2", "DecodeProtoV2", "EncodeProto", "FixedUnigramCandidateSampler"])
+@pytest.mark.parametrize(
+    "op", ["PrintV2", "DecodeProtoV2", "EncodeProto", "FixedUnigramCandidateSampler"]
+)
 def test_what_the_caller_decides_is_not_known(op: str) -> None:
     """The place of the value is filled where the function is called."""
     saved = loaded()
@@ -237,7 +267,9 @@ class TestSaver:
             node(saved, "NoOp", "start").input.append("^" + end.partition(":")[0])
             graph.collection_def["saved_model_main_op"].node_list.value.append("start")
         elif way == "restoring":
-            restore = next(one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name)
+            restore = next(
+                one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name
+            )
             restore.input.append("^" + end.partition(":")[0])
         else:
             graph.saver_def.restore_op_name = end.partition(":")[0]
@@ -248,7 +280,9 @@ class TestSaver:
         saved = loaded()
         graph = saved.meta_graphs[0]
         node(saved, "Const", "elsewhere")
-        restore = next(one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name)
+        restore = next(
+            one for one in graph.graph_def.node if one.name == graph.saver_def.restore_op_name
+        )
         restore.input[0] = "elsewhere:0"
 
         assert {one.split()[1] for one in found(saved)} == {"RestoreV2"}
@@ -274,20 +308,30 @@ class TestSaver:
         saved = loaded()
         restore = saved.meta_graphs[0].saver_def.restore_op_name.partition(":")[0]
         node(saved, "SaveV2", "write")
-        next(one for one in saved.meta_graphs[0].graph_def.node if one.name == restore).input.append("^write")
+        next(
+            one for one in saved.meta_graphs[0].graph_def.node if one.name == restore
+        ).input.append("^write")
 
         assert found(saved)[0].startswith("op SaveV2 (node 'write'")
 
     def test_another_function_may_not_call_the_savers(self) -> None:
         saved = loaded()
         graph = saved.meta_graphs[0]
-        saver = next(one for one in graph.graph_def.library.function if "traced_save" in one.signature.name)
-        entry = next(one for one in graph.graph_def.library.function if "traced_" not in one.signature.name)
-        entry.node_def.add(name="call", op="StatefulPartitionedCall").attr["f"].func.name = saver.signature.name
+        saver = next(
+            one for one in graph.graph_def.library.function if "traced_save" in one.signature.name
+        )
+        entry = next(
+            one for one in graph.graph_def.library.function if "traced_" not in one.signature.name
+        )
+        entry.node_def.add(name="call", op="StatefulPartitionedCall").attr[
+            "f"
+        ].func.name = saver.signature.name
 
         assert {one.split()[1] for one in found(saved)} == {"SaveV2", "MergeV2Checkpoints"}
 
-    @pytest.mark.parametrize("op", ["VariableV2", "Merge", "VarHandleOp", "MatMul", "PartitionedCall"])
+    @pytest.mark.parametrize(
+        "op", ["VariableV2", "Merge", "VarHandleOp", "MatMul", "PartitionedCall"]
+    )
     def test_nor_may_what_computes_wait_for_it(self, op: str) -> None:
         saved = loaded()
         node(saved, "SaveV2", "write")
@@ -301,7 +345,9 @@ class TestSaver:
         saved = loaded()
         node(saved, "SaveV2", "write")
         variable = message("VariableDef")(**{field: "write"})
-        saved.meta_graphs[0].collection_def["local_variables"].bytes_list.value.append(variable.SerializeToString())
+        saved.meta_graphs[0].collection_def["local_variables"].bytes_list.value.append(
+            variable.SerializeToString()
+        )
 
         assert found(saved)[0].startswith("op SaveV2 (node 'write'")
 
@@ -329,7 +375,9 @@ class TestTables:
         function.signature.name = "fill"
         function.signature.input_arg.add(name="path", type=7)
         function.node_def.add(name="same", op="Identity", input=["path"])
-        function.node_def.add(name="fill", op="InitializeTableFromTextFileV2", input=["table", "same:output:0"])
+        function.node_def.add(
+            name="fill", op="InitializeTableFromTextFileV2", input=["table", "same:output:0"]
+        )
         bound = graph.object_graph_def.concrete_functions["fill"].bound_inputs
         bound.append(len(graph.object_graph_def.nodes) - 1)
         return saved, function
@@ -343,7 +391,8 @@ class TestTables:
         del function.node_def[0].input[:]
 
         assert found(saved) == [
-            "op InitializeTableFromTextFileV2 (node 'fill' of function 'fill'): reads any file of this machine"
+            "op InitializeTableFromTextFileV2 (node 'fill' of function 'fill'): reads any file of "
+            "this machine"
         ]
 
     def test_from_what_nobody_binds(self) -> None:
@@ -364,7 +413,8 @@ class TestTables:
 
     @staticmethod
     def filled_by_the_graph() -> Any:
-        """TensorFlow 1: the asset is a constant, which TensorFlow replaces when it runs what comes first."""
+        """TensorFlow 1: the asset is a constant, which TensorFlow replaces when it runs what comes
+        first."""
         saved = loaded()
         graph = saved.meta_graphs[0]
         graph.asset_file_def.add(filename="words.txt").tensor_info.name = "path:0"
@@ -392,7 +442,9 @@ class TestTables:
         listed.value.add(value=asset.SerializeToString())
         assert [one.startswith("asset '../words.txt'") for one in found(saved)] == [True]
         graph.asset_file_def.add(filename="other.txt").tensor_info.name = "other:0"
-        assert [one.startswith("op InitializeTableFromTextFileV2") for one in found(saved)] == [True]
+        assert [one.startswith("op InitializeTableFromTextFileV2") for one in found(saved)] == [
+            True
+        ]
 
     @pytest.mark.parametrize("name", ["held", "held:0", "same"])
     def test_from_a_variable_that_is_given_something_else(self, name: str) -> None:
@@ -414,7 +466,9 @@ class TestTables:
         saved = self.filled_by_the_graph()
         function = saved.meta_graphs[0].graph_def.library.function.add()
         function.signature.name = "writes"
-        function.node_def.add(name="same", op="VarHandleOp").attr["shared_name"].MergeFrom(message("AttrValue")(**name))
+        function.node_def.add(name="same", op="VarHandleOp").attr["shared_name"].MergeFrom(
+            message("AttrValue")(**name)
+        )
 
         assert len(found(saved)) == 1
 
@@ -450,12 +504,16 @@ class TestTables:
     def test_at_the_end_of_a_long_way(self, depth: int) -> None:
         saved, function = self.filled()
         for number in range(depth):
-            function.node_def.add(name=f"n{number}", op="Identity", input=[f"n{number - 1}" if number else "path"])
+            function.node_def.add(
+                name=f"n{number}", op="Identity", input=[f"n{number - 1}" if number else "path"]
+            )
         function.node_def[1].input[1] = f"n{depth - 1}"
 
         assert len(found(saved)) == (depth > 100)
 
-    @pytest.mark.parametrize("name", ["../words.txt", "/etc/passwd", "a/../../b", "", "C:\\words", "..\\words"])
+    @pytest.mark.parametrize(
+        "name", ["../words.txt", "/etc/passwd", "a/../../b", "", "C:\\words", "..\\words"]
+    )
     def test_an_asset_lies_in_the_folder(self, name: str) -> None:
         saved, _ = self.filled()
         saved.meta_graphs[0].asset_file_def[0].filename = name
@@ -468,7 +526,9 @@ class TestStructure:
         saved = loaded()
         saved.meta_graphs[0].graph_def.library.function.add().signature.name = "WriteFile"
 
-        assert found(saved) == ["function 'WriteFile' (the function library): has the name of an op, and hides it"]
+        assert found(saved) == [
+            "function 'WriteFile' (the function library): has the name of an op, and hides it"
+        ]
 
     def test_a_name_stands_once(self) -> None:
         saved = loaded()
@@ -484,11 +544,13 @@ class TestStructure:
             function = saved.meta_graphs[0].graph_def.library.function.add()
             function.signature.name = f"f{number}"
             if number:
-                function.node_def.add(name="call", op="PartitionedCall").attr["f"].func.name = f"f{number - 1}"
+                function.node_def.add(name="call", op="PartitionedCall").attr[
+                    "f"
+                ].func.name = f"f{number - 1}"
 
-        assert [f"{depth:,} functions, each of which calls the next" in one for one in found(saved)] == [True] * (
-            depth > 200
-        )
+        assert [
+            f"{depth:,} functions, each of which calls the next" in one for one in found(saved)
+        ] == [True] * (depth > 200)
 
     def test_a_circle_is_found(self) -> None:
         saved = loaded()
@@ -511,7 +573,9 @@ class TestStructure:
     @pytest.mark.parametrize("dtype", [20, 21])
     def test_a_handle_is_not_made_by_hand(self, dtype: int) -> None:
         saved = loaded()
-        node(saved, "PartitionedCall").attr["x"].list.func.add(name="f").attr["y"].tensor.dtype = dtype
+        node(saved, "PartitionedCall").attr["x"].list.func.add(name="f").attr[
+            "y"
+        ].tensor.dtype = dtype
 
         assert "points into the memory" in found(saved)[0]
 
@@ -533,7 +597,9 @@ class TestFiles:
         place = folder / "assets" / "words.txt"
         place.symlink_to("/etc/passwd") if kind == "link" else os.mkfifo(place)
 
-        assert [one.what for one in scan_saved_model(folder).threats] == [f"{kind} 'assets/words.txt'"]
+        assert [one.what for one in scan_saved_model(folder).threats] == [
+            f"{kind} 'assets/words.txt'"
+        ]
 
     def test_the_index_of_the_variables_cut_short(self, folder: Path) -> None:
         index = folder / "variables" / "variables.index"
@@ -568,9 +634,9 @@ class TestFiles:
         self.altered(folder, dtype=dtype, shape=shape, size=size)
         hits = [one.sentence for one in scan_saved_model(folder).threats]
 
-        assert [f"variable 'dense/kernel' (variables/variables.index): {what}" in one for one in hits] == [True] * bool(
-            what
-        )
+        assert [
+            f"variable 'dense/kernel' (variables/variables.index): {what}" in one for one in hits
+        ] == [True] * bool(what)
 
     @pytest.mark.parametrize(
         ("parts", "is_whole"),
@@ -632,7 +698,9 @@ class TestFiles:
     def test_variables_of_the_oldest_form(self, folder: Path) -> None:
         (folder / "variables" / "variables.index").rename(folder / "variables" / "variables")
 
-        assert [one.what for one in scan_saved_model(folder).threats] == ["file 'variables/variables'"]
+        assert [one.what for one in scan_saved_model(folder).threats] == [
+            "file 'variables/variables'"
+        ]
 
     @staticmethod
     def altered(folder: Path, *, shape: Sequence[int] = (), **fields: int) -> None:
@@ -652,14 +720,19 @@ def write_index(folder: Path, entries: list[tuple[bytes, bytes]]) -> None:
     values, nothing = block(entries), block([])
     index = block([(b"e", number(0) + number(len(values) - 5))])
     places = (
-        number(len(values)) + number(len(nothing) - 5) + number(len(values) + len(nothing)) + number(len(index) - 5)
+        number(len(values))
+        + number(len(nothing) - 5)
+        + number(len(values) + len(nothing))
+        + number(len(index) - 5)
     )
     footer = places.ljust(40, b"\0") + (0xDB4775248B80FB57).to_bytes(8, "little")
     (folder / "variables" / "variables.index").write_bytes(values + nothing + index + footer)
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    body = b"".join(number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries)
+    body = b"".join(
+        number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries
+    )
     body += (0).to_bytes(4, "little") + (1).to_bytes(4, "little") + b"\0"
     return body + masked_crc32c(body).to_bytes(4, "little")
 

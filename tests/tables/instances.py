@@ -1,6 +1,8 @@
-"""An OpDef in, one node of that type in a graph of its own out: placeholders of unknown shape and guessed attrs.
+"""An OpDef in, one node of that type in a graph of its own out: placeholders of unknown shape and
+guessed attrs.
 
-Nothing is run. Shape inference accepts a placeholder of unknown shape nearly everywhere, so the types must fit and
+Nothing is run. Shape inference accepts a placeholder of unknown shape nearly everywhere, so the
+types must fit and
 little else: enough to ask TensorFlow whether it has a gradient, and not enough to ask which.
 """
 
@@ -40,31 +42,45 @@ class Instance:
         with self.op.graph.as_default():
             if not self.ys:
                 return [None] * len(self.xs)
-            return list(tf.gradients(list(self.ys), list(self.xs), grad_ys=[_like(y) for y in self.ys]))
+            return list(
+                tf.gradients(list(self.ys), list(self.xs), grad_ys=[_like(y) for y in self.ys])
+            )
 
 
 def instance(op_def: Any) -> Instance | None:
-    """Build an instance with as much floating in it as the type allows; None where no guess is accepted."""
+    """Build an instance with as much floating in it as the type allows; None where no guess is
+    accepted."""
     if op_def.name in CRASHING or op_def.name.startswith("_") or op_def.HasField("deprecation"):
-        return None  # a graph refuses what was removed, and what only TensorFlow's own rewrites make
+        # A graph refuses what was removed, and what only TensorFlow's own rewrites make.
+        return None
     if any(attr.type.removeprefix("list(") in ("func", "func)", "tensor") for attr in op_def.attr):
         return None  # no function is as good as another
     for attrs in _guesses(op_def):
         graph = tf.Graph()
         try:
             with graph.as_default():
-                op = build(graph, op_def, [_tensors(op_def, arg, attrs) for arg in op_def.input_arg], attrs)
+                op = build(
+                    graph, op_def, [_tensors(op_def, arg, attrs) for arg in op_def.input_arg], attrs
+                )
         except Exception:  # whatever a shape function says to a guess
             continue
         xs = [one for one in op.inputs if one.dtype.as_datatype_enum in FLOATING]
-        ys = [one for one in op.outputs if one.dtype.as_datatype_enum in FLOATING and one.dtype != tf.resource]
+        ys = [
+            one
+            for one in op.outputs
+            if one.dtype.as_datatype_enum in FLOATING and one.dtype != tf.resource
+        ]
         return Instance(op, tuple(xs[:4]), tuple(ys[:4]))
     return None
 
 
 def _guesses(op_def: Any) -> Iterator[dict[str, Any]]:
-    told = {arg.type_attr for arg in op_def.input_arg} | {arg.number_attr for arg in op_def.input_arg}
-    open_attrs = [attr for attr in op_def.attr if not attr.HasField("default_value") or attr.name in told]
+    told = {arg.type_attr for arg in op_def.input_arg} | {
+        arg.number_attr for arg in op_def.input_arg
+    }
+    open_attrs = [
+        attr for attr in op_def.attr if not attr.HasField("default_value") or attr.name in told
+    ]
     for text in TEXTS:
         for length in LENGTHS:
             yield {attr.name: _value(attr, text, length) for attr in open_attrs}

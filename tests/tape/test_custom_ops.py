@@ -28,14 +28,23 @@ def unlisted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_registries_of_the_process_tell_their_rule() -> None:
     from gradflow.tape.custom_ops import registered_specs, unregistered
 
-    found = {op: spec.rule.value for op, spec in registered_specs([*OWN, "MatMul", "Absent"]).items()}
-    assert found == {"Softplus": "flow", "Unique": "unregistered", "Round": "nondiff", "PreventGradient": "disabled"}
+    found = {
+        op: spec.rule.value for op, spec in registered_specs([*OWN, "MatMul", "Absent"]).items()
+    }
+    assert found == {
+        "Softplus": "flow",
+        "Unique": "unregistered",
+        "Round": "nondiff",
+        "PreventGradient": "disabled",
+    }
     assert unregistered([*OWN, "MatMul", "Absent", "Missing"]) == ("Absent", "Missing")
 
 
 @pytest.mark.usefixtures("unlisted")
 @pytest.mark.parametrize("saved", [True, False])
-def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_named(saved: bool, tmp_path: Any) -> None:
+def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_named(
+    saved: bool, tmp_path: Any
+) -> None:
     import tensorflow as tf
 
     from gradflow.analysis.dynamic import analyse_file
@@ -57,7 +66,12 @@ def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_na
         report = analyse_file(str(tmp_path), Options()).report
     else:
         report = gradflow.inspect(module, entry="serve").models[0]
-    found = {v.name: (v.verdict.value, [cause.code for cause in v.causes]) for v in report.variables}
+    found = {
+        v.name: (v.verdict.value, [cause.code for cause in v.causes]) for v in report.variables
+    }
     assert found == {"a": ("flows", []), "b": ("none", ["GF203"]), "c": ("none", ["GF202"])}
     text = next(finding.message for finding in report.findings if finding.code == "GF203")
-    assert "op type Unique has no gradient in this process; if a package registers it, pass --import PACKAGE" in text
+    assert (
+        "op type Unique has no gradient in this process; if a package registers it, pass --import "
+        "PACKAGE" in text
+    )

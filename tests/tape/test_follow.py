@@ -1,4 +1,5 @@
-"""Random ways from an input to a table: the range that the graph gives is right, and no number is missing from it."""
+"""Random ways from an input to a table: the range that the graph gives is right, and no number is
+missing from it."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.tensorflow
 
 ROWS = 9
 STEPS = (
-    "cast float_and_back reshape transpose expand squeeze tile stack slice concat split reverse plus_2 "
+    "cast float_and_back reshape transpose expand squeeze tile stack slice concat split "
+    "reverse plus_2 "
     "minus_1 called cond loop where identity"
 ).split()
 
@@ -40,7 +42,9 @@ def steps() -> Mapping[str, Callable[[Any], Any]]:
         "minus_1": lambda x: x - 1,
         "called": tf.function(lambda x: tf.identity(x)),
         "cond": lambda x: tf.cond(tf.size(x) > 100, lambda: x, lambda: tf.identity(x)),
-        "loop": lambda x: tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, tf.identity(y)), (0, x))[1],
+        "loop": lambda x: tf.while_loop(
+            lambda i, _: i < 2, lambda i, y: (i + 1, tf.identity(y)), (0, x)
+        )[1],
         "where": lambda x: tf.where(tf.ones_like(x) > 0, x, x),
         "identity": tf.identity,
     }

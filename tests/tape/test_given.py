@@ -1,4 +1,5 @@
-"""Arrays of a file as inputs: converted where nothing is lost, refused by name where they do not fit."""
+"""Arrays of a file as inputs: converted where nothing is lost, refused by name where they do not
+fit."""
 
 from __future__ import annotations
 
@@ -44,11 +45,27 @@ def test_numbers_are_converted_to_what_the_model_takes(tmp_path: Path) -> None:
         (np.ones(2), WORDS, ["holds float64", "takes string"]),
         (np.array([{"a": 1}], dtype=object), X, ["Python objects"]),
         (np.ones((0, 3)), X, ["is empty"]),
-        (np.array(["a", "b"]), TensorInfo("words", "string", (None, 1)), ["string[2]", "string[?,1]"]),
+        (
+            np.array(["a", "b"]),
+            TensorInfo("words", "string", (None, 1)),
+            ["string[2]", "string[?,1]"],
+        ),
     ],
-    ids=["columns", "rank", "fractions", "overflow", "strings", "no strings", "objects", "no rows", "rank of strings"],
+    ids=[
+        "columns",
+        "rank",
+        "fractions",
+        "overflow",
+        "strings",
+        "no strings",
+        "objects",
+        "no rows",
+        "rank of strings",
+    ],
 )
-def test_an_array_that_does_not_fit_is_refused(array: Any, info: TensorInfo, words: list[str], tmp_path: Path) -> None:
+def test_an_array_that_does_not_fit_is_refused(
+    array: Any, info: TensorInfo, words: list[str], tmp_path: Path
+) -> None:
     with pytest.raises(UsageError) as caught:
         given(tmp_path, array, info)
     assert f"--input {info.name}" in caught.value.message
@@ -105,8 +122,13 @@ def test_what_is_given_for_one_input_sets_the_batch_of_the_others(tmp_path: Path
 
     np.save(tmp_path / "x.npy", np.ones((7, 3)))
     fixed = TensorInfo("fixed", "float32", (2, 2))
-    for spec in (InputSpec("x", file=str(tmp_path / "x.npy")), InputSpec("x", dtype="float32", shape=(7, 3))):
-        batch, _ = with_batch([X, IDS, WORDS, fixed], Options(inputs=(spec,)), None, lambda batch: None)
+    for spec in (
+        InputSpec("x", file=str(tmp_path / "x.npy")),
+        InputSpec("x", dtype="float32", shape=(7, 3)),
+    ):
+        batch, _ = with_batch(
+            [X, IDS, WORDS, fixed], Options(inputs=(spec,)), None, lambda batch: None
+        )
         assert [one.shape for one in batch.described] == [(7, 3), (7, 2), (7,), (2, 2)]
 
 
@@ -140,8 +162,12 @@ def test_a_sparse_and_a_ragged_input_are_given_as_one(tmp_path: Path) -> None:
     files = tuple(InputSpec(name, file=str(tmp_path / f"{name}.npy")) for name in "sr")
 
     def run(specs: tuple[InputSpec, ...]) -> Any:
-        batch, _ = with_batch(infos, Options(inputs=specs), None, lambda batch: None, composites=composites)
-        return [tensor.numpy() for tensor in batch.tensors], [(one.name, one.shape) for one in batch.described]
+        batch, _ = with_batch(
+            infos, Options(inputs=specs), None, lambda batch: None, composites=composites
+        )
+        return [tensor.numpy() for tensor in batch.tensors], [
+            (one.name, one.shape) for one in batch.described
+        ]
 
     (indices, values, shape, flat, splits), described = run(files)
     rebuilt = np.zeros(shape)
@@ -150,7 +176,10 @@ def test_a_sparse_and_a_ragged_input_are_given_as_one(tmp_path: Path) -> None:
     assert (flat.tolist(), splits.tolist()) == ([1, 2, 3, 4], [0, 2, 4])
     assert described == [("s", (2, 3)), ("r", (2, 2))]
 
-    asked = (InputSpec("s", dtype="float32", shape=(5, 3)), InputSpec("r", dtype="int32", shape=(5, 3), high=2))
+    asked = (
+        InputSpec("s", dtype="float32", shape=(5, 3)),
+        InputSpec("r", dtype="int32", shape=(5, 3), high=2),
+    )
     (indices, values, shape, flat, splits), described = run(asked)
     assert (shape.tolist(), len(indices)) == ([5, 3], len(values))
     assert (len(splits), splits[-1]) == (6, len(flat))

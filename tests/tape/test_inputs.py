@@ -36,7 +36,10 @@ def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
 
     with pytest.raises(InputError) as caught:
         with_batch([TensorInfo("x", "float32", (None, None))], Options(), None, never)
-    assert "x=float32[4,16] (and 8 others, sizes 1, 4, 8, 16, 32, 64, 128, 224, 10240): no" in caught.value.message
+    assert (
+        "x=float32[4,16] (and 8 others, sizes 1, 4, 8, 16, 32, 64, 128, 224, 10240): no"
+        in caught.value.message
+    )
     assert caught.value.hint == "give others, such as --input x=float32[4,16]"
 
 
@@ -45,7 +48,9 @@ def test_a_learned_size_is_in_the_line_to_write() -> None:
 
     def flattened(batch: Any) -> None:
         if batch.tensors[0].shape[1] != 784:
-            raise ValueError(f"Matrix size-incompatible: In[0]: {list(batch.tensors[0].shape)}, In[1]: [784, 10]")
+            raise ValueError(
+                f"Matrix size-incompatible: In[0]: {list(batch.tensors[0].shape)}, In[1]: [784, 10]"
+            )
         raise ValueError("some other complaint about shapes")
 
     with pytest.raises(InputError) as caught:
@@ -61,7 +66,10 @@ def test_attempts_are_bounded() -> None:
 
     def never(batch: Any) -> None:
         tried.append(batch.tensors[0].shape)
-        raise ValueError(f"dimension {len(tried) + 100} must be equal to {len(tried) + 200} and {len(tried) + 300}")
+        raise ValueError(
+            f"dimension {len(tried) + 100} must be equal to {len(tried) + 200} and "
+            f"{len(tried) + 300}"
+        )
 
     with pytest.raises(InputError):
         with_batch([TensorInfo("x", "float32", (None, None, None))], Options(), None, never)
@@ -101,7 +109,9 @@ def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
     def damaged() -> Any:
         raise KeyError("no such node")
 
-    batch, _ = with_batch([TensorInfo("x", "int32", (None, 5))], Options(), None, lambda batch: None, damaged)
+    batch, _ = with_batch(
+        [TensorInfo("x", "int32", (None, 5))], Options(), None, lambda batch: None, damaged
+    )
     assert batch.described[0].shape == (4, 5)
 
 
@@ -121,5 +131,7 @@ def test_a_graph_that_cannot_be_read_leaves_the_step_to_tell() -> None:
 def test_a_mask_is_told_by_its_name_where_the_graph_does_not_say(name: str, is_mask: bool) -> None:
     from gradflow.tape.inputs.search import with_batch
 
-    batch, _ = with_batch([TensorInfo(name, "float32", (None, 9))], Options(), None, lambda batch: None)
+    batch, _ = with_batch(
+        [TensorInfo(name, "float32", (None, 9))], Options(), None, lambda batch: None
+    )
     assert set(batch.tensors[0].numpy().flat).issubset({0.0, 1.0}) is is_mask

@@ -1,4 +1,5 @@
-"""Where a cut stands: the user's line, and the Keras layer or keras.ops operation, as it was traced and as exported."""
+"""Where a cut stands: the user's line, and the Keras layer or keras.ops operation, as it was traced
+and as exported."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ OWN = Path(__file__)
 def at(marker: str) -> str:
     """The line of this file that ends with the comment ``marker``, as a report shows it."""
     lines = OWN.read_text(encoding="utf-8").splitlines()
-    return f"{OWN.name}:{1 + next(n for n, line in enumerate(lines) if line.endswith(f'# {marker}'))}"
+    return (
+        f"{OWN.name}:{1 + next(n for n, line in enumerate(lines) if line.endswith(f'# {marker}'))}"
+    )
 
 
 def causes(report: Report) -> dict[str, list[Cause]]:
@@ -43,7 +46,8 @@ def module() -> Any:
         @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
         def serve(self, x):
             def body(step, y):
-                z = tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.stop_gradient(self.c), lambda: x[0])  # cond
+                # Cond.
+                z = tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.stop_gradient(self.c), lambda: x[0])
                 return step + 1, y + z * tf.round(self.d)  # loop
 
             y = tf.while_loop(lambda step, _: step < 3, body, (0, x * self.a))[1]
@@ -71,7 +75,9 @@ def test_a_saved_model_brings_its_lines_in_its_debug_folder(tmp_path: Path) -> N
     import tensorflow as tf
 
     saved = module()
-    tf.saved_model.save(saved, str(tmp_path), options=tf.saved_model.SaveOptions(save_debug_info=True))
+    tf.saved_model.save(
+        saved, str(tmp_path), options=tf.saved_model.SaveOptions(save_debug_info=True)
+    )
     static = causes(gradflow.inspect(tmp_path, static=True))
     _hold_lines(static)
     _hold_lines(causes(gradflow.inspect(tmp_path)))
@@ -146,8 +152,16 @@ def _model() -> Any:
 
 def test_a_cut_in_a_keras_model_is_placed_in_its_layer_or_operation() -> None:
     model = _model()
-    stops = [operation.name for operation in model.operations if type(operation).__name__ == "StopGradient"]
-    inner = [operation.name for operation in model.get_layer("inner").operations if "stop" in operation.name]
+    stops = [
+        operation.name
+        for operation in model.operations
+        if type(operation).__name__ == "StopGradient"
+    ]
+    inner = [
+        operation.name
+        for operation in model.get_layer("inner").operations
+        if "stop" in operation.name
+    ]
     report = causes(gradflow.inspect(model))
     found = {name: (cause.layer, cause.source) for name, many in report.items() for cause in many}
     assert found["by_operation/kernel"] == (stops[0], None)
@@ -170,16 +184,20 @@ def test_noting_the_layers_changes_no_name_and_leaves_keras_and_tensorflow_as_th
 
     before = FuncGraph._create_op_internal, keras.Operation.__call__, keras.layers.Layer.__call__
     model = _model()
-    concrete = tf.function(lambda x: model(x, training=True), autograph=False).get_concrete_function(
-        tf.TensorSpec([4, 4])
-    )
+    concrete = tf.function(
+        lambda x: model(x, training=True), autograph=False
+    ).get_concrete_function(tf.TensorSpec([4, 4]))
     graph = keras_subject(model, None, True).graph([tf.zeros([4, 4])], ())
     plain = {node.name for node in concrete.graph.as_graph_def().node}
     assert graph is not None
     ops = zip(graph.names, graph.functions, graph.marks, strict=True)
     noted = {name for name, function, mark in ops if not function and not mark & Mark.GATE}
     assert noted - plain <= {"", "tensors_0"}
-    assert before == (FuncGraph._create_op_internal, keras.Operation.__call__, keras.layers.Layer.__call__)
+    assert before == (
+        FuncGraph._create_op_internal,
+        keras.Operation.__call__,
+        keras.layers.Layer.__call__,
+    )
 
 
 @pytest.mark.parametrize("static", [True, False])

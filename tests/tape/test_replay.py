@@ -1,4 +1,5 @@
-"""A step that is run op by op gives what TensorFlow's own step gives: values, gradients, and where they were lost."""
+"""A step that is run op by op gives what TensorFlow's own step gives: values, gradients, and where
+they were lost."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def _hold(module: Any) -> None:
             outputs = subject.call(batch)
             objective = project(outputs, seed=0)
         missing = [None] * len(variables)
-        return [value for _, value in outputs], missing if objective is None else tape.gradient(objective, variables)
+        return [value for _, value in outputs], missing if objective is None else tape.gradient(
+            objective, variables
+        )
 
     outputs, gradients = without_lookup_errors(tape_step)
     scene = without_lookup_errors(lambda: look(subject, subject.trace(batch), batch, Options()))
@@ -69,6 +72,8 @@ def _hold(module: Any) -> None:
     for item, gradient in zip(subject.watched, gradients, strict=True):
         mine = back.gradients.get(scene.trail.handles.get(item.stored.name, -1))
         # Where a branch or a cut inside control flow leaves nothing, TensorFlow fills in zeros.
-        theirs = np.zeros(item.variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
+        theirs = (
+            np.zeros(item.variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
+        )
         mine = np.zeros(item.variable.shape) if mine is None else tf.convert_to_tensor(mine)
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5, err_msg=item.stored.name)

@@ -60,7 +60,10 @@ def read_archive(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str 
     with zip_errors(where), zipfile.ZipFile(path) as archive:
         config = parse_config(_read_json(archive, "config.json", where), where)
         version = _version(archive, where)
-        with weights_member(path, archive, where) as source, opened(source, f"{where}: model.weights.h5") as file:
+        with (
+            weights_member(path, archive, where) as source,
+            opened(source, f"{where}: model.weights.h5") as file,
+        ):
             stored = _groups(file)
     owned: list[Owned] = []
     made: dict[tuple[LayerConfig, str], LayerConfig] = {}
@@ -81,8 +84,11 @@ def _own(owner: LayerConfig, group: _Group) -> Iterator[Owned]:
             yield Owned(owner, name, f"{owner.path}/{name}", shape, dtype)
 
 
-def _owner(model: LayerConfig, group: _Group, made: dict[tuple[LayerConfig, str], LayerConfig]) -> LayerConfig | None:
-    """The layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None for an optimizer."""
+def _owner(
+    model: LayerConfig, group: _Group, made: dict[tuple[LayerConfig, str], LayerConfig]
+) -> LayerConfig | None:
+    """The layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None for an
+    optimizer."""
     layer, rest = model, list(group.path)
     while rest:
         part = rest.pop(0)
@@ -123,7 +129,11 @@ def _is_bookkeeping(layer: LayerConfig, part: str) -> bool:
     if part in layer.parts:
         return False
     bare = part.strip("_")
-    return bare in _NOT_LAYERS or bare.startswith("compile_") or bare.endswith(("_tracker", "_metric", "_metrics"))
+    return (
+        bare in _NOT_LAYERS
+        or bare.startswith("compile_")
+        or bare.endswith(("_tracker", "_metric", "_metrics"))
+    )
 
 
 def _groups(file: object) -> list[_Group]:
@@ -162,7 +172,9 @@ def _version(archive: zipfile.ZipFile, where: str) -> str | None:
 
 def _read_json(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
     if archive.getinfo(name).file_size > _MAX_JSON:
-        raise UnreadableError(f"{where}: {name} is larger than {_MAX_JSON >> 20} MB", "this is no Keras configuration")
+        raise UnreadableError(
+            f"{where}: {name} is larger than {_MAX_JSON >> 20} MB", "this is no Keras configuration"
+        )
     return archive.read(name)
 
 
@@ -180,12 +192,17 @@ def weights_member(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator
         if other is None:
             raise DamagedError(f"{where}: this .keras file holds no weights", hint)
         # Keras reads weights of other kinds.
-        raise UnreadableError(f"{where}: this .keras file keeps its weights in {shown(other)}, unread here", hint)
+        raise UnreadableError(
+            f"{where}: this .keras file keeps its weights in {shown(other)}, unread here", hint
+        )
     info = archive.getinfo("model.weights.h5")
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > _MAX_DEFLATED:
-            raise UnreadableError(f"{where}: model.weights.h5 unpacks to {info.file_size >> 30} GB", "save it again")
-        # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked, not into memory.
+            raise UnreadableError(
+                f"{where}: model.weights.h5 unpacks to {info.file_size >> 30} GB", "save it again"
+            )
+        # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked,
+        # not into memory.
         with tempfile.TemporaryFile() as unpacked, archive.open(info) as packed:
             shutil.copyfileobj(packed, unpacked, _CHUNK)
             yield unpacked
@@ -194,12 +211,18 @@ def weights_member(path: Path, archive: zipfile.ZipFile, where: str) -> Iterator
         checked.read(0)  # opening has checked the member's own header
         raw.seek(info.header_offset + 26)
         lengths = raw.read(4)
-        start = info.header_offset + 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        start = (
+            info.header_offset
+            + 30
+            + int.from_bytes(lengths[:2], "little")
+            + int.from_bytes(lengths[2:], "little")
+        )
         yield io.BufferedReader(_Window(raw, start, info.file_size))
 
 
 class _Window(io.RawIOBase):
-    """A stretch of a file as a file: HDF5 jumps about, which zipfile answers by reading everything in between."""
+    """A stretch of a file as a file: HDF5 jumps about, which zipfile answers by reading everything
+    in between."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
         super().__init__()
@@ -232,9 +255,15 @@ def zip_errors(where: str) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise DamagedError(f"{where}: this .keras file lacks {error.args[0]}", "save the model again") from error
+        raise DamagedError(
+            f"{where}: this .keras file lacks {error.args[0]}", "save the model again"
+        ) from error
     except _BROKEN as error:
         damaged = _CHECKSUM.search(str(error))
-        what = f"a damaged .keras file ({shown(damaged[1])} is not what its checksum says)" if damaged else None
+        what = (
+            f"a damaged .keras file ({shown(damaged[1])} is not what its checksum says)"
+            if damaged
+            else None
+        )
         message = f"{where}: {what or 'a damaged .keras file'}"
         raise DamagedError(message, "copy or download it again, or save the model again") from error

@@ -1,7 +1,7 @@
 """The JSON of a Keras file in, the code in it that no Keras should run out.
 
-The ``safe_mode`` of Keras 2 and early Keras 3 looks at ``.keras`` files only; Keras 2 takes classes and functions
-from any module that a file names (tf_keras 2.21, saving/serialization_lib.py).
+The ``safe_mode`` of Keras 2 and early Keras 3 looks at ``.keras`` files only; Keras 2 takes classes
+and functions from any module that a file names (tf_keras 2.21, saving/serialization_lib.py).
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ _PACKAGES = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
 
 
 def holds_marshalled_code(config: object) -> bool:
-    """Whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda does."""
+    """Whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda
+    does."""
     return any(_is_marshalled(value) for value in objects(config))
 
 
-def foreign_code(config: object, imported: Collection[str] = (), known: Collection[str] = ()) -> str | None:
+def foreign_code(
+    config: object, imported: Collection[str] = (), known: Collection[str] = ()
+) -> str | None:
     """Say what Keras 2 would run besides its own code; None where that is nothing.
 
     Args:
         config: the model's JSON.
         imported: the modules that the user has imported for it.
-        known: names under which Keras has classes and functions of the user's, wherever the file says they were.
+        known: names under which Keras has classes and functions of the user's, wherever the file
+            says they were.
     """
     trusted = {*_KERAS, *(name.partition(".")[0] for name in imported)}
     for value in objects(config):
@@ -37,18 +41,27 @@ def foreign_code(config: object, imported: Collection[str] = (), known: Collecti
             continue  # Keras takes these before it looks at the module
         if (elsewhere := _elsewhere(value, trusted)) is not None:
             return elsewhere
-        if name == "function" and isinstance(function, str) and ("." in function or hasattr(builtins, function)):
+        if (
+            name == "function"
+            and isinstance(function, str)
+            and ("." in function or hasattr(builtins, function))
+        ):
             return f"the function {function!r}"
     return None
 
 
-def foreign_object(config: object, imported: Collection[str] = (), known: Collection[str] = ()) -> str | None:
-    """Say what of a module that is neither Keras's own nor among ``imported`` a model names; None where it does not.
+def foreign_object(
+    config: object, imported: Collection[str] = (), known: Collection[str] = ()
+) -> str | None:
+    """Say what of a module that is neither Keras's own nor among ``imported`` a model names; None
+    where it does not.
 
     Keras before 3.9 imports whatever module a file names. ``known`` is as for ``foreign_code``.
     """
     trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
-    named = (_elsewhere(value, trusted) for value in objects(config) if _registered(value) not in known)
+    named = (
+        _elsewhere(value, trusted) for value in objects(config) if _registered(value) not in known
+    )
     return next((one for one in named if one is not None), None)
 
 
@@ -71,14 +84,22 @@ def _elsewhere(value: Mapping[str, object], trusted: Collection[str]) -> str | N
 
 
 def _registered(value: Mapping[str, object]) -> object:
-    return value.get("config") if _class(value) == "function" else value.get("registered_name") or _class(value)
+    return (
+        value.get("config")
+        if _class(value) == "function"
+        else value.get("registered_name") or _class(value)
+    )
 
 
 def _is_marshalled(value: Mapping[str, object]) -> bool:
     config = value.get("config")
     if _class(value) == "__lambda__" or value.get("function_type") == "lambda":
         return True
-    return _class(value) == "Lambda" and isinstance(config, Mapping) and isinstance(config.get("function"), list)
+    return (
+        _class(value) == "Lambda"
+        and isinstance(config, Mapping)
+        and isinstance(config.get("function"), list)
+    )
 
 
 def _class(value: Mapping[str, object]) -> str:

@@ -25,13 +25,16 @@ class LayerConfig:
     class_name: str
     """Without the package that ``register_keras_serializable`` puts before it."""
     trainable: bool
-    """The layer's own flag; its variables follow this one, whatever the layers around it say (see ``frozen``)."""
+    """The layer's own flag; its variables follow this one, whatever the layers around it say (see
+    ``frozen``)."""
     built: bool
-    """The file carries its input shape: Keras builds the layer on its own, outside its parent's name scope."""
+    """The file carries its input shape: Keras builds the layer on its own, outside its parent's
+    name scope."""
     options: Mapping[str, object]
     parent: LayerConfig | None
     parts: dict[str, tuple[LayerConfig, ...]] = field(default_factory=dict)
-    """Layers inside this one by the key that holds them: ``layers``, ``layer``, ``backward_layer``, ``cell``, ..."""
+    """Layers inside this one by the key that holds them: ``layers``, ``layer``, ``backward_layer``,
+    ``cell``, ..."""
 
     @property
     def is_model(self) -> bool:
@@ -41,12 +44,17 @@ class LayerConfig:
     @property
     def path(self) -> str:
         """The ``path`` that the layer has after ``keras.models.load_model`` (Keras 3.15)."""
-        alone = self.parent is None or self.built or (self.parent.is_model and self.parent.class_name != "Sequential")
+        alone = (
+            self.parent is None
+            or self.built
+            or (self.parent.is_model and self.parent.class_name != "Sequential")
+        )
         return self.name if alone or self.parent is None else f"{self.parent.path}/{self.name}"
 
     @property
     def place(self) -> str:
-        """The names of the layers around it and its own, without the model's: unique where names repeat."""
+        """The names of the layers around it and its own, without the model's: unique where names
+        repeat."""
         names = [layer.name for layer in self.lineage()[1:]]
         return "/".join(names) or self.name
 
@@ -84,17 +92,21 @@ def parse_json(text: str | bytes, where: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise DamagedError(f"{where}: the model configuration is nested too deeply", DAMAGED) from None
+        raise DamagedError(
+            f"{where}: the model configuration is nested too deeply", DAMAGED
+        ) from None
     except ValueError:
         raise DamagedError(f"{where}: the model configuration is not valid JSON", DAMAGED) from None
 
 
 def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
-    """Whether the weights of ``layer`` are frozen once Keras has loaded the file, and the layer to name for it.
+    """Whether the weights of ``layer`` are frozen once Keras has loaded the file, and the layer to
+    name for it.
 
-    Keras restores flags layer by layer: a layer whose own flag is true trains under a frozen submodel (Keras 3.15,
-    layers/layer.py and models/functional.py: the flag is set before the layers are tracked). Only the flag of the model
-    itself covers everything, but Sequential.from_config drops its own.
+    Keras restores flags layer by layer: a layer whose own flag is true trains under a frozen
+    submodel (Keras 3.15, layers/layer.py and models/functional.py: the flag is set before the
+    layers are tracked). Only the flag of the model itself covers everything, but
+    Sequential.from_config drops its own.
     """
     lineage = layer.lineage()
     model = lineage[0]
@@ -106,19 +118,26 @@ def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
 
 @lru_cache(maxsize=1024)
 def snake_case(class_name: str) -> str:
-    """The name under which Keras stores an object of this class (keras/src/utils/naming.py, 3.15)."""
+    """The name under which Keras stores an object of this class (keras/src/utils/naming.py,
+    3.15)."""
     name = re.sub(r"\W+", "", class_name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _layer(value: dict[str, object], parent: LayerConfig | None, where: str, depth: int) -> LayerConfig:
+def _layer(
+    value: dict[str, object], parent: LayerConfig | None, where: str, depth: int
+) -> LayerConfig:
     if depth > _MAX_DEPTH:
-        raise DamagedError(f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged")
+        raise DamagedError(
+            f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged"
+        )
     class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
     config = value["config"]
     # Sequential of Keras 1 and 2.0 to 2.2 stores its list of layers in place of the configuration.
-    options: dict[str, object] = {"layers": config} if isinstance(config, list) else dict(_mapping(config))
+    options: dict[str, object] = (
+        {"layers": config} if isinstance(config, list) else dict(_mapping(config))
+    )
     layer = LayerConfig(
         name=str(options.get("name") or value.get("name") or snake_case(class_name)),
         class_name=class_name,
@@ -136,7 +155,9 @@ def _layer(value: dict[str, object], parent: LayerConfig | None, where: str, dep
 
 def _layers_in(key: str, value: object) -> list[dict[str, object]]:
     candidates: list[object] = value if isinstance(value, list) else [value]
-    return [one for one in candidates if _is_layer(one) and (key == "layers" or _looks_like_layer(one))]
+    return [
+        one for one in candidates if _is_layer(one) and (key == "layers" or _looks_like_layer(one))
+    ]
 
 
 def _is_layer(value: object) -> TypeGuard[dict[str, object]]:
@@ -146,7 +167,8 @@ def _is_layer(value: object) -> TypeGuard[dict[str, object]]:
 
 
 def _looks_like_layer(value: dict[str, object]) -> bool:
-    # Initializers, regularizers and policies are configured the same way, but have no name and no flag.
+    # Initializers, regularizers and policies are configured the same way, but have no name and no
+    # flag.
     config = _mapping(value["config"])
     return "trainable" in config or "layers" in config
 

@@ -1,4 +1,5 @@
-"""The variables of a Keras file, each with its layer, in; what their freeze flags leave in doubt out."""
+"""The variables of a Keras file, each with its layer, in; what their freeze flags leave in doubt
+out."""
 
 from __future__ import annotations
 
@@ -9,13 +10,16 @@ from gradflow.files.keras.variables import Owned
 from gradflow.files.model_file import StoredVariable
 
 
-def keras_doubts(owned: Sequence[Owned], described: Sequence[StoredVariable]) -> tuple[FreezeDoubt, ...]:
-    """Find weights that Keras brings back trainable although a layer around them is recorded as frozen.
+def keras_doubts(
+    owned: Sequence[Owned], described: Sequence[StoredVariable]
+) -> tuple[FreezeDoubt, ...]:
+    """Find weights that Keras brings back trainable although a layer around them is recorded as
+    frozen.
 
-    Keras 3.15 makes the inner layers of MultiHeadAttention and of the user's own classes anew, without the flag, and a
-    Sequential forgets its own. It restores flags layer by layer, so that a layer can train under a frozen one: that is
-    the user's will in a model of Keras 3 or tf.keras, whose setter of ``trainable`` reaches all layers inside; that of
-    Keras 1 did not.
+    Keras 3.15 makes the inner layers of MultiHeadAttention and of the user's own classes anew,
+    without the flag, and a Sequential forgets its own. It restores flags layer by layer, so that a
+    layer can train under a frozen one: that is the user's will in a model of Keras 3 or tf.keras,
+    whose setter of ``trainable`` reaches all layers inside; that of Keras 1 did not.
     """
     forgotten = []
     parents: dict[str, tuple[str, str]] = {}

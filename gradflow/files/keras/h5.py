@@ -30,11 +30,16 @@ def read_h5(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str | Non
     with opened(path, where) as file:
         text = text_attribute(file, "model_config")
         if text is None:
-            raise DamagedError(f"{where}: holds no model configuration", "save the whole model with model.save(...)")
+            raise DamagedError(
+                f"{where}: holds no model configuration",
+                "save the whole model with model.save(...)",
+            )
         config = parse_config(text, where)
         weights = member(file, "model_weights")
         if not hasattr(weights, "keys"):  # nothing, or an array
-            raise DamagedError(f"{where}: holds no weights", "save the whole model with model.save(...)")
+            raise DamagedError(
+                f"{where}: holds no weights", "save the whole model with model.save(...)"
+            )
         version = text_attribute(file, "keras_version") or text_attribute(weights, "keras_version")
         return config, list(_variables(config, weights, where)), version
 
@@ -47,7 +52,9 @@ def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
         names.append(_TOP_LEVEL)
     for layer_name in names:
         if layer_name not in weights:
-            raise DamagedError(f"{where}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN)
+            raise DamagedError(
+                f"{where}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN
+            )
         group = member(weights, layer_name)
         if group is None:  # a link to another file
             continue
@@ -55,7 +62,9 @@ def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
         for stored in list_attribute(group, "weight_names"):
             dataset = member(group, stored)
             if dataset is None or not hasattr(dataset, "dtype"):
-                raise DamagedError(f"{where}: lists the weight {stored!r} and does not hold it", _AGAIN)
+                raise DamagedError(
+                    f"{where}: lists the weight {stored!r} and does not hold it", _AGAIN
+                )
             name = stored.removesuffix(":0")
             name = name if "/" in name else f"{layer_name}/{name}"
             yield _owned(top, name, dataset, made)
@@ -66,19 +75,27 @@ def _owned(top: LayerConfig, name: str, dataset: Any, made: _Made) -> Owned:
     layer, rest = _match(top, segments)
     found = not rest or rest is not segments
     while layer.class_name in _WRAPPERS and len(layer.parts.get("layer", ())) == 1:
-        layer = layer.parts["layer"][0]  # the wrapper owns nothing; Keras 2 names the weights after it
+        # The wrapper owns nothing; Keras 2 names the weights after it.
+        layer = layer.parts["layer"][0]
         found = found and layer.parent is not None and layer.parent.class_name != "Bidirectional"
     if found and not rest and layer.class_name in RECURRENT and variable in _CELL_WEIGHTS:
         rest = ["cell"]  # Keras 2 before 2.3 names no cell
-    if found and rest and not layer.is_model and (_composite(layer) or not is_known(layer.class_name)):
+    if (
+        found
+        and rest
+        and not layer.is_model
+        and (_composite(layer) or not is_known(layer.class_name))
+    ):
         layer = _inner(layer, rest, made)
     path = f"{layer.path}/{variable}" if found else name
     return Owned(layer, variable, path, shape_of(dataset), dtype_of(dataset))
 
 
 def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str]]:
-    """The innermost layer that the segments name, and the segments after it (all of them where none names one)."""
-    for strip in (False, True):  # Keras 2 numbers again what is loaded again: `dense_1_1/kernel` of `dense_1`
+    """The innermost layer that the segments name, and the segments after it (all of them where none
+    names one)."""
+    # Keras 2 numbers again what is loaded again: `dense_1_1/kernel` of `dense_1`.
+    for strip in (False, True):
         layer, rest = top, segments
         for index, segment in enumerate(segments):
             wanted = _COUNTER.sub("", segment) if strip else segment

@@ -1,4 +1,5 @@
-"""A Keras file in, the JSON that describes its model, its building and its training out, as it stands in the file."""
+"""A Keras file in, the JSON that describes its model, its building and its training out, as it
+stands in the file."""
 
 from __future__ import annotations
 

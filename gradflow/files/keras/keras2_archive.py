@@ -1,8 +1,9 @@
-"""A ``.keras`` archive of an early Keras 2 in, its weights placed as Keras 2.14 and later place them out.
+"""A ``.keras`` archive of an early Keras 2 in, its weights placed as Keras 2.14 and later place
+them out.
 
-Keras 2.12 and 2.13 keep layers in ``_layer_checkpoint_dependencies`` and count each with weights twice: ``dense``,
-``dense_2``, ``dense_4``. On Windows all versions up to 2.15 join names by backslashes: one group ``layers\\dense``. No
-other version of Keras finds such weights.
+Keras 2.12 and 2.13 keep layers in ``_layer_checkpoint_dependencies`` and count each with weights
+twice: ``dense``, ``dense_2``, ``dense_4``. On Windows all versions up to 2.15 join names by
+backslashes: one group ``layers\\dense``. No other version of Keras finds such weights.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Place = tuple[str, ...]
 
 
 def modern(places: Iterable[Place]) -> Callable[[Place], Place]:
-    """Return a function from a group's place to that which a later Keras gives it; ``places`` are all groups'."""
+    """Return a function from a group's place to that which a later Keras gives it; ``places`` are
+    all groups'."""
     children: dict[Place, set[str]] = defaultdict(set)
     for place in places:
         for index, part in enumerate(place[:-1]):
@@ -33,7 +35,9 @@ def modern(places: Iterable[Place]) -> Callable[[Place], Place]:
         renamed = []
         for index, part in enumerate(place):
             above = names.get(place[:index])
-            renamed.append(_NEW if part == _OLD else part if above is None else above.get(part, part))
+            renamed.append(
+                _NEW if part == _OLD else part if above is None else above.get(part, part)
+            )
         return tuple(renamed)
 
     return rename
@@ -66,7 +70,9 @@ def _copy(weights: Path, new: Path, where: str) -> bool:
 
     with opened(weights, f"{where}: {_WEIGHTS}") as file, h5py.File(new, "w") as copy:
         places, datasets = contents(file)
-        if not any(_OLD in place for place, _ in places) and not any("\\" in name for _, name in places):
+        if not any(_OLD in place for place, _ in places) and not any(
+            "\\" in name for _, name in places
+        ):
             return False
         rename = modern(place for place, _ in places)
         for place, _ in places:
@@ -77,7 +83,8 @@ def _copy(weights: Path, new: Path, where: str) -> bool:
 
 
 def _counted(names: Iterable[str]) -> dict[str, str]:
-    """Number the names that differ in a number at the end one after the other: dense, dense_1, dense_2."""
+    """Number the names that differ in a number at the end one after the other: dense, dense_1,
+    dense_2."""
     stems: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for name in names:
         stem, _, number = name.rpartition("_")

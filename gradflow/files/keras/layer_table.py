@@ -1,7 +1,7 @@
 """A Keras layer class in, the names and the roles of its stored variables out.
 
-Source: the ``build`` and ``save_own_variables`` methods of keras/src/layers (3.15); Keras stores a layer's variables by
-number, those which the layer declares trainable first.
+Source: the ``build`` and ``save_own_variables`` methods of keras/src/layers (3.15); Keras stores a
+layer's variables by number, those which the layer declares trainable first.
 """
 
 from __future__ import annotations
@@ -15,12 +15,30 @@ from gradflow.findings import Role
 _KERNEL = ("kernel", "bias")
 _SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 _RECURRENT = ("kernel", "recurrent_kernel", "bias")
-_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
+_CONVOLUTIONS = (
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+)
 
 RECURRENT = frozenset(
-    {"RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "CuDNNLSTM", "CuDNNGRU"}
+    {
+        "RNN",
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "CuDNNLSTM",
+        "CuDNNGRU",
+    }
 )
-"""Layers that keep their weights in a cell, to which they hand their own flag; what they own themselves is state."""
+"""Layers that keep their weights in a cell, to which they hand their own flag; what they own
+themselves is state."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "Dense": _KERNEL,
@@ -58,7 +76,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "SeedGenerator": ("seed_generator_state",),
 }
 
-# Integer quantization: save_own_variables of core/dense.py, core/einsum_dense.py and core/embedding.py, Keras 3.15.
+# Integer quantization: save_own_variables of core/dense.py, core/einsum_dense.py and
+# core/embedding.py, Keras 3.15.
 _SCALES = {
     "Dense": ("kernel_scale", "kernel_zero", "g_idx"),
     "EinsumDense": ("kernel_scale", "kernel_zero", "g_idx"),
@@ -68,7 +87,8 @@ _SCALES = {
 _STATE = frozenset(
     (
         *("moving_mean", "moving_variance", "moving_stddev", "renorm_mean", "renorm_stddev"),
-        *("renorm_mean_weight", "renorm_stddev_weight", "running_mean", "running_std"),  # Keras 2 and 1
+        # Keras 2 and 1.
+        *("renorm_mean_weight", "renorm_stddev_weight", "running_mean", "running_std"),
         *("vector_u", "sn_u", "seed_generator_state"),
         *("kernel_scale", "kernel_zero", "embeddings_scale", "embeddings_zero", "g_idx"),
     )
@@ -98,8 +118,14 @@ def variable_names(layer: LayerConfig, shapes: Sequence[tuple[int, ...]]) -> lis
     A number where the class is unknown, an empty name for what another layer stores too.
     """
     options = layer.options
-    if not layer.class_name and len(shapes) == 2 and len(shapes[0]) > 1 and shapes[1] == shapes[0][-1:]:
-        return list(_KERNEL)  # a layer that another one makes in code: of what class, the file does not say
+    if (
+        not layer.class_name
+        and len(shapes) == 2
+        and len(shapes[0]) > 1
+        and shapes[1] == shapes[0][-1:]
+    ):
+        # A layer that another one makes in code: of what class, the file does not say.
+        return list(_KERNEL)
     absent = [
         ("gamma", options.get("scale") is False and options.get("rms_scaling") is not True),
         ("beta", options.get("center") is False or options.get("rms_scaling") is True),
@@ -113,23 +139,29 @@ def variable_names(layer: LayerConfig, shapes: Sequence[tuple[int, ...]]) -> lis
 
 
 def role_of(class_name: str, variable: str, dtype: str) -> Role:
-    """Weight or state, by what the layer's author declared; a floating variable of an unknown class is a weight."""
+    """Weight or state, by what the layer's author declared; a floating variable of an unknown class
+    is a weight."""
     if not _FLOATS.fullmatch(dtype) or variable in _STATE:
         return Role.STATE
-    return Role.STATE if class_name in RECURRENT and variable.isdecimal() else _normalization(class_name, variable)
+    return (
+        Role.STATE
+        if class_name in RECURRENT and variable.isdecimal()
+        else _normalization(class_name, variable)
+    )
 
 
 def is_lora_base(options: Mapping[str, object], variable: str) -> bool:
-    """Whether LoRA holds this variable still: with ``lora_rank`` set, loading freezes the kernel under the adapter."""
+    """Whether LoRA holds this variable still: with ``lora_rank`` set, loading freezes the kernel
+    under the adapter."""
     return isinstance(options.get("lora_rank"), int) and variable in ("kernel", "embeddings")
 
 
 def inner_layer(owner: LayerConfig, group: str, stored_name: str | None) -> LayerConfig:
     """A layer that ``owner`` makes in code, so that no configuration describes it.
 
-    ``group`` is the attribute (or the numbered class name) under which it is stored. Keras hands the flag of a
-    recurrent layer on to the cell that it makes, and does so for nothing else: such a layer comes back trainable
-    (3.15, rnn/lstm.py against attention/multi_head_attention.py).
+    ``group`` is the attribute (or the numbered class name) under which it is stored. Keras hands
+    the flag of a recurrent layer on to the cell that it makes, and does so for nothing else: such a
+    layer comes back trainable (3.15, rnn/lstm.py against attention/multi_head_attention.py).
     """
     name, class_name = _made_in_code(owner.class_name, group.removeprefix("_"), stored_name)
     trainable = owner.trainable if owner.class_name in RECURRENT else True

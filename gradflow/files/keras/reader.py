@@ -1,4 +1,5 @@
-"""A Keras file (``.keras`` or HDF5) in, its variables with their freeze flags out; without TensorFlow and Keras."""
+"""A Keras file (``.keras`` or HDF5) in, its variables with their freeze flags out; without
+TensorFlow and Keras."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class KerasContents:
     producer: str | None
     """For example ``keras 3.15.1``; None where the file does not say."""
     variables: tuple[StoredVariable, ...]
-    """In the order of the layers. Optimizer, metrics and seeds of random layers are not among them."""
+    """In the order of the layers. Optimizer, metrics and seeds of random layers are not among
+    them."""
     layer_classes: Mapping[str, str]
     """Class of every configured layer by its path, the model itself included."""
     doubts: tuple[FreezeDoubt, ...]
@@ -46,7 +48,9 @@ def read_keras(file: ModelFile) -> KerasContents:
         else:
             raise UnreadableError(f"{where}: not a Keras file ({file.format.value})", "")
     except OSError as error:
-        raise UnreadableError(f"{where}: cannot be read ({error.strerror or error})", "check the file") from error
+        raise UnreadableError(
+            f"{where}: cannot be read ({error.strerror or error})", "check the file"
+        ) from error
     variables = describe(owned)
     return KerasContents(
         model_name=config.name,

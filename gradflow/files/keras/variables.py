@@ -1,4 +1,5 @@
-"""The variables that a Keras file stores, each with its layer, in; the list with roles, flags and unique names out."""
+"""The variables that a Keras file stores, each with its layer, in; the list with roles, flags and
+unique names out."""
 
 from __future__ import annotations
 
@@ -25,18 +26,24 @@ class Owned:
 
     @property
     def described(self) -> LayerConfig:
-        """The innermost layer around it that stands in the configuration, not in its owner's code."""
+        """The innermost layer around it that stands in the configuration, not in its owner's
+        code."""
         layer = self.owner
-        while layer.parent is not None and not any(layer in inside for inside in layer.parent.parts.values()):
+        while layer.parent is not None and not any(
+            layer in inside for inside in layer.parent.parts.values()
+        ):
             layer = layer.parent
         return layer
 
 
 def describe(owned: Sequence[Owned]) -> tuple[StoredVariable, ...]:
-    """Add role and freeze flag, and tell equal names apart: by the layers around them, else by ``#2``, ``#3``, ..."""
+    """Add role and freeze flag, and tell equal names apart: by the layers around them, else by
+    ``#2``, ``#3``, ..."""
     names = _unique(owned)
     layers = _layer_paths(owned, names)
-    return tuple(_describe(one, name, layer) for one, name, layer in zip(owned, names, layers, strict=True))
+    return tuple(
+        _describe(one, name, layer) for one, name, layer in zip(owned, names, layers, strict=True)
+    )
 
 
 def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
@@ -57,7 +64,9 @@ def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
 
 def _unique(owned: Sequence[Owned]) -> list[str]:
     paths = Counter(one.path for one in owned)
-    names = [one.path if paths[one.path] == 1 else f"{one.owner.place}/{one.variable}" for one in owned]
+    names = [
+        one.path if paths[one.path] == 1 else f"{one.owner.place}/{one.variable}" for one in owned
+    ]
     seen: Counter[str] = Counter()
     taken = set(names)
     for index, name in enumerate(names):
@@ -71,4 +80,6 @@ def _unique(owned: Sequence[Owned]) -> list[str]:
 
 
 def _layer_paths(owned: Sequence[Owned], names: Sequence[str]) -> list[str]:
-    return [name.rpartition("/")[0] or one.owner.path for one, name in zip(owned, names, strict=True)]
+    return [
+        name.rpartition("/")[0] or one.owner.path for one, name in zip(owned, names, strict=True)
+    ]

@@ -1,4 +1,5 @@
-"""How a function of a SavedModel was traced in, the values of its arguments and the tensors of its results out."""
+"""How a function of a SavedModel was traced in, the values of its arguments and the tensors of its
+results out."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ _SPECS = ("tensor_spec_value", "bounded_tensor_spec_value")
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A plain value that an argument had when the function was traced: there is one variant for each."""
+    """A plain value that an argument had when the function was traced: there is one variant for
+    each."""
 
     name: str
     value: bool | int | float | str
@@ -32,7 +34,8 @@ class Leaf:
 
 
 def plain_arguments(function: Any, concrete: Any) -> tuple[Argument, ...]:
-    """The arguments of a ``SavedConcreteFunction`` that are plain values, by the names in its ``SavedFunction``."""
+    """The arguments of a ``SavedConcreteFunction`` that are plain values, by the names in its
+    ``SavedFunction``."""
     structure = concrete.canonicalized_input_signature.tuple_value.values
     if len(structure) != 2:
         return ()
@@ -66,10 +69,15 @@ def leaves(structure: Any, path: tuple[str, ...] = ()) -> Iterator[Leaf | None]:
 
 def _names(function: Any) -> list[str]:
     """The names of the positional arguments; ``fullargspec`` is a saved ``inspect.FullArgSpec``."""
-    pairs = {pair.key: pair.value for pair in function.function_spec.fullargspec.named_tuple_value.values}
+    pairs = {
+        pair.key: pair.value for pair in function.function_spec.fullargspec.named_tuple_value.values
+    }
     if "args" not in pairs:
         return []
-    names = [one.string_value for one in pairs["args"].list_value.values or pairs["args"].tuple_value.values]
+    names = [
+        one.string_value
+        for one in pairs["args"].list_value.values or pairs["args"].tuple_value.values
+    ]
     return names[1:] if function.function_spec.is_method else names
 
 

@@ -13,17 +13,26 @@ from gradflow.findings import Role
 Choice = tuple[SavedModelContents, Entry]
 
 _PREFERRED = ("serving_default", "serve", "__call__", "call")
-_WRAPPERS = ("_default_save_signature", "call_and_return_conditional_losses", "call_and_return_all_conditional_losses")
-"""What Keras 2 keeps beside ``__call__``: some of them return the regularization losses too, which are no outputs."""
+_WRAPPERS = (
+    "_default_save_signature",
+    "call_and_return_conditional_losses",
+    "call_and_return_all_conditional_losses",
+)
+"""What Keras 2 keeps beside ``__call__``: some of them return the regularization losses too, which
+are no outputs."""
 _WRITES = ("Assign", "ResourceApply", "ResourceSparseApply", "ResourceScatter")
 _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 
 
-def choose_entry(graphs: Sequence[SavedModelContents], path: str, name: str | None, *, training: bool) -> Choice | None:
-    """Return the entry called ``name`` with the graph that it is in, or the one that training would call.
+def choose_entry(
+    graphs: Sequence[SavedModelContents], path: str, name: str | None, *, training: bool
+) -> Choice | None:
+    """Return the entry called ``name`` with the graph that it is in, or the one that training would
+    call.
 
-    That is one with inputs and a floating output that computes with most weights and writes to none, was traced for the
-    mode that is asked for, and has the name that is most usual. None where the file holds nothing that can be called.
+    That is one with inputs and a floating output that computes with most weights and writes to
+    none, was traced for the mode that is asked for, and has the name that is most usual. None where
+    the file holds nothing that can be called.
 
     Args:
         graphs: of the file, as ``read_saved_model`` returns them.
@@ -41,16 +50,25 @@ def choose_entry(graphs: Sequence[SavedModelContents], path: str, name: str | No
         ]
         if not asked:
             labels = ", ".join(entry.label for _, entry in choices)
-            known = f"its entries are: {labels}" if labels else "it holds no function that can be called"
+            known = (
+                f"its entries are: {labels}"
+                if labels
+                else "it holds no function that can be called"
+            )
             raise UnreadableError(f"{path}: has no entry {name!r}", known)
         choices = asked
     ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
     first = [choice for choice in ranked if _merit(*choice) == _merit(*ranked[0])]
-    return next((choice for choice in first if not _writes_weights(*choice)), ranked[0] if ranked else None)
+    return next(
+        (choice for choice in first if not _writes_weights(*choice)), ranked[0] if ranked else None
+    )
 
 
-def other_entries(graphs: Sequence[SavedModelContents], refused: Entry, *, training: bool) -> Iterator[Choice]:
-    """The entries with other inputs that compute with as many weights as ``refused`` and set none, the best first."""
+def other_entries(
+    graphs: Sequence[SavedModelContents], refused: Entry, *, training: bool
+) -> Iterator[Choice]:
+    """The entries with other inputs that compute with as many weights as ``refused`` and set none,
+    the best first."""
     choices = [(graph, entry) for graph in graphs for entry in graph.entries]
     ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
     tried = {refused.inputs}
@@ -67,7 +85,9 @@ def weights_used(contents: SavedModelContents, entry: Entry) -> int:
 
 
 def _merit(contents: SavedModelContents, entry: Entry) -> bool:
-    return weights_used(contents, entry) > 0 and any(info.dtype in FLOATING_NAMES for info in entry.outputs)
+    return weights_used(contents, entry) > 0 and any(
+        info.dtype in FLOATING_NAMES for info in entry.outputs
+    )
 
 
 def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[Any, ...]:
@@ -76,7 +96,8 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
     preferred = _PREFERRED.index(last) if last in _PREFERRED else len(_PREFERRED)
     return (
         not _merit(contents, entry),
-        not entry.inputs,  # a penalty on the weights, or the weights themselves: nothing is computed from data
+        # A penalty on the weights, or the weights themselves: nothing is computed from data.
+        not entry.inputs,
         last in _WRAPPERS,
         mode is not None and mode is not training,
         -weights_used(contents, entry),
@@ -93,22 +114,34 @@ def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
     """Whether ``entry`` assigns to a weight: it sets, restores or trains the model."""
     if entry.function is None:
         return False
-    functions = {function.signature.name: function for function in contents.graph_def.library.function}
+    functions = {
+        function.signature.name: function for function in contents.graph_def.library.function
+    }
     weights = {one.name for one in contents.variables if one.role is Role.WEIGHT}
     start = len(functions[entry.function].signature.input_arg) - len(entry.captured)
-    handles = frozenset(start + place for place, name in enumerate(entry.captured) if name in weights)
+    handles = frozenset(
+        start + place for place, name in enumerate(entry.captured) if name in weights
+    )
     queue = [(entry.function, handles)]
     seen = set(queue)
     for name, arguments in queue:
         function = functions[name]
-        held = {arg.name for place, arg in enumerate(function.signature.input_arg) if place in arguments}
+        held = {
+            arg.name for place, arg in enumerate(function.signature.input_arg) if place in arguments
+        }
         for node in function.node_def:
-            given = [place for place, source in enumerate(node.input) if source.partition(":")[0] in held]
+            given = [
+                place for place, source in enumerate(node.input) if source.partition(":")[0] in held
+            ]
             if given and given[0] == 0 and node.op.startswith(_WRITES):
                 return True
             skipped = 1 if node.op in _BRANCHES else 0
             inner = frozenset(place - skipped for place in given)
-            calls = {(called, inner) for called in _called(node) if called in functions} - seen if inner else set()
+            calls = (
+                {(called, inner) for called in _called(node) if called in functions} - seen
+                if inner
+                else set()
+            )
             queue += sorted(calls, key=lambda call: call[0])
             seen |= calls
     return False

@@ -20,7 +20,8 @@ class Constants:
 
 
 def constants(graph_def: Any, function: str | None) -> Constants:
-    """Count the constants of ``function`` and of all that it calls; of the graph's own nodes where it is None."""
+    """Count the constants of ``function`` and of all that it calls; of the graph's own nodes where
+    it is None."""
     functions = {one.signature.name: one for one in graph_def.library.function}
     sizes = [size for node in _nodes(graph_def, functions, function) if (size := _size(node)) > 1]
     return Constants(len(sizes), sum(sizes))

@@ -1,4 +1,5 @@
-"""The types of what a SavedModel holds: its entries, their inputs and outputs, its variables and its graph."""
+"""The types of what a SavedModel holds: its entries, their inputs and outputs, its variables and
+its graph."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from gradflow.files.model_file import StoredVariable
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Name, data type and shape of an input or output; ``shape`` is None where the rank is unknown."""
+    """Name, data type and shape of an input or output; ``shape`` is None where the rank is
+    unknown."""
 
     name: str
     dtype: str
@@ -22,7 +24,8 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class SparseInput:
-    """The names of the three inputs that stand for one sparse tensor, and the shape of the whole."""
+    """The names of the three inputs that stand for one sparse tensor, and the shape of the
+    whole."""
 
     indices: str
     values: str
@@ -37,10 +40,12 @@ class Entry:
     name: str
     """Of the signature, or of the attribute that holds the function (``encoder.__call__``)."""
     label: str
-    """The name with what tells the function's variants apart, such as ``__call__(training=True)``; unique."""
+    """The name with what tells the function's variants apart, such as ``__call__(training=True)``;
+    unique."""
     is_signature: bool
     function: str | None
-    """Name in the function library; None for a TF1 graph, whose ``outputs`` are tensors of the graph itself."""
+    """Name in the function library; None for a TF1 graph, whose ``outputs`` are tensors of the
+    graph itself."""
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     output_index: tuple[int, ...]
@@ -48,7 +53,8 @@ class Entry:
     tensors: tuple[str, ...]
     """TF1: for each of ``outputs``, the tensor's name in the graph."""
     captured: tuple[str | None, ...]
-    """Names of the variables that the function's last arguments stand for; None for other captures."""
+    """Names of the variables that the function's last arguments stand for; None for other
+    captures."""
     feeds: tuple[str, ...] = ()
     """TF1: for each of ``inputs``, the tensor's name in the graph."""
     sparse: tuple[SparseInput, ...] = ()
@@ -78,12 +84,15 @@ class SavedModelContents:
     graph_variables: Mapping[str, str]
     """TF1: variable name by the node of the graph that holds it."""
     custom_gradients: Mapping[str, tuple[bool, ...]]
-    """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it returns a gradient."""
+    """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it
+    returns a gradient."""
     frames: Callable[[str, str], Sequence[Frame] | None]
-    """From a function's and an op's name to the stack that created the op, as ``debug_info.frames_finder`` reads it."""
+    """From a function's and an op's name to the stack that created the op, as
+    ``debug_info.frames_finder`` reads it."""
     doubts: tuple[FreezeDoubt, ...]
     disabled: frozenset[str] = frozenset()
-    """TF1: nodes of the graph that let no gradient in, as those in which a loop without backpropagation ends."""
+    """TF1: nodes of the graph that let no gradient in, as those in which a loop without
+    backpropagation ends."""
     tags: tuple[str, ...] = field(default=("serve",))
     """What the graph is called among those of the file."""
     is_only: bool = True

@@ -1,8 +1,8 @@
 """A SavedModel's ``debug`` folder in, the stack below each op out, without TensorFlow.
 
 Source: tensorflow/core/framework/graph_debug_info.proto, 2.21. TensorFlow writes the file for
-``SaveOptions(save_debug_info=True)``: up to 2.15 with a stack an op (``traces``), since then with stacks and frames
-that are shared by number.
+``SaveOptions(save_debug_info=True)``: up to 2.15 with a stack an op (``traces``), since then with
+stacks and frames that are shared by number.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _FILE = Path("debug", "saved_model_debug_info.pb")
 
 
 def frames_finder(folder: Path) -> Callable[[str, str], Sequence[Frame] | None]:
-    """Return a function from a function's and an op's name to its stack, outermost first; None for an unknown op.
+    """Return a function from a function's and an op's name to its stack, outermost first; None for
+    an unknown op.
 
-    The file is read at the first question. One that is damaged knows nothing: it must not cost the analysis.
+    The file is read at the first question. One that is damaged knows nothing: it must not cost the
+    analysis.
     """
 
     @cache
@@ -31,7 +33,9 @@ def frames_finder(folder: Path) -> Callable[[str, str], Sequence[Frame] | None]:
             return None
         try:
             read.ParseFromString((folder / _FILE).read_bytes())
-        except Exception:  # among others protobuf's DecodeError, whose class differs between its implementations
+        except (
+            Exception
+        ):  # among others protobuf's DecodeError, whose class differs between its implementations
             return None
         return read
 
@@ -52,4 +56,6 @@ def _stack(info: Any | None, key: str) -> list[Frame] | None:
         return None
     places = [info.frames_by_id[number] for number in trace.frame_id] or trace.file_line_cols
     known = range(len(info.files))
-    return [(info.files[place.file_index], place.line) for place in places if place.file_index in known]
+    return [
+        (info.files[place.file_index], place.line) for place in places if place.file_index in known
+    ]

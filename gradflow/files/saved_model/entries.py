@@ -1,4 +1,5 @@
-"""The signatures and functions of a SavedModel's graph in, its entries out, each variant under a label of its own."""
+"""The signatures and functions of a SavedModel's graph in, its entries out, each variant under a
+label of its own."""
 
 from __future__ import annotations
 
@@ -18,12 +19,14 @@ _INIT_OP = "__saved_model_init_op"
 _TRAINING = ("training", "is_training", "train")
 """What an argument is called that chooses between training and inference."""
 _GENERIC = re.compile(r"inputs(_\d+)?|args_\d+(_\d+)?")
-"""Names of inputs that Keras 2 gives to a second trace of each function, beside the one with the model's own names."""
+"""Names of inputs that Keras 2 gives to a second trace of each function, beside the one with the
+model's own names."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A function in the object graph: its name, and the concrete functions that it was traced to."""
+    """A function in the object graph: its name, and the concrete functions that it was traced
+    to."""
 
     name: str
     function: Any
@@ -39,7 +42,8 @@ class _Variant:
 
 
 def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
-    """The signatures and functions of a TF2 graph; those of inner objects where the model itself has none.
+    """The signatures and functions of a TF2 graph; those of inner objects where the model itself
+    has none.
 
     Args:
         graph: a ``MetaGraphDef`` with an object graph.
@@ -57,19 +61,28 @@ def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
 def graph_entries(graph: Any) -> tuple[Entry, ...]:
     """The signatures of a TF1 graph."""
     known = {node.name for node in graph.graph_def.node}
-    return tuple(_of_graph(graph, name) for name in sorted(graph.signature_def) if _is_whole(graph, name, known))
+    return tuple(
+        _of_graph(graph, name)
+        for name in sorted(graph.signature_def)
+        if _is_whole(graph, name, known)
+    )
 
 
 def _is_whole(graph: Any, name: str, known: set[str]) -> bool:
-    """Whether it is something to call: not the initialization, and not a fetch of an op without a value."""
+    """Whether it is something to call: not the initialization, and not a fetch of an op without a
+    value."""
     tensors = graph.signature_def[name].outputs.values()
-    return name != _INIT_OP and all(info.name.partition(":")[0] in known for info in tensors if info.name)
+    return name != _INIT_OP and all(
+        info.name.partition(":")[0] in known for info in tensors if info.name
+    )
 
 
 def _of_graph(graph: Any, name: str) -> Entry:
     signature = graph.signature_def[name]
     inputs = [pair for key, info in sorted(signature.inputs.items()) for pair in _parts(key, info)]
-    outputs = [pair for key, info in sorted(signature.outputs.items()) for pair in _parts(key, info)]
+    outputs = [
+        pair for key, info in sorted(signature.outputs.items()) for pair in _parts(key, info)
+    ]
     feeds, tensors = (tuple(tensor for _, tensor in pairs) for pairs in (inputs, outputs))
     return Entry(
         name=name,
@@ -83,14 +96,17 @@ def _of_graph(graph: Any, name: str) -> Entry:
         captured=(),
         feeds=feeds,
         sparse=tuple(
-            _sparse(key, info) for key, info in sorted(signature.inputs.items()) if info.HasField("coo_sparse")
+            _sparse(key, info)
+            for key, info in sorted(signature.inputs.items())
+            if info.HasField("coo_sparse")
         ),
         reached=depends_on(graph.graph_def, tensors, feeds),
     )
 
 
 def _parts(key: str, info: Any) -> Iterator[tuple[TensorInfo, str]]:
-    """The tensors that stand for one input or output: three of a sparse one, the components of a ragged one."""
+    """The tensors that stand for one input or output: three of a sparse one, the components of a
+    ragged one."""
     if info.HasField("coo_sparse"):
         names, tensors = _sparse(key, info), info.coo_sparse
         rank = None if names.shape is None else len(names.shape)
@@ -105,10 +121,14 @@ def _parts(key: str, info: Any) -> Iterator[tuple[TensorInfo, str]]:
 
 
 def _sparse(key: str, info: Any) -> SparseInput:
-    return SparseInput(f"{key}/indices", f"{key}/values", f"{key}/dense_shape", read_shape(info.tensor_shape))
+    return SparseInput(
+        f"{key}/indices", f"{key}/values", f"{key}/dense_shape", read_shape(info.tensor_shape)
+    )
 
 
-def _signatures(graph: Any, library: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[Entry]:
+def _signatures(
+    graph: Any, library: Mapping[str, Any], names: Mapping[int, str]
+) -> Iterator[Entry]:
     objects = graph.object_graph_def
     for child in objects.nodes[0].children:
         node = objects.nodes[child.node_id]
@@ -118,7 +138,9 @@ def _signatures(graph: Any, library: Mapping[str, Any], names: Mapping[int, str]
             concrete = objects.nodes[one.node_id].bare_concrete_function.concrete_function_name
             if concrete in library and one.local_name in graph.signature_def:
                 signature = graph.signature_def[one.local_name]
-                yield _signature(signature, one.local_name, concrete, _captured(objects, concrete, names))
+                yield _signature(
+                    signature, one.local_name, concrete, _captured(objects, concrete, names)
+                )
 
 
 def _signature(signature: Any, name: str, concrete: str, captured: tuple[str | None, ...]) -> Entry:
@@ -130,7 +152,9 @@ def _signature(signature: Any, name: str, concrete: str, captured: tuple[str | N
         function=concrete,
         inputs=tuple(_tensor(key, info) for key, info in sorted(signature.inputs.items())),
         outputs=tuple(_tensor(key, info) for key, info in outputs),
-        output_index=tuple(_output_number(info.name, place) for place, (_, info) in enumerate(outputs)),
+        output_index=tuple(
+            _output_number(info.name, place) for place, (_, info) in enumerate(outputs)
+        ),
         tensors=(),
         captured=captured,
     )
@@ -150,7 +174,8 @@ def _held_by(objects: Any, number: int, prefix: str) -> Iterator[_Named]:
 
 
 def _inner_functions(objects: Any) -> Iterator[_Named]:
-    """The functions of the objects inside the model, but for those that make a table and what Keras 2 keeps twice."""
+    """The functions of the objects inside the model, but for those that make a table and what Keras
+    2 keeps twice."""
     for number, path in paths_below(objects).items():
         names = {child.local_name for child in objects.nodes[number].children}
         if "keras_api" in path or "_create_resource" in names:
@@ -167,13 +192,20 @@ def _variants(
                 saved = objects.concrete_functions[concrete]
                 arguments = plain_arguments(named.function, saved)
                 entry = _function(library[concrete], saved, _captured(objects, concrete, names))
-                modes = [one.value for one in arguments if one.name in _TRAINING and isinstance(one.value, bool)]
-                entry = replace(entry, name=named.name, place=place, training=modes[0] if modes else None)
+                modes = [
+                    one.value
+                    for one in arguments
+                    if one.name in _TRAINING and isinstance(one.value, bool)
+                ]
+                entry = replace(
+                    entry, name=named.name, place=place, training=modes[0] if modes else None
+                )
                 yield _Variant(entry, arguments)
 
 
 def _labelled(variants: Iterable[_Variant]) -> Iterator[Entry]:
-    """Give each variant the shortest label that no other has; the model's own names outrank Keras' generic ones."""
+    """Give each variant the shortest label that no other has; the model's own names outrank Keras'
+    generic ones."""
     found = list(variants)
     short = {place: _call(one.entry.name, _mode(one)) for place, one in enumerate(found)}
     order = sorted(short, key=lambda place: (_is_generic(found[place].entry), place))
@@ -185,7 +217,9 @@ def _labelled(variants: Iterable[_Variant]) -> Iterator[Entry]:
         long = _call(one.entry.name, [*names, *plain])
         taken = set(labels.values())
         numbered = (f"{long}#{number}" for number in range(2, len(found) + 2))
-        labels[place] = next(label for label in (short[place], long, *numbered) if label not in taken)
+        labels[place] = next(
+            label for label in (short[place], long, *numbered) if label not in taken
+        )
     return (replace(one.entry, label=labels[place]) for place, one in enumerate(found))
 
 
@@ -203,7 +237,9 @@ def _is_generic(entry: Entry) -> bool:
 
 def _captured(objects: Any, concrete: str, names: Mapping[int, str]) -> tuple[str | None, ...]:
     bound = objects.concrete_functions
-    return tuple(names.get(node) for node in bound[concrete].bound_inputs) if concrete in bound else ()
+    return (
+        tuple(names.get(node) for node in bound[concrete].bound_inputs) if concrete in bound else ()
+    )
 
 
 def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> Entry:
@@ -226,7 +262,8 @@ def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> En
 
 
 def _results(results: Sequence[Any], told: Sequence[Leaf | None]) -> Iterator[TensorInfo]:
-    """The results by the keys of a dict that is returned, else by their numbers; shapes where they are recorded."""
+    """The results by the keys of a dict that is returned, else by their numbers; shapes where they
+    are recorded."""
     is_told = len(told) == len(results)
     for number, result in enumerate(results):
         leaf = told[number] if is_told else None

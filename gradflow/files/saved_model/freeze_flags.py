@@ -17,10 +17,11 @@ Properties = Mapping[str, Any]
 
 
 def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
-    """Whether the root's lists name a variable as trainable, by object number; None where there are no such lists.
+    """Whether the root's lists name a variable as trainable, by object number; None where there are
+    no such lists.
 
-    Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag in a variable's
-    own record stays true when a layer is frozen.
+    Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag
+    in a variable's own record stays true when a layer is frozen.
     """
     lists = {child.local_name: objects.nodes[child.node_id] for child in objects.nodes[0].children}
     if "variables" not in lists or "trainable_variables" not in lists:
@@ -31,15 +32,18 @@ def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
 
 
 def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
-    """What Keras 2 recorded of its layers, by object number; empty where the file is not of Keras 2.
+    """What Keras 2 recorded of its layers, by object number; empty where the file is not of Keras
+    2.
 
-    TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in ``keras_metadata.pb``.
+    TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in
+    ``keras_metadata.pb``.
     """
     return {number: layer for number, layer in _layers(objects, folder) if "trainable" in layer}
 
 
 def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
-    """The outermost layer with ``trainable=False`` above each variable, by object number, where Keras 2 recorded it."""
+    """The outermost layer with ``trainable=False`` above each variable, by object number, where
+    Keras 2 recorded it."""
     found: dict[int, str] = {}
     for number in paths_below(objects) if properties else ():
         layer = properties.get(number)
@@ -52,7 +56,8 @@ def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int,
 
 
 def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
-    """The shortest way from ``start`` to each object that it holds, itself included and optimizers left out.
+    """The shortest way from ``start`` to each object that it holds, itself included and optimizers
+    left out.
 
     Breadth first, so that outer objects come before inner ones.
     """

@@ -1,4 +1,5 @@
-"""The object graph of a SavedModel and its variables in, what the freeze flags leave in doubt out."""
+"""The object graph of a SavedModel and its variables in, what the freeze flags leave in doubt
+out."""
 
 from __future__ import annotations
 
@@ -11,9 +12,16 @@ from gradflow.files.saved_model.freeze_flags import OPTIMIZERS, Properties, trac
 from gradflow.findings import Role
 
 _KERAS_3 = frozenset({"_inbound_nodes", "_outbound_nodes", "_losses"})
-"""Attributes of every Keras 3 layer (3.0 to 3.15) that ``tf.saved_model.save`` writes; Keras 2 hides its own."""
+"""Attributes of every Keras 3 layer (3.0 to 3.15) that ``tf.saved_model.save`` writes; Keras 2
+hides its own."""
 _KERAS_2_LISTS = frozenset(
-    {"variables", "trainable_variables", "non_trainable_variables", "regularization_losses", "keras_api"}
+    {
+        "variables",
+        "trainable_variables",
+        "non_trainable_variables",
+        "regularization_losses",
+        "keras_api",
+    }
 )
 
 
@@ -27,13 +35,21 @@ def saved_doubts(
         variables: the variables of the model, by object number.
         properties: what Keras 2 recorded of its layers, by object number.
     """
-    weights = {number: one for number, one in variables.items() if one.role is Role.WEIGHT and not one.untracked}
+    weights = {
+        number: one
+        for number, one in variables.items()
+        if one.role is Role.WEIGHT and not one.untracked
+    }
     if not weights:
         return ()
     tracked = tracked_lists(objects)
     if tracked is None and not properties and _has_keras_3_layers(objects):
         return (FreezeDoubt(Doubt.NOT_RECORDED, ()),)
-    found = dict(_against_layers(objects, weights, tracked, properties)) if tracked and properties else {}
+    found = (
+        dict(_against_layers(objects, weights, tracked, properties))
+        if tracked and properties
+        else {}
+    )
     told = {number for numbers in found.values() for number in numbers}
     frozen = [number for number, one in weights.items() if not one.trainable and number not in told]
     found[Doubt.LAYER_KNOWS if properties else Doubt.RECORD_DIFFERS] = frozen
@@ -58,12 +74,19 @@ def _against_layers(
     trains = _in_training_layers(objects, properties)
     held = {child.node_id for number in properties for child in objects.nodes[number].children}
     listed = [number for number in weights if number in tracked and number in held]
-    yield Doubt.LAYER_FROZEN, [number for number in listed if tracked[number] and number not in trains]
-    yield Doubt.LAYER_TRAINABLE, [number for number in listed if not tracked[number] and number in trains]
+    yield (
+        Doubt.LAYER_FROZEN,
+        [number for number in listed if tracked[number] and number not in trains],
+    )
+    yield (
+        Doubt.LAYER_TRAINABLE,
+        [number for number in listed if not tracked[number] and number in trains],
+    )
 
 
 def _in_training_layers(objects: Any, properties: Mapping[int, Properties]) -> set[int]:
-    """What the root holds by some way through no frozen layer: in Keras 2 a frozen layer freezes all inside."""
+    """What the root holds by some way through no frozen layer: in Keras 2 a frozen layer freezes
+    all inside."""
     seen: set[int] = set()
     queue = [0]
     while queue:
@@ -71,8 +94,13 @@ def _in_training_layers(objects: Any, properties: Mapping[int, Properties]) -> s
         if number in seen or not 0 <= number < len(objects.nodes):
             continue
         node = objects.nodes[number]
-        if properties.get(number, {}).get("trainable") is False or node.user_object.identifier in OPTIMIZERS:
+        if (
+            properties.get(number, {}).get("trainable") is False
+            or node.user_object.identifier in OPTIMIZERS
+        ):
             continue
         seen.add(number)
-        queue += [child.node_id for child in node.children if child.local_name not in _KERAS_2_LISTS]
+        queue += [
+            child.node_id for child in node.children if child.local_name not in _KERAS_2_LISTS
+        ]
     return seen

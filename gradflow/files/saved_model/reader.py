@@ -28,7 +28,8 @@ _AGAIN = "copy or download it again, or save the model again"
 
 
 def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
-    """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve`` first.
+    """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve``
+    first.
 
     Raises:
         UnreadableError: the file is missing, damaged or holds no graph.
@@ -37,7 +38,11 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
     graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
     try:
         found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
-    except (IndexError, KeyError, ValueError) as error:  # an object or a function that is referred to is not there
+    except (
+        IndexError,
+        KeyError,
+        ValueError,
+    ) as error:  # an object or a function that is referred to is not there
         raise DamagedError(
             f"{shown(folder)}: saved_model.pb refers to something that it does not have",
             "the file is damaged: save the model again",
@@ -61,7 +66,9 @@ def read_message(folder: Path) -> Any:
         raise UnreadableError(
             f"{shown(path)}: {error.strerror or error}", "check the path and its permissions"
         ) from error
-    except Exception as error:  # protobuf's DecodeError, whose class differs between its implementations
+    except (
+        Exception
+    ) as error:  # protobuf's DecodeError, whose class differs between its implementations
         what, hint = _instead(path)
         raise DamagedError(f"{shown(folder)}: saved_model.pb {what}", hint) from error
     if not saved.meta_graphs:
@@ -79,12 +86,20 @@ def _instead(path: Path) -> tuple[str, str]:
             f"if it is a Keras model, give it a name that ends in .keras; else {_AGAIN}",
         )
     if head.startswith(MAGIC):
-        return "is an HDF5 file, not a graph", f"if it is a Keras model, give it a name that ends in .h5; else {_AGAIN}"
+        return (
+            "is an HDF5 file, not a graph",
+            f"if it is a Keras model, give it a name that ends in .h5; else {_AGAIN}",
+        )
     if head.lstrip().startswith((b"saved_model_schema_version", b"meta_graphs")):
-        return "is a SavedModel in text form, which gradflow does not read", "save it again in binary form"
+        return (
+            "is a SavedModel in text form, which gradflow does not read",
+            "save it again in binary form",
+        )
     what, hint = foreign(path, head)
     # Its first bytes may be whole: then the damage is what there is to say.
-    known = not what.startswith(("is the graph", "is no SavedModel", "is a frozen graph", "is in a format"))
+    known = not what.startswith(
+        ("is the graph", "is no SavedModel", "is a frozen graph", "is in a format")
+    )
     return (what, hint or _AGAIN) if known else ("is damaged, cut short or nested too deep", _AGAIN)
 
 
@@ -92,7 +107,8 @@ def _bytes(path: Path) -> bytes:
     size = path.stat().st_size
     if size > _MAX_PROTOBUF:
         raise UnreadableError(
-            f"{path}: has {size / 1e9:.1f} GB, and a protobuf can hold 2.1: TensorFlow cannot load it either",
+            f"{path}: has {size / 1e9:.1f} GB, and a protobuf can hold 2.1: TensorFlow cannot load "
+            f"it either",
             "save it with its weights as variables, not as constants of the graph",
         )
     return path.read_bytes()
@@ -101,7 +117,10 @@ def _bytes(path: Path) -> bytes:
 def _tagged(contents: SavedModelContents) -> SavedModelContents:
     """Entries of a file's other graphs are told by the tags of their graph: ``default@train``."""
     tags = ",".join(contents.tags)
-    return replace(contents, entries=tuple(replace(one, label=f"{one.label}@{tags}") for one in contents.entries))
+    return replace(
+        contents,
+        entries=tuple(replace(one, label=f"{one.label}@{tags}") for one in contents.entries),
+    )
 
 
 def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
@@ -113,7 +132,9 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
     if len(graph.object_graph_def.nodes):
         properties = layer_properties(graph.object_graph_def, folder)
         by_number = object_variables(graph.object_graph_def, properties)
-        entries = object_entries(graph, {number: variable.name for number, variable in by_number.items()})
+        entries = object_entries(
+            graph, {number: variable.name for number, variable in by_number.items()}
+        )
         doubts = saved_doubts(graph.object_graph_def, by_number, properties)
         found = by_number.values()
     else:
@@ -139,12 +160,16 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
 
 
 def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
-    """The saved gradient functions return only what is not None; their output signatures know the places."""
+    """The saved gradient functions return only what is not None; their output signatures know the
+    places."""
     functions = graph.object_graph_def.concrete_functions
     for registered in graph.graph_def.library.registered_gradients:
         if registered.gradient_func in functions:
             signature = functions[registered.gradient_func].output_signature
             values = signature.list_value.values or signature.tuple_value.values
-            yield registered.registered_op_type, tuple(not value.HasField("none_value") for value in values)
+            yield (
+                registered.registered_op_type,
+                tuple(not value.HasField("none_value") for value in values),
+            )
         else:
             yield registered.registered_op_type, ()

@@ -2,11 +2,11 @@
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
 tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,
-tensorflow/core/protobuf/{struct,control_flow,saver,tensor_bundle}.proto, version 2.21, and saved_metadata.proto of
-Keras 2.15. Field names equal TensorFlow's, so that the same code reads a live ``graph.as_graph_def()``. Enums are
-declared as int32 (same wire format). What is not named here is skipped by the parser; where only one of several fields
-can be there, all are named, since the last one counts. The package name is our own: both schemas can live in one
-process.
+tensorflow/core/protobuf/{struct,control_flow,saver,tensor_bundle}.proto, version 2.21, and
+saved_metadata.proto of Keras 2.15. Field names equal TensorFlow's, so that the same code reads a
+live ``graph.as_graph_def()``. Enums are declared as int32 (same wire format). What is not named
+here is skipped by the parser; where only one of several fields can be there, all are named, since
+the last one counts. The package name is our own: both schemas can live in one process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _SCALARS = {
     "sint64": 18,
 }
 
-# message -> "field number type"; "*" repeats, "{K" is a map with keys of type K, "?" is one of a kind with the others.
+# message -> "field number type"; "*" repeats, "{K" is a map with keys of type K, "?" is one of a
+# kind with the others.
 _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedModel": ("saved_model_schema_version 1 int64", "meta_graphs 2 *MetaGraphDef"),
     "MetaGraphDef": (
@@ -40,7 +41,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "asset_file_def 6 *AssetFileDef",
         "object_graph_def 7 SavedObjectGraph",
     ),
-    "SaverDef": ("filename_tensor_name 1 string", "save_tensor_name 2 string", "restore_op_name 3 string"),
+    "SaverDef": (
+        "filename_tensor_name 1 string",
+        "save_tensor_name 2 string",
+        "restore_op_name 3 string",
+    ),
     "AssetFileDef": ("tensor_info 1 TensorInfo", "filename 2 string"),
     "MetaInfoDef": ("stripped_op_list 2 OpList", "tags 4 *string", "tensorflow_version 5 string"),
     "CollectionDef": ("node_list 1 NodeList", "bytes_list 2 BytesList", "any_list 5 AnyList"),
@@ -58,7 +63,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SaveSliceInfoDef": ("full_name 1 string",),
     "WhileContextDef": ("back_prop 3 bool", "loop_exit_names 8 *string"),
     "OpList": ("op 1 *OpDef",),
-    "SignatureDef": ("inputs 1 {string TensorInfo", "outputs 2 {string TensorInfo", "method_name 3 string"),
+    "SignatureDef": (
+        "inputs 1 {string TensorInfo",
+        "outputs 2 {string TensorInfo",
+        "method_name 3 string",
+    ),
     "TensorInfo": (
         "name 1 string",
         "dtype 2 int32",
@@ -66,7 +75,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "coo_sparse 4 CooSparse",
         "composite_tensor 5 CompositeTensor",
     ),
-    "CooSparse": ("values_tensor_name 1 string", "indices_tensor_name 2 string", "dense_shape_tensor_name 3 string"),
+    "CooSparse": (
+        "values_tensor_name 1 string",
+        "indices_tensor_name 2 string",
+        "dense_shape_tensor_name 3 string",
+    ),
     "CompositeTensor": ("components 2 *TensorInfo",),
     "GraphDef": ("node 1 *NodeDef", "library 2 FunctionDefLibrary"),
     "FunctionDefLibrary": (
@@ -128,7 +141,10 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "AttrDef": ("name 1 string", "type 2 string", "default_value 3 AttrValue"),
     "TensorShapeProto": ("dim 2 *Dim", "unknown_rank 3 bool"),
     "Dim": ("size 1 int64",),
-    "SavedObjectGraph": ("nodes 1 *SavedObject", "concrete_functions 2 {string SavedConcreteFunction"),
+    "SavedObjectGraph": (
+        "nodes 1 *SavedObject",
+        "concrete_functions 2 {string SavedConcreteFunction",
+    ),
     "SavedObject": (
         "children 1 *ObjectReference",
         "user_object 4 ?SavedUserObject",
@@ -199,7 +215,12 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "TensorSlice": ("extent 1 *Extent",),
     "Extent": ("start 1 int64", "length 2 ?int64"),
-    "SavedVariable": ("dtype 1 int32", "shape 2 TensorShapeProto", "trainable 3 bool", "name 6 string"),
+    "SavedVariable": (
+        "dtype 1 int32",
+        "shape 2 TensorShapeProto",
+        "trainable 3 bool",
+        "name 6 string",
+    ),
 }
 
 
@@ -215,7 +236,9 @@ def message(name: str) -> Any:
 def _pool() -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool
 
-    file = descriptor_pb2.FileDescriptorProto(name="gradflow/savedmodel.proto", package=_PACKAGE, syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="gradflow/savedmodel.proto", package=_PACKAGE, syntax="proto3"
+    )
     for name, declarations in _MESSAGES.items():
         kind = file.message_type.add(name=name)
         for declaration in declarations:
@@ -229,7 +252,9 @@ def _declare(kind: Any, name: str, number: str, type_name: str) -> None:
     field = kind.field.add(name=name, number=int(number), label=1)
     if type_name.startswith("{"):
         key, value = type_name[1:].split(" ")
-        entry = kind.nested_type.add(name="".join(part.capitalize() for part in name.split("_")) + "Entry")
+        entry = kind.nested_type.add(
+            name="".join(part.capitalize() for part in name.split("_")) + "Entry"
+        )
         entry.options.map_entry = True
         _declare(entry, "key", "1", key)
         _declare(entry, "value", "2", value)

@@ -1,4 +1,5 @@
-"""A TF1 graph and its collections in, its variables and what each signature's outputs depend on out."""
+"""A TF1 graph and its collections in, its variables and what each signature's outputs depend on
+out."""
 
 from __future__ import annotations
 
@@ -20,14 +21,17 @@ _SLOT = re.compile(
     r"|ExponentialMovingAverage)$"
 )
 _NO_WEIGHT = re.compile(r"(^|/)(beta[12]_power|global_step|moving_mean|moving_variance)(_\d+)?$")
-"""Floating variables that a graph without a list of its trainable variables must not be thought to train."""
+"""Floating variables that a graph without a list of its trainable variables must not be thought to
+train."""
 
 
 def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
-    """The variables of a TF1 graph: those to be trained are in the collection ``trainable_variables``.
+    """The variables of a TF1 graph: those to be trained are in the collection
+    ``trainable_variables``.
 
-    A graph that was saved without that collection, or with an empty one, is told by its names: slots of optimizers,
-    step counters and moving averages are no weights. Each part of a partitioned variable stands for itself.
+    A graph that was saved without that collection, or with an empty one, is told by its names:
+    slots of optimizers, step counters and moving averages are no weights. Each part of a
+    partitioned variable stands for itself.
     """
     trainable = _trainable(graph)
     owners = dict(_owners(graph))
@@ -36,7 +40,9 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
     found = []
     for node in nodes:
         dtype = dtype_name(node.attr["dtype"].type)
-        is_trained = node.name in trainable if trainable is not None else _looks_trained(node.name, names)
+        is_trained = (
+            node.name in trainable if trainable is not None else _looks_trained(node.name, names)
+        )
         is_weight = dtype in FLOATING_NAMES and is_trained
         found.append(
             StoredVariable(
@@ -52,8 +58,11 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
     return tuple(found)
 
 
-def depends_on(graph_def: Any, tensors: Iterable[str], fed: Collection[str] = ()) -> tuple[str, ...]:
-    """Names of the variables that ``tensors`` of the graph depend on, in the graph's order, where ``fed`` are given."""
+def depends_on(
+    graph_def: Any, tensors: Iterable[str], fed: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Names of the variables that ``tensors`` of the graph depend on, in the graph's order, where
+    ``fed`` are given."""
     nodes = {node.name: node for node in graph_def.node}
     seen: set[str] = set()
     given = {_output(tensor) for tensor in fed}
@@ -69,7 +78,8 @@ def depends_on(graph_def: Any, tensors: Iterable[str], fed: Collection[str] = ()
 
 
 def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
-    """The variables that are added right before a BatchNormalization by the batch, which takes the shift out again."""
+    """The variables that are added right before a BatchNormalization by the batch, which takes the
+    shift out again."""
     nodes = {node.name: node for node in graph_def.node}
 
     def behind(tensor: str, ops: Collection[str]) -> Any:
@@ -80,18 +90,30 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
 
     found: set[str] = set()
     for node in graph_def.node:
-        if node.op.startswith("FusedBatchNorm") and "Grad" not in node.op and node.attr["is_training"].b:
+        if (
+            node.op.startswith("FusedBatchNorm")
+            and "Grad" not in node.op
+            and node.attr["is_training"].b
+        ):
             added = behind(node.input[0], ("Identity",))
             if added is not None and added.op in ("BiasAdd", "Add", "AddV2"):
-                terms = (behind(source, ("Identity", "ReadVariableOp", "Enter")) for source in added.input[:2])
-                found.update(term.name for term in terms if term is not None and term.op in VARIABLE_OPS)
+                terms = (
+                    behind(source, ("Identity", "ReadVariableOp", "Enter"))
+                    for source in added.input[:2]
+                )
+                found.update(
+                    term.name for term in terms if term is not None and term.op in VARIABLE_OPS
+                )
     return frozenset(found)
 
 
 def disabled_exits(graph: Any) -> frozenset[str]:
-    """The nodes through which the data leaves a loop of ``while_loop(back_prop=False)``: no gradient enters there."""
+    """The nodes through which the data leaves a loop of ``while_loop(back_prop=False)``: no
+    gradient enters there."""
     loops = _records(graph, "while_context", "WhileContextDef")
-    return frozenset(_node_of(name) for loop in loops if not loop.back_prop for name in loop.loop_exit_names)
+    return frozenset(
+        _node_of(name) for loop in loops if not loop.back_prop for name in loop.loop_exit_names
+    )
 
 
 def _node_of(tensor: str) -> str:
@@ -110,7 +132,9 @@ def _looks_trained(name: str, names: set[str]) -> bool:
 
 
 def _trainable(graph: Any) -> set[str] | None:
-    return {_node_of(record.variable_name) for record in _records(graph, "trainable_variables")} or None
+    return {
+        _node_of(record.variable_name) for record in _records(graph, "trainable_variables")
+    } or None
 
 
 def _owners(graph: Any) -> Iterator[tuple[str, str]]:

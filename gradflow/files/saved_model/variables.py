@@ -12,7 +12,9 @@ from gradflow.files.saved_model.freeze_flags import Properties, freezers, paths_
 from gradflow.findings import Role
 
 
-def object_variables(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, StoredVariable]:
+def object_variables(
+    objects: Any, properties: Mapping[int, Properties]
+) -> Mapping[int, StoredVariable]:
     """The variables that are part of the model, each once, by object number.
 
     Args:
@@ -23,7 +25,9 @@ def object_variables(objects: Any, properties: Mapping[int, Properties]) -> Mapp
     tracked = tracked_lists(objects)
     frozen = freezers(objects, properties)
     found: dict[int, StoredVariable] = {}
-    captured = {node for function in objects.concrete_functions.values() for node in function.bound_inputs}
+    captured = {
+        node for function in objects.concrete_functions.values() for node in function.bound_inputs
+    }
     for number, node in enumerate(objects.nodes):
         if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
             listed = tracked.get(number) if tracked is not None else None
@@ -36,7 +40,9 @@ def object_variables(objects: Any, properties: Mapping[int, Properties]) -> Mapp
         if len(numbers) == 1:
             continue
         for number in numbers:
-            found[number] = replace(found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}")
+            found[number] = replace(
+                found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}"
+            )
     return found
 
 
@@ -45,11 +51,14 @@ def _is_own(path: tuple[str, ...] | None) -> bool:
     return path is not None and "_all_variables" not in path
 
 
-def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None) -> StoredVariable:
+def _stored(
+    variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None
+) -> StoredVariable:
     name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
     dtype = dtype_name(variable.dtype)
     role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
-    # Without lists (Keras 2, save_traces=False) the layers' own flags count: there a frozen one freezes all below it.
+    # Without lists (Keras 2, save_traces=False) the layers' own flags count: there a frozen one
+    # freezes all below it.
     trainable = role is Role.WEIGHT and (freezer is None if tracked is None else tracked)
     return StoredVariable(
         name=name,
@@ -63,14 +72,16 @@ def _stored(variable: Any, path: tuple[str, ...], tracked: bool | None, freezer:
 
 
 def _untracked(stored: StoredVariable) -> StoredVariable:
-    """A function computes with it, and the lists of the root, which name every variable of its layers, do not."""
+    """A function computes with it, and the lists of the root, which name every variable of its
+    layers, do not."""
     if stored.role is Role.STATE:
         return stored
     return replace(stored, trainable=False, frozen_by=None, untracked=True)
 
 
 def read_shape(shape: Any) -> tuple[int | None, ...] | None:
-    """A TensorShapeProto's sizes, None for an unknown one; None in all where the rank is unknown."""
+    """A TensorShapeProto's sizes, None for an unknown one; None in all where the rank is
+    unknown."""
     if shape.unknown_rank:
         return None
     return tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)

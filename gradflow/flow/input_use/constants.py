@@ -23,7 +23,12 @@ _FORMATS = {
     "uint64": "Q",
     "bool": "?",
 }
-_FIELDS = {"float32": "float_val", "float64": "double_val", "int64": "int64_val", "bool": "bool_val"}
+_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+}
 
 
 def size_of(tensor: Any) -> int:

@@ -1,4 +1,5 @@
-"""One op that reads an input in, what that says about the input's values out, and how they go on behind the op."""
+"""One op that reads an input in, what that says about the input's values out, and how they go on
+behind the op."""
 
 from __future__ import annotations
 
@@ -13,24 +14,31 @@ from gradflow.flow.input_use.uses import Table, Text
 
 _LARGE = 100.0
 """What a masked score is set off by, at least: -1e9, -10000, ..."""
-_SPLITS = re.compile(r"row_?splits|splitsto|rowpartition|raggedfrom|raggedtensorfrom", re.IGNORECASE)
+_SPLITS = re.compile(
+    r"row_?splits|splitsto|rowpartition|raggedfrom|raggedtensorfrom", re.IGNORECASE
+)
 _SEGMENTS = frozenset("SegmentSum SegmentMean SegmentMax SegmentMin SegmentProd".split())
 _LENGTHS: Mapping[str, int] = {"ReverseSequence": 1, "CudnnRNNV3": 4, "CTCLoss": 3}
 _COMPARISONS = frozenset("Less LessEqual Greater GreaterEqual".split())
-_IMAGES = frozenset("DecodeJpeg DecodePng DecodeBmp DecodeGif DecodeImage DecodeAndCropJpeg ExtractJpegShape".split())
+_IMAGES = frozenset(
+    "DecodeJpeg DecodePng DecodeBmp DecodeGif DecodeImage DecodeAndCropJpeg "
+    "ExtractJpegShape".split()
+)
 _POSITIVE = frozenset("Log Sqrt Rsqrt Lgamma Digamma".split())
 _SHARES = frozenset("Acos Asin Atanh Erfinv Ndtri".split())
 _SIZES: Mapping[str, frozenset[int]] = {
     **dict.fromkeys("Reshape Tile BroadcastTo TopKV2 Range".split(), frozenset({1})),
     **dict.fromkeys(
-        "Fill RandomUniform RandomStandardNormal TruncatedNormal TensorListReserve".split(), frozenset({0})
+        "Fill RandomUniform RandomStandardNormal TruncatedNormal TensorListReserve".split(),
+        frozenset({0}),
     ),
     "Slice": frozenset({2}),
 }
 
 
 def consume(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
-    """Note in ``marks`` what the reading says; give the op's outputs that hold the entries still."""
+    """Note in ``marks`` what the reading says; give the op's outputs that hold the entries
+    still."""
     node, place = reading.node, reading.place
     if _SPLITS.search(node.name) and moved.is_exact:
         marks.is_splits = True
@@ -50,7 +58,9 @@ def consume(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int,
         _note_size(reading, marks)
         _note_text(reading, marks)
     if moved.is_scaled and moved.least >= 0.0 and place == 0:
-        marks.positive |= node.op in _POSITIVE or (node.op == "Pow" and not _is_whole(reading.numbers(1)))
+        marks.positive |= node.op in _POSITIVE or (
+            node.op == "Pow" and not _is_whole(reading.numbers(1))
+        )
         marks.share |= node.op in _SHARES
     if moved.is_shaped and place == 0:
         _note_shape(reading, marks)
@@ -75,8 +85,11 @@ def _rows_on_axis(reading: Reading) -> float | None:
 
 
 def _smallest_side(reading: Reading) -> float | None:
-    """Tuples of places are drawn alike: all of them below the smallest dimension that they go along."""
-    known = [size for size in (reading.shape(0) or ())[: reading.size(1, -1) or 1] if size is not None]
+    """Tuples of places are drawn alike: all of them below the smallest dimension that they go
+    along."""
+    known = [
+        size for size in (reading.shape(0) or ())[: reading.size(1, -1) or 1] if size is not None
+    ]
     return min(known, default=None)
 
 
@@ -95,7 +108,10 @@ _INDEXES: Sequence[tuple[frozenset[str], int, Callable[[Reading], float | None]]
         lambda reading: reading.at_most(2),
     ),
     (
-        frozenset("SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN TensorScatterUpdate TensorScatterAdd".split()),
+        frozenset(
+            "SparseSegmentSum SparseSegmentMean SparseSegmentSqrtN TensorScatterUpdate "
+            "TensorScatterAdd".split()
+        ),
         1,
         lambda reading: reading.size(0, 0),
     ),
@@ -144,7 +160,9 @@ def _note_text(reading: Reading, marks: Marks) -> None:
 
 
 def _table(reading: Reading) -> Table:
-    frame, reference = reading.wiring.origin(reading.frame, reading.frame.wires.inputs[reading.number][0])
+    frame, reference = reading.wiring.origin(
+        reading.frame, reading.frame.wires.inputs[reading.number][0]
+    )
     node, attr = frame.node(reference), reading.node.attr
     handle = ~reference[0] if node is None else node.name
     return Table(handle, dtype_name(attr["Tin"].type), dtype_name(attr["Tout"].type))
@@ -176,7 +194,8 @@ def _shifted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int
 
 
 def _is_difference(reading: Reading) -> bool:
-    """Whether the op takes a piece of a tensor from another piece of it: ``splits[1:] - splits[:-1]``."""
+    """Whether the op takes a piece of a tensor from another piece of it: ``splits[1:] -
+    splits[:-1]``."""
     wires = reading.frame.wires
     ends = wires.inputs[reading.number]
     if any(number < 0 or wires.nodes[number].op != "StridedSlice" for number, _ in ends):

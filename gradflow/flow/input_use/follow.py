@@ -1,4 +1,5 @@
-"""A graph and its inputs in, what it does with them out: each input is followed to the ops that limit its values."""
+"""A graph and its inputs in, what it does with them out: each input is followed to the ops that
+limit its values."""
 
 from __future__ import annotations
 
@@ -15,10 +16,13 @@ from gradflow.flow.input_use.wires import Frame, Shape, Wires, Wiring, function_
 from gradflow.flow.lower.body import Library, Reference
 
 _MOST = 200_000
-"""Tensors that are followed; a graph that passes its inputs on more often than that is left half known."""
+"""Tensors that are followed; a graph that passes its inputs on more often than that is left half
+known."""
 
 
-def function_uses(library: Library, function: str, inputs: Mapping[int, str], shapes: Mapping[int, Shape]) -> Uses:
+def function_uses(
+    library: Library, function: str, inputs: Mapping[int, str], shapes: Mapping[int, Shape]
+) -> Uses:
     """Follow the inputs of a function.
 
     Args:
@@ -33,9 +37,13 @@ def function_uses(library: Library, function: str, inputs: Mapping[int, str], sh
 
 
 def graph_uses(
-    library: Library, graph_def: Any, inputs: Mapping[str, str], shapes: Mapping[str, Shape] | None = None
+    library: Library,
+    graph_def: Any,
+    inputs: Mapping[str, str],
+    shapes: Mapping[str, Shape] | None = None,
 ) -> Uses:
-    """Follow the inputs of a graph; both mappings are by the node that stands for the input or the variable."""
+    """Follow the inputs of a graph; both mappings are by the node that stands for the input or the
+    variable."""
     wires = graph_wires(graph_def)
     starts = {name: (wires.index[node], 0) for node, name in inputs.items() if node in wires.index}
     return _follow(Wiring(library, {}, shapes or {}), wires, starts)
@@ -101,7 +109,9 @@ def _read(walk: _Walk, frame: Frame, number: int, place: int, moved: Moved) -> N
         walk.triples.setdefault((id(frame), number), {})[role] = moved.source[0]
 
 
-def _open(walk: _Walk, frame: Frame, reference: Reference, parent: Source, feature: Feature) -> None:
+def _open(
+    walk: _Walk, frame: Frame, reference: Reference, parent: Source, feature: Feature
+) -> None:
     """Follow a feature that is parsed out of an input as if it were an input of its own."""
     source = (*parent[:1], feature.key)
     walk.features.setdefault(source, (feature.parts, feature.dtype, feature.shape))
@@ -152,7 +162,8 @@ def _triples(walk: _Walk) -> Iterable[SparseParts]:
 
 
 def _ragged(names: Iterable[str], splits: Iterable[str]) -> Iterable[RaggedParts]:
-    """Keras and TensorFlow name the parts of one argument ``x``, ``x_1``, ``x_2``: the values come first."""
+    """Keras and TensorFlow name the parts of one argument ``x``, ``x_1``, ``x_2``: the values come
+    first."""
     grouped: dict[str, list[str]] = {}
     for name in splits:
         stem, _, number = name.rpartition("_")
@@ -160,4 +171,6 @@ def _ragged(names: Iterable[str], splits: Iterable[str]) -> Iterable[RaggedParts
     known = set(names)
     for values, inner in grouped.items():
         if values in known and values not in inner:
-            yield RaggedParts(values, tuple(sorted(inner, key=lambda name: int(name.rpartition("_")[2]))))
+            yield RaggedParts(
+                values, tuple(sorted(inner, key=lambda name: int(name.rpartition("_")[2])))
+            )

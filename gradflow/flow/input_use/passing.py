@@ -31,8 +31,10 @@ def _at(place: int, output: int = 0) -> Callable[[Reading, int], Iterable[int]]:
 
 PASSING: Mapping[str, Callable[[Reading, int], Iterable[int]]] = {
     **dict.fromkeys(
-        "Identity Snapshot StopGradient PreventGradient EnsureShape CheckNumerics DeepCopy Enter Exit NextIteration "
-        "RefIdentity PlaceholderWithDefault StringLower StringUpper StringStrip RegexReplace StaticRegexReplace "
+        "Identity Snapshot StopGradient PreventGradient EnsureShape CheckNumerics DeepCopy Enter "
+        "Exit NextIteration "
+        "RefIdentity PlaceholderWithDefault StringLower StringUpper StringStrip RegexReplace "
+        "StaticRegexReplace "
         "UnicodeTranscode LoopCond".split(),
         _first,
     ),
@@ -44,8 +46,10 @@ PASSING: Mapping[str, Callable[[Reading, int], Iterable[int]]] = {
 
 MOVING: Mapping[str, Callable[[Reading, int], Iterable[int]]] = {
     **dict.fromkeys(
-        "Reshape ExpandDims Squeeze Slice StridedSlice Transpose ConjugateTranspose Tile BroadcastTo Reverse "
-        "ReverseV2 ReverseSequence Pad PadV2 MirrorPad Roll Gather GatherV2 GatherNd Unique UniqueV2 "
+        "Reshape ExpandDims Squeeze Slice StridedSlice Transpose ConjugateTranspose Tile "
+        "BroadcastTo Reverse "
+        "ReverseV2 ReverseSequence Pad PadV2 MirrorPad Roll Gather GatherV2 GatherNd Unique "
+        "UniqueV2 "
         "UniqueWithCounts TensorListFromTensor TensorListStack TensorListGetItem TensorListGather "
         "TensorListConcatV2 RaggedTensorFromVariant".split(),
         _first,

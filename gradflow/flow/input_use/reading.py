@@ -1,4 +1,5 @@
-"""A node that reads an input, what was seen of the input, and how its entries move: the words of the walk."""
+"""A node that reads an input, what was seen of the input, and how its entries move: the words of
+the walk."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ from gradflow.flow.input_use.wires import Frame, Wiring
 
 _SPARSE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        "SparseTensorDenseMatMul SparseReorder SparseReshape SparseFillEmptyRows SparseReduceSum SparseSlice "
+        "SparseTensorDenseMatMul SparseReorder SparseReshape SparseFillEmptyRows SparseReduceSum "
+        "SparseSlice "
         "SparseReduceMax SparseSoftmax DeserializeSparse SparseDenseCwiseMul SparseDenseCwiseAdd "
-        "SparseTensorDenseAdd SparseAdd SparseSplit AddSparseToTensorsMap SparseTensorToCSRSparseMatrix".split(),
+        "SparseTensorDenseAdd SparseAdd SparseSplit AddSparseToTensorsMap "
+        "SparseTensorToCSRSparseMatrix".split(),
         ("indices", "values", "dense_shape"),
     ),
     "SparseToDense": ("indices", "dense_shape", "values"),
@@ -103,10 +106,17 @@ class Reading:
         return self.wiring.numbers(self.frame, inputs[place]) if place < len(inputs) else None
 
     def at_most(self, place: int) -> float | None:
-        """A bound of another input that is a single number: its value, or one of those that it is the minimum of."""
-        frame, reference = self.wiring.origin(self.frame, self.frame.wires.inputs[self.number][place])
+        """A bound of another input that is a single number: its value, or one of those that it is
+        the minimum of."""
+        frame, reference = self.wiring.origin(
+            self.frame, self.frame.wires.inputs[self.number][place]
+        )
         node = frame.node(reference)
-        parts = frame.wires.inputs[reference[0]] if node is not None and node.op == "Minimum" else (reference,)
+        parts = (
+            frame.wires.inputs[reference[0]]
+            if node is not None and node.op == "Minimum"
+            else (reference,)
+        )
         found = [numbers[0] for part in parts if (numbers := self.wiring.numbers(frame, part))]
         return min(found, default=None)
 
@@ -122,7 +132,9 @@ class Reading:
 
     def behind(self, place: int) -> str:
         """The op type that another input comes from."""
-        frame, reference = self.wiring.origin(self.frame, self.frame.wires.inputs[self.number][place])
+        frame, reference = self.wiring.origin(
+            self.frame, self.frame.wires.inputs[self.number][place]
+        )
         node = frame.node(reference)
         return node.op if node is not None else ""
 

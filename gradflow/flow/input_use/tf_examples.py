@@ -30,12 +30,16 @@ def parse_features(reading: Reading) -> Iterator[tuple[int, Feature]]:
     attr = reading.node.attr
     yield from _numbered(sparse, attr["sparse_types"].list.type, Parts.SPARSE, len(sparse), [])
     dense_types = attr["Tdense"].list.type
-    yield from _numbered(dense, dense_types, Parts.DENSE, 3 * len(sparse), attr["dense_shapes"].list.shape)
+    yield from _numbered(
+        dense, dense_types, Parts.DENSE, 3 * len(sparse), attr["dense_shapes"].list.shape
+    )
     first = 3 * len(sparse) + len(dense)
     yield from _numbered(ragged, attr["ragged_value_types"].list.type, Parts.RAGGED, first, [])
 
 
-def _numbered(keys: list[str], types: Any, parts: Parts, first: int, shapes: Any) -> Iterator[tuple[int, Feature]]:
+def _numbered(
+    keys: list[str], types: Any, parts: Parts, first: int, shapes: Any
+) -> Iterator[tuple[int, Feature]]:
     for place, (key, kind) in enumerate(zip(keys, types, strict=False)):
         shape: tuple[int | None, ...] = (None,)
         if place < len(shapes):
@@ -52,7 +56,10 @@ def _listed_keys(reading: Reading) -> list[list[str]]:
     """The older op has one input a key, behind the records and their names."""
     inputs = reading.frame.wires.inputs[reading.number]
     sparse, dense = (reading.node.attr[name].i for name in ("Nsparse", "Ndense"))
-    words = [reading.wiring.words(reading.frame, reference) or [b""] for reference in inputs[2 : 2 + sparse + dense]]
+    words = [
+        reading.wiring.words(reading.frame, reference) or [b""]
+        for reference in inputs[2 : 2 + sparse + dense]
+    ]
     keys = _decoded(word[0] for word in words)
     return [keys[:sparse], keys[sparse:], []]
 

@@ -1,4 +1,5 @@
-"""What a graph does with each of its inputs, as values: which numbers, words or records it can take."""
+"""What a graph does with each of its inputs, as values: which numbers, words or records it can
+take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Functions and GraphDefs in, raw nodes whose inputs and readers can be followed into what they call out."""
+"""Functions and GraphDefs in, raw nodes whose inputs and readers can be followed into what they
+call out."""
 
 from __future__ import annotations
 
@@ -9,16 +10,20 @@ from typing import Any
 from gradflow.flow.input_use.constants import numbers_in, words_in
 from gradflow.flow.lower.body import Library, Reference, output_starts
 
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"})
+_CALLS = frozenset(
+    {"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"}
+)
 _CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _SAME = frozenset(
-    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault Cast ExpandDims Squeeze "
+    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault "
+    "Cast ExpandDims Squeeze "
     "Reshape Switch".split()
 )
 """Ops behind whose first input the same numbers are found."""
 _SAME_SHAPE = frozenset(
-    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault Cast Switch".split()
+    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault "
+    "Cast Switch".split()
 )
 _DEPTH = 200
 
@@ -96,8 +101,12 @@ def graph_wires(graph_def: Any) -> Wires:
     return _wires(graph_def.node, resolve, (), index)
 
 
-def _wires(nodes: Any, resolve: Any, results: tuple[Reference, ...], index: Mapping[str, int]) -> Wires:
-    inputs = tuple(tuple(resolve(text) for text in node.input if not text.startswith("^")) for node in nodes)
+def _wires(
+    nodes: Any, resolve: Any, results: tuple[Reference, ...], index: Mapping[str, int]
+) -> Wires:
+    inputs = tuple(
+        tuple(resolve(text) for text in node.input if not text.startswith("^")) for node in nodes
+    )
     readers: dict[Reference, list[tuple[int, int]]] = {}
     for number, references in enumerate(inputs):
         for place, reference in enumerate(references):
@@ -111,7 +120,8 @@ class Wiring:
 
     library: Library
     shapes: Mapping[int, Shape]
-    """Of what the outermost function's arguments stand for, variables and tables included, by argument."""
+    """Of what the outermost function's arguments stand for, variables and tables included, by
+    argument."""
     named_shapes: Mapping[str, Shape]
     """The same for nodes of a graph, by name."""
     known: dict[str, Wires] = field(default_factory=dict)
@@ -125,7 +135,8 @@ class Wiring:
         return self.known[name]
 
     def callees(self, node: Any) -> Iterator[tuple[str, int, bool]]:
-        """What a node calls: the function, the input that is its first argument, whether it has the node's results."""
+        """What a node calls: the function, the input that is its first argument, whether it has the
+        node's results."""
         attr = node.attr
         if node.op in _CALLS:
             yield attr["f"].func.name, 0, True
@@ -141,8 +152,11 @@ class Wiring:
             yield attr["body"].func.name, 0, True
             yield attr["cond"].func.name, 0, False
 
-    def enter(self, frame: Frame, number: int, function: str, offset: int, returns: bool = True) -> Frame | None:
-        """The frame of what a node calls; None where the library does not have it, or the calls are too deep."""
+    def enter(
+        self, frame: Frame, number: int, function: str, offset: int, returns: bool = True
+    ) -> Frame | None:
+        """The frame of what a node calls; None where the library does not have it, or the calls are
+        too deep."""
         if (number, function) not in frame.inner:
             wires = self.function(function)
             depth, above = 0, frame.parent
@@ -157,7 +171,9 @@ class Wiring:
         """Whether a node's results are its next arguments."""
         return node.op in _LOOPS
 
-    def origin(self, frame: Frame, reference: Reference, through: frozenset[str] = _SAME) -> tuple[Frame, Reference]:
+    def origin(
+        self, frame: Frame, reference: Reference, through: frozenset[str] = _SAME
+    ) -> tuple[Frame, Reference]:
         """Go back over ops that only pass a tensor on, and out of calls, to where it comes from."""
         for _ in range(_DEPTH):
             if reference[0] < 0:
@@ -187,18 +203,27 @@ class Wiring:
         node = frame.node(reference)
         if node is not None and node.op in ("Pack", "ConcatV2"):
             parts = frame.wires.inputs[reference[0]]
-            found = [self.numbers(frame, part) for part in (parts if node.op == "Pack" else parts[:-1])]
+            found = [
+                self.numbers(frame, part) for part in (parts if node.op == "Pack" else parts[:-1])
+            ]
             return None if None in found else [one for part in found for one in part or ()]
-        return numbers_in(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+        return (
+            numbers_in(node.attr["value"].tensor)
+            if node is not None and node.op == "Const"
+            else None
+        )
 
     def words(self, frame: Frame, reference: Reference) -> list[bytes] | None:
         """The entries of a small constant of strings, flat; None where the tensor is not one."""
         frame, reference = self.origin(frame, reference)
         node = frame.node(reference)
-        return words_in(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+        return (
+            words_in(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
+        )
 
     def shape(self, frame: Frame, reference: Reference) -> Shape | None:
-        """The shape of a variable, a constant or what the graph has noted; None where it is not known."""
+        """The shape of a variable, a constant or what the graph has noted; None where it is not
+        known."""
         frame, reference = self.origin(frame, reference, _SAME_SHAPE)
         node = frame.node(reference)
         if node is None:
@@ -207,7 +232,10 @@ class Wiring:
             return self.named_shapes[node.name]
         if node.op == "Const":
             return _shape(node.attr["value"].tensor.tensor_shape)
-        if node.op in ("VarHandleOp", "VariableV2", "Variable", "Placeholder") and "shape" in node.attr:
+        if (
+            node.op in ("VarHandleOp", "VariableV2", "Variable", "Placeholder")
+            and "shape" in node.attr
+        ):
             return _shape(node.attr["shape"].shape)
         if "_output_shapes" in node.attr:
             noted = node.attr["_output_shapes"].list.shape
@@ -216,4 +244,8 @@ class Wiring:
 
 
 def _shape(proto: Any) -> Shape | None:
-    return None if proto.unknown_rank else tuple(dim.size if dim.size >= 0 else None for dim in proto.dim)
+    return (
+        None
+        if proto.unknown_rank
+        else tuple(dim.size if dim.size >= 0 else None for dim in proto.dim)
+    )

@@ -1,4 +1,5 @@
-"""GraphDef or FunctionDef in, Body out: nodes with resolved inputs and, for each input, how gradient passes it.
+"""GraphDef or FunctionDef in, Body out: nodes with resolved inputs and, for each input, how
+gradient passes it.
 
 A body is parsed once and instantiated at every call site. Only what the results depend on is kept.
 """
@@ -19,7 +20,9 @@ Reference = tuple[int, int]
 
 _EDGES = {Rule.FLOW: Edge.FLOW, Rule.ZERO: Edge.ZERO, Rule.UNKNOWN: Edge.UNKNOWN}
 _VARIANT = DTYPES["variant"]
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"})
+_CALLS = frozenset(
+    {"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"}
+)
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _NOTHING: Mapping[str, bool] = MappingProxyType({})
@@ -106,10 +109,13 @@ def function_body(library: Library, name: str) -> Body:
     return _parse(library, function.node_def, arguments, resolve, results)
 
 
-def graph_body(library: Library, graph_def: Any, outputs: Iterable[str], fed: Mapping[str, bool] = _NOTHING) -> Body:
+def graph_body(
+    library: Library, graph_def: Any, outputs: Iterable[str], fed: Mapping[str, bool] = _NOTHING
+) -> Body:
     """Parse a GraphDef's own nodes; ``outputs`` are tensor names such as ``dense/BiasAdd:0``.
 
-    ``fed`` are the tensors that are given, whatever the graph would make them from, with whether they carry gradient:
+    ``fed`` are the tensors that are given, whatever the graph would make them from, with whether
+    they carry gradient:
     the arguments of the body.
 
     Raises:
@@ -120,9 +126,13 @@ def graph_body(library: Library, graph_def: Any, outputs: Iterable[str], fed: Ma
 
     def resolve(text: str) -> Reference:
         name, output = _parts(text)
-        return (arguments[name, output], 0) if (name, output) in arguments else (index[name], output)
+        return (
+            (arguments[name, output], 0) if (name, output) in arguments else (index[name], output)
+        )
 
-    return _parse(library, graph_def.node, tuple(fed.items()), resolve, [resolve(name) for name in outputs])
+    return _parse(
+        library, graph_def.node, tuple(fed.items()), resolve, [resolve(name) for name in outputs]
+    )
 
 
 def _parts(tensor: str) -> tuple[str, int]:
@@ -143,7 +153,9 @@ def _parse(
         number = stack.pop()
         if number in inputs:
             continue
-        inputs[number] = tuple(resolve(text) for text in nodes[number].input if not text.startswith("^"))
+        inputs[number] = tuple(
+            resolve(text) for text in nodes[number].input if not text.startswith("^")
+        )
         stack.extend(source for source, _ in inputs[number] if source >= 0)
     kept = sorted(inputs)
     renumbered = {number: place for place, number in enumerate(kept)}
@@ -154,13 +166,20 @@ def _parse(
     used = {reference for references in inputs.values() for reference in references}.union(results)
     parsed: list[BodyNode] = []
     for number in kept:
-        node = _node(library, nodes[number], number, tuple(move(reference) for reference in inputs[number]), used)
+        node = _node(
+            library,
+            nodes[number],
+            number,
+            tuple(move(reference) for reference in inputs[number]),
+            used,
+        )
         parsed.append(_without_integer_lists(node, nodes[number], parsed))
     return Body(arguments, tuple(parsed), tuple(move(reference) for reference in results))
 
 
 def _without_integer_lists(node: BodyNode, node_def: Any, before: Sequence[BodyNode]) -> BodyNode:
-    """A list of tensors is a variant, whatever is in it: one that is passed on is floating where it was before."""
+    """A list of tensors is a variant, whatever is in it: one that is passed on is floating where it
+    was before."""
     if node.form is Form.LOOP:
         types = node_def.attr["T"].list.type
     elif node.op == "Identity":
@@ -168,13 +187,16 @@ def _without_integer_lists(node: BodyNode, node_def: Any, before: Sequence[BodyN
     else:
         return node
     floating = tuple(
-        kind and (dtype != _VARIANT or not 0 <= source < len(before) or before[source].floating[output])
+        kind
+        and (dtype != _VARIANT or not 0 <= source < len(before) or before[source].floating[output])
         for kind, dtype, (source, output) in zip(node.floating, types, node.inputs, strict=True)
     )
     return replace(node, floating=floating)
 
 
-def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...], used: set[Reference]) -> BodyNode:
+def _node(
+    library: Library, node: Any, number: int, inputs: tuple[Reference, ...], used: set[Reference]
+) -> BodyNode:
     attr = node.attr
     form, types = Form.PLAIN, None
     functions: tuple[str, ...] = ()
@@ -185,19 +207,35 @@ def _node(library: Library, node: Any, number: int, inputs: tuple[Reference, ...
         form, functions, types = Form.CALL, (node.op,), [arg.type for arg in signature.output_arg]
     elif node.op in _BRANCHES:
         branches = (
-            attr["branches"].list.func if "branches" in attr else (attr["then_branch"].func, attr["else_branch"].func)
+            attr["branches"].list.func
+            if "branches" in attr
+            else (attr["then_branch"].func, attr["else_branch"].func)
         )
-        form, functions, types = Form.BRANCH, tuple(function.name for function in branches), attr["Tout"].list.type
+        form, functions, types = (
+            Form.BRANCH,
+            tuple(function.name for function in branches),
+            attr["Tout"].list.type,
+        )
     elif node.op in _LOOPS:
         form, functions = Form.LOOP, (attr["cond"].func.name, attr["body"].func.name)
         types = attr["T"].list.type
     if types is not None:
         floating = tuple(kind in FLOATING for kind in types)
-        return BodyNode(node.name, node.op, form, inputs, (Edge.FLOW,) * len(inputs), floating, functions=functions)
+        return BodyNode(
+            node.name,
+            node.op,
+            form,
+            inputs,
+            (Edge.FLOW,) * len(inputs),
+            floating,
+            functions=functions,
+        )
     known = library.spec(node.op)
     if known is None:
         outputs = 1 + max((output for source, output in used if source == number), default=0)
-        return BodyNode(node.name, node.op, form, inputs, (Edge.UNKNOWN,) * len(inputs), (True,) * outputs)
+        return BodyNode(
+            node.name, node.op, form, inputs, (Edge.UNKNOWN,) * len(inputs), (True,) * outputs
+        )
     floating = tuple(kind in FLOATING for arg in known.outputs for kind in _types(arg, known, attr))
     if "element_dtype" in attr and attr["element_dtype"].type not in FLOATING:
         floating = (False,) * len(floating)  # a list of integers is no way for a gradient
@@ -216,7 +254,13 @@ def _passes(known: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
         return (whole,) * count
     passes: list[Edge] = []
     for number, arg in enumerate(known.inputs):
-        edge = Edge.CUT if number in known.none_inputs else Edge.ZERO if number in known.zero_inputs else whole
+        edge = (
+            Edge.CUT
+            if number in known.none_inputs
+            else Edge.ZERO
+            if number in known.zero_inputs
+            else whole
+        )
         passes += [edge] * len(_types(arg, known, attr))
     return tuple(passes[:count]) + (whole,) * (count - len(passes))
 
@@ -224,8 +268,9 @@ def _passes(known: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
 def _custom_gradient(
     library: Library, node: Any, number: int, count: int, used: set[Reference]
 ) -> tuple[tuple[Edge, ...], Mark]:
-    """``tf.custom_gradient`` wraps its results, then its arguments, into one IdentityN whose gradient goes to the
-    arguments alone (tensorflow/python/ops/custom_gradient.py, ``_graph_mode_decorator``).
+    """``tf.custom_gradient`` wraps its results, then its arguments, into one IdentityN whose
+    gradient goes to the arguments alone (tensorflow/python/ops/custom_gradient.py,
+    ``_graph_mode_decorator``).
     """
     if library.custom_gradients is not None:
         kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
@@ -241,7 +286,9 @@ def _custom_gradient(
     return tuple(Edge.RESULT if is_result else Edge.FLOW for is_result in read), Mark.CUSTOM
 
 
-def _of_results_and_arguments(returned: Sequence[bool], number: int, used: set[Reference]) -> tuple[Edge, ...]:
+def _of_results_and_arguments(
+    returned: Sequence[bool], number: int, used: set[Reference]
+) -> tuple[Edge, ...]:
     results = [(number, output) in used for output in range(len(returned))]
     unread = not all(results)
     return tuple(
@@ -251,7 +298,8 @@ def _of_results_and_arguments(returned: Sequence[bool], number: int, used: set[R
 
 
 def output_starts(library: Library, node: Any) -> dict[str, int]:
-    """The number of the first tensor of each of a node's output arguments, by the argument's name."""
+    """The number of the first tensor of each of a node's output arguments, by the argument's
+    name."""
     if node.op in library.functions:
         arguments = library.functions[node.op].signature.output_arg
         return {arg.name: number for number, arg in enumerate(arguments)}
@@ -269,10 +317,18 @@ def _types(arg: Arg, known: OpSpec, attr: Any) -> Sequence[int]:
     if arg.type_list_attr:
         return list(attr[arg.type_list_attr].list.type) if arg.type_list_attr in attr else []
     if arg.type_attr:
-        kind = attr[arg.type_attr].type if arg.type_attr in attr else known.defaults.get(arg.type_attr, 0)
+        kind = (
+            attr[arg.type_attr].type
+            if arg.type_attr in attr
+            else known.defaults.get(arg.type_attr, 0)
+        )
     else:
         kind = arg.dtype or 0
     count = 1
     if arg.number_attr:
-        count = attr[arg.number_attr].i if arg.number_attr in attr else known.defaults.get(arg.number_attr, 1)
+        count = (
+            attr[arg.number_attr].i
+            if arg.number_attr in attr
+            else known.defaults.get(arg.number_attr, 1)
+        )
     return [kind] * count

@@ -1,4 +1,5 @@
-"""A function or a GraphDef in, its FlowGraph out, with all that it calls laid out: one walk sees through it."""
+"""A function or a GraphDef in, its FlowGraph out, with all that it calls laid out: one walk sees
+through it."""
 
 from __future__ import annotations
 
@@ -24,19 +25,24 @@ def library_of(
 ) -> Library:
     """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
 
-    Those of the file say nothing about gradients; ``registered``, what this process knows, outranks them.
-    ``disabled`` are the nodes of the graph that let no gradient in.
+    Those of the file say nothing about gradients; ``registered``, what this process knows, outranks
+    them. ``disabled`` are the nodes of the graph that let no gradient in.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
-    unknown = {op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None}
+    unknown = {
+        op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None
+    }
     return Library(functions, {**unknown, **registered}, custom_gradients, disabled)
 
 
 def op_types(graph_def: Any) -> frozenset[str]:
-    """Return the op types that a GraphDef and its functions use; the functions that it calls by name are none."""
+    """Return the op types that a GraphDef and its functions use; the functions that it calls by
+    name are none."""
     bodies = (graph_def.node, *(function.node_def for function in graph_def.library.function))
     used = {node.op for body in bodies for node in body}
-    return frozenset(used.difference(function.signature.name for function in graph_def.library.function))
+    return frozenset(
+        used.difference(function.signature.name for function in graph_def.library.function)
+    )
 
 
 def lower_function(
@@ -54,12 +60,15 @@ def lower_function(
         selected: indexes of the outputs that count; all of them by default.
 
     Raises:
-        UnreadableError: it calls a function that is not there, or itself, or grows beyond ``MAX_NODES``.
+        UnreadableError: it calls a function that is not there, or itself, or grows beyond
+            ``MAX_NODES``.
     """
     layout = Layout(library)
     with _damage_named():
         body = body_of(layout, function)
-        arguments = [pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
+        arguments = [
+            pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
+        ]
         results = instantiate(layout, body, arguments, "", "", (function, None))
         drain(layout)
     keys = _bind(layout, ((key, arguments[index] >> 1) for index, key in variables.items()))
@@ -75,7 +84,8 @@ def lower_graph(
     places: dict[Place, int] | None = None,
     fed: Mapping[str, bool] = MappingProxyType({}),
 ) -> FlowGraph:
-    """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the variables' keys.
+    """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the
+    variables' keys.
 
     ``places`` is filled with the node of each place, where given. ``fed`` is as in ``graph_body``.
 
@@ -86,12 +96,15 @@ def lower_graph(
     nodes: dict[str, int] = {}
     with _damage_named():
         body = graph_body(library, graph_def, outputs, fed)
-        given = [pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments]
+        given = [
+            pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
+        ]
         results = instantiate(layout, body, given, "", "", ("", None), nodes)
         drain(layout)
     for name in variables:
         if name not in nodes:
-            nodes[name] = layout.builder.node(name, "_Arg")  # captured, but no selected output depends on it
+            # Captured, but no selected output depends on it.
+            nodes[name] = layout.builder.node(name, "_Arg")
     keys = _bind(layout, ((key, nodes[name]) for name, key in variables.items()))
     return _finish(layout, keys, results, selected)
 
@@ -118,7 +131,10 @@ def _damage_named() -> Iterator[None]:
 
 
 def _finish(
-    layout: Layout, variables: Mapping[str, int], results: Sequence[Value], selected: Sequence[int] | None
+    layout: Layout,
+    variables: Mapping[str, int],
+    results: Sequence[Value],
+    selected: Sequence[int] | None,
 ) -> FlowGraph:
     chosen = range(len(results)) if selected is None else selected
     outputs = [results[index] for index in chosen]

@@ -17,7 +17,8 @@ Value = int
 """A tensor: twice its node, plus one where its type carries gradient."""
 
 Place = tuple[str, str, str]
-"""Where a node stands: the calls that lead to its copy of a body, its name there, and which of its nodes it is."""
+"""Where a node stands: the calls that lead to its copy of a body, its name there, and which of its
+nodes it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,12 @@ class _Site:
     chain: tuple[Any, ...]
 
     def call(
-        self, function: str, arguments: Sequence[Value], results: Sequence[Value], hub: int | None, part: str = ""
+        self,
+        function: str,
+        arguments: Sequence[Value],
+        results: Sequence[Value],
+        hub: int | None,
+        part: str = "",
     ) -> None:
         """Have ``function`` laid out later, its results feeding the nodes of ``results``.
 
@@ -66,10 +72,13 @@ class _Site:
         """
         prefix = f"{self.prefix}{self.node.name}/{part}/" if part else self.prefix
         inner = inner_place(self.place, self.node.name, part)
-        self.layout.pending.append(_Call(function, arguments, results, hub, prefix, inner, self.chain))
+        self.layout.pending.append(
+            _Call(function, arguments, results, hub, prefix, inner, self.chain)
+        )
 
     def passing(self, name: str, part: str, floating: Sequence[bool], mark: Mark) -> list[Value]:
-        """One node a tensor that only passes it on: the results of a branch, the variables of a loop."""
+        """One node a tensor that only passes it on: the results of a branch, the variables of a
+        loop."""
         layout = self.layout
         values = []
         for number, kind in enumerate(floating):
@@ -84,18 +93,22 @@ def drain(layout: Layout) -> None:
     """Lay out all calls that are pending, and those that they bring.
 
     Raises:
-        UnreadableError: a function is missing, calls itself, or the graph grows beyond ``MAX_NODES``.
-        KeyError, IndexError, ValueError: the graph is damaged.
+        UnreadableError: a function is missing, calls itself, or the graph grows beyond
+        ``MAX_NODES``. KeyError, IndexError, ValueError: the graph is damaged.
     """
     builder = layout.builder
     while layout.pending:
         call = layout.pending.pop()
         _refuse_recursion(call)
         body = body_of(layout, call.function)
-        results = instantiate(layout, body, call.arguments, call.prefix, call.place, (call.function, call.chain))
+        results = instantiate(
+            layout, body, call.arguments, call.prefix, call.place, (call.function, call.chain)
+        )
         for value, waiting in zip(results, call.results, strict=True):
             # A condition that is a floating number decides all the same: it passes no gradient.
-            builder.edge(value >> 1, waiting >> 1, _kind(value, Edge.FLOW if waiting & 1 else Edge.CUT))
+            builder.edge(
+                value >> 1, waiting >> 1, _kind(value, Edge.FLOW if waiting & 1 else Edge.CUT)
+            )
             if call.hub is not None and value & 1:
                 builder.edge(value >> 1, call.hub, Edge.FILL)
         if len(builder.names) > MAX_NODES:
@@ -110,7 +123,8 @@ def _refuse_recursion(call: _Call) -> None:
     while link is not None:
         if link[0] == call.function:
             raise UnreadableError(
-                f"function {call.function!r} calls itself", "TensorFlow cannot differentiate recursive functions"
+                f"function {call.function!r} calls itself",
+                "TensorFlow cannot differentiate recursive functions",
             )
         link = link[1]
 
@@ -160,15 +174,21 @@ def inner_place(place: str, name: str, part: str) -> str:
 
 
 def _allocate(layout: Layout, node: BodyNode, prefix: str, place: str) -> list[Value]:
-    """The node's outputs: one graph node for an op, one an output where outputs are passed on one by one."""
+    """The node's outputs: one graph node for an op, one an output where outputs are passed on one
+    by one."""
     if not node.floating:
         return []
-    mark = node.mark | (Mark.CONTROLLED if prefix else 0)  # only branches and loops prefix the names inside them
+    # Only branches and loops prefix the names inside them.
+    mark = node.mark | (Mark.CONTROLLED if prefix else 0)
     numbers = [layout.builder.node(prefix + node.name, node.op, mark)]
     if node.form is not Form.PLAIN:
-        numbers += [layout.builder.node(prefix + node.name, node.op, mark) for _ in node.floating[1:]]
+        numbers += [
+            layout.builder.node(prefix + node.name, node.op, mark) for _ in node.floating[1:]
+        ]
     if layout.places is not None:
-        layout.places.update({(place, node.name, str(output)): number for output, number in enumerate(numbers)})
+        layout.places.update(
+            {(place, node.name, str(output)): number for output, number in enumerate(numbers)}
+        )
     numbers += numbers[-1:] * (len(node.floating) - len(numbers))
     return [pack(number, floating) for number, floating in zip(numbers, node.floating, strict=True)]
 
@@ -188,7 +208,8 @@ def _diagonal(site: _Site) -> None:
 
 
 def _fill(site: _Site, sources: Sequence[Value]) -> int | None:
-    """Where one output gets gradient, TensorFlow hands zeros to the others: a node that stands for that."""
+    """Where one output gets gradient, TensorFlow hands zeros to the others: a node that stands for
+    that."""
     if not any(value & 1 for value in site.outputs):
         return None
     builder = site.layout.builder
@@ -208,7 +229,8 @@ def _call(site: _Site) -> None:
 
 
 def _branch(site: _Site) -> None:
-    """Every branch feeds the outputs through a gate; the condition decides over them but passes no gradient."""
+    """Every branch feeds the outputs through a gate; the condition decides over them but passes no
+    gradient."""
     builder = site.layout.builder
     hub = _fill(site, ())
     condition, inputs = site.inputs[0], site.inputs[1:]
@@ -219,9 +241,12 @@ def _branch(site: _Site) -> None:
 
 
 def _loop(site: _Site) -> None:
-    """A loop variable is fed by its initial value and by the body's result, and feeds the body and the output."""
+    """A loop variable is fed by its initial value and by the body's result, and feeds the body and
+    the output."""
     builder = site.layout.builder
-    carried = site.passing(site.node.name, "carried", [bool(value & 1) for value in site.outputs], Mark.CARRIED)
+    carried = site.passing(
+        site.node.name, "carried", [bool(value & 1) for value in site.outputs], Mark.CARRIED
+    )
     for initial, variable, output in zip(site.inputs, carried, site.outputs, strict=True):
         builder.edge(initial >> 1, variable >> 1, _kind(initial, Edge.FLOW))
         builder.edge(variable >> 1, output >> 1, _kind(variable, Edge.FLOW))
@@ -239,7 +264,9 @@ def _loop(site: _Site) -> None:
 
 def _gates(site: _Site, part: str, targets: Sequence[Value]) -> list[Value]:
     """A node before each target that stands for what only one branch or the loop's body brings."""
-    gates = site.passing(f"{site.node.name}/{part}", part, [bool(value & 1) for value in targets], Mark.GATE)
+    gates = site.passing(
+        f"{site.node.name}/{part}", part, [bool(value & 1) for value in targets], Mark.GATE
+    )
     for gate, target in zip(gates, targets, strict=True):
         site.layout.builder.edge(gate >> 1, target >> 1, _kind(gate, Edge.FLOW))
     return gates
@@ -247,7 +274,11 @@ def _gates(site: _Site, part: str, targets: Sequence[Value]) -> list[Value]:
 
 def branch_names(node: BodyNode) -> Sequence[str]:
     """What the branches of a cond or case are called, in the order of its functions."""
-    return ("then", "else") if "If" in node.op else tuple(f"branch{place}" for place in range(len(node.functions)))
+    return (
+        ("then", "else")
+        if "If" in node.op
+        else tuple(f"branch{place}" for place in range(len(node.functions)))
+    )
 
 
 def _kind(value: Value, passes: Edge) -> Edge:

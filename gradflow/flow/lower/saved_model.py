@@ -21,18 +21,24 @@ def lower_entry(
     selected: Sequence[str],
     registered: Mapping[str, OpSpec] = MappingProxyType({}),
 ) -> FlowGraph:
-    """Lower ``entry``; ``selected`` names the outputs that count, empty for all; ``registered`` as in ``library_of``.
+    """Lower ``entry``; ``selected`` names the outputs that count, empty for all; ``registered`` as
+    in ``library_of``.
 
     Raises:
         UsageError: a selected output does not exist.
         UnreadableError: the graph is damaged.
     """
-    return replace(_lowered(contents, entry, selected, registered), origins=Origins(contents.frames))
+    return replace(
+        _lowered(contents, entry, selected, registered), origins=Origins(contents.frames)
+    )
 
 
 def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
     """The custom gradients that the file's functions name and that were not saved with them."""
-    bodies = (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function))
+    bodies = (
+        contents.graph_def.node,
+        *(function.node_def for function in contents.graph_def.library.function),
+    )
     named = {
         node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
         for body in bodies
@@ -43,18 +49,39 @@ def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
 
 
 def _lowered(
-    contents: SavedModelContents, entry: Entry, selected: Sequence[str], registered: Mapping[str, OpSpec]
+    contents: SavedModelContents,
+    entry: Entry,
+    selected: Sequence[str],
+    registered: Mapping[str, OpSpec],
 ) -> FlowGraph:
     names = [info.name for info in entry.outputs]
     for name in selected:
         if name not in names:
-            raise UsageError(f"--output {name!r}: the model has no such output", f"its outputs are: {', '.join(names)}")
+            raise UsageError(
+                f"--output {name!r}: the model has no such output",
+                f"its outputs are: {', '.join(names)}",
+            )
     chosen = [place for place, name in enumerate(names) if not selected or name in selected]
-    library = library_of(contents.graph_def, contents.op_defs, contents.custom_gradients, registered, contents.disabled)
+    library = library_of(
+        contents.graph_def,
+        contents.op_defs,
+        contents.custom_gradients,
+        registered,
+        contents.disabled,
+    )
     if entry.function is None:
-        fed = {name: info.dtype in FLOATING_NAMES for name, info in zip(entry.feeds, entry.inputs, strict=True)}
-        return lower_graph(library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed)
+        fed = {
+            name: info.dtype in FLOATING_NAMES
+            for name, info in zip(entry.feeds, entry.inputs, strict=True)
+        }
+        return lower_graph(
+            library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed
+        )
     arguments = len(library.functions[entry.function].signature.input_arg)
     start = arguments - len(entry.captured)
-    variables = {start + place: name for place, name in enumerate(entry.captured) if name is not None}
-    return lower_function(library, entry.function, variables, [entry.output_index[place] for place in chosen])
+    variables = {
+        start + place: name for place, name in enumerate(entry.captured) if name is not None
+    }
+    return lower_function(
+        library, entry.function, variables, [entry.output_index[place] for place in chosen]
+    )

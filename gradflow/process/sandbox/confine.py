@@ -1,7 +1,8 @@
-"""A scratch folder in, this process confined to it out: no other file changed, no connection, no program, no process.
+"""A scratch folder in, this process confined to it out: no other file changed, no connection, no
+program, no process.
 
-Reading is not restricted: Python, TensorFlow and the user's modules can lie anywhere. Best effort: it needs Linux, and
-what the kernel does not have is left out and named.
+Reading is not restricted: Python, TensorFlow and the user's modules can lie anywhere. Best effort:
+it needs Linux, and what the kernel does not have is left out and named.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _LOST_PARENT, _SIGKILL = 1, 9
 
 
 def confine(scratch: Path) -> tuple[str, ...]:
-    """Confine this process, which must have one thread, for ever. Return what the system has no means for."""
+    """Confine this process, which must have one thread, for ever. Return what the system has no
+    means for."""
     if sys.platform != "linux":
         return ("landlock", "seccomp")
     if not forbid_new_privileges():

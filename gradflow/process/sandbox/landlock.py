@@ -1,7 +1,8 @@
-"""A folder in, this process without the right to change any file outside of it out (Linux 5.13 and later).
+"""A folder in, this process without the right to change any file outside of it out (Linux 5.13 and
+later).
 
-Source: linux/landlock.h, ABI 1 (Linux 5.13) to 6 (Linux 6.12); Documentation/userspace-api/landlock.rst. A later ABI
-only adds to these.
+Source: linux/landlock.h, ABI 1 (Linux 5.13) to 6 (Linux 6.12);
+Documentation/userspace-api/landlock.rst. A later ABI only adds to these.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _EXECUTE = 1 << 0
 _CHANGES = _WRITE_FILE | sum(1 << bit for bit in range(4, 13))
 """Write, remove and make files of every kind."""
 _LATER = {2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
-"""Rights by the ABI that added them: to link across folders, to truncate, and the ioctls of devices."""
+"""Rights by the ABI that added them: to link across folders, to truncate, and the ioctls of
+devices."""
 _TCP = 0b11
 """To bind and to connect, from ABI 4."""
 _SCOPES = 0b11
@@ -39,22 +41,37 @@ class _PathBeneath(ctypes.Structure):
 
 def abi() -> int:
     """The version of Landlock that the kernel has; 0 where it has none."""
-    return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))))
+    return max(
+        0,
+        int(
+            _libc().syscall(
+                _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)
+            )
+        ),
+    )
 
 
 def restrict_changes(folder: Path) -> bool:
-    """Let this thread, and those that it starts, change files in ``folder`` only, connect nowhere and start nothing.
+    """Let this thread, and those that it starts, change files in ``folder`` only, connect nowhere
+    and start nothing.
 
-    ``PR_SET_NO_NEW_PRIVS`` has to be set before. Reading is not restricted. False where the kernel cannot do it.
+    ``PR_SET_NO_NEW_PRIVS`` has to be set before. Reading is not restricted. False where the kernel
+    cannot do it.
     """
     version = abi()
     if not version:
         return False
     changes = _CHANGES | sum(right for since, right in _LATER.items() if version >= since)
-    rules = _Ruleset(changes | _EXECUTE, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
+    rules = _Ruleset(
+        changes | _EXECUTE, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0
+    )
     size = 8 if version < 4 else 16 if version < 6 else 24
     libc = _libc()
-    ruleset = int(libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0)))
+    ruleset = int(
+        libc.syscall(
+            _CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0)
+        )
+    )
     if ruleset < 0:
         return False
     try:
@@ -70,7 +87,11 @@ def _allow(ruleset: int, place: Path, rights: int) -> None:
     try:
         rule = _PathBeneath(rights, handle)
         _libc().syscall(
-            _ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), ctypes.byref(rule), ctypes.c_uint32(0)
+            _ADD_RULE,
+            ctypes.c_int(ruleset),
+            ctypes.c_int(_PATH_BENEATH),
+            ctypes.byref(rule),
+            ctypes.c_uint32(0),
         )
     finally:
         os.close(handle)

@@ -1,4 +1,5 @@
-"""A model's size and the user's limits in, the limits of this process out (POSIX; elsewhere there are none)."""
+"""A model's size and the user's limits in, the limits of this process out (POSIX; elsewhere there
+are none)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from pathlib import Path
 
 _GB = 1 << 30
 MAPPED = 2 * _GB
-"""What the libraries of TensorFlow 2.21 map before a model is there, with room to spare (1.8 GB on two cores)."""
+"""What the libraries of TensorFlow 2.21 map before a model is there, with room to spare (1.8 GB on
+two cores)."""
 _LEAST = 10 * _GB
 """A backward pass of a large network over a batch of four images takes several."""
 _PER_CORE = 64 << 20
@@ -35,7 +37,8 @@ class Limits:
 
 
 def limits_for(size: int, memory: int | None, seconds: float) -> Limits:
-    """The limits for a model of ``size`` bytes; ``memory`` and ``seconds`` are what the user allows."""
+    """The limits for a model of ``size`` bytes; ``memory`` and ``seconds`` are what the user
+    allows."""
     cores = os.cpu_count() or 1
     wanted = _LEAST + cores * _PER_CORE + _PER_BYTE * size
     # The parent keeps the time; this ends a process that has lost its parent.

@@ -1,10 +1,11 @@
 """A list of system calls in, this process without them out (Linux on x86-64 and arm64).
 
-What is left out of the lists is allowed: this is the second of two walls, and TensorFlow, OpenMP and Python make many
-calls of many kinds. Each call that is refused fails with EPERM, as for a user who may not.
+What is left out of the lists is allowed: this is the second of two walls, and TensorFlow, OpenMP
+and Python make many calls of many kinds. Each call that is refused fails with EPERM, as for a user
+who may not.
 
-Source: linux/seccomp.h, linux/filter.h, linux/audit.h; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl
-and include/uapi/asm-generic/unistd.h, Linux 6.12.
+Source: linux/seccomp.h, linux/filter.h, linux/audit.h; the numbers are those of
+arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h, Linux 6.12.
 """
 
 from __future__ import annotations
@@ -22,14 +23,21 @@ _NO_NEW_PRIVS, _SET_SECCOMP, _FILTER_MODE = 38, 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE, _MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
-"""Offsets in ``struct seccomp_data``; of an argument, its low half (both machines are little-endian)."""
+"""Offsets in ``struct seccomp_data``; of an argument, its low half (both machines are
+little-endian)."""
 _X32 = 0x40000000
 """The numbers from here on are x86-64's second set of calls."""
 _THREAD = 0x00010000
 """CLONE_THREAD: what ``clone`` starts is a thread of this process."""
 
 # name -> number on x86-64, on arm64; None where the machine does not have it
-_SENDS = {"socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept4": (288, 242)}
+_SENDS = {
+    "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept4": (288, 242),
+}
 _STARTS = {"execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None)}
 _REACHES_OTHERS = {
     "ptrace": (101, 117),
@@ -69,7 +77,12 @@ _CHANGES_OWNERS = {
     "utimensat": (280, 88),
 }
 """Landlock does not look at these."""
-_STAYS_BEHIND = {"shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180)}
+_STAYS_BEHIND = {
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+}
 _CHANGES_THE_MACHINE = {
     "io_uring_setup": (425, 425),  # its calls pass no filter
     "mount": (165, 40),
@@ -101,7 +114,14 @@ _CHANGES_THE_MACHINE = {
     "acct": (163, 89),
 }
 REFUSED: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
-    {**_SENDS, **_STARTS, **_REACHES_OTHERS, **_CHANGES_OWNERS, **_STAYS_BEHIND, **_CHANGES_THE_MACHINE}
+    {
+        **_SENDS,
+        **_STARTS,
+        **_REACHES_OTHERS,
+        **_CHANGES_OWNERS,
+        **_STAYS_BEHIND,
+        **_CHANGES_THE_MACHINE,
+    }
 )
 """Refused whatever their arguments are."""
 _OWN = {"kill": (62, 129), "tgkill": (234, 131)}
@@ -127,14 +147,17 @@ class _Program(ctypes.Structure):
 
 
 def forbid_new_privileges() -> bool:
-    """Set ``PR_SET_NO_NEW_PRIVS``, which Landlock and seccomp ask for. False where the kernel cannot do it."""
+    """Set ``PR_SET_NO_NEW_PRIVS``, which Landlock and seccomp ask for. False where the kernel
+    cannot do it."""
     return int(_prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)) == 0
 
 
 def refuse_calls() -> bool:
-    """Refuse the calls of ``REFUSED``, and to start or to signal another process, from here on and for ever.
+    """Refuse the calls of ``REFUSED``, and to start or to signal another process, from here on and
+    for ever.
 
-    ``forbid_new_privileges`` has to come before. False where the machine is no known one, or the kernel cannot do it.
+    ``forbid_new_privileges`` has to come before. False where the machine is no known one, or the
+    kernel cannot do it.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None or struct.calcsize("P") != 8:
@@ -159,18 +182,32 @@ def _filter(machine: _Machine, process: int) -> bytes:
         code += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _REFUSE)]
     # Its flags are in memory, where no filter can look: the C library falls back to clone.
     code += [_step(_EQUAL, clone3, 0, 1), _step(_RETURN, _MISSING)]
-    code += [_step(_EQUAL, clone, 0, 4), _step(_LOAD, _FIRST_ARGUMENT), _step(_ANY_BIT, _THREAD, 0, 1)]
+    code += [
+        _step(_EQUAL, clone, 0, 4),
+        _step(_LOAD, _FIRST_ARGUMENT),
+        _step(_ANY_BIT, _THREAD, 0, 1),
+    ]
     code += [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
     for number in own:
-        code += [_step(_EQUAL, number, 0, 4), _step(_LOAD, _FIRST_ARGUMENT), _step(_EQUAL, process, 0, 1)]
+        code += [
+            _step(_EQUAL, number, 0, 4),
+            _step(_LOAD, _FIRST_ARGUMENT),
+            _step(_EQUAL, process, 0, 1),
+        ]
         code += [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
     for number in own_or_zero:
-        code += [_step(_EQUAL, number, 0, 5), _step(_LOAD, _FIRST_ARGUMENT), _step(_EQUAL, process, 1, 0)]
+        code += [
+            _step(_EQUAL, number, 0, 5),
+            _step(_LOAD, _FIRST_ARGUMENT),
+            _step(_EQUAL, process, 1, 0),
+        ]
         code += [_step(_EQUAL, 0, 0, 1), _step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
     return b"".join([*code, _step(_RETURN, _ALLOW)])
 
 
-def _numbers(calls: Mapping[str, tuple[int | None, int | None]], machine: _Machine) -> Iterable[int]:
+def _numbers(
+    calls: Mapping[str, tuple[int | None, int | None]], machine: _Machine
+) -> Iterable[int]:
     return [number for of in calls.values() if (number := of[machine.column]) is not None]
 
 

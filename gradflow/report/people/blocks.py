@@ -37,7 +37,11 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
         facts[0] += f" by {safe(model.producer)}"
     if model.entry:
         facts.append(safe(model.entry))
-    facts.append("read without TensorFlow (static)" if model.mode is Mode.STATIC else f"tape step{_training(model)}")
+    facts.append(
+        "read without TensorFlow (static)"
+        if model.mode is Mode.STATIC
+        else f"tape step{_training(model)}"
+    )
     inputs = [f"{safe(i.name)} {spec(i.dtype, i.shape)} {safe(i.source)}" for i in model.inputs]
     outputs = [f"{safe(o.name)} {spec(o.dtype, o.shape)}" for o in model.outputs]
     lines = fold(line("  ", (", ".join(facts), "dim")), page.width, 4)
@@ -45,16 +49,24 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
         shown = items if page.show_all or len(items) <= _MAX_INPUTS + 1 else items[:_MAX_INPUTS]
         more = [f"... and {len(items) - len(shown)} more"] if len(items) > len(shown) else []
         if shown:
-            lines += fold(line("  ", (f"{word}: {'; '.join([*shown, *more])}", "dim")), page.width, 4)
+            lines += fold(
+                line("  ", (f"{word}: {'; '.join([*shown, *more])}", "dim")), page.width, 4
+            )
     return lines
 
 
 def finding_lines(
-    finding: Finding, variables: Sequence[Variable], cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page
+    finding: Finding,
+    variables: Sequence[Variable],
+    cuts: Mapping[str, Cause],
+    outputs: Sequence[str],
+    page: Page,
 ) -> list[Text]:
     """Draw one finding: message, weights behind it by layer, the path with the cut, the remedy."""
     style = _STYLES[finding.severity]
-    head = line((f"{finding.severity.value} {safe(finding.code)}", style), ": ", safe(finding.message))
+    head = line(
+        (f"{finding.severity.value} {safe(finding.code)}", style), ": ", safe(finding.message)
+    )
     lines = fold(head, page.width, 4)
     note = finding.severity is Severity.NOTE
     limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
@@ -62,7 +74,9 @@ def finding_lines(
     if finding.cause and not note and not flags:
         lines += _picture(finding.cause, finding.message, variables, cuts, outputs, page)
     lines += [] if flags else _other_cuts(finding.cause, variables, page)
-    remedy = finding.hint or (CATALOGUE[finding.code].fix if finding.code in CATALOGUE and not note else "")
+    remedy = finding.hint or (
+        CATALOGUE[finding.code].fix if finding.code in CATALOGUE and not note else ""
+    )
     if remedy:
         lines += fold(line("  ", ("fix: ", "bold"), safe(remedy)), page.width, 7)
     return lines
@@ -76,12 +90,16 @@ def threat_lines(model: ModelReport, page: Page) -> list[Text]:
     for danger in found if page.show_all else found[:_MAX_DANGERS]:
         facts = [counted(len(danger.places), "place")] if danger.places else []
         facts += [safe(danger.hint)] if options - {danger.hint} else []
-        lines += fold(line("  ", safe(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4)
+        lines += fold(
+            line("  ", safe(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4
+        )
         places = danger.places if page.show_all else danger.places[:_MAX_PLACES]
         for place in places:
             lines += fold(line("      ", (safe(place), "dim")), page.width, 8)
         if len(places) < len(danger.places):
-            lines.append(line(f"      ... and {len(danger.places) - len(places):,} more (--all shows them)"))
+            lines.append(
+                line(f"      ... and {len(danger.places) - len(places):,} more (--all shows them)")
+            )
     if len(found) > _MAX_DANGERS and not page.show_all:
         more = counted(len(found) - _MAX_DANGERS, "other thing")
         lines.append(line(f"  ... and {more} (--all shows them)"))
@@ -90,14 +108,23 @@ def threat_lines(model: ModelReport, page: Page) -> list[Text]:
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the frozen weights by the layer that froze them, and what unfreezing would give."""
-    told = {name for finding in model.findings if finding.code == UNEXPECTED_FROZEN for name in finding.variables}
+    told = {
+        name
+        for finding in model.findings
+        if finding.code == UNEXPECTED_FROZEN
+        for name in finding.variables
+    }
     still = [variable for variable in frozen(model) if variable.name not in told]
     if not still:
         return []
     findings = [finding for finding in model.findings if finding.code == FROZEN]
     severity = min((f.severity for f in findings), key=list(Severity).index, default=Severity.NOTE)
-    total = f"{counted(len(still), 'weight')}, {counted(sum(v.parameters for v in still), 'parameter')}"
-    lines = fold(line((f"{severity.value} {FROZEN}", _STYLES[severity]), ": frozen: ", total), page.width, 4)
+    total = (
+        f"{counted(len(still), 'weight')}, {counted(sum(v.parameters for v in still), 'parameter')}"
+    )
+    lines = fold(
+        line((f"{severity.value} {FROZEN}", _STYLES[severity]), ": frozen: ", total), page.width, 4
+    )
     by_layer: dict[str | None, list[Variable]] = {}
     for variable in still:
         by_layer.setdefault(variable.frozen_by, []).append(variable)
@@ -125,7 +152,9 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
             continue
         style = "green" if expectation.status == "kept" else "red"
         words = line(
-            "    ", (safe(expectation.status), style), f"  {safe(expectation.kind)}: {safe(expectation.pattern)}"
+            "    ",
+            (safe(expectation.status), style),
+            f"  {safe(expectation.kind)}: {safe(expectation.pattern)}",
         )
         lines += fold(words, page.width, 6)
         named = [by_name[name] for name in expectation.variables if name in by_name]
@@ -160,22 +189,35 @@ def _picture(
 
 def _other_cuts(cause: Cause | None, variables: Sequence[Variable], page: Page) -> list[Text]:
     lines: list[Text] = []
-    for cuts in sorted({v.cuts_to_restore for v in variables if v.cuts_to_restore and v.cuts_to_restore > 1}):
+    for cuts in sorted(
+        {v.cuts_to_restore for v in variables if v.cuts_to_restore and v.cuts_to_restore > 1}
+    ):
         held = [v for v in variables if v.cuts_to_restore == cuts]
-        words = f"{_subject(held, variables, 'needs', 'need')} {cuts} cuts removed before a gradient arrives"
+        words = (
+            f"{_subject(held, variables, 'needs', 'need')} {cuts} cuts removed before a "
+            f"gradient arrives"
+        )
         lines += fold(line("  ", words + _where(held, variables)), page.width, 4)
-    elsewhere = {v.name: [o for o in v.causes if o.op and o != cause] for v in variables} if cause else {}
+    elsewhere = (
+        {v.name: [o for o in v.causes if o.op and o != cause] for v in variables} if cause else {}
+    )
     held = [v for v in variables if elsewhere.get(v.name)]
     if held:
-        others = dict.fromkeys(f"{safe(o.code)} {safe(str(o.op))}" for v in held for o in elsewhere[v.name])
+        others = dict.fromkeys(
+            f"{safe(o.code)} {safe(str(o.op))}" for v in held for o in elsewhere[v.name]
+        )
         shown = list(others) if page.show_all else list(others)[:3]
         more = f" and {len(others) - len(shown)} more" if len(others) > len(shown) else ""
-        words = f"{_subject(held, variables, 'is', 'are')} also cut on another way to the output, by "
+        words = (
+            f"{_subject(held, variables, 'is', 'are')} also cut on another way to the output, by "
+        )
         lines += fold(line("  ", f"{words}{', '.join(shown)}{more}"), page.width, 4)
     return lines
 
 
-def _subject(held: Sequence[Variable], variables: Sequence[Variable], one: str, several: str) -> str:
+def _subject(
+    held: Sequence[Variable], variables: Sequence[Variable], one: str, several: str
+) -> str:
     if len(variables) == 1:
         return f"it {one}"
     if len(held) == len(variables):
@@ -192,8 +234,15 @@ def _where(held: Sequence[Variable], variables: Sequence[Variable]) -> str:
 
 def _frozen_words(layer: str | None, members: Sequence[Variable]) -> list[str | tuple[str, str]]:
     starved = sum(v.verdict in (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE) for v in members)
-    who = (safe(layer), "bold") if layer is not None else "left out of the file's list of trainable variables"
+    who = (
+        (safe(layer), "bold")
+        if layer is not None
+        else "left out of the file's list of trainable variables"
+    )
     how = " (trainable=False)" if layer is not None else ""
-    what = f": {counted(len(members), 'weight')}, {counted(sum(v.parameters for v in members), 'parameter')}"
+    what = (
+        f": {counted(len(members), 'weight')}, "
+        f"{counted(sum(v.parameters for v in members), 'parameter')}"
+    )
     rest = f"; unfreezing would bring no useful gradient to {starved:,} of them" if starved else ""
     return [who, how, what, rest]

@@ -23,14 +23,21 @@ _NARROWEST = 60
 
 
 def render_explained(item: CodeEntry, *, width: int = 80, color: bool = False) -> str:
-    """Return one code in full as text of at most ``width`` columns (60 at least), but for the lines of its example."""
+    """Return one code in full as text of at most ``width`` columns (60 at least), but for the lines
+    of its example."""
     width = max(width, _NARROWEST)
     lines = fold(line((f"{item.code} {item.kind}", "bold"), f": {item.title}"), width, 4)
     lines += [*fold(line("  ", (_standing(item), "dim")), width, 4), line()]
     lines += _paragraph("why", item.why, width)
     if item.example:
         is_python = not item.example.startswith("expect:")
-        lines += [line(("example", "bold"), " (with keras, tf and np imported)" if is_python else "", (":", "bold"))]
+        lines += [
+            line(
+                ("example", "bold"),
+                " (with keras, tf and np imported)" if is_python else "",
+                (":", "bold"),
+            )
+        ]
         lines += [line("    ", code) for code in item.example.splitlines()]
         lines += [line()]
     lines += _paragraph("fix", item.fix, width)
@@ -63,7 +70,10 @@ def render_json(items: Sequence[CodeEntry]) -> str:
         for item in items
     ]
     return (
-        json.dumps({"schema": SCHEMA, "tool": {"name": "gradflow", "version": VERSION}, "rules": rules}, indent=2)
+        json.dumps(
+            {"schema": SCHEMA, "tool": {"name": "gradflow", "version": VERSION}, "rules": rules},
+            indent=2,
+        )
         + "\n"
     )
 
@@ -84,7 +94,10 @@ def _standing(item: CodeEntry) -> str:
     severity = severity_of(item.code)
     if severity is Severity.NOTE:
         return "a note: nothing that --fail-on looks at"
-    return f"{'an error' if severity is Severity.ERROR else 'a warning'}: exit code 1 with --fail-on {severity.value}"
+    return (
+        f"{'an error' if severity is Severity.ERROR else 'a warning'}: exit code 1 with "
+        f"--fail-on {severity.value}"
+    )
 
 
 def _paragraph(head: str, words: str, width: int) -> list[Text]:
@@ -96,5 +109,9 @@ def _table_lines(items: Sequence[CodeEntry], width: int) -> Iterator[Text]:
     yield line((f"{'code':<5}  {'kind':<{kinds}}  {'severity':<8}  meaning", "dim"))
     for item in items:
         word = _severity(item) or (_NOT_YET if item.code in RESERVED else "failure")
-        cells = (f"  {item.kind:<{kinds}}  ", (f"{word:<8}", _STYLES.get(word, "dim")), f"  {item.title}")
+        cells = (
+            f"  {item.kind:<{kinds}}  ",
+            (f"{word:<8}", _STYLES.get(word, "dim")),
+            f"  {item.title}",
+        )
         yield from fold(line((item.code, "bold"), *cells), width, 5 + 2 + kinds + 2 + 8 + 2)

@@ -13,7 +13,11 @@ from gradflow.report.json import written
 from gradflow.report.people.lines import fold, joined, line
 
 SCHEMA = "gradflow-diff-1"
-_STYLES = {ChangeKind.LOST: "bold red", ChangeKind.FROZEN: "bold yellow", ChangeKind.UNFROZEN: "bold yellow"}
+_STYLES = {
+    ChangeKind.LOST: "bold red",
+    ChangeKind.FROZEN: "bold yellow",
+    ChangeKind.UNFROZEN: "bold yellow",
+}
 _SHOWN = 12
 
 
@@ -31,9 +35,12 @@ def render(
     total = counted(len(changes), "change") if changes else "no changes"
     if not_compared:
         total += (
-            f", and the gradients of {counted(len(not_compared), 'weight')} were not compared: read without TensorFlow"
+            f", and the gradients of {counted(len(not_compared), 'weight')} were not "
+            f"compared: read without TensorFlow"
         )
-    lines: list[Text] = fold(line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4)
+    lines: list[Text] = fold(
+        line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4
+    )
     return joined([*lines, *change_lines(changes, width=width, show_all=show_all)], color)
 
 
@@ -46,7 +53,9 @@ def change_lines(changes: Sequence[WeightChange], *, width: int, show_all: bool)
     for kind, detail in sorted(groups, key=lambda group: list(ChangeKind).index(group[0])):
         names = groups[kind, detail]
         about = f" ({safe(detail)})" if detail else ""
-        head = line((kind.value, _STYLES.get(kind, "bold")), f"{about}: {counted(len(names), 'weight')}")
+        head = line(
+            (kind.value, _STYLES.get(kind, "bold")), f"{about}: {counted(len(names), 'weight')}"
+        )
         lines += [line(), *fold(head, width, 4)]
         shown = names if show_all or len(names) <= _SHOWN else names[: _SHOWN - 1]
         for name in shown:
@@ -56,8 +65,11 @@ def change_lines(changes: Sequence[WeightChange], *, width: int, show_all: bool)
     return lines
 
 
-def render_json(before: str, after: str, changes: Sequence[WeightChange], not_compared: Sequence[str]) -> str:
-    """Return ``{"schema", "before", "after", "changes": [{"kind", "name", "detail"}], "not_compared": [name]}``.
+def render_json(
+    before: str, after: str, changes: Sequence[WeightChange], not_compared: Sequence[str]
+) -> str:
+    """Return ``{"schema", "before", "after", "changes": [{"kind", "name", "detail"}],
+    "not_compared": [name]}``.
 
     ``not_compared`` are the weights whose gradient one of the two does not know.
     """

@@ -18,7 +18,9 @@ SCHEMA = "gradflow-entries-1"
 _NARROWEST = 40
 
 
-def render_entries(lists: Sequence[EntryList], *, width: int = 80, color: bool = False, encoding: str = "utf-8") -> str:
+def render_entries(
+    lists: Sequence[EntryList], *, width: int = 80, color: bool = False, encoding: str = "utf-8"
+) -> str:
     """Return the entries of each file as text of at most ``width`` columns (40 at least)."""
     width = max(width, _NARROWEST)
     lines: list[Text] = []
@@ -40,7 +42,10 @@ def refusal(listed: EntryList) -> str:
     if listed.error is None:
         return ""
     remedy = f"; {safe(listed.error.hint)}" if listed.error.hint else ""
-    return f"{safe(listed.path)}: could not be checked ({listed.error.code}): {safe(listed.error.message)}{remedy}"
+    return (
+        f"{safe(listed.path)}: could not be checked ({listed.error.code}): "
+        f"{safe(listed.error.message)}{remedy}"
+    )
 
 
 def _of_file(listed: EntryList, width: int) -> Iterator[Text]:

@@ -22,7 +22,8 @@ class LayerRow:
     """The weights of one layer, or of several whose names differ in one number only."""
 
     layer: str
-    """The layer's name, for several ``encoder/block_{0..11}/query``; the variable's own name where it has no layer."""
+    """The layer's name, for several ``encoder/block_{0..11}/query``; the variable's own name where
+    it has no layer."""
     leaves: tuple[str, ...]
     """Names of the weights within the layer; empty where it has no layer."""
     layers: int
@@ -62,23 +63,35 @@ def merge_numbered(rows: Sequence[LayerRow]) -> list[LayerRow]:
 def totals(rows: Sequence[LayerRow]) -> str:
     """``4 weights in 2 layers, 84 parameters``."""
     weights = counted(sum(row.weights for row in rows), "weight")
-    layers = f" in {counted(sum(row.layers for row in rows), 'layer')}" if all(row.leaves for row in rows) else ""
+    layers = (
+        f" in {counted(sum(row.layers for row in rows), 'layer')}"
+        if all(row.leaves for row in rows)
+        else ""
+    )
     return f"{weights}{layers}, {counted(sum(row.parameters for row in rows), 'parameter')}"
 
 
 def listed(rows: Sequence[LayerRow], limit: int) -> str:
-    """The names of the layers, of at most ``limit`` of them: ``left/dense_{0..1}, router and 3 more layers``."""
+    """The names of the layers, of at most ``limit`` of them: ``left/dense_{0..1}, router and 3 more
+    layers``."""
     shown = rows if len(rows) <= limit + 1 else rows[:limit]
     rest = rows[len(shown) :]
     return ", ".join(row.layer for row in shown) + (f" and {_more(rest)}" if rest else "")
 
 
 def layer_lines(
-    variables: Sequence[Variable], page: Page, indent: int, limit: int, *, total: bool = False, tag_frozen: bool = True
+    variables: Sequence[Variable],
+    page: Page,
+    indent: int,
+    limit: int,
+    *,
+    total: bool = False,
+    tag_frozen: bool = True,
 ) -> list[Text]:
     """Draw the weights behind something, grouped by layer; with ``show_all`` each layer on its own.
 
-    ``total`` adds a line with the sum of all rows, where there are several; ``tag_frozen`` says which are frozen.
+    ``total`` adds a line with the sum of all rows, where there are several; ``tag_frozen`` says
+    which are frozen.
     """
     rows = by_layer(variables)
     if not tag_frozen:
@@ -87,7 +100,11 @@ def layer_lines(
         rows = merge_numbered(rows)
     shown = rows if page.show_all or len(rows) <= limit + 1 else rows[:limit]
     rest = rows[len(shown) :]
-    lines = fold(line(" " * (indent - 2), totals(rows)), page.width, indent) if total and len(rows) > 1 else []
+    lines = (
+        fold(line(" " * (indent - 2), totals(rows)), page.width, indent)
+        if total and len(rows) > 1
+        else []
+    )
     lines += _columns(shown, page, indent)
     if rest:
         words = line(" " * indent, (f"... and {_more(rest)} (--all shows them)", "dim"))
@@ -104,7 +121,9 @@ def _merge_family(family: list[LayerRow]) -> list[LayerRow]:
     if len(family) < 2:
         return family
     numbers = [_NUMBER.findall(row.layer) for row in family]
-    varying = [place for place, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1]
+    varying = [
+        place for place, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1
+    ]
     if len(varying) == 1:
         return [_merged(family, varying[0])]
     # Two numbers vary, as in stage_1/block_2: keep the first one apart and merge over the others.
@@ -144,7 +163,9 @@ def _ranges(values: list[str]) -> str:
 def _columns(rows: Sequence[LayerRow], page: Page, indent: int) -> list[Text]:
     for counts in (_counts_in_full, _counts_in_short):
         cells = [(row.layer, ", ".join(row.leaves), counts(row)) for row in rows]
-        first, second, third = (max((cell_len(cell[place]) for cell in cells), default=0) for place in range(3))
+        first, second, third = (
+            max((cell_len(cell[place]) for cell in cells), default=0) for place in range(3)
+        )
         second += 2 if second else 0
         if indent + first + 2 + second + third <= page.width:
             break

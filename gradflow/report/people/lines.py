@@ -39,7 +39,8 @@ class Page:
 
 
 def page(width: int, show_all: bool, encoding: str) -> Page:
-    """Return the page for a stream of that encoding; drawn characters only where it has them all."""
+    """Return the page for a stream of that encoding; drawn characters only where it has them
+    all."""
     try:
         "╎│✂●⋮▼─".encode(encoding)
     except UnicodeEncodeError:
@@ -48,7 +49,8 @@ def page(width: int, show_all: bool, encoding: str) -> Page:
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
-    """Return one line of plain strings and ``(string, style)`` pairs; nothing in them is read as markup."""
+    """Return one line of plain strings and ``(string, style)`` pairs; nothing in them is read as
+    markup."""
     text = Text()
     for part in parts:
         if isinstance(part, str):
@@ -61,7 +63,8 @@ def line(*parts: str | tuple[str, str]) -> Text:
 def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
     """Break ``text`` into lines of at most ``width`` cells, later ones indented by ``hang``.
 
-    Lines break at spaces, else after ``/``, else anywhere: a long name is folded and nothing of it is lost.
+    Lines break at spaces, else after ``/``, else anywhere: a long name is folded and nothing of it
+    is lost.
     """
     lines: list[Text] = []
     rest, indent = text, ""
@@ -103,7 +106,8 @@ def _trimmed(text: Text) -> Text:
 
 
 def _inert(text: Text) -> Text:
-    """GitHub Actions takes a line of a log that begins with ``::``, after any spaces, for a command."""
+    """GitHub Actions takes a line of a log that begins with ``::``, after any spaces, for a
+    command."""
     indent = len(text.plain) - len(text.plain.lstrip(" "))
     if not text.plain.startswith("::", indent):
         return text
@@ -117,7 +121,12 @@ def _colored(lines: list[Text]) -> str:
     )  # NOTE: costs as much as everything else here together; plain text does not need it
 
     console = Console(
-        file=StringIO(), force_terminal=True, color_system="standard", no_color=False, legacy_windows=False, _environ={}
+        file=StringIO(),
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,
+        legacy_windows=False,
+        _environ={},
     )
     for text in lines:
         console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)

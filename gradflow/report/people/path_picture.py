@@ -17,7 +17,8 @@ _CUTS_EVERY_INPUT = ("GF201", "GF202", "GF203", "GF207", "GF208")
 
 
 def example(variables: Sequence[Variable], cause: Cause) -> Variable | None:
-    """Return the variable whose path to the cause is worth drawing: the first one of the nearest layer."""
+    """Return the variable whose path to the cause is worth drawing: the first one of the nearest
+    layer."""
     with_path = [variable for variable in variables if cause.op in variable.path]
     if not with_path:
         return None
@@ -29,21 +30,33 @@ def known_cuts(model: ModelReport) -> dict[str, Cause]:
     """Return the cuts of the model that hold back every input of their op, by the op's name."""
     causes = [cause for variable in model.variables for cause in variable.causes]
     causes += [finding.cause for finding in model.findings if finding.cause]
-    return {cause.op: cause for cause in causes if cause.op is not None and cause.code in _CUTS_EVERY_INPUT}
+    return {
+        cause.op: cause
+        for cause in causes
+        if cause.op is not None and cause.code in _CUTS_EVERY_INPUT
+    }
 
 
-def draw(variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page) -> list[Text]:
-    """Draw the way that the report knows of ``variable``, as ``draw_steps``; ``cuts`` as in ``steps_of``."""
-    return draw_steps(variable.name, steps_of(variable, cuts), outputs[0] if len(outputs) == 1 else None, page)
+def draw(
+    variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page
+) -> list[Text]:
+    """Draw the way that the report knows of ``variable``, as ``draw_steps``; ``cuts`` as in
+    ``steps_of``."""
+    return draw_steps(
+        variable.name, steps_of(variable, cuts), outputs[0] if len(outputs) == 1 else None, page
+    )
 
 
 def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
-    """Return the ops on the path of ``variable``; ``cuts`` are those of other variables that may stand on it."""
+    """Return the ops on the path of ``variable``; ``cuts`` are those of other variables that may
+    stand on it."""
     path = variable.path
     cuts = {**cuts, **{cause.op: cause for cause in variable.causes if cause.op is not None}}
     marks = [place for place, op in enumerate(path) if op in cuts]
     back = {cause.reenters_at for op in path if (cause := cuts.get(op))}
-    fed_from = max([mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0)
+    fed_from = max(
+        [mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0
+    )
     return [
         Step(op, "", None, fed=place >= fed_from, comes_back=op in back, cause=cuts.get(op))
         for place, op in enumerate(path)
@@ -53,10 +66,11 @@ def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
 def draw_steps(
     name: str, steps: Sequence[Step], output: str | None, page: Page, *, with_codes: bool = False
 ) -> list[Text]:
-    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes up.
+    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes
+    up.
 
-    Long stretches without a cut are left out in the middle, unless everything is to be shown. ``with_codes`` adds to
-    each cut the code that stands for its reason.
+    Long stretches without a cut are left out in the middle, unless everything is to be shown.
+    ``with_codes`` adds to each cut the code that stands for its reason.
     """
     glyphs = page.glyphs
     shown = set(range(len(steps))) if page.show_all else _kept(steps)
@@ -86,14 +100,19 @@ def draw_steps(
 
 def is_cut(cause: Cause) -> bool:
     """Whether the op itself holds the gradient back, and not the values of this run."""
-    inside = cause.code == "GF302" and not (cause.op_type or "").removeprefix("Stateless").startswith(_CONTROL)
+    inside = cause.code == "GF302" and not (cause.op_type or "").removeprefix(
+        "Stateless"
+    ).startswith(_CONTROL)
     return inside or cause.code.startswith("GF2")
 
 
 def describe(cause: Cause) -> str:
-    """What is known of a cause's op that its name does not say: ``StopGradient, layer cut7, net.py:41``."""
+    """What is known of a cause's op that its name does not say: ``StopGradient, layer cut7,
+    net.py:41``."""
     leaf = (cause.op or "").rpartition("/")[2]
-    op_type = None if leaf.rstrip("0123456789").removesuffix("_") == cause.op_type else cause.op_type
+    op_type = (
+        None if leaf.rstrip("0123456789").removesuffix("_") == cause.op_type else cause.op_type
+    )
     layer = f"layer {cause.layer}" if cause.layer else None
     return ", ".join(safe(part) for part in (op_type, layer, cause.source) if part)
 
@@ -110,7 +129,11 @@ def _kept(steps: Sequence[Step]) -> set[int]:
 
 
 def _about(cause: Cause, steps: Sequence[Step], *, with_codes: bool) -> list[str | tuple[str, str]]:
-    about = ", ".join(part for part in (f"{cause.code} {cause.kind}" if with_codes else "", describe(cause)) if part)
+    about = ", ".join(
+        part
+        for part in (f"{cause.code} {cause.kind}" if with_codes else "", describe(cause))
+        if part
+    )
     parts = [about] if about else []
     if cause.reenters_at is not None and any(step.op == cause.reenters_at for step in steps):
         parts.append("leaves floating point")

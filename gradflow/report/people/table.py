@@ -22,13 +22,17 @@ _STYLES = {
 
 
 def table_lines(model: ModelReport, page: Page) -> list[Text]:
-    """Draw name, shape, verdict, trainable, norm, share of zeros and rows touched, weights before state."""
+    """Draw name, shape, verdict, trainable, norm, share of zeros and rows touched, weights before
+    state."""
     variables = sorted(model.variables, key=lambda variable: variable.role is Role.STATE)
     if not variables:
         return []
     heads = ["variable", "shape", "verdict", "trainable", "norm", "zeros", "rows"]
     loose = untracked(model)
-    body = [_cells(variable, "untracked" if variable.name in loose else "frozen") for variable in variables]
+    body = [
+        _cells(variable, "untracked" if variable.name in loose else "frozen")
+        for variable in variables
+    ]
     used = [place for place in range(1, len(heads)) if place < 4 or any(row[place] for row in body)]
     widths = {place: max(cell_len(row[place]) for row in [heads, *body]) for place in used}
     room = page.width - 2 - sum(2 + width for width in widths.values())
@@ -66,7 +70,12 @@ def _share(fraction: float) -> str:
 
 
 def _row(
-    cells: Sequence[str], used: Sequence[int], widths: dict[int, int], name: int, page: Page, style: str
+    cells: Sequence[str],
+    used: Sequence[int],
+    widths: dict[int, int],
+    name: int,
+    page: Page,
+    style: str,
 ) -> list[Text]:
     right = (4, 5, 6)  # numbers stand at the right edge of their column
     parts: list[str | tuple[str, str]] = []
@@ -77,4 +86,7 @@ def _row(
     if cell_len(cells[0]) <= name:
         return fold(line("  ", cells[0], " " * (name - cell_len(cells[0])), *parts), page.width, 4)
     # A name wider than its column stands above its own values.
-    return [*fold(line("  ", cells[0]), page.width, 4), *fold(line("  ", " " * name, *parts), page.width, 4)]
+    return [
+        *fold(line("  ", cells[0]), page.width, 4),
+        *fold(line("  ", " " * name, *parts), page.width, 4),
+    ]

@@ -17,20 +17,35 @@ SCHEMA = "gradflow-trend-1"
 _STYLES = {Direction.WORSE: "bold red", Direction.BETTER: "bold green"}
 
 
-def render(before: str, after: str, trends: Sequence[Trend], *, width: int, color: bool, show_all: bool) -> str:
+def render(
+    before: str, after: str, trends: Sequence[Trend], *, width: int, color: bool, show_all: bool
+) -> str:
     """Return the trends as text of at most ``width`` columns, the worst first."""
     order = list(Direction)
     counts = [(one, sum(trend.direction is one for trend in trends)) for one in order]
     total = ", ".join(f"{count:,} {one.value}" for one, count in counts if count) or "no changes"
-    lines: list[Text] = fold(line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4)
+    lines: list[Text] = fold(
+        line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4
+    )
     for trend in sorted(trends, key=lambda trend: order.index(trend.direction)):
         detail = f": {safe(trend.detail)}" if trend.detail else ""
-        head = line((trend.direction.value, _STYLES.get(trend.direction, "bold")), f"  {safe(trend.path)}{detail}")
+        head = line(
+            (trend.direction.value, _STYLES.get(trend.direction, "bold")),
+            f"  {safe(trend.path)}{detail}",
+        )
         lines += [*([line()] if trend.changes or not lines[1:] else []), *fold(head, width, 4)]
         lines += change_lines(trend.changes, width=width, show_all=show_all)
     return joined(lines, color)
 
 
 def render_json(before: str, after: str, trends: Sequence[Trend]) -> str:
-    """Return ``{"schema", "before", "after", "models": [{"path", "direction", "detail", "changes"}]}``."""
-    return written({"schema": SCHEMA, "before": before, "after": after, "models": [encode(one) for one in trends]})
+    """Return ``{"schema", "before", "after", "models": [{"path", "direction", "detail",
+    "changes"}]}``."""
+    return written(
+        {
+            "schema": SCHEMA,
+            "before": before,
+            "after": after,
+            "models": [encode(one) for one in trends],
+        }
+    )

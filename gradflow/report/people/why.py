@@ -1,4 +1,5 @@
-"""One variable and its Route to text for people: the picture of its way, and the smallest repair."""
+"""One variable and its Route to text for people: the picture of its way, and the smallest
+repair."""
 
 from __future__ import annotations
 
@@ -45,8 +46,8 @@ def render(
 ) -> str:
     """Return the answer of ``gradflow why`` as text of at most ``width`` columns (40 at least).
 
-    ``route`` is None for a model that could not be checked: that is one line, whatever the width. The other arguments
-    are those of ``gradflow.report.text.render``.
+    ``route`` is None for a model that could not be checked: that is one line, whatever the width.
+    The other arguments are those of ``gradflow.report.text.render``.
     """
     layout = page(width, show_all, encoding)
     model = storable(model, encoding)
@@ -56,10 +57,14 @@ def render(
 
 
 def headline(model: ModelReport, route: Route | None) -> str:
-    """The answer in one line: ``m.keras: dense/kernel gets no gradient, 2 cuts on its way to output score``."""
+    """The answer in one line: ``m.keras: dense/kernel gets no gradient, 2 cuts on its way to output
+    score``."""
     if route is None:
         return model_headline(model)
-    return f"{safe(model.path)}: {safe(route.variable)} {_statement(model, _variable(model, route), route)}"
+    return (
+        f"{safe(model.path)}: {safe(route.variable)} "
+        f"{_statement(model, _variable(model, route), route)}"
+    )
 
 
 def _variable(model: ModelReport, route: Route) -> Variable:
@@ -72,7 +77,10 @@ def _lines(model: ModelReport, route: Route, layout: Page) -> Iterator[Text]:
     head = (f": {safe(variable.name)} {_statement(model, variable, route)}", style)
     yield from fold(line((safe(model.path), "bold"), head), layout.width, 4)
     yield from origin_lines(model, layout)
-    facts = f"{variable.role.value} {spec(variable.dtype, variable.shape)}, {counted(variable.parameters, 'parameter')}"
+    facts = (
+        f"{variable.role.value} {spec(variable.dtype, variable.shape)}, "
+        f"{counted(variable.parameters, 'parameter')}"
+    )
     yield from fold(line("  ", (facts, "dim")), layout.width, 4)
     if route.steps:
         yield line()
@@ -112,12 +120,20 @@ def _where(model: ModelReport, variable: Variable, route: Route) -> str:
     return ""
 
 
-def _repair_lines(model: ModelReport, variable: Variable, route: Route, layout: Page) -> Iterator[Text]:
+def _repair_lines(
+    model: ModelReport, variable: Variable, route: Route, layout: Page
+) -> Iterator[Text]:
     known = variable.verdict is not Verdict.UNKNOWN
     is_repair = known and all(_is_certain(change, variable, route) for change in route.changes)
     number = len(route.changes)
     flows = variable.trainable and variable.verdict is Verdict.FLOWS
-    words = f"smallest repair: {counted(number, 'change')}" if is_repair else "remarks:" if flows else "what to do:"
+    words = (
+        f"smallest repair: {counted(number, 'change')}"
+        if is_repair
+        else "remarks:"
+        if flows
+        else "what to do:"
+    )
     yield line((words, "bold"))
     by_name = {one.name: one for one in model.variables}
     for place, change in enumerate(route.changes, start=1):
@@ -128,16 +144,24 @@ def _repair_lines(model: ModelReport, variable: Variable, route: Route, layout: 
 
 def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
     """Whether the change is sure to help: a flag to set, or a cut on the way to remove."""
-    is_cut = bool(variable.cuts_to_restore) and any(step.cause == change.cause for step in route.steps)
+    is_cut = bool(variable.cuts_to_restore) and any(
+        step.cause == change.cause for step in route.steps
+    )
     return is_cut or change.cause.code == _FROZEN
 
 
-def _change_lines(number: str, change: Change, by_name: dict[str, Variable], layout: Page) -> Iterator[Text]:
+def _change_lines(
+    number: str, change: Change, by_name: dict[str, Variable], layout: Page
+) -> Iterator[Text]:
     indent = 2 + len(number)
     pad = " " * indent
     head = line("  ", number, (safe(change.cause.code), "bold"), f": {safe(change.reason)}")
     yield from fold(head, layout.width, indent + 2)
-    op = change.cause.op if change.cause.op is not None and change.cause.op not in change.reason else None
+    op = (
+        change.cause.op
+        if change.cause.op is not None and change.cause.op not in change.reason
+        else None
+    )
     place = ", ".join(safe(part) for part in (op, change.cause.source) if part)
     if place:
         yield from fold(line(pad, ("at: ", "bold"), place), layout.width, indent + 4)
@@ -147,12 +171,18 @@ def _change_lines(number: str, change: Change, by_name: dict[str, Variable], lay
         words = "frozen with it:" if change.cause.code == _FROZEN else "also held back:"
         total = f" {_total(others)}" if len(by_layer(others)) > 1 else ""
         yield from fold(line(pad, (words, "bold"), total), layout.width, indent + 2)
-        yield from layer_lines(others, layout, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN)
+        yield from layer_lines(
+            others, layout, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
+        )
 
 
-def _effect_lines(variable: Variable, route: Route, by_name: dict[str, Variable], layout: Page) -> Iterator[Text]:
+def _effect_lines(
+    variable: Variable, route: Route, by_name: dict[str, Variable], layout: Page
+) -> Iterator[Text]:
     """Say to how many of the weights behind the cuts the same changes bring a gradient."""
-    held = {name for change in route.changes if change.cause.code != _FROZEN for name in change.behind}
+    held = {
+        name for change in route.changes if change.cause.code != _FROZEN for name in change.behind
+    }
     if not held or not variable.cuts_to_restore:
         return
     back = [by_name[name] for name in route.also_restored]
@@ -169,12 +199,19 @@ def _effect_lines(variable: Variable, route: Route, by_name: dict[str, Variable]
 
 def _other_lines(variable: Variable, route: Route, layout: Page) -> list[Text]:
     named = {change.cause for change in route.changes}
-    others = [f"{safe(cause.code)} {safe(cause.op)}" for cause in variable.causes if cause.op and cause not in named]
+    others = [
+        f"{safe(cause.code)} {safe(cause.op)}"
+        for cause in variable.causes
+        if cause.op and cause not in named
+    ]
     if not others or not variable.cuts_to_restore:
         return []
     shown = others if layout.show_all else others[:_MAX_OTHERS]
     more = f" and {len(others) - len(shown):,} more" if len(others) > len(shown) else ""
-    words = f"it is also cut on another way to the output, by {', '.join(shown)}{more}; one open way is enough"
+    words = (
+        f"it is also cut on another way to the output, by {', '.join(shown)}{more}; one open "
+        f"way is enough"
+    )
     return fold(line("  ", words), layout.width, 4)
 
 

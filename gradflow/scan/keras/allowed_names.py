@@ -1,4 +1,5 @@
-"""A class or function of Keras in, whether a file may name it out: from a table that Keras itself gave."""
+"""A class or function of Keras in, whether a file may name it out: from a table that Keras itself
+gave."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def named(kind: Kind, name: str) -> KerasName | None:
 
 def parse(text: str) -> dict[tuple[Kind, str], KerasName]:
     """The rows of a table."""
-    found = (KerasName(Kind(kind), name, allowed, reason) for (kind, name), allowed, reason in read_rows(text))
+    found = (
+        KerasName(Kind(kind), name, allowed, reason)
+        for (kind, name), allowed, reason in read_rows(text)
+    )
     return {(one.kind, one.name): one for one in found}
 
 

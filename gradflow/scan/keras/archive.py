@@ -19,7 +19,8 @@ _MEMBERS = re.compile(
 """What keras/src/saving/saving_lib.py writes (3.0 to 3.15), and tf_keras from 2.11 on."""
 _MOST_JSON = 1 << 26
 _MOST_RATIO, _SMALL = 400, 1 << 24
-"""A member that unpacks to more than so many times its size, where that is more than 16 MB. Zeros reach 1,030."""
+"""A member that unpacks to more than so many times its size, where that is more than 16 MB. Zeros
+reach 1,030."""
 _MOST_MEMBERS = 100_000
 _ENCRYPTED = 1
 _LOCAL = b"PK\x03\x04"
@@ -51,19 +52,25 @@ def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
     if name.endswith(".json") and info.file_size > _MOST_JSON:
         yield _threat(name, f"unpacks to {info.file_size >> 20:,} MB, which is no configuration")
     elif info.file_size > max(_SMALL, _MOST_RATIO * info.compress_size):
-        yield _threat(name, f"unpacks from {info.compress_size:,} bytes to {info.file_size >> 20:,} MB")
+        yield _threat(
+            name, f"unpacks from {info.compress_size:,} bytes to {info.file_size >> 20:,} MB"
+        )
     if not _starts_as_told(info, raw):
         yield _threat(name, "has another name where it stands than in the list of members")
 
 
 def _starts_as_told(info: zipfile.ZipInfo, raw: IO[bytes]) -> bool:
-    """Whether the member's own header agrees with the directory at the end: readers go by the one or the other."""
+    """Whether the member's own header agrees with the directory at the end: readers go by the one
+    or the other."""
     raw.seek(info.header_offset)
     header = raw.read(30)
     if len(header) < 30 or header[:4] != _LOCAL:
         return True  # the archive is damaged, which its reader tells
     length = int.from_bytes(header[26:28], "little")
-    return raw.read(length) in (info.filename.encode("utf-8"), info.orig_filename.encode("cp437", "replace"))
+    return raw.read(length) in (
+        info.filename.encode("utf-8"),
+        info.orig_filename.encode("cp437", "replace"),
+    )
 
 
 def _threat(name: str, harm: str) -> Threat:

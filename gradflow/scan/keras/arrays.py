@@ -1,4 +1,5 @@
-"""An ``.npz`` archive of arrays in, those of them that are pickled, or claim more than they hold, out."""
+"""An ``.npz`` archive of arrays in, those of them that are pickled, or claim more than they hold,
+out."""
 
 from __future__ import annotations
 
@@ -44,9 +45,13 @@ class PackedLook:
                 kind, shape = header
                 size = math.prod(shape)
                 if size > info.file_size * 8:
-                    yield Threat(what, self.member, f"claims {size:,} numbers in {info.file_size:,} bytes")
+                    yield Threat(
+                        what, self.member, f"claims {size:,} numbers in {info.file_size:,} bytes"
+                    )
                 elif not _TYPE.fullmatch(kind):
-                    yield Threat(what, self.member, f"is of the type {shown(kind)!r}, which no variable has")
+                    yield Threat(
+                        what, self.member, f"is of the type {shown(kind)!r}, which no variable has"
+                    )
                 self.numbers += size
 
 

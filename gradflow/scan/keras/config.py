@@ -1,8 +1,10 @@
-"""The JSON of a Keras model in, the classes, functions and paths in it that are not known to be harmless out.
+"""The JSON of a Keras model in, the classes, functions and paths in it that are not known to be
+harmless out.
 
-Source: keras/src/saving/{serialization_lib,object_registration}.py (3.15); tf_keras/src/saving/serialization_lib.py and
-tf_keras/src/layers/core/{lambda_layer,tf_op_layer}.py (2.21). A class or function of the user's own is not imported
-unless the user names its module, and no threat by itself.
+Source: keras/src/saving/{serialization_lib,object_registration}.py (3.15);
+tf_keras/src/saving/serialization_lib.py and tf_keras/src/layers/core/{lambda_layer,tf_op_layer}.py
+(2.21). A class or function of the user's own is not imported unless the user names its module, and
+no threat by itself.
 """
 
 from __future__ import annotations
@@ -18,19 +20,36 @@ from gradflow.text import shown
 
 _KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
 _INSIDE = tuple(f"{package}." for package in _KERAS)
-_SPECIAL = frozenset("__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __set__".split())
-_BY_MODULE = frozenset("AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop FeatureSpace".split())
-"""Classes that Keras finds by their module alone: without one, they are layers of the user's own."""
+_SPECIAL = frozenset(
+    "__keras_tensor__ __tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ "
+    "__set__".split()
+)
+_BY_MODULE = frozenset(
+    "AssociativeScan Cond ForiLoop Map Scan Switch VectorizedMap WhileLoop FeatureSpace".split()
+)
+"""Classes that Keras finds by their module alone: without one, they are layers of the user's
+own."""
 _CODE = "__lambda__"
 _TYPE = "__typespec__"
-_PATHS = ("vocabulary", "merges", "proto", "idf_weights", "vocabulary_path", "vocabulary_file", "ckpt_to_load_from")
+_PATHS = (
+    "vocabulary",
+    "merges",
+    "proto",
+    "idf_weights",
+    "vocabulary_path",
+    "vocabulary_file",
+    "ckpt_to_load_from",
+)
 """Of lookups, tokenizers and feature columns: what they know, or a file that they read it from."""
 _RUNS_CODE = "runs Python code that the file holds"
 _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
 _ACTS = "does more than to compute, as far as is known"
 _STANDARD = "runs Python's own library"
-_EVERYWHERE = frozenset("tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split())
-"""What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and Keras 2 import them."""
+_EVERYWHERE = frozenset(
+    "tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split()
+)
+"""What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and
+Keras 2 import them."""
 _DEEPEST = 500
 
 
@@ -40,12 +59,18 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
     ``imports``: the modules that the user lets in.
     """
     # Keras itself is not the user's, whoever names it.
-    trusted = {top for name in imports if not _is_keras(name) and (top := name.partition(".")[0]) != "builtins"}
+    trusted = {
+        top
+        for name in imports
+        if not _is_keras(name) and (top := name.partition(".")[0]) != "builtins"
+    }
     waiting = [(value, "", 0)] if isinstance(value, (dict, list)) else []
     while waiting:
         one, layer, depth = waiting.pop()
         if depth > _DEEPEST:
-            yield Threat(f"a configuration {_DEEPEST} levels deep", member, "ends the process that builds it")
+            yield Threat(
+                f"a configuration {_DEEPEST} levels deep", member, "ends the process that builds it"
+            )
             return
         if isinstance(one, dict):
             layer = _name(one) or layer
@@ -54,7 +79,11 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
             inside = list(one.values())
         else:
             inside = list(one)
-        waiting += [(inner, layer, depth + 1) for inner in reversed(inside) if isinstance(inner, (dict, list))]
+        waiting += [
+            (inner, layer, depth + 1)
+            for inner in reversed(inside)
+            if isinstance(inner, (dict, list))
+        ]
 
 
 def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
@@ -73,7 +102,11 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
     elif base == "function":
         yield from _function(config if isinstance(config, str) else "", module, trusted)
         registered = value.get("registered_name")
-        if isinstance(registered, str) and registered != "function" and registered.rpartition(">")[2] != config:
+        if (
+            isinstance(registered, str)
+            and registered != "function"
+            and registered.rpartition(">")[2] != config
+        ):
             yield from _function(registered, module, trusted)  # Keras 2 looks for that, too
     elif base == _TYPE:
         if module.partition(".")[0] not in {"tensorflow", "keras", "tf_keras", *trusted}:
@@ -131,12 +164,16 @@ def _of(kind: str, name: str, module: str) -> str:
     return f"{kind} {shown(name)}" + (f" of {shown(module)}" if module else "")
 
 
-def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
+def _special(
+    base: str, config: Mapping[str, object], trusted: set[str]
+) -> Iterator[tuple[str, str]]:
     """What depends on the configuration of a class."""
     if base == "Lambda":
         for key in ("function", "output_shape", "mask"):
             held = config.get(key)
-            if config.get(f"{key}_type") == "lambda" or (key == "function" and isinstance(held, list)):
+            if config.get(f"{key}_type") == "lambda" or (
+                key == "function" and isinstance(held, list)
+            ):
                 yield f"a Lambda layer with a {key} as byte code", _RUNS_CODE
             elif isinstance(held, str):
                 module = config.get("module" if key == "function" else f"{key}_module")

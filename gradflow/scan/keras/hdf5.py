@@ -1,4 +1,5 @@
-"""An open HDF5 file in, what in it leads out of the file, or is of a kind that no Keras writes, out."""
+"""An open HDF5 file in, what in it leads out of the file, or is of a kind that no Keras writes,
+out."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class HDF5Look:
     """How many numbers its datasets hold."""
 
     def strange(self, file: Any) -> Iterator[Threat]:
-        """The links, datasets and types of ``file`` (an ``h5py.File``) that have no place in a model."""
+        """The links, datasets and types of ``file`` (an ``h5py.File``) that have no place in a
+        model."""
         for place, harm, size in _walk(file):
             self.numbers += size
             if harm:
@@ -48,7 +50,9 @@ def _walk(file: Any) -> Iterator[tuple[str, str, int]]:
     while waiting:
         path, depth, group = waiting.pop()
         links: list[tuple[bytes, int]] = []
-        group.links.iterate(lambda name, info, links=links: links.append((name, info.type)), info=True)
+        group.links.iterate(
+            lambda name, info, links=links: links.append((name, info.type)), info=True
+        )
         for name, kind in links:
             place = f"{path}/{name.decode('utf-8', 'replace')}"
             if kind != h5l.TYPE_HARD:

@@ -1,4 +1,5 @@
-"""A Keras file in, the classes, functions, members and links in it that are not known to be harmless out."""
+"""A Keras file in, the classes, functions, members and links in it that are not known to be
+harmless out."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False
     Args:
         file: the model.
         imports: the modules that the user lets in for it.
-        is_trained: whether what it was compiled with counts too, which is not read with the model itself.
+        is_trained: whether what it was compiled with counts too, which is not read with the model
+            itself.
 
     Raises:
         UnreadableError: it is damaged.
@@ -51,7 +53,8 @@ def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What stands in a file: that which is odd about it, its configurations by their names, its numbers."""
+    """What stands in a file: that which is odd about it, its configurations by their names, its
+    numbers."""
 
     threats: list[Threat]
     configs: list[tuple[str, Any]]
@@ -68,7 +71,10 @@ def _archive(file: ModelFile, where: str) -> _Opened:
         config = parse_json(archive.read(_MEMBER), where)
         names, numbers = archive.namelist(), 0
         if _WEIGHTS in names:
-            with weights_member(file.path, archive, where) as source, opened(source, f"{where}: {_WEIGHTS}") as hdf5:
+            with (
+                weights_member(file.path, archive, where) as source,
+                opened(source, f"{where}: {_WEIGHTS}") as hdf5,
+            ):
                 look = HDF5Look(_WEIGHTS)
                 threats += look.strange(hdf5)
                 numbers += look.numbers

@@ -12,13 +12,15 @@ from gradflow.text import shown
 _LARGE = 1 << 28
 """Numbers in one weight that are worth a look: a gigabyte of float32."""
 _PACKED = 4
-"""So many numbers of a weight can stand in one of the file: what is quantized packs two into a byte."""
+"""So many numbers of a weight can stand in one of the file: what is quantized packs two into a
+byte."""
 
 
 def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
     """The layers of ``config`` that make a weight of more numbers than all ``stored`` ones.
 
-    A gigabyte is made for each 2**28 numbers before the file's own weights are looked at. What depends on the shape of
+    A gigabyte is made for each 2**28 numbers before the file's own weights are looked at. What
+    depends on the shape of
     the input is not seen here: the limit on memory ends that.
     """
     for one in objects(config):
@@ -35,7 +37,8 @@ def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
 
 
 def least_numbers(kind: str, settings: Mapping[str, object]) -> int:
-    """How many numbers the largest weight of a layer has at the least, whatever its input is; 0 where that is open.
+    """How many numbers the largest weight of a layer has at the least, whatever its input is; 0
+    where that is open.
 
     Source: ``build`` of the layers in keras/src/layers (3.15).
     """

@@ -1,4 +1,5 @@
-"""An op type in, whether a model may hold it and what it could do out, from a table of TensorFlow's registry."""
+"""An op type in, whether a model may hold it and what it could do out, from a table of TensorFlow's
+registry."""
 
 from __future__ import annotations
 

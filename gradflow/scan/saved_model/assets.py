@@ -1,7 +1,8 @@
 """A program and one of its strings in, whether that is the name of an asset of the model out.
 
-A table of words is filled from a text file when a SavedModel is loaded; TensorFlow puts the asset's path into the graph
-at the place that the file names (tensorflow/python/saved_model/{save,load}.py, 2.21).
+A table of words is filled from a text file when a SavedModel is loaded; TensorFlow puts the asset's
+path into the graph at the place that the file names (tensorflow/python/saved_model/{save,load}.py,
+2.21).
 """
 
 from __future__ import annotations
@@ -51,33 +52,46 @@ class Origins:
         return False
 
     def _bound(self, function: str, place: int, depth: int) -> Iterator[bool]:
-        """For each way in which the function is called: whether its argument at ``place`` is an asset there."""
+        """For each way in which the function is called: whether its argument at ``place`` is an
+        asset there."""
         objects = self.program.graph.object_graph_def
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
             index = place - (len(self._arguments[function]) - len(bound))
-            # What is not bound is given by who calls it, or read from the variables where the function restores.
+            # What is not bound is given by who calls it, or read from the variables where the
+            # function restores.
             is_bound = index >= 0 and 0 <= bound[index] < len(objects.nodes)
             yield is_bound and objects.nodes[bound[index]].HasField("asset")
         yield function not in self._called_otherwise
         for body, node in self._calls.get(function, ()):
             is_told = body != TOP or node.name not in self.program.run_without_assets
-            yield is_told and place < len(node.input) and self.is_asset(body, node.input[place], depth)
+            yield (
+                is_told
+                and place < len(node.input)
+                and self.is_asset(body, node.input[place], depth)
+            )
 
     def _holds_assets(self, variable: str, depth: int) -> bool:
-        """Whether a variable of the graph itself is given nothing but paths of assets, under whatever name."""
+        """Whether a variable of the graph itself is given nothing but paths of assets, under
+        whatever name."""
         nodes, handle = self.program.graph.graph_def.node, self._nodes[TOP].get(node_of(variable))
         if handle is None or handle.op != "VarHandleOp":
             return False
         shared = handle.attr["shared_name"].s
         if self._shared_by_functions & {shared, None}:
             return False
-        same = {one.name for one in nodes if one.op == handle.op and one.attr["shared_name"].s == shared}
+        same = {
+            one.name for one in nodes if one.op == handle.op and one.attr["shared_name"].s == shared
+        }
         uses = [one for one in nodes if same & set(map(node_of, one.input))]
         given = [one for one in uses if one.op == "AssignVariableOp"]
         is_plain = all(one.op in _USES for one in uses) and bool(given)
         told = [one for one in given if one.name not in self.program.run_without_assets]
-        return is_plain and told == given and all(self.is_asset(TOP, one.input[1], depth) for one in given)
+        return (
+            is_plain
+            and told == given
+            and all(self.is_asset(TOP, one.input[1], depth) for one in given)
+        )
 
     @cached_property
     def _assets(self) -> frozenset[str]:
@@ -85,18 +99,26 @@ class Origins:
 
     @cached_property
     def _nodes(self) -> Mapping[str, Mapping[str, Any]]:
-        return {body: {node.name: node for node in nodes} for body, nodes in self.program.bodies.items()}
+        return {
+            body: {node.name: node for node in nodes} for body, nodes in self.program.bodies.items()
+        }
 
     @cached_property
     def _arguments(self) -> Mapping[str, list[str]]:
         functions = self.program.functions
-        return {name: [argument.name for argument in one.signature.input_arg] for name, one in functions.items()}
+        return {
+            name: [argument.name for argument in one.signature.input_arg]
+            for name, one in functions.items()
+        }
 
     @cached_property
     def _shared_by_functions(self) -> frozenset[bytes | None]:
-        """The names of variables that functions make handles of; None for one that whoever calls it gives."""
+        """The names of variables that functions make handles of; None for one that whoever calls it
+        gives."""
         bodies = self.program.bodies.items()
-        nodes = [one for body, inner in bodies if body != TOP for one in inner if one.op == "VarHandleOp"]
+        nodes = [
+            one for body, inner in bodies if body != TOP for one in inner if one.op == "VarHandleOp"
+        ]
         names = [one.attr["shared_name"] for one in nodes]
         return frozenset(None if name.HasField("placeholder") else name.s for name in names)
 
@@ -111,9 +133,12 @@ class Origins:
 
     @cached_property
     def _called_otherwise(self) -> frozenset[str]:
-        """The functions that are called in any other way, of which it is not known what it gives to them."""
+        """The functions that are called in any other way, of which it is not known what it gives to
+        them."""
         library = self.program.graph.graph_def.library
-        gradients = {one.gradient_func for one in (*library.registered_gradients, *library.gradient)}
+        gradients = {
+            one.gradient_func for one in (*library.registered_gradients, *library.gradient)
+        }
         nodes = [node for body in self.program.bodies.values() for node in body]
         return frozenset(gradients).union(
             *(set(self.program.called([one])) - {self._called_plainly(one)} for one in nodes)

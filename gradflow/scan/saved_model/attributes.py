@@ -1,4 +1,5 @@
-"""A program in, the values in it that no model needs out: handles made by hand, and shapes beyond all memory."""
+"""A program in, the values in it that no model needs out: handles made by hand, and shapes beyond
+all memory."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def strange_attributes(program: Program) -> Iterator[Threat]:
         for node in nodes:
             for name, value in node.attr.items():
                 for harm in _harms(value):
-                    yield Threat(f"attribute {name!r} of op {node.op}", place(body, node.name), harm)
+                    yield Threat(
+                        f"attribute {name!r} of op {node.op}", place(body, node.name), harm
+                    )
 
 
 def _harms(value: Any, depth: int = 0) -> Iterator[str]:
@@ -57,4 +60,6 @@ def _of_tensor(tensor: Any) -> Iterator[str]:
         return
     entries = math.prod(sizes)
     if entries > _MOST and len(tensor.tensor_content) < entries:
-        yield f"has the shape {sizes}, which takes all memory, and the file does not hold its values"
+        yield (
+            f"has the shape {sizes}, which takes all memory, and the file does not hold its values"
+        )

@@ -1,7 +1,8 @@
 """Bytes in, the checksum that TensorFlow writes beside them out.
 
-Source: tensorflow/core/lib/hash/crc32c.h, 2.21: CRC-32 with Castagnoli's polynomial, turned and shifted so that the
-checksum of something that holds checksums is no weak one. Python has the other polynomial only.
+Source: tensorflow/core/lib/hash/crc32c.h, 2.21: CRC-32 with Castagnoli's polynomial, turned and
+shifted so that the checksum of something that holds checksums is no weak one. Python has the other
+polynomial only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A SavedModel folder in, what in it is neither a file nor a folder out; nothing is opened, and no link followed."""
+"""A SavedModel folder in, what in it is neither a file nor a folder out; nothing is opened, and no
+link followed."""
 
 from __future__ import annotations
 

@@ -18,8 +18,14 @@ _OWN_DESCRIPTORS = (b"local://", b"bytes://")
 _BY_VALUE: Mapping[str, tuple[str, Callable[[bytes], bool]]] = MappingProxyType(
     {
         "PrintV2": ("output_stream", _PRINTED.__contains__),
-        "DecodeProtoV2": ("descriptor_source", lambda source: not source or source.startswith(_OWN_DESCRIPTORS)),
-        "EncodeProto": ("descriptor_source", lambda source: not source or source.startswith(_OWN_DESCRIPTORS)),
+        "DecodeProtoV2": (
+            "descriptor_source",
+            lambda source: not source or source.startswith(_OWN_DESCRIPTORS),
+        ),
+        "EncodeProto": (
+            "descriptor_source",
+            lambda source: not source or source.startswith(_OWN_DESCRIPTORS),
+        ),
         "FixedUnigramCandidateSampler": ("vocab_file", lambda file: not file),
     }
 )
@@ -29,7 +35,8 @@ _FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 
 
 def refused_ops(program: Program) -> Iterator[Threat]:
-    """The ops that are denied, or not known at all, in any function, whether something calls it or not."""
+    """The ops that are denied, or not known at all, in any function, whether something calls it or
+    not."""
     origins, saver = Origins(program), Saver(program)
     for body, nodes in program.bodies.items():
         for node in nodes:
@@ -39,13 +46,18 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             if found.is_allowed or _is_harmless_here(origins, saver, body, node):
                 continue
             known = is_op(node.op)
-            remedy, idle = TRUST if known else IMPORT, node.op if not known or node.op in _PYTHON else ""
+            remedy, idle = (
+                TRUST if known else IMPORT,
+                node.op if not known or node.op in _PYTHON else "",
+            )
             yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, idle)
 
 
 def place(body: str, node: str) -> str:
     """Where a node stands, for people."""
-    return f"node {shown(node)!r}" + (f" of function {shown(body)!r}" if body != TOP else " of the graph")
+    return f"node {shown(node)!r}" + (
+        f" of function {shown(body)!r}" if body != TOP else " of the graph"
+    )
 
 
 def _is_harmless_here(origins: Origins, saver: Saver, body: str, node: Any) -> bool:

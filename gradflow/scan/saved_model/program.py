@@ -29,12 +29,17 @@ class Program:
     @cached_property
     def functions(self) -> Mapping[str, Any]:
         """FunctionDefs by name."""
-        return {function.signature.name: function for function in self.graph.graph_def.library.function}
+        return {
+            function.signature.name: function for function in self.graph.graph_def.library.function
+        }
 
     @cached_property
     def bodies(self) -> Mapping[str, Any]:
         """The nodes of each function by its name, and those of the graph itself."""
-        return {TOP: self.graph.graph_def.node, **{name: one.node_def for name, one in self.functions.items()}}
+        return {
+            TOP: self.graph.graph_def.node,
+            **{name: one.node_def for name, one in self.functions.items()},
+        }
 
     @cached_property
     def calls(self) -> Mapping[str, frozenset[str]]:
@@ -54,31 +59,45 @@ class Program:
 
     @cached_property
     def assets(self) -> tuple[Any, ...]:
-        """AssetFileDefs: TensorFlow 1 has them in a collection, which counts where there are no others."""
+        """AssetFileDefs: TensorFlow 1 has them in a collection, which counts where there are no
+        others."""
         held = self.graph.collection_def
-        found = held[_ASSETS].any_list.value if _ASSETS in held and not self.graph.asset_file_def else ()
+        found = (
+            held[_ASSETS].any_list.value
+            if _ASSETS in held and not self.graph.asset_file_def
+            else ()
+        )
         return (*self.graph.asset_file_def, *(_parsed("AssetFileDef", one.value) for one in found))
 
     @cached_property
     def run_on_top(self) -> frozenset[str]:
-        """The nodes of the graph itself that a run can come to: of its signatures, and of what is run at the start."""
+        """The nodes of the graph itself that a run can come to: of its signatures, and of what is
+        run at the start."""
         ends = self._outputs(lambda name: True)
         for key, collection in self.graph.collection_def.items():
             if key in _INIT_OPS or _INITIALIZERS in key:
-                ends += [*map(_text, collection.node_list.value), *map(_text, collection.bytes_list.value)]
+                ends += [
+                    *map(_text, collection.node_list.value),
+                    *map(_text, collection.bytes_list.value),
+                ]
             if _LOCAL in key:
-                ends += [name for value in collection.bytes_list.value for name in _of_variable(value)]
+                ends += [
+                    name for value in collection.bytes_list.value for name in _of_variable(value)
+                ]
         return self.above(map(node_of, ends))
 
     @cached_property
     def run_without_assets(self) -> frozenset[str]:
-        """Those that a run comes to in which TensorFlow does not put the paths of the assets into the graph."""
+        """Those that a run comes to in which TensorFlow does not put the paths of the assets into
+        the graph."""
         ends = self._outputs(lambda name: name not in _INIT_SIGNATURES)
         return self.above(map(node_of, [*ends, self.graph.saver_def.restore_op_name]))
 
     def _outputs(self, is_meant: Callable[[str], bool]) -> list[str]:
         signatures = [one for name, one in self.graph.signature_def.items() if is_meant(name)]
-        return [name for one in signatures for info in one.outputs.values() for name in _names(info)]
+        return [
+            name for one in signatures for info in one.outputs.values() for name in _names(info)
+        ]
 
     def above(self, ends: Iterable[str]) -> frozenset[str]:
         """The nodes of the graph itself that a run of ``ends`` comes to."""
@@ -94,7 +113,9 @@ class Program:
 
     @cached_property
     def _inputs(self) -> Mapping[str, list[str]]:
-        return {node.name: [node_of(one) for one in node.input] for node in self.graph.graph_def.node}
+        return {
+            node.name: [node_of(one) for one in node.input] for node in self.graph.graph_def.node
+        }
 
     def called(self, nodes: Iterable[Any]) -> Iterator[str]:
         """The functions that ``nodes`` name, as their op or in their attributes."""
@@ -131,7 +152,11 @@ def _names(info: Any) -> Iterator[str]:
             yield from _names(part)
     if info.HasField("coo_sparse"):
         sparse = info.coo_sparse
-        yield from (sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name)
+        yield from (
+            sparse.values_tensor_name,
+            sparse.indices_tensor_name,
+            sparse.dense_shape_tensor_name,
+        )
 
 
 def _of_variable(value: bytes) -> tuple[str, ...]:
@@ -141,7 +166,8 @@ def _of_variable(value: bytes) -> tuple[str, ...]:
 
 
 def _parsed(kind: str, value: bytes) -> Any:
-    """A message; an empty one where the bytes are something else, which TensorFlow does not take either."""
+    """A message; an empty one where the bytes are something else, which TensorFlow does not take
+    either."""
     found = message(kind)()
     try:
         found.ParseFromString(value)

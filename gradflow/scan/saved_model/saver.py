@@ -1,7 +1,9 @@
-"""A program in, what in it writes and reads checkpoints for its saver alone out: no run of the model comes to that.
+"""A program in, what in it writes and reads checkpoints for its saver alone out: no run of the
+model comes to that.
 
-TensorFlow 2 keeps what writes and reads checkpoints in two functions, TensorFlow 1 in the graph itself. The variables
-are brought back from the model's own folder: TensorFlow feeds its path to the saver's file name.
+TensorFlow 2 keeps what writes and reads checkpoints in two functions, TensorFlow 1 in the graph
+itself. The variables are brought back from the model's own folder: TensorFlow feeds its path to the
+saver's file name.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from gradflow.scan.saved_model.program import TOP, Program, node_of
 WRITES = frozenset({"SaveV2", "MergeV2Checkpoints", "Save", "SaveSlices"})
 READS = frozenset({"RestoreV2", "Restore", "RestoreSlice"})
 _PASSES_ON = frozenset({"Identity", "NoOp", "Pack", "ConcatV2", *WRITES})
-"""What a saver makes of what it has written. A run looks at other ops, such as a Merge, wherever they stand."""
+"""What a saver makes of what it has written. A run looks at other ops, such as a Merge, wherever
+they stand."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,19 @@ class Saver:
     program: Program
 
     def owns(self, body: str, node: Any) -> bool:
-        """Whether a ``node`` of ``WRITES`` or ``READS`` is the saver's, and does what a saver does."""
+        """Whether a ``node`` of ``WRITES`` or ``READS`` is the saver's, and does what a saver
+        does."""
         if body != TOP:
-            return body in self._reading and self._is_fed(body, node) if node.op in READS else body in self._writing
+            return (
+                body in self._reading and self._is_fed(body, node)
+                if node.op in READS
+                else body in self._writing
+            )
         if node.op in READS:
             is_fed = list(map(node_of, node.input[:1])) == [self._checkpoint]
-            return node.name not in self.program.run_on_top and (is_fed or node.name not in self._restoring)
+            return node.name not in self.program.run_on_top and (
+                is_fed or node.name not in self._restoring
+            )
         return self._is_apart(node.name)
 
     @cached_property
@@ -43,18 +53,33 @@ class Saver:
     @cached_property
     def _reading(self) -> frozenset[str]:
         """The functions that only the node which restores calls."""
-        return frozenset() if self._restorer in self.program.run_on_top else self._called_by(self._restorer)
+        return (
+            frozenset()
+            if self._restorer in self.program.run_on_top
+            else self._called_by(self._restorer)
+        )
 
     def _called_by(self, end: str) -> frozenset[str]:
         graph, program = self.program.graph, self.program
-        others = {name for node in graph.graph_def.node if node.name != end for name in program.called([node])}
+        others = {
+            name
+            for node in graph.graph_def.node
+            if node.name != end
+            for name in program.called([node])
+        }
         others.update(graph.object_graph_def.concrete_functions)
         others.update(one.gradient_func for one in graph.graph_def.library.registered_gradients)
-        own = [name for node in graph.graph_def.node if node.name == end for name in program.called([node])]
+        own = [
+            name
+            for node in graph.graph_def.node
+            if node.name == end
+            for name in program.called([node])
+        ]
         return program.reached(own) - program.reached(others)
 
     def _is_fed(self, function: str, node: Any) -> bool:
-        """Whether the first input is what TensorFlow feeds: an argument that the saver's file name is given to."""
+        """Whether the first input is what TensorFlow feeds: an argument that the saver's file name
+        is given to."""
         arguments = [one.name for one in self.program.functions[function].signature.input_arg]
         given = [name for name in map(node_of, node.input[:1]) if name in arguments]
         if not given:
@@ -62,10 +87,13 @@ class Saver:
         ends = [one for one in self.program.graph.graph_def.node if one.name == self._restorer]
         called = [one for one in ends if function in self.program.called([one])]
         place = arguments.index(given[0])
-        return bool(called) and all(list(map(node_of, one.input))[place:][:1] == [self._checkpoint] for one in called)
+        return bool(called) and all(
+            list(map(node_of, one.input))[place:][:1] == [self._checkpoint] for one in called
+        )
 
     def _is_apart(self, name: str) -> bool:
-        """Whether nothing comes after a node of the graph but what a saver does, and no run comes to that."""
+        """Whether nothing comes after a node of the graph but what a saver does, and no run comes
+        to that."""
         found: set[str] = set()
         waiting = [name]
         while waiting:

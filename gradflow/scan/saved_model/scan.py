@@ -17,10 +17,11 @@ from gradflow.scan.threat import Scanned
 
 
 def scan_saved_model(folder: Path) -> Scanned:
-    """Look through every function, whether anything calls it or not, the object graph and the files on the disk.
+    """Look through every function, whether anything calls it or not, the object graph and the files
+    on the disk.
 
-    That nothing calls a function is no excuse: TensorFlow 2.21 runs ops without state while it builds the functions of
-    a file, to know their values.
+    That nothing calls a function is no excuse: TensorFlow 2.21 runs ops without state while it
+    builds the functions of a file, to know their values.
 
     Raises:
         UnreadableError: ``saved_model.pb`` or the index of the variables is damaged.

@@ -1,7 +1,8 @@
-"""A block that is compressed with Snappy in, its bytes out: early TensorFlow wrote the index of the variables so.
+"""A block that is compressed with Snappy in, its bytes out: early TensorFlow wrote the index of the
+variables so.
 
-Source: google/snappy, format_description.txt. The packages that do this bring a compiled library, for a few
-hundred bytes in files of a kind that nobody writes any more.
+Source: google/snappy, format_description.txt. The packages that do this bring a compiled library,
+for a few hundred bytes in files of a kind that nobody writes any more.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A program in, what is strange in how it is built out: names that hide others, endless nesting, assets elsewhere."""
+"""A program in, what is strange in how it is built out: names that hide others, endless nesting,
+assets elsewhere."""
 
 from __future__ import annotations
 
@@ -23,19 +24,30 @@ def strange_structure(program: Program) -> Iterator[Threat]:
     counts = Counter(one.signature.name for one in program.graph.graph_def.library.function)
     for name, count in counts.items():
         if count > 1:
-            yield Threat(f"function {shown(name)!r}", "the function library", "is there twice: only one is looked at")
+            yield Threat(
+                f"function {shown(name)!r}",
+                "the function library",
+                "is there twice: only one is looked at",
+            )
         if is_op(name):
-            yield Threat(f"function {shown(name)!r}", "the function library", "has the name of an op, and hides it")
+            yield Threat(
+                f"function {shown(name)!r}",
+                "the function library",
+                "has the name of an op, and hides it",
+            )
     nodes = sum(map(len, program.bodies.values()))
     if nodes > _MOST_NODES:
-        yield Threat(f"a graph of {nodes:,} nodes", "saved_model.pb", "takes hours and all memory to load")
+        yield Threat(
+            f"a graph of {nodes:,} nodes", "saved_model.pb", "takes hours and all memory to load"
+        )
     yield from _nesting(program)
     for asset in program.assets:
         yield from _asset(asset.filename)
 
 
 def _nesting(program: Program) -> Iterator[Threat]:
-    """Functions that call each other too deep, or in a circle; iterative, since the depth is the attacker's."""
+    """Functions that call each other too deep, or in a circle; iterative, since the depth is the
+    attacker's."""
     depth: dict[str, int] = {}
     for start in program.calls:
         waiting = [(start, iter(program.calls[start]))]
@@ -48,7 +60,9 @@ def _nesting(program: Program) -> Iterator[Threat]:
                 open_.discard(name)
                 waiting.pop()
             elif called in open_:
-                yield Threat(f"function {shown(called)!r}", _within(name), "calls itself, without end")
+                yield Threat(
+                    f"function {shown(called)!r}", _within(name), "calls itself, without end"
+                )
                 depth[called] = 0
             elif called not in depth and called in program.calls:
                 waiting.append((called, iter(program.calls[called])))

@@ -1,8 +1,9 @@
 """The index of a SavedModel's variables in, entries that would end TensorFlow's process out.
 
-Source: tensorflow/core/lib/io/{format,block}.cc for the table, tensorflow/core/protobuf/tensor_bundle.proto and
-tensorflow/core/util/tensor_bundle/tensor_bundle.cc for its entries, 2.21. TensorFlow checks its own invariants with
-CHECK, which aborts, when it reads an entry that it would never have written.
+Source: tensorflow/core/lib/io/{format,block}.cc for the table,
+tensorflow/core/protobuf/tensor_bundle.proto and tensorflow/core/util/tensor_bundle/tensor_bundle.cc
+for its entries, 2.21. TensorFlow checks its own invariants with CHECK, which aborts, when it reads
+an entry that it would never have written.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ _WIDTHS = {
     **dict.fromkeys((2, 8, 9, 23), 8),
     18: 16,
 }
-"""Bytes of an entry, by the DataType of tensorflow/core/framework/types.proto; no checkpoint needs handles."""
+"""Bytes of an entry, by the DataType of tensorflow/core/framework/types.proto; no checkpoint needs
+handles."""
 _DEEPEST = 254
 """Dimensions of a tensor."""
 _MOST_FILES = 1 << 16
@@ -41,7 +43,8 @@ _AGAIN = "copy or download the model again, or save it again; --static reads the
 
 
 def damaged_variables(folder: Path) -> list[Threat]:
-    """The entries of ``variables/variables.index`` that no TensorFlow has written; none where there is no such file.
+    """The entries of ``variables/variables.index`` that no TensorFlow has written; none where there
+    is no such file.
 
     Raises:
         UnreadableError: it is no such index, cut short or altered.
@@ -113,20 +116,25 @@ def _holds(entry: Any, count: int) -> bool:
 
 
 def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
-    """Whether the parts in which a variable is stored lie within it, each but once, and are all of it."""
+    """Whether the parts in which a variable is stored lie within it, each but once, and are all of
+    it."""
     seen: set[tuple[tuple[int, int], ...]] = set()
     for part in parts:
         if len(part.extent) != len(sizes):
             return False
         # An extent without a length is the whole of its dimension.
-        bounds = [(one.start, one.length if one.HasField("length") else None) for one in part.extent]
+        bounds = [
+            (one.start, one.length if one.HasField("length") else None) for one in part.extent
+        ]
         if any(start != 0 for start, length in bounds if length is None):
             return False
         whole = tuple(
-            (start, size if length is None else length) for (start, length), size in zip(bounds, sizes, strict=True)
+            (start, size if length is None else length)
+            for (start, length), size in zip(bounds, sizes, strict=True)
         )
         if whole in seen or any(
-            start < 0 or not 0 < length <= size - start for (start, length), size in zip(whole, sizes, strict=True)
+            start < 0 or not 0 < length <= size - start
+            for (start, length), size in zip(whole, sizes, strict=True)
         ):
             return False
         seen.add(whole)
@@ -139,7 +147,8 @@ def _room(files: list[int | None]) -> float:
 
 
 def _size(folder: Path, number: int, count: int) -> int | None:
-    """Bytes of a file of values; None where there is no such file, which TensorFlow tells by itself."""
+    """Bytes of a file of values; None where there is no such file, which TensorFlow tells by
+    itself."""
     path = folder / _name(number, count)
     return path.stat().st_size if path.is_file() else None
 
@@ -174,7 +183,9 @@ def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]
     end = offset + size
     if end + _TRAILER > len(data) or data[end] not in (_PLAIN, _SNAPPY):
         raise ValueError("no block")
-    if masked_crc32c(data[offset : end + 1]) != int.from_bytes(data[end + 1 : end + _TRAILER], "little"):
+    if masked_crc32c(data[offset : end + 1]) != int.from_bytes(
+        data[end + 1 : end + _TRAILER], "little"
+    ):
         raise ValueError("wrong checksum")
     block = data[offset:end]
     if data[end] == _SNAPPY:

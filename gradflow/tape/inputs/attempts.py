@@ -12,9 +12,21 @@ _SIZES = (16, 32, 64, 128, 224, 8, 4, 1, 10240)
 _IMAGE_SIZES = (32, 64, 128, 224, 331, 16, 8, 4, 299)
 """Small images vanish in the strides of a deep network; NASNetLarge insists on 331."""
 _CHANNELS = (1, 3, 4)
-_RANKS: Sequence[tuple[int | None, ...]] = ((None, None), (None, None, None), (None, None, None, 3), (None,), ())
+_RANKS: Sequence[tuple[int | None, ...]] = (
+    (None, None),
+    (None, None, None),
+    (None, None, None, 3),
+    (None,),
+    (),
+)
 """For inputs of unknown rank."""
-_STRING_RANKS: Sequence[tuple[int | None, ...]] = ((None,), (None, 1), (), (None, None), (None, None, None))
+_STRING_RANKS: Sequence[tuple[int | None, ...]] = (
+    (None,),
+    (None, 1),
+    (),
+    (None, None),
+    (None, None, None),
+)
 """Records and encoded images come one by one."""
 
 Axis = tuple[str, int]
@@ -42,17 +54,25 @@ class Attempt:
 
 
 def with_layers(info: TensorInfo, use: Use) -> TensorInfo:
-    """The input with what the first layer says about its shape, where the model itself leaves it open."""
+    """The input with what the first layer says about its shape, where the model itself leaves it
+    open."""
     if info.shape is None and use.rank is not None:
         return replace(info, shape=(*(None,) * (use.rank - 1), use.last))
-    if info.shape is not None and len(info.shape) > 1 and info.shape[-1] is None and use.last is not None:
+    if (
+        info.shape is not None
+        and len(info.shape) > 1
+        and info.shape[-1] is None
+        and use.last is not None
+    ):
         return replace(info, shape=(*info.shape[:-1], use.last))
     return info
 
 
 def known_inputs(inputs: Sequence[TensorInfo], uses: Uses) -> tuple[TensorInfo, ...]:
     """The inputs with what the graph knows about their shapes."""
-    return tuple(with_layers(info, uses.of[info.name]) if info.name in uses.of else info for info in inputs)
+    return tuple(
+        with_layers(info, uses.of[info.name]) if info.name in uses.of else info for info in inputs
+    )
 
 
 def shape_of(info: TensorInfo, attempt: Attempt) -> Shape:
@@ -88,8 +108,11 @@ def open_axes(inputs: Sequence[TensorInfo], attempt: Attempt) -> list[Axis]:
 
 
 def is_image(shape: Sequence[int | None]) -> bool:
-    """Whether a shape is that of images: batch, height, width and one to four channels, or the channels first."""
-    return len(shape) == 4 and (shape[-1] in _CHANNELS or (shape[1] in _CHANNELS and shape[-1] is None))
+    """Whether a shape is that of images: batch, height, width and one to four channels, or the
+    channels first."""
+    return len(shape) == 4 and (
+        shape[-1] in _CHANNELS or (shape[1] in _CHANNELS and shape[-1] is None)
+    )
 
 
 def ladder(inputs: Sequence[TensorInfo], first: Attempt) -> Iterator[Attempt]:

@@ -1,4 +1,5 @@
-"""Inputs and a guess at their sizes in, tensors out: dense ones, and the parts of sparse and ragged ones."""
+"""Inputs and a guess at their sizes in, tensors out: dense ones, and the parts of sparse and ragged
+ones."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Batch:
 
     tensors: tuple[Any, ...]
     described: tuple[Input, ...]
-    """One each for what the user knows as one input: a sparse tensor can be three of ``tensors``."""
+    """One each for what the user knows as one input: a sparse tensor can be three of
+    ``tensors``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Wanted:
 
     @property
     def guessed(self) -> tuple[TensorInfo, ...]:
-        """What has sizes that may have to be guessed: these inputs, and in place of the parts of a whole the whole."""
+        """What has sizes that may have to be guessed: these inputs, and in place of the parts of a
+        whole the whole."""
         infos = {info.name: info for info in self.inputs}
         parts = {name for one in self.composites for name in names_of(one)}
         wholes = [whole_of(one, infos) for one in self.composites if one.name not in self.specs]
@@ -88,7 +91,9 @@ def make_batch(wanted: Wanted, attempt: Attempt) -> Batch:
         composite = parts.get(info.name)
         if composite is None:
             made[info.name], source = _dense(info, wanted, attempt, draw)
-            told[info.name] = Input(info.name, tuple(made[info.name].shape), _dtype(info, wanted), source)
+            told[info.name] = Input(
+                info.name, tuple(made[info.name].shape), _dtype(info, wanted), source
+            )
         else:
             _compose(composite, wanted, attempt, draw, made, told)
     tensors = tuple(_tensor(made[info.name], _dtype(info, wanted)) for info in wanted.inputs)
@@ -103,7 +108,10 @@ def names_of(composite: Composite) -> tuple[str, ...]:
 
 
 def _draw(wanted: Wanted, attempt: Attempt, dense: Sequence[TensorInfo]) -> Draw:
-    shapes = [wanted.specs[info.name].shape if info.name in wanted.specs else shape_of(info, attempt) for info in dense]
+    shapes = [
+        wanted.specs[info.name].shape if info.name in wanted.specs else shape_of(info, attempt)
+        for info in dense
+    ]
     lengths = [shape[1] for shape in shapes if shape is not None and len(shape) > 1]
     options = wanted.options
     return Draw(
@@ -123,9 +131,10 @@ def _dense(info: TensorInfo, wanted: Wanted, attempt: Attempt, draw: Draw) -> tu
         return given_array(info, spec)
     shape = spec.shape if spec is not None and spec.shape is not None else shape_of(info, attempt)
     if np.prod(shape, dtype=float) > MAX_ELEMENTS:
+        known = [size if size < MAX_ELEMENTS else None for size in shape]
         raise InputError(
             f"input {info.name!r}: shape {list(shape)} is too large for a test batch",
-            f"--input {line(info.name, info.dtype, [size if size < MAX_ELEMENTS else None for size in shape])}",
+            f"--input {line(info.name, info.dtype, known)}",
         )
     if spec is not None and (spec.high is not None or spec.low):
         return between(info.name, spec.dtype or info.dtype, shape, spec.low, spec.high, draw)
@@ -143,7 +152,8 @@ def line(name: str, dtype: str, shape: Sequence[int | None]) -> str:
 
 
 def _dtype(info: TensorInfo, wanted: Wanted) -> str:
-    """The data type that an input is fed with: what the model declares, unless the option says otherwise."""
+    """The data type that an input is fed with: what the model declares, unless the option says
+    otherwise."""
     spec = wanted.specs.get(info.name)
     return spec.dtype if spec is not None and spec.dtype is not None else info.dtype
 
@@ -154,7 +164,11 @@ def _tensor(array: Array, dtype: str) -> Any:
     kind = tf.as_dtype(dtype)
     if kind.is_quantized:
         return tf.bitcast(tf.constant(array), kind)
-    return tf.cast(tf.constant(array), kind) if array.dtype.name != kind.name else tf.constant(array, kind)
+    return (
+        tf.cast(tf.constant(array), kind)
+        if array.dtype.name != kind.name
+        else tf.constant(array, kind)
+    )
 
 
 def _compose(
@@ -178,16 +192,26 @@ def _compose(
         shape, parts, count = _ragged(composite, infos, attempt, draw, given, spec)
         inner = shape_of(values, attempt)[1:]
     if spec is not None and (spec.high is not None or spec.low):
-        drawn, source = between(values.name, values.dtype, (count, *inner), spec.low, spec.high, draw)
+        drawn, source = between(
+            values.name, values.dtype, (count, *inner), spec.low, spec.high, draw
+        )
     else:
-        drawn, source = entries(values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw)
+        drawn, source = entries(
+            values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw
+        )
     if given is not None:
-        chosen = given[tuple(parts[composite.indices].T)] if isinstance(composite, SparseParts) else given
+        chosen = (
+            given[tuple(parts[composite.indices].T)]
+            if isinstance(composite, SparseParts)
+            else given
+        )
         drawn, source = chosen.reshape(count, *inner), said
     made.update({composite.values: drawn, **parts})
     kind = "sparse" if isinstance(composite, SparseParts) else "ragged"
     if composite.name is not None:
-        told[names_of(composite)[0]] = Input(composite.name, shape, values.dtype, f"{kind} {source}")
+        told[names_of(composite)[0]] = Input(
+            composite.name, shape, values.dtype, f"{kind} {source}"
+        )
         return
     for name in names_of(composite):
         of = source if name == composite.values else f"{kind} with {composite.values}"
@@ -195,7 +219,8 @@ def _compose(
 
 
 def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInfo:
-    """A sparse tensor as if it were dense, or the values of a ragged one; under the name of the values."""
+    """A sparse tensor as if it were dense, or the values of a ragged one; under the name of the
+    values."""
     values = infos[composite.values]
     if isinstance(composite, RaggedParts):
         return values
@@ -224,11 +249,16 @@ def _sparse(
         asked = spec.shape if spec is not None else None
         shape = asked or shape_of(whole_of(parts, infos), attempt)
         indices = _places(shape, draw.generator(parts.indices))
-    return shape, {parts.indices: indices.astype(np.int64), parts.dense_shape: np.array(shape, np.int64)}, len(indices)
+    return (
+        shape,
+        {parts.indices: indices.astype(np.int64), parts.dense_shape: np.array(shape, np.int64)},
+        len(indices),
+    )
 
 
 def _places(shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    """Half of a sparse tensor's places, or ``_MOST_ENTRIES``, in the order of its rows; one at least in each row."""
+    """Half of a sparse tensor's places, or ``_MOST_ENTRIES``, in the order of its rows; one at
+    least in each row."""
     size = int(np.prod(shape))
     width = max(1, size // max(1, shape[0]))
     rows = np.arange(shape[0]) * width + random.integers(0, width, shape[0])
@@ -245,7 +275,8 @@ def _ragged(
     given: Array | None,
     spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
-    """The shape of the whole, its row splits from the outermost as parts, and the number of values."""
+    """The shape of the whole, its row splits from the outermost as parts, and the number of
+    values."""
     depth = len(parts.splits)
     inner = shape_of(infos[parts.values], attempt)[1:]
     asked = given.shape if given is not None else spec.shape if spec is not None else None

@@ -1,4 +1,5 @@
-"""An error of the forward pass in, sizes that it tells of out, as guesses that the next attempt tries."""
+"""An error of the forward pass in, sizes that it tells of out, as guesses that the next attempt
+tries."""
 
 from __future__ import annotations
 
@@ -12,19 +13,27 @@ from gradflow.tape.inputs.attempts import Attempt, Axis, open_axes, shape_of
 
 _NUMBER = re.compile(r"(?<![\w.])\d{1,6}(?![\w.]*\d)")
 _SHAPE = re.compile(r"[\[(]((?:(?:\d+|None|\?)\s*,\s*)+(?:\d+|None|\?)?)[\])]")
-_RESHAPE = re.compile(r"tensor with (\d+) values, but the requested shape (has|requires a multiple of) (\d+)")
+_RESHAPE = re.compile(
+    r"tensor with (\d+) values, but the requested shape (has|requires a multiple of) (\d+)"
+)
 _AXIS = re.compile(r"to have value (\d+), but received input with shape [\[(]([^\])]*)[\])]")
 _PAIR = re.compile(r"must be equal, but are (\d+) and (\d+)|(\d+) (?:vs\.?|!=) (\d+)")
-_RANK = re.compile(r"(?:expected (?:min_|max_)?ndim=|must be rank |must be |expected rank )(\d)(?:-dimensional|\b)")
+_RANK = re.compile(
+    r"(?:expected (?:min_|max_)?ndim=|must be rank |must be |expected rank )(\d)(?:-dimensional|\b)"
+)
 _RANGE = re.compile(r"is not in \[0, (\d+)\)|outside the valid range of \[0, (\d+)\)")
 _LARGEST = 20_000
 _LARGEST_BATCH = 256
 _GENERIC = 6
 """Numbers of a message that are tried as a size for want of a better reading."""
-_TELLING = re.compile(r"shape|dimension|size|rank|incompatible|equal|expected|multiple|depth|value", re.IGNORECASE)
+_TELLING = re.compile(
+    r"shape|dimension|size|rank|incompatible|equal|expected|multiple|depth|value", re.IGNORECASE
+)
 
 
-def lessons(message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int) -> Iterator[Attempt]:
+def lessons(
+    message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int
+) -> Iterator[Attempt]:
     """What a message of TensorFlow or Keras suggests to try, the best reading first.
 
     Args:
@@ -42,13 +51,17 @@ def lessons(message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highes
     axes = open_axes(inputs, attempt)
     if axes and _TELLING.search(message):
         sizes = {axis: _size(inputs, attempt, axis) for axis in axes}
-        yield from (replace(attempt, sizes={**attempt.sizes, **found}) for found in _resized(message, sizes))
+        yield from (
+            replace(attempt, sizes={**attempt.sizes, **found}) for found in _resized(message, sizes)
+        )
     batch = _batch(message, attempt, inputs)
     if batch is not None:
         yield replace(attempt, batch=batch)
 
 
-def _row_numbers(message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int) -> Iterator[Attempt]:
+def _row_numbers(
+    message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int
+) -> Iterator[Attempt]:
     match = _RANGE.search(message)
     if match is None:
         return
@@ -76,14 +89,17 @@ def _resized(message: str, sizes: Mapping[Axis, int]) -> Iterator[Mapping[Axis, 
             if 1 <= round(size * root) <= _LARGEST and got % size == 0:
                 yield dict.fromkeys(group, round(size * root))
     numbers = dict.fromkeys(int(text) for text in _NUMBER.findall(message))
-    for number in [one for one in numbers if 1 < one <= _LARGEST and one not in sizes.values()][:_GENERIC]:
+    for number in [one for one in numbers if 1 < one <= _LARGEST and one not in sizes.values()][
+        :_GENERIC
+    ]:
         yield dict.fromkeys(sizes, number)
 
 
 def _of_values(
     group: Sequence[Axis], sizes: Mapping[Axis, int], got: int, want: int, is_exact: bool
 ) -> Iterator[Mapping[Axis, int]]:
-    """Sizes with which a tensor that has ``got`` entries now has ``want``, or a multiple of that."""
+    """Sizes with which a tensor that has ``got`` entries now has ``want``, or a multiple of
+    that."""
     size, depth = sizes[group[0]], _depth(group)
     each = got / size**depth
     for candidate in range(1, _LARGEST if depth == 1 else 1000):
@@ -114,7 +130,8 @@ def _pairs(message: str) -> Iterator[tuple[int, int]]:
 
 
 def _groups(sizes: Mapping[Axis, int]) -> list[list[Axis]]:
-    """Dimensions that may have to change together: all of one size, those of one input, the last of each input."""
+    """Dimensions that may have to change together: all of one size, those of one input, the last of
+    each input."""
     first = next(iter(sizes.values()))
     by_input: dict[str, list[Axis]] = {}
     for axis in sizes:
@@ -125,7 +142,8 @@ def _groups(sizes: Mapping[Axis, int]) -> list[list[Axis]]:
 
 
 def _depth(group: Sequence[Axis]) -> int:
-    """How many dimensions of one input a group holds: so often does a size enter a number of entries."""
+    """How many dimensions of one input a group holds: so often does a size enter a number of
+    entries."""
     names = [name for name, _ in group]
     return max(names.count(name) for name in names)
 

@@ -38,28 +38,40 @@ NO_KNOWLEDGE = Knowledge()
 
 
 def saved_knowledge(contents: SavedModelContents, entry: Entry, concrete: Any) -> Knowledge:
-    """Follow the inputs of an entry that is a function of the file; ``concrete`` is the same, loaded."""
+    """Follow the inputs of an entry that is a function of the file; ``concrete`` is the same,
+    loaded."""
     if entry.function is None:
         return NO_KNOWLEDGE
-    library = library_of(contents.graph_def, contents.op_defs, None, registered_specs(op_types(contents.graph_def)))
+    library = library_of(
+        contents.graph_def, contents.op_defs, None, registered_specs(op_types(contents.graph_def))
+    )
     arguments = [arg.name for arg in library.functions[entry.function].signature.input_arg]
     first = len(arguments) - len(entry.captured)
     stored = {variable.name: variable.shape for variable in contents.variables}
-    shapes = {first + place: stored[name] for place, name in enumerate(entry.captured) if name in stored}
+    shapes = {
+        first + place: stored[name] for place, name in enumerate(entry.captured) if name in stored
+    }
     handles: dict[int | str, Any] = dict(enumerate(concrete.captured_inputs, start=first))
-    uses = function_uses(library, entry.function, _by_argument(arguments[:first], entry.inputs), shapes)
+    uses = function_uses(
+        library, entry.function, _by_argument(arguments[:first], entry.inputs), shapes
+    )
     return Knowledge(uses, _keys_of(handles))
 
 
 def session_knowledge(contents: SavedModelContents, entry: Entry, session: Any) -> Knowledge:
     """Follow the inputs of an entry that is a TF1 graph, loaded into ``session``."""
     library = library_of(contents.graph_def, contents.op_defs)
-    named = {feed.partition(":")[0]: info.name for feed, info in zip(entry.feeds, entry.inputs, strict=True)}
+    named = {
+        feed.partition(":")[0]: info.name
+        for feed, info in zip(entry.feeds, entry.inputs, strict=True)
+    }
     uses = graph_uses(library, contents.graph_def, named)
 
     def export(table: Table) -> Any:
         with session.graph.as_default():
-            keys, _ = _exported(session.graph.get_operation_by_name(str(table.handle)).outputs[0], table)
+            keys, _ = _exported(
+                session.graph.get_operation_by_name(str(table.handle)).outputs[0], table
+            )
         return session.run(keys)
 
     return Knowledge(uses, functools.partial(_words, export))
@@ -82,7 +94,8 @@ def traced_knowledge(traced: Trace, inputs: Sequence[TensorInfo]) -> Knowledge:
 
 
 def _by_argument(arguments: Sequence[str], inputs: Sequence[TensorInfo]) -> dict[int, str]:
-    """The wrapper of a signature has the signature's keys as arguments, in an order and a spelling of its own."""
+    """The wrapper of a signature has the signature's keys as arguments, in an order and a spelling
+    of its own."""
     known = {_spelled(name): number for number, name in enumerate(arguments)}
     if len(known) == len(arguments) and all(_spelled(info.name) in known for info in inputs):
         return {known[_spelled(info.name)]: info.name for info in inputs}

@@ -20,8 +20,15 @@ Shape = tuple[int, ...]
 SMALL = 8
 """Row numbers are drawn below this where nothing says how many rows there are."""
 _MOST_FLOAT_IDS = 16
-"""An input of floating numbers can hold row numbers in one column and measurements in the others."""
-QUANTIZED = {"qint8": "int8", "quint8": "uint8", "qint16": "int16", "quint16": "uint16", "qint32": "int32"}
+"""An input of floating numbers can hold row numbers in one column and measurements in the
+others."""
+QUANTIZED = {
+    "qint8": "int8",
+    "quint8": "uint8",
+    "qint16": "int16",
+    "quint16": "uint16",
+    "qint32": "int32",
+}
 """The plain type of the same width: NumPy has no other."""
 _MASK = re.compile(r"(?i:(?<![a-z])masks?(?![a-z]))|(?<=[a-z])Masks?(?![a-z])")
 """A word of an input's name: ``padding_mask`` and ``paddingMask``, not ``masked_image``."""
@@ -49,7 +56,8 @@ class Draw:
     """Some keys of a lookup table."""
 
     def generator(self, name: str) -> np.random.Generator:
-        """A generator of its own for each input, so that one more input changes none of the others."""
+        """A generator of its own for each input, so that one more input changes none of the
+        others."""
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
 
 
@@ -67,7 +75,9 @@ def entries(name: str, dtype: str, shape: Shape, use: Use, draw: Draw) -> tuple[
     if "int" in dtype:
         return _whole(name, QUANTIZED.get(dtype, dtype), shape, use, draw, random)
     if use.is_mask or (_is_named_mask(name) and not use.is_index):
-        return _prefixes(shape, random).astype(_plain(dtype)), f"mask of ones and zeros(seed={draw.seed})"
+        return _prefixes(shape, random).astype(
+            _plain(dtype)
+        ), f"mask of ones and zeros(seed={draw.seed})"
     if use.is_length or use.is_size:
         values, source = _whole(name, "int64", shape, use, draw, random)
         return values.astype(_plain(dtype)), source
@@ -77,8 +87,11 @@ def entries(name: str, dtype: str, shape: Shape, use: Use, draw: Draw) -> tuple[
     return _floating(dtype, shape, use, draw, random)
 
 
-def between(name: str, dtype: str, shape: Shape, low: int, high: int | None, draw: Draw) -> tuple[Array, str]:
-    """Entries as the user asks for them: whole numbers below ``high``, else as for an input of no known use."""
+def between(
+    name: str, dtype: str, shape: Shape, low: int, high: int | None, draw: Draw
+) -> tuple[Array, str]:
+    """Entries as the user asks for them: whole numbers below ``high``, else as for an input of no
+    known use."""
     if high is None and ("int" not in dtype or low == 0):
         return entries(name, dtype, shape, Use(), draw)
     limit = high if high is not None else low + draw.high
@@ -114,13 +127,19 @@ def _strings(shape: Shape, use: Use, draw: Draw, random: np.random.Generator) ->
         many = f"{len(use.features)} feature{'s' if len(use.features) != 1 else ''}"
         source = f"tf.Example of {many}(seed={draw.seed})"
     elif use.text is Text.NUMBERS:
-        made, source = [b"%d" % one for one in random.integers(0, draw.high, count)], f"digits(seed={draw.seed})"
+        made, source = (
+            [b"%d" % one for one in random.integers(0, draw.high, count)],
+            f"digits(seed={draw.seed})",
+        )
     elif use.text is Text.IMAGES:
         made = [_image(random) for _ in range(count)]
         source = f"encoded images {_IMAGE}x{_IMAGE}(seed={draw.seed})"
     elif use.text is Text.AUDIO:
         sound = random.uniform(-0.5, 0.5, (16_000, 1)).astype(np.float32)
-        made, source = [tf.audio.encode_wav(sound, 16_000).numpy()] * count, f"one second of noise(seed={draw.seed})"
+        made, source = (
+            [tf.audio.encode_wav(sound, 16_000).numpy()] * count,
+            f"one second of noise(seed={draw.seed})",
+        )
     elif use.is_split:
         made, source = list(_sentences(_WORDS, (count,), random)), f"text(seed={draw.seed})"
     else:
@@ -148,9 +167,11 @@ def _booleans(shape: Shape, draw: Draw, random: np.random.Generator) -> tuple[Ar
 
 
 def _prefixes(shape: Shape, random: np.random.Generator) -> Array:
-    """A mask in which every sequence begins with at least half its length of ones, and the first has nothing else.
+    """A mask in which every sequence begins with at least half its length of ones, and the first
+    has nothing else.
 
-    It runs along the last axis that has more than one place: what masks an image has an axis of channels behind that.
+    It runs along the last axis that has more than one place: what masks an image has an axis of
+    channels behind that.
     """
     axis = next((axis for axis in range(len(shape) - 1, 0, -1) if shape[axis] > 1), None)
     if axis is None:
@@ -162,7 +183,9 @@ def _prefixes(shape: Shape, random: np.random.Generator) -> Array:
     return mask.reshape(shape)
 
 
-def _whole(name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+def _whole(
+    name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator
+) -> tuple[Array, str]:
     top = _largest(dtype)
     if use.is_mask or (_is_named_mask(name) and not use.is_index):
         return _prefixes(shape, random).astype(dtype), f"mask of ones and zeros(seed={draw.seed})"
@@ -184,13 +207,21 @@ def _whole(name: str, dtype: str, shape: Shape, use: Use, draw: Draw, random: np
     return values, _integers(use.low, high, draw)
 
 
-def _floating(dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
+def _floating(
+    dtype: str, shape: Shape, use: Use, draw: Draw, random: np.random.Generator
+) -> tuple[Array, str]:
     if not shape:
-        return random.uniform(0.5, 1.0, shape).astype(_plain(dtype)), f"uniform(0.5..1, seed={draw.seed})"
+        return random.uniform(0.5, 1.0, shape).astype(
+            _plain(dtype)
+        ), f"uniform(0.5..1, seed={draw.seed})"
     if use.is_share:
-        return random.uniform(0.1, 0.9, shape).astype(_plain(dtype)), f"uniform(0.1..0.9, seed={draw.seed})"
+        return random.uniform(0.1, 0.9, shape).astype(
+            _plain(dtype)
+        ), f"uniform(0.1..0.9, seed={draw.seed})"
     if use.positive:
-        return random.uniform(0.1, 2.0, shape).astype(_plain(dtype)), f"uniform(0.1..2, seed={draw.seed})"
+        return random.uniform(0.1, 2.0, shape).astype(
+            _plain(dtype)
+        ), f"uniform(0.1..2, seed={draw.seed})"
     values = random.standard_normal(shape)
     if dtype.startswith("complex"):
         values = values + 1j * random.standard_normal(shape)
@@ -216,4 +247,8 @@ def _largest(dtype: str) -> int:
 
 def _plain(dtype: str) -> str:
     """A type that NumPy has, for one that only TensorFlow has."""
-    return dtype if dtype in ("float16", "float32", "float64", "complex64", "complex128") else "float32"
+    return (
+        dtype
+        if dtype in ("float16", "float32", "float64", "complex64", "complex128")
+        else "float32"
+    )

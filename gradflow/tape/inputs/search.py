@@ -1,4 +1,5 @@
-"""Input descriptions in, one synthetic batch that the model accepts out; what is not known is tried out."""
+"""Input descriptions in, one synthetic batch that the model accepts out; what is not known is tried
+out."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from gradflow.tape.load.error_messages import BackwardError, first_line
 T = TypeVar("T")
 
 _MOST_LEARNED = 10
-"""Attempts that follow what an error says; with those of the ladder there are about twenty, most of them short."""
+"""Attempts that follow what an error says; with those of the ladder there are about twenty, most of
+them short."""
 
 __all__ = ["Batch", "with_batch"]
 
@@ -55,7 +57,8 @@ def with_batch(
         id_limit: row numbers below this are valid for every embedding; None where nothing is known.
         run: takes a batch, or raises.
         learn: asks the graph what it does with the inputs.
-        is_cheap: whether it may be asked before anything has gone wrong, though all inputs are floating.
+        is_cheap: whether it may be asked before anything has gone wrong, though all inputs are
+            floating.
         composites: inputs that are parts of one sparse or ragged tensor.
 
     Raises:
@@ -106,15 +109,28 @@ class _Search:
         learn, self._learn = self._learn, None
         try:
             knowledge = learn()
-        except (GradflowError, KeyError, IndexError, ValueError):  # the graph is damaged: the step will tell
+        except (
+            GradflowError,
+            KeyError,
+            IndexError,
+            ValueError,
+        ):  # the graph is damaged: the step will tell
             return
         dtypes = {info.name: info.dtype for info in self.wanted.inputs}
-        ragged = (one for one in knowledge.uses.ragged if {dtypes[name] for name in one.splits} <= {"int32", "int64"})
+        ragged = (
+            one
+            for one in knowledge.uses.ragged
+            if {dtypes[name] for name in one.splits} <= {"int32", "int64"}
+        )
         composites = self.wanted.composites or (*knowledge.uses.sparse, *ragged)
         given = self.wanted.specs
-        composites = tuple(one for one in composites if one.name or given.keys().isdisjoint(names_of(one)))
+        composites = tuple(
+            one for one in composites if one.name or given.keys().isdisjoint(names_of(one))
+        )
         inputs = known_inputs(self.wanted.inputs, knowledge.uses)
-        self.wanted = replace(self.wanted, inputs=inputs, knowledge=knowledge, composites=composites)
+        self.wanted = replace(
+            self.wanted, inputs=inputs, knowledge=knowledge, composites=composites
+        )
 
     def attempts(self) -> Iterator[Attempt]:
         """The first guess, then what errors led to, then the ladder."""
@@ -136,14 +152,18 @@ class _Search:
         """The attempt, unless it is too large or nothing but a repetition."""
         shapes = tuple(shape_of(info, attempt) for info in self.wanted.guessed)
         key = (shapes, attempt.high, attempt.float_ids)
-        fits = all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
+        fits = (
+            all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
+        )
         if key not in self._seen and fits:
             self._seen.add(key)
             yield attempt
 
     def refuse(self, attempt: Attempt, batch: Batch, error: Exception) -> None:
         """Learn from a batch that the model does not take."""
-        is_learned = bool(attempt.sizes or attempt.ranks) and attempt.batch == _batch_size(self.wanted)
+        is_learned = bool(attempt.sizes or attempt.ranks) and attempt.batch == _batch_size(
+            self.wanted
+        )
         self._refused.append((attempt, batch, error))
         if self._told is None or is_learned:
             self._told = self._refused[-1]
@@ -159,19 +179,29 @@ class _Search:
         self._learned = [*found, *self._learned]
 
     def _limits(self) -> list[int]:
-        return [high for info in self.wanted.free if (high := use_of(self.wanted, info.name).high) is not None]
+        return [
+            high
+            for info in self.wanted.free
+            if (high := use_of(self.wanted, info.name).high) is not None
+        ]
 
     def refusal(self) -> InputError:
         """The error that says what was tried and what to write."""
         if self._told is None:
-            return InputError("the shape of the inputs is too large for a test batch", "give each with --input")
+            return InputError(
+                "the shape of the inputs is too large for a test batch", "give each with --input"
+            )
         _, batch, error = self._told
         if isinstance(error, BackwardError):
             return InputError(
-                f"the forward pass runs, and TensorFlow fails to differentiate it: {first_line(error)}",
+                f"the forward pass runs, and TensorFlow fails to differentiate it: "
+                f"{first_line(error)}",
                 "--static reads the file without running it",
             )
-        shown = ", ".join(f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]" for item in batch.described)
+        shown = ", ".join(
+            f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]"
+            for item in batch.described
+        )
         refusal = InputError(
             f"the forward pass refuses the inputs {shown}{self._others()}: {first_line(error)}",
             f"give others, such as {self._lines(batch)}",
@@ -196,11 +226,18 @@ class _Search:
 
     def _lines(self, batch: Batch) -> str:
         parts = {name for one in self.wanted.composites for name in names_of(one) if not one.name}
-        declared = {info.name: info for info in self.wanted.inputs if info.name in self.wanted.specs}
+        declared = {
+            info.name: info for info in self.wanted.inputs if info.name in self.wanted.specs
+        }
         lines = []
         for item in batch.described:
-            info = declared.get(item.name)  # what the user gave is refused: it is no example of what to give
-            dtype, shape = (item.dtype, item.shape) if info is None or info.shape is None else (info.dtype, info.shape)
+            # What the user gave is refused: it is no example of what to give.
+            info = declared.get(item.name)
+            dtype, shape = (
+                (item.dtype, item.shape)
+                if info is None or info.shape is None
+                else (info.dtype, info.shape)
+            )
             if shape[:1] == (None,):
                 shape = (*item.shape[:1], *shape[1:])  # the batch of the other inputs too
             if dtype == "string" or item.name in parts:
@@ -218,7 +255,9 @@ def _match(
     for spec in specs:
         if spec.name not in known:
             names = ", ".join(known) or "none"
-            raise UsageError(f"--input {spec.name!r}: the model has no such input", f"its inputs are: {names}")
+            raise UsageError(
+                f"--input {spec.name!r}: the model has no such input", f"its inputs are: {names}"
+            )
     return {spec.name: spec for spec in specs}
 
 
@@ -229,7 +268,9 @@ def _batch_size(wanted: Wanted) -> int:
     for part in wanted.inputs:
         info = wholes.get(part.name, part)
         spec = wanted.specs.get(part.name)
-        if spec is None or (info.shape is not None and (not info.shape or info.shape[0] is not None)):
+        if spec is None or (
+            info.shape is not None and (not info.shape or info.shape[0] is not None)
+        ):
             continue
         shape = given_array(info, spec)[0].shape if spec.file is not None else spec.shape
         if shape:

@@ -22,7 +22,9 @@ def serialized_examples(features: Sequence[Feature], count: int, entries: Entrie
     records = []
     for row in range(count):
         held = {key: _feature(column[row]) for key, column in columns.items()}
-        records.append(tf.train.Example(features=tf.train.Features(feature=held)).SerializeToString())
+        records.append(
+            tf.train.Example(features=tf.train.Features(feature=held)).SerializeToString()
+        )
     return records
 
 

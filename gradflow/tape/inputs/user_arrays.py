@@ -30,7 +30,9 @@ def given_array(info: TensorInfo, spec: InputSpec) -> tuple[Array, str]:
             "give an array of that shape",
         )
     if array.shape[:1] == (0,):
-        raise UsageError(f"--input {info.name}: the array of {source} is empty", "give at least one row")
+        raise UsageError(
+            f"--input {info.name}: the array of {source} is empty", "give at least one row"
+        )
     return _converted(info, array, source), source
 
 
@@ -43,7 +45,9 @@ def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
         key = key or (keys[0] if len(keys) == 1 else "")
         if key not in keys:
             raise UsageError(
-                f"--input {name}: {path} has no array {key!r}" if key else f"--input {name}: no key given",
+                f"--input {name}: {path} has no array {key!r}"
+                if key
+                else f"--input {name}: no key given",
                 f"its arrays are: {', '.join(keys)}",
             )
         return loaded[key], f"file {path.name}:{key}"
@@ -63,18 +67,24 @@ def _converted(info: TensorInfo, array: Array, source: str) -> Array:
     if is_text != (info.dtype == "string"):
         holds = "strings" if is_text else _type(array)
         raise UsageError(
-            f"--input {info.name}: the array of {source} holds {holds}, the model takes {info.dtype}",
+            f"--input {info.name}: the array of {source} holds {holds}, the model takes "
+            f"{info.dtype}",
             f"give an array of {info.dtype}",
         )
     if is_text:
-        return np.char.encode(array, "utf-8").astype(object) if array.dtype.kind == "U" else array.astype(object)
+        return (
+            np.char.encode(array, "utf-8").astype(object)
+            if array.dtype.kind == "U"
+            else array.astype(object)
+        )
     wanted = tf.as_dtype(info.dtype).as_numpy_dtype
     with np.errstate(invalid="ignore", over="ignore"):
         converted = array.astype(wanted)
     is_whole = np.dtype(wanted).kind in "iub" and array.dtype.kind != "b"
     if is_whole and not np.array_equal(converted.astype(array.dtype), array):
         raise UsageError(
-            f"--input {info.name}: the array of {source} is {array.dtype.name} with entries that are no {info.dtype}",
+            f"--input {info.name}: the array of {source} is {array.dtype.name} with entries that "
+            f"are no {info.dtype}",
             f"give an array of {info.dtype}",
         )
     return converted

@@ -59,7 +59,9 @@ class CompiledLoss:
         for own in _OWN if None in wanted else _OWN[:1]:
             self._targets = [
                 draw(target or own, output, loss, self.seed, number)
-                for number, (output, loss, target) in enumerate(zip(flat, losses, wanted, strict=True))
+                for number, (output, loss, target) in enumerate(
+                    zip(flat, losses, wanted, strict=True)
+                )
             ]
             try:
                 return self._loss(inputs, outputs, self._targets)
@@ -69,15 +71,24 @@ class CompiledLoss:
                 refusal = refusal or error
         raise InputError(
             f"the model's loss refuses synthetic targets: {first_line(refusal) if refusal else ''}",
-            "leave --objective compiled out: the way from the outputs to the weights is tested without the loss",
+            "leave --objective compiled out: the way from the outputs to the weights is tested "
+            "without the loss",
         ) from refusal
 
     def _loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:
         if not self.model.loss and not self.model.losses and not _is_own(self.model):
-            raise UsageError("the model was compiled without a loss and adds none itself (add_loss)", _HINT)
+            raise UsageError(
+                "the model was compiled without a loss and adds none itself (add_loss)", _HINT
+            )
         packed = self.tree.pack_sequence_as(outputs, targets)
-        mode = {"training": self.training} if "training" in _parameters(self.model.compute_loss) else {}
-        loss = self.model.compute_loss(x=inputs, y=packed, y_pred=outputs, sample_weight=None, **mode)
+        mode = (
+            {"training": self.training}
+            if "training" in _parameters(self.model.compute_loss)
+            else {}
+        )
+        loss = self.model.compute_loss(
+            x=inputs, y=packed, y_pred=outputs, sample_weight=None, **mode
+        )
         if loss is None:
             raise UsageError("the model's loss is None", _HINT)
         return loss
@@ -86,7 +97,10 @@ class CompiledLoss:
         """The variables of metrics, which Keras updates along with the loss."""
         metrics: Iterable[Any] = getattr(self.model, "metrics", ())
         variables = [variable for metric in metrics for variable in metric.variables]
-        return [variable if isinstance(variable, tf.Variable) else variable.value for variable in variables]
+        return [
+            variable if isinstance(variable, tf.Variable) else variable.value
+            for variable in variables
+        ]
 
     def _put_back(self, kept: Sequence[tuple[Any, Any]]) -> None:
         before = {id(variable): value for variable, value in kept}
@@ -97,13 +111,20 @@ class CompiledLoss:
 def require_compiled(model: Any) -> None:
     """Raise UsageError where ``model`` was never compiled."""
     if not (getattr(model, "compiled", False) or getattr(model, "_is_compiled", False)):
-        raise UsageError(f"--objective compiled: model {model.name!r} was not compiled, so that it has no loss", _HINT)
+        raise UsageError(
+            f"--objective compiled: model {model.name!r} was not compiled, so that it has no loss",
+            _HINT,
+        )
 
 
 def _by_output(model: Any, outputs: Any, count: int) -> list[Any]:
     """The loss of each flat output, None where it has none or where the model computes its own."""
     loss = model.loss
-    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    names = (
+        sorted(outputs)
+        if isinstance(outputs, dict)
+        else list(getattr(model, "output_names", None) or ())
+    )
     if isinstance(loss, Mapping):
         found = [loss.get(name) for name in names]
     elif isinstance(loss, (list, tuple)):

@@ -1,4 +1,5 @@
-"""An exception that Keras or TensorFlow raised in, one line for people out: the reason and the way around it."""
+"""An exception that Keras or TensorFlow raised in, one line for people out: the reason and the way
+around it."""
 
 from __future__ import annotations
 
@@ -11,29 +12,41 @@ from gradflow.errors import UnreadableError
 from gradflow.files.keras.code import LAMBDA
 
 LAMBDA_HINT = (
-    "if you trust the file, load it with safe_mode=False and give the model to gradflow.inspect(model) in Python"
+    "if you trust the file, load it with safe_mode=False and give the model to "
+    "gradflow.inspect(model) in Python"
 )
 _CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
-_ABSENT = re.compile(r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported")
+_ABSENT = re.compile(
+    r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported"
+)
 _MODULE = re.compile(r"Full object config: \{'module': '([\w.]+)'")
 _PACKAGES = frozenset(
-    "keras_cv keras_hub keras_nlp keras_rs keras_tuner tensorflow_addons tensorflow_hub tensorflow_probability "
+    "keras_cv keras_hub keras_nlp keras_rs keras_tuner tensorflow_addons tensorflow_hub "
+    "tensorflow_probability "
     "tensorflow_recommenders tensorflow_text".split()
 )
 """Packages whose classes are found, once the package is installed, with no option given."""
 _KERAS = frozenset({"keras", "tensorflow", "tf_keras"})
-_ANONYMOUS = re.compile(r"(?:identifier:|function:?) '?<lambda>|(?:identifier:|format for) \{'value': \['4w")
+_ANONYMOUS = re.compile(
+    r"(?:identifier:|function:?) '?<lambda>|(?:identifier:|format for) \{'value': \['4w"
+)
 """By name, or by its code: in base64, that of Python begins with ``4w`` (tf_keras 2.21)."""
 _ANONYMOUS_HINT = (
-    "name the function where the model is built (def, not lambda) and save it again, or give the model in memory to "
+    "name the function where the model is built (def, not lambda) and save it again, or give "
+    "the model in memory to "
     "gradflow.inspect(model)"
 )
 _INNERMOST = re.compile(
-    r"(?:Exception encountered(?:: (?!Exception encountered)| when calling [^\n]*\n+)|Error encountered:\n+)(?=(.+))"
+    r"(?:Exception encountered(?:: (?!Exception encountered)| when calling [^\n]*\n+)|Error "
+    r"encountered:\n+)(?=(.+))"
 )
-_DECORATION = re.compile(r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\](?: name: ?\S*)?")
+_DECORATION = re.compile(
+    r"\x1b\[[0-9;]*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\](?: name: ?\S*)?"
+)
 """Bold type, and what eager TensorFlow writes around its own words."""
-_NOISE = re.compile(r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )")
+_NOISE = re.compile(
+    r"^(Graph execution error|Detected at node|<stack traces|File \"|.*\.py\", line \d+, in )"
+)
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
 """Classes that Keras 2 wrote under names which Keras 3 does not find."""
@@ -53,22 +66,34 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
     """
     chain = _chain(error)
     if _ANONYMOUS.search(chain):
-        return "it uses an anonymous function (<lambda>), which Keras does not restore", _ANONYMOUS_HINT
+        return (
+            "it uses an anonymous function (<lambda>), which Keras does not restore",
+            _ANONYMOUS_HINT,
+        )
     missing = _CLASS.search(chain)
     old = is_old(producer)
     if missing and _is_operation(missing[2]):
-        return f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format", (
-            "save the model as model.keras, which keeps such operations"
+        return (
+            f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format",
+            ("save the model as model.keras, which keeps such operations"),
         )
     absent = _ABSENT.search(chain)
     package = absent[2].partition(".")[0] if absent else ""
     if absent and package not in _KERAS:
-        hint = f"pip install {package.replace('_', '-')}" if package in _PACKAGES else f"--import {absent[2]}"
+        hint = (
+            f"pip install {package.replace('_', '-')}"
+            if package in _PACKAGES
+            else f"--import {absent[2]}"
+        )
         reason = f"it uses the class {absent[1]!r} of the module {absent[2]}, which is not found"
         return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
     if missing and not (old and missing[2] in _BUILT_IN):
         module = _MODULE.search(chain)
-        name = module[1] if module and module[1].partition(".")[0] not in (*_KERAS, "builtins") else "MODULE"
+        name = (
+            module[1]
+            if module and module[1].partition(".")[0] not in (*_KERAS, "builtins")
+            else "MODULE"
+        )
         return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
             f"--import {name}, the module that defines it"
         )
@@ -85,7 +110,8 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
 def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
     """Raise UnreadableError where what was loaded is no layer.
 
-    Keras 3.15 and tf_keras 2.21 give back a dictionary where the configuration names a class and has nothing for it.
+    Keras 3.15 and tf_keras 2.21 give back a dictionary where the configuration names a class and
+    has nothing for it.
     """
     if not isinstance(loaded, kind):
         what = f"what Keras loads from it is no model, but of the class {type(loaded).__name__!r}"
@@ -93,15 +119,19 @@ def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
 
 
 def _is_operation(name: str) -> bool:
-    """Whether this Keras has an operation of that class which is no layer, and so no layer of the user's own."""
+    """Whether this Keras has an operation of that class which is no layer, and so no layer of the
+    user's own."""
     kinds = list(keras.Operation.__subclasses__())
     for kind in kinds:
         kinds += [] if issubclass(kind, keras.layers.Layer) else kind.__subclasses__()
-    return any(kind.__name__ == name and kind.__module__.startswith("keras.src.ops.") for kind in kinds)
+    return any(
+        kind.__name__ == name and kind.__module__.startswith("keras.src.ops.") for kind in kinds
+    )
 
 
 def calls_lost_python(error: Exception) -> bool:
-    """Whether a PyFunc stopped the run: a process knows the functions that it made itself, and no other."""
+    """Whether a PyFunc stopped the run: a process knows the functions that it made itself, and no
+    other."""
     return _NO_CALLBACK in _chain(error)
 
 
@@ -125,7 +155,9 @@ def first_line(error: Exception) -> str:
 
 def _way_out(producer: str | None) -> str:
     if is_old(producer):
-        return f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
+        return (
+            f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
+        )
     return "load it where it was saved and save it again, or read its flags with --static"
 
 

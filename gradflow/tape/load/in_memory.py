@@ -25,13 +25,16 @@ def memory_subject(model: Any, name: str, options: Options) -> Subject:
     names = tuple(spec.name for spec in options.inputs)
     if isinstance(model, keras.Model) and keras.backend.backend() != "tensorflow":
         raise UsageError(
-            f"{name}: Keras runs on {keras.backend.backend()} here, gradflow measures on TensorFlow",
+            f"{name}: Keras runs on {keras.backend.backend()} here, "
+            "gradflow measures on TensorFlow",
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
     if isinstance(model, keras.Model):
         return keras_subject(model, None, options.training, names, loss_seed=options.loss_seed)
     if is_keras2(model):
-        return keras2_subject(model, None, options.training, is_file=False, loss_seed=options.loss_seed)
+        return keras2_subject(
+            model, None, options.training, is_file=False, loss_seed=options.loss_seed
+        )
     refuse_objective(name, options)
     if isinstance(model, tf.Module):
         return module_subject(model, options.entry, names)

@@ -1,4 +1,5 @@
-"""A Keras file that Keras 2 wrote, or a Keras 2 model in memory, in; a Subject out. Keras 2 lives on as tf_keras."""
+"""A Keras file that Keras 2 wrote, or a Keras 2 model in memory, in; a Subject out. Keras 2 lives
+on as tf_keras."""
 
 from __future__ import annotations
 
@@ -47,9 +48,14 @@ def is_keras2(model: Any) -> bool:
 
 
 def load_keras2(
-    file: ModelFile, producer: str | None, custom: Mapping[str, Any] = MappingProxyType({}), *, trust: bool = False
+    file: ModelFile,
+    producer: str | None,
+    custom: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    trust: bool = False,
 ) -> Any:
-    """Load a Keras file with tf_keras, without compiling it. Its configuration must hold no foreign code.
+    """Load a Keras file with tf_keras, without compiling it. Its configuration must hold no foreign
+    code.
 
     Args:
         file: the model.
@@ -70,12 +76,16 @@ def load_keras2(
         try:
             if file.format is Format.KERAS:
                 path = relaid(path, folder, shown(file.path)) or path
-            model = tf_keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
+            model = tf_keras.models.load_model(
+                path, custom_objects=dict(custom), compile=False, safe_mode=not trust
+            )
         except UnreadableError:
             raise
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
-            raise UnreadableError(f"tf_keras {tf_keras.__version__} cannot load it: {reason}", hint) from error
+            raise UnreadableError(
+                f"tf_keras {tf_keras.__version__} cannot load it: {reason}", hint
+            ) from error
     refuse_other_than(tf_keras.layers.Layer, model, file.path)
     return model
 
@@ -91,10 +101,12 @@ def load_older(
 ) -> Any:
     """Load with tf_keras what Keras 3 does not, where a Keras 1 or 2 wrote it.
 
-    ``imported``: the modules that the user has imported for it; ``trust``: whether code that it holds may be run.
+    ``imported``: the modules that the user has imported for it; ``trust``: whether code that it
+    holds may be run.
 
     Raises:
-        UnreadableError: ``refusal``, which is that of Keras 3, or why tf_keras does not load the file either.
+        UnreadableError: ``refusal``, which is that of Keras 3, or why tf_keras does not load the
+            file either.
     """
     if producer is not None and not is_old(producer):
         raise refusal
@@ -110,7 +122,9 @@ def load_older(
         raise UnreadableError(message, "--import MODULE, the module that defines it")
     if not is_installed():
         own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
-        raise UnreadableError(refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}")
+        raise UnreadableError(
+            refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}"
+        )
     try:
         return load_keras2(file, producer, custom, trust=trust)
     except UnreadableError as second:
@@ -120,17 +134,23 @@ def load_older(
 
 
 def known_names(custom: Mapping[str, Any]) -> set[str]:
-    """The names of the user's classes and functions: ``custom``, and what is registered with tf_keras."""
+    """The names of the user's classes and functions: ``custom``, and what is registered with
+    tf_keras."""
     module = sys.modules.get("tf_keras")
     return {*custom, *(module.saving.get_custom_objects() if module is not None else ())}
 
 
 def keras2_subject(
-    model: Any, producer: str | None, training: bool, is_file: bool = True, loss_seed: int | None = None
+    model: Any,
+    producer: str | None,
+    training: bool,
+    is_file: bool = True,
+    loss_seed: int | None = None,
 ) -> Subject:
     """Describe a model of tf_keras.
 
-    ``loss_seed``: of the targets, where the model's own loss is to be differentiated; None for its outputs.
+    ``loss_seed``: of the targets, where the model's own loss is to be differentiated; None for its
+    outputs.
 
     Raises:
         InputError: it has no symbolic inputs, so that no batch can be guessed.
@@ -144,7 +164,8 @@ def keras2_subject(
             "save it as a SavedModel, whose signature records them",
         )
     inputs = tuple(
-        TensorInfo(tensor.name, tensor.dtype.name, tuple(tensor.shape)) for tensor in tf.nest.flatten(model.inputs)
+        TensorInfo(tensor.name, tensor.dtype.name, tuple(tensor.shape))
+        for tensor in tf.nest.flatten(model.inputs)
     )
     structure = getattr(model, "_nested_inputs", None)
 
@@ -165,12 +186,16 @@ def keras2_subject(
         require_compiled(model)
         call = CompiledLoss(model, forward, structured, tf.nest, training, loss_seed)
 
-    def tracing(batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call) -> Trace:
+    def tracing(
+        batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call
+    ) -> Trace:
         with noted_layers(model, (tf_keras.layers.Layer,)) as notes:
             return trace(function, batch, notes)
 
     layers = list(model._flatten_layers())
-    embeddings = [layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)]
+    embeddings = [
+        layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)
+    ]
     loader = f", loaded by tf_keras {tf_keras.__version__}" if is_file else ""
     return Subject(
         producer=producer or f"tf_keras {tf_keras.__version__}",
@@ -190,10 +215,15 @@ def keras2_subject(
 
 
 def _describe_weights(model: Any) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
-    """Describe untracked variables; the states of a stateful RNN are none, though they are made as trainable ones."""
+    """Describe untracked variables; the states of a stateful RNN are none, though they are made as
+    trainable ones."""
     describe = describer(lambda variable: holding_layer(model, variable))
     layers = model._flatten_layers()
-    states = {id(_plain(one)) for layer in layers for one in tf.nest.flatten(getattr(layer, "states", None))}
+    states = {
+        id(_plain(one))
+        for layer in layers
+        for one in tf.nest.flatten(getattr(layer, "states", None))
+    }
 
     def describe_weights(variables: Sequence[Any]) -> list[StoredVariable | None]:
         return [
@@ -206,19 +236,27 @@ def _describe_weights(model: Any) -> Callable[[Sequence[Any]], list[StoredVariab
 
 def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
     flat = [value for value in tf.nest.flatten(outputs) if value is not None]
-    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    names = (
+        sorted(outputs)
+        if isinstance(outputs, dict)
+        else list(getattr(model, "output_names", None) or ())
+    )
     if len(names) != len(flat):
         names = [f"output_{place}" for place in range(len(flat))]
     return list(zip(unique(names), flat, strict=True))
 
 
 def _watched(model: Any) -> Iterator[Watched]:
-    """Every variable once, in the order of the layers; one that any way to it leaves trainable is trained."""
+    """Every variable once, in the order of the layers; one that any way to it leaves trainable is
+    trained."""
     ways: dict[int, list[_Chain]] = {}
     owned: dict[int, tuple[Any, bool]] = {}
     for chain in _chains(model):
         layer = chain[-1]
-        for variables, is_weight in ((layer._trainable_weights, True), (layer._non_trainable_weights, False)):
+        for variables, is_weight in (
+            (layer._trainable_weights, True),
+            (layer._non_trainable_weights, False),
+        ):
             for variable in _tensors(variables):
                 ways.setdefault(id(variable), []).append(chain)
                 owned.setdefault(id(variable), (variable, is_weight))
@@ -240,7 +278,9 @@ def _watched(model: Any) -> Iterator[Watched]:
 def _stored(variable: Any, name: str, chains: Sequence[_Chain], is_weight: bool) -> StoredVariable:
     dtype = variable.dtype.name
     role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
-    frozen = [next((layer.name for layer in chain if not layer.trainable), None) for chain in chains]
+    frozen = [
+        next((layer.name for layer in chain if not layer.trainable), None) for chain in chains
+    ]
     is_frozen = role is Role.WEIGHT and None not in frozen
     return StoredVariable(
         name=name,
@@ -255,17 +295,23 @@ def _stored(variable: Any, name: str, chains: Sequence[_Chain], is_weight: bool)
 
 
 def _chains(model: Any) -> Iterator[_Chain]:
-    """Every layer with the layers around it, outermost first; a shared layer comes once for each place."""
+    """Every layer with the layers around it, outermost first; a shared layer comes once for each
+    place."""
     stack: list[_Chain] = [(model,)]
     while stack:
         chain = stack.pop()
         yield chain
-        inner = [one for one in chain[-1]._flatten_layers(recursive=False, include_self=False) if one not in chain]
+        inner = [
+            one
+            for one in chain[-1]._flatten_layers(recursive=False, include_self=False)
+            if one not in chain
+        ]
         stack.extend((*chain, layer) for layer in reversed(inner))
 
 
 def _tensors(variables: Sequence[Any]) -> list[Any]:
-    """The variables without the vocabularies of lookup layers, which tf_keras 2.21 lists among them."""
+    """The variables without the vocabularies of lookup layers, which tf_keras 2.21 lists among
+    them."""
     return [one for one in map(_plain, variables) if isinstance(one, tf.Variable)]
 
 

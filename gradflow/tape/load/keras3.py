@@ -48,7 +48,8 @@ def load_keras(
         producer: what wrote it.
         custom: classes and functions of the user's, by the names that the file may have for them.
         imported: the modules that the user has imported for it.
-        trust: whether code that the file holds is run; else Keras loads it with its ``safe_mode`` on.
+        trust: whether code that the file holds is run; else Keras loads it with its ``safe_mode``
+            on.
 
     Raises:
         UnreadableError: Keras refuses it; the message gives Keras's reason.
@@ -63,7 +64,9 @@ def load_keras(
             link.symlink_to(path)
             path = link
         try:
-            model = keras.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=not trust)
+            model = keras.models.load_model(
+                path, custom_objects=dict(custom), compile=False, safe_mode=not trust
+            )
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
             reason, hint = keras_refusal(error, producer)
             writer = f" (written by {producer})" if producer else ""
@@ -81,7 +84,9 @@ def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str
         return  # Keras says better what is wrong with it
     if holds_marshalled_code(config):
         raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
-    foreign = foreign_object(config, imported, known) if _imports_anything(keras.__version__) else None
+    foreign = (
+        foreign_object(config, imported, known) if _imports_anything(keras.__version__) else None
+    )
     if foreign is not None:
         hint = "--import MODULE, the module that defines it"
         raise UnreadableError(f"{file.path}: it uses {foreign}, which is not imported", hint)
@@ -108,16 +113,22 @@ def keras_subject(
         producer: what wrote its file; this Keras by default.
         training: the mode it is called in.
         input_names: stand in where the model itself has no symbolic inputs.
-        freezers: the layer that froze each weight as its file records it, where the loaded layers do not know.
+        freezers: the layer that froze each weight as its file records it, where the loaded layers
+            do not know.
         doubts: what is doubtful about the flags in its file; None where there is no file to ask.
-        loss_seed: of the targets, where the model's own loss is to be differentiated; None for its outputs.
+        loss_seed: of the targets, where the model's own loss is to be differentiated; None for its
+            outputs.
 
     Raises:
-        InputError: the model is not built, or has no symbolic inputs, so that no batch can be guessed.
+        InputError: the model is not built, or has no symbolic inputs, so that no batch can be
+            guessed.
         UsageError: its loss is asked for, and it was not compiled.
     """
     if not model.built:
-        raise InputError(f"model {model.name!r}: is not built, so it has no weights yet", "call it on a batch once")
+        raise InputError(
+            f"model {model.name!r}: is not built, so it has no weights yet",
+            "call it on a batch once",
+        )
     inputs = keras_inputs(model, input_names)
 
     def forward(tensors: Sequence[Any]) -> Any:
@@ -136,7 +147,9 @@ def keras_subject(
         require_compiled(model)
         call = CompiledLoss(model, forward, structured, keras.tree, training, loss_seed)
 
-    def tracing(batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call) -> Trace:
+    def tracing(
+        batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call
+    ) -> Trace:
         with noted_layers(model) as notes:
             return trace(function, batch, notes)
 
@@ -149,12 +162,18 @@ def keras_subject(
         call=call,
         watched=watched,
         trace=tracing,
-        layers={layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)},
+        layers={
+            layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)
+        },
         epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
         shifted=(lambda: before_batch_normalization(model)) if training else tuple,
         is_training=training,
         doubts=(
-            *(live_doubts(model, watched) if doubts is None else loaded_doubts(model, watched, doubts)),
+            *(
+                live_doubts(model, watched)
+                if doubts is None
+                else loaded_doubts(model, watched, doubts)
+            ),
             *reloaded_doubts(model, watched),
         ),
         describe=describer(lambda variable: holding_layer(model, variable)),
@@ -166,7 +185,11 @@ def keras_subject(
 
 def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
     flat = [value for value in keras.tree.flatten(outputs) if value is not None]
-    names = sorted(outputs) if isinstance(outputs, dict) else list(getattr(model, "output_names", None) or ())
+    names = (
+        sorted(outputs)
+        if isinstance(outputs, dict)
+        else list(getattr(model, "output_names", None) or ())
+    )
     if len(names) != len(flat):
         names = [f"output_{place}" for place in range(len(flat))]
     return list(zip(unique(names), flat, strict=True))
@@ -188,7 +211,11 @@ def _watched(model: Any) -> Iterator[Watched]:
     for chain in chains(model):
         layer = chain[-1]
         weights = {id(variable) for variable in layer._trainable_variables}
-        for variable in [*layer._trainable_variables, *layer._non_trainable_variables, *_seeds(layer)]:
+        for variable in [
+            *layer._trainable_variables,
+            *layer._non_trainable_variables,
+            *_seeds(layer),
+        ]:
             known = owners.get(id(variable))
             if known is None or (_frozen_by(known[0]) is None and _frozen_by(chain) is not None):
                 owners[id(variable)] = (chain, id(variable) in weights)
@@ -202,7 +229,9 @@ def _watched(model: Any) -> Iterator[Watched]:
     for variable, chain, is_weight in found:
         stored = _stored(variable, chain, is_weight)
         if repeated[variable.path] > 1:
-            stored = replace(stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}")
+            stored = replace(
+                stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}"
+            )
         yield Watched(stored, variable.value)
 
 
@@ -216,7 +245,8 @@ def _with_freezer(item: Watched, freezers: Mapping[str, str]) -> Watched:
 def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVariable:
     dtype = keras.backend.standardize_dtype(variable.dtype)
     role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
-    # A frozen model trains nothing, whatever the layers inside say; a frozen layer inside says nothing about its own.
+    # A frozen model trains nothing, whatever the layers inside say; a frozen layer inside says
+    # nothing about its own.
     trainable = role is Role.WEIGHT and bool(variable.trainable) and bool(chain[0].trainable)
     frozen_by = None if trainable or role is Role.STATE else _frozen_by(chain)
     return StoredVariable(

@@ -1,4 +1,5 @@
-"""A Keras model in, what it takes out: flat inputs, and a way back from tensors to the structure of its call."""
+"""A Keras model in, what it takes out: flat inputs, and a way back from tensors to the structure of
+its call."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from gradflow.tape.inputs.batch import Composite
 from gradflow.tape.inputs.graph_hints import NO_KNOWLEDGE, Knowledge, traced_knowledge
 from gradflow.tape.trace import Trace
 
-_DOMAINS = frozenset({"Log", "Log10", "Log1p", "Log2", "Sqrt", "Rsqrt", "Power", "Arccos", "Arcsin", "Arctanh"})
+_DOMAINS = frozenset(
+    {"Log", "Log10", "Log1p", "Log2", "Sqrt", "Rsqrt", "Power", "Arccos", "Arcsin", "Arctanh"}
+)
 """Operations of ``keras.ops`` that make NaN of a normally distributed number."""
 
 Call = Callable[[Any], Any]
@@ -53,16 +56,20 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
         missing = [one for one in _required(model)[1:] if one not in known]
         if len(known) == 1 and missing:
             raise InputError(
-                f"model {model.name!r}: is called with {', '.join([*known, *missing])}, and the shape of {known[0]} "
+                f"model {model.name!r}: is called with {', '.join([*known, *missing])}, and the "
+                f"shape of {known[0]} "
                 "alone is recorded",
-                f"give each: {' '.join(f'--input {name}=float32[4,16]' for name in [*known, *missing])}",
+                f"give each: "
+                f"{' '.join(f'--input {name}=float32[4,16]' for name in [*known, *missing])}",
             )
         return built
     if names:
         infos = tuple(TensorInfo(name, "float32", None) for name in names)
         if len(names) > 1 and set(_required(model)) <= set(names) <= set(_parameters(model)):
             return KerasInputs(infos, (), lambda flat: ((), dict(zip(names, flat, strict=True))))
-        return KerasInputs(infos, (), lambda flat: ((flat[0] if len(flat) == 1 else list(flat),), {}))
+        return KerasInputs(
+            infos, (), lambda flat: ((flat[0] if len(flat) == 1 else list(flat),), {})
+        )
     raise InputError(
         f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
         "give each: --input x=float32[4,16]",
@@ -70,19 +77,27 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
 
 
 def asks_for_values(model: Any) -> bool:
-    """Whether it has layers that not every number is good for: then its graph is asked before the first step."""
+    """Whether it has layers that not every number is good for: then its graph is asked before the
+    first step."""
     kinds = {type(one).__name__ for one in getattr(model, "operations", ())}
     return id_limit(model) is not None or not kinds.isdisjoint(_DOMAINS)
 
 
 def id_limit(model: Any) -> int | None:
     """Row numbers below this are valid for every embedding; None where the model has none."""
-    sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
+    sizes = [
+        layer.input_dim
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Embedding)
+    ]
     return min(sizes) if sizes else None
 
 
-def learner(trace: Callable[[Sequence[Any]], Trace], inputs: Sequence[TensorInfo]) -> Callable[[], Knowledge]:
-    """Trace a call without running it, with open sizes where the model's code allows that, and ask its graph."""
+def learner(
+    trace: Callable[[Sequence[Any]], Trace], inputs: Sequence[TensorInfo]
+) -> Callable[[], Knowledge]:
+    """Trace a call without running it, with open sizes where the model's code allows that, and ask
+    its graph."""
 
     @functools.cache  # each probe draws a batch anew
     def learn() -> Knowledge:
@@ -120,7 +135,10 @@ def _symbolic(model: Any, symbolic: Sequence[Any]) -> KerasInputs:
             packer = _sparse(shape)
         elif getattr(tensor, "ragged", False):
             splits = f"{tensor.name}.row_splits"
-            parts = [TensorInfo(tensor.name, dtype, (None, *shape[2:])), TensorInfo(splits, "int64", (None,))]
+            parts = [
+                TensorInfo(tensor.name, dtype, (None, *shape[2:])),
+                TensorInfo(splits, "int64", (None,)),
+            ]
             composites.append(RaggedParts(tensor.name, (splits,), name=tensor.name))
             packer = tf.RaggedTensor.from_row_splits
         infos += parts
@@ -180,20 +198,38 @@ def _parameters(model: Any) -> Mapping[str, inspect.Parameter]:
 
 def _required(model: Any) -> list[str]:
     """The arguments that the model's ``call`` cannot do without."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
     given = ("training", "mask")
     found = _parameters(model).items()
-    return [name for name, one in found if one.default is one.empty and one.kind in kinds and name not in given]
+    return [
+        name
+        for name, one in found
+        if one.default is one.empty and one.kind in kinds and name not in given
+    ]
 
 
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(size is None or isinstance(size, int) for size in value)
+    return isinstance(value, tuple | list) and all(
+        size is None or isinstance(size, int) for size in value
+    )
 
 
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], tuple[int | None, ...]]]:
+def _leaves(
+    value: Any, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], tuple[int | None, ...]]]:
     if _is_shape(value):
         return [(path, tuple(value))] if value else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple | list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, tuple | list)
+        else ()
+    )
     return [leaf for key, inner in items for leaf in _leaves(inner, (*path, str(key)))]
 
 

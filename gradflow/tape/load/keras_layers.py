@@ -9,12 +9,17 @@ import keras
 
 
 def chains(model: Any) -> Iterator[tuple[Any, ...]]:
-    """Every layer with the layers around it, outermost first; a shared layer comes once for each place."""
+    """Every layer with the layers around it, outermost first; a shared layer comes once for each
+    place."""
     stack: list[tuple[Any, ...]] = [(model,)]
     while stack:
         chain = stack.pop()
         yield chain
-        inner = [layer for layer in chain[-1]._layers if isinstance(layer, keras.layers.Layer) and layer not in chain]
+        inner = [
+            layer
+            for layer in chain[-1]._layers
+            if isinstance(layer, keras.layers.Layer) and layer not in chain
+        ]
         stack.extend((*chain, layer) for layer in reversed(inner))
 
 

@@ -58,7 +58,8 @@ _TARGETS = {
     "cosine_similarity": Target.NORMAL,
     "ctc": Target.SEQUENCES,
 }
-"""By the name of the function or class, in snake case (Keras 3.15, tf_keras 2.21: losses/losses.py)."""
+"""By the name of the function or class, in snake case (Keras 3.15, tf_keras 2.21:
+losses/losses.py)."""
 
 
 def target_of(loss: Any) -> Target | None:
@@ -80,7 +81,9 @@ def draw(target: Target, output: Any, loss: Any, seed: int, number: int) -> Any:
     classes = shape[_axis(loss, len(shape))] if shape else 1
     if target is Target.IDS:
         axis = _axis(loss, len(shape)) % max(1, len(shape))
-        return tf.constant(random.integers(0, max(1, classes), size=shape[:axis] + shape[axis + 1 :]), tf.int32)
+        return tf.constant(
+            random.integers(0, max(1, classes), size=shape[:axis] + shape[axis + 1 :]), tf.int32
+        )
     if target is Target.ONE_HOT:
         ids = random.integers(0, max(1, classes), size=shape[:-1])
         return tf.one_hot(ids, shape[-1] if shape else 1)

@@ -1,7 +1,8 @@
 """Lets SavedModels load whose Keras 2 optimizer TensorFlow 2.16 and later cannot revive.
 
-Private TensorFlow API: ``tensorflow.python.saved_model.revived_types``, checked on 2.16.1 and 2.21.0. Without a
-registered type for ``optimizer`` such a file fails with "'_UserObject' object has no attribute 'add_slot'".
+Private TensorFlow API: ``tensorflow.python.saved_model.revived_types``, checked on 2.16.1 and
+2.21.0. Without a registered type for ``optimizer`` such a file fails with "'_UserObject' object has
+no attribute 'add_slot'".
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ class _Optimizer(autotrackable.AutoTrackable):  # type: ignore[misc]  # TensorFl
     """Takes the slot variables, which the checkpoint restores: they are no weights of the model."""
 
     def add_slot(self, var: Any, slot_name: str, initializer: Any = None, shape: Any = None) -> Any:
-        return tf.Variable(tf.zeros(var.shape if shape is None else shape, var.dtype), trainable=False, name=slot_name)
+        return tf.Variable(
+            tf.zeros(var.shape if shape is None else shape, var.dtype),
+            trainable=False,
+            name=slot_name,
+        )
 
 
 @contextmanager

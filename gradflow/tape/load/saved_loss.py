@@ -1,4 +1,5 @@
-"""The loss that a Keras file records in, the model compiled with it out; optimizer and metrics stay in the file."""
+"""The loss that a Keras file records in, the model compiled with it out; optimizer and metrics stay
+in the file."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from gradflow.scan.keras.config import strange_objects
 from gradflow.tape.load.error_messages import keras_refusal
 from gradflow.tape.load.keras2 import is_keras2, known_names
 
-_HINT = "or leave --objective compiled out: the way from the outputs to the weights is tested without the loss"
+_HINT = (
+    "or leave --objective compiled out: the way from the outputs to the weights is tested "
+    "without the loss"
+)
 _BY_SHAPE = ("crossentropy", "ce")
 """Names that Keras 3 resolves when it sees the targets."""
 
@@ -57,7 +61,9 @@ def compile_as_saved(
         with library.saving.custom_object_scope(dict(custom)):
             loss = _restored(recorded, _reader(library, custom, trust))
             # The class's own compile may want what no file records.
-            library.Model.compile(model, optimizer="sgd", loss=loss, loss_weights=training.get("loss_weights"))
+            library.Model.compile(
+                model, optimizer="sgd", loss=loss, loss_weights=training.get("loss_weights")
+            )
     except Exception as error:  # Keras raises many types for a loss that it does not know
         reason, hint = keras_refusal(error, producer)
         raise UsageError(
@@ -66,8 +72,11 @@ def compile_as_saved(
         ) from error
 
 
-def _refuse(recorded: object, file: ModelFile, imported: Sequence[str], known: Collection[str] | None) -> None:
-    """Raise where the loss is not known to be harmless; ``known``: the user's names, where Keras 2 restores it."""
+def _refuse(
+    recorded: object, file: ModelFile, imported: Sequence[str], known: Collection[str] | None
+) -> None:
+    """Raise where the loss is not known to be harmless; ``known``: the user's names, where Keras 2
+    restores it."""
     if holds_marshalled_code(recorded):
         raise UsageError(
             f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
@@ -109,12 +118,16 @@ def _reader(library: Any, custom: Mapping[str, Any], trust: bool) -> Callable[[A
                 return value
             return _named(value, library, custom)
         if "module" in value or value.get("class_name") == "__lambda__":
-            return library.saving.deserialize_keras_object(value, custom_objects=dict(custom), safe_mode=not trust)
+            return library.saving.deserialize_keras_object(
+                value, custom_objects=dict(custom), safe_mode=not trust
+            )
         config = dict(value["config"])
         if library is keras and config.get("reduction") == "auto":
             config["reduction"] = "sum_over_batch_size"  # what Keras 2 means by it
         more = {} if library is keras else {"use_legacy_format": True}
-        return library.losses.deserialize({**value, "config": config}, custom_objects=dict(custom), **more)
+        return library.losses.deserialize(
+            {**value, "config": config}, custom_objects=dict(custom), **more
+        )
 
     return read
 

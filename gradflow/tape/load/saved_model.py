@@ -26,8 +26,11 @@ from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.trace import trace
 
 _TYPE = re.compile(r"The type '([^']+)' has not been registered")
-_DAMAGE = re.compile(r"Read less bytes than requested|[Cc]hecksum|[Cc]orrupt|not an sstable|truncated|Data loss")
-"""What TensorFlow says of files of variables that are cut short or changed; the types of its errors differ."""
+_DAMAGE = re.compile(
+    r"Read less bytes than requested|[Cc]hecksum|[Cc]orrupt|not an sstable|truncated|Data loss"
+)
+"""What TensorFlow says of files of variables that are cut short or changed; the types of its errors
+differ."""
 _NO_FILE = re.compile(r"variables\.data-\S+; No such file")
 """What it says where one of several files of variables is not there."""
 _MOST = 8
@@ -43,8 +46,11 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     """
     try:
         with revived_optimizers():
-            loaded = tf.saved_model.load(str(folder), None if contents.is_only else list(contents.tags))
-    except Exception as error:  # more than twenty types were seen, for files that are damaged or want other packages
+            loaded = tf.saved_model.load(
+                str(folder), None if contents.is_only else list(contents.tags)
+            )
+    # More than twenty types were seen, for files that are damaged or want other packages.
+    except Exception as error:
         raise refusal(folder, contents, error) from error
     concrete = _concrete(loaded, entry)
     live = _live_variables(concrete)
@@ -53,12 +59,16 @@ def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry
     for name, external in zip(captured, concrete.captured_inputs, strict=False):
         if name is not None and id(external) in live:
             bound[name] = live[id(external)]
-    watched = tuple(Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry))
+    watched = tuple(
+        Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry)
+    )
 
     call = _caller(loaded, entry)
 
     def stored_graph(selected: Sequence[str]) -> FlowGraph:
-        return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
+        return lower_entry(
+            contents, entry, selected, registered_specs(op_types(contents.graph_def))
+        )
 
     return Subject(
         producer=contents.producer,
@@ -100,7 +110,10 @@ def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
 def epsilon_of(contents: SavedModelContents) -> float:
     """Of the coarsest type that some variable has or that something is cast to."""
     types = {variable.dtype for variable in contents.variables}
-    for nodes in (contents.graph_def.node, *(function.node_def for function in contents.graph_def.library.function)):
+    for nodes in (
+        contents.graph_def.node,
+        *(function.node_def for function in contents.graph_def.library.function),
+    ):
         types.update(dtype_name(node.attr["DstT"].type) for node in nodes if node.op == "Cast")
     return max(HALVES.get(name, SINGLE) for name in types)
 
@@ -110,10 +123,12 @@ class NotLoadedError(UnreadableError):
 
 
 def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
-    """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it does not have."""
+    """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it
+    does not have."""
     if _DAMAGE.search(str(error)):
         return UnreadableError(
-            f"{folder}: its variables are damaged: {first_line(error)}", "save or copy the model again"
+            f"{folder}: its variables are damaged: {first_line(error)}",
+            "save or copy the model again",
         )
     missing = unregistered(op_types(contents.graph_def))
     absent = _absent(folder, error)
@@ -126,13 +141,18 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
         reason = f"TensorFlow {tf.__version__} cannot load it: {first_line(error)}"
         missing = tuple(_TYPE.findall(str(error)))
     bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
-    return NotLoadedError(reason, bringing or "load it with the TensorFlow that saved it, and save it again")
+    return NotLoadedError(
+        reason, bringing or "load it with the TensorFlow that saved it, and save it again"
+    )
 
 
 def _absent(folder: Path, error: Exception) -> str | None:
-    """Which of the files beside the graph are not there: their index, or some of those that it tells of."""
+    """Which of the files beside the graph are not there: their index, or some of those that it
+    tells of."""
     found = [path.name for path in (folder / "variables").glob("variables.*")]
-    is_whole = "variables.index" in found and any(name.startswith("variables.data-") for name in found)
+    is_whole = "variables.index" in found and any(
+        name.startswith("variables.data-") for name in found
+    )
     if is_whole and not _NO_FILE.search(str(error)):
         return None
     return "some of the files" if found else "the files"
@@ -156,7 +176,9 @@ def _child(holder: Any, name: str) -> Any:
     """An attribute, or what a list or a dict holds."""
     if hasattr(holder, name):
         return getattr(holder, name)
-    return holder[int(name)] if name.isdecimal() and not isinstance(holder, Mapping) else holder[name]
+    return (
+        holder[int(name)] if name.isdecimal() and not isinstance(holder, Mapping) else holder[name]
+    )
 
 
 def _live_variables(concrete: Any) -> dict[int, Any]:
@@ -164,7 +186,8 @@ def _live_variables(concrete: Any) -> dict[int, Any]:
 
 
 def _caller(loaded: Any, entry: Entry) -> Callable[[Sequence[Any]], list[tuple[str, Any]]]:
-    # NOTE: the closures keep ``loaded`` alive: its lookup tables are freed with it, though the function refers to them.
+    # NOTE: the closures keep ``loaded`` alive: its lookup tables are freed with it, though the
+    # function refers to them.
     names = [info.name for info in entry.outputs]
 
     def call_signature(tensors: Sequence[Any]) -> list[tuple[str, Any]]:

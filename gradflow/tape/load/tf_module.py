@@ -36,7 +36,9 @@ def module_subject(module: Any, entry: str | None, input_names: Sequence[str] = 
         outputs = function(*tensors)
         names = sorted(outputs) if isinstance(outputs, dict) else None
         flat = tf.nest.flatten(outputs)
-        return list(zip(names or [f"output_{place}" for place in range(len(flat))], flat, strict=True))
+        return list(
+            zip(names or [f"output_{place}" for place in range(len(flat))], flat, strict=True)
+        )
 
     watched = tuple(_watched(module))
     return Subject(
@@ -59,13 +61,17 @@ def _inputs(function: Any, name: str, input_names: Sequence[str]) -> tuple[Tenso
         specs = tf.nest.flatten(signature)
         return tuple(
             TensorInfo(
-                spec.name or f"input_{place}", spec.dtype.name, None if spec.shape.rank is None else tuple(spec.shape)
+                spec.name or f"input_{place}",
+                spec.dtype.name,
+                None if spec.shape.rank is None else tuple(spec.shape),
             )
             for place, spec in enumerate(specs)
         )
     if input_names:
         return tuple(TensorInfo(given, "float32", None) for given in input_names)
-    raise InputError(f"{name}: has no input signature", "give each input: inputs={'x': 'float32[4,16]'}")
+    raise InputError(
+        f"{name}: has no input signature", "give each input: inputs={'x': 'float32[4,16]'}"
+    )
 
 
 def _watched(module: Any) -> Sequence[Watched]:
@@ -75,7 +81,11 @@ def _watched(module: Any) -> Sequence[Watched]:
         base = variable.name.removesuffix(":0")
         seen[base] = seen.get(base, 0) + 1
         name = base if seen[base] == 1 else f"{base}@{seen[base]}"
-        role = Role.WEIGHT if variable.trainable and variable.dtype.name in FLOATING_NAMES else Role.STATE
+        role = (
+            Role.WEIGHT
+            if variable.trainable and variable.dtype.name in FLOATING_NAMES
+            else Role.STATE
+        )
         stored = StoredVariable(
             name=name,
             layer=name.rpartition("/")[0] or None,

@@ -17,7 +17,8 @@ from gradflow.tape.loaded_model import Subject, Watched
 
 
 def with_untracked(subject: Subject, seen: Iterable[Any]) -> Subject:
-    """Return ``subject`` watching also what of ``seen`` no layer tracks; ``seen`` are trainable ``tf.Variable``s."""
+    """Return ``subject`` watching also what of ``seen`` no layer tracks; ``seen`` are trainable
+    ``tf.Variable``s."""
     known = {id(item.variable) for item in subject.watched}
     unknown = sorted((one for one in seen if id(one) not in known), key=lambda one: str(one.name))
     if not unknown or subject.describe is None:
@@ -32,8 +33,11 @@ def with_untracked(subject: Subject, seen: Iterable[Any]) -> Subject:
     return replace(subject, watched=(*subject.watched, *found)) if found else subject
 
 
-def describer(holder: Callable[[Any], str | None]) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
-    """Return what describes untracked variables; ``holder`` tells the layer that has one as a plain attribute."""
+def describer(
+    holder: Callable[[Any], str | None],
+) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
+    """Return what describes untracked variables; ``holder`` tells the layer that has one as a plain
+    attribute."""
 
     def describe(variables: Sequence[Any]) -> list[StoredVariable | None]:
         owners = _keras_variables()
@@ -50,9 +54,12 @@ def holding_layer(model: Any, variable: Any) -> str | None:
     return None
 
 
-def _describe(variable: Any, owner: Any | None, holder: Callable[[Any], str | None]) -> StoredVariable | None:
+def _describe(
+    variable: Any, owner: Any | None, holder: Callable[[Any], str | None]
+) -> StoredVariable | None:
     dtype = variable.dtype.name
-    # A frozen Keras variable is frozen although its tf.Variable says trainable=True: a teacher in a closure.
+    # A frozen Keras variable is frozen although its tf.Variable says trainable=True: a teacher in a
+    # closure.
     if dtype not in FLOATING_NAMES or (owner is not None and not owner.trainable):
         return None
     name = str(owner.path if owner is not None else variable.name.removesuffix(":0"))
@@ -77,7 +84,8 @@ def _flat(value: Any) -> Sequence[Any]:
 
 
 def _keras_variables() -> dict[int, Any]:
-    """Every Keras variable by the id of its ``tf.Variable``, which does not know it; asked in the rare case only."""
+    """Every Keras variable by the id of its ``tf.Variable``, which does not know it; asked in the
+    rare case only."""
     found = [one for one in gc.get_objects() if issubclass(type(one), keras.Variable)]
     return {id(getattr(one, "_value", None)): one for one in found}
 

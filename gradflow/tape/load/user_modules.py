@@ -1,4 +1,5 @@
-"""The user's modules in, imported: their layers registered with Keras, their ops with TensorFlow."""
+"""The user's modules in, imported: their layers registered with Keras, their ops with
+TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ _LIBRARIES = frozenset({"builtins", "keras", "tensorflow", "tf_keras"})
 
 
 def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
-    """Import the modules, from ``folder`` too, and return their public classes and functions by name.
+    """Import the modules, from ``folder`` too, and return their public classes and functions by
+    name.
 
-    The folder, which is where the user is, comes first while they are imported, as for ``python -m``, and last from
+    The folder, which is where the user is, comes first while they are imported, as for ``python
+    -m``, and last from
     then on: what TensorFlow and Keras import later stays theirs.
 
     Raises:
@@ -33,25 +36,41 @@ def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
     finally:
         sys.path.remove(folder)
         sys.path.append(folder)
-    return {name: value for module in modules for name, value in _public(module) if _is_the_users(name, value)}
+    return {
+        name: value
+        for module in modules
+        for name, value in _public(module)
+        if _is_the_users(name, value)
+    }
 
 
 def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # a module can raise anything, and a script can leave
-        reason = f"it ended with exit code {error.code}" if isinstance(error, SystemExit) else first_line(error)
+        reason = (
+            f"it ended with exit code {error.code}"
+            if isinstance(error, SystemExit)
+            else first_line(error)
+        )
         hint = "gradflow looks in its own environment and in the working directory"
-        raise UsageError(f"--import {name}: cannot be imported: {type(error).__name__}: {reason}", hint) from error
+        raise UsageError(
+            f"--import {name}: cannot be imported: {type(error).__name__}: {reason}", hint
+        ) from error
 
 
 def _public(module: ModuleType) -> list[tuple[str, Any]]:
-    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    names = getattr(module, "__all__", None) or [
+        name for name in vars(module) if not name.startswith("_")
+    ]
     return [(name, getattr(module, name)) for name in names if hasattr(module, name)]
 
 
 def _is_the_users(name: str, value: Any) -> bool:
-    """Whether Keras may take ``value`` for the custom object ``name``: a helper called ``relu`` is not meant."""
+    """Whether Keras may take ``value`` for the custom object ``name``: a helper called ``relu`` is
+    not meant."""
     if str(getattr(value, "__module__", "builtins")).partition(".")[0] in _LIBRARIES:
         return False
-    return isinstance(value, type) or (isinstance(value, FunctionType) and not hasattr(keras.activations, name))
+    return isinstance(value, type) or (
+        isinstance(value, FunctionType) and not hasattr(keras.activations, name)
+    )

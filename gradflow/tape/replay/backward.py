@@ -1,6 +1,8 @@
-"""A Run in, the gradient of every tensor in it out: reverse mode by TensorFlow's own gradient functions, op by op.
+"""A Run in, the gradient of every tensor in it out: reverse mode by TensorFlow's own gradient
+functions, op by op.
 
-Private TensorFlow API: ``eager.backprop._MockOp``, ``framework.ops.gradient_registry``, checked on 2.16.1 and 2.21.0.
+Private TensorFlow API: ``eager.backprop._MockOp``, ``framework.ops.gradient_registry``, checked on
+2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Backward:
 
     run: Run
     nodes: dict[Place, Arrived] = field(default_factory=dict)
-    """What arrived at the outputs of each place, all its runs together; a place that was not run is missing."""
+    """What arrived at the outputs of each place, all its runs together; a place that was not run is
+    missing."""
     edges: dict[tuple[Place, int], Arrived] = field(default_factory=dict)
     """What an op handed to its input of that number."""
     gradients: dict[int, Any] = field(default_factory=dict)
@@ -52,12 +55,16 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
         try:
             handed = _handed(run, record, arrived)
         except Exception as error:  # a gradient function can raise anything at all
-            raise ReplayError(f"the gradient of {record.op}: {type(error).__name__}: {error}") from error
+            raise ReplayError(
+                f"the gradient of {record.op}: {type(error).__name__}: {error}"
+            ) from error
         for number, (slot, gradient) in enumerate(zip(record.inputs, handed, strict=False)):
             if gradient is None or slot not in active:
                 continue
             key = (record.places[0], number)
-            found.edges[key] = found.edges.get(key, Arrived(0)) | _arrived(gradient, found._elements.get(slot))
+            found.edges[key] = found.edges.get(key, Arrived(0)) | _arrived(
+                gradient, found._elements.get(slot)
+            )
             found.gradients[slot] = _sum(found.gradients.get(slot), gradient)
     found.nodes.update({("", name, "0"): arrived_at(found, slot) for name, slot in run.fed.items()})
     return found
@@ -66,7 +73,11 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
 def arrived_at(found: Backward, slot: int) -> Arrived:
     """What arrived at one tensor."""
     gradient = found.gradients.get(slot)
-    return Arrived.RUN if gradient is None else Arrived.RUN | _arrived(gradient, found._elements.get(slot))
+    return (
+        Arrived.RUN
+        if gradient is None
+        else Arrived.RUN | _arrived(gradient, found._elements.get(slot))
+    )
 
 
 def _active(run: Run, sources: Iterable[int], found: Backward) -> set[int]:
@@ -101,17 +112,21 @@ def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
     outputs = [run.tensors[slot] for slot in record.outputs]
     inputs = [run.tensors[slot] for slot in record.inputs]
     whole = [
-        _zeros(output) if gradient is None else gradient for output, gradient in zip(outputs, arrived, strict=True)
+        _zeros(output) if gradient is None else gradient
+        for output, gradient in zip(outputs, arrived, strict=True)
     ]
 
-    def gradient(inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]) -> Sequence[Any]:
+    def gradient(
+        inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]
+    ) -> Sequence[Any]:
         handed = function(backprop._MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
         return handed if isinstance(handed, list | tuple) else [handed]
 
     try:
         return gradient(inputs, outputs, whole)
     except tf.errors.InvalidArgumentError:
-        # The gradient of a grouped convolution has no kernel for the processor (TensorFlow 2.21): Keras compiles it.
+        # The gradient of a grouped convolution has no kernel for the processor (TensorFlow 2.21):
+        # Keras compiles it.
         compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, whole)
         return compiled
 
@@ -156,7 +171,9 @@ def _arrived(gradient: Any, element: int | None) -> Arrived:
 def _stacked(values: Any, element: int) -> Any:
     try:
         return tf.raw_ops.TensorListStack(
-            input_handle=values, element_shape=tf.constant(-1), element_dtype=tf.dtypes.as_dtype(element)
+            input_handle=values,
+            element_shape=tf.constant(-1),
+            element_dtype=tf.dtypes.as_dtype(element),
         )
     except (tf.errors.OpError, TypeError):
         return values  # its elements differ in shape, or none was ever set

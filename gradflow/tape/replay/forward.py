@@ -1,10 +1,11 @@
-"""A traced graph and its inputs in, every op that runs with its tensors out: branches taken, loops unrolled.
+"""A traced graph and its inputs in, every op that runs with its tensors out: branches taken, loops
+unrolled.
 
-TensorFlow's own step says what arrives at a variable and nothing about the way there. Here each op of the graph is run
-by itself, so that values and gradients are known at every tensor on the way.
+TensorFlow's own step says what arrives at a variable and nothing about the way there. Here each op
+of the graph is run by itself, so that values and gradients are known at every tensor on the way.
 
-Private TensorFlow API: ``eager.execute``, ``framework.func_graph``, ``framework.ops``, checked on 2.16.1
-and 2.21.0.
+Private TensorFlow API: ``eager.execute``, ``framework.func_graph``, ``framework.ops``, checked on
+2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from tensorflow.python.eager import context, execute
 from tensorflow.python.framework import func_graph as func_graphs
 from tensorflow.python.framework import ops, tensor_util
 
-from gradflow.flow.lower.body import Body, BodyNode, Form, Library, Reference, function_body, graph_body
+from gradflow.flow.lower.body import (
+    Body,
+    BodyNode,
+    Form,
+    Library,
+    Reference,
+    function_body,
+    graph_body,
+)
 from gradflow.flow.lower.graph_def import library_of
 from gradflow.flow.lower.layout import branch_names, inner_place
 from gradflow.tape.replay.node_attrs import node_attrs
@@ -26,7 +35,8 @@ from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
 
 def replay(graph: Any, feeds: Sequence[Any]) -> Run:
-    """Run the live FuncGraph ``graph`` op by op on ``feeds``, one tensor for each of its inputs and captures.
+    """Run the live FuncGraph ``graph`` op by op on ``feeds``, one tensor for each of its inputs and
+    captures.
 
     Raises:
         ReplayError: an op or its gradient cannot be run by itself.
@@ -35,7 +45,9 @@ def replay(graph: Any, feeds: Sequence[Any]) -> Run:
     library = library_of(graph_def)
     run = Run()
     body = graph_body(library, graph_def, [output.name for output in graph.outputs])
-    run.fed = {tensor.op.name: run.slot(value) for tensor, value in zip(graph.inputs, feeds, strict=True)}
+    run.fed = {
+        tensor.op.name: run.slot(value) for tensor, value in zip(graph.inputs, feeds, strict=True)
+    }
     node_defs = {node.name: node for node in graph_def.node}
     frame = _Frame(run, library, {}, "", body, node_defs, run.fed, (), graph)
     try:
@@ -82,7 +94,11 @@ class _Frame:
         return self.done[number][output]
 
     def _missing(self, number: int) -> list[int]:
-        return [source for source, _ in self.body.nodes[number].inputs if source >= 0 and source not in self.done]
+        return [
+            source
+            for source, _ in self.body.nodes[number].inputs
+            if source >= 0 and source not in self.done
+        ]
 
     def _run(self, node: BodyNode) -> Sequence[int]:
         if node.name in self.fed:
@@ -98,7 +114,9 @@ class _Frame:
 
     def _passed(self, node: BodyNode, slots: Sequence[int], part: str = "") -> list[int]:
         return [
-            self.run.pass_on(slot, (self.place, node.name, f"{part}:{output}" if part else str(output)))
+            self.run.pass_on(
+                slot, (self.place, node.name, f"{part}:{output}" if part else str(output))
+            )
             for output, slot in enumerate(slots)
         ]
 
@@ -109,7 +127,9 @@ class _Frame:
         body, node_defs = self.bodies[function]
         place = inner_place(self.place, node.name, part)
         graph = _function_graph(self.graph, function)
-        frame = _Frame(self.run, self.library, self.bodies, place, body, node_defs, {}, inputs, graph)
+        frame = _Frame(
+            self.run, self.library, self.bodies, place, body, node_defs, {}, inputs, graph
+        )
         return [frame.slot(reference) for reference in body.results]
 
     def _branch(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
@@ -130,17 +150,25 @@ class _Frame:
         while _is_true(self.run.tensors[self._call(node, condition, values, "cond")[0]]):
             carried = self._passed(node, values, "carried")
             values = self._passed(node, self._call(node, body, carried, "body"), "body")
-        # NOTE: what the last trip brings goes to the output alone, so it does not count as a loop variable's gradient.
+        # NOTE: what the last trip brings goes to the output alone, so it does not count as a loop
+        # variable's gradient.
         return self._passed(node, values if carried else self._passed(node, values, "carried"))
 
     def _op(self, node: BodyNode, inputs: Sequence[int]) -> Sequence[int]:
         node_def = self.node_defs[node.name]
         if node.op == "Const":
-            return [self.run.slot(tf.constant(tensor_util.MakeNdarray(node_def.attr["value"].tensor)))]
+            return [
+                self.run.slot(tf.constant(tensor_util.MakeNdarray(node_def.attr["value"].tensor)))
+            ]
         attrs = node_attrs(node_def)
         tensors = [self.run.tensors[slot] for slot in inputs]
         values = execute.execute(
-            node.op.encode(), len(node.floating), inputs=tensors, attrs=attrs, ctx=context.context(), name=None
+            node.op.encode(),
+            len(node.floating),
+            inputs=tensors,
+            attrs=attrs,
+            ctx=context.context(),
+            name=None,
         )
         slots = tuple(self.run.slot(value) for value in values)
         gradient = None
@@ -155,7 +183,8 @@ class _Frame:
         return slots
 
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:
-        """The user's gradient, traced when it is asked for: it refers to tensors of the graph, known here."""
+        """The user's gradient, traced when it is asked for: it refers to tensors of the graph,
+        known here."""
 
         def gradient(_: Any, *upstream: Any) -> list[Any]:
             traced, captured = self._traced(node, kind)
@@ -168,12 +197,16 @@ class _Frame:
 
     def _traced(self, node: BodyNode, kind: str) -> tuple[Any, list[Any]]:
         if self.graph is None:
-            raise ReplayError(f"{node.name}: the function that holds this custom gradient is not live")
+            raise ReplayError(
+                f"{node.name}: the function that holds this custom gradient is not live"
+            )
         operation = self.graph.get_operation_by_name(node.name)
         function = ops.gradient_registry.lookup(kind)
         specs = [tf.TensorSpec(output.shape, output.dtype) for output in operation.outputs]
         with self.graph.as_default():
-            traced = func_graphs.func_graph_from_py_func("gradient", lambda *up: function(operation, *up), specs, {})
+            traced = func_graphs.func_graph_from_py_func(
+                "gradient", lambda *up: function(operation, *up), specs, {}
+            )
         return traced, [self._value(external) for external, _ in traced.captures]
 
     def _value(self, tensor: Any) -> Any:
@@ -184,7 +217,10 @@ class _Frame:
         for number, argument in enumerate(self.graph.inputs if not self.fed else ()):
             if argument is tensor:
                 return self.run.tensors[self.arguments[number]]
-        index = next((place for place, node in enumerate(self.body.nodes) if node.name == tensor.op.name), None)
+        index = next(
+            (place for place, node in enumerate(self.body.nodes) if node.name == tensor.op.name),
+            None,
+        )
         if index is None:
             raise ReplayError(f"{tensor.name}: was not needed in the forward pass")
         return self.run.tensors[self.slot((index, tensor.value_index))]
@@ -198,7 +234,8 @@ def _function_graph(graph: Any, function: str) -> Any:
 
 
 def _is_true(value: Any) -> bool:
-    """As If and While see it: a number is true unless it is 0, an array unless it is empty (ToBool)."""
+    """As If and While see it: a number is true unless it is 0, an array unless it is empty
+    (ToBool)."""
     array = value.numpy()
     if array.ndim:
         return bool(array.size)

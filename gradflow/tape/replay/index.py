@@ -55,7 +55,9 @@ class Trail:
 
     def weight_read_by(self, record: Record) -> str | None:
         """The variable whose value an op reads."""
-        return next((name for name, handle in self.handles.items() if handle in record.inputs), None)
+        return next(
+            (name for name, handle in self.handles.items() if handle in record.inputs), None
+        )
 
 
 def trail(back: Backward, handles: Mapping[str, int]) -> Trail:

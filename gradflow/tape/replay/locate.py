@@ -1,4 +1,5 @@
-"""A subject and its batch in, a Scene out: where the gradients of zero and non-finite weights were lost."""
+"""A subject and its batch in, a Scene out: where the gradients of zero and non-finite weights were
+lost."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ class Scene:
 
 
 def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options) -> Scene | None:
-    """Run one step of the traced call op by op; None where the graph holds something that cannot be run so."""
+    """Run one step of the traced call op by op; None where the graph holds something that cannot be
+    run so."""
     places: dict[Place, int] = {}
     concrete, names = traced.concrete, traced.names
     graph = lower_trace(traced, subject.handles, options.outputs, places)
@@ -66,7 +68,9 @@ def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options
     except ReplayError:
         return None
     slots = {
-        places["", placeholder, "0"]: slot for placeholder, slot in run.fed.items() if ("", placeholder, "0") in places
+        places["", placeholder, "0"]: slot
+        for placeholder, slot in run.fed.items()
+        if ("", placeholder, "0") in places
     }
     handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
     measured = seen(graph, places, back.nodes, back.edges)
@@ -94,7 +98,8 @@ def _upstream(name: str, value: Any, seed: int) -> Any:
 
 
 def dying(scene: Scene, names: Iterable[str]) -> Sightings:
-    """See where the gradients of ``names``, all of them zero, die; what cannot be told is missing."""
+    """See where the gradients of ``names``, all of them zero, die; what cannot be told is
+    missing."""
     graph = with_dead_ends(scene.graph, scene.seen)
     known: dict[Cut, Sighting] = {}
     found: dict[str, tuple[Sighting, ...]] = {}
@@ -104,7 +109,9 @@ def dying(scene: Scene, names: Iterable[str]) -> Sightings:
         cuts = _telling(mine.causes) if mine is not None else []
         for cut in cuts:
             if cut not in known:
-                known[cut] = _dead_sighting(scene, graph, cut, mine.cuts_to_restore if mine is not None else None)
+                known[cut] = _dead_sighting(
+                    scene, graph, cut, mine.cuts_to_restore if mine is not None else None
+                )
         sightings = tuple(dict.fromkeys(known[cut] for cut in cuts))
         if sightings:
             found[name] = sightings
@@ -112,14 +119,20 @@ def dying(scene: Scene, names: Iterable[str]) -> Sightings:
 
 
 def _telling(cuts: Iterable[Cut]) -> list[Cut]:
-    """Of several kinds of cuts, those that say most: what died or was not run, then what only this run leads to."""
-    kinds = [(Edge.DEAD, Edge.UNTAKEN), (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT), (Edge.OVERWRITTEN,)]
+    """Of several kinds of cuts, those that say most: what died or was not run, then what only this
+    run leads to."""
+    kinds = [
+        (Edge.DEAD, Edge.UNTAKEN),
+        (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT),
+        (Edge.OVERWRITTEN,),
+    ]
     found = [[cut for cut in cuts if cut.kind in some] for some in kinds]
     return next((some for some in found if some), [])
 
 
 def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
-    """Where a gradient is multiplied with a weight of zeros that gets none itself, what that weight lacks counts."""
+    """Where a gradient is multiplied with a weight of zeros that gets none itself, what that weight
+    lacks counts."""
     deeper: list[Sighting] = []
     for one in sightings:
         behind = found.get(one.weight, ()) if one.weight is not None else ()
@@ -128,16 +141,24 @@ def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sightin
     return tuple(dict.fromkeys(deeper))
 
 
-def _dead_sighting(scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None) -> Sighting:
+def _dead_sighting(
+    scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None
+) -> Sighting:
     if cut.kind is Edge.UNTAKEN:
         owner = _owner(graph, cut.node)
         part = graph.names[cut.node].rpartition("/")[2]
-        return scene.sighting(cut.kind, owner, _untaken_words(graph, owner, part), fix=_OTHER_INPUTS)
+        return scene.sighting(
+            cut.kind, owner, _untaken_words(graph, owner, part), fix=_OTHER_INPUTS
+        )
     if cut.kind is Edge.OVERWRITTEN:
         return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:
         back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
-        more = {"mark": graph.marks[cut.node], "reenters_at": back, "cuts_to_restore": cuts_to_restore or 1}
+        more = {
+            "mark": graph.marks[cut.node],
+            "reenters_at": back,
+            "cuts_to_restore": cuts_to_restore or 1,
+        }
         return scene.sighting(cut.kind, cut.node, "", **more)
     start, end = graph.first[cut.node], graph.first[cut.node + 1]
     inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
@@ -153,7 +174,9 @@ def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
     found: dict[str, tuple[Sighting, ...]] = {}
     for name in names:
         mine = attributions.get(name)
-        cuts = [cut for cut in mine.causes if cut.kind is Edge.NONFINITE] if mine is not None else []
+        cuts = (
+            [cut for cut in mine.causes if cut.kind is Edge.NONFINITE] if mine is not None else []
+        )
         sightings = [_nonfinite_sighting(scene, cut, mine) for cut in cuts if mine is not None]
         found[name] = tuple(dict.fromkeys(sightings))
     return {name: sightings for name, sightings in found.items() if sightings}
@@ -176,7 +199,11 @@ def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
 
 def _owner(graph: FlowGraph, gate: int) -> int:
     """The node of the cond, case or loop that a gate belongs to."""
-    fed = [node for node in range(len(graph)) if gate in graph.sources[graph.first[node] : graph.first[node + 1]]]
+    fed = [
+        node
+        for node in range(len(graph))
+        if gate in graph.sources[graph.first[node] : graph.first[node + 1]]
+    ]
     return next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
 
 
@@ -196,11 +223,15 @@ def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
 
 def _decider(graph: FlowGraph, node: int) -> str:
     """The op that makes a condition, behind what only passes it on."""
-    while graph.ops[node] in ("Identity", "LogicalAnd", *_PASSING) and graph.first[node] < graph.first[node + 1]:
+    while (
+        graph.ops[node] in ("Identity", "LogicalAnd", *_PASSING)
+        and graph.first[node] < graph.first[node + 1]
+    ):
         node = graph.sources[graph.first[node]]
     return f" (condition {graph.ops[node]} {graph.names[node]!r})"
 
 
 _PASSING = frozenset(
-    "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall StatefulPartitionedCall Squeeze".split()
+    "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall "
+    "StatefulPartitionedCall Squeeze".split()
 )

@@ -48,7 +48,11 @@ def _plain(kind: str, value: Any) -> Any:
 
 def _scalar(kind: str, value: Any) -> Any:
     if kind == "shape":
-        return None if value.unknown_rank else [dim.size if dim.size >= 0 else None for dim in value.dim]
+        return (
+            None
+            if value.unknown_rank
+            else [dim.size if dim.size >= 0 else None for dim in value.dim]
+        )
     if kind == "func":
         return value.name.encode()
     return value

@@ -1,4 +1,5 @@
-"""An op that makes NaN or Inf of a finite gradient in; out comes the op to name for it, with its forward value."""
+"""An op that makes NaN or Inf of a finite gradient in; out comes the op to name for it, with its
+forward value."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ class Origin:
 
 
 def origin(trail: Trail, place: Place | None) -> Origin:
-    """The op that first made NaN or Inf in the forward pass, at or above ``place``; ``place`` where all is finite."""
+    """The op that first made NaN or Inf in the forward pass, at or above ``place``; ``place`` where
+    all is finite."""
     slots = [slot for record in _at(trail, place) for slot in (*record.inputs, *record.outputs)]
     slot = next((slot for slot in slots if not trail.is_finite(slot)), None)
     while slot is not None:
@@ -55,7 +57,11 @@ def words(trail: Trail, place: Place | None) -> str:
 def _words(trail: Trail, record: Record, output: Any, bad: Any) -> str:
     values = [_first(trail.array(slot), bad) for slot in record.inputs]
     shown = [_number(value) for value in values if value is not None]
-    said = [f"at input{'s' if len(shown) > 1 else ''} {' and '.join(shown)}"] if shown else ["in the backward pass"]
+    said = (
+        [f"at input{'s' if len(shown) > 1 else ''} {' and '.join(shown)}"]
+        if shown
+        else ["in the backward pass"]
+    )
     made = _first(output, bad)
     if made is not None and not np.isfinite(made):
         said.append(f"its value there is {_number(made)}")
@@ -66,13 +72,21 @@ def _words(trail: Trail, record: Record, output: Any, bad: Any) -> str:
 
 
 def _at(trail: Trail, place: Place | None) -> list[Record]:
-    return [record for record in trail.at.get(place, ()) if record.op and record.outputs] if place is not None else []
+    return (
+        [record for record in trail.at.get(place, ()) if record.op and record.outputs]
+        if place is not None
+        else []
+    )
 
 
 def _first(array: Any, where: Any) -> Any:
     """The value at the first place that is marked, where the shapes fit."""
     try:
-        return np.broadcast_to(array, where.shape)[where][0] if array is not None and where.any() else None
+        return (
+            np.broadcast_to(array, where.shape)[where][0]
+            if array is not None and where.any()
+            else None
+        )
     except ValueError:
         return None
 

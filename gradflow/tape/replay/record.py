@@ -11,7 +11,8 @@ from gradflow.flow.lower.layout import Place
 _MAX_RECORDS = 1_000_000
 
 Gradient = Callable[..., Sequence[Any]]
-"""As TensorFlow registers it: the op and the gradients of its outputs in, those of its inputs out."""
+"""As TensorFlow registers it: the op and the gradients of its outputs in, those of its inputs
+out."""
 
 
 class ReplayError(Exception):

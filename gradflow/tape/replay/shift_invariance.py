@@ -1,4 +1,5 @@
-"""A bias with a tiny gradient in; out comes what takes its shift out again, if the gradient is a mathematical zero."""
+"""A bias with a tiny gradient in; out comes what takes its shift out again, if the gradient is a
+mathematical zero."""
 
 from __future__ import annotations
 
@@ -32,13 +33,18 @@ _REMOVERS = {
 
 
 def before_batch_normalization(model: Any) -> Iterator[str]:
-    """The biases of layers whose output goes to nothing but a BatchNormalization that subtracts the batch's mean.
+    """The biases of layers whose output goes to nothing but a BatchNormalization that subtracts the
+    batch's mean.
 
-    Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced to explain it.
+    Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced
+    to explain it.
     """
     for layer in model._flatten_layers(include_self=False):
         bias = getattr(layer, "bias", None)
-        if bias is None or getattr(layer, "activation", None) not in (None, keras.activations.linear):
+        if bias is None or getattr(layer, "activation", None) not in (
+            None,
+            keras.activations.linear,
+        ):
             continue
         consumers = [node.operation for node in getattr(layer, "_outbound_nodes", ())]
         if consumers and all(_subtracts_mean(consumer) for consumer in consumers):
@@ -50,10 +56,13 @@ def _subtracts_mean(layer: Any) -> bool:
 
 
 def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str, str]:
-    """Those of ``names`` that are only added to something, where all cancels in the sum, and what makes it cancel.
+    """Those of ``names`` that are only added to something, where all cancels in the sum, and what
+    makes it cancel.
 
-    A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own terms, it is
-    mathematically zero: what follows does not change under a shift. The bias of a shared layer is added several times:
+    A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own
+    terms, it is
+    mathematically zero: what follows does not change under a shift. The bias of a shared layer is
+    added several times:
     in the difference of two encodings of a siamese network it cancels with itself.
     """
     found: dict[str, str] = {}
@@ -72,14 +81,17 @@ def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
     slots = [handle]
     for slot in slots:
         for record in trail.readers.get(slot, ()):
-            if record.op in _READS or (record.op in _ADDITIONS and _keeps_shape(trail, record, slot)):
+            if record.op in _READS or (
+                record.op in _ADDITIONS and _keeps_shape(trail, record, slot)
+            ):
                 slots += record.outputs
             else:
                 yield record, slot
 
 
 def _keeps_shape(trail: Trail, record: Record, slot: int) -> bool:
-    """Whether an addition repeats nothing, so that its own gradient is the sum that was taken further on."""
+    """Whether an addition repeats nothing, so that its own gradient is the sum that was taken
+    further on."""
     tensors = trail.back.run.tensors
     return bool(tensors[slot].shape == tensors[record.outputs[0]].shape)
 
@@ -89,27 +101,36 @@ def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
     return terms is not None and total is not None and _is_noise(total, terms, epsilon)
 
 
-def _cancel_together(trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float) -> bool:
-    """Whether what several additions hand to it cancels; one that takes it away from itself does nothing with it."""
+def _cancel_together(
+    trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float
+) -> bool:
+    """Whether what several additions hand to it cancels; one that takes it away from itself does
+    nothing with it."""
     if len({id(record) for record, _ in additions}) < len(additions):
         return False
     terms = [_terms(trail, record, slot) for record, slot in additions]
     known = [one for one in terms if one is not None]
     total = trail.gradient_of(name)
-    return total is not None and len(known) == len(terms) > 1 and _is_noise(total, sum(known), epsilon)
+    return (
+        total is not None and len(known) == len(terms) > 1 and _is_noise(total, sum(known), epsilon)
+    )
 
 
 def _terms(trail: Trail, record: Record, slot: int) -> float | None:
-    """How much the terms of the sum are together that an addition hands to ``slot``, without their signs."""
+    """How much the terms of the sum are together that an addition hands to ``slot``, without their
+    signs."""
     terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
-    is_addition = record.op in _ADDITIONS or (record.op in _NORMALIZATIONS and slot == record.inputs[2])
+    is_addition = record.op in _ADDITIONS or (
+        record.op in _NORMALIZATIONS and slot == record.inputs[2]
+    )
     if not is_addition or terms is None or total is None:
         return None
     return _magnitude(numbers(terms), total.shape)
 
 
 def is_noise_of_terms(terms: np.ndarray[Any, Any], shape: Sequence[int], epsilon: float) -> bool:
-    """Whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding noise beside them."""
+    """Whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding noise
+    beside them."""
     total = np.sum(terms.astype(np.complex128), axis=_summed(terms.shape, shape))
     return total.size == np.prod(shape) and _is_noise(total, _magnitude(terms, shape), epsilon)
 

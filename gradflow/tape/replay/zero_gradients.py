@@ -1,4 +1,5 @@
-"""An op that gets gradient and hands on only zeros in; out comes the op to name for it, and what happens there."""
+"""An op that gets gradient and hands on only zeros in; out comes the op to name for it, and what
+happens there."""
 
 from __future__ import annotations
 
@@ -13,20 +14,31 @@ from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
 
-_SWITCHES = frozenset({"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"})
+_SWITCHES = frozenset(
+    {"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"}
+)
 """Ops that pass gradient to some elements whole and to others not at all."""
 _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
-_OVER_ONE = "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
+_OVER_ONE = (
+    "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
+)
 _OVER_ONE_FIX = "normalize over an axis that has more than one entry"
-LOSS_SCALE_FIX = "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
+LOSS_SCALE_FIX = (
+    "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
+)
 _LOSSES = "compile_loss"
-"""The scope in which Keras 3 weighs and adds the losses that a model was compiled with; each has its own within."""
-_WEIGHT_FIX = "give the loss a weight other than 0 in compile(), or remove the layers that only it would train"
+"""The scope in which Keras 3 weighs and adds the losses that a model was compiled with; each has
+its own within."""
+_WEIGHT_FIX = (
+    "give the loss a weight other than 0 in compile(), or remove the layers that only it "
+    "would train"
+)
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SWITCH_FIX = (
-    "look at the scale and the bias of what comes in, and at real data (--input); a leaky activation passes gradient "
+    "look at the scale and the bias of what comes in, and at real data (--input); a leaky "
+    "activation passes gradient "
     "on both sides"
 )
 
@@ -45,7 +57,8 @@ class Death:
 
 
 def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
-    """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at ``inputs``."""
+    """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at
+    ``inputs``."""
     records = trail.at.get(place, ()) if place is not None else ()
     if not records:
         return Death(place, "hands on only zeros")
@@ -53,11 +66,16 @@ def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
     cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
     if cancelling:
         return _cancelled(trail, record, cancelling[0])
-    inputs = [number for number in inputs if trail.handed(record, number)]  # the others depend on no weight
+    # The others depend on no weight.
+    inputs = [number for number in inputs if trail.handed(record, number)]
     own = _by_its_own(trail, place, records)
     if own is not None:
         return own
-    zeros = [slot for number, slot in enumerate(record.inputs) if number not in inputs and trail.is_zero(slot)]
+    zeros = [
+        slot
+        for number, slot in enumerate(record.inputs)
+        if number not in inputs and trail.is_zero(slot)
+    ]
     if zeros:
         return _multiplied(trail, place, zeros[0])
     dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
@@ -82,8 +100,11 @@ def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) ->
 
 
 def _normalized_alone(trail: Trail, record: Record) -> Death | None:
-    """A fused normalization in training mode whose mean and variance are over one value each, as Keras 2 makes it."""
-    is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get("is_training", False)
+    """A fused normalization in training mode whose mean and variance are over one value each, as
+    Keras 2 makes it."""
+    is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get(
+        "is_training", False
+    )
     if not record.op.startswith("FusedBatchNorm") or not is_training:
         return None
     if _size(trail, record.inputs[0]) != _size(trail, record.inputs[1]):
@@ -103,12 +124,15 @@ def _has_nan(array: Any) -> bool:
 
 
 def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
-    """The gradient is multiplied with zeros: name the weight that holds them, or the op that made them."""
+    """The gradient is multiplied with zeros: name the weight that holds them, or the op that made
+    them."""
     while slot in trail.made:
         record = trail.made[slot]
         weight = trail.weight_read_by(record)
         if weight is not None:
-            return Death(place, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight)
+            return Death(
+                place, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight
+            )
         alone = _normalized_alone(trail, record)
         if alone is not None:
             return alone
@@ -116,19 +140,32 @@ def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
         zeros = [source for source in earlier if trail.is_zero(source)]
         if earlier and not zeros:
             if record.op in _SWITCHES:
-                return Death(record.places[0], _passes_none(trail, trail.at[record.places[0]]), _SWITCH_FIX)
-            return Death(record.places[0], "gives all zeros, and what is multiplied with them gets nothing")
+                return Death(
+                    record.places[0], _passes_none(trail, trail.at[record.places[0]]), _SWITCH_FIX
+                )
+            return Death(
+                record.places[0], "gives all zeros, and what is multiplied with them gets nothing"
+            )
         if not zeros:
             break
         slot = zeros[0]
     if place is not None and place[1].rpartition("/")[0] == _LOSSES:
-        return Death(place, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX)
-    is_single = place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
-    return Death(place, "multiplies by zero: its other input is a constant 0", _SINGLE_TRIP if is_single else "")
+        return Death(
+            place, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX
+        )
+    is_single = (
+        place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
+    )
+    return Death(
+        place,
+        "multiplies by zero: its other input is a constant 0",
+        _SINGLE_TRIP if is_single else "",
+    )
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:
-    """Several ops hand back gradients that add up to nothing: name the op where their ways meet again."""
+    """Several ops hand back gradients that add up to nothing: name the op where their ways meet
+    again."""
     slot = record.inputs[number]
     readers = [reader for reader in trail.readers[slot] if _hands_something(trail, reader, slot)]
     reached: dict[int, set[int]] = {}
@@ -141,7 +178,11 @@ def _cancelled(trail: Trail, record: Record, number: int) -> Death:
         joined = set().union(*(reached.get(source, ()) for source in later.inputs))
         if not joined:
             continue
-        if len(joined) == len(readers) and later.op and (len(readers) > 1 or later is not readers[0]):
+        if (
+            len(joined) == len(readers)
+            and later.op
+            and (len(readers) > 1 or later is not readers[0])
+        ):
             return _meeting(trail, later)
         for output in later.outputs:
             reached.setdefault(output, set()).update(joined)
@@ -150,9 +191,12 @@ def _cancelled(trail: Trail, record: Record, number: int) -> Death:
 
 def _meeting(trail: Trail, record: Record) -> Death:
     place = record.places[0]
-    # tf.nn.batch_normalization, which Keras 2 calls, opens a scope of its own beside that of the moments.
+    # tf.nn.batch_normalization, which Keras 2 calls, opens a scope of its own beside that of the
+    # moments.
     scope = place[1].rpartition("/")[0].removesuffix("/batchnorm")
-    means = [one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]]
+    means = [
+        one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]
+    ]
     beside = [mean for mean in means if mean.places[0][1].startswith(f"{scope}/")]
     if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
         return Death(place, _OVER_ONE, _OVER_ONE_FIX)

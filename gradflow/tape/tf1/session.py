@@ -1,10 +1,12 @@
-"""A TF1 graph of a SavedModel and an entry in, what ``tf.gradients`` brings to each of its variables out.
+"""A TF1 graph of a SavedModel and an entry in, what ``tf.gradients`` brings to each of its
+variables out.
 
-TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is run where it was made
-to run, in a session of TensorFlow 1 on a graph of its own.
+TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is
+run where it was made to run, in a session of TensorFlow 1 on a graph of its own.
 
-Private TensorFlow API: ``tensorflow.python.saved_model.loader_impl.SavedModelLoader``, checked on 2.16.1 and 2.21.0.
-What is public restores the variables as soon as it has the graph, and a graph that was run once cannot be given the
+Private TensorFlow API: ``tensorflow.python.saved_model.loader_impl.SavedModelLoader``, checked on
+2.16.1 and 2.21.0. What is public restores the variables as soon as it has the graph, and a graph
+that was run once cannot be given the
 gradient of a While any more: that adds outputs to the loop itself.
 """
 
@@ -38,10 +40,13 @@ from gradflow.tape.objective import drawn_direction, projected, select
 from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
-"""TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on 2.16.1 and 2.21.0)."""
+"""TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on
+2.16.1 and 2.21.0)."""
 _READS = frozenset({"Identity", "ReadVariableOp"})
 _ADDITIONS = frozenset({"BiasAdd", "Add", "AddV2", "Sub"})
-_UPKEEP = frozenset({"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"})
+_UPKEEP = frozenset(
+    {"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"}
+)
 """What a graph does with a variable beside computing."""
 
 
@@ -88,13 +93,20 @@ class GraphSession:
         def run(batch: Batch) -> list[Any]:
             return self._fetched([value for _, value in self.outputs], self._feeds(batch))
 
-        sparse = [SparseParts(one.indices, one.values, one.dense_shape, one.shape) for one in self.entry.sparse]
-        batch, values = with_batch(self.entry.inputs, options, None, run, self.learn, is_cheap=True, composites=sparse)
+        sparse = [
+            SparseParts(one.indices, one.values, one.dense_shape, one.shape)
+            for one in self.entry.sparse
+        ]
+        batch, values = with_batch(
+            self.entry.inputs, options, None, run, self.learn, is_cheap=True, composites=sparse
+        )
         feeds = self._feeds(batch)
         for (name, _), value in zip(self.outputs, values, strict=True):
             if name in self.directions:
                 drawn = drawn_direction(name, np.shape(value), options.seed)
-                feeds[self.directions[name]] = drawn.astype(self.directions[name].dtype.as_numpy_dtype)
+                feeds[self.directions[name]] = drawn.astype(
+                    self.directions[name].dtype.as_numpy_dtype
+                )
         described = tuple(
             Output(name, tuple(np.shape(value)), output.dtype.base_dtype.name)
             for (name, output), value in zip(self.outputs, values, strict=True)
@@ -105,19 +117,26 @@ class GraphSession:
         """For each ``Merge`` that ``step`` ran, the number of the input that it passed on."""
         found = {}
         for op in self.merges:
-            with contextlib.suppress(tf.errors.InvalidArgumentError):  # inside another branch that was not taken
+            # Inside another branch that was not taken.
+            with contextlib.suppress(tf.errors.InvalidArgumentError):
                 found[op.name] = int(self.session.run(op.outputs[1], step.feeds))
         return found
 
     def _feeds(self, batch: Batch) -> dict[Any, Any]:
-        return {name: tensor.numpy() for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)}
+        return {
+            name: tensor.numpy()
+            for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)
+        }
 
     def _fetched(self, fetches: Sequence[Any], feeds: Mapping[Any, Any]) -> list[Any]:
         return list(self.session.run(list(fetches), feeds))
 
     def _measured(self, feeds: Mapping[Any, Any]) -> dict[str, Measurement]:
-        """One after the other, where a gradient that no branch hands on makes the run of all fail."""
-        found = {name: gradient for name, gradient in self.gradients.items() if gradient is not None}
+        """One after the other, where a gradient that no branch hands on makes the run of all
+        fail."""
+        found = {
+            name: gradient for name, gradient in self.gradients.items() if gradient is not None
+        }
         try:
             values = self._fetched(list(found.values()), feeds)
         except tf.errors.InvalidArgumentError as error:
@@ -130,7 +149,8 @@ class GraphSession:
         return measured
 
     def _alive(self, name: str, gradient: Any, feeds: Mapping[Any, Any]) -> Any:
-        """The gradient; zeros where it stands in a branch that was not taken, so that no optimizer would use it."""
+        """The gradient; zeros where it stands in a branch that was not taken, so that no optimizer
+        would use it."""
         try:
             return self.session.run(gradient, feeds)
         except tf.errors.InvalidArgumentError as error:
@@ -151,8 +171,10 @@ def graph_session(
         UsageError: a selected output does not exist.
     """
     graph = tf.Graph()
-    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)  # graphs name the GPU that they were trained on
-    # NOTE: not ``with session``: that would make its graph the default one while batches are drawn eagerly.
+    # Graphs name the GPU that they were trained on.
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    # NOTE: not ``with session``: that would make its graph the default one while batches are drawn
+    # eagerly.
     with contextlib.closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
         try:
             with graph.as_default(), _control_flow_of(contents):
@@ -163,15 +185,19 @@ def graph_session(
                 loader.run_init_ops(session, list(contents.tags))
         except GradflowError:
             raise
-        except Exception as error:  # whatever a damaged file, or a graph that cannot be differentiated, brings about
+        # Whatever a damaged file, or a graph that cannot be differentiated, brings about.
+        except Exception as error:
             raise refusal(folder, contents, error) from error
         yield built
 
 
 @contextlib.contextmanager
 def _control_flow_of(contents: SavedModelContents) -> Iterator[None]:
-    """Build gradients as TensorFlow 1 did where the loops and conditions are its own: their arrays need it."""
-    is_old = any(node.op in ("Enter", "Switch", "TensorArrayV3") for node in contents.graph_def.node)
+    """Build gradients as TensorFlow 1 did where the loops and conditions are its own: their arrays
+    need it."""
+    is_old = any(
+        node.op in ("Enter", "Switch", "TensorArrayV3") for node in contents.graph_def.node
+    )
     is_new = tf.compat.v1.control_flow_v2_enabled()
     if is_old and is_new:
         tf.compat.v1.disable_control_flow_v2()
@@ -182,7 +208,9 @@ def _control_flow_of(contents: SavedModelContents) -> Iterator[None]:
             tf.compat.v1.enable_control_flow_v2()
 
 
-def _differentiated(session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> GraphSession:
+def _differentiated(
+    session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str]
+) -> GraphSession:
     graph = session.graph
     merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
     try:
@@ -197,11 +225,18 @@ def _differentiated(session: Any, contents: SavedModelContents, entry: Entry, se
 
 
 def _built(
-    session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str], merges: Sequence[Any]
+    session: Any,
+    contents: SavedModelContents,
+    entry: Entry,
+    selected: Sequence[str],
+    merges: Sequence[Any],
 ) -> GraphSession:
     graph = session.graph
     named = zip(entry.outputs, entry.tensors, strict=True)
-    outputs = select([(info.name, tf.identity(graph.get_tensor_by_name(tensor))) for info, tensor in named], selected)
+    outputs = select(
+        [(info.name, tf.identity(graph.get_tensor_by_name(tensor))) for info, tensor in named],
+        selected,
+    )
     directions: dict[str, Any] = {}
 
     def along(name: str, real: Any) -> Any:
@@ -217,7 +252,9 @@ def _built(
         # What is fed is given: nothing flows on to what the graph would compute it from.
         fed = [graph.get_tensor_by_name(name) for name in entry.feeds]
         gradients = tf.compat.v1.gradients(objective, [*tensors, *sums], stop_gradients=fed)
-    got = {id(value): gradient for value, gradient in zip(sums, gradients[len(tensors) :], strict=True)}
+    got = {
+        id(value): gradient for value, gradient in zip(sums, gradients[len(tensors) :], strict=True)
+    }
     return GraphSession(
         session=session,
         entry=entry,
@@ -226,7 +263,8 @@ def _built(
         gradients=dict(zip(variables, gradients, strict=False)),
         shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
         additions={
-            name: [got[id(value)] for value in uses if got[id(value)] is not None] for name, uses in additions.items()
+            name: [got[id(value)] for value in uses if got[id(value)] is not None]
+            for name, uses in additions.items()
         },
         merges=merges,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
@@ -241,7 +279,9 @@ def _additions(variable: Any) -> list[Any]:
         for use in slot.consumers():
             if use.type in _READS:
                 slots += use.outputs
-            elif use.type in _ADDITIONS and (use.type != "BiasAdd" or use.get_attr("data_format") == b"NHWC"):
+            elif use.type in _ADDITIONS and (
+                use.type != "BiasAdd" or use.get_attr("data_format") == b"NHWC"
+            ):
                 sums += use.outputs
             elif use.type not in _UPKEEP:
                 return []

@@ -1,4 +1,5 @@
-"""A step of a TF1 graph whose gradients are zero or tiny in, out what another run shows to be harmless."""
+"""A step of a TF1 graph whose gradients are zero or tiny in, out what another run shows to be
+harmless."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ class Awakened:
     """The weights of zeros."""
 
 
-def cancelled(live: GraphSession, step: Step, names: Iterable[str], epsilon: float) -> frozenset[str]:
-    """Those of ``names`` that are only added to something, where all that the sums get cancels: what follows
-    takes the shift out again, and the gradient is zero by mathematics."""
+def cancelled(
+    live: GraphSession, step: Step, names: Iterable[str], epsilon: float
+) -> frozenset[str]:
+    """Those of ``names`` that are only added to something, where all that the sums get cancels:
+    what follows takes the shift out again, and the gradient is zero by mathematics."""
     return frozenset(
         name
         for name in names
@@ -42,12 +45,19 @@ def cancelled(live: GraphSession, step: Step, names: Iterable[str], epsilon: flo
 
 
 def awakened(
-    live: GraphSession, options: Options, measured: Mapping[str, Measurement], trained: Collection[str]
+    live: GraphSession,
+    options: Options,
+    measured: Mapping[str, Measurement],
+    trained: Collection[str],
 ) -> Awakened:
-    """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that start at zero
-    and get a gradient have moved: a zero-initialized head hides what lies under it for one update."""
+    """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that
+    start at zero
+    and get a gradient have moved: a zero-initialized head hides what lies under it for one
+    update."""
     graph = live.session.graph
-    flowing = [name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS]
+    flowing = [
+        name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS
+    ]
     nodes = [graph.get_operation_by_name(name) for name in flowing]
     with graph.as_default():
         reads = {name: _value(node) for name, node in zip(flowing, nodes, strict=True)}
@@ -56,12 +66,19 @@ def awakened(
     # What is only added to something multiplies no gradient with zero.
     sleeping = {name: shape for name, shape in sleeping.items() if not live.additions[name]}
     found = _alive_with(live, sleeping, options, measured)
-    alone = [name for name in sleeping if _alive_with(live, {name: sleeping[name]}, options, measured)] if found else []
+    alone = (
+        [name for name in sleeping if _alive_with(live, {name: sleeping[name]}, options, measured)]
+        if found
+        else []
+    )
     return Awakened(found, tuple(alone or sleeping))
 
 
 def _alive_with(
-    live: GraphSession, zeros: Mapping[str, tuple[int, ...]], options: Options, measured: Mapping[str, Measurement]
+    live: GraphSession,
+    zeros: Mapping[str, tuple[int, ...]],
+    options: Options,
+    measured: Mapping[str, Measurement],
 ) -> frozenset[str]:
     """The variables that come alive once ``zeros`` (shapes by name) are drawn again."""
     if not zeros:

@@ -1,4 +1,5 @@
-"""The answer key of tiny named tf.functions: one hard behaviour each, and what gradflow must say about it."""
+"""The answer key of tiny named tf.functions: one hard behaviour each, and what gradflow must say
+about it."""
 
 from importlib import import_module
 
@@ -7,7 +8,8 @@ from tests.models.functions.case import CASES, FLOWS, Case, Module, Truth
 __all__ = ["CASES", "FLOWS", "Case", "Module", "Truth"]
 
 for _topic in (
-    "composed_gradients control_flow custom_gradients cuts magnitudes nesting no_gradient nonfinite passages places "
+    "composed_gradients control_flow custom_gradients cuts magnitudes nesting no_gradient "
+    "nonfinite passages places "
     "zeros"
 ).split():
     import_module(f"{__name__}.{_topic}")  # its cases register themselves

@@ -1,4 +1,5 @@
-"""What a named case is: a tiny tf.function over a few variables, and the truth about each of them."""
+"""What a named case is: a tiny tf.function over a few variables, and the truth about each of
+them."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ class Truth:
 
     verdict: str
     causes: frozenset[tuple[str, str | None]] = frozenset()
-    """Pairs of code and op type; the op type is a regular expression, None where no op is to be named.
+    """Pairs of code and op type; the op type is a regular expression, None where no op is to be
+    named.
 
     Of a weight that flows they are what its findings say, for a cause is why something is missing.
     """
@@ -45,7 +47,12 @@ ANY = ".*"
 
 
 def cut(
-    code: str, op_type: str, verdict: str = "none", cuts: int = 1, static: str | None = None, **details: Any
+    code: str,
+    op_type: str,
+    verdict: str = "none",
+    cuts: int = 1,
+    static: str | None = None,
+    **details: Any,
 ) -> Truth:
     """One cause, which no run is needed to see."""
     return Truth(verdict, frozenset({(code, op_type)}), cuts, static, **details)
@@ -67,18 +74,25 @@ class Case:
     function: Function
     truths: Mapping[str, Truth]
     initial: Mapping[str, Any] = field(default_factory=dict)
-    """Values of variables that are not to be random, by name; one without a truth is state, not a weight."""
+    """Values of variables that are not to be random, by name; one without a truth is state, not a
+    weight."""
     table: bool = False
     """Whether ``v["table"]`` is a hash table from the integers 0, 1, 2 to floats."""
     unloadable: str = ""
-    """What TensorFlow itself does wrong with the gradient once the function comes from a file; a tape cannot tell."""
+    """What TensorFlow itself does wrong with the gradient once the function comes from a file; a
+    tape cannot tell."""
 
 
 CASES: dict[str, Case] = {}
 
 
 def case(
-    initial: Mapping[str, Any] | None = None, /, *, table: bool = False, unloadable: str = "", **truths: Truth
+    initial: Mapping[str, Any] | None = None,
+    /,
+    *,
+    table: bool = False,
+    unloadable: str = "",
+    **truths: Truth,
 ) -> Callable[[Function], Function]:
     """Register a function under its own name."""
 
@@ -92,7 +106,8 @@ def case(
 
 
 class Module(tf.Module):
-    """A module with variables of three entries, each drawn from its own seed, and one function over them."""
+    """A module with variables of three entries, each drawn from its own seed, and one function over
+    them."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -111,7 +126,9 @@ class Module(tf.Module):
         }
         given: dict[str, Any] = {**self.weights, **self.state}
         if mine.table:
-            values = tf.lookup.KeyValueTensorInitializer(tf.range(3, dtype=tf.int64), [0.5, 1.5, 2.5])
+            values = tf.lookup.KeyValueTensorInitializer(
+                tf.range(3, dtype=tf.int64), [0.5, 1.5, 2.5]
+            )
             self.table = given["table"] = tf.lookup.StaticHashTable(values, default_value=0.1)
         signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
         self.serve = tf.function(lambda x: mine.function(x, given), input_signature=signature)

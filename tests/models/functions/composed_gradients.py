@@ -1,4 +1,5 @@
-"""Custom gradients beside and inside each other, and what gradflow must say about their variables."""
+"""Custom gradients beside and inside each other, and what gradflow must say about their
+variables."""
 
 from __future__ import annotations
 

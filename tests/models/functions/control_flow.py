@@ -1,4 +1,5 @@
-"""Conditions, cases and loops: TensorFlow fills in zeros for what is cut inside, and for what is not run."""
+"""Conditions, cases and loops: TensorFlow fills in zeros for what is cut inside, and for what is
+not run."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def stop_gradient_in_a_loop(x, v):
 @case(a=FLOWS, b=cut("GF202", "Cast"))
 def number_of_trips(x, v):
     trips = tf.cast(tf.reduce_sum(tf.abs(v["b"])) * 0.0 + 2.0, tf.int32)
-    return tf.while_loop(lambda step, _: step < trips, lambda step, y: (step + 1, y * v["a"]), (0, x))[1]
+    return tf.while_loop(
+        lambda step, _: step < trips, lambda step, y: (step + 1, y * v["a"]), (0, x)
+    )[1]
 
 
 @case(a=FLOWS, b=cut("GF302", "Less", verdict="zero", at="/cond/"))
@@ -87,7 +90,9 @@ def variable_as_the_condition(x, v):
 @case(a=FLOWS, b=cut("GF202", "ArgMax"))
 def variable_as_the_number_of_a_case(x, v):
     number = tf.cast(tf.argmax(v["b"]), tf.int32)
-    return tf.switch_case(number, [lambda: x * v["a"], lambda: -x * v["a"], lambda: 2.0 * x * v["a"]])
+    return tf.switch_case(
+        number, [lambda: x * v["a"], lambda: -x * v["a"], lambda: 2.0 * x * v["a"]]
+    )
 
 
 @case(
@@ -103,25 +108,37 @@ def cases_not_taken(x, v):
 @case(a=FLOWS, b=cut("GF202", "Round", at="/branch1/"))
 def round_in_one_case(x, v):
     number = tf.cast(0.0 * tf.reduce_sum(x), tf.int32) + 1
-    return tf.switch_case(number, [lambda: x * v["a"], lambda: x * v["a"] + tf.round(v["b"]), lambda: x * v["a"]])
+    return tf.switch_case(
+        number, [lambda: x * v["a"], lambda: x * v["a"] + tf.round(v["b"]), lambda: x * v["a"]]
+    )
 
 
 @case(a=FLOWS, b=valued("GF302", WHILE, says=("trip", "Less")))
 def loop_without_trips(x, v):
     limit = tf.cast(0.0 * tf.reduce_sum(x), tf.int32)
-    return tf.while_loop(lambda step, _: step < limit, lambda step, y: (step + 1, y * v["b"]), (0, x * v["a"]))[1]
+    return tf.while_loop(
+        lambda step, _: step < limit, lambda step, y: (step + 1, y * v["b"]), (0, x * v["a"])
+    )[1]
 
 
 @case(a=FLOWS, b=FLOWS)
 def loop_with_trips(x, v):
     limit = tf.cast(0.0 * tf.reduce_sum(x), tf.int32) + 3
-    return tf.while_loop(lambda step, _: step < limit, lambda step, y: (step + 1, y * v["b"]), (0, x * v["a"]))[1]
+    return tf.while_loop(
+        lambda step, _: step < limit, lambda step, y: (step + 1, y * v["b"]), (0, x * v["a"])
+    )[1]
 
 
 @case(
     a=FLOWS,
     b=FLOWS,
-    c=Truth("zero", frozenset({("GF302", "StopGradient")}), 1, static="flows", at="^while/body/.*StopGradient"),
+    c=Truth(
+        "zero",
+        frozenset({("GF302", "StopGradient")}),
+        1,
+        static="flows",
+        at="^while/body/.*StopGradient",
+    ),
 )
 def state_stopped_between_trips(x, v):
     """Without a trip the initial value would be the result: the graph alone cannot tell."""
@@ -134,7 +151,9 @@ def state_stopped_between_trips(x, v):
 
 @case(a=FLOWS, b=valued("GF302", WHILE, at="^while"))
 def initial_value_overwritten_by_a_loop(x, v):
-    return tf.while_loop(lambda step, _: step < 3, lambda step, y: (step + 1, x * v["a"]), (0, x * v["b"]))[1]
+    return tf.while_loop(
+        lambda step, _: step < 3, lambda step, y: (step + 1, x * v["a"]), (0, x * v["b"])
+    )[1]
 
 
 @case(a=FLOWS, b=Truth("zero", frozenset({("GF206", None)}), None))
@@ -185,7 +204,9 @@ def integers_made_by_map_fn(x, v):
 
 @case(a=FLOWS, b=cut("GF302", "Round", verdict="zero", at="/body/.*Round"))
 def round_in_scan(x, v):
-    return tf.scan(lambda state, row: state * v["a"] + tf.round(row * v["b"]), x, initializer=tf.ones([3]))
+    return tf.scan(
+        lambda state, row: state * v["a"] + tf.round(row * v["b"]), x, initializer=tf.ones([3])
+    )
 
 
 @case(a=FLOWS, b=FLOWS)

@@ -128,7 +128,8 @@ def one_of_two_variables_inside_a_custom_gradient(x, v):
     def scaled(y):
         def gradient(upstream, variables=()):
             return upstream, [
-                tf.ones_like(variable) if variable.name.startswith("a") else None for variable in variables
+                tf.ones_like(variable) if variable.name.startswith("a") else None
+                for variable in variables
             ]
 
         return y * v["a"] + v["b"], gradient
@@ -182,7 +183,8 @@ def custom_gradient_in_a_loop(x, v):
 
 @case(a=FLOWS, b=Truth("flows", static="zero"), c=FLOWS)
 def custom_gradient_that_ignores_the_zeros_it_is_given(x, v):
-    """Nobody reads the second output of IdentityN, so it is given zeros, and ones are made of them."""
+    """Nobody reads the second output of IdentityN, so it is given zeros, and ones are made of
+    them."""
 
     @tf.custom_gradient
     def constant(y):

@@ -41,11 +41,15 @@ _HALVES = {"a": half(0.5, 1, 2), "b": half(1, 2, 3), "c": half(2, 1, 3), "d": ha
 def vanishing_in_float16(x, v):
     y = tf.cast(x, tf.float16)
     small = tf.constant(1.2e-7, tf.float16)
-    return tf.cast(y * v["a"] + y * v["c"] + y * v["d"], tf.float32) + tf.cast(small * v["b"], tf.float32)
+    return tf.cast(y * v["a"] + y * v["c"] + y * v["d"], tf.float32) + tf.cast(
+        small * v["b"], tf.float32
+    )
 
 
 @case(_HALVES, a=FLOWS, b=EXPLODING, c=FLOWS, d=FLOWS)
 def exploding_in_float16(x, v):
     small, large = tf.constant(1e-3, tf.float16), tf.constant(5e3, tf.float16)
     y = tf.cast(x, tf.float16) * small
-    return tf.cast(y * v["a"] + y * v["c"] + y * v["d"], tf.float32) + tf.cast(large * v["b"], tf.float32)
+    return tf.cast(y * v["a"] + y * v["c"] + y * v["d"], tf.float32) + tf.cast(
+        large * v["b"], tf.float32
+    )

@@ -7,12 +7,16 @@ import tensorflow as tf
 from tests.models.functions.case import FLOWS, case, cut, valued
 from tests.models.functions.control_flow import IF, WHILE, always, never
 
-NO_HANDLE_DATA = "ValueError: gradients of a variable without handle data, from a loaded cond in a loop, on 2.21"
+NO_HANDLE_DATA = (
+    "ValueError: gradients of a variable without handle data, from a loaded cond in a loop, on 2.21"
+)
 
 
 def repeated(trips, body, y):
     """``y`` after ``trips`` times ``body(step, y)``."""
-    return tf.while_loop(lambda step, _: step < trips, lambda step, y: (step + 1, body(step, y)), (0, y))[1]
+    return tf.while_loop(
+        lambda step, _: step < trips, lambda step, y: (step + 1, body(step, y)), (0, y)
+    )[1]
 
 
 @case(
@@ -53,7 +57,9 @@ def branch_taken_once_in_a_loop(x, v):
     return repeated(3, body, x)
 
 
-@case(a=FLOWS, b=cut("GF302", "StopGradient", verdict="zero", at="/body/.*cond.*/then/.*StopGradient"))
+@case(
+    a=FLOWS, b=cut("GF302", "StopGradient", verdict="zero", at="/body/.*cond.*/then/.*StopGradient")
+)
 def stop_gradient_in_a_branch_in_a_loop(x, v):
     def body(step, y):
         return tf.cond(step >= 0, lambda: y * v["a"] + tf.stop_gradient(v["b"]), lambda: y * v["a"])
@@ -154,14 +160,19 @@ def stop_gradient_in_a_loop_in_a_function(x, v):
 
 @case(a=FLOWS, b=cut("GF201", "StopGradient"))
 def stop_gradient_behind_a_branch(x, v):
-    """The cut is outside, and what stands behind it is another matter: None, whatever the branch is."""
+    """The cut is outside, and what stands behind it is another matter: None, whatever the branch
+    is."""
     return x * v["a"] + tf.stop_gradient(tf.cond(always(x), lambda: x * v["b"], lambda: x))
 
 
 @case(a=FLOWS, b=cut("GF302", "StopGradient", verdict="zero", at="/body/.*then/.*StopGradient"))
 def stop_gradient_in_a_branch_in_map_fn(x, v):
     def row_by_row(row):
-        return tf.cond(tf.reduce_sum(row) > -1e9, lambda: row * v["a"] + tf.stop_gradient(v["b"]), lambda: row * v["a"])
+        return tf.cond(
+            tf.reduce_sum(row) > -1e9,
+            lambda: row * v["a"] + tf.stop_gradient(v["b"]),
+            lambda: row * v["a"],
+        )
 
     return tf.map_fn(row_by_row, x)
 

@@ -162,7 +162,8 @@ def size_of_an_output(x, v):
 
 @case(a=FLOWS, b=cut("GF202", "Round", cuts=1))
 def rounded_before_a_passage(x, v):
-    """Rounding stays in floating point: from Round to OneHot there are two cuts, side by side on one way."""
+    """Rounding stays in floating point: from Round to OneHot there are two cuts, side by side on
+    one way."""
     rounded = tf.round(v["b"])
     return x * v["a"] + rounded + tf.cast(tf.cast(rounded, tf.int32), tf.float32) * 0.0 + rounded
 
@@ -200,6 +201,11 @@ def padding_value(x, v):
 def mean_of_an_inference_batch_norm(x, v):
     image = tf.reshape(x * v["a"], [-1, 1, 1, 3])
     made = tf.raw_ops.FusedBatchNormV3(
-        x=image, scale=v["c"], offset=v["c"], mean=v["b"], variance=[1.0, 1.0, 1.0], is_training=False
+        x=image,
+        scale=v["c"],
+        offset=v["c"],
+        mean=v["b"],
+        variance=[1.0, 1.0, 1.0],
+        is_training=False,
     )
     return made.y

@@ -1,4 +1,5 @@
-"""Where a cut can hide: behind state, in another output, in compiled or vectorized code, in a second derivative."""
+"""Where a cut can hide: behind state, in another output, in compiled or vectorized code, in a
+second derivative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Gradients that are exactly zero: by definition, of dead units, of saturation, of factors that are zero."""
+"""Gradients that are exactly zero: by definition, of dead units, of saturation, of factors that are
+zero."""
 
 from __future__ import annotations
 
@@ -84,7 +85,9 @@ def multiplied_by_zero(x, v):
 
 @case(a=FLOWS, b=valued("GF303", "MatMul"))
 def matrix_product_with_zeros(x, v):
-    return x * v["a"] + tf.reduce_sum(tf.matmul(tf.linalg.diag(v["b"]), 0.0 * x, transpose_b=True), 1)
+    return x * v["a"] + tf.reduce_sum(
+        tf.matmul(tf.linalg.diag(v["b"]), 0.0 * x, transpose_b=True), 1
+    )
 
 
 @case(a=FLOWS, b=valued("GF303", "Select(V2)?"))
@@ -132,11 +135,16 @@ def two_zero_initialised_factors(x, v):
 
 @case({"b": LOW, "c": NOUGHT}, a=FLOWS, b=valued("GF303", "Relu"), c=valued("GF303", "Relu"))
 def dead_behind_a_zero_initialised_head(x, v):
-    """A large negative offset that is a constant: no other draw of the weights brings it to life."""
+    """A large negative offset that is a constant: no other draw of the weights brings it to
+    life."""
     return x * v["a"] + tf.nn.relu(tf.tanh(v["b"]) - 1e3) * v["c"]
 
 
-@case({"b": tf.constant([0.5, 1.0, 2.0], tf.float16)}, a=FLOWS, b=valued("GF303", "Mul", says=("float16",)))
+@case(
+    {"b": tf.constant([0.5, 1.0, 2.0], tf.float16)},
+    a=FLOWS,
+    b=valued("GF303", "Mul", says=("float16",)),
+)
 def float16_underflow(x, v):
     tiny = v["b"] * tf.constant(1e-5, tf.float16) * tf.constant(1e-5, tf.float16)
     return x * v["a"] + tf.cast(tiny, tf.float32)

@@ -45,7 +45,8 @@ def make(name: str) -> Weights:
 
 
 def save(name: str, folder: str, with_signature: bool = True) -> None:
-    # Without a word TensorFlow makes a signature of the module's only function, in which a tensor has its parts.
+    # Without a word TensorFlow makes a signature of the module's only function, in which a tensor
+    # has its parts.
     tf.saved_model.save(make(name), folder, None if with_signature else {})
 
 
@@ -86,13 +87,17 @@ def float_ids(v: Weights) -> Any:
 @model
 def classes(v: Weights) -> Any:
     w = v("w", 3, 4)
-    return lambda label: named(tf.matmul(tf.one_hot(label, 3), w)), [spec("label", [None], tf.int64)]
+    return lambda label: named(tf.matmul(tf.one_hot(label, 3), w)), [
+        spec("label", [None], tf.int64)
+    ]
 
 
 @model
 def offset_ids(v: Weights) -> Any:
     table = v("table", 30, 2)
-    return lambda x: named(tf.gather(table, x + tf.constant([0, 10, 20]))), [spec("x", [None, 3], tf.int32)]
+    return lambda x: named(tf.gather(table, x + tf.constant([0, 10, 20]))), [
+        spec("x", [None, 3], tf.int32)
+    ]
 
 
 @model
@@ -139,7 +144,10 @@ def sequence_lengths(v: Weights) -> Any:
 
     def serve(x: Any, count: Any) -> Any:
         mask = tf.sequence_mask(count, tf.shape(x)[1], tf.float32)
-        return named(tf.reduce_sum(tf.matmul(x, w) * mask[..., None], 1) / tf.cast(count[:, None], tf.float32))
+        return named(
+            tf.reduce_sum(tf.matmul(x, w) * mask[..., None], 1)
+            / tf.cast(count[:, None], tf.float32)
+        )
 
     return serve, [spec("x", [None, None, 4]), spec("count", [None], tf.int32)]
 
@@ -192,7 +200,9 @@ def image_of_unknown_rank(v: Weights) -> Any:
 @model
 def untold_columns(v: Weights) -> Any:
     w = v("w", 7, 3)
-    return lambda x: named(tf.matmul(tf.reshape(x, [tf.shape(x)[0], -1]), w)), [spec("x", [None, None])]
+    return lambda x: named(tf.matmul(tf.reshape(x, [tf.shape(x)[0], -1]), w)), [
+        spec("x", [None, None])
+    ]
 
 
 @model
@@ -206,7 +216,9 @@ def sequences_of_one_length(v: Weights) -> Any:
     w = v("w", 4)
 
     def serve(x: Any, z: Any) -> Any:
-        return named(tf.matmul(x * w, z, transpose_b=True) + tf.reduce_sum(x + z, -1, keepdims=True))
+        return named(
+            tf.matmul(x * w, z, transpose_b=True) + tf.reduce_sum(x + z, -1, keepdims=True)
+        )
 
     return serve, [spec("x", [None, None, 4]), spec("z", [None, None, 4])]
 
@@ -230,7 +242,9 @@ def hashed_words(v: Weights) -> Any:
 
 
 def _table(v: Weights, keys: Any, values: Any, default: Any) -> tf.lookup.StaticHashTable:
-    return v.keep(tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default))
+    return v.keep(
+        tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default)
+    )
 
 
 @model
@@ -238,14 +252,18 @@ def words_of_a_table(v: Weights) -> Any:
     table = _table(v, ["red", "green", "blue"], tf.constant([0, 1, 2], tf.int64), -1)
     rows = v("rows", 3, 4)
     # An unknown word would have row -1, which TensorFlow refuses.
-    return lambda word: named(tf.gather(rows, table.lookup(word))), [spec("word", [None, 2], tf.string)]
+    return lambda word: named(tf.gather(rows, table.lookup(word))), [
+        spec("word", [None, 2], tf.string)
+    ]
 
 
 @model
 def numbers_of_a_table(v: Weights) -> Any:
     table = _table(v, tf.constant([1000, 2000], tf.int64), tf.constant([0, 1], tf.int64), -1)
     rows = v("rows", 2, 4)
-    return lambda code: named(tf.gather(rows, table.lookup(code))), [spec("code", [None, 2], tf.int64)]
+    return lambda code: named(tf.gather(rows, table.lookup(code))), [
+        spec("code", [None, 2], tf.int64)
+    ]
 
 
 @model
@@ -264,7 +282,9 @@ def split_text(v: Weights) -> Any:
 @model
 def digits(v: Weights) -> Any:
     w = v("w", 3, 2)
-    return lambda text: named(tf.matmul(tf.strings.to_number(text), w)), [spec("text", [None, 3], tf.string)]
+    return lambda text: named(tf.matmul(tf.strings.to_number(text), w)), [
+        spec("text", [None, 3], tf.string)
+    ]
 
 
 @model
@@ -276,7 +296,9 @@ def encoded_images(v: Weights) -> Any:
         return tf.image.resize(tf.cast(image, tf.float32) / 255.0, [16, 16])
 
     def serve(data: Any) -> Any:
-        return named(tf.nn.conv2d(tf.map_fn(one, data, fn_output_signature=tf.float32), kernel, 1, "SAME"))
+        return named(
+            tf.nn.conv2d(tf.map_fn(one, data, fn_output_signature=tf.float32), kernel, 1, "SAME")
+        )
 
     return serve, [spec("data", [None], tf.string)]
 
@@ -290,7 +312,9 @@ def images_in_base64(v: Weights) -> Any:
         return tf.image.resize(tf.cast(image, tf.float32) / 255.0, [16, 16])
 
     def serve(data: Any) -> Any:
-        return named(tf.nn.conv2d(tf.map_fn(one, data, fn_output_signature=tf.float32), kernel, 1, "SAME"))
+        return named(
+            tf.nn.conv2d(tf.map_fn(one, data, fn_output_signature=tf.float32), kernel, 1, "SAME")
+        )
 
     return serve, [spec("data", [None], tf.string)]
 
@@ -356,13 +380,17 @@ def sparse_in_three_parts(v: Weights) -> Any:
 @bare
 def sparse_argument(v: Weights) -> Any:
     w = v("w", 6, 3)
-    return lambda x: named(tf.sparse.sparse_dense_matmul(x, w)), [tf.SparseTensorSpec([None, 6], tf.float32)]
+    return lambda x: named(tf.sparse.sparse_dense_matmul(x, w)), [
+        tf.SparseTensorSpec([None, 6], tf.float32)
+    ]
 
 
 @bare
 def ragged_argument(v: Weights) -> Any:
     table = v("table", 6, 3)
-    return lambda x: named(tf.reduce_mean(tf.gather(table, x), 1)), [tf.RaggedTensorSpec([None, None], tf.int32)]
+    return lambda x: named(tf.reduce_mean(tf.gather(table, x), 1)), [
+        tf.RaggedTensorSpec([None, None], tf.int32)
+    ]
 
 
 @bare
@@ -403,7 +431,17 @@ def angles(v: Weights) -> Any:
 @model
 def every_type(v: Weights) -> Any:
     w = v("w", 2)
-    types = [tf.uint8, tf.int8, tf.int16, tf.uint16, tf.uint32, tf.float16, tf.bfloat16, tf.float64, tf.complex64]
+    types = [
+        tf.uint8,
+        tf.int8,
+        tf.int16,
+        tf.uint16,
+        tf.uint32,
+        tf.float16,
+        tf.bfloat16,
+        tf.float64,
+        tf.complex64,
+    ]
 
     def serve(*values: Any) -> Any:
         return named(tf.add_n([tf.cast(value, tf.float32) for value in values]) * w)
@@ -414,7 +452,9 @@ def every_type(v: Weights) -> Any:
 @model
 def quantized(v: Weights) -> Any:
     w = v("w", 2)
-    return lambda x: named(tf.quantization.dequantize(x, -1.0, 1.0) * w), [spec("x", [None, 2], tf.qint8)]
+    return lambda x: named(tf.quantization.dequantize(x, -1.0, 1.0) * w), [
+        spec("x", [None, 2], tf.qint8)
+    ]
 
 
 @model
@@ -441,10 +481,17 @@ def segments(v: Weights) -> Any:
     w, rows = v("w", 2), v("rows", 3, 2)
 
     def serve(x: Any, rising: Any, group: Any) -> Any:
-        y = tf.reduce_sum(tf.math.segment_sum(x * w, rising)) + tf.math.unsorted_segment_sum(x, group, 3) * rows
+        y = (
+            tf.reduce_sum(tf.math.segment_sum(x * w, rising))
+            + tf.math.unsorted_segment_sum(x, group, 3) * rows
+        )
         return named(y)
 
-    return serve, [spec("x", [None, 2]), spec("rising", [None], tf.int32), spec("group", [None], tf.int32)]
+    return serve, [
+        spec("x", [None, 2]),
+        spec("rising", [None], tf.int32),
+        spec("group", [None], tf.int32),
+    ]
 
 
 @model
@@ -452,7 +499,9 @@ def ids_in_a_loop(v: Weights) -> Any:
     table = v("table", 4, 3)
 
     def serve(x: Any) -> Any:
-        return named(tf.map_fn(lambda row: tf.gather(table, row), x, fn_output_signature=tf.float32))
+        return named(
+            tf.map_fn(lambda row: tf.gather(table, row), x, fn_output_signature=tf.float32)
+        )
 
     return serve, [spec("x", [None, 5], tf.int32)]
 
@@ -464,7 +513,11 @@ def ids_behind_calls(v: Weights) -> Any:
     outer = tf.function(lambda x: inner(tf.transpose(tf.cast(x, tf.int64))))
 
     def serve(x: Any) -> Any:
-        return named(tf.cond(tf.size(x) > 0, lambda: outer(x), lambda: tf.transpose(outer(x) * 2.0, [1, 0, 2])))
+        return named(
+            tf.cond(
+                tf.size(x) > 0, lambda: outer(x), lambda: tf.transpose(outer(x) * 2.0, [1, 0, 2])
+            )
+        )
 
     return serve, [spec("x", [None, None], tf.int32)]
 
@@ -503,7 +556,9 @@ def painted_over(v: Weights) -> Any:
     kernel = v("kernel", 3, 3, 3, 3)
 
     def serve(image: Any, mask: Any) -> Any:
-        return named(image * mask + tf.nn.conv2d(image * (1.0 - mask), kernel, 1, "SAME") * (1.0 - mask))
+        return named(
+            image * mask + tf.nn.conv2d(image * (1.0 - mask), kernel, 1, "SAME") * (1.0 - mask)
+        )
 
     return serve, [spec("image", [None, None, None, 3]), spec("mask", [None, None, None, 1])]
 
@@ -519,7 +574,8 @@ def one_flag_a_row(v: Weights) -> Any:
 
 @model
 def names_in_another_order(v: Weights) -> Any:
-    """The arguments of the wrapper that a signature gets are in the order of the names, these are not."""
+    """The arguments of the wrapper that a signature gets are in the order of the names, these are
+    not."""
     few, many = v("few", 2, 3), v("many", 90, 3)
     return lambda z, a: named(tf.gather(few, z) + tf.gather(many, a)), [
         spec("Z-few", [None], tf.int32),

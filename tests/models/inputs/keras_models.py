@@ -21,7 +21,9 @@ def model(builder: Builder) -> Builder:
 
 @model
 def text() -> Any:
-    vectorize = keras.layers.TextVectorization(output_sequence_length=6, vocabulary=["red", "green", "blue", "grey"])
+    vectorize = keras.layers.TextVectorization(
+        output_sequence_length=6, vocabulary=["red", "green", "blue", "grey"]
+    )
     inputs = keras.Input((), dtype="string", name="text")
     hidden = keras.layers.Embedding(6, 4)(vectorize(inputs))
     return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(hidden)))
@@ -29,7 +31,10 @@ def text() -> Any:
 
 @model
 def words_and_codes() -> Any:
-    word, code = keras.Input((2,), dtype="string", name="word"), keras.Input((2,), dtype="int64", name="code")
+    word, code = (
+        keras.Input((2,), dtype="string", name="word"),
+        keras.Input((2,), dtype="int64", name="code"),
+    )
     first = keras.layers.StringLookup(vocabulary=["a", "b", "c"], num_oov_indices=1)(word)
     second = keras.layers.IntegerLookup(vocabulary=[1000, 2000], num_oov_indices=1)(code)
     embedded = [keras.layers.Embedding(4, 3)(first), keras.layers.Embedding(3, 3)(second)]
@@ -44,7 +49,9 @@ def token_types() -> Any:
         "segment_ids": keras.Input((None,), dtype="int32", name="segment_ids"),
         "padding_mask": keras.Input((None,), dtype="int32", name="padding_mask"),
     }
-    x = keras.layers.Embedding(50, 8)(inputs["token_ids"]) + keras.layers.Embedding(2, 8)(inputs["segment_ids"])
+    x = keras.layers.Embedding(50, 8)(inputs["token_ids"]) + keras.layers.Embedding(2, 8)(
+        inputs["segment_ids"]
+    )
     mask = keras.ops.cast(inputs["padding_mask"], "bool")[:, None, :]
     x = x + keras.layers.MultiHeadAttention(2, 4)(x, x, attention_mask=mask)
     return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.LayerNormalization()(x)))
@@ -60,7 +67,12 @@ def masked_recurrence() -> Any:
 @model
 def ids_as_floats() -> Any:
     return keras.Sequential(
-        [keras.Input((5,)), keras.layers.Embedding(7, 3), keras.layers.Flatten(), keras.layers.Dense(2)]
+        [
+            keras.Input((5,)),
+            keras.layers.Embedding(7, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
     )
 
 
@@ -93,13 +105,18 @@ def halved_and_doubled() -> Any:
 def bytes_of_an_image() -> Any:
     inputs = keras.Input((8, 8, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255.0)(inputs)
-    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Conv2D(3, 3)(x))))
+    return keras.Model(
+        inputs, keras.layers.Dense(2)(keras.layers.Flatten()(keras.layers.Conv2D(3, 3)(x)))
+    )
 
 
 @model
 def categories() -> Any:
     inputs = keras.Input((1,), dtype="int32")
-    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.CategoryEncoding(5, output_mode="one_hot")(inputs)))
+    return keras.Model(
+        inputs,
+        keras.layers.Dense(2)(keras.layers.CategoryEncoding(5, output_mode="one_hot")(inputs)),
+    )
 
 
 @model
@@ -107,7 +124,9 @@ def hashed_and_scaled() -> Any:
     word, size = keras.Input((1,), dtype="string", name="word"), keras.Input((2,), name="size")
     scaled = keras.layers.Normalization(mean=[1.0, 2.0], variance=[2.0, 3.0])(size)
     hashed = keras.layers.Flatten()(keras.layers.Embedding(8, 3)(keras.layers.Hashing(8)(word)))
-    return keras.Model([word, size], keras.layers.Dense(2)(keras.layers.Concatenate()([hashed, scaled])))
+    return keras.Model(
+        [word, size], keras.layers.Dense(2)(keras.layers.Concatenate()([hashed, scaled]))
+    )
 
 
 @model

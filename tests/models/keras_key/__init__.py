@@ -1,4 +1,5 @@
-"""The answer key of tiny Keras models: as a .keras file, exported as a SavedModel, and in memory."""
+"""The answer key of tiny Keras models: as a .keras file, exported as a SavedModel, and in
+memory."""
 
 from tests.models.keras_key import control, cuts, quiet, values
 from tests.models.keras_key.case import KERAS_CASES, KerasCase, truths_of

@@ -1,4 +1,5 @@
-"""What a named Keras case is: a function that builds a tiny model, and the truth about its weights."""
+"""What a named Keras case is: a function that builds a tiny model, and the truth about its
+weights."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ import keras
 from tests.models.functions.case import FLOWS, Truth
 
 Truths = Mapping[str, Truth]
-"""By pattern of a weight's path; the first that matches counts, and a weight that none matches flows."""
+"""By pattern of a weight's path; the first that matches counts, and a weight that none matches
+flows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class KerasCase:
     outputs: tuple[str, ...]
     """The outputs that are asked for; all where empty."""
     safe: bool
-    """Whether a Keras file brings the same model back; a Lambda layer is refused, LoRA factors come back as zeros."""
+    """Whether a Keras file brings the same model back; a Lambda layer is refused, LoRA factors come
+    back as zeros."""
 
 
 KERAS_CASES: dict[str, KerasCase] = {}

@@ -1,4 +1,5 @@
-"""Keras models with control flow: a Keras file is stepped eagerly, an exported one as a function."""
+"""Keras models with control flow: a Keras file is stepped eagerly, an exported one as a
+function."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ _BODY = "while.*/body/.*StopGradient"
 
 
 @keras_case(
-    {"head/*": Truth("flows"), "*/kernel": cut("GF201", "StopGradient", at=_BODY, layer="recurrent|cell")},
+    {
+        "head/*": Truth("flows"),
+        "*/kernel": cut("GF201", "StopGradient", at=_BODY, layer="recurrent|cell"),
+    },
     exported={
         "head/*": Truth("flows"),
         "*/kernel": cut("GF302", "StopGradient", verdict="zero", at=_BODY, layer="recurrent|cell"),
@@ -28,7 +32,11 @@ def cell_that_stops_the_gradient():
 
 
 @keras_case(
-    {"*/left": Truth("none", frozenset({("GF302", IF)}), 0, layer="chooser", says=("else", "Greater"))},
+    {
+        "*/left": Truth(
+            "none", frozenset({("GF302", IF)}), 0, layer="chooser", says=("else", "Greater")
+        )
+    },
     exported={"*/left": valued("GF302", IF, layer="chooser", says=("else", "Greater"))},
 )
 def way_not_taken():

@@ -7,7 +7,14 @@ from keras import layers, ops
 
 from tests.models.functions.case import UNUSED, Truth, cut
 from tests.models.keras_key.case import keras_case
-from tests.models.keras_key.layers import Blocked, Forgetful, LossLayer, NumpyTanh, OnlyInTraining, Thresholded
+from tests.models.keras_key.layers import (
+    Blocked,
+    Forgetful,
+    LossLayer,
+    NumpyTanh,
+    OnlyInTraining,
+    Thresholded,
+)
 
 FILLED = Truth("zero", frozenset({("GF206", None)}), None)
 """Unused: TensorFlow fills in zeros for the outputs of a function that are not asked for."""
@@ -20,7 +27,9 @@ def features(size: int = 4, name: str = "x") -> keras.KerasTensor:
 @keras_case({"d1/*": cut("GF202", "Round", at="Round")})
 def rounded_between_layers():
     x = features()
-    return keras.Model(x, layers.Dense(2, name="d2")(ops.round(layers.Dense(3, name="d1")(x) * 5.0)))
+    return keras.Model(
+        x, layers.Dense(2, name="d2")(ops.round(layers.Dense(3, name="d1")(x) * 5.0))
+    )
 
 
 @keras_case({"enc/*": cut("GF202", "ArgMax", back="(?i)one_?hot")})
@@ -40,7 +49,9 @@ def argmax_cast_in_the_middle():
 @keras_case({"*": cut("GF202", "ArgMax", back="Cast")})
 def argmax_as_the_output():
     x = features()
-    classes = layers.Dense(5, activation="softmax", name="classes")(layers.Dense(3, name="hidden")(x))
+    classes = layers.Dense(5, activation="softmax", name="classes")(
+        layers.Dense(3, name="hidden")(x)
+    )
     return keras.Model(x, ops.cast(ops.argmax(classes, axis=-1), "float32"))
 
 
@@ -66,7 +77,9 @@ def cast_as_a_threshold():
 @keras_case({"first/*": cut("GF208", "(Eager)?PyFunc(Stateless)?", layer="numpy")})
 def numpy_in_the_first_layer():
     x = features()
-    return keras.Model(x, layers.Dense(2, name="second")(NumpyTanh(name="numpy")(layers.Dense(3, name="first")(x))))
+    return keras.Model(
+        x, layers.Dense(2, name="second")(NumpyTanh(name="numpy")(layers.Dense(3, name="first")(x)))
+    )
 
 
 @keras_case({"b/*": cut("GF201", "StopGradient")})
@@ -79,21 +92,32 @@ def one_of_two_towers_detached():
 @keras_case({"enc/*": cut("GF201", "StopGradient")}, safe=False)
 def stop_gradient_in_a_lambda_layer():
     x = features()
-    held = layers.Lambda(ops.stop_gradient, name="lambda", output_shape=(3,))(layers.Dense(3, name="enc")(x))
+    held = layers.Lambda(ops.stop_gradient, name="lambda", output_shape=(3,))(
+        layers.Dense(3, name="enc")(x)
+    )
     return keras.Model(x, layers.Dense(2, name="head")(held))
 
 
 @keras_case({"*": cut("GF201", "StopGradient")})
 def everything_behind_a_stop_gradient():
     x = features()
-    return keras.Model(x, ops.stop_gradient(layers.Dense(3, name="a")(layers.Dense(3, name="b")(x))))
+    return keras.Model(
+        x, ops.stop_gradient(layers.Dense(3, name="a")(layers.Dense(3, name="b")(x)))
+    )
 
 
-@keras_case({"low/*": cut("GF201", "StopGradient", cuts=2), "middle/*": cut("GF201", "StopGradient", cuts=1)})
+@keras_case(
+    {
+        "low/*": cut("GF201", "StopGradient", cuts=2),
+        "middle/*": cut("GF201", "StopGradient", cuts=1),
+    }
+)
 def two_stop_gradients_in_a_row():
     x = features()
     held = ops.stop_gradient(layers.Dense(3, name="low")(x))
-    return keras.Model(x, layers.Dense(2, name="top")(ops.stop_gradient(layers.Dense(3, name="middle")(held))))
+    return keras.Model(
+        x, layers.Dense(2, name="top")(ops.stop_gradient(layers.Dense(3, name="middle")(held)))
+    )
 
 
 @keras_case(
@@ -116,21 +140,27 @@ def three_heads_of_which_two_are_cut():
 @keras_case({"enc/*": cut("GF205", "IdentityN", layer="blocked")})
 def custom_gradient_of_none_in_a_layer():
     x = features()
-    return keras.Model(x, layers.Dense(2, name="head")(Blocked(name="blocked")(layers.Dense(3, name="enc")(x))))
+    return keras.Model(
+        x, layers.Dense(2, name="head")(Blocked(name="blocked")(layers.Dense(3, name="enc")(x)))
+    )
 
 
 @keras_case({"pooler/*": UNUSED}, exported={"pooler/*": FILLED}, outputs=("sequence",))
 def pooler_whose_output_nobody_asks_for():
     x = features()
     sequence = layers.Dense(3, name="sequence")(x)
-    return keras.Model(x, {"sequence": sequence, "pooled": layers.Dense(2, name="pooler")(sequence)})
+    return keras.Model(
+        x, {"sequence": sequence, "pooled": layers.Dense(2, name="pooler")(sequence)}
+    )
 
 
 @keras_case({"h2/*": UNUSED}, exported={"h2/*": FILLED}, outputs=("h1",))
 def two_heads_of_which_one_is_asked_for():
     x = features()
     trunk = layers.Dense(3, name="trunk")(x)
-    return keras.Model(x, {"h1": layers.Dense(2, name="h1")(trunk), "h2": layers.Dense(2, name="h2")(trunk)})
+    return keras.Model(
+        x, {"h1": layers.Dense(2, name="h1")(trunk), "h2": layers.Dense(2, name="h2")(trunk)}
+    )
 
 
 @keras_case({"*/forgotten": UNUSED})
@@ -172,4 +202,7 @@ def rows_chosen_by_top_k():
     x = features()
     scores = layers.Dense(5, name="query")(x)
     chosen = ops.top_k(scores, 2)[1]
-    return keras.Model(x, layers.Dense(2, name="head")(layers.Flatten()(layers.Embedding(5, 3, name="rows")(chosen))))
+    return keras.Model(
+        x,
+        layers.Dense(2, name="head")(layers.Flatten()(layers.Embedding(5, 3, name="rows")(chosen))),
+    )

@@ -113,10 +113,15 @@ class StoppingCell(layers.Layer):
 
     def build(self, input_shape):
         self.kernel = self.add_weight(shape=(input_shape[-1], self.units), name="kernel")
-        self.recurrent_kernel = self.add_weight(shape=(self.units, self.units), name="recurrent_kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, self.units), name="recurrent_kernel"
+        )
 
     def call(self, x, states):
-        state = ops.tanh(ops.matmul(x, ops.stop_gradient(self.kernel)) + ops.matmul(states[0], self.recurrent_kernel))
+        state = ops.tanh(
+            ops.matmul(x, ops.stop_gradient(self.kernel))
+            + ops.matmul(states[0], self.recurrent_kernel)
+        )
         return state, [state]
 
     def get_config(self):

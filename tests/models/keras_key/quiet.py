@@ -1,4 +1,5 @@
-"""Keras models that are as they should be: false alarms, which must stay quiet or say that they are expected."""
+"""Keras models that are as they should be: false alarms, which must stay quiet or say that they are
+expected."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def lora():
     exported={"*/lora_kernel_*": valued("GF303", ANY, note=True), "adapted/kernel": CONTRADICTED},
 )
 def lora_as_it_is_loaded():
-    """Keras merges both factors into the kernel when it saves, and loads both as zeros: neither can start."""
+    """Keras merges both factors into the kernel when it saves, and loads both as zeros: neither can
+    start."""
     model = lora()
     adapted = model.get_layer("adapted")
     adapted.lora_kernel_a.assign(ops.zeros_like(adapted.lora_kernel_a))
@@ -92,8 +94,12 @@ def residual_block_with_a_zero_initialised_gain():
 @keras_case({})
 def batch_norm_and_dropout():
     x = features()
-    hidden = layers.BatchNormalization(name="norm")(layers.Dense(3, use_bias=False, name="hidden")(x))
-    return keras.Model(x, layers.Dense(2, name="head")(layers.Dropout(0.3, seed=1, name="dropout")(hidden)))
+    hidden = layers.BatchNormalization(name="norm")(
+        layers.Dense(3, use_bias=False, name="hidden")(x)
+    )
+    return keras.Model(
+        x, layers.Dense(2, name="head")(layers.Dropout(0.3, seed=1, name="dropout")(hidden))
+    )
 
 
 @keras_case({})
@@ -106,7 +112,9 @@ def stop_gradient_on_one_of_two_ways():
 @keras_case({})
 def softmax_classifier():
     x = features()
-    hidden = layers.LayerNormalization(name="norm")(layers.Dense(8, activation="tanh", name="hidden")(x))
+    hidden = layers.LayerNormalization(name="norm")(
+        layers.Dense(8, activation="tanh", name="hidden")(x)
+    )
     return keras.Model(x, layers.Dense(5, activation="softmax", name="classes")(hidden))
 
 

@@ -38,9 +38,15 @@ def dead_relu_layer():
 )
 def dead_relu_behind_a_grouped_convolution():
     x = features()
-    hidden = layers.Conv1D(4, 2, groups=2, name="grouped")(layers.Reshape((4, 2))(layers.Dense(8, name="wide")(x)))
-    dead = layers.Dense(3, activation="relu", bias_initializer=LOW, name="dead")(layers.Flatten()(hidden))
-    return keras.Model(x, layers.Dense(2, name="above", use_bias=False)(dead) + layers.Dense(2, name="beside")(x))
+    hidden = layers.Conv1D(4, 2, groups=2, name="grouped")(
+        layers.Reshape((4, 2))(layers.Dense(8, name="wide")(x))
+    )
+    dead = layers.Dense(3, activation="relu", bias_initializer=LOW, name="dead")(
+        layers.Flatten()(hidden)
+    )
+    return keras.Model(
+        x, layers.Dense(2, name="above", use_bias=False)(dead) + layers.Dense(2, name="beside")(x)
+    )
 
 
 @keras_case({"dead/*": valued("GF303", "Relu", layer="dead")})
@@ -53,13 +59,17 @@ def dead_relu_as_the_output():
 def saturated_relu_with_a_maximum():
     x = features()
     hidden = layers.Dense(3, bias_initializer=keras.initializers.Constant(1e3), name="high")(x)
-    return keras.Model(x, layers.Dense(2, name="head")(layers.ReLU(max_value=6.0, name="capped")(hidden)))
+    return keras.Model(
+        x, layers.Dense(2, name="head")(layers.ReLU(max_value=6.0, name="capped")(hidden))
+    )
 
 
 @keras_case({"*": valued("GF303", "Softmax", layer="only")})
 def softmax_over_one_class():
     x = features()
-    return keras.Model(x, layers.Dense(1, activation="softmax", name="only")(layers.Dense(3, name="hidden")(x)))
+    return keras.Model(
+        x, layers.Dense(1, activation="softmax", name="only")(layers.Dense(3, name="hidden")(x))
+    )
 
 
 @keras_case(
@@ -70,19 +80,27 @@ def softmax_over_one_class():
 )
 def layer_norm_over_an_axis_of_size_one():
     x = features()
-    hidden = layers.LayerNormalization(beta_initializer="ones", name="norm")(layers.Dense(1, name="one")(x))
+    hidden = layers.LayerNormalization(beta_initializer="ones", name="norm")(
+        layers.Dense(1, name="one")(x)
+    )
     return keras.Model(x, layers.Dense(2, name="head")(hidden))
 
 
 @keras_case(
-    # A note, as for every bias that is added on both sides of a difference: the model computes the same without it.
+    # A note, as for every bias that is added on both sides of a difference: the model computes the
+    # same without it.
     {"twin/beta": valued("GF303", ANY, note=True)},
     exported={"twin/beta": valued("GF303", ANY, note=True), "hidden/bias": valued("GF303", ANY)},
 )
 def beta_of_twin_towers_that_are_subtracted():
     left, right = features(name="left"), features(name="right")
-    hidden, norm = layers.Dense(3, use_bias=False, name="hidden"), layers.BatchNormalization(name="twin")
-    return keras.Model([left, right], layers.Subtract(name="difference")([norm(hidden(left)), norm(hidden(right))]))
+    hidden, norm = (
+        layers.Dense(3, use_bias=False, name="hidden"),
+        layers.BatchNormalization(name="twin"),
+    )
+    return keras.Model(
+        [left, right], layers.Subtract(name="difference")([norm(hidden(left)), norm(hidden(right))])
+    )
 
 
 @keras_case({"low/*": broken("Sqrt"), "head/kernel": valued("GF303", ANY)})
@@ -106,14 +124,18 @@ def vanishing_branch():
     x = features()
     hidden = layers.Dense(3, name="first")(x)
     tiny = Scaled(1e-12, name="scaled")(layers.Dense(3, name="tiny")(x))
-    return keras.Model(x, layers.Dense(2, name="head")(layers.Dense(3, name="second")(hidden) + tiny))
+    return keras.Model(
+        x, layers.Dense(2, name="head")(layers.Dense(3, name="second")(hidden) + tiny)
+    )
 
 
 @keras_case({"huge/kernel": Truth("flows", frozenset({("GF306", ANY)}))})
 def exploding_branch():
     x = features()
     hidden = layers.Dense(3, name="first")(x)
-    huge = layers.Dense(2, name="huge")(Scaled(1e12, name="scaled")(x)) + layers.Dense(2, name="head")(hidden)
+    huge = layers.Dense(2, name="huge")(Scaled(1e12, name="scaled")(x)) + layers.Dense(
+        2, name="head"
+    )(hidden)
     return keras.Model(x, huge)
 
 
