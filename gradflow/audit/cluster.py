@@ -21,6 +21,7 @@ from gradflow.errors import CrashedError, UsageError
 from gradflow.files.remote import is_remote
 from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
+from gradflow.installed import install_command
 from gradflow.options import Options
 from gradflow.process.fork_client import Copies
 from gradflow.process.parent import Outcome, inspect_path
@@ -43,7 +44,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError as error:
-            raise UsageError("--scheduler needs Dask", "pip install 'gradflow[dask]'") from error
+            raise UsageError("--scheduler needs Dask", install_command("dask")) from error
         try:
             self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False)
             threads = self._client.nthreads()

@@ -18,6 +18,7 @@ from gradflow.cli.options import COLOR, FORMAT, TALK, report_targets, with_optio
 from gradflow.cli.output import CommandError, Stderr, command_errors, emit
 from gradflow.cli.signals import orderly_end
 from gradflow.config import ModelPlan
+from gradflow.installed import DISTRIBUTION
 from gradflow.policy import selected
 
 _RUN = (
@@ -44,8 +45,8 @@ _RUN = (
     click.option(
         "--scheduler",
         metavar="ADDRESS",
-        help="Run on the Dask cluster of that scheduler (gradflow[dask]), whose workers see the "
-        "paths.",
+        help=f"Run on the Dask cluster of that scheduler ({DISTRIBUTION}[dask]), whose workers see "
+        "the paths.",
     ),
     click.option("--ship", is_flag=True, help="With --scheduler: send the models to the workers."),
     click.option(

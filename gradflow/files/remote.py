@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
+from gradflow.installed import install_command
 from gradflow.text import shown
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 """A letter and a colon alone are a drive of Windows."""
-_EXTRA = "pip install 'gradflow[remote]'"
+_EXTRA = install_command("remote")
 _OURS = frozenset({"gs", "gcs", "s3", "s3a", "hf", "http", "https"})
 """What the extra reads."""
 _CHATTY = ("aiobotocore", "asyncio", "botocore", "fsspec", "gcsfs", "huggingface_hub", "s3fs")

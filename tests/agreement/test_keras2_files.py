@@ -203,7 +203,7 @@ def test_without_tf_keras_its_extra_is_named(
     report = report_on_file(tmp_path / "model.keras")
     assert isinstance(report, ModelReport)
     assert report.mode.value == "static"
-    assert any("pip install 'gradflow[keras2]'" in finding.hint for finding in report.findings)
+    assert any("pip install 'gradflow-tf[keras2]'" in finding.hint for finding in report.findings)
 
 
 def test_a_vocabulary_is_no_variable(tmp_path: Path) -> None:

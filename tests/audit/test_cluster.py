@@ -114,4 +114,4 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UsageError) as refusal:
         Cluster("tcp://127.0.0.1:1", ship=False)
 
-    assert "gradflow[dask]" in refusal.value.hint
+    assert "gradflow-tf[dask]" in refusal.value.hint

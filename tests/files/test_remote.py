@@ -20,7 +20,7 @@ from gradflow.files import remote
 from gradflow.options import Options
 from gradflow.process.parent import inspect_path, scan_path
 
-fsspec = pytest.importorskip("fsspec", reason="the extra gradflow[remote] is not installed")
+fsspec = pytest.importorskip("fsspec", reason="the extra gradflow-tf[remote] is not installed")
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 STATIC = Options(static=True)
@@ -132,7 +132,7 @@ def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "fsspec", None)
     message, hint = failure("gs://bucket/model")
     assert "not installed" in message
-    assert hint == "pip install 'gradflow[remote]'"
+    assert hint == "pip install 'gradflow-tf[remote]'"
 
 
 def test_an_unknown_kind_of_address_is_said() -> None:

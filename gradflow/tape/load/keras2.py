@@ -22,6 +22,7 @@ from gradflow.files.keras.keras2_archive import relaid
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
+from gradflow.installed import install_command
 from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
 from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras3 import unique
@@ -123,7 +124,7 @@ def load_older(
     if not is_installed():
         own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
         raise UnreadableError(
-            refusal.message, f"pip install 'gradflow[keras2]' for the Keras 2 that wrote it{own}"
+            refusal.message, f"{install_command('keras2')} for the Keras 2 that wrote it{own}"
         )
     try:
         return load_keras2(file, producer, custom, trust=trust)
