@@ -11,6 +11,7 @@ from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings.wire import decode, encode
 from gradflow.policy import Known, KnownWeight
+from gradflow.text import as_json
 
 SCHEMA = "gradflow-baseline-1"
 _AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
@@ -23,9 +24,7 @@ def render_baseline(models: Mapping[str, Known]) -> str:
         for path, known in models.items()
     }
     shown = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
-    text = json.dumps({"schema": SCHEMA, "models": shown}, indent=1)
-    # A command to GitHub, should a log show the file.
-    return text.replace("##[", "#\\u0023[") + "\n"
+    return as_json({"schema": SCHEMA, "models": shown}, indent=1) + "\n"
 
 
 def read_baseline(path: Path) -> Mapping[str, Known]:

@@ -57,7 +57,7 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
         stderr.remark(outcomes[-1].remark)
     report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
     emit(report, targets, show_all=given["show_all"])
-    stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
+    stderr.closing(report, on_screen=given["out"] is None and given["format"] == "text")
     context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))
 
 

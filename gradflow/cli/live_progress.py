@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.text import Text
 
 from gradflow.audit import Checked
-from gradflow.cli.output import printable
 from gradflow.findings import Severity, Status
-from gradflow.report.escape import counted, safe
 from gradflow.report.headline import headline
+from gradflow.report.words import counted
+from gradflow.text import shown
 
 _SHOWN = 12
 """Running models that have a line each."""
@@ -26,7 +26,7 @@ class Display:
     """Shows models as they are analysed; its methods can be called from any thread."""
 
     def __init__(self, names: Sequence[str], *, quiet: bool, verbose: bool) -> None:
-        self._names = [safe(name) for name in names]
+        self._names = [shown(name) for name in names]
         self._quiet, self._begun = quiet, time.monotonic()
         self._lock = threading.Lock()
         self._stages: dict[int, str] = {}
@@ -65,7 +65,7 @@ class Display:
             )
         if not self._quiet and self._live is None:
             sys.stderr.write(
-                printable(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n"
+                shown(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n"
             )
             sys.stderr.flush()
 

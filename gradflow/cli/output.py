@@ -14,6 +14,7 @@ import click
 
 from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
+from gradflow.text import shown
 
 _NAMED = 10
 """Models that a closing line names."""
@@ -25,6 +26,10 @@ class CommandError(click.ClickException):
     """An option that cannot be kept; click's own exit code would be 1, our word for findings."""
 
     exit_code = 2
+
+    def format_message(self) -> str:
+        """A line for each problem; the names in them can come from a file."""
+        return "\n".join(shown(line) for line in self.message.split("\n"))
 
 
 @contextmanager
@@ -133,7 +138,7 @@ class Stderr:
 
         def show(stage: str) -> None:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write("\r\x1b[2K" + _progress(printable(path), stage, columns - 1))
+            sys.stderr.write("\r\x1b[2K" + _progress(shown(path), stage, columns - 1))
             sys.stderr.flush()
 
         show("reading")
@@ -173,11 +178,11 @@ class Stderr:
         if failed or broken or not self.quiet:
             self._say(f"{command}: " + "; ".join(part for part in parts if part))
 
-    def closing(self, report: Report, *, shown: bool) -> None:
+    def closing(self, report: Report, *, on_screen: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""
         from gradflow.report.headline import headline, summary_line
 
-        if shown:
+        if on_screen:
             return
         failed = [model for model in report.models if model.error is not None]
         for model in failed if len(report.models) > 1 else []:
@@ -191,7 +196,7 @@ class Stderr:
             self._say(text)
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"gradflow: {printable(text)}\n")
+        sys.stderr.write(f"gradflow: {shown(text)}\n")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -225,11 +230,6 @@ def _to_file(text: str, path: Path) -> None:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, without what a terminal obeys, and without a command to a CI system."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text).replace("##[", "#?[")
 
 
 def _width(to_terminal: bool) -> int:

@@ -57,5 +57,5 @@ def scan(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
             outcomes.append(scan_path(path, options, warming(stage, formats)))
     report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
     emit(report, targets, show_all=given["show_all"])
-    stderr.closing(report, shown=given["out"] is None and given["format"] == "text")
+    stderr.closing(report, on_screen=given["out"] is None and given["format"] == "text")
     context.exit(2 if any(model.status is Status.FAILED for model in report.models) else 0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from gradflow.cli.options import refuse_out
 from gradflow.cli.output import Target
+from gradflow.text import as_json
 
 
 @click.command()
@@ -28,4 +27,4 @@ def schema(what: str, out: str | None) -> None:
     from gradflow.report.json import SCHEMA
 
     value = config_schema() if what == "config" else report_schema(SCHEMA)
-    Target(out, no_color=True).write(json.dumps(value, indent=2) + "\n")
+    Target(out, no_color=True).write(as_json(value) + "\n")

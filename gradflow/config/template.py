@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradflow.findings import ModelReport, Role, Severity, Variable, Verdict
 from gradflow.patterns import SYNTAX, covers
+from gradflow.text import as_json
 
 _HEAD = """\
 # yaml-language-server: $schema=gradflow.schema.json
@@ -65,9 +65,8 @@ def _model(path: str, model: ModelReport) -> Iterator[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """As a text of YAML that is printable, and no command to GitHub, which takes ``##[`` for one
-    wherever it stands."""
-    return json.dumps(value).replace("##[", "#\\u0023[")
+    """As YAML, which reads all JSON."""
+    return as_json(value, indent=None)
 
 
 def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[str]:

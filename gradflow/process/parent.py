@@ -257,7 +257,7 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
         with os.fdopen(read, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 # Neither colors nor a command to GitHub, which takes them from the start of a line.
-                sys.stderr.write(f"| {shown(line.rstrip())}\n".replace("##[", "#?["))
+                sys.stderr.write(f"| {shown(line.rstrip())}\n")
 
     thread = threading.Thread(target=relay, daemon=True)
     thread.start()

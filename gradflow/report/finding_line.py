@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Finding, ModelReport, Severity, Variable
-from gradflow.report.escape import safe
 from gradflow.report.people.layers import by_layer, listed, merge_numbered, totals
+from gradflow.text import shown
 
 _MAX_LAYERS = 4
 
@@ -31,10 +31,10 @@ def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
     """``gradient is stopped by StopGradient 'net/stop' (net.py:41; 2 weights in 1 layer, 42
     parameters: dense_0)``."""
     source = finding.cause.source if finding.cause else None
-    details = [safe(source)] if source and source not in finding.message else []
+    details = [shown(source)] if source and source not in finding.message else []
     rows = merge_numbered(by_layer(variables))
     details += [f"{totals(rows)}: {listed(rows, _MAX_LAYERS)}"] if rows else []
-    return safe(finding.message) + (f" ({'; '.join(details)})" if details else "")
+    return shown(finding.message) + (f" ({'; '.join(details)})" if details else "")
 
 
 def remedy(finding: Finding) -> str:
@@ -44,9 +44,9 @@ def remedy(finding: Finding) -> str:
         if finding.code in CATALOGUE and finding.severity is not Severity.NOTE
         else ""
     )
-    return safe(finding.hint or usual)
+    return shown(finding.hint or usual)
 
 
 def title(code: str) -> str:
     """``GF201 stop_gradient``."""
-    return f"{safe(code)} {CATALOGUE[code].kind}" if code in CATALOGUE else safe(code)
+    return f"{shown(code)} {CATALOGUE[code].kind}" if code in CATALOGUE else shown(code)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
-from gradflow.report.escape import safe
 from gradflow.report.finding_line import behind, in_order, named, remedy, sentence, title
 from gradflow.report.headline import headline
 from gradflow.report.headline import title as title_of
 from gradflow.report.threats import is_itemized
+from gradflow.text import encodable, shown
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -35,11 +35,7 @@ def render(
         for model in report.models
         for command in _commands(model, anchor_of(model, anchors))
     ]
-    return (
-        "".join(f"{command}\n" for command in commands)
-        .encode(encoding, "backslashreplace")
-        .decode(encoding)
-    )
+    return encodable("".join(f"{command}\n" for command in commands), encoding)
 
 
 def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
@@ -60,7 +56,7 @@ def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:
 def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:
     """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped
     each in its way."""
-    properties = {"file": safe(portable(anchor.path)), "line": anchor.line, "title": title}
+    properties = {"file": shown(portable(anchor.path)), "line": anchor.line, "title": title}
     given = ",".join(
         f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value
     )

@@ -14,8 +14,9 @@ from gradflow.findings import (
     Status,
     Verdict,
 )
-from gradflow.report.escape import counted, safe
 from gradflow.report.flags import UNTRACKED, frozen, untracked
+from gradflow.report.words import counted
+from gradflow.text import shown
 
 _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 _EXPLAINS_ZERO = ("GF301", "GF302", "GF303", "GF304")
@@ -28,7 +29,7 @@ def headline(model: ModelReport) -> str:
 
 def title(model: ModelReport) -> str:
     """The path, after the name where the configuration gives it one."""
-    return f"{safe(model.name)} ({safe(model.path)})" if model.name else safe(model.path)
+    return f"{shown(model.name)} ({shown(model.path)})" if model.name else shown(model.path)
 
 
 def statement(model: ModelReport) -> str:
@@ -62,8 +63,8 @@ def _refusal(failure: Failure | None) -> str:
     """Cause and remedy in one line, which is never folded: it is what a script or a log shows."""
     if failure is None:
         return "could not be checked"
-    remedy = f"; {safe(failure.hint)}" if failure.hint else ""
-    return f"could not be checked ({safe(failure.code)}): {safe(failure.message)}{remedy}"
+    remedy = f"; {shown(failure.hint)}" if failure.hint else ""
+    return f"could not be checked ({shown(failure.code)}): {shown(failure.message)}{remedy}"
 
 
 def summary_line(report: Report) -> str:

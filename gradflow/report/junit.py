@@ -12,12 +12,13 @@ from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
-from gradflow.report.escape import counted, safe
 from gradflow.report.finding_line import behind, in_order, named, sentence
 from gradflow.report.headline import statement, title
 from gradflow.report.people.blocks import finding_lines, threat_lines
 from gradflow.report.people.lines import joined, page
 from gradflow.report.people.path_picture import known_cuts
+from gradflow.report.words import counted
+from gradflow.text import shown
 
 _WIDTH = 100
 _KEPT = "kept"
@@ -81,8 +82,8 @@ def render(
 def _place(model: ModelReport, anchor: Anchor) -> dict[str, str]:
     # Jenkins takes what stands before the last dot for a package.
     place = {
-        "classname": f"gradflow.{safe(model.name or model.path).replace('.', '_')}",
-        "file": safe(portable(anchor.path)),
+        "classname": f"gradflow.{shown(model.name or model.path).replace('.', '_')}",
+        "file": shown(portable(anchor.path)),
     }
     return place if anchor.line is None else {**place, "line": str(anchor.line)}
 
@@ -127,10 +128,10 @@ def _cases(model: ModelReport) -> Iterator[_Case]:
 
 
 def _failed(model: ModelReport, failure: Failure) -> _Case:
-    text = safe(failure.hint)
+    text = shown(failure.hint)
     if model.findings:
         text += f"\n{joined(threat_lines(model, page(_WIDTH, True, 'utf-8')), color=False)}"
-    return _Case(title(model), _Outcome.ERROR, safe(failure.code), safe(failure.message), text)
+    return _Case(title(model), _Outcome.ERROR, shown(failure.code), shown(failure.message), text)
 
 
 def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
@@ -143,7 +144,7 @@ def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
         return _Case(
             title(model),
             _Outcome.FAILURE,
-            safe(broken[0].code),
+            shown(broken[0].code),
             message,
             _text(model, broken),
             output,
@@ -158,14 +159,14 @@ def _expectation_case(
 ) -> _Case:
     if expectation.status == _KEPT:
         return _Case(_title(expectation), _Outcome.PASSED)
-    status = safe(expectation.status)
+    status = shown(expectation.status)
     lines = [_line(model, finding) for finding in findings]
     message = "; ".join(lines) or f"{status}: {_title(expectation)}"
     return _Case(_title(expectation), _Outcome.FAILURE, status, message, _text(model, findings))
 
 
 def _title(expectation: Expectation) -> str:
-    return f"{safe(expectation.kind)}: {safe(expectation.pattern)}"
+    return f"{shown(expectation.kind)}: {shown(expectation.pattern)}"
 
 
 def _by_expectation(model: ModelReport) -> list[list[Finding]]:
@@ -193,7 +194,7 @@ def _is_about(finding: Finding, expectation: Expectation) -> bool:
 
 
 def _line(model: ModelReport, finding: Finding) -> str:
-    return f"{safe(finding.code)}: {sentence(finding, behind(finding, named(model)))}"
+    return f"{shown(finding.code)}: {sentence(finding, behind(finding, named(model)))}"
 
 
 def _text(model: ModelReport, findings: Sequence[Finding]) -> str:

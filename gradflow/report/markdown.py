@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
-from gradflow.report.escape import counted, safe
 from gradflow.report.finding_line import behind, in_order, named, remedy
 from gradflow.report.flags import is_about_flags
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
@@ -16,6 +15,8 @@ from gradflow.report.people.layers import by_layer, merge_numbered, totals
 from gradflow.report.people.lines import Page, page
 from gradflow.report.people.path_picture import draw, example, known_cuts
 from gradflow.report.threats import Danger, dangers, is_itemized
+from gradflow.report.words import counted
+from gradflow.text import encodable, shown
 
 _LIMIT = 60_000
 """Bytes: GitHub takes 65,536 characters, and whoever posts the comment may add some of their
@@ -45,7 +46,7 @@ class _Comment:
 
     def length(self, text: str) -> int:
         """Bytes of ``text`` as it will be written."""
-        return len(text.encode(self.encoding, "backslashreplace"))
+        return len(encodable(text, self.encoding).encode(self.encoding))
 
 
 def render(report: Report, *, encoding: str = "utf-8") -> str:
@@ -73,7 +74,7 @@ def render(report: Report, *, encoding: str = "utf-8") -> str:
             f"everything.*"
         )
     text = "".join(f"{block}\n\n" for block in comment.blocks).rstrip("\n") + "\n"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    return encodable(text, encoding)
 
 
 def _title(report: Report) -> str:
@@ -111,7 +112,7 @@ def _title_of(model: ModelReport, markup: Callable[[str], str]) -> str:
 
 def _verdict(model: ModelReport) -> str:
     if model.error is not None:
-        return f"could not be checked ({safe(model.error.code)})"
+        return f"could not be checked ({shown(model.error.code)})"
     return prose(statement(model))
 
 
@@ -160,7 +161,7 @@ def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
         return
     if model.error is not None:
         fix = f"\n\nfix: {prose(model.error.hint)}" if model.error.hint else ""
-        yield "failure", f"**{safe(model.error.code)}** {prose(model.error.message)}{fix}"
+        yield "failure", f"**{shown(model.error.code)}** {prose(model.error.message)}{fix}"
     by_name, cuts = named(model), known_cuts(model)
     for finding in in_order(model):
         variables = behind(finding, by_name)
@@ -170,14 +171,11 @@ def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
 
 
 def _danger(danger: Danger) -> str:
-    shown = danger.places if len(danger.places) <= _MAX_LAYERS + 1 else danger.places[:_MAX_LAYERS]
-    more = (
-        f" and {len(danger.places) - len(shown):,} more" if len(shown) < len(danger.places) else ""
-    )
+    total = len(danger.places)
+    listed = danger.places if total <= _MAX_LAYERS + 1 else danger.places[:_MAX_LAYERS]
+    more = f" and {total - len(listed):,} more" if len(listed) < total else ""
     where = (
-        f"\n\n{counted(len(danger.places), 'place')}: {', '.join(map(prose, shown))}{more}"
-        if shown
-        else ""
+        f"\n\n{counted(total, 'place')}: {', '.join(map(prose, listed))}{more}" if listed else ""
     )
     return f"**error GF902** {prose(danger.what)}{where}\n\nfix: {prose(danger.hint)}"
 
@@ -191,13 +189,13 @@ def _finding(
 ) -> Iterator[str]:
     source = finding.cause.source if finding.cause else None
     place = f" ({code(source)})" if source and source not in finding.message else ""
-    yield f"**{finding.severity.value} {safe(finding.code)}** {prose(finding.message)}{place}"
+    yield f"**{finding.severity.value} {shown(finding.code)}** {prose(finding.message)}{place}"
     rows = merge_numbered(by_layer(variables))
     if rows:
-        shown = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]
-        rest = sum(row.layers for row in rows[len(shown) :])
+        listed = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]
+        rest = sum(row.layers for row in rows[len(listed) :])
         more = f" and {counted(rest, 'more layer')}" if rest else ""
-        yield f"{totals(rows)}: {', '.join(code(row.layer) for row in shown)}{more}"
+        yield f"{totals(rows)}: {', '.join(code(row.layer) for row in listed)}{more}"
     if finding.cause and finding.severity is not Severity.NOTE and not is_about_flags(finding):
         drawn = example(variables, finding.cause)
         if drawn is not None:

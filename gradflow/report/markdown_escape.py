@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from gradflow.report.escape import safe
+from gradflow.text import shown
 
 _MAX_LENGTH = 200
 _ACTIVE = re.compile(r"[\\`*_\[\]<>#@|~&$]|:(?=\S)|(?<=[wW]{3})\.")
@@ -22,7 +22,7 @@ def code(text: str) -> str:
     It can stand in a table. Where the text has a backtick or a bar, HTML stands for the backticks,
     since both would need an escape that a cell of a table and a code span read differently.
     """
-    plain = shortened(safe(text))
+    plain = shortened(shown(text))
     if not plain or plain != plain.strip() or "`" in plain or "|" in plain:
         return f"<code>{_PUNCTUATION.sub(_torn, plain)}</code>"
     return f"`{plain}`"
@@ -31,13 +31,13 @@ def code(text: str) -> str:
 def prose(text: str) -> str:
     """Return a sentence as text, with what it quotes as code: ``cut by Round 'net/round'`` with the
     name in code."""
-    parts = _QUOTED.split(shortened(safe(text), 4 * _MAX_LENGTH))
+    parts = _QUOTED.split(shortened(shown(text), 4 * _MAX_LENGTH))
     return "".join(code(part) if place % 2 else _inert(part) for place, part in enumerate(parts))
 
 
 def summary(text: str) -> str:
     """Return a name as code for the ``<summary>`` of a block, which is HTML and no Markdown."""
-    return f"<code>{html.escape(shortened(safe(text)), quote=False)}</code>"
+    return f"<code>{html.escape(shortened(shown(text)), quote=False)}</code>"
 
 
 def fence(lines: Sequence[str]) -> str:

@@ -10,9 +10,8 @@ from gradflow.catalogue import CATALOGUE
 from gradflow.diagnose import severity_of
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity, Tool
 from gradflow.report.anchors import NO_ANCHORS, anchor_of
-from gradflow.report.escape import safe
-from gradflow.report.json import written
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
+from gradflow.text import as_json, shown
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -52,17 +51,17 @@ def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str
             result for model in report.models for result in results_of(model, places, anchors, seen)
         ],
     }
-    return written({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
+    return as_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
 
 
 def _driver(tool: Tool, rules: Sequence[str]) -> dict[str, Any]:
     versions = {"tensorflow": tool.tensorflow, "keras": tool.keras}
     return {
-        "name": safe(tool.name),
-        "version": safe(tool.version),
+        "name": shown(tool.name),
+        "version": shown(tool.version),
         "rules": [_rule(code) for code in rules],
         "properties": {
-            name: None if version is None else safe(version) for name, version in versions.items()
+            name: None if version is None else shown(version) for name, version in versions.items()
         },
     }
 
@@ -70,7 +69,7 @@ def _driver(tool: Tool, rules: Sequence[str]) -> dict[str, Any]:
 def _rule(code: str) -> dict[str, Any]:
     entry = CATALOGUE.get(code)
     if entry is None:
-        return {"id": safe(code)}
+        return {"id": shown(code)}
     severity = severity_of(code)
     paragraphs = [
         ("Why", entry.why),
@@ -99,7 +98,7 @@ def _notification(
     model: ModelReport, failure: Failure, places: Mapping[str, int], anchors: Mapping[str, Anchor]
 ) -> dict[str, Any]:
     return {
-        "associatedRule": {"id": safe(failure.code), "index": places[failure.code]},
+        "associatedRule": {"id": shown(failure.code), "index": places[failure.code]},
         "level": "error",
         "message": message(failure_message(model)),
         "locations": [{"physicalLocation": physical_location(anchor_of(model, anchors))}],

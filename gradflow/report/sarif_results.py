@@ -10,11 +10,11 @@ from typing import Any
 
 from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
-from gradflow.report.escape import safe
 from gradflow.report.finding_line import behind, in_order, named, remedy, sentence
 from gradflow.report.headline import headline
 from gradflow.report.people.path_picture import describe, example, is_cut, known_cuts, steps_of
 from gradflow.report.threats import is_itemized
+from gradflow.text import encodable, shown
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def results_of(
     identity = identity_of(model, anchors)
     if model.error is not None and not is_itemized(model):
         yield {
-            "ruleId": safe(model.error.code),
+            "ruleId": shown(model.error.code),
             "ruleIndex": places[model.error.code],
             "level": "error",
             "message": message(failure_message(model)),
@@ -49,7 +49,7 @@ def results_of(
     for finding in in_order(model):
         variables = behind(finding, by_name)
         yield {
-            "ruleId": safe(finding.code),
+            "ruleId": shown(finding.code),
             "ruleIndex": places[finding.code],
             "level": finding.severity.value,
             "message": message(_words(finding, variables)),
@@ -97,7 +97,7 @@ def _location(place: Json, finding: Finding) -> Json:
 
 
 def _logical(name: str, kind: str) -> Json:
-    full = safe(name)
+    full = shown(name)
     return {"name": full.rpartition("/")[2] or full, "fullyQualifiedName": full, "kind": kind}
 
 
@@ -117,8 +117,8 @@ def _fingerprints(code: str, identity: str, variable: str, seen: Counter[str]) -
     can be in the
     report twice: those are numbered.
     """
-    key = "\0".join((code, identity, variable)).encode("utf-8", "backslashreplace")
-    digest = hashlib.sha256(key).hexdigest()[:16]
+    key = encodable("\0".join((code, identity, variable)), "utf-8")
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     seen[digest] += 1
     value = f"{digest}:{seen[digest]}"
     # NOTE: GitHub goes by the first name alone; without it, its action would hash "line 1" of the
@@ -139,13 +139,13 @@ def _code_flows(
     drawn = example(variables, cause) if cause is not None and cause.op is not None else None
     if drawn is None:
         return {}
-    output = f"output {safe(model.outputs[0].name)}" if len(model.outputs) == 1 else "the output"
+    output = f"output {shown(model.outputs[0].name)}" if len(model.outputs) == 1 else "the output"
     steps = steps_of(drawn, cuts)
     fed = any(step.fed for step in steps[:1])
     locations = [
         _stop(
             place,
-            message(f"weight {safe(drawn.name)}"),
+            message(f"weight {shown(drawn.name)}"),
             _logical(drawn.name, "variable"),
             "essential",
             fed,
@@ -154,7 +154,7 @@ def _code_flows(
         _stop(place, message(output), None, "essential", True),
     ]
     flow = {"threadFlows": [{"locations": locations}]}
-    return {"codeFlows": [{"message": message(f"from {safe(drawn.name)} to {output}"), **flow}]}
+    return {"codeFlows": [{"message": message(f"from {shown(drawn.name)} to {output}"), **flow}]}
 
 
 def _step(step: Step, place: Json) -> Json:
@@ -165,7 +165,7 @@ def _step(step: Step, place: Json) -> Json:
         source = step.cause.source
         place = physical_location(source_anchor(source)) if source else place
         return _stop(place, message(_cut_words(step.cause)), logical, "essential", step.fed)
-    words = safe(step.op) + (" (comes back as floating point)" if step.comes_back else "")
+    words = shown(step.op) + (" (comes back as floating point)" if step.comes_back else "")
     return _stop(place, message(words), logical, "important", step.fed)
 
 
@@ -184,4 +184,4 @@ def _cut_words(cause: Cause) -> str:
     what = "gradient is cut here" if is_cut(cause) else "gradient is lost here"
     about = describe(cause)
     detail = f" ({about})" if about else ""
-    return f"{what}: {safe(cause.op or cause.kind)}{detail}"
+    return f"{what}: {shown(cause.op or cause.kind)}{detail}"

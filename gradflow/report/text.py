@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.report.escape import counted, storable
 from gradflow.report.flags import FROZEN
 from gradflow.report.headline import headline, statement, summary_line, title
 from gradflow.report.people.blocks import (
@@ -20,6 +19,8 @@ from gradflow.report.people.blocks import (
 from gradflow.report.people.lines import Page, fold, joined, line, page
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.people.table import table_lines
+from gradflow.report.words import counted
+from gradflow.text import encodable
 
 __all__ = ["headline", "render", "render_model", "summary_line"]
 
@@ -43,7 +44,7 @@ def render(
             ASCII.
     """
     layout = page(width, show_all, encoding)
-    report = storable(report, encoding)
+    report = encodable(report, encoding)
     lines: list[Text] = []
     rule = line((layout.glyphs.rule * layout.width, "dim"))
     follows_line = False

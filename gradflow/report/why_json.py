@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradflow.findings import ModelReport, Route, Tool
 from gradflow.findings.wire import encode
-from gradflow.report.json import written
+from gradflow.text import as_json
 
 SCHEMA = "gradflow-why-1"
 
@@ -38,4 +38,4 @@ def render(tool: Tool, model: ModelReport, route: Route | None) -> str:
         "variable": encode(variable, public=True),
         "route": encode(route),
     }
-    return written(answer)
+    return as_json(answer) + "\n"

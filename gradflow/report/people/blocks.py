@@ -8,13 +8,25 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.findings import Cause, Finding, Format, Mode, ModelReport, Severity, Variable, Verdict
-from gradflow.report.escape import counted, safe, spec
+from gradflow.findings import (
+    Cause,
+    Finding,
+    Format,
+    Input,
+    Mode,
+    ModelReport,
+    Output,
+    Severity,
+    Variable,
+    Verdict,
+)
 from gradflow.report.flags import FROZEN, UNEXPECTED_FROZEN, frozen, is_about_flags
 from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.report.people.path_picture import describe, draw, example
 from gradflow.report.threats import dangers
+from gradflow.report.words import counted, in_total, type_and_shape
+from gradflow.text import shown
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 _FORMATS = {
@@ -34,23 +46,23 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     """Say what was read, how it was run and with which inputs."""
     facts = [_FORMATS[model.format] if model.format else "unknown format"]
     if model.producer:
-        facts[0] += f" by {safe(model.producer)}"
+        facts[0] += f" by {shown(model.producer)}"
     if model.entry:
-        facts.append(safe(model.entry))
+        facts.append(shown(model.entry))
     facts.append(
         "read without TensorFlow (static)"
         if model.mode is Mode.STATIC
         else f"tape step{_training(model)}"
     )
-    inputs = [f"{safe(i.name)} {spec(i.dtype, i.shape)} {safe(i.source)}" for i in model.inputs]
-    outputs = [f"{safe(o.name)} {spec(o.dtype, o.shape)}" for o in model.outputs]
+    inputs = [f"{_tensor(tensor)} {shown(tensor.source)}" for tensor in model.inputs]
+    outputs = [_tensor(tensor) for tensor in model.outputs]
     lines = fold(line("  ", (", ".join(facts), "dim")), page.width, 4)
     for word, items in (("inputs", inputs), ("outputs", outputs)):
-        shown = items if page.show_all or len(items) <= _MAX_INPUTS + 1 else items[:_MAX_INPUTS]
-        more = [f"... and {len(items) - len(shown)} more"] if len(items) > len(shown) else []
-        if shown:
+        listed = items if page.show_all or len(items) <= _MAX_INPUTS + 1 else items[:_MAX_INPUTS]
+        more = [f"... and {len(items) - len(listed)} more"] if len(items) > len(listed) else []
+        if listed:
             lines += fold(
-                line("  ", (f"{word}: {'; '.join([*shown, *more])}", "dim")), page.width, 4
+                line("  ", (f"{word}: {'; '.join([*listed, *more])}", "dim")), page.width, 4
             )
     return lines
 
@@ -65,7 +77,7 @@ def finding_lines(
     """Draw one finding: message, weights behind it by layer, the path with the cut, the remedy."""
     style = _STYLES[finding.severity]
     head = line(
-        (f"{finding.severity.value} {safe(finding.code)}", style), ": ", safe(finding.message)
+        (f"{finding.severity.value} {shown(finding.code)}", style), ": ", shown(finding.message)
     )
     lines = fold(head, page.width, 4)
     note = finding.severity is Severity.NOTE
@@ -78,7 +90,7 @@ def finding_lines(
         CATALOGUE[finding.code].fix if finding.code in CATALOGUE and not note else ""
     )
     if remedy:
-        lines += fold(line("  ", ("fix: ", "bold"), safe(remedy)), page.width, 7)
+        lines += fold(line("  ", ("fix: ", "bold"), shown(remedy)), page.width, 7)
     return lines
 
 
@@ -89,13 +101,13 @@ def threat_lines(model: ModelReport, page: Page) -> list[Text]:
     lines: list[Text] = []
     for danger in found if page.show_all else found[:_MAX_DANGERS]:
         facts = [counted(len(danger.places), "place")] if danger.places else []
-        facts += [safe(danger.hint)] if options - {danger.hint} else []
+        facts += [shown(danger.hint)] if options - {danger.hint} else []
         lines += fold(
-            line("  ", safe(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4
+            line("  ", shown(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4
         )
         places = danger.places if page.show_all else danger.places[:_MAX_PLACES]
         for place in places:
-            lines += fold(line("      ", (safe(place), "dim")), page.width, 8)
+            lines += fold(line("      ", (shown(place), "dim")), page.width, 8)
         if len(places) < len(danger.places):
             lines.append(
                 line(f"      ... and {len(danger.places) - len(places):,} more (--all shows them)")
@@ -119,12 +131,8 @@ def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
         return []
     findings = [finding for finding in model.findings if finding.code == FROZEN]
     severity = min((f.severity for f in findings), key=list(Severity).index, default=Severity.NOTE)
-    total = (
-        f"{counted(len(still), 'weight')}, {counted(sum(v.parameters for v in still), 'parameter')}"
-    )
-    lines = fold(
-        line((f"{severity.value} {FROZEN}", _STYLES[severity]), ": frozen: ", total), page.width, 4
-    )
+    head = (f"{severity.value} {FROZEN}", _STYLES[severity])
+    lines = fold(line(head, f": frozen: {in_total(still)}"), page.width, 4)
     by_layer: dict[str | None, list[Variable]] = {}
     for variable in still:
         by_layer.setdefault(variable.frozen_by, []).append(variable)
@@ -135,7 +143,7 @@ def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     if severity is not Severity.NOTE:
         hints = dict.fromkeys(finding.hint for finding in findings if finding.hint)
         for hint in hints:
-            lines += fold(line("  ", ("fix: ", "bold"), safe(hint)), page.width, 7)
+            lines += fold(line("  ", ("fix: ", "bold"), shown(hint)), page.width, 7)
     return lines
 
 
@@ -144,7 +152,7 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
     if not model.expectations:
         return []
     counts = Counter(expectation.status for expectation in model.expectations)
-    tally = ", ".join(f"{number:,} {safe(status)}" for status, number in counts.items())
+    tally = ", ".join(f"{number:,} {shown(status)}" for status, number in counts.items())
     lines = fold(line("expectations: ", tally), page.width, 4)
     by_name = {variable.name: variable for variable in model.variables}
     for expectation in model.expectations:
@@ -153,13 +161,17 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
         style = "green" if expectation.status == "kept" else "red"
         words = line(
             "    ",
-            (safe(expectation.status), style),
-            f"  {safe(expectation.kind)}: {safe(expectation.pattern)}",
+            (shown(expectation.status), style),
+            f"  {shown(expectation.kind)}: {shown(expectation.pattern)}",
         )
         lines += fold(words, page.width, 6)
         named = [by_name[name] for name in expectation.variables if name in by_name]
         lines += layer_lines(named, page, 6, _MAX_LAYERS_OF_A_NOTE)
     return lines
+
+
+def _tensor(tensor: Input | Output) -> str:
+    return f"{shown(tensor.name)} {type_and_shape(tensor.dtype, tensor.shape)}"
 
 
 def _training(model: ModelReport) -> str:
@@ -182,7 +194,8 @@ def _picture(
         return [line(), *draw(drawn, cuts, outputs, page), line()]
     if cause.op and (cause.op not in message or cause.source or cause.layer):
         about = describe(cause)
-        words = line("  ", ("at: ", "bold"), safe(cause.op), (f"  {about}" if about else "", "dim"))
+        detail = (f"  {about}" if about else "", "dim")
+        words = line("  ", ("at: ", "bold"), shown(cause.op), detail)
         return fold(words, page.width, 6)
     return []
 
@@ -204,14 +217,14 @@ def _other_cuts(cause: Cause | None, variables: Sequence[Variable], page: Page) 
     held = [v for v in variables if elsewhere.get(v.name)]
     if held:
         others = dict.fromkeys(
-            f"{safe(o.code)} {safe(str(o.op))}" for v in held for o in elsewhere[v.name]
+            f"{shown(o.code)} {shown(str(o.op))}" for v in held for o in elsewhere[v.name]
         )
-        shown = list(others) if page.show_all else list(others)[:3]
-        more = f" and {len(others) - len(shown)} more" if len(others) > len(shown) else ""
+        listed = list(others) if page.show_all else list(others)[:3]
+        more = f" and {len(others) - len(listed)} more" if len(others) > len(listed) else ""
         words = (
             f"{_subject(held, variables, 'is', 'are')} also cut on another way to the output, by "
         )
-        lines += fold(line("  ", f"{words}{', '.join(shown)}{more}"), page.width, 4)
+        lines += fold(line("  ", f"{words}{', '.join(listed)}{more}"), page.width, 4)
     return lines
 
 
@@ -235,14 +248,10 @@ def _where(held: Sequence[Variable], variables: Sequence[Variable]) -> str:
 def _frozen_words(layer: str | None, members: Sequence[Variable]) -> list[str | tuple[str, str]]:
     starved = sum(v.verdict in (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE) for v in members)
     who = (
-        (safe(layer), "bold")
+        (shown(layer), "bold")
         if layer is not None
         else "left out of the file's list of trainable variables"
     )
     how = " (trainable=False)" if layer is not None else ""
-    what = (
-        f": {counted(len(members), 'weight')}, "
-        f"{counted(sum(v.parameters for v in members), 'parameter')}"
-    )
     rest = f"; unfreezing would bring no useful gradient to {starved:,} of them" if starved else ""
-    return [who, how, what, rest]
+    return [who, how, f": {in_total(members)}", rest]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -11,6 +10,7 @@ from gradflow.catalogue import RESERVED, CodeEntry
 from gradflow.diagnose import severity_of
 from gradflow.findings import Severity
 from gradflow.report.people.lines import fold, joined, line
+from gradflow.text import as_json
 from gradflow.version import VERSION
 
 SCHEMA = "gradflow-rules-1"
@@ -70,9 +70,8 @@ def render_json(items: Sequence[CodeEntry]) -> str:
         for item in items
     ]
     return (
-        json.dumps(
+        as_json(
             {"schema": SCHEMA, "tool": {"name": "gradflow", "version": VERSION}, "rules": rules},
-            indent=2,
         )
         + "\n"
     )

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from gradflow.findings.wire import encode
 from gradflow.policy import ChangeKind, WeightChange
-from gradflow.report.escape import counted, safe
-from gradflow.report.json import written
 from gradflow.report.people.lines import fold, joined, line
+from gradflow.report.words import counted
+from gradflow.text import as_json, shown
 
 SCHEMA = "gradflow-diff-1"
 _STYLES = {
@@ -39,7 +39,7 @@ def render(
             f"compared: read without TensorFlow"
         )
     lines: list[Text] = fold(
-        line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4
+        line((f"{shown(before)} -> {shown(after)}", "bold"), f": {total}"), width, 4
     )
     return joined([*lines, *change_lines(changes, width=width, show_all=show_all)], color)
 
@@ -52,16 +52,16 @@ def change_lines(changes: Sequence[WeightChange], *, width: int, show_all: bool)
         groups.setdefault((one.kind, one.detail), []).append(one.name)
     for kind, detail in sorted(groups, key=lambda group: list(ChangeKind).index(group[0])):
         names = groups[kind, detail]
-        about = f" ({safe(detail)})" if detail else ""
+        about = f" ({shown(detail)})" if detail else ""
         head = line(
             (kind.value, _STYLES.get(kind, "bold")), f"{about}: {counted(len(names), 'weight')}"
         )
         lines += [line(), *fold(head, width, 4)]
-        shown = names if show_all or len(names) <= _SHOWN else names[: _SHOWN - 1]
-        for name in shown:
-            lines += fold(line(f"    {safe(name)}"), width, 6)
-        if len(shown) < len(names):
-            lines.append(line(f"    ... and {len(names) - len(shown):,} more (--all shows them)"))
+        listed = names if show_all or len(names) <= _SHOWN else names[: _SHOWN - 1]
+        for name in listed:
+            lines += fold(line(f"    {shown(name)}"), width, 6)
+        if len(listed) < len(names):
+            lines.append(line(f"    ... and {len(names) - len(listed):,} more (--all shows them)"))
     return lines
 
 
@@ -75,4 +75,4 @@ def render_json(
     """
     found = {"changes": [encode(one) for one in changes], "not_compared": list(not_compared)}
     value = {"schema": SCHEMA, "before": before, "after": after, **found}
-    return written(value)
+    return as_json(value) + "\n"

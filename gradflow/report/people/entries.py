@@ -8,9 +8,9 @@ from rich.text import Text
 
 from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor
 from gradflow.findings.wire import encode
-from gradflow.report.escape import counted, safe, spec, storable
-from gradflow.report.json import written
 from gradflow.report.people.lines import fold, joined, line
+from gradflow.report.words import counted, type_and_shape
+from gradflow.text import as_json, encodable, shown
 from gradflow.version import VERSION
 
 SCHEMA = "gradflow-entries-1"
@@ -26,7 +26,7 @@ def render_entries(
     lines: list[Text] = []
     for listed in lists:
         lines += [line()] if lines else []
-        lines += _of_file(storable(listed, encoding), width)
+        lines += _of_file(encodable(listed, encoding), width)
     return joined(lines, color)
 
 
@@ -34,17 +34,17 @@ def render_entries_json(lists: Sequence[EntryList]) -> str:
     """Return the entries of each file as JSON text, written as that of the report."""
     tool = {"name": "gradflow", "version": VERSION}
     answer = {"schema": SCHEMA, "tool": tool, "models": [encode(listed) for listed in lists]}
-    return written(answer)
+    return as_json(answer) + "\n"
 
 
 def refusal(listed: EntryList) -> str:
     """Why the entries of a file could not be read, and what to do, in one line."""
     if listed.error is None:
         return ""
-    remedy = f"; {safe(listed.error.hint)}" if listed.error.hint else ""
+    remedy = f"; {shown(listed.error.hint)}" if listed.error.hint else ""
     return (
-        f"{safe(listed.path)}: could not be checked ({listed.error.code}): "
-        f"{safe(listed.error.message)}{remedy}"
+        f"{shown(listed.path)}: could not be checked ({listed.error.code}): "
+        f"{shown(listed.error.message)}{remedy}"
     )
 
 
@@ -55,7 +55,7 @@ def _of_file(listed: EntryList, width: int) -> Iterator[Text]:
     number = len(listed.entries)
     entries = "no entry" if not number else "1 entry" if number == 1 else f"{number} entries"
     words = f": {entries}, {counted(listed.weights, 'weight')}"
-    yield from fold(line((safe(listed.path), "bold"), words), width, 4)
+    yield from fold(line((shown(listed.path), "bold"), words), width, 4)
     if listed.format is not Format.SAVED_MODEL:
         words = "a Keras file has one entry only, the call of the model: --entry is for SavedModels"
         yield from fold(line("  ", words), width, 4)
@@ -68,7 +68,8 @@ def _of_entry(entry: ListedEntry, width: int) -> Iterator[Text]:
     default = " (default)" if entry.is_default else ""
     uses = f"uses {counted(entry.weights, 'weight')}" if entry.weights else "uses no weight"
     yield line()
-    yield from fold(line("  ", (safe(entry.name), "bold"), default, (f"  {uses}", "dim")), width, 6)
+    head = line("  ", (shown(entry.name), "bold"), default, (f"  {uses}", "dim"))
+    yield from fold(head, width, 6)
     for word, tensors in (("inputs", entry.inputs), ("outputs", entry.outputs)):
         told = "; ".join(_tensor(tensor) for tensor in tensors) or "none"
         yield from fold(line("    ", (f"{word}: {told}", "dim")), width, 6)
@@ -76,5 +77,5 @@ def _of_entry(entry: ListedEntry, width: int) -> Iterator[Text]:
 
 def _tensor(tensor: ListedTensor) -> str:
     if tensor.shape is None:
-        return f"{safe(tensor.name)} {safe(tensor.dtype)}[...]"
-    return f"{safe(tensor.name)} {spec(tensor.dtype, tensor.shape)}"
+        return f"{shown(tensor.name)} {shown(tensor.dtype)}[...]"
+    return f"{shown(tensor.name)} {type_and_shape(tensor.dtype, tensor.shape)}"

@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import Role, Variable
-from gradflow.report.escape import counted, safe
 from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.words import counted
+from gradflow.text import shown
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _MAX_RUNS = 4
@@ -41,8 +42,8 @@ def by_layer(variables: Iterable[Variable]) -> list[LayerRow]:
         groups.setdefault(key, []).append(variable)
     return [
         LayerRow(
-            layer=safe(name),
-            leaves=tuple(safe(v.name.removeprefix(f"{name}/")) for v in members) if owned else (),
+            layer=shown(name),
+            leaves=tuple(shown(v.name.removeprefix(f"{name}/")) for v in members) if owned else (),
             layers=1,
             weights=len(members),
             frozen=sum(v.role is Role.WEIGHT and not v.trainable for v in members),
@@ -74,9 +75,9 @@ def totals(rows: Sequence[LayerRow]) -> str:
 def listed(rows: Sequence[LayerRow], limit: int) -> str:
     """The names of the layers, of at most ``limit`` of them: ``left/dense_{0..1}, router and 3 more
     layers``."""
-    shown = rows if len(rows) <= limit + 1 else rows[:limit]
-    rest = rows[len(shown) :]
-    return ", ".join(row.layer for row in shown) + (f" and {_more(rest)}" if rest else "")
+    visible = rows if len(rows) <= limit + 1 else rows[:limit]
+    rest = rows[len(visible) :]
+    return ", ".join(row.layer for row in visible) + (f" and {_more(rest)}" if rest else "")
 
 
 def layer_lines(
@@ -98,14 +99,14 @@ def layer_lines(
         rows = [replace(row, frozen=0) for row in rows]
     if not page.show_all:
         rows = merge_numbered(rows)
-    shown = rows if page.show_all or len(rows) <= limit + 1 else rows[:limit]
-    rest = rows[len(shown) :]
+    visible = rows if page.show_all or len(rows) <= limit + 1 else rows[:limit]
+    rest = rows[len(visible) :]
     lines = (
         fold(line(" " * (indent - 2), totals(rows)), page.width, indent)
         if total and len(rows) > 1
         else []
     )
-    lines += _columns(shown, page, indent)
+    lines += _columns(visible, page, indent)
     if rest:
         words = line(" " * indent, (f"... and {_more(rest)} (--all shows them)", "dim"))
         lines += fold(words, page.width, indent + 2)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from gradflow.findings import LEFT_OUT, Cause, ModelReport, Step, Variable
-from gradflow.report.escape import counted, safe
 from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.words import counted
+from gradflow.text import shown
 
 _INDENT = 4
 _CONTROL = ("If", "Case", "While")
@@ -73,13 +74,13 @@ def draw_steps(
     ``with_codes`` adds to each cut the code that stands for its reason.
     """
     glyphs = page.glyphs
-    shown = set(range(len(steps))) if page.show_all else _kept(steps)
-    lines = fold(line(" " * _INDENT, (safe(name), "bold")), page.width, _INDENT + 3)
+    drawn = set(range(len(steps))) if page.show_all else _kept(steps)
+    lines = fold(line(" " * _INDENT, (shown(name), "bold")), page.width, _INDENT + 3)
     place = 0
     while place < len(steps):
         step = steps[place]
-        if place not in shown:
-            until = next(later for later in range(place, len(steps)) if later in shown)
+        if place not in drawn:
+            until = next(later for later in range(place, len(steps)) if later in drawn)
             long = any(skipped.op == LEFT_OUT for skipped in steps[place:until])
             words = "many more ops" if long else counted(until - place, "more op")
             lines += _row(glyphs.gap, "dim", [(words, "dim")], page)
@@ -88,13 +89,13 @@ def draw_steps(
         if step.cause is not None:
             glyph = glyphs.cut if is_cut(step.cause) else glyphs.fault
             about = _about(step.cause, steps, with_codes=with_codes)
-            lines += _row(glyph, "bold red", [(safe(step.op), "red"), *about], page)
+            lines += _row(glyph, "bold red", [(shown(step.op), "red"), *about], page)
         else:
             note = ["  comes back as floating point"] if step.comes_back else []
             bar = (glyphs.fed, "green") if step.fed else (glyphs.starved, "red")
-            lines += _row(*bar, [safe(step.op), *note], page)
+            lines += _row(*bar, [shown(step.op), *note], page)
         place += 1
-    end = f"output {safe(output)}" if output is not None else "output"
+    end = f"output {shown(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
 
 
@@ -114,7 +115,7 @@ def describe(cause: Cause) -> str:
         None if leaf.rstrip("0123456789").removesuffix("_") == cause.op_type else cause.op_type
     )
     layer = f"layer {cause.layer}" if cause.layer else None
-    return ", ".join(safe(part) for part in (op_type, layer, cause.source) if part)
+    return ", ".join(shown(part) for part in (op_type, layer, cause.source) if part)
 
 
 def _kept(steps: Sequence[Step]) -> set[int]:
@@ -138,7 +139,7 @@ def _about(cause: Cause, steps: Sequence[Step], *, with_codes: bool) -> list[str
     if cause.reenters_at is not None and any(step.op == cause.reenters_at for step in steps):
         parts.append("leaves floating point")
     elif cause.reenters_at:
-        parts.append(f"leaves floating point, comes back at {safe(cause.reenters_at)}")
+        parts.append(f"leaves floating point, comes back at {shown(cause.reenters_at)}")
     return [("  " + "; ".join(parts), "dim")] if parts else []
 
 

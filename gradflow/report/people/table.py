@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Role, Variable, Verdict
-from gradflow.report.escape import safe
 from gradflow.report.flags import untracked
 from gradflow.report.people.lines import Page, fold, line
+from gradflow.text import shown
 
 _STYLES = {
     Verdict.FLOWS: "green",
@@ -49,7 +49,7 @@ def _cells(variable: Variable, still: str) -> list[str]:
     state = variable.role is Role.STATE
     rows = gradient.rows_touched if gradient else None
     return [
-        safe(variable.name),
+        shown(variable.name),
         "x".join("?" if size is None else str(size) for size in variable.shape) or "scalar",
         "state" if state else variable.verdict.value,
         "" if state else "yes" if variable.trainable else still,

@@ -8,10 +8,9 @@ from rich.text import Text
 
 from gradflow.findings.wire import encode
 from gradflow.policy import Direction, Trend
-from gradflow.report.escape import safe
-from gradflow.report.json import written
 from gradflow.report.people.diff import change_lines
 from gradflow.report.people.lines import fold, joined, line
+from gradflow.text import as_json, shown
 
 SCHEMA = "gradflow-trend-1"
 _STYLES = {Direction.WORSE: "bold red", Direction.BETTER: "bold green"}
@@ -25,13 +24,13 @@ def render(
     counts = [(one, sum(trend.direction is one for trend in trends)) for one in order]
     total = ", ".join(f"{count:,} {one.value}" for one, count in counts if count) or "no changes"
     lines: list[Text] = fold(
-        line((f"{safe(before)} -> {safe(after)}", "bold"), f": {total}"), width, 4
+        line((f"{shown(before)} -> {shown(after)}", "bold"), f": {total}"), width, 4
     )
     for trend in sorted(trends, key=lambda trend: order.index(trend.direction)):
-        detail = f": {safe(trend.detail)}" if trend.detail else ""
+        detail = f": {shown(trend.detail)}" if trend.detail else ""
         head = line(
             (trend.direction.value, _STYLES.get(trend.direction, "bold")),
-            f"  {safe(trend.path)}{detail}",
+            f"  {shown(trend.path)}{detail}",
         )
         lines += [*([line()] if trend.changes or not lines[1:] else []), *fold(head, width, 4)]
         lines += change_lines(trend.changes, width=width, show_all=show_all)
@@ -41,11 +40,14 @@ def render(
 def render_json(before: str, after: str, trends: Sequence[Trend]) -> str:
     """Return ``{"schema", "before", "after", "models": [{"path", "direction", "detail",
     "changes"}]}``."""
-    return written(
-        {
-            "schema": SCHEMA,
-            "before": before,
-            "after": after,
-            "models": [encode(one) for one in trends],
-        }
+    return (
+        as_json(
+            {
+                "schema": SCHEMA,
+                "before": before,
+                "after": after,
+                "models": [encode(one) for one in trends],
+            }
+        )
+        + "\n"
     )

@@ -3,18 +3,19 @@ repair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.text import Text
 
 from gradflow.findings import Change, ModelReport, Role, Route, Variable, Verdict
-from gradflow.report.escape import counted, safe, spec, storable
 from gradflow.report.flags import untracked
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.people.blocks import origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page
 from gradflow.report.people.path_picture import draw_steps
+from gradflow.report.words import counted, in_total, type_and_shape
+from gradflow.text import encodable, shown
 
 _FROZEN = "GF101"
 _MAX_LAYERS = 6
@@ -50,10 +51,10 @@ def render(
     The other arguments are those of ``gradflow.report.text.render``.
     """
     layout = page(width, show_all, encoding)
-    model = storable(model, encoding)
+    model = encodable(model, encoding)
     if route is None:
         return joined([line((headline(model, None), "bold red"))], color)
-    return joined(_lines(model, storable(route, encoding), layout), color)
+    return joined(_lines(model, encodable(route, encoding), layout), color)
 
 
 def headline(model: ModelReport, route: Route | None) -> str:
@@ -62,7 +63,7 @@ def headline(model: ModelReport, route: Route | None) -> str:
     if route is None:
         return model_headline(model)
     return (
-        f"{safe(model.path)}: {safe(route.variable)} "
+        f"{shown(model.path)}: {shown(route.variable)} "
         f"{_statement(model, _variable(model, route), route)}"
     )
 
@@ -74,11 +75,11 @@ def _variable(model: ModelReport, route: Route) -> Variable:
 def _lines(model: ModelReport, route: Route, layout: Page) -> Iterator[Text]:
     variable = _variable(model, route)
     style = "bold" if variable.role is Role.STATE else _STYLES[variable.verdict]
-    head = (f": {safe(variable.name)} {_statement(model, variable, route)}", style)
-    yield from fold(line((safe(model.path), "bold"), head), layout.width, 4)
+    head = (f": {shown(variable.name)} {_statement(model, variable, route)}", style)
+    yield from fold(line((shown(model.path), "bold"), head), layout.width, 4)
     yield from origin_lines(model, layout)
     facts = (
-        f"{variable.role.value} {spec(variable.dtype, variable.shape)}, "
+        f"{variable.role.value} {type_and_shape(variable.dtype, variable.shape)}, "
         f"{counted(variable.parameters, 'parameter')}"
     )
     yield from fold(line("  ", (facts, "dim")), layout.width, 4)
@@ -105,15 +106,15 @@ def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
 
 
 def _frozen(variable: Variable) -> str:
-    return f"frozen by {safe(variable.frozen_by)}" if variable.frozen_by is not None else "frozen"
+    return f"frozen by {shown(variable.frozen_by)}" if variable.frozen_by is not None else "frozen"
 
 
 def _where(model: ModelReport, variable: Variable, route: Route) -> str:
-    end = f"output {safe(route.output)}" if route.output is not None else "the output"
+    end = f"output {shown(route.output)}" if route.output is not None else "the output"
     if variable.cuts_to_restore:
         return f", {counted(variable.cuts_to_restore, 'cut')} on its way to {end}"
     if any(change.cause.code == "GF206" for change in route.changes):
-        names = [safe(output.name) for output in model.outputs]
+        names = [shown(output.name) for output in model.outputs]
         if len(names) > _MAX_OTHERS:
             return f": no way leads from it to any of the {len(names):,} outputs"
         return f": no way leads from it to output {' or '.join(names)}"
@@ -155,21 +156,21 @@ def _change_lines(
 ) -> Iterator[Text]:
     indent = 2 + len(number)
     pad = " " * indent
-    head = line("  ", number, (safe(change.cause.code), "bold"), f": {safe(change.reason)}")
+    head = line("  ", number, (shown(change.cause.code), "bold"), f": {shown(change.reason)}")
     yield from fold(head, layout.width, indent + 2)
     op = (
         change.cause.op
         if change.cause.op is not None and change.cause.op not in change.reason
         else None
     )
-    place = ", ".join(safe(part) for part in (op, change.cause.source) if part)
+    place = ", ".join(shown(part) for part in (op, change.cause.source) if part)
     if place:
         yield from fold(line(pad, ("at: ", "bold"), place), layout.width, indent + 4)
-    yield from fold(line(pad, ("fix: ", "bold"), safe(change.fix)), layout.width, indent + 5)
+    yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), layout.width, indent + 5)
     others = [by_name[name] for name in change.behind]
     if others:
         words = "frozen with it:" if change.cause.code == _FROZEN else "also held back:"
-        total = f" {_total(others)}" if len(by_layer(others)) > 1 else ""
+        total = f" {in_total(others)}" if len(by_layer(others)) > 1 else ""
         yield from fold(line(pad, (words, "bold"), total), layout.width, indent + 2)
         yield from layer_lines(
             others, layout, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
@@ -200,21 +201,16 @@ def _effect_lines(
 def _other_lines(variable: Variable, route: Route, layout: Page) -> list[Text]:
     named = {change.cause for change in route.changes}
     others = [
-        f"{safe(cause.code)} {safe(cause.op)}"
+        f"{shown(cause.code)} {shown(cause.op)}"
         for cause in variable.causes
         if cause.op and cause not in named
     ]
     if not others or not variable.cuts_to_restore:
         return []
-    shown = others if layout.show_all else others[:_MAX_OTHERS]
-    more = f" and {len(others) - len(shown):,} more" if len(others) > len(shown) else ""
+    listed = others if layout.show_all else others[:_MAX_OTHERS]
+    more = f" and {len(others) - len(listed):,} more" if len(others) > len(listed) else ""
     words = (
-        f"it is also cut on another way to the output, by {', '.join(shown)}{more}; one open "
+        f"it is also cut on another way to the output, by {', '.join(listed)}{more}; one open "
         f"way is enough"
     )
     return fold(line("  ", words), layout.width, 4)
-
-
-def _total(variables: Sequence[Variable]) -> str:
-    parameters = sum(variable.parameters for variable in variables)
-    return f"{counted(len(variables), 'weight')}, {counted(parameters, 'parameter')}"
