@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import UsageError
 from gradflow.findings import Report
+from gradflow.installed import FILES_ARE_READ, NOT_INSTALLED, has_tensorflow, install_command
 from gradflow.options import Options, parse_imports, parse_inputs, parse_memory, parse_objective
 from gradflow.process.parent import inspect_path
 
@@ -56,10 +58,12 @@ def inspect(
             the report has a note (GF902) for each thing that was let in.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
+    Where TensorFlow is not installed, a file is read as with ``static``, and a warning says so.
 
     Raises:
         UsageError: ``inputs``, ``imports``, ``objective`` or ``memory_limit`` is not in the form
-            that the options of the command take, or ``static`` is asked of an object.
+            that the options of the command take, ``static`` is asked of an object, or an object is
+            given and TensorFlow is not installed.
     """
     options = Options(
         static=static,
@@ -77,12 +81,18 @@ def inspect(
         trust=trust,
     )
     if isinstance(model, str | Path) or hasattr(model, "__fspath__"):
+        if not static and not has_tensorflow():
+            warnings.warn(FILES_ARE_READ, stacklevel=2)
         outcome = inspect_path(str(model), options)
         return Report(outcome.tool, (outcome.model,))
     if static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
             "give a path, or leave it out",
+        )
+    if not has_tensorflow():
+        raise UsageError(
+            f"the model is an object in memory, and {NOT_INSTALLED}", install_command("tf")
         )
     # Imports TensorFlow, which the caller has already.
     from gradflow.analysis.in_memory import inspect_object

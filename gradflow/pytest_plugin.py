@@ -41,7 +41,14 @@ class Gradflow:
         __tracebackhide__ = True
         # Imported here: pytest loads this module in every run, also of those who never use it.
         import gradflow
+        from gradflow.installed import NOT_INSTALLED, has_tensorflow, install_command
 
+        if not options.get("static") and not has_tensorflow():
+            pytest.fail(
+                f"{NOT_INSTALLED}, and no gradient can be measured: {install_command('tf')}; or "
+                f"read the file only: static=True",
+                pytrace=False,
+            )
         report = gradflow.inspect(
             model, inputs=inputs, outputs=tuple(outputs), training=training, **options
         )

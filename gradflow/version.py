@@ -1,3 +1,3 @@
-"""The version of gradflow, the same as in pyproject.toml."""
+"""Hold the version of gradflow; the distribution takes its own from here."""
 
 VERSION = "0.1.0"

@@ -1,6 +1,14 @@
 """Planned models in, judged reports out."""
 
 from gradflow.audit.baseline_file import of_model, read_baseline, render_baseline
-from gradflow.audit.checked import Checked, Inspect, check_model
+from gradflow.audit.checked import Checked, Inspect, check_model, is_about_flags_only
 
-__all__ = ["Checked", "Inspect", "check_model", "of_model", "read_baseline", "render_baseline"]
+__all__ = [
+    "Checked",
+    "Inspect",
+    "check_model",
+    "is_about_flags_only",
+    "of_model",
+    "read_baseline",
+    "render_baseline",
+]

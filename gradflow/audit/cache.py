@@ -28,12 +28,13 @@ from gradflow.audit.checked import Inspect
 from gradflow.errors import UnsafeError
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
+from gradflow.installed import tensorflow_identity
 from gradflow.options import Options
 from gradflow.process.parent import Outcome
 from gradflow.version import VERSION
 
 _FORM = "gradflow-result-1"
-_LIBRARIES = ("tensorflow", "keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
+_LIBRARIES = ("keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
 """What a verdict can depend on besides gradflow."""
 _CHUNK = 1 << 20
 
@@ -185,7 +186,7 @@ def _versions() -> list[str]:
 
 @cache
 def _libraries() -> tuple[str, ...]:
-    found = []
+    found = [f"tensorflow {tensorflow_identity()}"]
     for name in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found.append(f"{name} {importlib.metadata.version(name)}")

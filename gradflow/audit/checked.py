@@ -10,6 +10,7 @@ from gradflow.analysis.result import Progress, failed
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
+from gradflow.installed import has_tensorflow, install_command
 from gradflow.options import Options
 from gradflow.policy import Known, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.process.parent import Outcome, inspect_path
@@ -62,15 +63,24 @@ def check_model(
 
 def _analysed(plan: ModelPlan, progress: Progress, inspect: Inspect) -> Outcome:
     options = plan.options
-    if _is_about_flags_only(plan) and not options.static:
+    if is_about_flags_only(plan) and not options.static:
         outcome = inspect(plan.path, replace(options, static=True), progress)
         if outcome.model.status is Status.ANALYZED:
             return replace(outcome, remark=f"{plan.path}: {_FLAGS_ONLY}")
     return inspect(plan.path, options, progress)
 
 
-def _is_about_flags_only(plan: ModelPlan) -> bool:
-    """Not where codes are selected that no file can answer: they would never be found, and the
+def _remedy(plan: ModelPlan) -> str:
+    """What makes the gradients of a model known that was read without TensorFlow."""
+    if plan.options.static or has_tensorflow():
+        return "leave --static out"
+    return install_command("tf")
+
+
+def is_about_flags_only(plan: ModelPlan) -> bool:
+    """Whether the file alone answers what is expected of the model.
+
+    Not where codes are selected that no file can answer: they would never be found, and the
     model never broken."""
     return plan.expectations.is_about_flags_only and not any(
         is_about_gradients(code) for code in plan.select
@@ -79,7 +89,7 @@ def _is_about_flags_only(plan: ModelPlan) -> bool:
 
 def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
     """``model``, or a failure where gradients are asked for that a static reading does not know."""
-    if _is_about_flags_only(plan) or model.status is Status.FAILED:
+    if is_about_flags_only(plan) or model.status is Status.FAILED:
         return model
     weights = [one for one in model.variables if one.role is Role.WEIGHT and one.trainable]
     unknown = [one.name for one in weights if one.verdict is Verdict.UNKNOWN]
@@ -94,6 +104,6 @@ def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
     error = UsageError(
         f"{plan.path}: read without TensorFlow, {what} is unknown, and it is expected to flow"
         + (f": {reason.message}" if reason else ""),
-        f"{reason.hint if reason else 'leave --static out'}; or {flags}",
+        f"{reason.hint if reason else _remedy(plan)}; or {flags}",
     )
     return failed(plan.path, error, model.mode, model.format)

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from gradflow.audit import check_model, render_baseline
+from gradflow.audit import check_model, is_about_flags_only, render_baseline
 from gradflow.cli.models import CONFIG, EXPECTED, planned
+from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import ANALYSIS, TALK, with_options
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
@@ -36,6 +37,9 @@ def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -
     """
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     plans, remarks = planned(context, models, given)
+    require_tensorflow(
+        "baseline", models, (plan.options for plan in plans if not is_about_flags_only(plan))
+    )
     for remark in remarks:
         stderr.remark(remark)
     taken: dict[str, Known] = {}

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from gradflow.analysis.result import report_of
-from gradflow.audit import Checked, check_model, of_model
+from gradflow.audit import Checked, check_model, is_about_flags_only, of_model
 from gradflow.cli.formats import warming
 from gradflow.cli.judging import JUDGEMENT, anchors_of, baseline_of, exit_code
 from gradflow.cli.models import CONFIG, EXPECTED, codes, planned
+from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import ANALYSIS, COLOR, FORMAT, TALK, report_targets, with_options
 from gradflow.cli.output import Stderr, emit
 from gradflow.cli.signals import orderly_end
@@ -34,6 +35,9 @@ def check(context: click.Context, /, models: tuple[str, ...], **given: Any) -> N
     ignored, targets = codes(given["ignore"]), report_targets(given)
     plans, remarks = planned(context, models, given)
     baseline = baseline_of(given["baseline"])
+    require_tensorflow(
+        "check", models, (plan.options for plan in plans if not is_about_flags_only(plan))
+    )
     for remark in remarks:
         stderr.remark(remark)
     checked: list[Checked] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import ANALYSIS, TALK, analysis_options, with_options
 from gradflow.cli.output import CommandError, Stderr, Target
 from gradflow.cli.signals import orderly_end
@@ -45,6 +46,7 @@ def init(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
         )
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     options = analysis_options(given)
+    require_tensorflow("init", models, [options])
     reports: list[tuple[str, ModelReport]] = []
     for path in dict.fromkeys(models):
         with orderly_end(), stderr.progress(path) as stage:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -125,6 +125,7 @@ class Stderr:
 
     quiet: bool
     verbose: bool
+    _remarks: set[str] = field(default_factory=set)
 
     @contextmanager
     def progress(self, path: str) -> Iterator[Callable[[str], None]]:
@@ -149,8 +150,9 @@ class Stderr:
             sys.stderr.flush()
 
     def remark(self, text: str) -> None:
-        """Say how a report came about, where that is unusual."""
-        if text and not self.quiet:
+        """Say how a report came about, where that is unusual; the same text of many models once."""
+        if text and text not in self._remarks and not self.quiet:
+            self._remarks.add(text)
             self._say(text)
 
     def failure(self, model: ModelReport) -> None:

@@ -13,16 +13,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
-from gradflow.errors import CrashedError, GradflowError
+from gradflow.errors import CrashedError, GradflowError, UsageError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
-from gradflow.findings import EntryList, Format, Mode, ModelReport, Route, Tool
+from gradflow.findings import EntryList, Format, Mode, ModelReport, Route, Status, Tool
 from gradflow.findings.wire import decode
-from gradflow.options import Options
+from gradflow.installed import (
+    FILES_ARE_READ,
+    NOT_INSTALLED,
+    has_tensorflow,
+    install_command,
+    unsupported_version,
+)
+from gradflow.options import Objective, Options
 from gradflow.process.request import Purpose, Request, out_of_memory, request
 from gradflow.process.spawn import Child, Spawn, interpreter
 from gradflow.text import shown
@@ -74,6 +81,8 @@ def inspect_path(
 ) -> Outcome:
     """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
 
+    Where TensorFlow is not installed, the file is read as with ``static``, and the remark says so.
+
     Args:
         path: of the model, or an address: what it holds is fetched first, and the report speaks of
             the address.
@@ -83,9 +92,22 @@ def inspect_path(
         copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the
             same.
     """
-    return _outcome(
-        Purpose.STATIC if options.static else Purpose.TAPE, path, options, progress, spawn, copy
-    )
+    if options.static:
+        return _outcome(Purpose.STATIC, path, options, progress, spawn, copy)
+    if has_tensorflow():
+        outcome = _outcome(Purpose.TAPE, path, options, progress, spawn, copy)
+        remarks = (unsupported_version(), outcome.remark)
+        return replace(outcome, remark="; ".join(remark for remark in remarks if remark))
+    if options.objective is Objective.COMPILED:
+        error = UsageError(
+            f"{path}: --objective compiled needs a gradient step, and {NOT_INSTALLED}",
+            install_command("tf"),
+        )
+        return Outcome(failed(path, error, Mode.STATIC), NO_TENSORFLOW)
+    options = replace(options, static=True)
+    outcome = _outcome(Purpose.STATIC, path, options, progress, spawn, copy)
+    is_read = outcome.model.status is Status.ANALYZED
+    return replace(outcome, remark=FILES_ARE_READ) if is_read else outcome
 
 
 def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
