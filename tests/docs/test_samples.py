@@ -7,6 +7,7 @@ import re
 import pytest
 
 import gradflow
+from gradflow.findings import ModelReport
 from gradflow.report.headline import statement
 from tests.docs.console import ROOT
 
@@ -30,9 +31,17 @@ def sample_rows() -> list[object]:
 
 @pytest.mark.parametrize(("name", "first"), sample_rows())
 def test_a_sample_model_shows_what_its_row_says(name: str, first: str) -> None:
-    report = gradflow.inspect(ROOT / "sample_models" / name, static=name.endswith("_saved_model"))
+    path = ROOT / "sample_models" / name
+    if name.endswith("_saved_model"):
+        report = gradflow.inspect(path, static=True).models[0]
+    else:
+        from tests.agreement.subject import report_on_file
 
-    assert statement(report.models[0]) == first
+        analysed = report_on_file(path)
+        assert isinstance(analysed, ModelReport)
+        report = analysed
+
+    assert statement(report) == first
 
 
 def test_every_sample_model_has_a_row() -> None:
