@@ -43,9 +43,7 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     refuse_entry(path, options)
     stored = read_keras(file)
     variables = with_state(stored.variables, options.state)
-    evidence = Evidence(
-        variables, None, None, {}, lambda _: None, selected=options.outputs, doubts=stored.doubts
-    )
+    evidence = Evidence(variables=variables, selected=options.outputs, doubts=stored.doubts)
     return analyzed(
         path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why
     )
@@ -87,11 +85,10 @@ def report_saved_model(
     layers = variable_layers(variable.layer for variable in variables)
     layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
     evidence = Evidence(
-        variables,
-        None,
-        graph,
-        _attribute(graph),
-        layer_of,
+        variables=variables,
+        graph=graph,
+        attributions=_attribute(graph),
+        layer_of=layer_of,
         selected=options.outputs,
         source_of=source_finder(graph),
         doubts=contents.doubts,
@@ -128,7 +125,7 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
     variables = with_state(contents.variables, options.state)
     if all(variable.role is not Role.WEIGHT for variable in variables):
         raise UnreadableError(f"{path}: {reason}, and no weight", hint)
-    evidence = Evidence(variables, None, None, {}, lambda _: None, doubts=contents.doubts)
+    evidence = Evidence(variables=variables, doubts=contents.doubts)
     producer, mode = contents.producer, Mode.STATIC
     analysis = analyzed(
         path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why

@@ -59,18 +59,18 @@ class Sighting:
     """The zeros go away with the first update, or the gradient is zero by mathematics."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that is known about a model before anything is concluded."""
 
     variables: tuple[StoredVariable, ...]
-    measurements: Mapping[str, Measurement] | None
+    measurements: Mapping[str, Measurement] | None = None
     """By variable name; None in a static reading."""
-    graph: FlowGraph | None
+    graph: FlowGraph | None = None
     """None where the file holds no graph, or where nothing needs an explanation."""
-    attributions: Mapping[str, Attribution]
+    attributions: Mapping[str, Attribution] = field(default_factory=dict)
     """By variable name; a variable that the entry does not use is not in it."""
-    layer_of: Callable[[int], str | None]
+    layer_of: Callable[[int], str | None] = lambda _: None
     """The layer that an op belongs to, by its node in the graph."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     """Where the gradient was seen to die or to become NaN or Inf, by variable name."""

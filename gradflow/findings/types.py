@@ -68,6 +68,14 @@ class Severity(str, Enum):
     NOTE = "note"
 
 
+class ExpectationStatus(str, Enum):
+    """Whether a model does what the user expects of it; ``unmatched`` covers no weight."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    UNMATCHED = "unmatched"
+
+
 @dataclass(frozen=True, slots=True)
 class Gradient:
     """The size of one variable's gradient; ``None`` where it is not a finite number."""
@@ -90,15 +98,15 @@ class Cause:
     """Catalogue code, for example ``GF201``."""
     kind: str
     """The code's kind, for example ``stop_gradient``."""
-    op: str | None
+    op: str | None = None
     """Name of the responsible graph node; None where no single op is (GF101, GF206)."""
-    op_type: str | None
+    op_type: str | None = None
     """TensorFlow op type of ``op``."""
-    layer: str | None
+    layer: str | None = None
     """Keras layer that ``op`` belongs to, where known."""
-    reenters_at: str | None
+    reenters_at: str | None = None
     """For a passage outside floating point: the node where the data comes back."""
-    source: str | None
+    source: str | None = None
     """``file.py:line`` of the user's code, where known."""
 
 
@@ -176,8 +184,14 @@ class Expectation:
 
     kind: str
     pattern: str
-    status: str
+    status: ExpectationStatus
     variables: tuple[str, ...]
+    """Those that break it, else those that it covers."""
+
+    @property
+    def is_kept(self) -> bool:
+        """False where it is broken or covers no weight."""
+        return self.status is ExpectationStatus.KEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gradflow.catalogue import entry
-from gradflow.findings import Cause, Expectation, Finding, ModelReport, Severity, Status
+from gradflow.findings import (
+    Cause,
+    Expectation,
+    ExpectationStatus,
+    Finding,
+    ModelReport,
+    Severity,
+    Status,
+)
 from gradflow.policy.compare import ChangeKind, Known, WeightChange, compare
 from gradflow.policy.ignored import without
 from gradflow.policy.names import aligned
@@ -53,8 +61,8 @@ def _accepted(outcome: Expectation, base: Known) -> Expectation:
     known = [
         name for name in outcome.variables if name in base.weights and base.weights[name].codes
     ]
-    is_old = outcome.status == "broken" and len(known) == len(outcome.variables)
-    return replace(outcome, status="kept") if is_old else outcome
+    is_old = outcome.status is ExpectationStatus.BROKEN and len(known) == len(outcome.variables)
+    return replace(outcome, status=ExpectationStatus.KEPT) if is_old else outcome
 
 
 def _changes(changes: tuple[WeightChange, ...]) -> Iterator[Finding]:

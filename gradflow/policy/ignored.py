@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
-from gradflow.findings import Expectation, Finding, ModelReport, Variable
+from gradflow.findings import Expectation, ExpectationStatus, Finding, ModelReport, Variable
 from gradflow.patterns import covers
 from gradflow.policy.expectations import Ignore
 from gradflow.policy.unmatched import unmatched_ignore
@@ -37,15 +37,19 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
         names = tuple(dict.fromkeys(name for some in hidden for name in some))
         is_expired = ignore.until is not None and ignore.until < today
         if not names:
-            outcomes.append(Expectation("ignore", ignore.variables, "unmatched", ()))
+            outcomes.append(
+                Expectation("ignore", ignore.variables, ExpectationStatus.UNMATCHED, ())
+            )
             findings.append(unmatched_ignore(model, ignore.variables, ignore.codes, is_expired))
         elif is_expired:
-            outcomes.append(Expectation("ignore", ignore.variables, "broken", names))
+            outcomes.append(
+                Expectation("ignore", ignore.variables, ExpectationStatus.BROKEN, names)
+            )
             findings = [
                 _with_expiry(one, some, ignore) for one, some in zip(findings, hidden, strict=True)
             ]
         else:
-            outcomes.append(Expectation("ignore", ignore.variables, "kept", names))
+            outcomes.append(Expectation("ignore", ignore.variables, ExpectationStatus.KEPT, names))
             rest = (without(one, some) for one, some in zip(findings, hidden, strict=True))
             findings = [one for one in rest if one is not None]
     return replace(model, findings=tuple(findings), expectations=(*model.expectations, *outcomes))

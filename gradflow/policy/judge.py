@@ -11,6 +11,7 @@ from gradflow.catalogue import entry
 from gradflow.findings import (
     Cause,
     Expectation,
+    ExpectationStatus,
     Finding,
     ModelReport,
     Role,
@@ -24,7 +25,6 @@ from gradflow.policy.expectations import CutExpectation, Expectations
 from gradflow.policy.ignored import without, without_ignored
 from gradflow.policy.unmatched import unmatched
 
-KEPT, BROKEN, UNMATCHED = "kept", "broken", "unmatched"
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
@@ -47,7 +47,7 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *(_held(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
         *cuts,
     )
-    accepted = {name for outcome in cuts if outcome.status == KEPT for name in outcome.variables}
+    accepted = {name for outcome in cuts if outcome.is_kept for name in outcome.variables}
     findings = (
         *_unexpected_frozen(model, weights, expected),
         *_unexpected_trainable(weights, expected),
@@ -68,7 +68,7 @@ def is_broken(model: ModelReport, fail_on: Severity) -> bool:
     """Whether an expectation is not kept, or a finding is as bad as ``fail_on``."""
     order = list(Severity)
     bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
-    return bad or any(one.status != KEPT and one.kind != "ignore" for one in model.expectations)
+    return bad or any(not one.is_kept and one.kind != "ignore" for one in model.expectations)
 
 
 def _weighed(
@@ -85,7 +85,9 @@ def _weighed(
             yield replace(one, severity=Severity.ERROR)
             continue
         broken = (
-            cut for cut, outcome in zip(expected.cut, cuts, strict=True) if outcome.status == BROKEN
+            cut
+            for cut, outcome in zip(expected.cut, cuts, strict=True)
+            if outcome.status is ExpectationStatus.BROKEN
         )
         other = next((cut for cut in broken if _is_about(one, cut)), None)
         yield (
@@ -108,7 +110,10 @@ def _held(
 ) -> Expectation:
     covered = [one for one in weights if covers(pattern, one)]
     breaking = [one for one in covered if not keeps(one)]
-    status = UNMATCHED if not covered else BROKEN if breaking else KEPT
+    if not covered:
+        status = ExpectationStatus.UNMATCHED
+    else:
+        status = ExpectationStatus.BROKEN if breaking else ExpectationStatus.KEPT
     return Expectation(kind, pattern, status, tuple(one.name for one in breaking or covered))
 
 
@@ -204,7 +209,11 @@ def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -
     """GF402 where a cut that is expected is gone; one by another op has its own finding."""
     flowing = {one.name for one in weights if one.verdict is Verdict.FLOWS}
     for cut in cuts:
-        names = [name for name in cut.variables if cut.status == BROKEN and name in flowing]
+        names = [
+            name
+            for name in cut.variables
+            if cut.status is ExpectationStatus.BROKEN and name in flowing
+        ]
         if names:
             text = f"a gradient arrives, but expect.cut {cut.pattern!r} says that none does"
             yield _finding(

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from gradflow.catalogue import entry
-from gradflow.findings import Expectation, Finding, ModelReport, Role, Severity
+from gradflow.findings import Expectation, ExpectationStatus, Finding, ModelReport, Role, Severity
 from gradflow.patterns import covers
 
 
@@ -14,7 +14,7 @@ def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[F
     """GF403 for each of ``outcomes`` that covers nothing: it checks nothing, and would say so for
     ever."""
     for one in outcomes:
-        if one.status == "unmatched":
+        if one.status is ExpectationStatus.UNMATCHED:
             text = f"expect.{one.kind} {one.pattern!r} covers no weight"
             yield Finding("GF403", Severity.ERROR, *_explained(model, one.pattern, text), (), None)
 

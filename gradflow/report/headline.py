@@ -89,7 +89,7 @@ def standing(model: ModelReport) -> str:
     if (
         trouble
         or any(finding.severity is not Severity.NOTE for finding in model.findings)
-        or any(expectation.status != "kept" for expectation in model.expectations)
+        or any(not expectation.is_kept for expectation in model.expectations)
     ):
         return "with findings"
     return "unknown" if summary.unknown else "fine"

@@ -21,7 +21,6 @@ from gradflow.report.words import counted
 from gradflow.text import shown
 
 _WIDTH = 100
-_KEPT = "kept"
 _OF_EXPECTATIONS = ("GF401", "GF402", "GF403")
 
 
@@ -157,9 +156,9 @@ def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
 def _expectation_case(
     model: ModelReport, expectation: Expectation, findings: Sequence[Finding]
 ) -> _Case:
-    if expectation.status == _KEPT:
+    if expectation.is_kept:
         return _Case(_title(expectation), _Outcome.PASSED)
-    status = shown(expectation.status)
+    status = shown(expectation.status.value)
     lines = [_line(model, finding) for finding in findings]
     message = "; ".join(lines) or f"{status}: {_title(expectation)}"
     return _Case(_title(expectation), _Outcome.FAILURE, status, message, _text(model, findings))
@@ -185,7 +184,7 @@ def _by_expectation(model: ModelReport) -> list[list[Finding]]:
 
 
 def _is_about(finding: Finding, expectation: Expectation) -> bool:
-    if expectation.status == _KEPT:
+    if expectation.is_kept:
         return False
     return (
         not set(finding.variables).isdisjoint(expectation.variables)

@@ -24,7 +24,6 @@ own."""
 _TABLE_SHARE = _LIMIT // 3
 _MAX_LAYERS = 8
 _WIDTH = 100
-_KEPT = "kept"
 
 
 @dataclass(slots=True)
@@ -117,7 +116,7 @@ def _verdict(model: ModelReport) -> str:
 
 
 def _tally(expectations: Sequence[Expectation]) -> str:
-    counts = Counter(expectation.status for expectation in expectations)
+    counts = Counter(expectation.status.value for expectation in expectations)
     return ", ".join(f"{number:,} {prose(status)}" for status, number in counts.items())
 
 
@@ -146,7 +145,7 @@ def _counts(model: ModelReport) -> Iterator[str]:
         number = sum(finding.severity is severity for finding in model.findings)
         if number:
             yield counted(number, severity.value)
-    others = sum(expectation.status != _KEPT for expectation in _judged(model))
+    others = sum(not expectation.is_kept for expectation in _judged(model))
     if others:
         yield f"{others:,} of {counted(len(model.expectations), 'expectation')} not kept"
     elif _judged(model):
@@ -213,12 +212,10 @@ def _judged(model: ModelReport) -> Sequence[Expectation]:
 
 def _expectation_lines(expectations: Sequence[Expectation]) -> Iterator[str]:
     for expectation in expectations:
-        if expectation.status != _KEPT:
-            word = prose(expectation.status)
+        if not expectation.is_kept:
+            word = prose(expectation.status.value)
             yield f"- **{word}** {prose(expectation.kind)}: {code(expectation.pattern)}"
-    kept = [
-        f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.status == _KEPT
-    ]
+    kept = [f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.is_kept]
     if kept:
         more = f" and {len(kept) - _MAX_LAYERS:,} more" if len(kept) > _MAX_LAYERS else ""
         yield f"- kept {', '.join(kept[:_MAX_LAYERS])}{more}"

@@ -76,7 +76,7 @@ def _headline(model: ModelReport) -> Text:
 
 def _is_fine(model: ModelReport) -> bool:
     findings = any(finding.severity is not Severity.NOTE for finding in model.findings)
-    return not findings and all(expectation.status == "kept" for expectation in model.expectations)
+    return not findings and all(expectation.is_kept for expectation in model.expectations)
 
 
 def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:

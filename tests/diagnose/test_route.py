@@ -45,7 +45,13 @@ def graph() -> FlowGraph:
 def evidence(**changes: object) -> Evidence:
     built = graph()
     variables = tuple(stored(name) for name in "abcd")
-    return replace(Evidence(variables, None, built, attribute(built), lambda op: "net"), **changes)
+    whole = Evidence(
+        variables=variables,
+        graph=built,
+        attributions=attribute(built),
+        layer_of=lambda op: "net",
+    )
+    return replace(whole, **changes)
 
 
 def follow(name: str, outputs: tuple[Output, ...] = (OUT, SIDE), **changes: object) -> Route:

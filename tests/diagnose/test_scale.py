@@ -24,7 +24,7 @@ def evidence(sizes: dict[str, float], **more: object) -> Evidence:
         StoredVariable(name, None, (2,), "float32", Role.WEIGHT, trainable=True, frozen_by=None)
         for name in sizes
     )
-    return Evidence(stored, measured(sizes), None, {}, lambda _: None, **more)
+    return Evidence(variables=stored, measurements=measured(sizes), **more)
 
 
 def found(sizes: dict[str, float], **more: object) -> list[tuple[str, Severity, tuple[str, ...]]]:

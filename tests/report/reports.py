@@ -9,6 +9,7 @@ from gradflow.findings import (
     Cause,
     Confidence,
     Expectation,
+    ExpectationStatus,
     Failure,
     Finding,
     Format,
@@ -195,9 +196,9 @@ def two_towers() -> Report:
         ),
     )
     expectations = (
-        Expectation("frozen", "backbone/**", "kept", names(backbone)),
-        Expectation("trainable", "left/**", "broken", names([*first, *second])),
-        Expectation("cut", "rigth/**", "unmatched", ()),
+        Expectation("frozen", "backbone/**", ExpectationStatus.KEPT, names(backbone)),
+        Expectation("trainable", "left/**", ExpectationStatus.BROKEN, names([*first, *second])),
+        Expectation("cut", "rigth/**", ExpectationStatus.UNMATCHED, ()),
     )
     model = analyzed(
         "models/two_towers.keras", variables, findings=findings, expectations=expectations
@@ -483,18 +484,18 @@ def expectations() -> Report:
     )
     backbone = tuple(name for name, variable in by_name.items() if variable.frozen_by == "backbone")
     judged = (
-        Expectation("frozen", "backbone/**", "kept", backbone),
-        Expectation("frozen", "backbone_norm/**", "broken", (loose.name,)),
-        Expectation("trainable", "adapter/**", "broken", adapter),
-        Expectation("trainable", "head/**", "kept", head),
-        Expectation("cut", "rigth/**", "unmatched", ()),
+        Expectation("frozen", "backbone/**", ExpectationStatus.KEPT, backbone),
+        Expectation("frozen", "backbone_norm/**", ExpectationStatus.BROKEN, (loose.name,)),
+        Expectation("trainable", "adapter/**", ExpectationStatus.BROKEN, adapter),
+        Expectation("trainable", "head/**", ExpectationStatus.KEPT, head),
+        Expectation("cut", "rigth/**", ExpectationStatus.UNMATCHED, ()),
     )
     variables = [*model.variables, loose]
     checked = analyzed(model.path, variables, findings=findings, expectations=judged)
     failure = Failure(
         "GF903", "the process ran out of memory", "lower --batch-size, or read it with --static"
     )
-    unjudged = (Expectation("trainable", "head/**", "unmatched", ()),)
+    unjudged = (Expectation("trainable", "head/**", ExpectationStatus.UNMATCHED, ()),)
     crashed = analyzed(
         "models/large.keras",
         (),
@@ -549,7 +550,7 @@ def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
         finding = Finding(
             "GF201", Severity.ERROR, f"stopped by {name!r} {name}", name, (variable.name,), stop
         )
-        judged = (Expectation("frozen", name, "broken", (variable.name,)),)
+        judged = (Expectation("frozen", name, ExpectationStatus.BROKEN, (variable.name,)),)
         made = {"producer": name, "entry": name, "inputs": (Input(name, (1,), name, name),)}
         made |= {
             "outputs": (Output(name, (1,), "float32"),),

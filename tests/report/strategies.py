@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from reports import HOSTILE
 
-from gradflow.findings import Cause, Expectation, Finding, Gradient, ModelReport, Report, Variable
+from gradflow.findings import (
+    Cause,
+    Expectation,
+    Failure,
+    Finding,
+    Gradient,
+    ModelReport,
+    Report,
+    Variable,
+)
 
 _NAMES = st.one_of(
     st.sampled_from(
@@ -42,7 +51,10 @@ def reports() -> st.SearchStrategy[Report]:
         Cause,
         code=st.sampled_from(["GF201", "GF204", "GF303"]),
         op=_maybe(_NAMES),
+        op_type=_maybe(_NAMES),
+        layer=_maybe(_NAMES),
         reenters_at=_maybe(_NAMES),
+        source=_maybe(_NAMES),
     )
     gradients = st.builds(
         Gradient, norm=st.none() | _FINITE, max_abs=st.none() | _FINITE, zero_fraction=_FINITE
@@ -64,9 +76,13 @@ def reports() -> st.SearchStrategy[Report]:
         cause=st.none() | causes,
     )
     expectations = st.builds(Expectation, pattern=_NAMES, variables=_tuples(_NAMES, 3))
+    failures = st.builds(
+        Failure, code=st.sampled_from(["GF901", "GF902", "GF903"]), message=_NAMES, hint=_NAMES
+    )
     models = st.builds(
         ModelReport,
         path=_NAMES,
+        error=st.none() | failures,
         variables=_tuples(variables, 5),
         findings=_tuples(findings, 3),
         expectations=_tuples(expectations, 2),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gradflow.findings import ModelReport, Report
+from gradflow.findings import ExpectationStatus, ModelReport, Report
 from gradflow.report.headline import headline, standing
 from gradflow.report.text import render
 from tests.report.reports import CANONICAL, TOOL, frozen, healthy, many, two_towers
@@ -50,11 +50,14 @@ def test_what_is_found_is_told_as_ever(build: object) -> None:
 def test_an_expectation_that_is_not_kept_is_told() -> None:
     model = CANONICAL["expectations"]().models[0]
     model = replace(model, findings=())
-    assert any(one.status != "kept" for one in model.expectations)
+    assert any(not one.is_kept for one in model.expectations)
 
     assert len(shown(model).splitlines()) > 1
     kept = replace(
-        model, expectations=tuple(replace(one, status="kept") for one in model.expectations)
+        model,
+        expectations=tuple(
+            replace(one, status=ExpectationStatus.KEPT) for one in model.expectations
+        ),
     )
     assert len(shown(kept).splitlines()) == 1
 

@@ -25,7 +25,7 @@ from reports import (
 )
 from strategies import reports
 
-from gradflow.findings import Expectation, Finding, Report, Severity
+from gradflow.findings import Expectation, ExpectationStatus, Finding, Report, Severity
 from gradflow.report.markdown import render
 from gradflow.report.markdown_escape import code, fence, prose, summary
 
@@ -152,7 +152,7 @@ def test_expectations_are_shown_where_the_model_was_held_against_them() -> None:
 
 
 def test_what_is_kept_without_a_finding_is_said_before_it_is_opened() -> None:
-    kept = Expectation("cut", "encoder/**", "kept", ("encoder/kernel",))
+    kept = Expectation("cut", "encoder/**", ExpectationStatus.KEPT, ("encoder/kernel",))
     model = analyzed("m.keras", dense("encoder", 4, 4), expectations=(kept,))
 
     assert "<code>m.keras</code>: 1 expectation kept</summary>" in render(Report(TOOL, (model,)))

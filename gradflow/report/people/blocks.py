@@ -151,17 +151,17 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the expectations: the broken ones in full, the kept ones as a count."""
     if not model.expectations:
         return []
-    counts = Counter(expectation.status for expectation in model.expectations)
+    counts = Counter(expectation.status.value for expectation in model.expectations)
     tally = ", ".join(f"{number:,} {shown(status)}" for status, number in counts.items())
     lines = fold(line("expectations: ", tally), page.width, 4)
     by_name = {variable.name: variable for variable in model.variables}
     for expectation in model.expectations:
-        if expectation.status == "kept" and not page.show_all:
+        if expectation.is_kept and not page.show_all:
             continue
-        style = "green" if expectation.status == "kept" else "red"
+        style = "green" if expectation.is_kept else "red"
         words = line(
             "    ",
-            (shown(expectation.status), style),
+            (shown(expectation.status.value), style),
             f"  {shown(expectation.kind)}: {shown(expectation.pattern)}",
         )
         lines += fold(words, page.width, 6)
