@@ -126,7 +126,7 @@ def analyse_graph(
 
 
 def _no_shift(remover: str) -> Sighting:
-    detail = f"gradient is mathematically zero: {remover} takes out any shift"
+    detail = f"gradient is mathematically zero: {remover} cancels any constant that is added"
     return Sighting(Edge.DEAD, None, None, detail, fix="harmless, nothing to mend", harmless=True)
 
 

@@ -1,4 +1,4 @@
-"""What is doubtful about a model's freeze flags, and what no layer tracks, in; findings out."""
+"""Report doubtful freeze flags, and weights that no layer tracks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence
 from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.files.saved_model.constants import Constants
-from gradflow.findings import Cause, Finding, Role, Severity
+from gradflow.findings import Finding, Role, Severity
 
 _SHOWN = 3
 """Layers that a message names."""
-_UNTRACKED = (
-    "{who} {are} used by the graph, but tracked by no layer of the model: no optimizer "
-    "will ever see {them}"
-)
 _WHICH = (
     "set layer.trainable after loading and save again: the file does not say which of the two "
     "is meant"
@@ -83,61 +79,42 @@ def flag_findings(evidence: Evidence) -> Iterator[Finding]:
     if untracked:
         # As bad as a cut: a weight that calls itself trainable stays at its initial value, and
         # nothing else says so.
-        yield _finding(
-            "GF103",
-            Severity.ERROR,
-            _said(_UNTRACKED, untracked),
-            entry("GF103").fix,
-            untracked,
-            None,
-        )
+        item = entry("GF103")
+        yield item.finding(_filled_in(item.message, untracked), untracked, item.cause())
     weights = {stored.name for stored in evidence.variables if stored.role is Role.WEIGHT}
     if not weights and evidence.constants is not None and evidence.constants.count:
-        yield _finding(
-            "GF101", Severity.NOTE, _frozen_graph(evidence.constants), entry("GF101").fix, (), None
-        )
+        item = entry("GF101")
+        yield item.finding(_frozen_graph(evidence.constants), (), item.cause())
     for doubt in evidence.doubts:
         names = tuple(name for name in doubt.variables if name in weights)
         if names or not doubt.variables:
-            severity, words, hint = _DOUBTS[doubt.kind]
-            yield _finding("GF102", severity, _said(words, names, doubt), hint, names, doubt.layer)
+            item = entry("GF102")
+            severity, message, hint = _DOUBTS[doubt.kind]
+            yield item.finding(
+                _filled_in(message, names, doubt),
+                names,
+                item.cause(layer=doubt.layer),
+                severity=severity,
+                hint=hint,
+            )
 
 
-def _frozen_graph(found: Constants) -> str:
-    one = found.count == 1
-    constants = (
-        f"{found.count:,} {'constant holds' if one else 'constants hold'} "
-        f"{found.parameters:,} parameters"
+def _frozen_graph(constants: Constants) -> str:
+    holders = (
+        f"{constants.count:,} {'constant holds' if constants.count == 1 else 'constants hold'} "
+        f"{constants.parameters:,} parameters"
     )
-    return f"{constants}, as a frozen graph has them: nothing can be trained"
+    return f"{holders}, as a frozen graph has them: nothing can be trained"
 
 
-def _finding(
-    code: str,
-    severity: Severity,
-    message: str,
-    hint: str,
-    names: tuple[str, ...],
-    layer: str | None,
-) -> Finding:
-    return Finding(
-        code,
-        severity,
-        message,
-        hint,
-        names,
-        Cause(code, entry(code).kind, None, None, layer, None, None),
-    )
-
-
-def _said(words: str, names: Sequence[str], doubt: FreezeDoubt | None = None) -> str:
-    one = len(names) == 1
-    return words.format(
-        who=names[0] if one else f"{len(names):,} weights",
-        are="is" if one else "are",
-        them="it" if one else "them",
-        their="its" if one else "their",
-        record="record says" if one else "records say",
+def _filled_in(message: str, names: Sequence[str], doubt: FreezeDoubt | None = None) -> str:
+    is_one = len(names) == 1
+    return message.format(
+        who=names[0] if is_one else f"{len(names):,} weights",
+        are="is" if is_one else "are",
+        them="it" if is_one else "them",
+        their="its" if is_one else "their",
+        record="record says" if is_one else "records say",
         layer=doubt.layer if doubt else None,
         inside=_listed(doubt.inside) if doubt else None,
     )

@@ -1,14 +1,13 @@
-"""Evidence and a variable in, its Route out: every cut on its way, what each holds back, the
-smallest repair."""
+"""Follow one variable to the output: each cut on its way, and the smallest repair."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import cause_of, is_visible, seen_cause
+from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
 from gradflow.diagnose.evidence import Evidence
-from gradflow.diagnose.findings import worded
+from gradflow.diagnose.wording import word
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
@@ -28,36 +27,36 @@ def route(
     """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of
     the model."""
     variable = next(variable for variable in variables if variable.name == name)
-    found = evidence.attributions.get(name)
-    if evidence.graph is None or found is None or variable.role is not Role.WEIGHT:
+    attribution = evidence.attributions.get(name)
+    if evidence.graph is None or attribution is None or variable.role is not Role.WEIGHT:
         changes = (*_changes(evidence, variables, variable, {}), *_remarks(variable, findings))
         return Route(name, (), None, changes, ())
     graph = evidence.graph
-    stops = way(graph, found)
+    stops = way(graph, attribution)
     # Attributed as if ops of unknown types passed gradient.
-    if _cuts(stops) != found.cuts_to_restore:
+    if _cuts(stops) != attribution.cuts_to_restore:
         graph = graph.as_if_unknown_flowed()
-        stops = way(graph, found)
+        stops = way(graph, attribution)
     cuts = {
         stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None
     }
-    held = {
+    held_back = {
         cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name)
         for stop in stops
         if stop.cut is not None
     }
     steps = _steps(evidence, graph, stops, cuts, variable)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
-    changes = (*_changes(evidence, variables, variable, held), *_remarks(variable, findings))
-    return Route(name, steps, _output(graph, found, outputs), changes, also)
+    changes = (*_changes(evidence, variables, variable, held_back), *_remarks(variable, findings))
+    return Route(name, steps, _output(graph, attribution, outputs), changes, also)
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable) -> Cause:
     """The cut's cause, as the variable itself names it where the cut is one of the frontier."""
     assert stop.cut is not None
     name = graph.names[stop.node]
-    known = (cause for cause in variable.causes if cause.op == name)
-    return next(known, cause_of(evidence, graph, stop.cut, variable.verdict))
+    own = (cause for cause in variable.causes if cause.op == name)
+    return next(own, cause_of(evidence, graph, stop.cut, variable.verdict))
 
 
 def _steps(
@@ -75,18 +74,18 @@ def _steps(
             for stop in stops
             if graph.names[stop.node] in by_op
         }
-    fed_from = max((place + 1 for place, stop in enumerate(stops) if stop.node in marks), default=0)
+    fed_from = max((index + 1 for index, stop in enumerate(stops) if stop.node in marks), default=0)
     returns = {stop.cut.reenters_at for stop in stops if stop.cut is not None}
     return tuple(
         Step(
             op=graph.names[stop.node],
             op_type=graph.ops[stop.node],
             layer=evidence.layer_of(stop.node),
-            fed=stop.fed and place >= fed_from,
+            fed=stop.fed and index >= fed_from,
             comes_back=stop.node in returns,
             cause=marks.get(stop.node),
         )
-        for place, stop in enumerate(stops)
+        for index, stop in enumerate(stops)
         if stop.node in marks or stop.node in returns or _is_shown(graph, stop.node)
     )
 
@@ -99,30 +98,34 @@ def _changes(
     evidence: Evidence,
     variables: Sequence[Variable],
     variable: Variable,
-    held: Mapping[Cause, tuple[str, ...]],
+    held_back: Mapping[Cause, tuple[str, ...]],
 ) -> tuple[Change, ...]:
     if variable.role is not Role.WEIGHT:
         return ()
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     changes = []
     if not variable.trainable and variable.name not in untracked:
-        changes.append(
-            _thaw([other for other in variables if other.name not in untracked], variable)
-        )
+        tracked = [peer for peer in variables if peer.name not in untracked]
+        changes.append(_thaw(tracked, variable))
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
-    seen = {
-        seen_cause(one, variable.verdict): one for one in evidence.sightings.get(variable.name, ())
+    sightings = {
+        sighted_cause(sighting, variable.verdict): sighting
+        for sighting in evidence.sightings.get(variable.name, ())
     }
     # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut
     # at all.
-    for cause in [*held, *(cause for cause in variable.causes if not held or cause.op is None)]:
-        others = (
-            other.name for other in variables if cause.op is not None and cause in other.causes
-        )
-        names = held[cause] if cause in held else _starved(variables, set(others), variable.name)
-        _, reason, fix = worded(evidence, cause, seen.get(cause))
-        changes.append(Change(cause, reason, fix, names))
+    beside = (cause for cause in variable.causes if not held_back or cause.op is None)
+    for cause in [*held_back, *beside]:
+        if cause in held_back:
+            names = held_back[cause]
+        else:
+            sharing = {
+                peer.name for peer in variables if cause.op is not None and cause in peer.causes
+            }
+            names = _starved(variables, sharing, variable.name)
+        wording = word(evidence, cause, sightings.get(cause))
+        changes.append(Change(cause, wording.message, wording.fix, names))
     return tuple(changes)
 
 
@@ -140,20 +143,23 @@ def _remarks(variable: Variable, findings: Iterable[Finding]) -> Iterable[Change
 
 def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
     layer = variable.frozen_by
-    same = tuple(
-        other.name
-        for other in variables
-        if other.role is Role.WEIGHT
-        and not other.trainable
-        and other.frozen_by == layer
-        and other is not variable
+    frozen_with_it = tuple(
+        peer.name
+        for peer in variables
+        if peer.role is Role.WEIGHT
+        and not peer.trainable
+        and peer.frozen_by == layer
+        and peer is not variable
     )
-    cause = Cause("GF101", entry("GF101").kind, None, None, layer, None, None)
+    cause = entry("GF101").cause(layer=layer)
     if layer is None:
         fix = "set trainable = True on the layer that was frozen, before compile(), and save again"
-        return Change(cause, "the file's list of trainable variables leaves it out", fix, same)
+        return Change(
+            cause, "the file's list of trainable variables leaves it out", fix, frozen_with_it
+        )
     fix = f"set {layer}.trainable = True before compile(), and save again"
-    return Change(cause, f"frozen by {layer}.trainable=False", fix, same)
+    message = entry("GF101").message.format(layer=layer)
+    return Change(cause, message, fix, frozen_with_it)
 
 
 def _starved(variables: Iterable[Variable], names: Collection[str], but: str) -> tuple[str, ...]:
@@ -172,12 +178,12 @@ def _cuts(stops: Iterable[Stop]) -> int:
     return sum(stop.cut is not None for stop in stops)
 
 
-def _output(graph: FlowGraph, found: Attribution, outputs: Sequence[Output]) -> str | None:
+def _output(graph: FlowGraph, attribution: Attribution, outputs: Sequence[Output]) -> str | None:
     if len(outputs) == 1:
         return outputs[0].name
-    if found.cuts_to_restore is None:
+    if attribution.cuts_to_restore is None:
         return None
-    end = found.path[-1]
+    end = attribution.path[-1]
     for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
         names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
         # Two outputs that are one tensor have one node.

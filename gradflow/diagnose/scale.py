@@ -1,5 +1,4 @@
-"""Measured gradients in, the weights out whose gradient is far below or above the model's own
-median."""
+"""Find the weights whose gradient is far below or above the median of the model."""
 
 from __future__ import annotations
 
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import simple
 from gradflow.diagnose.evidence import Evidence, Measurement
 from gradflow.findings import Finding, Role, Severity, Verdict
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
@@ -52,10 +50,10 @@ def outliers(
     sizes = {
         name: gradient.max_abs
         for name in names
-        if (one := measured.get(name)) is not None
-        and (gradient := one.gradient) is not None
+        if (measurement := measured.get(name)) is not None
+        and (gradient := measurement.gradient) is not None
         and gradient.max_abs
-        and one.verdict is Verdict.FLOWS
+        and measurement.verdict is Verdict.FLOWS
     }
     if len(sizes) < 2:
         return ()
@@ -79,33 +77,38 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
     names = [
         item.name for item in evidence.variables if item.role is Role.WEIGHT and item.trainable
     ]
-    found = outliers(evidence.measurements, names, evidence.epsilon, evidence.thresholds)
-    removed: dict[str, list[str]] = {}
-    for one in found:
-        if one.name in evidence.cancelled:
-            removed.setdefault(evidence.cancelled[one.name], []).append(one.name)
-    for what, biases in removed.items():
-        text = (
-            f"gradient is mathematically zero, only rounding noise arrives: {what} takes out "
-            f"any shift"
+    apart = outliers(evidence.measurements, names, evidence.epsilon, evidence.thresholds)
+    by_remover: dict[str, list[str]] = {}
+    for outlier in apart:
+        if outlier.name in evidence.cancelled:
+            by_remover.setdefault(evidence.cancelled[outlier.name], []).append(outlier.name)
+    for remover, biases in by_remover.items():
+        item = entry("GF305")
+        message = (
+            f"gradient is mathematically zero, only rounding noise arrives: {remover} cancels "
+            f"any constant that is added"
         )
-        hint = f"harmless; where a bias is of no use before {what}, leave it out (use_bias=False)"
-        yield Finding("GF305", Severity.NOTE, text, hint, tuple(biases), simple("GF305"))
-    rest = [one for one in found if one.name not in evidence.cancelled]
+        hint = (
+            f"harmless; where a bias is of no use before {remover}, leave it out (use_bias=False)"
+        )
+        yield item.finding(message, biases, item.cause(), severity=Severity.NOTE, hint=hint)
+    others = [outlier for outlier in apart if outlier.name not in evidence.cancelled]
     for code, group in (
-        ("GF305", [one for one in rest if one.ratio < evidence.thresholds.vanishing]),
-        ("GF306", [one for one in rest if one.ratio > 1]),
+        ("GF305", [outlier for outlier in others if outlier.ratio < evidence.thresholds.vanishing]),
+        ("GF306", [outlier for outlier in others if outlier.ratio > 1]),
     ):
         if group:
-            text = f"gradient is {_magnitude(group)} times the model's median"
-            severity, fix = Severity.WARNING, entry(code).fix
+            item = entry(code)
+            message = item.message.format(ratio=_magnitude(group))
+            names = [outlier.name for outlier in group]
+            severity, hint = item.severity, item.fix
             if evidence.has_running_statistics:
-                severity, fix = Severity.NOTE, _RUNNING
-            yield Finding(code, severity, text, fix, tuple(one.name for one in group), simple(code))
+                severity, hint = Severity.NOTE, _RUNNING
+            yield item.finding(message, names, item.cause(), severity=severity, hint=hint)
 
 
 def _magnitude(group: Sequence[Outlier]) -> str:
-    """The order of magnitude of the mildest: the digits beyond it differ from machine to
-    machine."""
-    mildest = min((one.ratio for one in group), key=lambda ratio: abs(math.log10(ratio)))
-    return f"1e{round(math.log10(mildest))}"
+    """The order of magnitude of the one nearest to the median: the digits beyond it differ from
+    machine to machine."""
+    nearest = min((outlier.ratio for outlier in group), key=lambda ratio: abs(math.log10(ratio)))
+    return f"1e{round(math.log10(nearest))}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gradflow.catalogue import CATALOGUE, look_up
+from gradflow.catalogue import Family, look_up
 from gradflow.findings import ModelReport
 
-FAMILIES = tuple(dict.fromkeys(code[:3] for code in CATALOGUE))
+FAMILIES = tuple(family.value for family in Family)
 """Beginnings of codes that stand for all of them, as in ruff: ``GF2`` for GF201 to GF210."""
 
 

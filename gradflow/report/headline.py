@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradflow.catalogue import CATALOGUE
 from gradflow.findings import (
     Failure,
     Finding,
@@ -19,7 +20,6 @@ from gradflow.report.words import counted
 from gradflow.text import shown
 
 _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
-_EXPLAINS_ZERO = ("GF301", "GF302", "GF303", "GF304")
 
 
 def headline(model: ModelReport) -> str:
@@ -153,7 +153,8 @@ def _why_unknown(model: ModelReport) -> str:
 
 
 def _explains_trouble(model: ModelReport, finding: Finding) -> bool:
-    if not finding.code.startswith("GF2") and finding.code not in _EXPLAINS_ZERO:
+    item = CATALOGUE.get(finding.code)
+    if item is None or not item.explains_verdict:
         return False
     named = set(finding.variables)
     return any(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.diagnose import severity_of
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity, Tool
 from gradflow.report.anchors import NO_ANCHORS, anchor_of
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
@@ -70,7 +69,7 @@ def _rule(code: str) -> dict[str, Any]:
     entry = CATALOGUE.get(code)
     if entry is None:
         return {"id": shown(code)}
-    severity = severity_of(code)
+    severity = entry.severity
     paragraphs = [
         ("Why", entry.why),
         ("Fix", f"{entry.fix}."),

@@ -16,22 +16,19 @@ import pytest
 import tensorflow as tf
 
 import gradflow
-from gradflow.catalogue import CATALOGUE, RESERVED, CodeEntry
+from gradflow.catalogue import CATALOGUE, CodeEntry, Family
 from gradflow.findings import Severity
 from gradflow.report.text import render
 
 pytestmark = pytest.mark.tensorflow
 
 GOLDEN = Path(__file__).parent / "golden"
-EXPECTATIONS = "GF4"
-"""Examples that are a configuration: the tests of expectations show them."""
 UNSAFE = "GF902"
 """Its example is refused, and has no findings."""
 SHOWN = [
-    item
-    for item in CATALOGUE.values()
-    if item.example and item.code not in RESERVED and not item.code.startswith(EXPECTATIONS)
+    item for item in CATALOGUE.values() if item.example and item.family is not Family.EXPECTATIONS
 ]
+"""Examples of expectations are a configuration: the tests of ``check`` show them."""
 ORIGIN = ("  model in memory", "  SavedModel by ")
 """What tells the version of TensorFlow or Keras."""
 OF_THE_GOLDEN = keras.__version__.startswith("3.15.") and tf.__version__.startswith("2.21.")

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import pytest
 
-from gradflow.catalogue import CATALOGUE, RESERVED
 from gradflow.cli import main
 from tests.docs.console import PAGES, ROOT, Command, project, run, run_session, sessions
 
@@ -108,24 +107,6 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert """/bin/pip" install -q --disable-pip-version-check -e '.[test]'""" in script
     assert re.search(r'^"\$venv/bin/pytest"$', script, re.MULTILINE)
-
-
-def test_every_code_has_its_row() -> None:
-    rows = re.findall(
-        r"^\| (GF\d{3}) \| (\w+) \| (.+?) \| (?:\*not yet\* )?\|$",
-        TEXTS["docs/codes.md"],
-        re.MULTILINE,
-    )
-
-    assert rows == [(entry.code, entry.kind, entry.title) for entry in CATALOGUE.values()]
-
-
-def test_the_codes_that_are_reserved_are_marked() -> None:
-    marked = re.findall(
-        r"^\| (GF\d{3}) \| .* \| \*not yet\* \|$", TEXTS["docs/codes.md"], re.MULTILINE
-    )
-
-    assert set(marked) == RESERVED
 
 
 def test_the_variable_of_the_json_report_is_real() -> None:

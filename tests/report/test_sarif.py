@@ -27,7 +27,6 @@ from reports import (
 from strategies import reports
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.diagnose import severity_of
 from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
 from gradflow.findings.wire import decode, encode
 from gradflow.report.sarif import SCHEMA, render
@@ -120,7 +119,7 @@ def test_a_rule_has_the_words_of_the_catalogue(code: str) -> None:
     ]
     item = CATALOGUE[code]
     assert (rule["id"], rule["shortDescription"]["text"]) == (code, item.title)
-    assert rule["defaultConfiguration"]["level"] == severity_of(code).value
+    assert rule["defaultConfiguration"]["level"] == CATALOGUE[code].severity.value
     assert all(words in rule["help"]["text"] for words in (item.why, item.fix, item.right_when))
     # GitHub's limit.
     assert max(len(rule[part]["text"]) for part in ("shortDescription", "fullDescription")) <= 1024

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from gradflow.catalogue import RESERVED, CodeEntry
-from gradflow.diagnose import severity_of
+from gradflow.catalogue import CodeEntry, Family
 from gradflow.findings import Severity
 from gradflow.report.people.lines import fold, joined, line
 from gradflow.text import as_json
@@ -16,9 +15,6 @@ from gradflow.version import VERSION
 SCHEMA = "gradflow-rules-1"
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
-_NOT_YET = "not yet"
-_FAILURE = "GF9"
-_EXPECTATION = "GF4"
 _NARROWEST = 60
 
 
@@ -53,7 +49,7 @@ def render_table(items: Sequence[CodeEntry], *, width: int = 80, color: bool = F
 def render_json(items: Sequence[CodeEntry]) -> str:
     """Return codes as JSON text, written as that of the report.
 
-    ``severity`` is null where the code is no finding, or not one yet.
+    ``severity`` is null where the code says that nothing could be checked.
     """
     rules = [
         {
@@ -61,7 +57,6 @@ def render_json(items: Sequence[CodeEntry]) -> str:
             "kind": item.kind,
             "title": item.title,
             "severity": _severity(item),
-            "reported": item.code not in RESERVED,
             "why": item.why,
             "example": item.example,
             "fix": item.fix,
@@ -78,24 +73,19 @@ def render_json(items: Sequence[CodeEntry]) -> str:
 
 
 def _severity(item: CodeEntry) -> str | None:
-    if item.code in RESERVED or item.code.startswith(_FAILURE):
-        return None
-    return severity_of(item.code).value
+    return None if item.family is Family.FAILURES else item.severity.value
 
 
 def _standing(item: CodeEntry) -> str:
-    if item.code in RESERVED:
-        return "reserved: this version does not report it yet"
-    if item.code.startswith(_FAILURE):
+    if item.family is Family.FAILURES:
         return "the model could not be checked: exit code 2"
-    if item.code.startswith(_EXPECTATION):
+    if item.family is Family.EXPECTATIONS:
         return "an error of gradflow check: exit code 1"
-    severity = severity_of(item.code)
-    if severity is Severity.NOTE:
+    if item.severity is Severity.NOTE:
         return "a note: nothing that --fail-on looks at"
     return (
-        f"{'an error' if severity is Severity.ERROR else 'a warning'}: exit code 1 with "
-        f"--fail-on {severity.value}"
+        f"{'an error' if item.severity is Severity.ERROR else 'a warning'}: exit code 1 with "
+        f"--fail-on {item.severity.value}"
     )
 
 
@@ -107,7 +97,7 @@ def _table_lines(items: Sequence[CodeEntry], width: int) -> Iterator[Text]:
     kinds = max(len(item.kind) for item in items)
     yield line((f"{'code':<5}  {'kind':<{kinds}}  {'severity':<8}  meaning", "dim"))
     for item in items:
-        word = _severity(item) or (_NOT_YET if item.code in RESERVED else "failure")
+        word = _severity(item) or "failure"
         cells = (
             f"  {item.kind:<{kinds}}  ",
             (f"{word:<8}", _STYLES.get(word, "dim")),

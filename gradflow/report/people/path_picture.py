@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from gradflow.catalogue import CATALOGUE
 from gradflow.findings import LEFT_OUT, Cause, ModelReport, Step, Variable
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.report.words import counted
@@ -13,8 +14,8 @@ from gradflow.text import shown
 
 _INDENT = 4
 _CONTROL = ("If", "Case", "While")
-# The others depend on the input: Gather cuts its indices and not its rows (GF204).
-_CUTS_EVERY_INPUT = ("GF201", "GF202", "GF203", "GF207", "GF208")
+# The cuts of other codes depend on the input: Gather cuts its indices and not its rows (GF204).
+_CUTS_EVERY_INPUT = frozenset(item.code for item in CATALOGUE.values() if item.cuts_every_input)
 
 
 def example(variables: Sequence[Variable], cause: Cause) -> Variable | None:

@@ -1,0 +1,40 @@
+"""Report what stood in the way of loading a model: what the scan found, and why it was not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gradflow.catalogue import entry
+from gradflow.findings import Finding, Severity
+from gradflow.scan import Threat
+
+
+def describe_threat(threat: Threat) -> Finding:
+    """An error: with this in it the model is not loaded."""
+    remedy = f"{threat.remedy} lets it in, if you know where the file comes from"
+    finding = entry("GF902").finding(threat.sentence, (), None, hint=remedy)
+    return replace(finding, what=f"{threat.what}: {threat.harm}", where=threat.where)
+
+
+def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:
+    """A note for each thing that was let in: the user knows, and who reads the report should know
+    too."""
+    alike: dict[tuple[str, str], list[Threat]] = {}
+    for threat in threats:
+        alike.setdefault((threat.what, threat.harm), []).append(threat)
+    return [_let_in(first, len(repeats)) for first, *repeats in alike.values()]
+
+
+def describe_unloaded(message: str, hint: str) -> Finding:
+    """A warning, so that ``--fail-on warning`` does not take a model that was never run for a good
+    one."""
+    text = f"not run, read from the file alone: {message}"
+    return entry("GF901").finding(text, (), None, severity=Severity.WARNING, hint=hint)
+
+
+def _let_in(threat: Threat, repeats: int) -> Finding:
+    more = f" and {repeats:,} more place{'s' if repeats > 1 else ''}" if repeats else ""
+    sentence = replace(threat, where=f"{threat.where}{more}").sentence
+    text = f"let in by --trust: {sentence}"
+    return entry("GF902").finding(text, (), None, severity=Severity.NOTE, hint="")

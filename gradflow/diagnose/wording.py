@@ -1,0 +1,67 @@
+"""Say in one line what a cause does, how much it matters and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradflow.catalogue import CATALOGUE
+from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.findings import Cause, Severity
+from gradflow.flow.op_rules import spec
+
+_NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a finding says about its cause."""
+
+    severity: Severity
+    message: str
+    fix: str
+
+
+def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording:
+    """Put ``cause`` into words; ``sighting`` is what a real step has shown of it."""
+    item = CATALOGUE[cause.code]
+    if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
+        return _unknown_op_type(cause, is_static=evidence.measurements is None)
+    if cause.code == "GF206" and evidence.is_of_loss:
+        return Wording(item.severity, "no path to the compiled loss", _NO_LOSS)
+    message = _message(evidence, cause, sighting)
+    if sighting is None:
+        return Wording(item.severity, message, item.fix)
+    severity = Severity.NOTE if sighting.harmless else item.severity
+    return Wording(severity, message, sighting.fix or item.fix)
+
+
+def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:
+    """A cut at an op type that is not TensorFlow's own."""
+    item = CATALOGUE[cause.code]
+    if is_static:
+        return Wording(
+            Severity.NOTE,
+            f"{cause.op!r}: nothing is known about op type {cause.op_type}, so nobody can tell "
+            f"what passes it",
+            "measure it: if a package brings the op type, pass --import PACKAGE, without --static",
+        )
+    message = (
+        f"{cause.op!r}: op type {cause.op_type} has no gradient in this process; if a package "
+        f"registers it, pass --import PACKAGE"
+    )
+    return Wording(item.severity, message, item.fix)
+
+
+def _message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+    item = CATALOGUE[cause.code]
+    op = f"{cause.op_type} {cause.op!r}" if cause.op is not None else "the model's code"
+    if sighting is not None and sighting.kind in item.measured:
+        if not cause.op:
+            return sighting.detail
+        return item.measured[sighting.kind].format(op=op, detail=sighting.detail)
+    if cause.code == "GF302" and cause.op_type == "StopGradient":
+        return f"gradient is stopped by {op} inside control flow, where TensorFlow fills in zeros"
+    message = item.message.format(op=op, selected="selected " if evidence.selected else "")
+    if cause.reenters_at is None:
+        return message
+    return f"{message}; the data comes back at {cause.reenters_at!r}"
