@@ -35,6 +35,7 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options, refuse_objective
 from gradflow.scan import IMPORT, Threat
+from gradflow.tape.custom_ops import is_registered
 from gradflow.tape.load.error_messages import calls_lost_python
 from gradflow.tape.load.keras2 import keras2_subject, load_older
 from gradflow.tape.load.keras3 import keras_subject, load_keras
@@ -61,13 +62,11 @@ _OTHER_ENTRIES = 3
 
 def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
     """Those of ``threats`` that are ops which gradflow does not know and this TensorFlow has."""
-    unknown = [one for one in threats if one.remedy == IMPORT]
-    if not unknown:
-        return []
-    from gradflow.tables.op_gradients import op_defs  # takes a while to read
-
-    registered = op_defs()
-    return [one for one in unknown if one.idle_op in registered]
+    return [
+        threat
+        for threat in threats
+        if threat.remedy == IMPORT and threat.idle_op and is_registered(threat.idle_op)
+    ]
 
 
 def analyse_file(

@@ -17,14 +17,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.framework import op_def_pb2
 
-# Private API, checked on 2.16.1 and 2.21.0: nothing public lists every op or tells
-# NotDifferentiable from missing.
-from tensorflow.python.client import pywrap_tf_session
-from tensorflow.python.framework import ops
-
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule, parse, spec_from_op_def, write
 from gradflow.tables.op_probe import Brought, Probe, probe
 from gradflow.tape import gradient_source
+from gradflow.tape.private_api import all_op_defs, gradient_registry
 
 _FUNCTION_OPS = (
     "If StatelessIf While StatelessWhile Case StatelessCase PartitionedCall StatefulPartitionedCall"
@@ -46,14 +42,14 @@ _FIXED = {
 def op_defs() -> dict[str, Any]:
     """Return the OpDef of every op of the installed TensorFlow, by op type."""
     registered = op_def_pb2.OpList()
-    registered.ParseFromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+    registered.ParseFromString(all_op_defs())
     return {op_def.name: op_def for op_def in registered.op}
 
 
 def gradient_of(op: str) -> Any:
     """Return the registered gradient function of ``op``, None for NotDifferentiable; raise
     LookupError else."""
-    return ops.gradient_registry.lookup(op)
+    return gradient_registry.lookup(op)
 
 
 def can_be_floating(op_def: Any) -> frozenset[int]:

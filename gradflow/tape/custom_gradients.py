@@ -3,8 +3,6 @@ SavedModel records it.
 
 The way is TensorFlow's own (tensorflow/python/saved_model/save.py, ``_trace_gradient_functions``):
 each gradient function is traced once, on the tensors that it gets, and not run.
-Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and
-2.21.0.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import ops
 
 from gradflow.tape.op_origins import reached
+from gradflow.tape.private_api import gradient_registry
 
 UNTRACEABLE: tuple[bool, ...] = ()
 """Says nothing about any input, as in a file whose record of the gradient is damaged."""
@@ -35,7 +33,7 @@ def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...
         if kind in found:
             continue
         try:
-            gradient = ops.gradient_registry.lookup(kind)
+            gradient = gradient_registry.lookup(kind)
         except LookupError:
             continue
         graphs = graphs if graphs is not None else reached(graph)

@@ -1,19 +1,14 @@
 """Op types that the op table does not have in, out comes what the registries of this process say
-about them.
-
-Private TensorFlow API, checked on 2.16.1 and 2.21.0: ``op_def_registry.get`` and
-``ops.gradient_registry``, which know the ops of custom libraries that were loaded.
-"""
+about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from tensorflow.python.framework import op_def_registry, ops
-
 from gradflow.flow.op_rules import OpSpec, Rule, spec, spec_from_op_def
 from gradflow.tape.gradient_source import always_raises, none_positions
+from gradflow.tape.private_api import gradient_registry, op_def_of
 
 _PACKAGES = {
     "Addons>": "tensorflow_addons",
@@ -26,11 +21,14 @@ _PACKAGES = {
 """Packages by the beginning of the op types, or types of values, that they register."""
 
 
+def is_registered(op_type: str) -> bool:
+    """Tell whether this TensorFlow, or a library that was loaded, has ``op_type``."""
+    return op_def_of(op_type) is not None
+
+
 def unregistered(op_types: Iterable[str]) -> tuple[str, ...]:
     """Return those op types that this TensorFlow does not have, sorted."""
-    return tuple(
-        sorted(op for op in op_types if spec(op) is None and op_def_registry.get(op) is None)
-    )
+    return tuple(sorted(op for op in op_types if spec(op) is None and not is_registered(op)))
 
 
 def package_of(op_types: Iterable[str]) -> str:
@@ -44,7 +42,7 @@ def package_of(op_types: Iterable[str]) -> str:
 
 def registered_specs(op_types: Iterable[str]) -> Mapping[str, OpSpec]:
     """Describe the op types that are registered in this process and not in the op table."""
-    definitions = {op: op_def_registry.get(op) for op in op_types if spec(op) is None}
+    definitions = {op: op_def_of(op) for op in op_types if spec(op) is None}
     return {
         op: _described(spec_from_op_def(found, Rule.FLOW))
         for op, found in definitions.items()
@@ -54,7 +52,7 @@ def registered_specs(op_types: Iterable[str]) -> Mapping[str, OpSpec]:
 
 def _described(plain: OpSpec) -> OpSpec:
     try:
-        gradient = ops.gradient_registry.lookup(plain.op)
+        gradient = gradient_registry.lookup(plain.op)
     except LookupError:
         return replace(plain, rule=Rule.UNREGISTERED)
     if gradient is None:

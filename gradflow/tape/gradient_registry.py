@@ -1,8 +1,4 @@
-"""TensorFlow's gradient registry, and a way to step over ops that have no gradient.
-
-Private TensorFlow API: ``tensorflow.python.framework.ops.gradient_registry``, checked on 2.16.1 and
-2.21.0.
-"""
+"""TensorFlow's gradient registry, and a way to step over ops that have no gradient."""
 
 from __future__ import annotations
 
@@ -11,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tensorflow.python.framework import ops
-
 from gradflow.flow.op_rules import Rule, known_ops, spec
+from gradflow.tape.private_api import gradient_entries
 
 T = TypeVar("T")
 
@@ -79,7 +74,7 @@ _STAND_IN = {"type": _no_gradient, "location": "gradflow"}
 def _restored() -> Iterator[dict[str, Any]]:
     """Take the stand-ins out again, and nothing else: a function that is traced meanwhile registers
     its gradients."""
-    entries: dict[str, Any] = ops.gradient_registry._registry
+    entries = gradient_entries
     before = dict(entries)
     try:
         yield entries

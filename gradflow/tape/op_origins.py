@@ -1,8 +1,4 @@
-"""A live FuncGraph in, the stack and the Keras layer of each of its ops out.
-
-Private TensorFlow API: ``Graph._functions`` and ``FuncGraph._create_op_internal``, checked on
-2.16.1 and 2.21.0.
-"""
+"""A live FuncGraph in, the stack and the Keras layer of each of its ops out."""
 
 from __future__ import annotations
 
@@ -16,10 +12,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.framework.func_graph import FuncGraph
 
 from gradflow.files.frames import Frame
 from gradflow.flow.origins import Origins
+from gradflow.tape.private_api import FuncGraph
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TRACED_FROM = str(_PACKAGE / "tape" / "trace.py")

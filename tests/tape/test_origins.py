@@ -46,8 +46,8 @@ def module() -> Any:
         @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
         def serve(self, x):
             def body(step, y):
-                # Cond.
-                z = tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.stop_gradient(self.c), lambda: x[0])
+                positive = tf.reduce_sum(x) > 0.0
+                z = tf.cond(positive, lambda: tf.stop_gradient(self.c), lambda: x[0])  # cond
                 return step + 1, y + z * tf.round(self.d)  # loop
 
             y = tf.while_loop(lambda step, _: step < 3, body, (0, x * self.a))[1]

@@ -1,8 +1,5 @@
 """A Run in, the gradient of every tensor in it out: reverse mode by TensorFlow's own gradient
 functions, op by op.
-
-Private TensorFlow API: ``eager.backprop._MockOp``, ``framework.ops.gradient_registry``, checked on
-2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
@@ -13,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import backprop
-from tensorflow.python.framework import ops
 
 from gradflow.flow.lower.layout import Place
 from gradflow.flow.measured import Arrived
+from gradflow.tape.private_api import MockOp, gradient_registry
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
 _NUMBERLESS = (tf.variant, tf.resource)
@@ -119,7 +115,7 @@ def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
     def gradient(
         inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]
     ) -> Sequence[Any]:
-        handed = function(backprop._MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
+        handed = function(MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
         return handed if isinstance(handed, list | tuple) else [handed]
 
     try:
@@ -133,7 +129,7 @@ def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
 
 def _registered(op: str) -> Gradient | None:
     try:
-        function: Gradient | None = ops.gradient_registry.lookup(op)
+        function: Gradient | None = gradient_registry.lookup(op)
     except LookupError:
         return None
     return function

@@ -3,9 +3,6 @@ unrolled.
 
 TensorFlow's own step says what arrives at a variable and nothing about the way there. Here each op
 of the graph is run by itself, so that values and gradients are known at every tensor on the way.
-
-Private TensorFlow API: ``eager.execute``, ``framework.func_graph``, ``framework.ops``, checked on
-2.16.1 and 2.21.0.
 """
 
 from __future__ import annotations
@@ -15,9 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import context, execute
-from tensorflow.python.framework import func_graph as func_graphs
-from tensorflow.python.framework import ops, tensor_util
 
 from gradflow.flow.lower.body import (
     Body,
@@ -30,6 +24,14 @@ from gradflow.flow.lower.body import (
 )
 from gradflow.flow.lower.graph_def import library_of
 from gradflow.flow.lower.layout import branch_names, inner_place
+from gradflow.tape.private_api import (
+    EagerTensor,
+    eager_context,
+    execute_op,
+    func_graph_from_py_func,
+    gradient_registry,
+    make_ndarray,
+)
 from gradflow.tape.replay.node_attrs import node_attrs
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
@@ -157,17 +159,15 @@ class _Frame:
     def _op(self, node: BodyNode, inputs: Sequence[int]) -> Sequence[int]:
         node_def = self.node_defs[node.name]
         if node.op == "Const":
-            return [
-                self.run.slot(tf.constant(tensor_util.MakeNdarray(node_def.attr["value"].tensor)))
-            ]
+            return [self.run.slot(tf.constant(make_ndarray(node_def.attr["value"].tensor)))]
         attrs = node_attrs(node_def)
         tensors = [self.run.tensors[slot] for slot in inputs]
-        values = execute.execute(
+        values = execute_op(
             node.op.encode(),
             len(node.floating),
             inputs=tensors,
             attrs=attrs,
-            ctx=context.context(),
+            ctx=eager_context(),
             name=None,
         )
         slots = tuple(self.run.slot(value) for value in values)
@@ -201,16 +201,16 @@ class _Frame:
                 f"{node.name}: the function that holds this custom gradient is not live"
             )
         operation = self.graph.get_operation_by_name(node.name)
-        function = ops.gradient_registry.lookup(kind)
+        function = gradient_registry.lookup(kind)
         specs = [tf.TensorSpec(output.shape, output.dtype) for output in operation.outputs]
         with self.graph.as_default():
-            traced = func_graphs.func_graph_from_py_func(
+            traced = func_graph_from_py_func(
                 "gradient", lambda *up: function(operation, *up), specs, {}
             )
         return traced, [self._value(external) for external, _ in traced.captures]
 
     def _value(self, tensor: Any) -> Any:
-        if isinstance(tensor, ops.EagerTensor):
+        if isinstance(tensor, EagerTensor):
             return tensor
         if tensor.graph is not self.graph:
             raise ReplayError(f"{tensor.name}: belongs to another graph")

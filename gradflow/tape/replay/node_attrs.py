@@ -1,14 +1,10 @@
-"""A NodeDef in, its attrs as TensorFlow's eager execution takes them out.
-
-Private TensorFlow API: ``framework.op_def_registry``, checked on 2.16.1 and 2.21.0.
-"""
+"""A NodeDef in, its attrs as TensorFlow's eager execution takes them out."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tensorflow.python.framework import op_def_registry
-
+from gradflow.tape.private_api import op_def_of
 from gradflow.tape.replay.record import ReplayError
 
 _FIELDS = {
@@ -29,7 +25,7 @@ def node_attrs(node_def: Any) -> tuple[Any, ...]:
     Raises:
         ReplayError: the op type is not known here.
     """
-    op_def = op_def_registry.get(node_def.op)
+    op_def = op_def_of(node_def.op)
     if op_def is None:
         raise ReplayError(f"op type {node_def.op} is not known here")
     found: list[Any] = []

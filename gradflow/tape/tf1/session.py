@@ -3,11 +3,6 @@ variables out.
 
 TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is
 run where it was made to run, in a session of TensorFlow 1 on a graph of its own.
-
-Private TensorFlow API: ``tensorflow.python.saved_model.loader_impl.SavedModelLoader``, checked on
-2.16.1 and 2.21.0. What is public restores the variables as soon as it has the graph, and a graph
-that was run once cannot be given the
-gradient of a While any more: that adds outputs to the loop itself.
 """
 
 from __future__ import annotations
@@ -21,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.saved_model import loader_impl
 
 from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError
@@ -37,6 +31,7 @@ from gradflow.tape.inputs.search import Batch, with_batch
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.saved_model import NotLoadedError, refusal
 from gradflow.tape.objective import drawn_direction, projected, select
+from gradflow.tape.private_api import SavedModelLoader
 from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
@@ -178,7 +173,7 @@ def graph_session(
     with contextlib.closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
         try:
             with graph.as_default(), _control_flow_of(contents):
-                loader = loader_impl.SavedModelLoader(str(folder))
+                loader = SavedModelLoader(str(folder))
                 saver, _ = loader.load_graph(graph, list(contents.tags))
                 built = _differentiated(session, contents, entry, selected)
                 loader.restore_variables(session, saver)

@@ -1,0 +1,51 @@
+"""Name each part of TensorFlow's private API that gradflow uses, in this file alone.
+
+Checked on TensorFlow 2.16.1 and 2.21.0. Nothing public does what these do; a TensorFlow that has
+moved one of them fails here, at import, and not in the middle of an analysis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow.python.client import pywrap_tf_session
+from tensorflow.python.eager import backprop, context, execute
+from tensorflow.python.framework import func_graph, op_def_registry, ops, tensor_util
+from tensorflow.python.saved_model import loader_impl, revived_types
+from tensorflow.python.trackable import autotrackable
+
+gradient_registry = ops.gradient_registry
+"""The gradient function of each op type, also of custom libraries that were loaded; its ``lookup``
+raises LookupError where there is none, and returns None for NotDifferentiable."""
+gradient_entries: dict[str, Any] = ops.gradient_registry._registry
+"""What the registry holds, by op type."""
+op_def_of = op_def_registry.get
+"""The OpDef of an op type, also of custom libraries that were loaded; None where there is none."""
+EagerTensor = ops.EagerTensor
+FuncGraph = func_graph.FuncGraph
+"""``_create_op_internal`` is called for each op of a traced function, ``_functions`` holds the
+functions that it calls."""
+func_graph_from_py_func = func_graph.func_graph_from_py_func
+MockOp = backprop._MockOp
+"""What a gradient function gets in place of the op when TensorFlow runs eagerly."""
+execute_op = execute.execute
+"""Run one op by its type."""
+eager_context = context.context
+make_ndarray = tensor_util.MakeNdarray
+"""The array that a TensorProto holds."""
+SavedModelLoader = loader_impl.SavedModelLoader
+"""Loads a graph of TensorFlow 1 without its variables. What is public restores them as soon as it
+has the graph, and a graph that was run once cannot be given the gradient of a While any more: that
+adds outputs to the loop itself."""
+AutoTrackable = autotrackable.AutoTrackable
+"""The class of an object that a SavedModel holds."""
+register_revived_type = revived_types.register_revived_type
+RevivedVersion = revived_types.VersionedTypeRegistration
+revived_entries: dict[str, Any] = revived_types._REVIVED_TYPE_REGISTRY
+revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
+"""The types that objects of a SavedModel are loaded as; to take one out again, both are needed."""
+
+
+def all_op_defs() -> bytes:
+    """The OpDefs of all ops of this TensorFlow, as an ``OpList`` that is written out."""
+    return bytes(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
