@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gradflow.process import parent, spawn
+from gradflow.process.fork_client import Copies
 
 settings.register_profile(
     "gradflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -18,6 +24,36 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gradflow"))
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing of an earlier run is used, and nothing of this one is kept."""
     os.environ["GRADFLOW_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_processes() -> Iterator[None]:
+    """Commands that run in this process start their children as copies of a warm one.
+
+    A copy answers as a new interpreter does (tests/process/test_fork_client.py), seconds sooner.
+    Tests that run ``gradflow`` in a process of its own have the interpreters that a user has.
+    """
+    with pytest.MonkeyPatch.context() as patch, Copies() as copies:
+        patch.setattr(parent, "interpreter", copies)
+        yield
+
+
+@pytest.fixture
+def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process start their children as a user's command does."""
+    monkeypatch.setattr(parent, "interpreter", spawn.interpreter)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without the tests that need TensorFlow, it is not imported to collect them either."""
+    if "not tensorflow" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return (
+        True
+        if re.search(r"^pytestmark = (\[\s+)?pytest\.mark\.tensorflow", text, re.MULTILINE)
+        else None
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

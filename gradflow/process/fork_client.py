@@ -1,5 +1,4 @@
-"""Requests in, child processes that answer them out: copies of one process that has TensorFlow
-imported (Linux)."""
+"""Start child processes as copies of one that has imported what they need (Linux)."""
 
 from __future__ import annotations
 
@@ -18,27 +17,35 @@ from typing import IO
 
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
 from gradflow.process.request import Purpose, Request, to_line
-from gradflow.process.spawn import Child, interpreter, scratch_folder, started
+from gradflow.process.spawn import (
+    ISOLATED,
+    READS_ONLY,
+    Child,
+    interpreter,
+    scratch_folder,
+    started,
+)
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from "
-    "gradflow.process.fork_server import main; main()"
+    "gradflow.process.fork_server import main; main({tape})"
 )
 _GRACE = 10.0
 """Seconds for the server to tell that a process it has killed is gone."""
 
 
 class Copies:
-    """Starts children, from any thread, for as long as it is entered; the first waits until
-    TensorFlow is imported.
+    """Starts children, from any thread, for as long as it is entered.
 
-    Where the system cannot copy such a process safely, each child is a new interpreter.
+    There are two fork servers, each started when it is first needed: one that has imported
+    TensorFlow for the gradient step, and one without it for what only reads a file. Where the
+    system cannot copy such a process safely, each child is a new interpreter.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = ExitStack()
-        self._server: _Server | None = None
+        self._servers: dict[bool, _Server] = {}
         self._running: set[Child] = set()
         self._is_stopped = False
 
@@ -76,13 +83,13 @@ class Copies:
     def _started(
         self, asked: Request, log: IO[bytes], environment: Mapping[str, str]
     ) -> Iterator[Child]:
-        # What only reads a file needs no TensorFlow, and the environment is read when that is
-        # imported.
-        if sys.platform != "linux" or environment or asked.purpose is not Purpose.TAPE:
+        # The environment is read when TensorFlow is imported.
+        if sys.platform != "linux" or environment:
             with interpreter(asked, log, environment) as child:
                 yield child
             return
-        with scratch_folder() as scratch, self._copy(log) as (copy, question):
+        with_tape = asked.purpose is Purpose.TAPE
+        with scratch_folder() as scratch, self._copy(log, with_tape) as (copy, question):
             with contextlib.suppress(BrokenPipeError), question:
                 question.write(to_line(asked, scratch))
             if copy.started.wait(asked.options.timeout) and copy.process is None:
@@ -94,11 +101,11 @@ class Copies:
             yield copy
 
     @contextmanager
-    def _copy(self, log: IO[bytes]) -> Iterator[tuple[_Copy, IO[str]]]:
+    def _copy(self, log: IO[bytes], with_tape: bool) -> Iterator[tuple[_Copy, IO[str]]]:
         question, ask = os.pipe()
         answer, reply = os.pipe()
         with os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
-            server = self._current()
+            server = self._current(with_tape)
             copy = _Copy(lines, server)
             try:
                 server.start(copy, question, reply, log.fileno())
@@ -110,12 +117,13 @@ class Copies:
             finally:
                 server.end(copy)
 
-    def _current(self) -> _Server:
-        """The server; a new one where there is none, or it has died."""
+    def _current(self, with_tape: bool) -> _Server:
+        """The server of that kind; a new one where there is none, or it has died."""
         with self._lock:
-            if self._server is None or self._server.is_gone:
-                self._server = self._open.enter_context(_server())
-            return self._server
+            server = self._servers.get(with_tape)
+            if server is None or server.is_gone:
+                server = self._servers[with_tape] = self._open.enter_context(_server(with_tape))
+            return server
 
 
 @dataclass(slots=True, eq=False)
@@ -193,10 +201,12 @@ class _Server:
 
 
 @contextmanager
-def _server() -> Iterator[_Server]:
+def _server(with_tape: bool) -> Iterator[_Server]:
     ours, its = socket.socketpair()
     with ours, scratch_folder() as home, tempfile.TemporaryFile() as log:
         places = {"HOME": home, "TMPDIR": home, "KERAS_HOME": home}
-        with its, started(_BOOT, log, places, stdin=its.fileno()):
+        boot = _BOOT.format(tape=with_tape)
+        flags = ISOLATED if with_tape else READS_ONLY
+        with its, started(boot, log, places, flags, its.fileno()):
             its.close()
             yield _Server(ours)

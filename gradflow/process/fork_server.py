@@ -1,5 +1,4 @@
-"""Runs in a process that has TensorFlow imported and nothing else done: each request goes to a copy
-of it (Linux).
+"""Answer each request in a copy of a process that has done its imports and nothing else (Linux).
 
 A copy starts where a new interpreter is after the import, so that a model costs its own time only,
 and none sees what another has left. The server itself never opens a model.
@@ -19,18 +18,33 @@ from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Mess
 from gradflow.process.spawn import end_group
 
 
-def main() -> None:
-    """Serve the socket that is stdin until the other end closes it; never returns."""
+def main(with_tape: bool) -> None:
+    """Serve the socket that is stdin until the other end closes it; never returns.
+
+    Args:
+        with_tape: import TensorFlow and all that the gradient step needs; else what reads a file.
+    """
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # What each copy would have to import, once.
-    import gradflow.analysis.dynamic
-    import gradflow.analysis.safety
-    import gradflow.tape.versions  # noqa: F401 -- for its effect
-
+    _import_once(with_tape)
     _Server(control).run()
     os._exit(0)
+
+
+def _import_once(with_tape: bool) -> None:
+    """Import what each copy would have to import."""
+    import h5py  # noqa: F401 -- all of them for their effect
+
+    import gradflow.analysis.entries
+    import gradflow.analysis.safety
+    import gradflow.analysis.static
+    import gradflow.scan.keras.scan
+    import gradflow.scan.saved_model.scan
+
+    if with_tape:
+        import gradflow.analysis.dynamic
+        import gradflow.tape.versions  # noqa: F401
 
 
 class _Server:

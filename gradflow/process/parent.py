@@ -76,7 +76,7 @@ def inspect_path(
     path: str,
     options: Options,
     progress: Progress = lambda _: None,
-    spawn: Spawn = interpreter,
+    spawn: Spawn | None = None,
     copy: str | None = None,
 ) -> Outcome:
     """Analyse the model at ``path``; whatever goes wrong becomes a report with status ``failed``.
@@ -88,10 +88,11 @@ def inspect_path(
             the address.
         options: what is asked.
         progress: is told each stage.
-        spawn: starts the process that opens the model.
+        spawn: starts the process that opens the model; by default a new interpreter.
         copy: where its files lie, if that is not ``path``; the report speaks of ``path`` all the
             same.
     """
+    spawn = spawn or interpreter
     if options.static:
         return _outcome(Purpose.STATIC, path, options, progress, spawn, copy)
     if has_tensorflow():

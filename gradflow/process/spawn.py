@@ -23,6 +23,13 @@ _BOOT = (
 )
 
 
+ISOLATED = ("-I",)
+"""Flags of Python: neither the working directory nor PYTHON* variables choose what is imported
+beside the model."""
+READS_ONLY = ("-I", "-S")
+"""What only reads a file does without what the user's packages do at the start of Python."""
+
+
 class Child(Protocol):
     """A process that answers one request."""
 
@@ -60,8 +67,7 @@ class _Process:
 @contextmanager
 def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
     """Start a new interpreter for the request."""
-    # What only reads a file does without what the user's packages do at the start of Python.
-    flags = ["-I"] if asked.purpose is Purpose.TAPE else ["-I", "-S"]
+    flags = ISOLATED if asked.purpose is Purpose.TAPE else READS_ONLY
     with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
         if process.stdin is not None and process.stdout is not None:
             with contextlib.suppress(BrokenPipeError):
@@ -75,7 +81,7 @@ def started(
     boot: str,
     log: IO[bytes],
     environment: Mapping[str, str],
-    flags: Sequence[str] = ("-I",),
+    flags: Sequence[str],
     stdin: int = subprocess.PIPE,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that
@@ -83,8 +89,6 @@ def started(
     search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     package = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        # -I: neither the working directory nor PYTHON* variables choose what is imported beside the
-        # model.
         [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
         stdin=stdin,
         stdout=subprocess.PIPE,

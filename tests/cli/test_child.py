@@ -15,6 +15,7 @@ import pytest
 from gradflow.process import spawn
 from tests.cli.command import CUT, ROOT, SAMPLES, inspect, process
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
 MODEL = str(SAMPLES / "healthy.keras")
 STAGE = """print('{"stage": "step"}', flush=True); """
 DEATHS = {

@@ -23,7 +23,7 @@ from gradflow.options import Options
 from gradflow.process.fork_client import Copies
 from gradflow.process.parent import inspect_path
 from gradflow.process.sandbox.landlock import abi
-from tests.cli.command import ROOT, environment, here
+from tests.cli.command import ROOT, apart, environment, here
 from tests.hostile.graphs import HARMFUL as GRAPHS
 from tests.hostile.keras_files import HARMFUL as KERAS
 from tests.hostile.keras_files import named_function, with_code
@@ -138,7 +138,7 @@ def test_where_it_is_trusted_the_jail_holds(
 def test_a_new_interpreter_is_held_as_well(name: str, made: dict[str, tuple[Path, Path]]) -> None:
     model, mark = made[name]
 
-    done = here("inspect", "--trust", str(model), "-q", COLUMNS="400")
+    done = apart("inspect", "--trust", str(model), "-q")
 
     assert not left(mark)
     assert "Traceback" not in done.stdout + done.stderr

@@ -19,6 +19,7 @@ from gradflow.options import Options
 from gradflow.process import fork_client as copies_module
 from gradflow.process.fork_client import Copies
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.process.spawn import interpreter
 from tests.cli.command import SAMPLES
 
 pytestmark = [
@@ -58,7 +59,14 @@ def ask(copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_copy_answers_as_an_interpreter_does(model: str, ask) -> None:
-    assert ask(model) == inspect_path(model, Options())
+    assert ask(model) == inspect_path(model, Options(), spawn=interpreter)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_copy_reads_as_an_interpreter_does(model: str, ask) -> None:
+    apart = inspect_path(model, Options(static=True), spawn=interpreter)
+
+    assert ask(model, static=True) == apart
 
 
 def test_many_at_once_answer_as_one_after_the_other(ask) -> None:
@@ -118,7 +126,8 @@ def test_a_server_that_has_died_is_started_again(ask, copies: Copies) -> None:
 def test_without_a_server_each_has_an_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies_module, "_BOOT", "raise SystemExit(3)")
     with Copies() as made:
-        assert inspect_path(MODELS[0], Options(), spawn=made) == inspect_path(MODELS[0], Options())
+        inspected = inspect_path(MODELS[0], Options(), spawn=made)
+    assert inspected == inspect_path(MODELS[0], Options(), spawn=interpreter)
 
 
 def test_at_the_end_the_server_is_gone() -> None:
