@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reports import analyzed, dense, names, routed, state, two_towers, unknown, weight
-
 from gradflow.catalogue import entry
 from gradflow.findings import Cause, Change, ModelReport, Output, Route, Step, Variable, Verdict
+from tests.report.reports import analyzed, dense, names, routed, state, two_towers, unknown, weight
 
 Answer = tuple[ModelReport, Route]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from reports import HOSTILE
 
 from gradflow.findings import (
     Cause,
@@ -15,6 +14,7 @@ from gradflow.findings import (
     Report,
     Variable,
 )
+from tests.report.reports import HOSTILE
 
 _NAMES = st.one_of(
     st.sampled_from(

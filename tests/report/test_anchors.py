@@ -8,7 +8,6 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reports import analyzed
 
 from gradflow.findings import Anchor
 from gradflow.report.anchors import (
@@ -19,6 +18,7 @@ from gradflow.report.anchors import (
     source_anchor,
     uri,
 )
+from tests.report.reports import analyzed
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from reports import HOSTILE, SIX, hostile
-from strategies import reports
 
 from gradflow.findings import Report
 from gradflow.report import github, json, junit, markdown, sarif, text
+from tests.report.reports import HOSTILE, SIX, hostile
+from tests.report.strategies import reports
 
 GOLDEN = Path(__file__).parent / "golden" / "formats"
 FORMATS: dict[str, Callable[[Report], str]] = {

@@ -6,11 +6,11 @@ import re
 
 import pytest
 from hypothesis import given, settings
-from reports import CANONICAL, HOSTILE, expectations, healthy, hostile, routed, several
-from strategies import reports
 
 from gradflow.findings import Anchor, Report
 from gradflow.report.github import render
+from tests.report.reports import CANONICAL, HOSTILE, expectations, healthy, hostile, routed, several
+from tests.report.strategies import reports
 
 
 def unescaped(text: str, *, is_property: bool) -> str:

@@ -8,19 +8,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
-from reports import (
-    CANONICAL,
-    HOSTILE,
-    TOOL,
-    analyzed,
-    expectations,
-    frozen,
-    hostile,
-    two_towers,
-    unknown,
-    weight,
-)
-from strategies import reports
 
 from gradflow.findings import (
     Cause,
@@ -33,6 +20,19 @@ from gradflow.findings import (
 )
 from gradflow.report.anchors import Anchor
 from gradflow.report.junit import render
+from tests.report.reports import (
+    CANONICAL,
+    HOSTILE,
+    TOOL,
+    analyzed,
+    expectations,
+    frozen,
+    hostile,
+    two_towers,
+    unknown,
+    weight,
+)
+from tests.report.strategies import reports
 
 OUTCOMES = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from reports import (
+
+from gradflow.findings import Expectation, ExpectationStatus, Finding, Report, Severity
+from gradflow.report.markdown import render
+from gradflow.report.markdown_escape import code, fence, prose, summary
+from tests.report.reports import (
     CANONICAL,
     HOSTILE,
     TOOL,
@@ -23,11 +27,7 @@ from reports import (
     several,
     two_towers,
 )
-from strategies import reports
-
-from gradflow.findings import Expectation, ExpectationStatus, Finding, Report, Severity
-from gradflow.report.markdown import render
-from gradflow.report.markdown_escape import code, fence, prose, summary
+from tests.report.strategies import reports
 
 GITHUB_LIMIT = 65_536
 OURS = re.compile(

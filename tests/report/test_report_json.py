@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from reports import CANONICAL, healthy
-from strategies import reports
 
 from gradflow.findings import Gradient, Report
 from gradflow.findings.wire import decode, encode
 from gradflow.report.json import render
+from tests.report.reports import CANONICAL, healthy
+from tests.report.strategies import reports
 
 # Version 1 as it is published. Where it names a choice, the first word is taken.
 INTERFACE = """

@@ -15,7 +15,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from reports import (
+from rich.cells import cell_len
+
+from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
+from gradflow.report.people.layers import by_layer, merge_numbered
+from gradflow.report.text import headline, render, summary_line
+from tests.report.reports import (
     CANONICAL,
     TOOL,
     analyzed,
@@ -29,12 +34,7 @@ from reports import (
     unknown,
     weight,
 )
-from rich.cells import cell_len
-from strategies import reports
-
-from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
-from gradflow.report.people.layers import by_layer, merge_numbered
-from gradflow.report.text import headline, render, summary_line
+from tests.report.strategies import reports
 
 GOLDEN = Path(__file__).parent / "golden"
 MODES = [{}, {"show_all": True}, {"encoding": "ascii"}, {"show_all": True, "encoding": "cp1252"}]

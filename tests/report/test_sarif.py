@@ -12,7 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import given, settings
-from reports import (
+
+from gradflow.catalogue import CATALOGUE
+from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
+from gradflow.findings.wire import decode, encode
+from gradflow.report.sarif import SCHEMA, render
+from tests.report.reports import (
     CANONICAL,
     HOSTILE,
     TOOL,
@@ -24,12 +29,7 @@ from reports import (
     two_towers,
     weight,
 )
-from strategies import reports
-
-from gradflow.catalogue import CATALOGUE
-from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
-from gradflow.findings.wire import decode, encode
-from gradflow.report.sarif import SCHEMA, render
+from tests.report.strategies import reports
 
 PUBLISHED = json.loads(
     (Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reports import TOOL, several
 from rich.cells import cell_len
-from routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
 
 from gradflow.findings import Route
 from gradflow.findings.wire import decode
 from gradflow.report import why_json
 from gradflow.report.people.why import headline, render
+from tests.report.reports import TOOL, several
+from tests.report.routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
 
