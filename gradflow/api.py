@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.errors import UsageError
 from gradflow.findings import Report
-from gradflow.installed import FILES_ARE_READ, NOT_INSTALLED, has_tensorflow, install_command
+from gradflow.installed import (
+    FILES_ARE_READ,
+    NOT_INSTALLED,
+    has_tensorflow,
+    install_command,
+    unsupported_version,
+)
 from gradflow.options import Options, parse_imports, parse_inputs, parse_memory, parse_objective
 from gradflow.process.parent import inspect_path
 
@@ -58,7 +64,8 @@ def inspect(
             the report has a note (GF902) for each thing that was let in.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
-    Where TensorFlow is not installed, a file is read as with ``static``, and a warning says so.
+    Where TensorFlow is not installed, a file is read as with ``static``, and a warning says so. A
+    warning also names a version of TensorFlow that gradflow is not tested with.
 
     Raises:
         UsageError: ``inputs``, ``imports``, ``objective`` or ``memory_limit`` is not in the form
@@ -80,19 +87,21 @@ def inspect(
         memory_limit=None if memory_limit is None else parse_memory(memory_limit),
         trust=trust,
     )
-    if isinstance(model, str | Path) or hasattr(model, "__fspath__"):
-        if not static and not has_tensorflow():
-            warnings.warn(FILES_ARE_READ, stacklevel=2)
+    is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
+    if not is_path and not static and not has_tensorflow():
+        raise UsageError(
+            f"the model is an object in memory, and {NOT_INSTALLED}", install_command("tf")
+        )
+    notice = "" if static else unsupported_version() if has_tensorflow() else FILES_ARE_READ
+    if notice:
+        warnings.warn(notice, stacklevel=2)
+    if is_path:
         outcome = inspect_path(str(model), options)
         return Report(outcome.tool, (outcome.model,))
     if static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
             "give a path, or leave it out",
-        )
-    if not has_tensorflow():
-        raise UsageError(
-            f"the model is an object in memory, and {NOT_INSTALLED}", install_command("tf")
         )
     # Imports TensorFlow, which the caller has already.
     from gradflow.analysis.in_memory import inspect_object

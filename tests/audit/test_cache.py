@@ -90,6 +90,20 @@ def test_the_versions_count(model: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert key_of(model, Options()) != before
 
 
+def test_a_tensorflow_of_any_name_counts(
+    model: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    before = key_of(model, Options())
+    request.addfinalizer(module._libraries.cache_clear)
+    keys = set()
+    for identity in ("", "2.20.0", "/opt/vendor/tensorflow/__init__.py 1"):
+        monkeypatch.setattr(module, "tensorflow_identity", lambda identity=identity: identity)
+        module._libraries.cache_clear()
+        keys.add(key_of(model, Options()))
+
+    assert len(keys | {before}) == 4
+
+
 def test_the_modules_of_the_user_count(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ def given_version(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
             raise importlib.metadata.PackageNotFoundError(name)
         return by_name[name]
 
-    monkeypatch.setattr(installed.importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.metadata, "version", version)
     monkeypatch.setattr(installed, "_tensorflow_file", lambda: Path("tensorflow/__init__.py"))
 
 
@@ -136,7 +136,7 @@ def test_a_compiled_loss_is_not_read() -> None:
 
 
 @pytest.mark.usefixtures("without_tensorflow")
-def test_the_python_api_warns() -> None:
+def test_the_python_api_warns_that_it_reads() -> None:
     with pytest.warns(UserWarning, match="TensorFlow is not installed: files are read") as caught:
         report = gradflow.inspect(HEALTHY)
     assert caught[0].filename == __file__
@@ -144,6 +144,15 @@ def test_the_python_api_warns() -> None:
 
     with pytest.raises(UsageError, match="an object in memory, and TensorFlow is not installed"):
         gradflow.inspect(object())
+
+
+def test_the_python_api_warns_of_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_version(monkeypatch, tensorflow="2.30.0")
+
+    with pytest.warns(UserWarning, match=r"TensorFlow 2\.30\.0 is newer than 2\.21") as caught:
+        report = gradflow.inspect("nowhere")  # what it measures is not asked here
+    assert caught[0].filename == __file__
+    assert report.models[0].status is Status.FAILED
 
 
 @pytest.mark.usefixtures("without_tensorflow")
