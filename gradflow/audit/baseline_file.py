@@ -1,4 +1,4 @@
-"""What models were like when a baseline was taken, to a JSON file and back."""
+"""Write what models are like into a baseline file, and read it again."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings.wire import decode, encode
-from gradflow.policy import Known, KnownWeight
+from gradflow.policy import Snapshot, WeightSnapshot
 from gradflow.text import as_json
 
 SCHEMA = "gradflow-baseline-1"
 _AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
 
 
-def render_baseline(models: Mapping[str, Known]) -> str:
+def render_baseline(models: Mapping[str, Snapshot]) -> str:
     """The file's text, by the models' names or paths; the same models give the same bytes."""
     weights = {
-        path: {name: encode(one) for name, one in known.weights.items()}
-        for path, known in models.items()
+        path: {name: encode(weight) for name, weight in snapshot.weights.items()}
+        for path, snapshot in models.items()
     }
-    shown = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
-    return as_json({"schema": SCHEMA, "models": shown}, indent=1) + "\n"
+    listed = {_key(path): {"weights": weights[path]} for path in sorted(weights)}
+    return as_json({"schema": SCHEMA, "models": listed}, indent=1) + "\n"
 
 
-def read_baseline(path: Path) -> Mapping[str, Known]:
+def read_baseline(path: Path) -> Mapping[str, Snapshot]:
     """The models of a baseline, by name or path.
 
     Raises:
@@ -37,14 +37,14 @@ def read_baseline(path: Path) -> Mapping[str, Known]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise UsageError(f"{path}: is a baseline of another version: {data['schema']}", _AGAIN)
-        return {key: _known(of) for key, of in data["models"].items()}
+        return {key: _snapshot(model) for key, model in data["models"].items()}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path}: is no baseline of gradflow", _AGAIN) from error
 
 
-def of_model(baseline: Mapping[str, Known], plan: ModelPlan) -> Known | None:
+def of_model(baseline: Mapping[str, Snapshot], plan: ModelPlan) -> Snapshot | None:
     """The model of that name, else of that path; None where the baseline does not have it.
 
     Two of one path, each with an entry of its own, have two names.
@@ -58,5 +58,7 @@ def _key(path: str) -> str:
     return path if "://" in path else Path(path).as_posix()
 
 
-def _known(value: Any) -> Known:
-    return Known({name: decode(KnownWeight, one) for name, one in value["weights"].items()})
+def _snapshot(value: Any) -> Snapshot:
+    return Snapshot(
+        {name: decode(WeightSnapshot, weight) for name, weight in value["weights"].items()}
+    )

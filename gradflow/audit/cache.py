@@ -1,5 +1,4 @@
-"""An analysis in, the same analysis out without doing it again, for as long as nothing that it
-depends on has changed.
+"""Keep the results of analyses, for as long as nothing that they depend on has changed.
 
 Each result is a file of its own under a name made of all that it depends on: two processes that
 write the same one write the same bytes, and what is half written is never seen, since it is renamed
@@ -54,9 +53,9 @@ class Cache:
 
         def cached(path: str, options: Options, progress: Progress) -> Outcome:
             key = key_of(path, options)
-            found = None if key is None else self.read(key)
-            if found is not None:
-                return found
+            stored = None if key is None else self.read(key)
+            if stored is not None:
+                return stored
             outcome = inspect(path, options, progress)
             # Its file can have changed while it was analysed: then the result is of neither.
             if key is not None and _lasts(outcome) and key_of(path, options) == key:
@@ -68,21 +67,21 @@ class Cache:
     def read(self, key: str) -> Outcome | None:
         """The result of that name; None where there is none, or it cannot be read."""
         try:
-            stored = json.loads(self._place(key).read_text(encoding="utf-8"))
+            stored = json.loads(self._path_of(key).read_text(encoding="utf-8"))
             return decode(Outcome, stored["outcome"]) if stored["form"] == _FORM else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def write(self, key: str, outcome: Outcome) -> None:
         """Keep a result; where that cannot be done the next run analyses the model again."""
-        place = self._place(key)
+        path = self._path_of(key)
         with contextlib.suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     json.dump({"form": _FORM, "outcome": encode(outcome)}, file)
-                Path(name).replace(place)
+                Path(name).replace(path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
@@ -93,15 +92,15 @@ class Cache:
         shutil.rmtree(self.folder, ignore_errors=True)
         return count
 
-    def _place(self, key: str) -> Path:
+    def _path_of(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
 
 
 def default_folder() -> Path:
     """``GRADFLOW_CACHE_DIR``, else ``gradflow`` among the caches of this user."""
-    told = os.environ.get("GRADFLOW_CACHE_DIR")
-    if told:
-        return Path(told)
+    chosen = os.environ.get("GRADFLOW_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
     if sys.platform == "win32":
         return (
             Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
@@ -123,20 +122,20 @@ def key_of(path: str, options: Options) -> str | None:
     """
     if is_remote(path):
         return None
-    # Neither can change a verdict: they end an analysis, or show more of it.
-    asked = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
-    digest = hashlib.sha256(json.dumps([_FORM, _versions(), path, asked]).encode())
+    # None of these can change a verdict: they end an analysis, or show more of it.
+    choices = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
+    digest = hashlib.sha256(json.dumps([_FORM, _versions(), path, choices]).encode())
     try:
         model = Path(path)
         folder = model.parent if model.name == "saved_model.pb" else model
-        for place in (
+        for root in (
             folder,
             *(Path(spec.file) for spec in options.inputs if spec.file),
             *_modules(options),
         ):
-            for file in _files(place):
+            for file in _files(root):
                 digest.update(
-                    f"\0{file.relative_to(place).as_posix()}\0{file.lstat().st_size}\0".encode()
+                    f"\0{file.relative_to(root).as_posix()}\0{file.lstat().st_size}\0".encode()
                 )
                 _add(digest, file)
     except (OSError, ValueError, _UnknownError):
@@ -152,14 +151,14 @@ class _UnknownError(Exception):
     """Something that a result depends on cannot be found."""
 
 
-def _files(place: Path) -> Iterator[Path]:
-    """The file at ``place``, or all below it in a fixed order."""
-    if place.is_file():
-        yield place
+def _files(root: Path) -> Iterator[Path]:
+    """The file at ``root``, or all below it in a fixed order."""
+    if root.is_file():
+        yield root
         return
-    if not place.is_dir():
-        raise _UnknownError(place)
-    for file in sorted(place.rglob("*")):
+    if not root.is_dir():
+        raise _UnknownError(root)
+    for file in sorted(root.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             yield file
 
@@ -174,10 +173,10 @@ def _modules(options: Options) -> Iterator[Path]:
     """The files of the user's modules: all of a package, since its parts import each other."""
     for name in options.imports:
         top = name.partition(".")[0]
-        found = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])
-        if found is None or not (found.submodule_search_locations or found.origin):
+        module = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])
+        if module is None or not (module.submodule_search_locations or module.origin):
             raise _UnknownError(name)
-        yield from map(Path, found.submodule_search_locations or [found.origin or ""])
+        yield from map(Path, module.submodule_search_locations or [module.origin or ""])
 
 
 def _versions() -> list[str]:
@@ -186,8 +185,8 @@ def _versions() -> list[str]:
 
 @cache
 def _libraries() -> tuple[str, ...]:
-    found = [f"tensorflow {tensorflow_identity()}"]
+    versions = [f"tensorflow {tensorflow_identity()}"]
     for name in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{name} {importlib.metadata.version(name)}")
-    return tuple(found)
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+    return tuple(versions)

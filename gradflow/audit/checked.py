@@ -1,4 +1,4 @@
-"""One planned model in, its report with kept and broken expectations out."""
+"""Analyse one planned model and judge it by what is expected of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
 from gradflow.installed import has_tensorflow, install_command
 from gradflow.options import Options
-from gradflow.policy import Known, accept, is_about_gradients, is_broken, judge, selected
+from gradflow.policy import Snapshot, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.process.parent import Outcome, inspect_path
 
 _FLAGS_ONLY = "only freeze flags are expected, which the file records: no gradient was measured"
@@ -42,22 +42,23 @@ Inspect = Callable[[str, Options, Progress], Outcome]
 def check_model(
     plan: ModelPlan,
     today: date,
-    known: Known | None = None,
+    baseline: Snapshot | None = None,
     progress: Progress = lambda _: None,
     inspect: Inspect = inspect_path,
 ) -> Checked:
-    """Analyse a model with ``inspect`` and judge it; ``known`` is what its baseline accepts.
+    """Analyse a model with ``inspect`` and judge it; ``baseline`` is what is
+    accepted of it.
 
     A model whose gradients are expected and cannot be told is one that could not be checked, never
     a kept one.
     """
     outcome = _analysed(plan, progress, inspect)
-    model = _told(plan, outcome.model)
+    model = _without_unknowns(plan, outcome.model)
     model = replace(
         selected(judge(model, plan.expectations, today), plan.select), name=plan.name or ""
     )
-    if known is not None:
-        model = accept(model, known)
+    if baseline is not None:
+        model = accept(model, baseline)
     return Checked(plan, model, outcome.tool, outcome.remark)
 
 
@@ -87,22 +88,26 @@ def is_about_flags_only(plan: ModelPlan) -> bool:
     )
 
 
-def _told(plan: ModelPlan, model: ModelReport) -> ModelReport:
+def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     """``model``, or a failure where gradients are asked for that a static reading does not know."""
     if is_about_flags_only(plan) or model.status is Status.FAILED:
         return model
-    weights = [one for one in model.variables if one.role is Role.WEIGHT and one.trainable]
-    unknown = [one.name for one in weights if one.verdict is Verdict.UNKNOWN]
+    weights = [
+        variable
+        for variable in model.variables
+        if variable.role is Role.WEIGHT and variable.trainable
+    ]
+    unknown = [weight.name for weight in weights if weight.verdict is Verdict.UNKNOWN]
     if not unknown:
         return model
-    what = f"the gradient of {unknown[0]}" + (
+    gradients = f"the gradient of {unknown[0]}" + (
         f" and {len(unknown) - 1:,} more" if unknown[1:] else ""
     )
     # What kept TensorFlow from it, where the user did not ask for that.
-    reason = next((one for one in model.findings if one.code == "GF901"), None)
+    reason = next((finding for finding in model.findings if finding.code == "GF901"), None)
     flags = "expect freeze flags only: --expect-frozen PATTERN"
     error = UsageError(
-        f"{plan.path}: read without TensorFlow, {what} is unknown, and it is expected to flow"
+        f"{plan.path}: read without TensorFlow, {gradients} is unknown, and it is expected to flow"
         + (f": {reason.message}" if reason else ""),
         f"{reason.hint if reason else _remedy(plan)}; or {flags}",
     )

@@ -1,4 +1,4 @@
-"""Models in, their outcomes from the workers of a Dask cluster out.
+"""Analyse models on the workers of a Dask cluster.
 
 A worker runs a model as this machine would, in a process of its own. When a worker dies, Dask gives
 what it was doing to another one.
@@ -72,24 +72,25 @@ class Cluster:
         """Analyse the model at ``path`` on some worker."""
         progress("on the cluster")
         files = tuple(
-            replace(one, file=one.file and str(Path(one.file).absolute())) for one in options.inputs
+            replace(spec, file=spec.file and str(Path(spec.file).absolute()))
+            for spec in options.inputs
         )
-        asked = json.dumps(encode(replace(options, inputs=files, verbose=False)))
-        place = path if is_remote(path) else str(Path(path).absolute())
+        options_text = json.dumps(encode(replace(options, inputs=files, verbose=False)))
+        location = path if is_remote(path) else str(Path(path).absolute())
         content = (
             _packed(Path(path))
             if self._ship and not is_remote(path) and Path(path).exists()
             else None
         )
         # Pure, it would be taken for the same task as that of an equal model that is there twice.
-        future = self._client.submit(_on_worker, path, place, asked, content, pure=False)
+        future = self._client.submit(_on_worker, path, location, options_text, content, pure=False)
         self._futures.add(future)
         try:
             return decode(Outcome, json.loads(future.result()))
         except Exception as error:  # a worker's own death, or what keeps it from importing gradflow
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             crash = CrashedError(
-                f"{path}: the cluster gave it up: {reason}",
+                f"{path}: the cluster did not finish it: {reason}",
                 "the workers need this gradflow; see their logs",
             )
             return Outcome(failed(path, crash, Mode.TAPE), NO_TENSORFLOW)
@@ -102,13 +103,13 @@ class Cluster:
             self._client.cancel(list(self._futures), force=True)
 
 
-def _on_worker(path: str, place: str, asked: str, content: bytes | None) -> str:
+def _on_worker(path: str, location: str, options_text: str, content: bytes | None) -> str:
     """On a worker: analyse the model that the user knows as ``path`` and return its outcome as
     JSON."""
-    options = decode(Options, json.loads(asked))
+    options = decode(Options, json.loads(options_text))
     if content is None:
         outcome = inspect_path(
-            path, options, spawn=_copies(), copy=None if is_remote(place) else place
+            path, options, spawn=_copies(), copy=None if is_remote(location) else location
         )
     else:
         with tempfile.TemporaryDirectory(prefix="gradflow-") as folder:

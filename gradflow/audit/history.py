@@ -1,4 +1,4 @@
-"""Reports to a folder and back, one file for each run."""
+"""Keep the report of each run in a file of a folder, and read it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planned models in, each checked out as it is done: several at a time."""
+"""Check several planned models at a time, and hand each over as soon as it is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gradflow.process.parent import Outcome, inspect_path
 Check = Callable[[ModelPlan, Progress], Checked]
 """Analyses and judges one model, in any thread."""
 Stage = Callable[[int, str], None]
-"""Is told that the model at a place of the plan has come to a new stage, from any thread."""
+"""Hears that a model, by its index in the plan, has come to a new stage; from any thread."""
 _GLANCE = 0.5
 """Seconds between looks at the signals: a wait without an end would not hear Ctrl-C on Windows."""
 
@@ -68,7 +68,7 @@ class Here:
 def check_models(
     plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage, stop: Callable[[], None]
 ) -> Generator[tuple[int, Checked], None, None]:
-    """Check each of ``plans``, ``jobs`` at a time; give its place and what came of it, in the order
+    """Check each of ``plans``, ``jobs`` at a time; give its index and what came of it, in the order
     in which they end.
 
     An exception while it waits, or closing it, drops what has not begun and calls ``stop`` to end
@@ -76,13 +76,13 @@ def check_models(
     """
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
         waiting: dict[Future[Checked], int] = {
-            pool.submit(check, plan, partial(stage, place)): place
-            for place, plan in enumerate(plans)
+            pool.submit(check, plan, partial(stage, index)): index
+            for index, plan in enumerate(plans)
         }
         try:
             while waiting:
-                done, _ = wait(waiting, timeout=_GLANCE, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=waiting.__getitem__):
+                finished, _ = wait(waiting, timeout=_GLANCE, return_when=FIRST_COMPLETED)
+                for future in sorted(finished, key=waiting.__getitem__):
                     yield waiting.pop(future), future.result()
         except BaseException:
             for future in waiting:

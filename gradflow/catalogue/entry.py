@@ -94,7 +94,15 @@ class CodeEntry:
         source: str | None = None,
     ) -> Cause:
         """A cause with this code."""
-        return Cause(self.code, self.kind, op, op_type, layer, reenters_at, source)
+        return Cause(
+            code=self.code,
+            kind=self.kind,
+            op=op,
+            op_type=op_type,
+            layer=layer,
+            reenters_at=reenters_at,
+            source=source,
+        )
 
     def finding(
         self,

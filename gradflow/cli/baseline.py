@@ -15,7 +15,7 @@ from gradflow.cli.options import ANALYSIS, TALK, with_options
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
-from gradflow.policy import Known, known
+from gradflow.policy import Snapshot, snapshot
 
 _OUT = (
     click.option(
@@ -42,7 +42,7 @@ def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -
     )
     for remark in remarks:
         stderr.remark(remark)
-    taken: dict[str, Known] = {}
+    taken: dict[str, Snapshot] = {}
     is_whole = True
     for plan in plans:
         with orderly_end(), stderr.progress(plan.path) as stage:
@@ -50,7 +50,7 @@ def baseline(context: click.Context, /, models: tuple[str, ...], **given: Any) -
         if one.model.status is Status.FAILED:
             stderr.failure(one.model)
             is_whole = False
-        taken[plan.name or plan.path] = known(one.model)
+        taken[plan.name or plan.path] = snapshot(one.model)
     if is_whole:
         Target(given["out"], no_color=True).write(render_baseline(taken))
     context.exit(0 if is_whole else 2)

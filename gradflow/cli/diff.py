@@ -13,7 +13,7 @@ from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, refuse
 from gradflow.cli.output import Stderr, Target, command_errors
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
-from gradflow.policy import aligned, compare, known, not_compared, trends
+from gradflow.policy import aligned, compare, not_compared, snapshot, trends
 from gradflow.process.parent import inspect_path
 
 _FORMAT = (
@@ -64,7 +64,7 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     if failed:
         context.exit(2)
     names = [variable.name for variable in reports[1].variables]
-    base = aligned(known(reports[0]), names)
+    base = aligned(snapshot(reports[0]), names)
     changes, unknown = compare(base, reports[1]), not_compared(base, reports[1])
     # Imported where they are needed, as for the report.
     from gradflow.report.people.diff import render, render_json

@@ -12,7 +12,7 @@ from gradflow.audit import Checked, read_baseline
 from gradflow.cli.output import command_errors
 from gradflow.config import ModelPlan
 from gradflow.findings import Anchor, Status
-from gradflow.policy import Known
+from gradflow.policy import Snapshot
 
 JUDGEMENT = (
     click.option(
@@ -52,7 +52,7 @@ def anchors_of(plans: Sequence[ModelPlan]) -> dict[str, Anchor]:
     return {one.name or one.path: one.anchor for one in plans if one.anchor is not None}
 
 
-def baseline_of(path: str | None) -> Mapping[str, Known] | None:
+def baseline_of(path: str | None) -> Mapping[str, Snapshot] | None:
     """The baseline in a file; None where no file is given.
 
     Raises:

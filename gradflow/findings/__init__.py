@@ -1,4 +1,4 @@
-"""The result types: what gradflow knows about a model, as frozen values.
+"""Define the result types: what gradflow knows about a model, as frozen values.
 
 Source of the field names and their meaning: the JSON report, version 1 (README, "Report").
 """

@@ -1,5 +1,4 @@
-"""What a model file holds that can be called, as frozen values; field order is the order of the
-JSON list."""
+"""List what can be called in a model file; field order is the order of the JSON list."""
 
 from __future__ import annotations
 

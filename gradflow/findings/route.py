@@ -1,5 +1,4 @@
-"""What ``gradflow why`` tells of one variable: its way to the output and what would bring the
-gradient back."""
+"""Define what ``gradflow why`` tells: a variable's way to the output, and the smallest repair."""
 
 from __future__ import annotations
 

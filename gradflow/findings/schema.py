@@ -1,4 +1,4 @@
-"""The result types in, the JSON Schema of the report out."""
+"""Make the JSON Schema of the report from the result types."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 def report_schema(version: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the report whose ``schema`` is ``version``."""
     definitions: dict[str, Any] = {}
-    whole = _object(Report, definitions)
+    report = _object(Report, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"gradflow report ({version})",
-        **whole,
-        "properties": {"schema": {"const": version}, **whole["properties"]},
-        "required": ["schema", *whole["required"]],
+        **report,
+        "properties": {"schema": {"const": version}, **report["properties"]},
+        "required": ["schema", *report["required"]],
         "$defs": dict(sorted(definitions.items())),
     }
 

@@ -1,4 +1,4 @@
-"""The report as frozen dataclasses; field order is the order of the JSON report."""
+"""Define the report as frozen dataclasses; field order is the order of the JSON report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Result types to plain JSON values and back, for the report and for the worker's pipe."""
+"""Turn result types into plain JSON values and back, for reports and between processes."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _decode(hint: Any, value: Any) -> Any:
         item = get_args(hint)[0]
         return tuple(_decode(item, entry) for entry in value)
     if isinstance(hint, type) and is_dataclass(hint):
-        known = {
+        present = {
             name: kind
             for name, kind in _hints(hint).items()
             if name in value or name not in _internal(hint)
         }
-        return hint(**{name: _decode(kind, value[name]) for name, kind in known.items()})
+        return hint(**{name: _decode(kind, value[name]) for name, kind in present.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     if hint is float:

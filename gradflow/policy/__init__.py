@@ -1,14 +1,14 @@
-"""A report and what the user expects in, a report that says kept or broken out."""
+"""Judge a report by what the user expects, by a baseline and by an earlier report."""
 
 from gradflow.policy.baseline import accept
 from gradflow.policy.compare import (
     ChangeKind,
-    Known,
-    KnownWeight,
+    Snapshot,
     WeightChange,
+    WeightSnapshot,
     compare,
-    known,
     not_compared,
+    snapshot,
 )
 from gradflow.policy.expectations import CutExpectation, Expectations, Ignore, is_about_gradients
 from gradflow.policy.judge import is_broken, judge
@@ -23,10 +23,10 @@ __all__ = [
     "Direction",
     "Expectations",
     "Ignore",
-    "Known",
-    "KnownWeight",
+    "Snapshot",
     "Trend",
     "WeightChange",
+    "WeightSnapshot",
     "accept",
     "aligned",
     "chosen",
@@ -34,9 +34,9 @@ __all__ = [
     "is_about_gradients",
     "is_broken",
     "judge",
-    "known",
     "not_compared",
     "pairs",
     "selected",
+    "snapshot",
     "trends",
 ]

@@ -1,4 +1,4 @@
-"""A judged report and its baseline in, the report of what is new out."""
+"""Take what a baseline accepts out of a judged report, and report what has changed since."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.findings import (
-    Cause,
     Expectation,
     ExpectationStatus,
     Finding,
@@ -15,7 +14,7 @@ from gradflow.findings import (
     Severity,
     Status,
 )
-from gradflow.policy.compare import ChangeKind, Known, WeightChange, compare
+from gradflow.policy.compare import ChangeKind, Snapshot, WeightChange, compare
 from gradflow.policy.ignored import without
 from gradflow.policy.names import aligned
 
@@ -32,7 +31,7 @@ _WORDS = {
 _SHOWN = 3
 
 
-def accept(model: ModelReport, base: Known) -> ModelReport:
+def accept(model: ModelReport, base: Snapshot) -> ModelReport:
     """Take out what ``base`` has already, and report what has changed since (GF404).
 
     What became worse is an error, beside its own finding; what became better, is new or gone is a
@@ -40,42 +39,41 @@ def accept(model: ModelReport, base: Known) -> ModelReport:
     """
     if model.status is Status.FAILED:
         return model
-    base = aligned(base, [one.name for one in model.variables])
+    base = aligned(base, [variable.name for variable in model.variables])
     findings: list[Finding] = []
-    for one in model.findings:
-        old = [
+    for finding in model.findings:
+        accepted = [
             name
-            for name in one.variables
-            if name in base.weights and one.code in base.weights[name].codes
+            for name in finding.variables
+            if name in base.weights and finding.code in base.weights[name].codes
         ]
-        rest = without(one, old)
+        rest = without(finding, accepted)
         findings += [] if rest is None else [rest]
-    outcomes = tuple(_accepted(one, base) for one in model.expectations)
+    outcomes = tuple(_accepted(outcome, base) for outcome in model.expectations)
     return replace(
         model, findings=(*_changes(compare(base, model)), *findings), expectations=outcomes
     )
 
 
-def _accepted(outcome: Expectation, base: Known) -> Expectation:
+def _accepted(outcome: Expectation, base: Snapshot) -> Expectation:
     """An expectation counts as kept where it was broken by these weights before."""
-    known = [
-        name for name in outcome.variables if name in base.weights and base.weights[name].codes
-    ]
-    is_old = outcome.status is ExpectationStatus.BROKEN and len(known) == len(outcome.variables)
+    is_old = outcome.status is ExpectationStatus.BROKEN and all(
+        name in base.weights and base.weights[name].codes for name in outcome.variables
+    )
     return replace(outcome, status=ExpectationStatus.KEPT) if is_old else outcome
 
 
 def _changes(changes: tuple[WeightChange, ...]) -> Iterator[Finding]:
     groups: dict[tuple[ChangeKind, str], list[str]] = {}
-    for one in changes:
-        groups.setdefault((one.kind, one.detail), []).append(one.name)
+    for change in changes:
+        groups.setdefault((change.kind, change.detail), []).append(change.name)
+    item = entry("GF404")
     for (kind, detail), names in groups.items():
-        text = f"{_WORDS[kind]}{f' ({detail})' if detail else ''} since the baseline was taken"
+        text = item.message.format(change=f"{_WORDS[kind]}{f' ({detail})' if detail else ''}")
         if kind is ChangeKind.GONE:
             text += f": {', '.join(names[:_SHOWN])}" + (
                 f" and {len(names) - _SHOWN:,} more" if names[_SHOWN:] else ""
             )
             names = []  # they are no variables of this report
         severity = Severity.ERROR if kind in _WORSE else Severity.NOTE
-        cause = Cause("GF404", entry("GF404").kind, None, None, None, None, None)
-        yield Finding("GF404", severity, text, entry("GF404").fix, tuple(names), cause)
+        yield item.finding(text, names, item.cause(), severity=severity)

@@ -1,4 +1,4 @@
-"""A model as it was and as it is in, what has changed out."""
+"""Compare a model with what it was like before."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ChangeKind(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownWeight:
-    """One weight at one time."""
+class WeightSnapshot:
+    """One weight as it was at some time."""
 
     trainable: bool
     verdict: Verdict
@@ -32,10 +32,10 @@ class KnownWeight:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """One model at one time."""
+class Snapshot:
+    """One model as it was at some time."""
 
-    weights: Mapping[str, KnownWeight]
+    weights: Mapping[str, WeightSnapshot]
     """By name."""
 
 
@@ -49,47 +49,55 @@ class WeightChange:
     """By which layer, to which verdict; empty where there is nothing to add."""
 
 
-def known(model: ModelReport) -> Known:
-    """Take down what is there."""
+def snapshot(model: ModelReport) -> Snapshot:
+    """Take down what is to be compared later."""
     codes: dict[str, set[str]] = {}
     for finding in model.findings:
         for name in finding.variables:
             codes.setdefault(name, set()).add(finding.code)
-    weights = (one for one in model.variables if one.role is Role.WEIGHT)
-    return Known(
+    return Snapshot(
         {
-            w.name: KnownWeight(w.trainable, w.verdict, tuple(sorted(codes.get(w.name, ()))))
-            for w in weights
+            variable.name: WeightSnapshot(
+                trainable=variable.trainable,
+                verdict=variable.verdict,
+                codes=tuple(sorted(codes.get(variable.name, ()))),
+            )
+            for variable in model.variables
+            if variable.role is Role.WEIGHT
         }
     )
 
 
-def compare(before: Known, after: ModelReport) -> tuple[WeightChange, ...]:
+def compare(before: Snapshot, after: ModelReport) -> tuple[WeightChange, ...]:
     """What has changed, in the order of the variables; what is gone comes last.
 
     A verdict that one of the two does not know is no change.
     """
-    weights = [one for one in after.variables if one.role is Role.WEIGHT]
+    weights = {
+        variable.name: variable for variable in after.variables if variable.role is Role.WEIGHT
+    }
     changes: list[WeightChange] = []
-    for one in weights:
-        old = before.weights.get(one.name)
-        changes += (
-            [WeightChange(ChangeKind.NEW, one.name, "")] if old is None else _differences(old, one)
-        )
-    here = {one.name for one in weights}
-    gone = [WeightChange(ChangeKind.GONE, name, "") for name in before.weights if name not in here]
-    return (*changes, *gone)
+    for name, weight in weights.items():
+        old = before.weights.get(name)
+        if old is None:
+            changes.append(WeightChange(ChangeKind.NEW, name, ""))
+        else:
+            changes += _differences(old, weight)
+    gone = [name for name in before.weights if name not in weights]
+    return (*changes, *(WeightChange(ChangeKind.GONE, name, "") for name in gone))
 
 
-def not_compared(before: Known, after: ModelReport) -> tuple[str, ...]:
+def not_compared(before: Snapshot, after: ModelReport) -> tuple[str, ...]:
     """Weights of both, whose gradient one of the two does not know."""
-    both = (
-        (one, before.weights[one.name]) for one in after.variables if one.name in before.weights
+    return tuple(
+        variable.name
+        for variable in after.variables
+        if variable.name in before.weights
+        and Verdict.UNKNOWN in (variable.verdict, before.weights[variable.name].verdict)
     )
-    return tuple(one.name for one, old in both if Verdict.UNKNOWN in (one.verdict, old.verdict))
 
 
-def _differences(before: KnownWeight, now: Variable) -> Iterator[WeightChange]:
+def _differences(before: WeightSnapshot, now: Variable) -> Iterator[WeightChange]:
     if before.trainable and not now.trainable:
         yield WeightChange(
             ChangeKind.FROZEN, now.name, f"by {now.frozen_by}" if now.frozen_by else ""

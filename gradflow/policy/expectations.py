@@ -1,9 +1,11 @@
-"""What the user expects of one model, as frozen values."""
+"""Define what a user can expect of one model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+
+from gradflow.catalogue import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ class Expectations:
     def is_about_flags_only(self) -> bool:
         """Whether a file can answer by its freeze flags: nothing is asked about gradients, nor
         ignored of them."""
-        ignored = any(is_about_gradients(code) for one in self.ignore for code in one.codes)
+        codes = [code for ignore in self.ignore for code in ignore.codes]
+        ignored = any(is_about_gradients(code) for code in codes)
         return self.frozen is not None and not self.trainable and not self.cut and not ignored
 
 
 def is_about_gradients(code: str) -> bool:
     """Whether a finding of this code, or of codes that begin like this, needs a graph or a step;
     flags do not."""
-    return code[:3] not in ("GF1", "GF4", "GF9")
+    return code[:3] in (Family.CUTS, Family.VALUES)

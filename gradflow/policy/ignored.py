@@ -1,7 +1,8 @@
-"""A report and the ignores of its model in, the report without what is ignored out."""
+"""Take out of a report what the user ignores."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
@@ -27,14 +28,16 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
     One that has expired hides nothing; one that matches nothing is a finding itself.
     """
     findings = list(model.findings)
-    variables = {one.name: one for one in model.variables}
+    variables = {variable.name: variable for variable in model.variables}
     outcomes: list[Expectation] = []
     for ignore in ignores:
         hidden = [
-            tuple(name for name in one.variables if _hides(ignore, one, variables.get(name)))
-            for one in findings
+            tuple(
+                name for name in finding.variables if _hides(ignore, finding, variables.get(name))
+            )
+            for finding in findings
         ]
-        names = tuple(dict.fromkeys(name for some in hidden for name in some))
+        names = tuple(dict.fromkeys(itertools.chain.from_iterable(hidden)))
         is_expired = ignore.until is not None and ignore.until < today
         if not names:
             outcomes.append(
@@ -46,12 +49,13 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
                 Expectation("ignore", ignore.variables, ExpectationStatus.BROKEN, names)
             )
             findings = [
-                _with_expiry(one, some, ignore) for one, some in zip(findings, hidden, strict=True)
+                _with_expiry(finding, some, ignore)
+                for finding, some in zip(findings, hidden, strict=True)
             ]
         else:
             outcomes.append(Expectation("ignore", ignore.variables, ExpectationStatus.KEPT, names))
-            rest = (without(one, some) for one, some in zip(findings, hidden, strict=True))
-            findings = [one for one in rest if one is not None]
+            shown = (without(*pair) for pair in zip(findings, hidden, strict=True))
+            findings = [finding for finding in shown if finding is not None]
     return replace(model, findings=tuple(findings), expectations=(*model.expectations, *outcomes))
 
 

@@ -1,5 +1,4 @@
-"""One model's report and the expectations of it in, the report with what is kept and what is broken
-out."""
+"""Judge one model's report by the expectations of it: which are kept, which are broken."""
 
 from __future__ import annotations
 
@@ -25,12 +24,13 @@ from gradflow.policy.expectations import CutExpectation, Expectations
 from gradflow.policy.ignored import without, without_ignored
 from gradflow.policy.unmatched import unmatched
 
+_NARROW = "narrow one of the two patterns"
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
 def judge(model: ModelReport, expected: Expectations, today: date) -> ModelReport:
-    """Hold ``model`` against ``expected``: findings that are accepted go, those of what is broken
-    come.
+    """Compare ``model`` with what is ``expected``: findings that are accepted go, those of what is
+    broken come.
 
     A model that could not be checked stays as it is. Ignores come last, so that they can name what
     an expectation brought as well; ``today`` decides which of them still hold.
@@ -38,13 +38,13 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
     if model.status is Status.FAILED:
         return model
     weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
-    cuts = [_held_cut(weights, one) for one in expected.cut]
+    cuts = [_judged_cut(weights, cut) for cut in expected.cut]
     outcomes = (
         *(
-            _held(weights, "frozen", pattern, lambda one: not one.trainable)
+            _judged(weights, "frozen", pattern, lambda weight: not weight.trainable)
             for pattern in expected.frozen or ()
         ),
-        *(_held(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
+        *(_judged(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
         *cuts,
     )
     accepted = {name for outcome in cuts if outcome.is_kept for name in outcome.variables}
@@ -54,9 +54,9 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
         *(
-            kept
-            for one in _weighed(model.findings, expected, cuts)
-            if (kept := without(one, accepted)) is not None
+            rest
+            for finding in _adjusted(model.findings, expected, cuts)
+            if (rest := without(finding, accepted)) is not None
         ),
     )
     return without_ignored(
@@ -68,10 +68,13 @@ def is_broken(model: ModelReport, fail_on: Severity) -> bool:
     """Whether an expectation is not kept, or a finding is as bad as ``fail_on``."""
     order = list(Severity)
     bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
-    return bad or any(not one.is_kept and one.kind != "ignore" for one in model.expectations)
+    return bad or any(
+        not expectation.is_kept and expectation.kind != "ignore"
+        for expectation in model.expectations
+    )
 
 
-def _weighed(
+def _adjusted(
     findings: Iterable[Finding], expected: Expectations, cuts: Sequence[Expectation]
 ) -> Iterator[Finding]:
     """What the expectations make of findings.
@@ -80,21 +83,18 @@ def _weighed(
     look at them. Of weights that are cut off by something else than expected, what was expected is
     told.
     """
-    for one in findings:
-        if one.code == "GF102" and not one.variables and expected.frozen is not None:
-            yield replace(one, severity=Severity.ERROR)
+    broken = [
+        cut
+        for cut, outcome in zip(expected.cut, cuts, strict=True)
+        if outcome.status is ExpectationStatus.BROKEN
+    ]
+    for finding in findings:
+        if finding.code == "GF102" and not finding.variables and expected.frozen is not None:
+            yield replace(finding, severity=Severity.ERROR)
             continue
-        broken = (
-            cut
-            for cut, outcome in zip(expected.cut, cuts, strict=True)
-            if outcome.status is ExpectationStatus.BROKEN
-        )
-        other = next((cut for cut in broken if _is_about(one, cut)), None)
-        yield (
-            one
-            if other is None
-            else replace(one, hint=f"{one.hint} (expect.cut says: by {other.by})")
-        )
+        meant = next((cut for cut in broken if _is_about(finding, cut)), None)
+        hint = finding.hint if meant is None else f"{finding.hint} (expect.cut says: by {meant.by})"
+        yield replace(finding, hint=hint)
 
 
 def _is_about(finding: Finding, cut: CutExpectation) -> bool:
@@ -105,26 +105,25 @@ def _is_about(finding: Finding, cut: CutExpectation) -> bool:
     return any(matches(cut.variables, name) for name in finding.variables)
 
 
-def _held(
+def _judged(
     weights: Sequence[Variable], kind: str, pattern: str, keeps: Callable[[Variable], bool]
 ) -> Expectation:
-    covered = [one for one in weights if covers(pattern, one)]
-    breaking = [one for one in covered if not keeps(one)]
+    covered = [weight for weight in weights if covers(pattern, weight)]
+    breaking = [weight for weight in covered if not keeps(weight)]
     if not covered:
         status = ExpectationStatus.UNMATCHED
     else:
         status = ExpectationStatus.BROKEN if breaking else ExpectationStatus.KEPT
-    return Expectation(kind, pattern, status, tuple(one.name for one in breaking or covered))
+    return Expectation(kind, pattern, status, tuple(weight.name for weight in breaking or covered))
 
 
-def _held_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation:
-    return _held(weights, "cut", cut.variables, lambda one: _is_cut_by(one, cut.by))
+def _judged_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation:
+    return _judged(weights, "cut", cut.variables, lambda weight: _is_cut_by(weight, cut.by))
 
 
 def _is_cut_by(variable: Variable, by: str) -> bool:
     """Whether it gets no gradient, and every cause is the one that is meant."""
-    wanted = by.casefold()
-    is_meant = all(wanted in _words(cause) for cause in variable.causes)
+    is_meant = all(by.casefold() in _words(cause) for cause in variable.causes)
     return variable.verdict in _STARVED and bool(variable.causes) and is_meant
 
 
@@ -138,11 +137,13 @@ def _trains(model: ModelReport) -> Callable[[Variable], bool]:
     it will come."""
     starved = {
         name
-        for one in model.findings
-        if one.severity is not Severity.NOTE
-        for name in one.variables
+        for finding in model.findings
+        if finding.severity is not Severity.NOTE
+        for name in finding.variables
     }
-    return lambda one: one.trainable and (one.verdict not in _STARVED or one.name not in starved)
+    return lambda weight: (
+        weight.trainable and (weight.verdict not in _STARVED or weight.name not in starved)
+    )
 
 
 def _unexpected_frozen(
@@ -153,61 +154,66 @@ def _unexpected_frozen(
         name for finding in model.findings if finding.code == "GF103" for name in finding.variables
     }
     groups: dict[tuple[str | None, str, str], list[str]] = {}
-    for one in weights:
-        if one.trainable or one.name in untracked:
+    for weight in weights:
+        if weight.trainable or weight.name in untracked:
             continue
-        asked = next((pattern for pattern in expected.trainable if covers(pattern, one)), None)
-        allowed = next((pattern for pattern in expected.frozen or () if covers(pattern, one)), None)
-        if asked is not None and allowed is not None:
-            reason = (
-                f"expect.trainable {asked!r} and expect.frozen {allowed!r} contradict each "
-                f"other about it"
-            )
-            hint = "narrow one of the two patterns"
-        elif asked is not None:
-            reason = f"expect.trainable {asked!r} asks for a gradient"
-            hint = "unfreeze the layer that is named and save again, or narrow the pattern"
-        elif allowed is None:
-            reason = (
-                "no pattern of expect.frozen covers it"
-                if expected.frozen
-                else "nothing is expected to be frozen"
-            )
-            hint = entry("GF401").fix
-        else:
-            continue
-        groups.setdefault((one.frozen_by, reason, hint), []).append(one.name)
+        objection = _objection_to_freezing(weight, expected)
+        if objection is not None:
+            groups.setdefault((weight.frozen_by, *objection), []).append(weight.name)
     for (layer, reason, hint), names in groups.items():
         who = (
             f"frozen by {layer}.trainable=False"
             if layer
             else "frozen (left out of the trainable variables)"
         )
-        yield _finding("GF401", f"{who}, but {reason}", names, layer, hint)
+        item = entry("GF401")
+        yield item.finding(f"{who}, but {reason}", names, item.cause(layer=layer), hint=hint)
+
+
+def _objection_to_freezing(weight: Variable, expected: Expectations) -> tuple[str, str] | None:
+    """Why a frozen weight should not be, and what to do; None where it is expected."""
+    asking = next((pattern for pattern in expected.trainable if covers(pattern, weight)), None)
+    allowing = next((pattern for pattern in expected.frozen or () if covers(pattern, weight)), None)
+    if asking is not None and allowing is not None:
+        reason = (
+            f"expect.trainable {asking!r} and expect.frozen {allowing!r} contradict each other "
+            f"about it"
+        )
+        return reason, _NARROW
+    if asking is not None:
+        reason = f"expect.trainable {asking!r} asks for a gradient"
+        return reason, "unfreeze the layer that is named and save again, or narrow the pattern"
+    if allowing is not None:
+        return None
+    if expected.frozen:
+        return "no pattern of expect.frozen covers it", entry("GF401").fix
+    return "nothing is expected to be frozen", entry("GF401").fix
 
 
 def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
     """GF402, one for each pattern; where expect.trainable covers the weight as well, the
     contradiction is told."""
     for pattern in expected.frozen or ():
-        covered = [one for one in weights if one.trainable and covers(pattern, one)]
+        covered = [weight for weight in weights if weight.trainable and covers(pattern, weight)]
         both = [
-            one.name for one in covered if any(covers(other, one) for other in expected.trainable)
+            weight.name
+            for weight in covered
+            if any(covers(asking, weight) for asking in expected.trainable)
         ]
-        rest = [one.name for one in covered if one.name not in both]
+        rest = [weight.name for weight in covered if weight.name not in both]
         if rest:
-            yield _finding("GF402", f"trainable, but expect.frozen {pattern!r} says frozen", rest)
+            yield _not_frozen(f"trainable, but expect.frozen {pattern!r} says frozen", rest)
         if both:
             text = (
                 f"trainable, but expect.frozen {pattern!r} says frozen, and expect.trainable "
                 f"contradicts it"
             )
-            yield _finding("GF402", text, both, hint="narrow one of the two patterns")
+            yield _not_frozen(text, both, _NARROW)
 
 
 def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -> Iterator[Finding]:
     """GF402 where a cut that is expected is gone; one by another op has its own finding."""
-    flowing = {one.name for one in weights if one.verdict is Verdict.FLOWS}
+    flowing = {weight.name for weight in weights if weight.verdict is Verdict.FLOWS}
     for cut in cuts:
         names = [
             name
@@ -216,13 +222,9 @@ def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -
         ]
         if names:
             text = f"a gradient arrives, but expect.cut {cut.pattern!r} says that none does"
-            yield _finding(
-                "GF402", text, names, hint="put the cut back, or take the expectation out"
-            )
+            yield _not_frozen(text, names, "put the cut back, or take the expectation out")
 
 
-def _finding(
-    code: str, message: str, names: Sequence[str], layer: str | None = None, hint: str = ""
-) -> Finding:
-    cause = Cause(code, entry(code).kind, None, None, layer, None, None)
-    return Finding(code, Severity.ERROR, message, hint or entry(code).fix, tuple(names), cause)
+def _not_frozen(message: str, names: Sequence[str], hint: str | None = None) -> Finding:
+    item = entry("GF402")
+    return item.finding(message, names, item.cause(), hint=hint)

@@ -1,17 +1,19 @@
-"""The names of two models' weights in, which means which out."""
+"""Match the weights of two models by their names."""
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from gradflow.policy.compare import Known
+from gradflow.policy.compare import Snapshot
 
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
-def aligned(before: Known, names: Iterable[str]) -> Known:
+def aligned(before: Snapshot, names: Iterable[str]) -> Snapshot:
     """The weights of ``before`` by what they are called among ``names``; those of no such name keep
     theirs."""
     meant = pairs(before.weights, names)
@@ -30,24 +32,25 @@ def pairs(before: Iterable[str], after: Iterable[str]) -> Mapping[str, str]:
     """
     left, right = list(dict.fromkeys(before)), list(dict.fromkeys(after))
     same = set(left) & set(right)
-    found = {name: name for name in left if name in same}
+    matches = {name: name for name in left if name in same}
     left, right = (
         [name for name in left if name not in same],
         [name for name in right if name not in same],
     )
     candidates = {
-        name: [other for other in right if _is_end(name, other) or _is_end(other, name)]
+        name: [twin for twin in right if _is_end(name, twin) or _is_end(twin, name)]
         for name in left
     }
-    for name, others in candidates.items():
-        if len(others) == 1 and sum(others[0] in some for some in candidates.values()) == 1:
-            found[name] = others[0]
-    taken = set(found.values())
-    unnumbered = _by_stem(name for name in left if name not in found)
-    for stem, others in _by_stem(name for name in right if name not in taken).items():
-        if len(unnumbered.get(stem, ())) == len(others):
-            found.update(zip(unnumbered[stem], others, strict=True))
-    return found
+    claims = Counter(itertools.chain.from_iterable(candidates.values()))
+    for name, ends in candidates.items():
+        if len(ends) == 1 and claims[ends[0]] == 1:
+            matches[name] = ends[0]
+    matched = set(matches.values())
+    unnumbered = _by_stem(name for name in left if name not in matches)
+    for stem, numbered in _by_stem(name for name in right if name not in matched).items():
+        if len(unnumbered.get(stem, ())) == len(numbered):
+            matches.update(zip(unnumbered[stem], numbered, strict=True))
+    return matches
 
 
 def _is_end(end: str, name: str) -> bool:

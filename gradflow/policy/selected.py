@@ -1,4 +1,4 @@
-"""A report and the codes that count in, the report with the findings of those codes out."""
+"""Leave in a report only the findings of the codes that count."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def chosen(words: Iterable[str]) -> tuple[str, ...]:
 
 def selected(model: ModelReport, select: Sequence[str], ignore: Sequence[str] = ()) -> ModelReport:
     """Keep the findings of the codes ``select`` (empty for all), without those of ``ignore``."""
-    kept = [one for one in model.findings if not select or one.code.startswith(tuple(select))]
-    kept = [one for one in kept if not (ignore and one.code.startswith(tuple(ignore)))]
-    return replace(model, findings=tuple(kept))
+    findings = (
+        finding
+        for finding in model.findings
+        if (not select or finding.code.startswith(tuple(select)))
+        and not finding.code.startswith(tuple(ignore))
+    )
+    return replace(model, findings=tuple(findings))

@@ -1,4 +1,4 @@
-"""Two reports on the same models in, what got better and what got worse out."""
+"""Tell which models got better and which got worse between two reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradflow.findings import ModelReport, Report, Status
-from gradflow.policy.compare import ChangeKind, WeightChange, compare, known
+from gradflow.policy.compare import ChangeKind, WeightChange, compare, snapshot
 
 
 class Direction(str, Enum):
@@ -37,23 +37,23 @@ def trends(before: Report, after: Report) -> tuple[Trend, ...]:
     """The models that have changed, in the order of the reports; those of ``before`` alone come
     last.
 
-    Models are the same where their paths are; of several with one path the first is held against
-    the first.
+    Models are the same where their paths are; of several with one path the first is compared
+    with the first.
     """
     old = _numbered(before.models)
     now = _numbered(after.models)
-    found = [_trend(old.get(key), model) for key, model in now.items()]
+    changed = [_trend(old.get(key), model) for key, model in now.items()]
     gone = [Trend(model.path, Direction.GONE, "") for key, model in old.items() if key not in now]
-    return (*(one for one in found if one is not None), *gone)
+    return (*(trend for trend in changed if trend is not None), *gone)
 
 
 def _numbered(models: Iterable[ModelReport]) -> dict[tuple[str, int], ModelReport]:
-    found: dict[tuple[str, int], ModelReport] = {}
-    seen: Counter[str] = Counter()
+    numbered: dict[tuple[str, int], ModelReport] = {}
+    counts: Counter[str] = Counter()
     for model in models:
-        found[model.path, seen[model.path]] = model
-        seen[model.path] += 1
-    return found
+        numbered[model.path, counts[model.path]] = model
+        counts[model.path] += 1
+    return numbered
 
 
 def _trend(before: ModelReport | None, after: ModelReport) -> Trend | None:
@@ -67,9 +67,9 @@ def _trend(before: ModelReport | None, after: ModelReport) -> Trend | None:
         return Trend(after.path, Direction.WORSE, f"could not be checked{reason}")
     if failed[0]:
         return Trend(after.path, Direction.BETTER, "can be checked again")
-    changes = compare(known(before), after)
+    changes = compare(snapshot(before), after)
     return (
-        Trend(after.path, _direction({one.kind for one in changes}), "", changes)
+        Trend(after.path, _direction({change.kind for change in changes}), "", changes)
         if changes
         else None
     )

@@ -1,4 +1,4 @@
-"""Expectations that cover no weight in, findings that say why out."""
+"""Report expectations and ignores that cover nothing, with the nearest name."""
 
 from __future__ import annotations
 
@@ -13,37 +13,41 @@ from gradflow.patterns import covers
 def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[Finding]:
     """GF403 for each of ``outcomes`` that covers nothing: it checks nothing, and would say so for
     ever."""
-    for one in outcomes:
-        if one.status is ExpectationStatus.UNMATCHED:
-            text = f"expect.{one.kind} {one.pattern!r} covers no weight"
-            yield Finding("GF403", Severity.ERROR, *_explained(model, one.pattern, text), (), None)
+    for outcome in outcomes:
+        if outcome.status is ExpectationStatus.UNMATCHED:
+            text = f"expect.{outcome.kind} {outcome.pattern!r} covers no weight"
+            message, hint = _explained(model, outcome.pattern, text)
+            yield entry("GF403").finding(message, (), None, hint=hint)
 
 
 def unmatched_ignore(
     model: ModelReport, pattern: str, codes: Iterable[str], is_expired: bool
 ) -> Finding:
     """GF403 for an ignore that nothing is left of: it would hide the next fault of that name."""
-    what = f"ignore {pattern!r}"
-    what += f" of {', '.join(codes)}" if codes else ""
-    text = f"{what} {'has expired and ' if is_expired else ''}matches no finding"
-    if any(covers(pattern, variable) for variable in model.variables):
-        return Finding(
-            "GF403", Severity.WARNING, text, "take it out: what it was for is mended", (), None
-        )
-    return Finding("GF403", Severity.WARNING, *_explained(model, pattern, text), (), None)
+    ignore = f"ignore {pattern!r}"
+    ignore += f" of {', '.join(codes)}" if codes else ""
+    message = f"{ignore} {'has expired and ' if is_expired else ''}matches no finding"
+    hint = "take it out: what it was for is mended"
+    if not any(covers(pattern, variable) for variable in model.variables):
+        message, hint = _explained(model, pattern, message)
+    return entry("GF403").finding(message, (), None, severity=Severity.WARNING, hint=hint)
 
 
 def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
     """The message and the hint: the state that is covered, or the nearest name."""
-    state = [one.name for one in model.variables if one.role is Role.STATE and covers(pattern, one)]
+    state = [
+        variable.name
+        for variable in model.variables
+        if variable.role is Role.STATE and covers(pattern, variable)
+    ]
     if state:
         first = f"{state[0]!r} and {len(state) - 1:,} more" if len(state) > 1 else f"{state[0]!r}"
         return (
             f"{text}, only state ({first}), which is never trained",
             "name weights, or take it out",
         )
-    weights = [one for one in model.variables if one.role is Role.WEIGHT]
-    names = [name for one in weights for name in (one.name, one.place) if name]
+    weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
+    names = [name for weight in weights for name in (weight.name, weight.place) if name]
     parents = {
         "/".join(name.split("/")[:depth])
         for name in names

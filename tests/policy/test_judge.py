@@ -21,7 +21,7 @@ from gradflow.findings import (
     Variable,
     Verdict,
 )
-from gradflow.policy import CutExpectation, Expectations, Ignore, accept, is_broken, judge, known
+from gradflow.policy import CutExpectation, Expectations, Ignore, accept, is_broken, judge, snapshot
 from tests.report.reports import analyzed, dense, names, state, weight
 
 TODAY = date(2026, 6, 1)
@@ -246,7 +246,7 @@ def test_frozen_is_kept_exactly_where_the_flags_are_those(
 
 
 def test_a_baseline_accepts_what_was_there_and_nothing_else() -> None:
-    base = known(judge(CUT, Expectations(), TODAY))
+    base = snapshot(judge(CUT, Expectations(), TODAY))
     again = accept(judge(CUT, Expectations(), TODAY), base)
     worse = model(
         starved("encoder") + starved("head"),
@@ -263,7 +263,7 @@ def test_a_baseline_accepts_what_was_there_and_nothing_else() -> None:
 
 
 def test_a_baseline_notes_what_got_better() -> None:
-    base = known(judge(CUT, Expectations(), TODAY))
+    base = snapshot(judge(CUT, Expectations(), TODAY))
     better = accept(
         judge(model(dense("encoder", 4, 4) + dense("tail", 4, 4)), Expectations(), TODAY), base
     )
@@ -281,7 +281,7 @@ def test_a_baseline_sees_flags_change_both_ways() -> None:
         (HEALTHY, FROZEN, "frozen (by backbone)"),
         (FROZEN, HEALTHY, "unfrozen"),
     ):
-        later = accept(after, known(before))
+        later = accept(after, snapshot(before))
         assert is_broken(later, Severity.ERROR)
         assert later.findings[0].message == f"{word} since the baseline was taken"
 
@@ -291,7 +291,7 @@ def test_a_baseline_does_not_mind_new_numbers_of_ops() -> None:
     weights = starved("encoder", renumbered)
     again = model(weights + dense("head", 4, 4), findings=(found(weights, renumbered),))
 
-    assert accept(again, known(CUT)).findings == ()
+    assert accept(again, snapshot(CUT)).findings == ()
 
 
 def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
