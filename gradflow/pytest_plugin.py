@@ -75,6 +75,7 @@ def gradflow() -> Gradflow:
 
 
 def _text(model: ModelReport) -> str:
+    from gradflow.report.layout import Layout
     from gradflow.report.text import render_model
 
-    return render_model(model, width=100)
+    return render_model(model, Layout(width=100))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
 from gradflow.policy import aligned, compare, not_compared, snapshot, trends
 from gradflow.process.parent import inspect_path
+from gradflow.report.formats import ANSWER_FORMATS
 
 _FORMAT = (
     click.option(
         "--format",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(ANSWER_FORMATS),
         default="text",
         show_default=True,
         help="Of the answer.",
@@ -67,32 +67,22 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     base = aligned(snapshot(reports[0]), names)
     changes, unknown = compare(base, reports[1]), not_compared(base, reports[1])
     # Imported where they are needed, as for the report.
-    from gradflow.report.people.diff import render, render_json
+    from gradflow.report.answers.diff import OF_MODELS, ModelDiff
 
-    found = (before, after, changes, unknown)
-    _write(given, lambda: render_json(*found), lambda **layout: render(*found, **layout))
+    answer = ModelDiff(before, after, changes, unknown)
+    target = Target(given["out"], given["no_color"])
+    target.write(OF_MODELS[given["format"]](answer, target.layout(show_all=given["show_all"])))
     context.exit(1 if changes and not given["exit_zero"] else 0)
 
 
 def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
     """Show what has changed between two reports; whether anything has."""
-    from gradflow.report.people.trend import render, render_json
+    from gradflow.report.answers.diff import OF_REPORTS, ReportDiff
 
     refuse_out(given["out"])
     with command_errors():
-        found = trends(read_report(Path(before)), read_report(Path(after)))
-    _write(
-        given,
-        lambda: render_json(before, after, found),
-        lambda **layout: render(before, after, found, **layout),
-    )
-    return bool(found)
-
-
-def _write(given: dict[str, Any], json: Callable[[], str], text: Callable[..., str]) -> None:
-    """Write the answer as it is asked for; ``text`` takes how a text is to look."""
+        changed = trends(read_report(Path(before)), read_report(Path(after)))
+    answer = ReportDiff(before, after, changed)
     target = Target(given["out"], given["no_color"])
-    if given["format"] == "json":
-        target.write(json())
-    else:
-        target.write(text(width=target.width, color=target.color, show_all=given["show_all"]))
+    target.write(OF_REPORTS[given["format"]](answer, target.layout(show_all=given["show_all"])))
+    return bool(changed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradflow.cli.options import ANSWER_FORMATS
 from gradflow.cli.output import CommandError, Target
 from gradflow.options import Options
 from gradflow.process.parent import list_entries
+from gradflow.report.formats import ANSWER_FORMATS
 
 LIST = "list"
 
@@ -23,7 +23,7 @@ def show_entries(
     Raises:
         CommandError: a format is not one of a list of entries.
     """
-    from gradflow.report.people.entries import render_entries, render_entries_json
+    from gradflow.report.answers.entries import RENDERERS
 
     other = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
     if other is not None:
@@ -32,12 +32,5 @@ def show_entries(
         )
     found = [list_entries(path, options) for path in models]
     for format, target in targets:
-        if format == "json":
-            target.write(render_entries_json(found))
-        else:
-            target.write(
-                render_entries(
-                    found, width=target.width, color=target.color, encoding=target.encoding
-                )
-            )
+        target.write(RENDERERS[format](found, target.layout()))
     return 2 if any(listed.error is not None for listed in found) else 0

@@ -12,11 +12,8 @@ import click
 from gradflow.cli.output import CommandError, Target, command_errors
 from gradflow.errors import UsageError
 from gradflow.options import Objective, Options, parse_imports, parse_inputs, parse_memory
+from gradflow.report.formats import ANSWER_FORMATS, FORMATS
 
-FORMATS = ("text", "json", "markdown", "sarif", "junit", "github")
-"""What a report can be written as."""
-ANSWER_FORMATS = ("text", "json")
-"""The same, of an answer that is no report."""
 _OUT = click.option(
     "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."
 )
@@ -25,9 +22,9 @@ FORMAT = (
         "--format",
         "format",
         metavar="FORMAT",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS]),
         default="text",
-        help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}.  [default: text]",
+        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.  [default: text]",
     ),
     _OUT,
     click.option(

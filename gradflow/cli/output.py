@@ -14,6 +14,7 @@ import click
 
 from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
+from gradflow.report.layout import Layout
 from gradflow.text import shown
 
 _NAMED = 10
@@ -50,20 +51,22 @@ class Target:
     """A file; None for stdout."""
     no_color: bool
 
-    @property
-    def width(self) -> int:
-        """Columns of a text."""
-        return _width(self._is_terminal)
-
-    @property
-    def color(self) -> bool:
-        """Whether a text is written in color."""
-        return _color(self._is_terminal, self.no_color)
-
-    @property
-    def encoding(self) -> str:
-        """What the characters are written in."""
-        return "utf-8" if self.out is not None else sys.stdout.encoding or "utf-8"
+    def layout(
+        self,
+        *,
+        show_all: bool = False,
+        brief: bool = False,
+        anchors: Mapping[str, Anchor] | None = None,
+    ) -> Layout:
+        """Return the layout of what is written there."""
+        return Layout(
+            width=_width(self._is_terminal),
+            color=_color(self._is_terminal, self.no_color),
+            show_all=show_all,
+            brief=brief,
+            encoding="utf-8" if self.out is not None else sys.stdout.encoding or "utf-8",
+            anchors=anchors or {},
+        )
 
     @property
     def _is_terminal(self) -> bool:
@@ -94,8 +97,8 @@ def emit(
     brief: bool = False,
     anchors: Mapping[str, Anchor] | None = None,
 ) -> None:
-    """Write ``report`` to each of ``targets``, a format and where it goes; ``brief`` and
-    ``anchors`` as in the renderers.
+    """Write ``report`` to each of ``targets``, a format and where it goes; the other arguments are
+    those of ``Layout``.
 
     All are rendered before the first is written, and one that cannot be written does not keep back
     the others.
@@ -103,10 +106,15 @@ def emit(
     Raises:
         CommandError: one or more cannot be written.
     """
-    from gradflow.cli.formats import rendered
+    from gradflow.report.anchors import anchors_below
+    from gradflow.report.formats import renderer
 
+    below = anchors_below(Path.cwd(), [model.path for model in report.models])
     texts = [
-        rendered(report, format, target, show_all=show_all, brief=brief, anchors=anchors or {})
+        renderer(format)(
+            report,
+            target.layout(show_all=show_all, brief=brief, anchors={**below, **(anchors or {})}),
+        )
         for format, target in targets
     ]
     failures = []

@@ -22,11 +22,10 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
         item = look_up(code)
     refuse_out(out)
     # Imported where it is needed: help and a typing error do without.
-    from gradflow.report.people.codes import render_explained, render_json
+    from gradflow.report.answers.codes import EXPLANATION
 
     target = Target(out, no_color)
-    text = render_explained(item, width=target.width, color=target.color)
-    target.write(render_json([item]) if format == "json" else text)
+    target.write(EXPLANATION[format](item, target.layout()))
 
 
 @click.command()
@@ -34,8 +33,7 @@ def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
 def rules(format: str, out: str | None, no_color: bool) -> None:
     """List every code that a report can hold."""
     refuse_out(out)
-    from gradflow.report.people.codes import render_json, render_table
+    from gradflow.report.answers.codes import TABLE
 
-    target, items = Target(out, no_color), list(CATALOGUE.values())
-    text = render_table(items, width=target.width, color=target.color)
-    target.write(render_json(items) if format == "json" else text)
+    target = Target(out, no_color)
+    target.write(TABLE[format](list(CATALOGUE.values()), target.layout()))

@@ -18,7 +18,7 @@ from gradflow.cli.options import (
 )
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
-from gradflow.process.parent import Outcome, inspect_path
+from gradflow.process.parent import inspect_path
 
 
 @click.command()
@@ -39,28 +39,12 @@ def why(context: click.Context, /, model: str, variable: str, **given: Any) -> N
         outcome = inspect_path(model, options, stage)
     stderr.remark(outcome.remark)
     target = Target(given["out"], given["no_color"])
-    target.write(_text(outcome, given["format"], target, show_all=given["show_all"]))
+    # Imported where it is needed, as for the report.
+    from gradflow.report.answers.why import RENDERERS, Answer, headline
+
+    answer = Answer(outcome.tool, outcome.model, outcome.route)
+    target.write(RENDERERS[given["format"]](answer, target.layout(show_all=given["show_all"])))
     failed = outcome.route is None
     if target.out is not None or given["format"] != "text":
-        from gradflow.report.people.why import headline
-
         stderr.answer(headline(outcome.model, outcome.route), failed=failed)
     context.exit(2 if failed else 0)
-
-
-def _text(outcome: Outcome, format: str, target: Target, *, show_all: bool) -> str:
-    # Imported where they are needed, as for the report.
-    if format == "json":
-        from gradflow.report import why_json
-
-        return why_json.render(outcome.tool, outcome.model, outcome.route)
-    from gradflow.report.people import why as people
-
-    return people.render(
-        outcome.model,
-        outcome.route,
-        width=target.width,
-        color=target.color,
-        show_all=show_all,
-        encoding=target.encoding,
-    )

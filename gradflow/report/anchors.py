@@ -6,17 +6,12 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
-from types import MappingProxyType
 from urllib.parse import quote
 
 from gradflow.findings import Anchor, ModelReport
 
 _SOURCE = re.compile(r"(?P<path>.+):(?P<line>[1-9][0-9]*)", re.DOTALL)
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-NO_ANCHORS: Mapping[str, Anchor] = MappingProxyType({})
-"""Every model is shown at its path."""
 
 
 def anchor_of(model: ModelReport, anchors: Mapping[str, Anchor]) -> Anchor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
-from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
+from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import behind, in_order, named, remedy, sentence, title
 from gradflow.report.headline import headline
 from gradflow.report.headline import title as title_of
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.threats import is_itemized
 from gradflow.text import encodable, shown
 
@@ -17,25 +18,18 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
 
-def render(
-    report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8"
-) -> str:
+def render(report: Report, layout: Layout = PLAIN) -> str:
     """Return the commands, a line each; empty where there is nothing to say.
 
     GitHub shows the first ten errors, warnings and notices of a step, so the worst findings of a
     model come first.
-
-    Args:
-        report: what to show.
-        anchors: where the findings of a model are shown, by its name or path.
-        encoding: what the stream can hold.
     """
     commands = [
         command
         for model in report.models
-        for command in _commands(model, anchor_of(model, anchors))
+        for command in _commands(model, anchor_of(model, layout.anchors))
     ]
-    return encodable("".join(f"{command}\n" for command in commands), encoding)
+    return encodable("".join(f"{command}\n" for command in commands), layout.encoding)
 
 
 def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:

@@ -11,11 +11,12 @@ from enum import Enum
 from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
-from gradflow.report.anchors import NO_ANCHORS, anchor_of, portable
+from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import behind, in_order, named, sentence
 from gradflow.report.headline import statement, title
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.people.blocks import finding_lines, threat_lines
-from gradflow.report.people.lines import joined, page
+from gradflow.report.people.lines import joined, page_of
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.words import counted
 from gradflow.text import shown
@@ -43,19 +44,12 @@ class _Case:
     """What is said beside the outcome."""
 
 
-def render(
-    report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS, encoding: str = "utf-8"
-) -> str:
+def render(report: Report, layout: Layout = PLAIN) -> str:
     """Return the XML as pytest lays it out, without times and host names.
 
     A finding of severity error or warning, and an expectation that is not kept, is a failure; a
     model that could not be checked is an error; one whose verdicts are unknown is skipped, since
-    nothing was tested.
-
-    Args:
-        report: what to show.
-        anchors: where the findings of a model are shown, by its name or path.
-        encoding: of the stream; the XML is UTF-8 there, else ASCII, which is UTF-8 as well.
+    nothing was tested. To a stream that is not UTF-8 the XML is ASCII, which is UTF-8 as well.
     """
     suites = [(model, list(_cases(model))) for model in report.models]
     taken: Counter[tuple[str, str]] = Counter()
@@ -65,7 +59,7 @@ def render(
     )
     for model, cases in suites:
         suite = ET.SubElement(root, "testsuite", {"name": title(model), **_counts(cases)})
-        given = _place(model, anchor_of(model, anchors))
+        given = _place(model, anchor_of(model, layout.anchors))
         for case in cases:
             key = (given["classname"], case.name)
             taken[key] += 1
@@ -74,7 +68,7 @@ def render(
             suite.append(_element(case, {"classname": given["classname"], "name": name, **given}))
     ET.indent(root)
     text = f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    is_utf8 = codecs.lookup(layout.encoding).name == "utf-8"
     return text if is_utf8 else text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
@@ -129,7 +123,9 @@ def _cases(model: ModelReport) -> Iterator[_Case]:
 def _failed(model: ModelReport, failure: Failure) -> _Case:
     text = shown(failure.hint)
     if model.findings:
-        text += f"\n{joined(threat_lines(model, page(_WIDTH, True, 'utf-8')), color=False)}"
+        text += (
+            f"\n{joined(threat_lines(model, page_of(Layout(_WIDTH, show_all=True))), color=False)}"
+        )
     return _Case(title(model), _Outcome.ERROR, shown(failure.code), shown(failure.message), text)
 
 
@@ -197,10 +193,10 @@ def _line(model: ModelReport, finding: Finding) -> str:
 
 
 def _text(model: ModelReport, findings: Sequence[Finding]) -> str:
-    layout, by_name, cuts = page(_WIDTH, False, "utf-8"), named(model), known_cuts(model)
+    page, by_name, cuts = page_of(Layout(_WIDTH)), named(model), known_cuts(model)
     outputs = [output.name for output in model.outputs]
     blocks = [
-        joined(finding_lines(finding, behind(finding, by_name), cuts, outputs, layout), color=False)
+        joined(finding_lines(finding, behind(finding, by_name), cuts, outputs, page), color=False)
         for finding in findings
     ]
     return "\n" + "\n".join(blocks) if blocks else ""

@@ -10,9 +10,10 @@ from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, 
 from gradflow.report.finding_line import behind, in_order, named, remedy
 from gradflow.report.flags import is_about_flags
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.markdown_escape import code, fence, prose, summary
 from gradflow.report.people.layers import by_layer, merge_numbered, totals
-from gradflow.report.people.lines import Page, page
+from gradflow.report.people.lines import Page, page_of
 from gradflow.report.people.path_picture import draw, example, known_cuts
 from gradflow.report.threats import Danger, dangers, is_itemized
 from gradflow.report.words import counted
@@ -48,24 +49,20 @@ class _Comment:
         return len(encodable(text, self.encoding).encode(self.encoding))
 
 
-def render(report: Report, *, encoding: str = "utf-8") -> str:
+def render(report: Report, layout: Layout = PLAIN) -> str:
     """Return the comment: a table of the models, and what was found in each behind a line that
     opens it.
 
     At most 60,000 bytes: what does not fit is counted at the end.
-
-    Args:
-        report: what to show.
-        encoding: what the stream can hold.
     """
-    layout = page(_WIDTH, False, encoding)
-    comment = _Comment(encoding)
+    page = page_of(Layout(_WIDTH, encoding=layout.encoding))
+    comment = _Comment(layout.encoding)
     comment.add(f"### gradflow: {_title(report)}", _LIMIT)
     models = sorted(report.models, key=lambda model: STANDINGS.index(standing(model)))
     rows = _table(models, comment)
     left_out = Counter({"model": len(models) - rows})
     for model in models:
-        _details(model, layout, comment, left_out)
+        _details(model, page, comment, left_out)
     if any(left_out.values()):
         parts = [counted(number, noun) for noun, number in left_out.items() if number]
         comment.blocks.append(
@@ -73,7 +70,7 @@ def render(report: Report, *, encoding: str = "utf-8") -> str:
             f"everything.*"
         )
     text = "".join(f"{block}\n\n" for block in comment.blocks).rstrip("\n") + "\n"
-    return encodable(text, encoding)
+    return encodable(text, layout.encoding)
 
 
 def _title(report: Report) -> str:
@@ -120,10 +117,10 @@ def _tally(expectations: Sequence[Expectation]) -> str:
     return ", ".join(f"{number:,} {prose(status)}" for status, number in counts.items())
 
 
-def _details(model: ModelReport, layout: Page, comment: _Comment, left_out: Counter[str]) -> None:
+def _details(model: ModelReport, page: Page, comment: _Comment, left_out: Counter[str]) -> None:
     """Add the block of one model, finding by finding as long as there is room; nothing where
     nothing is to be told."""
-    parts = list(_parts(model, layout))
+    parts = list(_parts(model, page))
     if not parts:
         return
     opening = (
@@ -152,7 +149,7 @@ def _counts(model: ModelReport) -> Iterator[str]:
         yield f"{counted(len(model.expectations), 'expectation')} kept"
 
 
-def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
+def _parts(model: ModelReport, page: Page) -> Iterator[tuple[str, str]]:
     """What a model's block holds, and under which noun it is counted where it is left out."""
     if is_itemized(model):
         for danger in dangers(model):
@@ -164,7 +161,7 @@ def _parts(model: ModelReport, layout: Page) -> Iterator[tuple[str, str]]:
     by_name, cuts = named(model), known_cuts(model)
     for finding in in_order(model):
         variables = behind(finding, by_name)
-        yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, layout))
+        yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, page))
     if _judged(model):
         yield "list of expectations", "\n".join(_expectation_lines(_judged(model)))
 
@@ -184,7 +181,7 @@ def _finding(
     variables: Sequence[Variable],
     cuts: Mapping[str, Cause],
     model: ModelReport,
-    layout: Page,
+    page: Page,
 ) -> Iterator[str]:
     source = finding.cause.source if finding.cause else None
     place = f" ({code(source)})" if source and source not in finding.message else ""
@@ -198,7 +195,7 @@ def _finding(
     if finding.cause and finding.severity is not Severity.NOTE and not is_about_flags(finding):
         drawn = example(variables, finding.cause)
         if drawn is not None:
-            picture = draw(drawn, cuts, [output.name for output in model.outputs], layout)
+            picture = draw(drawn, cuts, [output.name for output in model.outputs], page)
             yield fence([line.plain.rstrip() for line in picture])
     fix = remedy(finding)
     if fix and finding.severity is not Severity.NOTE:

@@ -8,7 +8,8 @@ from typing import Any
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity, Tool
-from gradflow.report.anchors import NO_ANCHORS, anchor_of
+from gradflow.report.anchors import anchor_of
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.sarif_results import failure_message, message, physical_location, results_of
 from gradflow.text import as_json, shown
 
@@ -19,16 +20,13 @@ SCHEMA = (
 _PROBLEM = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "recommendation"}
 
 
-def render(report: Report, *, anchors: Mapping[str, Anchor] = NO_ANCHORS) -> str:
+def render(report: Report, layout: Layout = PLAIN) -> str:
     """Return the log as JSON text in ASCII, indented by 2, a line break at the end.
 
     A result for each finding and for each model that could not be checked, at the model's path or
-    where ``anchors`` says; models with nothing to tell leave no trace.
-
-    Args:
-        report: what to show.
-        anchors: where the findings of a model are shown, by its name or path.
+    where the anchors say; models with nothing to tell leave no trace.
     """
+    anchors = layout.anchors
     failed = [(model, model.error) for model in report.models if model.error is not None]
     codes = {finding.code for model in report.models for finding in model.findings}
     codes |= {failure.code for _, failure in failed}

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
 from gradflow.report.flags import FROZEN
-from gradflow.report.headline import headline, statement, summary_line, title
+from gradflow.report.headline import statement, summary_line, title
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.people.blocks import (
     expectation_lines,
     finding_lines,
@@ -16,58 +17,41 @@ from gradflow.report.people.blocks import (
     origin_lines,
     threat_lines,
 )
-from gradflow.report.people.lines import Page, fold, joined, line, page
+from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.people.table import table_lines
 from gradflow.report.words import counted
 from gradflow.text import encodable
 
-__all__ = ["headline", "render", "render_model", "summary_line"]
 
-
-def render(
-    report: Report,
-    *,
-    width: int = 80,
-    color: bool = False,
-    show_all: bool = False,
-    brief: bool = False,
-    encoding: str = "utf-8",
-) -> str:
-    """Return the report as text of at most ``width`` columns (40 at least).
-
-    Args:
-        color: write terminal colors; without it there is no escape sequence in the text.
-        show_all: leave nothing out, and add a table of all variables.
-        brief: a model that nothing is wrong with takes one line, unless ``show_all``.
-        encoding: what the stream can hold: drawn characters and names beyond it are written in
-            ASCII.
-    """
-    layout = page(width, show_all, encoding)
-    report = encodable(report, encoding)
+def render(report: Report, layout: Layout = PLAIN) -> str:
+    """Return the report as text of at most ``layout.width`` columns (40 at least)."""
+    page = page_of(layout)
+    brief = layout.brief and not layout.show_all
+    report = encodable(report, layout.encoding)
     lines: list[Text] = []
-    rule = line((layout.glyphs.rule * layout.width, "dim"))
+    rule = line((page.glyphs.rule * page.width, "dim"))
     follows_line = False
     for model in report.models:
-        is_line = model.status is Status.FAILED or (brief and not show_all and _is_fine(model))
+        is_line = model.status is Status.FAILED or (brief and _is_fine(model))
         lines += (
             [rule] if len(report.models) > 1 and not (brief and is_line and follows_line) else []
         )
         lines += (
-            [_headline(model)] if is_line and not model.looked_at else _model_lines(model, layout)
+            [_headline(model)] if is_line and not model.looked_at else _model_lines(model, page)
         )
         follows_line = is_line
     if len(report.models) != 1:
         lines += [
             *([rule] if report.models else []),
-            *fold(line((summary_line(report), "bold")), layout.width, 4),
+            *fold(line((summary_line(report), "bold")), page.width, 4),
         ]
-    return joined(lines, color)
+    return joined(lines, layout.color)
 
 
-def render_model(model: ModelReport, *, width: int = 80) -> str:
+def render_model(model: ModelReport, layout: Layout = PLAIN) -> str:
     """Return one model's part of the report as plain text."""
-    return joined(_model_lines(model, page(width, False, "utf-8")), False)
+    return joined(_model_lines(model, page_of(layout)), False)
 
 
 def _headline(model: ModelReport) -> Text:
@@ -79,25 +63,25 @@ def _is_fine(model: ModelReport) -> bool:
     return not findings and all(expectation.is_kept for expectation in model.expectations)
 
 
-def _model_lines(model: ModelReport, layout: Page) -> Iterator[Text]:
+def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
     words = _headline(model)
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
         if model.looked_at:
-            yield from (line(), *threat_lines(model, layout), line())
-            yield from fold(line(f"  looked at {', '.join(model.looked_at)}"), layout.width, 4)
+            yield from (line(), *threat_lines(model, page), line())
+            yield from fold(line(f"  looked at {', '.join(model.looked_at)}"), page.width, 4)
         return
-    yield from fold(words, layout.width, 4)
+    yield from fold(words, page.width, 4)
     if model.looked_at:
         return
-    yield from origin_lines(model, layout)
-    for block in _blocks(model, layout):
+    yield from origin_lines(model, page)
+    for block in _blocks(model, page):
         if block:
             yield line()
             yield from block
 
 
-def _blocks(model: ModelReport, layout: Page) -> Iterator[list[Text]]:
+def _blocks(model: ModelReport, page: Page) -> Iterator[list[Text]]:
     by_name = {variable.name: variable for variable in model.variables}
     cuts = known_cuts(model)
     outputs = [output.name for output in model.outputs]
@@ -106,18 +90,18 @@ def _blocks(model: ModelReport, layout: Page) -> Iterator[list[Text]]:
     ):
         if finding.code != FROZEN:
             behind = [by_name[name] for name in finding.variables if name in by_name]
-            yield finding_lines(finding, behind, cuts, outputs, layout)
-    yield frozen_lines(model, layout)
-    yield expectation_lines(model, layout)
-    if layout.show_all:
-        yield table_lines(model, layout)
-    yield _state_lines(model, layout)
+            yield finding_lines(finding, behind, cuts, outputs, page)
+    yield frozen_lines(model, page)
+    yield expectation_lines(model, page)
+    if page.show_all:
+        yield table_lines(model, page)
+    yield _state_lines(model, page)
 
 
-def _state_lines(model: ModelReport, layout: Page) -> list[Text]:
+def _state_lines(model: ModelReport, page: Page) -> list[Text]:
     state = sum(variable.role is Role.STATE for variable in model.variables)
     words = line((f"state: {counted(state, 'variable')}, not trained by design", "dim"))
-    return fold(words, layout.width, 4) if state else []
+    return fold(words, page.width, 4) if state else []
 
 
 def _headline_style(model: ModelReport) -> str:

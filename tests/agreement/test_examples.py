@@ -18,6 +18,7 @@ import tensorflow as tf
 import gradflow
 from gradflow.catalogue import CATALOGUE, CodeEntry, Family
 from gradflow.findings import Severity
+from gradflow.report.layout import Layout
 from gradflow.report.text import render
 
 pytestmark = pytest.mark.tensorflow
@@ -54,7 +55,11 @@ def test_the_example_shows_its_code(
     assert {finding.code for finding in model.findings} - notes <= {item.code}
     assert item.code == UNSAFE or item.code in {finding.code for finding in model.findings}
 
-    lines = [line for line in render(report, width=100).splitlines() if not line.startswith(ORIGIN)]
+    lines = [
+        line
+        for line in render(report, Layout(width=100)).splitlines()
+        if not line.startswith(ORIGIN)
+    ]
     text = "\n".join([*lines, ""])
     golden = GOLDEN / f"{item.code}.txt"
     if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):

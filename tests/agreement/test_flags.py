@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gradflow.findings import Finding, ModelReport, Role, Severity
+from gradflow.report.layout import Layout
 from gradflow.report.text import render
 from tests.agreement.subject import report_on_file, report_on_model
 from tests.models.flags import CASES, Case, Told
@@ -136,7 +137,7 @@ def test_untracked_weights_stand_apart_from_frozen_ones() -> None:
     model = CASES["raw_variable_is_an_attribute_of_a_layer"].build()
     model.get_layer("a").trainable = False
     report = report_on_model(model)
-    text = render(_whole(report), width=100, show_all=True)
+    text = render(_whole(report), Layout(width=100, show_all=True))
     assert ": all 2 trainable weights receive a gradient, 2 frozen, 1 untracked\n" in text
     assert "note GF101: frozen: 2 weights," in text
     assert "    scale  raw  1 weight, 6 parameters\n" in text

@@ -10,21 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gradflow.cli import output as stream
-from gradflow.cli.options import FORMATS
+from gradflow.report.formats import FORMATS
 from tests.cli.command import CUT, FROZEN, HEALTHY, ROOT, apart, environment, static
-
-BEGINNINGS = {
-    "text": "",
-    "json": '{\n  "schema": "gradflow-report-1",\n',
-    "markdown": "### gradflow: ",
-    "sarif": '{\n  "$schema": "https://docs.oasis-open.org/sarif/',
-    "junit": '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="gradflow" ',
-    "github": "::error file=",
-}
-
-
-def test_every_format_is_tested() -> None:
-    assert set(BEGINNINGS) == set(FORMATS)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -32,7 +19,6 @@ def test_a_file_holds_what_stdout_would(tmp_path: Path, format: str) -> None:
     shown = static(CUT, FROZEN, "--format", format)
     kept = static(CUT, FROZEN, "-q", "--report", f"{format}={tmp_path / 'report'}")
 
-    assert shown.stdout.startswith(BEGINNINGS[format])
     assert (tmp_path / "report").read_text(encoding="utf-8") == shown.stdout
     assert kept.stdout == static(CUT, FROZEN).stdout
 
@@ -43,6 +29,7 @@ def test_all_in_one_run(tmp_path: Path) -> None:
 
     assert (done.code, done.stdout) == (0, "")
     assert {path.name for path in tmp_path.iterdir()} == {*FORMATS, "main"}
+    assert len({(tmp_path / format).read_bytes() for format in FORMATS}) == len(FORMATS)
     for format in FORMATS:
         assert (tmp_path / format).read_text(encoding="utf-8") == static(
             CUT, "--format", format

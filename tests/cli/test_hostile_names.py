@@ -16,8 +16,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from gradflow.cli.options import FORMATS
 from gradflow.files.saved_model.schema import message
+from gradflow.report.formats import FORMATS
 from tests.cli.command import SAMPLES, here
 from tests.report.reports import HOSTILE
 

@@ -8,6 +8,7 @@ import pytest
 
 from gradflow.findings import ExpectationStatus, ModelReport, Report
 from gradflow.report.headline import headline, standing
+from gradflow.report.layout import Layout
 from gradflow.report.text import render
 from tests.report.reports import CANONICAL, TOOL, frozen, healthy, many, two_towers
 
@@ -19,7 +20,7 @@ MODELS = [
 
 
 def shown(*models: ModelReport, brief: bool = True, show_all: bool = False) -> str:
-    return render(Report(TOOL, models), width=2000, brief=brief, show_all=show_all)
+    return render(Report(TOOL, models), Layout(width=2000, brief=brief, show_all=show_all))
 
 
 def test_every_model_has_its_headline_in_the_order_given() -> None:

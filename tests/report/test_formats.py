@@ -1,5 +1,5 @@
-"""Every format on the same six reports, and what holds for every one: nothing of a file is obeyed,
-nothing is random.
+"""Every format of the registry on the same six reports, and what holds for every one: nothing of a
+file is obeyed, nothing is random.
 
 After a change that is meant, write the golden files anew and read the difference:
 ``GRADFLOW_UPDATE_GOLDEN=1 pytest tests/report``.
@@ -7,8 +7,8 @@ After a change that is meant, write the golden files anew and read the differenc
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
 from json import loads
 from pathlib import Path
 
@@ -16,82 +16,97 @@ import pytest
 from hypothesis import given, settings
 
 from gradflow.findings import Report
-from gradflow.report import github, json, junit, markdown, sarif, text
+from gradflow.report import text
+from gradflow.report.answers import codes, diff, entries, why
+from gradflow.report.formats import ANSWER_FORMATS, FORMATS, renderer
+from gradflow.report.layout import Layout
 from tests.report.reports import HOSTILE, SIX, hostile
 from tests.report.strategies import reports
 
 GOLDEN = Path(__file__).parent / "golden" / "formats"
-FORMATS: dict[str, Callable[[Report], str]] = {
-    "txt": lambda report: text.render(report, width=100),
-    "json": json.render,
-    "md": markdown.render,
-    "sarif": sarif.render,
-    "xml": junit.render,
-    "github": github.render,
-}
-WITH_ENCODING = [text.render, markdown.render, junit.render, github.render]
+ANSWERS = [why.RENDERERS, entries.RENDERERS, diff.OF_MODELS, diff.OF_REPORTS]
+ANSWERS += [codes.EXPLANATION, codes.TABLE]
 
 
-@pytest.mark.parametrize("extension", FORMATS)
+def written(report: Report, format: str, encoding: str = "utf-8") -> str:
+    return renderer(format)(report, Layout(width=100, encoding=encoding))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_has_the_same_signature(format: str) -> None:
+    assert [*inspect.signature(renderer(format)).parameters] == ["report", "layout"]
+
+
+def test_an_unknown_format_is_an_error_and_no_other_format() -> None:
+    with pytest.raises(KeyError):
+        renderer("yaml")
+
+
+@pytest.mark.parametrize("renderers", ANSWERS)
+def test_every_answer_has_its_formats(renderers: dict[str, object]) -> None:
+    assert tuple(renderers) == ANSWER_FORMATS
+
+
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", SIX)
-def test_golden(name: str, extension: str) -> None:
-    written = FORMATS[extension](SIX[name]())
-    golden = GOLDEN / f"{name}.{extension}"
+def test_golden(name: str, format: str) -> None:
+    output = written(SIX[name](), format)
+    golden = GOLDEN / f"{name}.{format}"
     if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
-        golden.write_text(written, encoding="utf-8", newline="\n")
-    assert written == golden.read_text(encoding="utf-8")
+        golden.write_text(output, encoding="utf-8", newline="\n")
+    assert output == golden.read_text(encoding="utf-8")
 
 
 def test_every_golden_file_has_its_report() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == {
-        f"{name}.{extension}" for name in SIX for extension in FORMATS
+        f"{name}.{format}" for name in SIX for format in FORMATS
     }
 
 
-def harmless(written: str) -> None:
+def harmless(output: str) -> None:
     """Nothing that a terminal, or the log of a CI system, would obey."""
-    assert written.replace("\n", "").isprintable()
-    assert "##[" not in written
-    written.encode("utf-8")
+    assert output.replace("\n", "").isprintable()
+    assert "##[" not in output
+    output.encode("utf-8")
 
 
-@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 @settings(max_examples=15)
 @given(reports())
-def test_any_report_is_harmless(extension: str, report: Report) -> None:
-    written = FORMATS[extension](report)
-    harmless(written)
-    commands = [line for line in written.splitlines() if line.lstrip().startswith("::")]
-    assert extension == "github" or commands == []
+def test_any_report_is_harmless(format: str, report: Report) -> None:
+    output = written(report, format)
+    harmless(output)
+    commands = [line for line in output.splitlines() if line.lstrip().startswith("::")]
+    assert format == "github" or commands == []
 
 
-@pytest.mark.parametrize("extension", FORMATS)
-def test_hostile_names_are_harmless(extension: str) -> None:
-    harmless(FORMATS[extension](hostile(HOSTILE)))
+@pytest.mark.parametrize("format", FORMATS)
+def test_hostile_names_are_harmless(format: str) -> None:
+    harmless(written(hostile(HOSTILE), format))
 
 
 def test_json_keeps_the_name_that_a_log_would_obey() -> None:
-    written = FORMATS["json"](hostile(["##[add-mask]secret"]))
-    assert "##[" not in written
-    assert loads(written)["models"][0]["path"] == "##[add-mask]secret.keras"
+    output = written(hostile(["##[add-mask]secret"]), "json")
+    assert "##[" not in output
+    assert loads(output)["models"][0]["path"] == "##[add-mask]secret.keras"
 
 
 def test_a_line_of_text_that_a_log_would_obey_is_no_wider() -> None:
-    written = text.render(hostile(["::error::" + "x" * 60]), width=60)
-    assert "\n   \\::error::x" in written
-    assert "\n\\:error::x" in written
+    output = text.render(hostile(["::error::" + "x" * 60]), Layout(width=60))
+    assert "\n   \\::error::x" in output
+    assert "\n\\:error::x" in output
     assert (
-        max(len(line) for line in written.splitlines() if "could not be checked" not in line) <= 60
+        max(len(line) for line in output.splitlines() if "could not be checked" not in line) <= 60
     )
 
 
-@pytest.mark.parametrize("render", WITH_ENCODING, ids=lambda render: render.__module__)
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_stream_that_holds_less_gets_escapes(render: Callable[..., str], encoding: str) -> None:
+def test_a_stream_that_holds_less_gets_escapes(format: str, encoding: str) -> None:
     for build in SIX.values():
-        render(build(), encoding=encoding).encode(encoding)
+        written(build(), format, encoding).encode(encoding)
 
 
-@pytest.mark.parametrize("extension", ["json", "sarif"])
-def test_json_is_ascii(extension: str) -> None:
-    assert all(FORMATS[extension](build()).isascii() for build in SIX.values())
+@pytest.mark.parametrize("format", ["json", "sarif"])
+def test_json_is_ascii(format: str) -> None:
+    assert all(written(build(), format).isascii() for build in SIX.values())

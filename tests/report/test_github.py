@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from gradflow.findings import Anchor, Report
 from gradflow.report.github import render
+from gradflow.report.layout import Layout
 from tests.report.reports import CANONICAL, HOSTILE, expectations, healthy, hostile, routed, several
 from tests.report.strategies import reports
 
@@ -21,10 +23,10 @@ def unescaped(text: str, *, is_property: bool) -> str:
     return text
 
 
-def commands_of(report: Report, **changes: object) -> list[tuple[str, dict[str, str], str]]:
+def commands_of(report: Report, **layout: Any) -> list[tuple[str, dict[str, str], str]]:
     """Each line as the runner takes it: the command, its properties, its message."""
     found = []
-    for line in render(report, **changes).split("\n")[:-1]:
+    for line in render(report, Layout(**layout)).split("\n")[:-1]:
         # TryParseV2: the command ends at the first "::" after its beginning.
         head, _, data = line.removeprefix("::").partition("::")
         assert line.startswith("::")

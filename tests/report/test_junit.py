@@ -4,6 +4,7 @@ kept fails."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -20,6 +21,7 @@ from gradflow.findings import (
 )
 from gradflow.report.anchors import Anchor
 from gradflow.report.junit import render
+from gradflow.report.layout import Layout
 from tests.report.reports import (
     CANONICAL,
     HOSTILE,
@@ -37,9 +39,9 @@ from tests.report.strategies import reports
 OUTCOMES = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
-def suites_of(report: Report, **changes: object) -> list[ET.Element]:
+def suites_of(report: Report, **layout: Any) -> list[ET.Element]:
     """The suites, after their counts are held against their cases."""
-    root = ET.fromstring(render(report, **changes))
+    root = ET.fromstring(render(report, Layout(**layout)))
     assert [suite.tag for suite in root] == ["testsuite"] * len(report.models)
     for element in (root, *root):
         cases = list(element.iter("testcase"))

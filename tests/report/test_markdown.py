@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from gradflow.findings import Expectation, ExpectationStatus, Finding, Report, Severity
+from gradflow.report.layout import Layout
 from gradflow.report.markdown import render
 from gradflow.report.markdown_escape import code, fence, prose, summary
 from tests.report.reports import (
@@ -162,7 +163,7 @@ def test_what_is_kept_without_a_finding_is_said_before_it_is_opened() -> None:
 def test_a_long_report_is_cut_and_says_what_is_left_out(encoding: str) -> None:
     (model,), long = many().models, "\u9b42" * 300
     models = tuple(replace(model, path=f"runs/{place}/{long}") for place in range(400))
-    written = render(Report(TOOL, models), encoding=encoding)
+    written = render(Report(TOOL, models), Layout(encoding=encoding))
     inert(written)
     assert len(written.encode()) < GITHUB_LIMIT
     rows = len(re.findall(r"^\| `", written, re.MULTILINE))

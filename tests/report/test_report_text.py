@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from rich.cells import cell_len
 
 from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
+from gradflow.report.headline import headline, summary_line
+from gradflow.report.layout import Layout
 from gradflow.report.people.layers import by_layer, merge_numbered
-from gradflow.report.text import headline, render, summary_line
+from gradflow.report.text import render
 from tests.report.reports import (
     CANONICAL,
     TOOL,
@@ -43,7 +45,7 @@ MODES = [{}, {"show_all": True}, {"encoding": "ascii"}, {"show_all": True, "enco
 @pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize("name", CANONICAL)
 def test_golden(name: str, width: int) -> None:
-    text = render(CANONICAL[name](), width=width)
+    text = render(CANONICAL[name](), Layout(width=width))
     golden = GOLDEN / f"{name}.{width}.txt"
     if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
         golden.write_text(text, encoding="utf-8", newline="\n")
@@ -60,7 +62,7 @@ def test_every_golden_file_has_its_report() -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CANONICAL)
 def test_no_line_is_wider_than_asked(name: str, mode: dict[str, object], width: int) -> None:
-    lines = render(CANONICAL[name](), width=width, **mode).splitlines()
+    lines = render(CANONICAL[name](), Layout(width=width, **mode)).splitlines()
     assert max(map(cell_len, _foldable(lines))) <= width
 
 
@@ -69,7 +71,7 @@ def test_a_model_that_could_not_be_checked_is_one_line_with_its_remedy(width: in
     broken = [model for model in several().models if model.error is not None]
     lines = [
         line
-        for line in render(several(), width=width).splitlines()
+        for line in render(several(), Layout(width=width)).splitlines()
         if line.startswith("broken.keras")
     ]
     assert [
@@ -87,7 +89,7 @@ def _foldable(lines: list[str]) -> list[str]:
 @given(reports())
 def test_any_report_fits_and_is_harmless(report: Report) -> None:
     for mode in MODES:
-        text = render(report, width=80, **mode)
+        text = render(report, Layout(width=80, **mode))
         assert all(cell_len(line) <= 80 for line in _foldable(text.split("\n")))
         assert text.replace("\n", "").isprintable()
         text.encode(mode.get("encoding", "utf-8"))
@@ -96,7 +98,10 @@ def test_any_report_fits_and_is_harmless(report: Report) -> None:
 
 def test_color_adds_styles_and_nothing_else() -> None:
     for build in CANONICAL.values():
-        plain, colored = render(build(), show_all=True), render(build(), show_all=True, color=True)
+        plain, colored = (
+            render(build(), Layout(show_all=True)),
+            render(build(), Layout(show_all=True, color=True)),
+        )
         assert "\x1b" not in plain
         assert "\x1b[" in colored
         assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
@@ -108,7 +113,7 @@ def test_names_are_neither_markup_nor_emoji() -> None:
     finding = Finding("GF206", Severity.ERROR, f"{layer}: no path", "[red]", names(variables), None)
     report = Report(TOOL, (analyzed("[link].keras", variables, findings=(finding,)),))
     for color in (False, True):
-        text = render(report, show_all=True, color=color)
+        text = render(report, Layout(show_all=True, color=color))
         text = re.sub(r"\x1b\[[0-9;]*m", "", text)
         assert text.startswith("[link].keras: 2 of 2 weights get no gradient, 1 cause\n")
         assert f"error GF206: {layer}: no path\n" in text
@@ -119,7 +124,7 @@ def test_names_are_neither_markup_nor_emoji() -> None:
 def test_terminal_escapes_in_names_are_written_out() -> None:
     name = "a\x1b[31m\r\nb\u202e\u200d"
     report = Report(TOOL, (analyzed(name, [weight(f"{name}/kernel", 1)]),))
-    text = render(report, show_all=True)
+    text = render(report, Layout(show_all=True))
     assert "a\\x1b[31m\\r\\nb\\u202e\\u200d/kernel" in text
     assert "a\\x1b[31m\\r\\nb\\u202e\\u200d: the only weight receives a gradient" in text
 
@@ -127,17 +132,19 @@ def test_terminal_escapes_in_names_are_written_out() -> None:
 def test_other_encodings_get_escapes_instead_of_an_error() -> None:
     variable = weight("\u9b42/\xe9", 2)
     report = Report(TOOL, (analyzed("\u9b42.keras", [variable]),))
-    render(report, show_all=True, encoding="latin-1").encode("latin-1")
-    assert "\\u9b42/\xe9" in render(report, show_all=True, encoding="latin-1")
-    assert "\\u9b42/\\xe9" in render(report, show_all=True, encoding="ascii")
-    assert render(routed(), encoding="ascii").isascii()
+    render(report, Layout(show_all=True, encoding="latin-1")).encode("latin-1")
+    assert "\\u9b42/\xe9" in render(report, Layout(show_all=True, encoding="latin-1"))
+    assert "\\u9b42/\\xe9" in render(report, Layout(show_all=True, encoding="ascii"))
+    assert render(routed(), Layout(encoding="ascii")).isascii()
 
 
 def test_long_names_are_folded_without_loss() -> None:
     layer = "/".join(f"part{n}" for n in range(60))
     variables = [weight(f"{layer}/kernel", 2, verdict=Verdict.NONE)]
     finding = Finding("GF206", Severity.ERROR, "no path", "", names(variables), None)
-    text = render(Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)), width=60)
+    text = render(
+        Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)), Layout(width=60)
+    )
     assert layer in re.sub(r"\n +", "", text)
     assert max(map(len, text.splitlines())) <= 60
 
@@ -148,7 +155,7 @@ def test_cut_is_drawn_between_starved_and_fed_ops() -> None:
     assert "moe/route/ArgMax" in drawn[3]
     assert drawn[5].endswith("moe/route/one_hot  comes back as floating point")
     assert drawn[7].endswith("11 more ops")
-    assert "more ops" not in render(routed(), show_all=True)
+    assert "more ops" not in render(routed(), Layout(show_all=True))
 
 
 def test_a_cut_of_another_input_is_not_drawn_on_this_path() -> None:
@@ -172,7 +179,7 @@ def test_a_cut_of_another_input_is_not_drawn_on_this_path() -> None:
 
 
 def test_numbered_layers_share_a_row_unless_all_are_asked_for() -> None:
-    short, full = render(many()), render(many(), show_all=True)
+    short, full = render(many()), render(many(), Layout(show_all=True))
     assert "encoder/block_{0..11}/attention/query  kernel, bias  24 weights\n" in short
     assert "... and 9 more layers (--all shows them)\n" in short
     assert "block_{" not in full
@@ -212,7 +219,7 @@ def test_layers_with_other_weights_stay_apart() -> None:
 
 
 def test_table_tells_almost_all_from_all() -> None:
-    text = render(many(), width=140, show_all=True)
+    text = render(many(), Layout(width=140, show_all=True))
     (row,) = (line for line in text.splitlines() if line.startswith("  embedding/embeddings "))
     assert row.split() == [
         "embedding/embeddings",

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from gradflow.catalogue import CATALOGUE, Family
-from gradflow.report.people.codes import render_explained, render_json, render_table
+from gradflow.report.answers.codes import render_explained, render_json, render_table
+from gradflow.report.layout import Layout
 
 GOLDEN = Path(__file__).parent / "golden" / "rules"
 ALL = list(CATALOGUE.values())
-PAGES = {f"{code}.80.txt": render_explained(item, width=80) for code, item in CATALOGUE.items()}
-PAGES |= {f"table.{width}.txt": render_table(ALL, width=width) for width in (80, 140)}
+PAGES = {
+    f"{code}.80.txt": render_explained(item, Layout(width=80)) for code, item in CATALOGUE.items()
+}
+PAGES |= {f"table.{width}.txt": render_table(ALL, Layout(width=width)) for width in (80, 140)}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -34,19 +37,19 @@ def test_every_golden_file_has_its_page() -> None:
 def test_a_page_holds_every_word_of_the_entry(code: str) -> None:
     item = CATALOGUE[code]
     for width in (80, 140):
-        text = render_explained(item, width=width)
+        text = render_explained(item, Layout(width=width))
         assert max(map(len, text.splitlines())) <= width
         plain = re.sub(r"\s+", " ", text)
         for words in (item.code, item.kind, item.title, item.why, item.fix, item.right_when):
             assert words in plain
         assert all(f"    {line}\n" in text for line in item.example.splitlines() if line)
-    colored = render_explained(item, color=True)
+    colored = render_explained(item, Layout(color=True))
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render_explained(item)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_the_table_has_a_row_for_each_code_and_fits(width: int) -> None:
-    lines = render_table(ALL, width=width).splitlines()
+    lines = render_table(ALL, Layout(width=width)).splitlines()
     assert max(map(len, lines)) <= width
     rows = {line.split()[0]: line.split()[1] for line in lines[1:] if line.startswith("GF")}
     assert rows == {code: item.kind for code, item in CATALOGUE.items()}

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
 from gradflow.findings.wire import decode, encode
+from gradflow.report.layout import Layout
 from gradflow.report.sarif import SCHEMA, render
 from tests.report.reports import (
     CANONICAL,
@@ -37,9 +38,9 @@ PUBLISHED = json.loads(
 VALIDATOR = jsonschema.Draft4Validator(PUBLISHED, format_checker=jsonschema.FormatChecker())
 
 
-def run_of(report: Report, **changes: object) -> dict[str, Any]:
+def run_of(report: Report, **layout: Any) -> dict[str, Any]:
     """The one run of a log that is valid and whose every place GitHub can show."""
-    log = json.loads(render(report, **changes))
+    log = json.loads(render(report, Layout(**layout)))
     assert [error.message for error in VALIDATOR.iter_errors(log)] == []
     (run,) = log["runs"]
     for place in places(run["results"]):
@@ -74,10 +75,10 @@ def stops(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def fingerprints(report: Report, **changes: object) -> list[str]:
+def fingerprints(report: Report, **layout: Any) -> list[str]:
     return [
         result["partialFingerprints"]["gradflow/v1"]
-        for result in run_of(report, **changes)["results"]
+        for result in run_of(report, **layout)["results"]
     ]
 
 

@@ -8,18 +8,24 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
-from gradflow.findings import Route
+from gradflow.findings import ModelReport, Route
 from gradflow.findings.wire import decode
-from gradflow.report import why_json
-from gradflow.report.people.why import headline, render
+from gradflow.report.answers import why
+from gradflow.report.answers.why import Answer, headline
+from gradflow.report.layout import Layout
 from tests.report.reports import TOOL, several
 from tests.report.routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
+
+
+def render(model: ModelReport, route: Route | None, **layout: Any) -> str:
+    return why.render(Answer(TOOL, model, route), Layout(**layout))
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -125,12 +131,12 @@ def test_names_are_neither_markup_nor_escapes() -> None:
 
 def test_json_holds_the_variable_as_the_report_has_it_and_the_whole_route() -> None:
     model, route = two_cuts()
-    answer = json.loads(why_json.render(TOOL, model, route))
+    answer = json.loads(why.render_json(Answer(TOOL, model, route)))
     assert list(answer) == ["schema", "tool", "model", "variable", "route"]
     assert answer["schema"] == "gradflow-why-1"
     assert answer["model"]["path"] == model.path
     assert answer["variable"]["name"] == "left/dense_0/kernel"
     assert decode(Route, answer["route"]) == route
-    failed = json.loads(why_json.render(TOOL, several().models[0], None))
+    failed = json.loads(why.render_json(Answer(TOOL, several().models[0], None)))
     assert (failed["variable"], failed["route"]) == (None, None)
     assert failed["model"]["error"]["code"] == "GF901"

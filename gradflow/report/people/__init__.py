@@ -1,1 +1,1 @@
-"""Reports and answers as text for people."""
+"""Draw the parts of a text for people."""

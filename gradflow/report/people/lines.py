@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from io import StringIO
 
 from rich.cells import cell_len
 from rich.text import Text
+
+from gradflow.report.layout import Layout
+
+_NARROWEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +42,14 @@ class Page:
     glyphs: Glyphs
 
 
-def page(width: int, show_all: bool, encoding: str) -> Page:
-    """Return the page for a stream of that encoding; drawn characters only where it has them
-    all."""
+def page_of(layout: Layout) -> Page:
+    """Return the page for ``layout``; drawn characters only where its encoding has them all."""
+    glyphs = _DRAWN
     try:
-        "╎│✂●⋮▼─".encode(encoding)
+        "".join(astuple(_DRAWN)).encode(layout.encoding)
     except UnicodeEncodeError:
-        return Page(max(width, 40), show_all, _ASCII)
-    return Page(max(width, 40), show_all, _DRAWN)
+        glyphs = _ASCII
+    return Page(max(layout.width, _NARROWEST), layout.show_all, glyphs)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:

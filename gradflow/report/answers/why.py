@@ -1,22 +1,37 @@
-"""One variable and its Route to text for people: the picture of its way, and the smallest
-repair."""
+"""Answer ``gradflow why``: the way of one variable to the output, and the smallest repair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from rich.text import Text
 
-from gradflow.findings import Change, ModelReport, Role, Route, Variable, Verdict
+from gradflow.findings import Change, ModelReport, Role, Route, Tool, Variable, Verdict
+from gradflow.findings.wire import encode
 from gradflow.report.flags import untracked
 from gradflow.report.headline import headline as model_headline
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.people.blocks import origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
-from gradflow.report.people.lines import Page, fold, joined, line, page
+from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import draw_steps
 from gradflow.report.words import counted, in_total, type_and_shape
-from gradflow.text import encodable, shown
+from gradflow.text import as_json, encodable, shown
 
+SCHEMA = "gradflow-why-1"
+
+_OF_THE_MODEL = (
+    "path",
+    "format",
+    "producer",
+    "entry",
+    "mode",
+    "status",
+    "error",
+    "inputs",
+    "outputs",
+)
 _FROZEN = "GF101"
 _MAX_LAYERS = 6
 _MAX_OTHERS = 3
@@ -36,25 +51,46 @@ _GETS = {
 }
 
 
-def render(
-    model: ModelReport,
-    route: Route | None,
-    *,
-    width: int = 80,
-    color: bool = False,
-    show_all: bool = False,
-    encoding: str = "utf-8",
-) -> str:
-    """Return the answer of ``gradflow why`` as text of at most ``width`` columns (40 at least).
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of one variable."""
 
-    ``route`` is None for a model that could not be checked: that is one line, whatever the width.
-    The other arguments are those of ``gradflow.report.text.render``.
+    tool: Tool
+    model: ModelReport
+    route: Route | None
+    """None where the model could not be checked."""
+
+
+def render(answer: Answer, layout: Layout = PLAIN) -> str:
+    """Return the answer as text of at most ``layout.width`` columns (40 at least).
+
+    A model that could not be checked is one line, whatever the width.
     """
-    layout = page(width, show_all, encoding)
-    model = encodable(model, encoding)
+    answer = encodable(answer, layout.encoding)
+    model, route = answer.model, answer.route
     if route is None:
-        return joined([line((headline(model, None), "bold red"))], color)
-    return joined(_lines(model, encodable(route, encoding), layout), color)
+        return joined([line((headline(model, None), "bold red"))], layout.color)
+    return joined(_lines(model, route, page_of(layout)), layout.color)
+
+
+def render_json(answer: Answer, layout: Layout = PLAIN) -> str:
+    """Return the answer as JSON text; ``variable`` is the report's own record of it.
+
+    ``variable`` and ``route`` are null where the model could not be checked.
+    """
+    model, route = answer.model, answer.route
+    facts = encode(model, public=True)
+    value = {
+        "schema": SCHEMA,
+        "tool": encode(answer.tool),
+        "model": {name: facts[name] for name in _OF_THE_MODEL},
+        "variable": encode(_variable(model, route) if route else None, public=True),
+        "route": encode(route),
+    }
+    return as_json(value) + "\n"
+
+
+RENDERERS: Mapping[str, Callable[[Answer, Layout], str]] = {"text": render, "json": render_json}
 
 
 def headline(model: ModelReport, route: Route | None) -> str:
@@ -72,23 +108,23 @@ def _variable(model: ModelReport, route: Route) -> Variable:
     return next(variable for variable in model.variables if variable.name == route.variable)
 
 
-def _lines(model: ModelReport, route: Route, layout: Page) -> Iterator[Text]:
+def _lines(model: ModelReport, route: Route, page: Page) -> Iterator[Text]:
     variable = _variable(model, route)
     style = "bold" if variable.role is Role.STATE else _STYLES[variable.verdict]
     head = (f": {shown(variable.name)} {_statement(model, variable, route)}", style)
-    yield from fold(line((shown(model.path), "bold"), head), layout.width, 4)
-    yield from origin_lines(model, layout)
+    yield from fold(line((shown(model.path), "bold"), head), page.width, 4)
+    yield from origin_lines(model, page)
     facts = (
         f"{variable.role.value} {type_and_shape(variable.dtype, variable.shape)}, "
         f"{counted(variable.parameters, 'parameter')}"
     )
-    yield from fold(line("  ", (facts, "dim")), layout.width, 4)
+    yield from fold(line("  ", (facts, "dim")), page.width, 4)
     if route.steps:
         yield line()
-        yield from draw_steps(variable.name, route.steps, route.output, layout, with_codes=True)
+        yield from draw_steps(variable.name, route.steps, route.output, page, with_codes=True)
     if route.changes:
         yield line()
-        yield from _repair_lines(model, variable, route, layout)
+        yield from _repair_lines(model, variable, route, page)
 
 
 def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
@@ -122,7 +158,7 @@ def _where(model: ModelReport, variable: Variable, route: Route) -> str:
 
 
 def _repair_lines(
-    model: ModelReport, variable: Variable, route: Route, layout: Page
+    model: ModelReport, variable: Variable, route: Route, page: Page
 ) -> Iterator[Text]:
     known = variable.verdict is not Verdict.UNKNOWN
     is_repair = known and all(_is_certain(change, variable, route) for change in route.changes)
@@ -138,9 +174,9 @@ def _repair_lines(
     yield line((words, "bold"))
     by_name = {one.name: one for one in model.variables}
     for place, change in enumerate(route.changes, start=1):
-        yield from _change_lines(f"{place}. " if number > 1 else "", change, by_name, layout)
-    yield from _effect_lines(variable, route, by_name, layout)
-    yield from _other_lines(variable, route, layout)
+        yield from _change_lines(f"{place}. " if number > 1 else "", change, by_name, page)
+    yield from _effect_lines(variable, route, by_name, page)
+    yield from _other_lines(variable, route, page)
 
 
 def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
@@ -152,12 +188,12 @@ def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
 
 
 def _change_lines(
-    number: str, change: Change, by_name: dict[str, Variable], layout: Page
+    number: str, change: Change, by_name: dict[str, Variable], page: Page
 ) -> Iterator[Text]:
     indent = 2 + len(number)
     pad = " " * indent
     head = line("  ", number, (shown(change.cause.code), "bold"), f": {shown(change.reason)}")
-    yield from fold(head, layout.width, indent + 2)
+    yield from fold(head, page.width, indent + 2)
     op = (
         change.cause.op
         if change.cause.op is not None and change.cause.op not in change.reason
@@ -165,20 +201,20 @@ def _change_lines(
     )
     place = ", ".join(shown(part) for part in (op, change.cause.source) if part)
     if place:
-        yield from fold(line(pad, ("at: ", "bold"), place), layout.width, indent + 4)
-    yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), layout.width, indent + 5)
+        yield from fold(line(pad, ("at: ", "bold"), place), page.width, indent + 4)
+    yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), page.width, indent + 5)
     others = [by_name[name] for name in change.behind]
     if others:
         words = "frozen with it:" if change.cause.code == _FROZEN else "also held back:"
         total = f" {in_total(others)}" if len(by_layer(others)) > 1 else ""
-        yield from fold(line(pad, (words, "bold"), total), layout.width, indent + 2)
+        yield from fold(line(pad, (words, "bold"), total), page.width, indent + 2)
         yield from layer_lines(
-            others, layout, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
+            others, page, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
         )
 
 
 def _effect_lines(
-    variable: Variable, route: Route, by_name: dict[str, Variable], layout: Page
+    variable: Variable, route: Route, by_name: dict[str, Variable], page: Page
 ) -> Iterator[Text]:
     """Say to how many of the weights behind the cuts the same changes bring a gradient."""
     held = {
@@ -193,12 +229,12 @@ def _effect_lines(
         some, others = (f"{len(back):,}", "the others") if back else ("none", "they")
         whom = f"{some} of them: {others} are cut elsewhere too"
     subject = "the change also brings" if len(route.changes) == 1 else "the changes also bring"
-    yield from fold(line("  ", f"{subject} the gradient back to {whom}"), layout.width, 4)
+    yield from fold(line("  ", f"{subject} the gradient back to {whom}"), page.width, 4)
     if 0 < len(back) < len(held):
-        yield from layer_lines(back, layout, 4, _MAX_LAYERS)
+        yield from layer_lines(back, page, 4, _MAX_LAYERS)
 
 
-def _other_lines(variable: Variable, route: Route, layout: Page) -> list[Text]:
+def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
     named = {change.cause for change in route.changes}
     others = [
         f"{shown(cause.code)} {shown(cause.op)}"
@@ -207,10 +243,10 @@ def _other_lines(variable: Variable, route: Route, layout: Page) -> list[Text]:
     ]
     if not others or not variable.cuts_to_restore:
         return []
-    listed = others if layout.show_all else others[:_MAX_OTHERS]
+    listed = others if page.show_all else others[:_MAX_OTHERS]
     more = f" and {len(others) - len(listed):,} more" if len(others) > len(listed) else ""
     words = (
         f"it is also cut on another way to the output, by {', '.join(listed)}{more}; one open "
         f"way is enough"
     )
-    return fold(line("  ", words), layout.width, 4)
+    return fold(line("  ", words), page.width, 4)

@@ -1,13 +1,14 @@
-"""Codes of the catalogue to text for people and to JSON: one in full, or all of them as a table."""
+"""Answer ``gradflow explain`` and ``gradflow rules``: one code in full, or all as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
 from gradflow.catalogue import CodeEntry, Family
 from gradflow.findings import Severity
+from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.people.lines import fold, joined, line
 from gradflow.text import as_json
 from gradflow.version import VERSION
@@ -18,10 +19,10 @@ _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 _NARROWEST = 60
 
 
-def render_explained(item: CodeEntry, *, width: int = 80, color: bool = False) -> str:
-    """Return one code in full as text of at most ``width`` columns (60 at least), but for the lines
-    of its example."""
-    width = max(width, _NARROWEST)
+def render_explained(item: CodeEntry, layout: Layout = PLAIN) -> str:
+    """Return one code in full as text of at most ``layout.width`` columns (60 at least), but for
+    the lines of its example."""
+    width = max(layout.width, _NARROWEST)
     lines = fold(line((f"{item.code} {item.kind}", "bold"), f": {item.title}"), width, 4)
     lines += [*fold(line("  ", (_standing(item), "dim")), width, 4), line()]
     lines += _paragraph("why", item.why, width)
@@ -38,16 +39,16 @@ def render_explained(item: CodeEntry, *, width: int = 80, color: bool = False) -
         lines += [line()]
     lines += _paragraph("fix", item.fix, width)
     lines += _paragraph("right when", item.right_when, width)
-    return joined(lines[:-1], color)
+    return joined(lines[:-1], layout.color)
 
 
-def render_table(items: Sequence[CodeEntry], *, width: int = 80, color: bool = False) -> str:
-    """Return a table of codes as text of at most ``width`` columns (60 at least)."""
-    return joined(_table_lines(items, max(width, _NARROWEST)), color)
+def render_table(items: Sequence[CodeEntry], layout: Layout = PLAIN) -> str:
+    """Return a table of codes as text of at most ``layout.width`` columns (60 at least)."""
+    return joined(_table_lines(items, max(layout.width, _NARROWEST)), layout.color)
 
 
-def render_json(items: Sequence[CodeEntry]) -> str:
-    """Return codes as JSON text, written as that of the report.
+def render_json(items: Sequence[CodeEntry], layout: Layout = PLAIN) -> str:
+    """Return codes as JSON text.
 
     ``severity`` is null where the code says that nothing could be checked.
     """
@@ -64,12 +65,18 @@ def render_json(items: Sequence[CodeEntry]) -> str:
         }
         for item in items
     ]
-    return (
-        as_json(
-            {"schema": SCHEMA, "tool": {"name": "gradflow", "version": VERSION}, "rules": rules},
-        )
-        + "\n"
-    )
+    tool = {"name": "gradflow", "version": VERSION}
+    return as_json({"schema": SCHEMA, "tool": tool, "rules": rules}) + "\n"
+
+
+EXPLANATION: Mapping[str, Callable[[CodeEntry, Layout], str]] = {
+    "text": render_explained,
+    "json": lambda item, layout: render_json([item], layout),
+}
+TABLE: Mapping[str, Callable[[Sequence[CodeEntry], Layout], str]] = {
+    "text": render_table,
+    "json": render_json,
+}
 
 
 def _severity(item: CodeEntry) -> str | None:

@@ -1,40 +1,44 @@
-"""The entries of model files to text for people and to JSON."""
+"""Answer ``gradflow inspect --entry list``: what each model file holds that can be called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
 from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor
 from gradflow.findings.wire import encode
-from gradflow.report.people.lines import fold, joined, line
+from gradflow.report.layout import PLAIN, Layout
+from gradflow.report.people.lines import fold, joined, line, page_of
 from gradflow.report.words import counted, type_and_shape
 from gradflow.text import as_json, encodable, shown
 from gradflow.version import VERSION
 
 SCHEMA = "gradflow-entries-1"
 
-_NARROWEST = 40
 
-
-def render_entries(
-    lists: Sequence[EntryList], *, width: int = 80, color: bool = False, encoding: str = "utf-8"
-) -> str:
-    """Return the entries of each file as text of at most ``width`` columns (40 at least)."""
-    width = max(width, _NARROWEST)
+def render(lists: Sequence[EntryList], layout: Layout = PLAIN) -> str:
+    """Return the entries of each file as text of at most ``layout.width`` columns (40 at
+    least)."""
+    width = page_of(layout).width
     lines: list[Text] = []
     for listed in lists:
         lines += [line()] if lines else []
-        lines += _of_file(encodable(listed, encoding), width)
-    return joined(lines, color)
+        lines += _of_file(encodable(listed, layout.encoding), width)
+    return joined(lines, layout.color)
 
 
-def render_entries_json(lists: Sequence[EntryList]) -> str:
-    """Return the entries of each file as JSON text, written as that of the report."""
+def render_json(lists: Sequence[EntryList], layout: Layout = PLAIN) -> str:
+    """Return the entries of each file as JSON text."""
     tool = {"name": "gradflow", "version": VERSION}
     answer = {"schema": SCHEMA, "tool": tool, "models": [encode(listed) for listed in lists]}
     return as_json(answer) + "\n"
+
+
+RENDERERS: Mapping[str, Callable[[Sequence[EntryList], Layout], str]] = {
+    "text": render,
+    "json": render_json,
+}
 
 
 def refusal(listed: EntryList) -> str:

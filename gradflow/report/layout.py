@@ -1,0 +1,30 @@
+"""Say how a report is to look, and where it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gradflow.findings import Anchor
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What every format is told; a format uses what has a meaning there."""
+
+    width: int = 80
+    """Columns of a text."""
+    color: bool = False
+    """Write terminal colors; without it there is no escape sequence in the text."""
+    show_all: bool = False
+    """Leave nothing out of a text, and add a table of all variables."""
+    brief: bool = False
+    """A model that nothing is wrong with takes one line of a text, unless ``show_all``."""
+    encoding: str = "utf-8"
+    """What the stream can hold: drawn characters and names beyond it are written in ASCII."""
+    anchors: Mapping[str, Anchor] = field(default_factory=dict)
+    """Where a CI system shows the findings of a model, by its name or path; without one it is shown
+    at its path."""
+
+
+PLAIN = Layout()
