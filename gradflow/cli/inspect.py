@@ -9,6 +9,7 @@ import click
 from gradflow.analysis.result import report_of
 from gradflow.cli.entries import LIST, show_entries
 from gradflow.cli.formats import warming
+from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
     ANALYSIS,
     COLOR,
@@ -48,6 +49,9 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
     options, targets = analysis_options(given), report_targets(given)
     if options.entry == LIST:
         context.exit(show_entries(models, options, targets))
+    if given["fail_on"]:
+        # Its exit code is a judgement, as that of check.
+        require_tensorflow(f"inspect --fail-on {given['fail_on']}", models, [options])
     stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
     outcomes = []
     formats = [format for format, _ in targets]

@@ -177,6 +177,17 @@ def test_check_wants_to_be_told_to_read() -> None:
 
 
 @pytest.mark.usefixtures("without_tensorflow")
+def test_inspect_judges_only_what_it_is_told_to_read() -> None:
+    """A Keras file has no graph: read without a word, it would be green whatever is wrong."""
+    model = str(SAMPLES / "two_towers.keras")
+    line = here("inspect", "--fail-on", "error", model).failed_in_one_line()
+
+    assert "and inspect --fail-on error measures gradients" in line
+    assert line.endswith(f"gradflow inspect --fail-on error --static {model}")
+    assert here("inspect", "--fail-on", "error", "--static", CUT).code == 1
+
+
+@pytest.mark.usefixtures("without_tensorflow")
 def test_why_and_diff_read_and_say_so() -> None:
     why = here("why", CUT, "document_hidden/bias")
     diff = here("diff", CUT, CUT)
