@@ -14,7 +14,7 @@ from gradflow.policy import Snapshot, WeightSnapshot
 from gradflow.text import as_json
 
 SCHEMA = "gradflow-baseline-1"
-_AGAIN = "take it anew: gradflow baseline MODEL... -o FILE"
+_AGAIN = "take a new one: gradflow baseline MODEL... -o FILE"
 
 
 def render_baseline(models: Mapping[str, Snapshot]) -> str:
@@ -41,7 +41,7 @@ def read_baseline(path: Path) -> Mapping[str, Snapshot]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path}: is no baseline of gradflow", _AGAIN) from error
+        raise UsageError(f"{path}: is not a baseline of gradflow", _AGAIN) from error
 
 
 def of_model(baseline: Mapping[str, Snapshot], plan: ModelPlan) -> Snapshot | None:

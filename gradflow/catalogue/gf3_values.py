@@ -37,7 +37,7 @@ VALUES = (
         message="TensorFlow fills in zeros at {op} (inside control flow)",
         marks=(Mark.CONTROLLED,),
         measured={
-            Edge.UNTAKEN: "{op} {detail}: the way of these weights leads through it",
+            Edge.UNTAKEN: "{op} {detail}: the path of these weights goes through it",
             Edge.OVERWRITTEN: "{op} {detail}, which does not use it",
         },
         why=(

@@ -29,11 +29,11 @@ FAILURES = (
         severity=Severity.ERROR,
         title="model could do harm when loaded",
         why=(
-            "A model file is a program. This one holds something that is on none of the lists of "
-            "what is known to be harmless: an op that writes or reads files, connects or runs "
-            "Python, a Lambda with byte code, a class or function that does more than to compute,"
-            " a path or link that leads out of the file, or a variable that no memory holds. It "
-            "was not loaded; as a note: --trust let it in."
+            "A model file is a program. This one holds something that is not known to be "
+            "harmless: an op that writes or reads files, connects or runs Python, a Lambda with "
+            "byte code, a class or function that does more than compute, a path or link that "
+            "leads out of the file, or a variable that no memory can hold. It was not loaded; as "
+            "a note: --trust let it in."
         ),
         fix=(
             "read it with --static, which runs nothing, or pass --trust if you know where the "

@@ -1,4 +1,4 @@
-"""What the witnesses say about one model: the file, the graph and the tape."""
+"""Hold all that the file, the graph and the tape say about one model."""
 
 from __future__ import annotations
 
@@ -75,8 +75,7 @@ class Evidence:
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     """Where the gradient was seen to die or to become NaN or Inf, by variable name."""
     cancelled: Mapping[str, str] = field(default_factory=dict)
-    """What takes the shift of a bias out again, for each whose tiny gradient is a mathematical
-    zero."""
+    """What cancels a bias, by the name of each bias whose tiny gradient is a mathematical zero."""
     epsilon: float = 0.0
     """Of the coarsest floating type that the model computes in."""
     has_running_statistics: bool = False

@@ -21,36 +21,32 @@ _DOUBTS = {
         Severity.NOTE,
         "the file records no freeze flags, so that every weight is shown as trainable",
         "save the Keras model with model.save('model.keras'), which keeps the flags, or with "
-        "model.export(), which "
-        "keeps lists of the trainable and the other variables",
+        "model.export(), which keeps lists of the trainable and the other variables",
     ),
     Doubt.RECORD_DIFFERS: (
         Severity.WARNING,
         "{who} {are} frozen by the file's lists, but {their} own {record} trainable=True: "
-        "TFSMLayer will unfreeze "
-        "{them}",
-        "fine-tune from a file of model.save('model.keras'), which keeps the flags; or freeze "
-        "again after loading: "
-        "variable.trainable = False",
+        "TFSMLayer will unfreeze {them}",
+        "fine-tune from a file of model.save('model.keras'), which keeps the flags; or freeze"
+        " again after loading: variable.trainable = False",
     ),
     Doubt.LAYER_KNOWS: (
         Severity.NOTE,
-        "{who} {are} frozen by the layers in the file, but {their} own {record} trainable=True: "
-        "Keras 2 loads {them} "
-        "frozen, TFSMLayer does not",
-        "load it with tf_keras, or freeze again after loading with TFSMLayer: variable.trainable = "
-        "False",
+        "{who} {are} frozen by the layers in the file, but {their} own {record} "
+        "trainable=True: Keras 2 loads {them} frozen, TFSMLayer does not",
+        "load it with tf_keras, or freeze again after loading with TFSMLayer: "
+        "variable.trainable = False",
     ),
     Doubt.LAYER_FROZEN: (
         Severity.WARNING,
-        "{who} {are} in the file's list of trainable variables, but {their} layer is recorded as "
-        "frozen",
+        "{who} {are} in the file's list of trainable variables, but {their} layer is recorded"
+        " as frozen",
         _WHICH,
     ),
     Doubt.LAYER_TRAINABLE: (
         Severity.WARNING,
-        "{who} {are} left out of the file's list of trainable variables, but {their} layer is "
-        "recorded as trainable",
+        "{who} {are} left out of the file's list of trainable variables, but {their} layer is"
+        " recorded as trainable",
         _WHICH,
     ),
     Doubt.FORGOTTEN: (
@@ -60,14 +56,14 @@ _DOUBTS = {
     ),
     Doubt.RELOADED: (
         Severity.WARNING,
-        "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, but "
-        "trainable here",
+        "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "
+        "but trainable here",
         "freeze again: variable.trainable = False, or layer.trainable = False for the whole layer",
     ),
     Doubt.FROZEN_PARENT: (
         Severity.NOTE,
         "{inside}: trainable under a frozen parent '{layer}'",
-        "nothing, if it is meant; else set trainable on the parent last, since that reaches all "
+        "do nothing if it is meant; else set trainable on the parent last: it changes all "
         "layers inside",
     ),
 }

@@ -27,10 +27,12 @@ def find(word: str, names: Sequence[str]) -> str:
         return matches[0]
     if matches:
         raise UsageError(
-            f"variable {word!r}: {len(matches)} names end so",
+            f"variable {word!r}: {len(matches)} names end with it",
             f"give more of the name: {_listed(matches, 'or')}",
         )
-    raise UsageError(f"variable {word!r}: the model has none of that name", _hint(path, names))
+    raise UsageError(
+        f"variable {word!r}: the model has no variable of that name", _hint(path, names)
+    )
 
 
 def _hint(path: str, names: Sequence[str]) -> str:
@@ -38,7 +40,7 @@ def _hint(path: str, names: Sequence[str]) -> str:
         return "it has no variables at all"
     inside = [name for name in names if path and f"/{path}/" in f"/{name}"]
     if inside:
-        return f"it has these in it: {_listed(inside, 'and')}"
+        return f"it contains {_listed(inside, 'and')}"
     near = _nearest(path, names)
     if near:
         return f"did you mean {_listed(near, 'or')}?"

@@ -42,7 +42,7 @@ def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:
         return Wording(
             Severity.NOTE,
             f"{cause.op!r}: nothing is known about op type {cause.op_type}, so nobody can tell "
-            f"what passes it",
+            f"whether a gradient passes it",
             "measure it: if a package brings the op type, pass --import PACKAGE, without --static",
         )
     message = (

@@ -222,7 +222,7 @@ def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -
         ]
         if names:
             text = f"a gradient arrives, but expect.cut {cut.pattern!r} says that none does"
-            yield _not_frozen(text, names, "put the cut back, or take the expectation out")
+            yield _not_frozen(text, names, "put the cut back, or remove the expectation")
 
 
 def _not_frozen(message: str, names: Sequence[str], hint: str | None = None) -> Finding:

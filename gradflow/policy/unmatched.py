@@ -27,7 +27,7 @@ def unmatched_ignore(
     ignore = f"ignore {pattern!r}"
     ignore += f" of {', '.join(codes)}" if codes else ""
     message = f"{ignore} {'has expired and ' if is_expired else ''}matches no finding"
-    hint = "take it out: what it was for is mended"
+    hint = "remove it: the finding that it was for is gone"
     if not any(covers(pattern, variable) for variable in model.variables):
         message, hint = _explained(model, pattern, message)
     return entry("GF403").finding(message, (), None, severity=Severity.WARNING, hint=hint)

@@ -200,7 +200,9 @@ def test_a_baseline_accepts_what_is_there(tmp_path: Path) -> None:
     assert here("baseline", CUT, "missing.keras", "--static", "-o", "c.json").code == 2
     assert not (tmp_path / "c.json").exists()
     (tmp_path / "d.json").write_text("{}")
-    assert "is no baseline of gradflow" in check(CUT, "--baseline", "d.json").failed_in_one_line()
+    assert (
+        "is not a baseline of gradflow" in check(CUT, "--baseline", "d.json").failed_in_one_line()
+    )
 
 
 def test_diff_tells_a_frozen_model_from_one_that_is_not(tmp_path: Path) -> None:

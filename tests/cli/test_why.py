@@ -42,11 +42,11 @@ def test_the_end_of_a_name_will_do() -> None:
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ("kernel", "4 names end so; give more of the name: document_hidden/kernel, "),
+        ("kernel", "4 names end with it; give more of the name: document_hidden/kernel, "),
         ("document_embeding/kernel", "did you mean document_embedding/kernel"),
         (
             "document_embedding",
-            "it has these in it: document_embedding/kernel and document_embedding/bias",
+            "it contains document_embedding/kernel and document_embedding/bias",
         ),
     ],
 )

@@ -43,7 +43,7 @@ _PATHS = (
 """Of lookups, tokenizers and feature columns: what they know, or a file that they read it from."""
 _RUNS_CODE = "runs Python code that the file holds"
 _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
-_ACTS = "does more than to compute, as far as is known"
+_ACTS = "does more than compute, as far as is known"
 _STANDARD = "runs Python's own library"
 _EVERYWHERE = frozenset(
     "tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split()

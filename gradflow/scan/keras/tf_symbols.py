@@ -115,7 +115,7 @@ _MEMBERS = frozenset(
     "from_tensor from_sparse".split()
 )
 """Their members for which tf_keras/src/layers/core/tf_op_layer.py (2.21) makes layers."""
-_UNKNOWN = "does more than to compute, as far as is known"
+_UNKNOWN = "does more than compute, as far as is known"
 
 
 def wrapped(layer: str, config: Mapping[str, object]) -> tuple[str, str] | None:

@@ -37,27 +37,27 @@ def test_a_name_or_an_end_that_no_other_has(asked: str, name: str) -> None:
     [
         (
             "kernel",
-            "variable 'kernel': 3 names end so",
+            "variable 'kernel': 3 names end with it",
             "give more of the name: enc/dense/kernel, enc/dense_1/kernel or dense/kernel",
         ),
         (
             "dense/kernl",
-            "variable 'dense/kernl': the model has none of that name",
+            "variable 'dense/kernl': the model has no variable of that name",
             "did you mean enc/dense/kernel, dense/kernel or enc/dense_1/kernel?",
         ),
         (
             "enc/dense_1",
-            "variable 'enc/dense_1': the model has none of that name",
-            "it has these in it: enc/dense_1/kernel and enc/dense_1/bias",
+            "variable 'enc/dense_1': the model has no variable of that name",
+            "it contains enc/dense_1/kernel and enc/dense_1/bias",
         ),
         (
             "zzz",
-            "variable 'zzz': the model has none of that name",
+            "variable 'zzz': the model has no variable of that name",
             "it has enc/dense/kernel, enc/dense/bias, enc/dense_1/kernel, enc/dense_1/bias, "
             "dense/kernel and scale",
         ),
-        ("", "variable '': the model has none of that name", None),
-        ("ernel", "variable 'ernel': the model has none of that name", None),
+        ("", "variable '': the model has no variable of that name", None),
+        ("ernel", "variable 'ernel': the model has no variable of that name", None),
     ],
 )
 def test_one_that_is_none_or_several(asked: str, message: str, hint: str | None) -> None:
