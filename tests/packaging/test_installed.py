@@ -177,6 +177,19 @@ def test_check_wants_to_be_told_to_read() -> None:
 
 
 @pytest.mark.usefixtures("without_tensorflow")
+@pytest.mark.parametrize("command", ["baseline", "init"])
+def test_nothing_is_written_of_what_was_only_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = here(command, "-o", "new", HEALTHY).failed_in_one_line()
+
+    assert f"TensorFlow is not installed, and {command} measures gradients" in line
+    assert line.endswith(f"gradflow {command} --static {HEALTHY}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("without_tensorflow")
 def test_inspect_judges_only_what_it_is_told_to_read() -> None:
     """A Keras file has no graph: read without a word, it would be green whatever is wrong."""
     model = str(SAMPLES / "two_towers.keras")
