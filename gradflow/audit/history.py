@@ -47,7 +47,7 @@ def read_report(path: Path) -> Report:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value["schema"] != SCHEMA:
-            raise UsageError(f"{path}: is a report of another version: {value['schema']}", _AGAIN)
+            raise UsageError(f"{path}: is not a report of this version: {value['schema']}", _AGAIN)
         return decode(Report, value)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error

@@ -89,7 +89,7 @@ def test_what_is_no_report_is_one_line(text: str, tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text(text)
 
-    with pytest.raises(UsageError, match="is no report"):
+    with pytest.raises(UsageError, match="is not a report"):
         read_report(file)
     done = here("diff", str(file), str(tmp_path / "missing.json"))
     assert done.code == 2
