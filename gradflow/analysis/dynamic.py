@@ -25,7 +25,6 @@ from gradflow.errors import GradflowError, InputError, UnreadableError, is_lack_
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile
-from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.choose_entry import other_entries
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
@@ -70,18 +69,22 @@ def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
 
 
 def analyse_file(
-    path: str, options: Options, folder: str = "", progress: Progress = lambda _: None
+    file: ModelFile,
+    path: str,
+    options: Options,
+    folder: str = "",
+    progress: Progress = lambda _: None,
 ) -> Analysis:
-    """Load the model at ``path`` and step it; the user's own modules are looked for in ``folder``
-    too.
+    """Load a model that was scanned and step it; the user's own modules are looked for in
+    ``folder`` too.
 
     Raises:
-        GradflowError: it cannot be read, loaded or fed.
+        GradflowError: it cannot be loaded or fed, or is not the file any more that was scanned.
     """
-    file = recognise(path)
     progress("load")
     custom = import_modules(options.imports, folder)
     seed_everything(options.seed)
+    file.refuse_change()
     if file.format is Format.SAVED_MODEL:
         return _analyse_saved_model(file, path, options, progress)
     return _analyse_keras(file, path, options, custom, progress)
@@ -95,6 +98,7 @@ def _analyse_keras(
         subject = _keras_file(file, options, custom)
     except UnreadableError as refusal:
         return analyse_unloaded(file, path, options, refusal)
+    file.close()
     return analyse_subject(subject, path, file.format, options, progress)
 
 
@@ -124,7 +128,7 @@ def _analyse_saved_model(
     """Step the entry that is asked for; where none is, and the best refuses its inputs, one that
     takes others."""
     refuse_objective(path, options)
-    graphs = read_saved_model(file.path)
+    graphs = read_saved_model(file)
     contents, entry = chosen(graphs, path, options)
     try:
         return _analyse_entry(file, path, contents, entry, options, progress)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gradflow.analysis.result import unlisted
 from gradflow.errors import GradflowError
 from gradflow.files.keras.reader import read_keras
+from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.choose_entry import choose_entry, weights_used
 from gradflow.files.saved_model.contents import TensorInfo
@@ -25,13 +26,17 @@ def list_entries(path: str, options: Options) -> EntryList:
 
 
 def _entries(path: str, options: Options) -> EntryList:
-    file = recognise(path)
+    with recognise(path) as file:
+        return _of_file(file, path, options)
+
+
+def _of_file(file: ModelFile, path: str, options: Options) -> EntryList:
     if file.format is not Format.SAVED_MODEL:
         keras = read_keras(file)
         weights = sum(variable.role is Role.WEIGHT for variable in keras.variables)
         only = ListedEntry(f"call(training={options.training})", True, weights, (), ())
         return EntryList(path, file.format, keras.producer, weights, (only,))
-    graphs = read_saved_model(file.path)
+    graphs = read_saved_model(file)
     choice = choose_entry(graphs, path, None, training=options.training)
     default = choice[1] if choice is not None else None
     found = [

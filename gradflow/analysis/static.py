@@ -31,14 +31,15 @@ def read(path: str, options: Options) -> Analysis:
     Raises:
         GradflowError: it holds no model that can be read, or an option does not fit it.
     """
-    return read_file(recognise(path), path, options)
+    with recognise(path) as file:
+        return read_file(file, path, options)
 
 
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """As ``read``, for a file that is recognised already."""
     refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
-        contents, entry = chosen(read_saved_model(file.path), path, options)
+        contents, entry = chosen(read_saved_model(file), path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)

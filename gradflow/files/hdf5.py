@@ -9,7 +9,7 @@ short are safe. Who opens files from strangers does so in a child process with a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,18 +45,23 @@ def holds_hdf5(path: Path) -> bool:
     return False
 
 
+def open_hdf5(source: Path | IO[bytes]) -> AbstractContextManager[Any]:
+    """Open an HDF5 file (an ``h5py.File``); use it within ``hdf5_errors``."""
+    import h5py  # 0.1 s that reading a SavedModel does not need
+
+    file: AbstractContextManager[Any] = h5py.File(source, mode="r")
+    return file
+
+
 @contextmanager
-def opened(source: Path | IO[bytes], where: str) -> Iterator[Any]:
-    """Open an HDF5 file (an ``h5py.File``) and turn whatever HDF5 says about damage into one line.
+def hdf5_errors(where: str) -> Iterator[None]:
+    """Turn whatever HDF5 says about damage into one line.
 
     Raises:
         DamagedError: the file is truncated or otherwise broken.
     """
-    import h5py  # 0.1 s that reading a SavedModel does not need
-
     try:
-        with h5py.File(source, mode="r") as file:
-            yield file
+        yield
     except UnreadableError:
         raise
     except _ERRORS as error:

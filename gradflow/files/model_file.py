@@ -1,23 +1,110 @@
-"""What a model file says about its variables before TensorFlow looks at it."""
+"""Hold a model file with all that was read of it, and what it says about its variables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
 
+from gradflow.errors import UnreadableError
 from gradflow.findings import Format, Role
 from gradflow.patterns import covers
+from gradflow.text import shown
+
+T = TypeVar("T")
+_JUDGED = {
+    Format.SAVED_MODEL: ("saved_model.pb", "variables/variables.index"),
+    Format.KERAS: ("",),
+    Format.H5: ("",),
+}
+"""The files, by their names below the path, whose bytes the scan judges."""
+_Stamp = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFile:
-    """A path and the format its content has, whatever its name says."""
+    """A path and the format its content has, whatever its name says; each part is read once.
+
+    A function that reads something of the file calls ``once`` or ``opened`` with a function that
+    does the work, and whoever asks again gets the same value. So the scan judges the very bytes
+    that the static reading uses; ``refuse_change`` says so where a library reads the path itself.
+    """
 
     path: Path
     """The SavedModel's folder, or the Keras file."""
     format: Format
+    _values: dict[Callable[[ModelFile], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _handles: dict[Callable[[ModelFile], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _stack: ExitStack = field(default_factory=ExitStack, init=False, repr=False, compare=False)
+    _stamps: dict[Path, _Stamp | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        self._stamps.update({path: _stamp(path) for path in self._judged()})
+
+    def once(self, read: Callable[[ModelFile], T]) -> T:
+        """The value of ``read(self)``, which is called the first time only (an error is not kept).
+
+        The value is shared: nobody may change it.
+        """
+        if read not in self._values:
+            self._values[read] = read(self)
+        value: T = self._values[read]
+        return value
+
+    def opened(self, open_: Callable[[ModelFile], AbstractContextManager[T]]) -> T:
+        """What entering ``open_(self)`` gives, which happens once; it is open until ``close``."""
+        if open_ not in self._handles:
+            self._handles[open_] = self._stack.enter_context(open_(self))
+        handle: T = self._handles[open_]
+        return handle
+
+    def close(self) -> None:
+        """Close what is open; the values that were read stay."""
+        self._handles.clear()
+        self._stack.close()
+
+    def __enter__(self) -> ModelFile:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def refuse_change(self) -> None:
+        """Make sure that a library which opens the path now finds what was scanned.
+
+        Raises:
+            UnreadableError: the file is another one than when this object was made.
+        """
+        for path in self._judged():
+            if _stamp(path) != self._stamps[path]:
+                raise UnreadableError(
+                    f"{shown(self.path)}: has changed while it was read",
+                    "run gradflow again when nothing writes to it any more",
+                )
+
+    def _judged(self) -> list[Path]:
+        return [self.path / name for name in _JUDGED[self.format]]
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """What differs once a file is written to or replaced; None where there is none."""
+    with suppress(OSError, ValueError):
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ out."""
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from gradflow.errors import UnreadableError
 from gradflow.text import shown
 
 LFS_HINT = "fetch the real file: git lfs pull"
@@ -62,36 +61,15 @@ def foreign(path: Path, head: bytes) -> tuple[str, str]:
     return _protobuf(path, head)
 
 
-def recognise_zip(path: Path, where: str) -> None:
-    """Return if the zip file is a ``.keras`` archive.
-
-    Raises:
-        UnreadableError: it is another archive, or cut short; the message says which.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        ValueError,
-        EOFError,
-    ) as error:
-        kind = ".keras" if path.suffix == ".keras" else "zip"
-        raise UnreadableError(
-            f"{where}: is a truncated or damaged {kind} file",
-            "copy or download it again, or save the model again",
-        ) from error
-    if "config.json" in names and (
-        "metadata.json" in names or any(n.startswith("model.weights") for n in names)
-    ):
-        return
-    what, hint = _zip(names)
-    raise UnreadableError(f"{where}: {what}", hint)
+def is_keras_archive(names: Collection[str]) -> bool:
+    """Whether files of those names, in an archive or a folder, are those of a ``.keras`` file."""
+    return "config.json" in names and (
+        "metadata.json" in names or any(name.startswith("model.weights") for name in names)
+    )
 
 
-def _zip(names: list[str]) -> tuple[str, str]:
+def foreign_zip(names: Sequence[str]) -> tuple[str, str]:
+    """What a zip archive is whose members have those ``names``, and a hint."""
     last = {name.rpartition("/")[2] for name in names}
     if not names:
         return "is an empty zip file", _WEIGHTS_HINT

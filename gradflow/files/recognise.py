@@ -5,12 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+import zipfile
 from pathlib import Path
 
 from gradflow.errors import UnreadableError
-from gradflow.files.hdf5 import holds_hdf5, opened
+from gradflow.files.hdf5 import holds_hdf5
+from gradflow.files.keras.opened import archive_of, hdf5_of
 from gradflow.files.model_file import ModelFile
-from gradflow.files.other_formats import LFS_HINT, foreign, is_lfs_pointer, recognise_zip
+from gradflow.files.other_formats import (
+    LFS_HINT,
+    foreign,
+    foreign_zip,
+    is_keras_archive,
+    is_lfs_pointer,
+)
 from gradflow.findings import Format
 from gradflow.text import shown
 
@@ -35,13 +43,15 @@ def recognise(path: str | Path) -> ModelFile:
     """
     file = glance(path)
     if file.format is Format.H5:
-        _look_into(file.path, shown(file.path))
+        _look_into_hdf5(file)
+    elif file.format is Format.KERAS:
+        _look_into_archive(file)
     return file
 
 
 def glance(path: str | Path) -> ModelFile:
-    """As ``recognise``, of an HDF5 file by its first bytes alone: only a process that may die opens
-    one.
+    """As ``recognise``, but of a Keras file by its first bytes alone: only a process that may die
+    opens one.
 
     Raises:
         UnreadableError: it can be no model, whatever else stands in it.
@@ -64,8 +74,7 @@ def glance(path: str | Path) -> ModelFile:
         message = f"{shown(place)}: permission denied"
         raise UnreadableError(message, f"make {culprit} readable for this user") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UnreadableError(f"{shown(place)}: cannot be read ({reason})", _SAVE_HINT) from error
+        raise _cannot_be_read(place, error) from error
     raise UnreadableError(f"{shown(place)}: is {_kind(mode)}, not a file", _SAVE_HINT)
 
 
@@ -80,7 +89,6 @@ def _file(path: Path) -> ModelFile:
     if is_lfs_pointer(head):
         raise UnreadableError(f"{where}: is a Git LFS pointer, not the file itself", LFS_HINT)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        recognise_zip(path, where)
         return ModelFile(path, Format.KERAS)
     if holds_hdf5(path):
         return ModelFile(path, Format.H5)
@@ -97,11 +105,32 @@ def _file(path: Path) -> ModelFile:
     raise UnreadableError(f"{where}: {what}", hint or _SAVE_HINT)
 
 
-def _look_into(path: Path, where: str) -> None:
-    with opened(path, where) as file:
-        if "model_config" in file.attrs:
+def _look_into_archive(file: ModelFile) -> None:
+    where = shown(file.path)
+    try:
+        names = archive_of(file).namelist()
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+    ) as error:
+        kind = ".keras" if file.path.suffix == ".keras" else "zip"
+        raise UnreadableError(f"{where}: is a truncated or damaged {kind} file", _AGAIN) from error
+    except OSError as error:
+        raise _cannot_be_read(file.path, error) from error
+    if not is_keras_archive(names):
+        description, hint = foreign_zip(names)
+        raise UnreadableError(f"{where}: {description}", hint)
+
+
+def _look_into_hdf5(file: ModelFile) -> None:
+    where = shown(file.path)
+    with hdf5_of(file) as hdf5:
+        if "model_config" in hdf5.attrs:
             return
-        names, attributes = set(file), set(file.attrs)
+        names, attributes = set(hdf5), set(hdf5.attrs)
     keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any(
         "\\" in name for name in names
     )
@@ -127,9 +156,7 @@ def _folder(path: Path) -> ModelFile:
         )
     if not names:
         raise UnreadableError(f"{where}: is an empty folder", _SAVE_HINT)
-    if "config.json" in names and (
-        "metadata.json" in names or any(n.startswith("model.weights") for n in names)
-    ):
+    if is_keras_archive(names):
         message = f"{where}: is an unpacked .keras file"
         raise UnreadableError(
             message, f"pack it: cd {where} && zip -0 -r ../{shown(path.name or 'model')}.keras ."
@@ -220,6 +247,11 @@ def _saved_model_around(path: Path) -> Path | None:
 def _is_checkpoint_part(name: str) -> bool:
     stem, _, tail = name.rpartition(".")
     return name == "checkpoint" or (bool(stem) and (tail == "index" or tail.startswith("data-")))
+
+
+def _cannot_be_read(path: Path, error: Exception) -> UnreadableError:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return UnreadableError(f"{shown(path)}: cannot be read ({reason})", _SAVE_HINT)
 
 
 def _missing(path: Path) -> UnreadableError:

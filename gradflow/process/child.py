@@ -13,6 +13,7 @@ from typing import TextIO
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
+from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Mode, Tool
 from gradflow.findings.wire import encode
@@ -99,10 +100,14 @@ def _refused(asked: Request, error: GradflowError) -> Analysis | EntryList:
 
 
 def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+    progress("scan")
+    with recognise(asked.path) as file:
+        return _scan_and_step(asked, file, progress)
+
+
+def _scan_and_step(asked: Request, file: ModelFile, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.safety import RefusedError, admit, with_trusted
 
-    progress("scan")
-    file = recognise(asked.path)
     try:
         threats = admit(file, asked.path, asked.options)
     except RefusedError as error:
@@ -119,7 +124,7 @@ def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
             RefusedError(asked.path, file.format, new).report(asked.path)
         ), NO_TENSORFLOW
     try:
-        analysis = analyse_file(asked.path, asked.options, asked.folder, progress)
+        analysis = analyse_file(file, asked.path, asked.options, asked.folder, progress)
     except GradflowError as error:
         if is_lack_of_memory(error):
             raise MemoryError from error
@@ -138,7 +143,8 @@ def _scan(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.safety import scanned
 
     progress("scan")
-    return scanned(recognise(asked.path), asked.path, asked.options), NO_TENSORFLOW
+    with recognise(asked.path) as file:
+        return scanned(file, asked.path, asked.options), NO_TENSORFLOW
 
 
 def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:

@@ -25,7 +25,7 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     if file.format is Format.SAVED_MODEL:
         from gradflow.scan.saved_model.scan import scan_saved_model
 
-        return scan_saved_model(file.path)
+        return scan_saved_model(file)
     from gradflow.scan.keras.scan import scan_keras
 
     return scan_keras(file, imports, is_trained)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradflow
+from gradflow.analysis.result import Analysis
 from gradflow.errors import GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.findings import Failure, ModelReport
@@ -17,6 +18,13 @@ from gradflow.options import Options, parse_inputs
 def report_on_model(model: Any, training: bool = True) -> ModelReport:
     """Analyse a Keras model or a tf.Module in memory."""
     return gradflow.inspect(model, training=training).models[0]
+
+
+def analysed(path: Path | str, options: Options) -> Analysis:
+    """Analyse a file that was not scanned."""
+    from gradflow.analysis.dynamic import analyse_file
+
+    return analyse_file(recognise(path), str(path), options)
 
 
 def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Failure:
@@ -33,7 +41,8 @@ def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Fail
     keras.backend.clear_session()  # as in the fresh process that the command line starts
     options = Options(inputs=parse_inputs(inputs))
     try:
-        admit(recognise(path), str(path), options)
-        return analyse_file(str(path), options).report
+        file = recognise(path)
+        admit(file, str(path), options)
+        return analyse_file(file, str(path), options).report
     except GradflowError as error:
         return Failure(error.code, error.message, error.hint)

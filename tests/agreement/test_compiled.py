@@ -14,6 +14,7 @@ from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status
 from gradflow.options import Objective, Options
 from tests.agreement.compare import compare_with_tape
+from tests.agreement.subject import analysed
 
 pytestmark = pytest.mark.tensorflow
 
@@ -45,10 +46,8 @@ def file_report(path: Path, imports: tuple[str, ...] = ()) -> ModelReport:
     """Analyse a file in this process."""
     import keras
 
-    from gradflow.analysis.dynamic import analyse_file
-
     keras.backend.clear_session()
-    return analyse_file(str(path), Options(objective=Objective.COMPILED, imports=imports)).report
+    return analysed(path, Options(objective=Objective.COMPILED, imports=imports)).report
 
 
 def none_of(report: ModelReport) -> list[str]:

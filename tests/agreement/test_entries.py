@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from gradflow.errors import InputError, UnreadableError
+from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Mode, ModelReport, Role
 from gradflow.options import Options
 from tests.agreement.compare import compare_with_tape
+from tests.agreement.subject import analysed
 
 pytestmark = pytest.mark.tensorflow
 
 
 def report_on(path: Path, **options: Any) -> ModelReport:
-    from gradflow.analysis.dynamic import analyse_file
-
-    return analyse_file(str(path), Options(**options)).report
+    return analysed(path, Options(**options)).report
 
 
 def saved(folder: Path, save: Callable[[Path], None]) -> Path:
@@ -65,7 +65,7 @@ def test_every_variant_has_a_label_of_its_own_that_names_it(tmp_path: Path) -> N
     from tests.models.modules import save_hub_module
 
     path = saved(tmp_path, save_hub_module)
-    labels = [entry.label for graph in read_saved_model(path) for entry in graph.entries]
+    labels = [entry.label for graph in read_saved_model(recognise(path)) for entry in graph.entries]
     assert sorted(labels) == [
         "__call__(long, training=True)",
         "__call__(training=False)",
@@ -125,7 +125,7 @@ def test_a_function_inside_a_list_or_a_dict_is_found(tmp_path: Path) -> None:
     from tests.models.modules import save_function_in_a_list
 
     path = saved(tmp_path, save_function_in_a_list)
-    labels = {entry.label for graph in read_saved_model(path) for entry in graph.entries}
+    labels = {entry.label for graph in read_saved_model(recognise(path)) for entry in graph.entries}
     assert labels == {"towers.0.call", "named.second.call"}
     assert verdicts(report_on(path, entry="towers.0.call")) == {"w": "flows", "ww": "none"}
     assert verdicts(report_on(path, entry="named.second.call")) == {"w": "none", "ww": "flows"}
@@ -179,7 +179,7 @@ def test_arguments_and_results_of_any_structure_are_filled_in_and_named(tmp_path
     report = agreeing(path)
     assert [one.name for one in report.inputs] == ["first", "second", "single"]
     assert [one.name for one in report.outputs] == ["output_0", "output_1", "sum"]
-    labels = {entry.label for graph in read_saved_model(path) for entry in graph.entries}
+    labels = {entry.label for graph in read_saved_model(recognise(path)) for entry in graph.entries}
     assert labels == {"__call__", "__call__(first, second, single, scale=2.0)"} or labels == {
         "__call__",
         "__call__(first, second, single, scale=3.0)",

@@ -10,6 +10,7 @@ import pytest
 import gradflow
 from gradflow.options import Options
 from tests.agreement.hold import complaints
+from tests.agreement.subject import analysed
 from tests.models.functions import CASES, Module, Truth
 
 pytestmark = pytest.mark.tensorflow
@@ -59,9 +60,7 @@ def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
 def test_the_saved_function_gets_its_true_verdicts_and_causes(
     name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from gradflow.analysis.dynamic import analyse_file
-
-    report = analyse_file(save(name, saved, tmp_path_factory), Options()).report
+    report = analysed(save(name, saved, tmp_path_factory), Options()).report
     assert complaints(report, CASES[name].truths) == []
 
 

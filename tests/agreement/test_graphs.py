@@ -13,6 +13,7 @@ import pytest
 from gradflow.findings import Mode, ModelReport, Role, Severity
 from gradflow.options import Options
 from tests.agreement.compare import compare_with_tape
+from tests.agreement.subject import analysed
 
 if TYPE_CHECKING:
     from tests.models.graphs import Built  # imports TensorFlow
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def report_on(path: Path, **options: Any) -> ModelReport:
-    from gradflow.analysis.dynamic import analyse_file
-
-    return analyse_file(str(path), Options(**options)).report
+    return analysed(path, Options(**options)).report
 
 
 def report_on_file_alone(path: Path) -> ModelReport:

@@ -12,6 +12,7 @@ import gradflow
 from gradflow.findings import ModelReport, Role
 from gradflow.options import Options
 from tests.agreement.hold import complaints
+from tests.agreement.subject import analysed
 from tests.models.keras_key import KERAS_CASES, KerasCase, truths_of
 from tests.models.keras_key.case import made
 
@@ -72,18 +73,14 @@ def test_the_mode_of_the_step_is_said(tmp_path: Path) -> None:
 
 
 def keras_file(case: KerasCase, folder: Path) -> ModelReport:
-    from gradflow.analysis.dynamic import analyse_file
-
     path = folder / "model.keras"
     made(case).save(path)
-    return analyse_file(str(path), Options(outputs=case.outputs)).report
+    return analysed(path, Options(outputs=case.outputs)).report
 
 
 def exported(case: KerasCase, folder: Path) -> ModelReport:
-    from gradflow.analysis.dynamic import analyse_file
-
     made(case).export(folder, verbose=False)
-    return analyse_file(str(folder), Options(outputs=case.outputs)).report
+    return analysed(folder, Options(outputs=case.outputs)).report
 
 
 def in_memory(case: KerasCase) -> ModelReport:

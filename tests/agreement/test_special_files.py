@@ -9,6 +9,7 @@ import pytest
 
 import gradflow
 from gradflow.findings import Mode, ModelReport, Status
+from tests.agreement.subject import analysed
 
 pytestmark = pytest.mark.tensorflow
 
@@ -86,14 +87,13 @@ def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(
 
 
 def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
-    from gradflow.analysis.dynamic import analyse_file
     from gradflow.options import Options
     from tests.models.keras_key import KERAS_CASES
     from tests.models.keras_key.case import made
 
     made(KERAS_CASES["state_that_a_call_changes"]).export(tmp_path, verbose=False)
     before = contents(tmp_path)
-    assert analyse_file(str(tmp_path), Options()).report.status is Status.ANALYZED
+    assert analysed(tmp_path, Options()).report.status is Status.ANALYZED
     assert contents(tmp_path) == before
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from gradflow.analysis.dynamic import analyse_file, analyse_subject
+from gradflow.analysis.dynamic import analyse_subject
 from gradflow.analysis.result import Analysis
 from gradflow.analysis.static import read
 from gradflow.findings import Format, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import memory_subject
+from tests.agreement.subject import analysed
 from tests.models.functions import CASES, Module
 from tests.models.plan import layer_of, seeded_plan
 from tests.models.planted import build
@@ -31,7 +32,7 @@ def test_the_way_of_a_saved_function(name: str, tmp_path: Path) -> None:
         _hold(read(str(tmp_path), Options(static=True, why=key)))
     measured = [key for key, truth in case.truths.items() if truth.verdict in ("zero", "nonfinite")]
     if measured and not case.unloadable:
-        _hold(analyse_file(str(tmp_path), Options(why=measured[0])))
+        _hold(analysed(tmp_path, Options(why=measured[0])))
 
 
 def _hold(analysis: Analysis) -> None:
@@ -91,10 +92,10 @@ def _save(folder: Path, repaired: frozenset[str] = frozenset()) -> str:
 def test_the_changes_bring_back_what_they_are_said_to(
     name: str, changed: list[str], tmp_path: Path
 ) -> None:
-    broken = analyse_file(_save(tmp_path), Options(why=name))
+    broken = analysed(_save(tmp_path), Options(why=name))
     assert broken.route is not None
     assert [change.cause.op_type for change in broken.route.changes] == changed
-    repaired = analyse_file(_save(tmp_path, frozenset(changed)), Options()).report
+    repaired = analysed(_save(tmp_path, frozenset(changed)), Options()).report
     back = {
         after.name
         for before, after in zip(broken.report.variables, repaired.variables, strict=True)

@@ -15,7 +15,7 @@ import h5py
 import pytest
 
 from gradflow.errors import UnreadableError
-from gradflow.files.keras.archive import _Window
+from gradflow.files.keras.opened import _Window
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.reader import read_saved_model
 from tests.files.test_keras_files import dense_config, model_config, weights_bytes, write_keras
@@ -146,5 +146,5 @@ def test_a_graph_beyond_the_limit_of_protobuf_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         UnreadableError, match=r"saved_model.pb: has 2.1 GB, and a protobuf can hold 2.1"
     ) as caught:
-        read_saved_model(recognise(tmp_path).path)
+        read_saved_model(recognise(tmp_path))
     assert "constants" in caught.value.hint

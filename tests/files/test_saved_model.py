@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gradflow.analysis.static import read
 from gradflow.errors import GradflowError, UnreadableError
+from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.choose_entry import choose_entry
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Role, Verdict
@@ -21,7 +22,9 @@ KERAS2 = Path(__file__).parent / "data" / "keras2_frozen"
 
 
 def test_keras_2_names_the_outermost_frozen_layer() -> None:
-    weights = {variable.name: variable for variable in read_saved_model(KERAS2)[0].variables}
+    weights = {
+        variable.name: variable for variable in read_saved_model(recognise(KERAS2))[0].variables
+    }
     assert {name: (weight.trainable, weight.frozen_by) for name, weight in weights.items()} == {
         "stem/kernel": (False, "backbone"),
         "stem/bias": (False, "backbone"),
@@ -35,7 +38,7 @@ def test_keras_2_names_the_outermost_frozen_layer() -> None:
 
 
 def test_a_keras_3_export_knows_what_is_frozen_but_not_by_whom() -> None:
-    variables = read_saved_model(SAMPLES / "finetune_saved_model")[0].variables
+    variables = read_saved_model(recognise(SAMPLES / "finetune_saved_model"))[0].variables
     frozen = [
         variable
         for variable in variables
@@ -47,13 +50,14 @@ def test_a_keras_3_export_knows_what_is_frozen_but_not_by_whom() -> None:
 
 def test_each_variable_of_an_export_stands_once() -> None:
     names = [
-        variable.name for variable in read_saved_model(SAMPLES / "healthy_saved_model")[0].variables
+        variable.name
+        for variable in read_saved_model(recognise(SAMPLES / "healthy_saved_model"))[0].variables
     ]
     assert len(names) == len(set(names)) == 9
 
 
 def test_an_unknown_entry_is_told_with_the_known_ones() -> None:
-    graphs = read_saved_model(SAMPLES / "healthy_saved_model")
+    graphs = read_saved_model(recognise(SAMPLES / "healthy_saved_model"))
     choice = choose_entry(graphs, "m", None, training=True)
     assert choice is not None
     assert choice[1].label == "serving_default"

@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 
 from gradflow.errors import UnreadableError
+from gradflow.files.model_file import ModelFile
+from gradflow.files.saved_model.reader import read_message
 from gradflow.files.saved_model.schema import message
+from gradflow.findings import Format
 from gradflow.scan.saved_model.allowed_ops import parse
 from gradflow.scan.saved_model.crc32c import masked_crc32c
 from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
+from gradflow.scan.threat import Scanned
 from tests.cli.command import ROOT, SAMPLES, environment
 
 REAL = ROOT.parent / "shared" / "models"
@@ -46,13 +50,22 @@ def loaded(folder: Path = MODEL) -> Any:
     return saved
 
 
+def scanned(folder: Path) -> Scanned:
+    return scan_saved_model(ModelFile(folder, Format.SAVED_MODEL))
+
+
 def found(saved: Any) -> list[str]:
     return [threat.sentence for threat in scan_message(saved).threats]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_real_model_is_let_in(folder: Path) -> None:
-    assert scan_saved_model(folder).threats == ()
+    file = ModelFile(folder, Format.SAVED_MODEL)
+    unread = read_message(file).SerializeToString(deterministic=True)
+
+    assert scan_saved_model(file).threats == ()
+    # The static reading goes on from what the scan has looked at.
+    assert read_message(file).SerializeToString(deterministic=True) == unread
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real models are not beside this checkout")
@@ -62,9 +75,9 @@ def test_there_are_real_models() -> None:
 
 def test_it_takes_no_tensorflow() -> None:
     code = (
-        "import sys; from pathlib import Path; from gradflow.scan.saved_model.scan import "
-        "scan_saved_model\n"
-        f"scan_saved_model(Path({str(MODEL)!r}))\n"
+        "import sys; from gradflow.files.recognise import recognise\n"
+        "from gradflow.scan.saved_model.scan import scan_saved_model\n"
+        f"scan_saved_model(recognise({str(MODEL)!r}))\n"
         "assert not {'tensorflow', 'keras', 'numpy', 'h5py'} & set(sys.modules)"
     )
     assert (
@@ -597,9 +610,7 @@ class TestFiles:
         place = folder / "assets" / "words.txt"
         place.symlink_to("/etc/passwd") if kind == "link" else os.mkfifo(place)
 
-        assert [one.what for one in scan_saved_model(folder).threats] == [
-            f"{kind} 'assets/words.txt'"
-        ]
+        assert [one.what for one in scanned(folder).threats] == [f"{kind} 'assets/words.txt'"]
 
     def test_the_index_of_the_variables_cut_short(self, folder: Path) -> None:
         index = folder / "variables" / "variables.index"
@@ -607,13 +618,13 @@ class TestFiles:
         for size in range(0, len(whole), 7):
             index.write_bytes(whole[:size])
             with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
-                scan_saved_model(folder)
+                scanned(folder)
 
     @pytest.mark.parametrize("dim", [-1, -(1 << 62), 1 << 62])
     def test_a_variable_that_nothing_holds(self, dim: int, folder: Path) -> None:
         self.altered(folder, shape=[dim, 8])
 
-        assert "can end TensorFlow's process" in scan_saved_model(folder).threats[0].sentence
+        assert "can end TensorFlow's process" in scanned(folder).threats[0].sentence
 
     @pytest.mark.parametrize(
         ("dtype", "shape", "size", "what"),
@@ -632,7 +643,7 @@ class TestFiles:
         self, dtype: int, shape: list[int], size: int, what: str, folder: Path
     ) -> None:
         self.altered(folder, dtype=dtype, shape=shape, size=size)
-        hits = [one.sentence for one in scan_saved_model(folder).threats]
+        hits = [one.sentence for one in scanned(folder).threats]
 
         assert [
             f"variable 'dense/kernel' (variables/variables.index): {what}" in one for one in hits
@@ -663,29 +674,29 @@ class TestFiles:
                 made.extent.add(start=start, **({} if length is None else {"length": length}))
         write_index(folder, [(b"", header()), (b"dense/kernel", entry.SerializeToString())])
 
-        assert (scan_saved_model(folder).threats == ()) == is_whole
+        assert (scanned(folder).threats == ()) == is_whole
 
     @pytest.mark.parametrize("shards", [0, -1, 1 << 30])
     def test_the_files_of_values_can_be_counted(self, shards: int, folder: Path) -> None:
         write_index(folder, [(b"", header(shards))])
 
-        assert "files of values" in scan_saved_model(folder).threats[0].harm
+        assert "files of values" in scanned(folder).threats[0].harm
 
     def test_a_variable_is_in_one_of_the_files(self, folder: Path) -> None:
         self.altered(folder, shard_id=1)
 
-        assert "lies in no file of values" in scan_saved_model(folder).threats[0].harm
+        assert "lies in no file of values" in scanned(folder).threats[0].harm
 
     def test_a_file_of_values_cut_short(self, folder: Path) -> None:
         self.altered(folder, offset=1 << 30)
         with pytest.raises(UnreadableError, match=r"variables\.data-00000-of-00001 is cut short"):
-            scan_saved_model(folder)
+            scanned(folder)
 
     def test_the_variables_are_in_order(self, folder: Path) -> None:
         """With a name that is there twice, TensorFlow 2.21 ends its process."""
         write_index(folder, [(b"", header()), (b"a", b""), (b"a", b"")])
         with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
-            scan_saved_model(folder)
+            scanned(folder)
 
     def test_each_byte_of_the_index_counts(self, folder: Path) -> None:
         index = folder / "variables" / "variables.index"
@@ -693,14 +704,12 @@ class TestFiles:
         for place in range(0, len(whole) - 48, 31):
             index.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
             with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
-                scan_saved_model(folder)
+                scanned(folder)
 
     def test_variables_of_the_oldest_form(self, folder: Path) -> None:
         (folder / "variables" / "variables.index").rename(folder / "variables" / "variables")
 
-        assert [one.what for one in scan_saved_model(folder).threats] == [
-            "file 'variables/variables'"
-        ]
+        assert [one.what for one in scanned(folder).threats] == ["file 'variables/variables'"]
 
     @staticmethod
     def altered(folder: Path, *, shape: Sequence[int] = (), **fields: int) -> None:

@@ -47,8 +47,8 @@ def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_na
 ) -> None:
     import tensorflow as tf
 
-    from gradflow.analysis.dynamic import analyse_file
     from gradflow.options import Options
+    from tests.agreement.subject import analysed
 
     class Module(tf.Module):
         def __init__(self) -> None:
@@ -63,7 +63,7 @@ def test_a_gradient_that_a_package_registers_flows_and_one_that_is_missing_is_na
     module = Module()
     if saved:
         tf.saved_model.save(module, str(tmp_path), signatures=module.serve.get_concrete_function())
-        report = analyse_file(str(tmp_path), Options()).report
+        report = analysed(tmp_path, Options()).report
     else:
         report = gradflow.inspect(module, entry="serve").models[0]
     found = {

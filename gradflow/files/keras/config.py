@@ -71,13 +71,16 @@ class LayerConfig:
                 yield from layer.below()
 
 
-def parse_config(text: str | bytes, where: str) -> LayerConfig:
+def read_config(value: object, where: str) -> LayerConfig:
     """Read a model's configuration (``config.json``, or the HDF5 attribute ``model_config``).
 
+    Args:
+        value: its JSON value.
+        where: the file, for messages.
+
     Raises:
-        DamagedError: it is not JSON, or not the configuration of a Keras model.
+        DamagedError: it is not the configuration of a Keras model.
     """
-    value = parse_json(text, where)
     if not _is_layer(value):
         raise DamagedError(f"{where}: the model configuration names no Keras class", DAMAGED)
     return _layer(value, None, where, 0)

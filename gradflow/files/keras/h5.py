@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gradflow.errors import DamagedError
-from gradflow.files.hdf5 import dtype_of, list_attribute, member, opened, shape_of, text_attribute
-from gradflow.files.keras.config import LayerConfig, parse_config
+from gradflow.files.hdf5 import dtype_of, list_attribute, member, shape_of, text_attribute
+from gradflow.files.keras.config import LayerConfig, read_config
 from gradflow.files.keras.layer_table import RECURRENT, inner_layer, is_known
+from gradflow.files.keras.opened import CONFIG, hdf5_of, hdf5_texts, model_json
 from gradflow.files.keras.variables import Owned
+from gradflow.files.model_file import ModelFile
+from gradflow.text import shown
 
 _TOP_LEVEL = "top_level_model_weights"
 _WRAPPERS = ("TimeDistributed", "Bidirectional")
@@ -21,26 +23,25 @@ _COUNTER = re.compile(r"_\d+$")
 _Made = dict[tuple[LayerConfig, str], LayerConfig]
 
 
-def read_h5(path: Path, where: str) -> tuple[LayerConfig, list[Owned], str | None]:
+def read_h5(file: ModelFile) -> tuple[LayerConfig, list[Owned], str | None]:
     """Configuration, variables and the version of Keras that wrote the file.
 
     Raises:
         DamagedError: the file is broken, or lacks the configuration or the weights.
     """
-    with opened(path, where) as file:
-        text = text_attribute(file, "model_config")
-        if text is None:
-            raise DamagedError(
-                f"{where}: holds no model configuration",
-                "save the whole model with model.save(...)",
-            )
-        config = parse_config(text, where)
-        weights = member(file, "model_weights")
+    where, value = shown(file.path), model_json(file)
+    if hdf5_texts(file).get(CONFIG) is None:
+        raise DamagedError(
+            f"{where}: holds no model configuration", "save the whole model with model.save(...)"
+        )
+    config = read_config(value, where)
+    with hdf5_of(file) as hdf5:
+        weights = member(hdf5, "model_weights")
         if not hasattr(weights, "keys"):  # nothing, or an array
             raise DamagedError(
                 f"{where}: holds no weights", "save the whole model with model.save(...)"
             )
-        version = text_attribute(file, "keras_version") or text_attribute(weights, "keras_version")
+        version = text_attribute(hdf5, "keras_version") or text_attribute(weights, "keras_version")
         return config, list(_variables(config, weights, where)), version
 
 

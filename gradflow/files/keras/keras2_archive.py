@@ -12,10 +12,12 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from gradflow.files.hdf5 import contents, opened
+from gradflow.files.hdf5 import contents
+from gradflow.files.keras.opened import WEIGHTS, archive_of, hdf5_of
+from gradflow.files.model_file import ModelFile
 
-_WEIGHTS = "model.weights.h5"
 _OLD = "_layer_checkpoint_dependencies"
 _NEW = "layers"
 Place = tuple[str, ...]
@@ -43,42 +45,44 @@ def modern(places: Iterable[Place]) -> Callable[[Place], Place]:
     return rename
 
 
-def relaid(path: Path, folder: Path, where: str) -> Path | None:
+def relaid(file: ModelFile, folder: Path) -> Path | None:
     """Write the archive with its weights placed anew into ``folder``; None where they are in place.
 
     Raises:
         UnreadableError: the weights are damaged.
     """
-    with zipfile.ZipFile(path) as archive:
-        if _WEIGHTS not in archive.namelist():
+    archive = archive_of(file)
+    if WEIGHTS not in archive.namelist():
+        return None
+    new = folder / f"relaid_{WEIGHTS}"
+    with hdf5_of(file) as hdf5:
+        if not _copy(hdf5, new):
             return None
-        weights = Path(archive.extract(_WEIGHTS, folder))
-        new = folder / f"relaid_{_WEIGHTS}"
-        if not _copy(weights, new, where):
-            return None
-        target = folder / f"relaid_{path.stem}.keras"
-        with zipfile.ZipFile(target, "w") as written:
-            for name in archive.namelist():
-                if name != _WEIGHTS:
-                    written.writestr(name, archive.read(name))
-            written.write(new, _WEIGHTS)
+    target = folder / "relaid_model.keras"
+    with zipfile.ZipFile(target, "w") as written:
+        for name in archive.namelist():
+            if name != WEIGHTS:
+                written.writestr(name, archive.read(name))
+        written.write(new, WEIGHTS)
     return target
 
 
-def _copy(weights: Path, new: Path, where: str) -> bool:
+def _copy(weights: Any, new: Path) -> bool:
+    """Copy the HDF5 file ``weights`` to ``new`` with its groups renamed; False where all are in
+    place."""
     import h5py
 
-    with opened(weights, f"{where}: {_WEIGHTS}") as file, h5py.File(new, "w") as copy:
-        places, datasets = contents(file)
-        if not any(_OLD in place for place, _ in places) and not any(
-            "\\" in name for _, name in places
-        ):
-            return False
-        rename = modern(place for place, _ in places)
+    places, datasets = contents(weights)
+    if not any(_OLD in place for place, _ in places) and not any(
+        "\\" in name for _, name in places
+    ):
+        return False
+    rename = modern(place for place, _ in places)
+    with h5py.File(new, "w") as copy:
         for place, _ in places:
             copy.require_group("/".join(rename(place)))
         for place, dataset in datasets:
-            file.copy(dataset, copy["/".join(rename(place[:-1]))], place[-1])
+            weights.copy(dataset, copy["/".join(rename(place[:-1]))], place[-1])
     return True
 
 

@@ -34,17 +34,21 @@ class KerasContents:
 
 
 def read_keras(file: ModelFile) -> KerasContents:
-    """Read the variables, the layers and the producer of a Keras file.
+    """Read the variables, the layers and the producer of a Keras file, once.
 
     Raises:
         UnreadableError: the file is damaged or incomplete.
     """
+    return file.once(_contents)
+
+
+def _contents(file: ModelFile) -> KerasContents:
     where = shown(file.path)
     try:
         if file.format is Format.KERAS:
-            config, owned, version = read_archive(file.path, where)
+            config, owned, version = read_archive(file)
         elif file.format is Format.H5:
-            config, owned, version = read_h5(file.path, where)
+            config, owned, version = read_h5(file)
         else:
             raise UnreadableError(f"{where}: not a Keras file ({file.format.value})", "")
     except OSError as error:

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
+from gradflow.files.saved_model.schema import attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ def _called(nodes: Iterable[Any]) -> Iterator[str]:
 
 
 def _size(node: Any) -> int:
-    if node.op != "Const" or dtype_name(node.attr["value"].tensor.dtype) not in FLOATING_NAMES:
+    if (
+        node.op != "Const"
+        or dtype_name(attribute(node, "value").tensor.dtype) not in FLOATING_NAMES
+    ):
         return 0
-    return prod(max(0, dim.size) for dim in node.attr["value"].tensor.tensor_shape.dim)
+    return prod(max(0, dim.size) for dim in attribute(node, "value").tensor.tensor_shape.dim)

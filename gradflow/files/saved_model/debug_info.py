@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.files.frames import Frame
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, parse
 
 _FILE = Path("debug", "saved_model_debug_info.pb")
 
@@ -28,16 +28,12 @@ def frames_finder(folder: Path) -> Callable[[str, str], Sequence[Frame] | None]:
 
     @cache
     def info() -> Any | None:
-        read = message("GraphDebugInfo")()
         if not (folder / _FILE).is_file():  # a pipe would be waited for
             return None
         try:
-            read.ParseFromString((folder / _FILE).read_bytes())
-        except (
-            Exception
-        ):  # among others protobuf's DecodeError, whose class differs between its implementations
+            return parse("GraphDebugInfo", (folder / _FILE).read_bytes())
+        except (OSError, DecodeError):
             return None
-        return read
 
     def frames(function: str, op: str) -> Sequence[Frame] | None:
         return _stack(info(), f"{op}@{function}")

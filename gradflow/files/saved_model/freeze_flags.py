@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, parse
 
 OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
 """Identifiers of objects whose variables are no weights of the model."""
@@ -80,10 +80,9 @@ def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
     place = folder / "keras_metadata.pb"
     try:
         if place.is_file():  # a pipe would be waited for
-            saved = message("SavedMetadata")()
-            saved.ParseFromString(place.read_bytes())
+            saved = parse("SavedMetadata", place.read_bytes())
             texts.update({node.node_id: node.metadata for node in saved.nodes})
-    except Exception:  # damaged: TensorFlow does not need it, so neither do we
+    except (OSError, DecodeError):  # TensorFlow does not need it, so neither do we
         pass
     for number, text in texts.items():
         if not text:

@@ -10,14 +10,14 @@ from typing import Any
 from gradflow.errors import DamagedError, UnreadableError
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.hdf5 import MAGIC
-from gradflow.files.model_file import StoredVariable
+from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.other_formats import foreign
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.debug_info import frames_finder
 from gradflow.files.saved_model.entries import graph_entries, object_entries
 from gradflow.files.saved_model.freeze_flags import layer_properties
 from gradflow.files.saved_model.freezing import saved_doubts
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.files.saved_model.tf1_graph import disabled_exits, graph_variables
 from gradflow.files.saved_model.variables import object_variables
 from gradflow.findings import Role
@@ -27,14 +27,29 @@ _MAX_PROTOBUF = (1 << 31) - 1
 _AGAIN = "copy or download it again, or save the model again"
 
 
-def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
-    """Read ``saved_model.pb`` in ``folder``: one for each of its graphs, those tagged ``serve``
-    first.
+def read_saved_model(file: ModelFile) -> tuple[SavedModelContents, ...]:
+    """Read ``saved_model.pb``, once: one for each of its graphs, those tagged ``serve`` first.
 
     Raises:
         UnreadableError: the file is missing, damaged or holds no graph.
     """
-    saved = read_message(folder)
+    return file.once(_graphs)
+
+
+def read_message(file: ModelFile) -> Any:
+    """The SavedModel message of ``saved_model.pb``, which has a graph at least; parsed once.
+
+    NOTE: it is shared. ``attr["x"]`` of a protobuf map adds ``x`` where it is not there: look with
+    ``in`` first.
+
+    Raises:
+        UnreadableError: the file is missing, damaged or holds no graph.
+    """
+    return file.once(_message)
+
+
+def _graphs(file: ModelFile) -> tuple[SavedModelContents, ...]:
+    folder, saved = file.path, read_message(file)
     graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
     try:
         found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
@@ -50,25 +65,15 @@ def read_saved_model(folder: Path) -> tuple[SavedModelContents, ...]:
     return found[0], *(_tagged(contents) for contents in found[1:])
 
 
-def read_message(folder: Path) -> Any:
-    """The SavedModel message of ``saved_model.pb`` in ``folder``, which has a graph at least.
-
-    Raises:
-        UnreadableError: the file is missing, damaged or holds no graph.
-    """
-    path = folder / "saved_model.pb"
-    saved = message("SavedModel")()
+def _message(file: ModelFile) -> Any:
+    folder, path = file.path, file.path / "saved_model.pb"
     try:
-        saved.ParseFromString(_bytes(path))
-    except UnreadableError:
-        raise
+        saved = parse("SavedModel", _bytes(path))
     except OSError as error:
         raise UnreadableError(
             f"{shown(path)}: {error.strerror or error}", "check the path and its permissions"
         ) from error
-    except (
-        Exception
-    ) as error:  # protobuf's DecodeError, whose class differs between its implementations
+    except DecodeError as error:
         what, hint = _instead(path)
         raise DamagedError(f"{shown(folder)}: saved_model.pb {what}", hint) from error
     if not saved.meta_graphs:

@@ -224,6 +224,36 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
 }
 
 
+class DecodeError(ValueError):
+    """Bytes that are not a message of the kind that was expected."""
+
+
+def parse(name: str, data: bytes) -> Any:
+    """The message ``name`` that ``data`` holds.
+
+    Raises:
+        DecodeError: ``data`` is no such message.
+    """
+    from google.protobuf.message import DecodeError as ProtobufError
+
+    parsed = message(name)()
+    try:
+        parsed.ParseFromString(data)
+    # protobuf 4.22 to 7.36: its implementation in C raises the first; the one in Python the others
+    # too, for broken text and for messages within messages without end.
+    except (ProtobufError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"no {name}: {error}") from error
+    return parsed
+
+
+def attribute(node: Any, name: str) -> Any:
+    """The attribute of a NodeDef; an empty one where it has none.
+
+    ``node.attr[name]`` would add the empty one to the message, which others read too.
+    """
+    return node.attr[name] if name in node.attr else message("AttrValue")()
+
+
 @cache
 def message(name: str) -> Any:
     """Return the class of the message ``name``, for example ``SavedModel``."""

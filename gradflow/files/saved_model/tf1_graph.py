@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.model_file import StoredVariable
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, attribute, parse
 from gradflow.files.saved_model.variables import read_shape
 from gradflow.findings import Role
 
@@ -39,7 +40,7 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
     names = {node.name for node in nodes}
     found = []
     for node in nodes:
-        dtype = dtype_name(node.attr["dtype"].type)
+        dtype = dtype_name(attribute(node, "dtype").type)
         is_trained = (
             node.name in trainable if trainable is not None else _looks_trained(node.name, names)
         )
@@ -48,7 +49,7 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
             StoredVariable(
                 name=node.name,
                 layer=owners.get(node.name, node.name).rpartition("/")[0] or None,
-                shape=read_shape(node.attr["shape"].shape) or (),
+                shape=read_shape(attribute(node, "shape").shape) or (),
                 dtype=dtype,
                 role=Role.WEIGHT if is_weight else Role.STATE,
                 trainable=is_weight,
@@ -93,7 +94,7 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
         if (
             node.op.startswith("FusedBatchNorm")
             and "Grad" not in node.op
-            and node.attr["is_training"].b
+            and attribute(node, "is_training").b
         ):
             added = behind(node.input[0], ("Identity",))
             if added is not None and added.op in ("BiasAdd", "Add", "AddV2"):
@@ -150,9 +151,5 @@ def _records(graph: Any, collection: str, kind: str = "VariableDef") -> Iterator
     if collection not in graph.collection_def:
         return
     for raw in graph.collection_def[collection].bytes_list.value:
-        record = message(kind)()
-        try:
-            record.ParseFromString(raw)
-        except Exception:  # protobuf's DecodeError, whose class differs between its implementations
-            continue
-        yield record
+        with suppress(DecodeError):
+            yield parse(kind, raw)

@@ -3,16 +3,24 @@ harmless out."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gradflow.errors import UnreadableError
-from gradflow.files.hdf5 import opened, text_attribute
-from gradflow.files.keras.archive import weights_member, zip_errors
 from gradflow.files.keras.code import objects
 from gradflow.files.keras.config import DAMAGED, parse_json
+from gradflow.files.keras.opened import (
+    CONFIG,
+    TRAINING,
+    WEIGHTS,
+    archive_of,
+    bytes_of,
+    hdf5_of,
+    hdf5_texts,
+    model_json,
+    zip_errors,
+)
 from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
 from gradflow.scan.keras.archive import strange_members
@@ -23,8 +31,7 @@ from gradflow.scan.keras.sizes import oversized
 from gradflow.scan.threat import Scanned, Threat
 from gradflow.text import shown
 
-_MEMBER, _WEIGHTS = "config.json", "model.weights.h5"
-_CONFIG, _TRAINING, _COMPILED = "model_config", "training_config", "compile_config"
+_MEMBER, _COMPILED = "config.json", "compile_config"
 
 
 def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False) -> Scanned:
@@ -39,11 +46,10 @@ def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False
     Raises:
         UnreadableError: it is damaged.
     """
-    where = shown(file.path)
-    found = _archive(file, where) if file.format is Format.KERAS else _hdf5(file, where)
+    found = _archive(file) if file.format is Format.KERAS else _hdf5(file)
     threats = list(found.threats)
     for member, config in found.configs:
-        if is_trained or member not in (_TRAINING, _COMPILED):
+        if is_trained or member not in (TRAINING, _COMPILED):
             threats += strange_objects(config, member, imports)
             threats += oversized(config, member, found.numbers)
     count = sum("class_name" in one for one in objects([config for _, config in found.configs]))
@@ -62,20 +68,18 @@ class _Opened:
     looked_at: tuple[str, ...]
 
 
-def _archive(file: ModelFile, where: str) -> _Opened:
-    with zip_errors(where), zipfile.ZipFile(file.path) as archive, file.path.open("rb") as raw:
+def _archive(file: ModelFile) -> _Opened:
+    with zip_errors(shown(file.path)):
+        archive = archive_of(file)
         looked_at = (f"{len(archive.infolist()):,} members",)
-        threats = list(strange_members(archive, raw))
+        threats = list(strange_members(archive, bytes_of(file)))
         if threats:  # what is odd about the archive makes it unsafe to read on
             return _Opened(threats, [], 0, looked_at)
-        config = parse_json(archive.read(_MEMBER), where)
+        config = model_json(file)
         names, numbers = archive.namelist(), 0
-        if _WEIGHTS in names:
-            with (
-                weights_member(file.path, archive, where) as source,
-                opened(source, f"{where}: {_WEIGHTS}") as hdf5,
-            ):
-                look = HDF5Look(_WEIGHTS)
+        if WEIGHTS in names:
+            with hdf5_of(file) as hdf5:
+                look = HDF5Look(WEIGHTS)
                 threats += look.strange(hdf5)
                 numbers += look.numbers
         for name in names:
@@ -84,17 +88,19 @@ def _archive(file: ModelFile, where: str) -> _Opened:
                 with archive.open(name) as member:
                     threats += arrays.strange(member)
                 numbers += arrays.numbers
-        compiled = config.pop(_COMPILED, None) if isinstance(config, dict) else None
-        return _Opened(threats, [(_MEMBER, config), (_COMPILED, compiled)], numbers, looked_at)
+    compiled = None
+    if isinstance(config, dict):
+        compiled = config.get(_COMPILED)
+        config = {key: value for key, value in config.items() if key != _COMPILED}
+    return _Opened(threats, [(_MEMBER, config), (_COMPILED, compiled)], numbers, looked_at)
 
 
-def _hdf5(file: ModelFile, where: str) -> _Opened:
-    look = HDF5Look("the file")
-    with opened(file.path, where) as hdf5:
+def _hdf5(file: ModelFile) -> _Opened:
+    where, look = shown(file.path), HDF5Look("the file")
+    with hdf5_of(file) as hdf5:
         threats = list(look.strange(hdf5))
-        names = [name for name in (_CONFIG, _TRAINING) if name in hdf5.attrs] if not threats else []
-        texts = [(name, text_attribute(hdf5, name)) for name in names]
-    if (_CONFIG, None) in texts:
+    texts = hdf5_texts(file) if not threats else {}
+    if CONFIG in texts and texts[CONFIG] is None:
         raise UnreadableError(f"{where}: the model configuration is no text", DAMAGED)
-    configs = [(name, parse_json(text, where)) for name, text in texts if text is not None]
+    configs = [(name, parse_json(text, where)) for name, text in texts.items() if text is not None]
     return _Opened(threats, configs, look.numbers, ("the links, types and filters of its HDF5",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.scan.saved_model.allowed_ops import class_of
 from gradflow.text import shown
 
@@ -159,12 +159,10 @@ def harm_of_node(node: object) -> str | None:
     if isinstance(node, Mapping):
         op = node.get("op")
     elif isinstance(node, str):
-        parsed = message("NodeDef")()
         try:
-            parsed.ParseFromString(node.encode("utf-8"))
-        except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+            op = parse("NodeDef", node.encode("utf-8")).op
+        except (DecodeError, UnicodeEncodeError):  # JSON can hold half of a surrogate pair
             return _UNKNOWN
-        op = parsed.op
     else:
         return _UNKNOWN
     if not isinstance(op, str):

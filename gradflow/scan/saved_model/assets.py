@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gradflow.files.saved_model.schema import attribute
 from gradflow.scan.saved_model.program import TOP, Program, node_of
 
 _USES = frozenset({"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp", "NoOp"})
@@ -77,11 +78,13 @@ class Origins:
         nodes, handle = self.program.graph.graph_def.node, self._nodes[TOP].get(node_of(variable))
         if handle is None or handle.op != "VarHandleOp":
             return False
-        shared = handle.attr["shared_name"].s
+        shared = attribute(handle, "shared_name").s
         if self._shared_by_functions & {shared, None}:
             return False
         same = {
-            one.name for one in nodes if one.op == handle.op and one.attr["shared_name"].s == shared
+            one.name
+            for one in nodes
+            if one.op == handle.op and attribute(one, "shared_name").s == shared
         }
         uses = [one for one in nodes if same & set(map(node_of, one.input))]
         given = [one for one in uses if one.op == "AssignVariableOp"]
@@ -119,7 +122,7 @@ class Origins:
         nodes = [
             one for body, inner in bodies if body != TOP for one in inner if one.op == "VarHandleOp"
         ]
-        names = [one.attr["shared_name"] for one in nodes]
+        names = [attribute(one, "shared_name") for one in nodes]
         return frozenset(None if name.HasField("placeholder") else name.s for name in names)
 
     @cached_property
@@ -147,4 +150,4 @@ class Origins:
     def _called_plainly(self, node: Any) -> str:
         if node.op in self.program.functions:
             return str(node.op)
-        return str(node.attr["f"].func.name) if node.op in _CALLS and "f" in node.attr else ""
+        return str(attribute(node, "f").func.name) if node.op in _CALLS else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from gradflow.files.saved_model.schema import attribute
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
 from gradflow.scan.saved_model.program import TOP, Program
@@ -63,7 +64,7 @@ def place(body: str, node: str) -> str:
 def _is_harmless_here(origins: Origins, saver: Saver, body: str, node: Any) -> bool:
     if node.op in _BY_VALUE:
         name, is_harmless = _BY_VALUE[node.op]
-        value = node.attr[name]
+        value = attribute(node, name)
         # A placeholder stands for what the function is called with.
         return not value.HasField("placeholder") and is_harmless(value.s)
     if node.op in _FILLS_TABLE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, message, parse
 
 TOP = ""
 """Stands for the graph that is in no function."""
@@ -168,12 +168,10 @@ def _of_variable(value: bytes) -> tuple[str, ...]:
 def _parsed(kind: str, value: bytes) -> Any:
     """A message; an empty one where the bytes are something else, which TensorFlow does not take
     either."""
-    found = message(kind)()
     try:
-        found.ParseFromString(value)
-    except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+        return parse(kind, value)
+    except DecodeError:
         return message(kind)()
-    return found
 
 
 def _text(value: str | bytes) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.reader import read_message
 from gradflow.scan.saved_model.attributes import strange_attributes
 from gradflow.scan.saved_model.folder import strange_files
@@ -16,7 +16,7 @@ from gradflow.scan.saved_model.variables_index import damaged_variables
 from gradflow.scan.threat import Scanned
 
 
-def scan_saved_model(folder: Path) -> Scanned:
+def scan_saved_model(file: ModelFile) -> Scanned:
     """Look through every function, whether anything calls it or not, the object graph and the files
     on the disk.
 
@@ -26,11 +26,11 @@ def scan_saved_model(folder: Path) -> Scanned:
     Raises:
         UnreadableError: ``saved_model.pb`` or the index of the variables is damaged.
     """
-    files = tuple(strange_files(folder))
-    if files:
-        return Scanned(files, ("the files of the folder",))  # a pipe would be waited for
-    found = scan_message(read_message(folder))
-    return Scanned((*found.threats, *damaged_variables(folder)), found.looked_at)
+    strange = tuple(strange_files(file.path))
+    if strange:
+        return Scanned(strange, ("the files of the folder",))  # a pipe would be waited for
+    found = scan_message(read_message(file))
+    return Scanned((*found.threats, *damaged_variables(file.path)), found.looked_at)
 
 
 def scan_message(saved: Any) -> Scanned:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
-from gradflow.files.saved_model.schema import message
+from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.scan.saved_model.crc32c import masked_crc32c
 from gradflow.scan.saved_model.snappy import unpacked
 from gradflow.scan.threat import Threat
@@ -73,10 +73,9 @@ def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threa
     files: list[int | None] = []
     for key, value in entries:
         name = shown(key.decode("utf-8", "replace"))
-        kind = message("BundleEntry" if key else "BundleHeader")()
         try:
-            kind.ParseFromString(value)
-        except Exception:  # protobuf's DecodeError, whose class differs between its implementations
+            kind = parse("BundleEntry" if key else "BundleHeader", value)
+        except DecodeError:
             yield _threat(name, "is no entry of an index")
             continue
         if key:

@@ -17,8 +17,8 @@ import tensorflow as tf
 from gradflow.errors import InputError, UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.keras.code import LAMBDA, foreign_code
-from gradflow.files.keras.json_parts import read_json
 from gradflow.files.keras.keras2_archive import relaid
+from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
@@ -31,7 +31,6 @@ from gradflow.tape.load.untracked import describer, holding_layer
 from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
 from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.trace import Trace, trace
-from gradflow.text import shown
 
 _SUFFIX = {Format.KERAS: ".keras", Format.H5: ".h5"}
 _Chain = tuple[Any, ...]
@@ -76,7 +75,7 @@ def load_keras2(
         path.symlink_to(file.path.absolute())
         try:
             if file.format is Format.KERAS:
-                path = relaid(path, folder, shown(file.path)) or path
+                path = relaid(file, folder) or path
             model = tf_keras.models.load_model(
                 path, custom_objects=dict(custom), compile=False, safe_mode=not trust
             )
@@ -113,7 +112,7 @@ def load_older(
         raise refusal
     try:
         config = read_json(file).model
-    except (ValueError, OSError, KeyError, UnreadableError):
+    except UnreadableError:
         raise refusal from None
     code = None if trust else foreign_code(config, imported, known_names(custom))
     if code == LAMBDA:

@@ -16,7 +16,7 @@ from gradflow.errors import InputError, UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_code
-from gradflow.files.keras.json_parts import read_json
+from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
 from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
@@ -80,7 +80,7 @@ def load_keras(
 def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str]) -> None:
     try:
         config = read_json(file).model
-    except (ValueError, OSError, KeyError, UnreadableError):
+    except UnreadableError:
         return  # Keras says better what is wrong with it
     if holds_marshalled_code(config):
         raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)

@@ -10,7 +10,7 @@ import keras
 
 from gradflow.errors import UnsafeError, UsageError
 from gradflow.files.keras.code import foreign_code, holds_marshalled_code
-from gradflow.files.keras.json_parts import read_json
+from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
 from gradflow.scan.keras.config import strange_objects
 from gradflow.tape.load.error_messages import keras_refusal

@@ -1,0 +1,272 @@
+"""Open a Keras file once, and read its JSON and its HDF5 file from there."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+from gradflow.errors import DamagedError, UnreadableError
+from gradflow.files.hdf5 import hdf5_errors, open_hdf5, text_attribute
+from gradflow.files.keras.config import parse_json
+from gradflow.files.model_file import ModelFile
+from gradflow.findings import Format
+from gradflow.text import shown
+
+WEIGHTS = "model.weights.h5"
+"""The member of a ``.keras`` archive that holds the variables."""
+CONFIG, TRAINING = "model_config", "training_config"
+"""The attributes of an HDF5 file that hold JSON: of the model, and of what it was compiled with."""
+_MEMBER = "config.json"
+_MAX_JSON = 1 << 28
+_MAX_DEFLATED = 1 << 32
+_CHUNK = 1 << 20
+_CHECKSUM = re.compile(r"Bad CRC-32 for file '(.*)'", re.DOTALL)
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KerasJson:
+    """JSON values; None where the file has none."""
+
+    model: object
+    """The layers with their configurations, building and compiling left out."""
+    build: object
+    """Shapes that a ``.keras`` file records for a model that has no symbolic inputs."""
+    training: object
+    """What the model was compiled with."""
+
+
+def bytes_of(file: ModelFile) -> IO[bytes]:
+    """The bytes of the file, from which everything else of a ``.keras`` archive is read."""
+    return file.opened(_bytes)
+
+
+def archive_of(file: ModelFile) -> zipfile.ZipFile:
+    """The ``.keras`` archive; wrap its use in ``zip_errors``."""
+    return file.opened(_archive)
+
+
+@contextmanager
+def hdf5_of(file: ModelFile) -> Iterator[Any]:
+    """The ``h5py.File`` with the variables: the file itself, or a member of the archive.
+
+    Raises:
+        UnreadableError: it is damaged, or the archive has none; also for what the body reads.
+    """
+    where = shown(file.path)
+    with hdf5_errors(where if file.format is Format.H5 else f"{where}: {WEIGHTS}"):
+        yield file.opened(_hdf5)
+
+
+def model_json(file: ModelFile) -> Any:
+    """The JSON value that describes the model and, in a ``.keras`` file, its building and training.
+
+    It is shared. None where an HDF5 file has none.
+
+    Raises:
+        UnreadableError: the file is damaged, or holds no JSON.
+    """
+    return file.once(_model_json)
+
+
+def hdf5_texts(file: ModelFile) -> Mapping[str, str | None]:
+    """The attributes ``CONFIG`` and ``TRAINING`` of an HDF5 file, as far as it has them; None for
+    one that is no text.
+
+    Raises:
+        UnreadableError: the file is damaged.
+    """
+    return file.once(_texts)
+
+
+def read_json(file: ModelFile) -> KerasJson:
+    """The JSON of a Keras file in its parts, as values that the caller may change.
+
+    Raises:
+        UnreadableError: the file is damaged, or holds no JSON.
+    """
+    where = shown(file.path)
+    if file.format is Format.KERAS:
+        config = parse_json(file.once(_config_text), where)
+        parts = dict(config) if isinstance(config, Mapping) else {}
+        build, training = parts.pop("build_config", None), parts.pop("compile_config", None)
+        return KerasJson(parts, build, training)
+    texts = [hdf5_texts(file).get(name) for name in (CONFIG, TRAINING)]
+    model, training = (None if text is None else parse_json(text, where) for text in texts)
+    return KerasJson(model, None, training)
+
+
+def keras_version(file: ModelFile) -> str | None:
+    """The version of Keras that a ``.keras`` file says it was written by.
+
+    Raises:
+        UnreadableError: the archive is damaged.
+    """
+    where = shown(file.path)
+    with zip_errors(where):
+        archive = archive_of(file)
+        if "metadata.json" not in archive.namelist():
+            return None
+        try:
+            metadata = json.loads(_read_member(archive, "metadata.json", where))
+        except (ValueError, RecursionError):
+            return None
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    return version if isinstance(version, str) else None
+
+
+@contextmanager
+def zip_errors(where: str) -> Iterator[None]:
+    """Turn whatever is said about a damaged archive into one line."""
+    try:
+        yield
+    except KeyError as error:
+        raise DamagedError(
+            f"{where}: this .keras file lacks {error.args[0]}", "save the model again"
+        ) from error
+    except _BROKEN as error:
+        damaged = _CHECKSUM.search(str(error))
+        problem = (
+            f"a damaged .keras file ({shown(damaged[1])} is not what its checksum says)"
+            if damaged
+            else "a damaged .keras file"
+        )
+        raise DamagedError(
+            f"{where}: {problem}", "copy or download it again, or save the model again"
+        ) from error
+
+
+def _bytes(file: ModelFile) -> IO[bytes]:
+    return file.path.open("rb")
+
+
+def _archive(file: ModelFile) -> zipfile.ZipFile:
+    return zipfile.ZipFile(bytes_of(file))
+
+
+def _hdf5(file: ModelFile) -> AbstractContextManager[Any]:
+    if file.format is Format.H5:
+        return open_hdf5(file.path)
+    return _hdf5_member(archive_of(file), bytes_of(file), shown(file.path))
+
+
+@contextmanager
+def _hdf5_member(archive: zipfile.ZipFile, raw: IO[bytes], where: str) -> Iterator[Any]:
+    with _weights_member(archive, raw, where) as member, open_hdf5(member) as hdf5:
+        yield hdf5
+
+
+def _texts(file: ModelFile) -> Mapping[str, str | None]:
+    with hdf5_of(file) as hdf5:
+        return {
+            name: text_attribute(hdf5, name) for name in (CONFIG, TRAINING) if name in hdf5.attrs
+        }
+
+
+def _config_text(file: ModelFile) -> bytes:
+    where = shown(file.path)
+    with zip_errors(where):
+        return _read_member(archive_of(file), _MEMBER, where)
+
+
+def _model_json(file: ModelFile) -> Any:
+    is_archive = file.format is Format.KERAS
+    text = file.once(_config_text) if is_archive else hdf5_texts(file).get(CONFIG)
+    return None if text is None else parse_json(text, shown(file.path))
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    if archive.getinfo(name).file_size > _MAX_JSON:
+        raise UnreadableError(
+            f"{where}: {name} is larger than {_MAX_JSON >> 20} MB", "this is no Keras configuration"
+        )
+    return archive.read(name)
+
+
+@contextmanager
+def _weights_member(archive: zipfile.ZipFile, raw: IO[bytes], where: str) -> Iterator[IO[bytes]]:
+    """The HDF5 file with the weights, as a file that can be read at any place.
+
+    Raises:
+        UnreadableError: there is none.
+    """
+    names = archive.namelist()
+    if WEIGHTS not in names:
+        other = next((name for name in names if name.startswith("model.weights")), None)
+        hint = "save the model again with model.save(...)"
+        if other is None:
+            raise DamagedError(f"{where}: this .keras file holds no weights", hint)
+        # Keras reads weights of other kinds.
+        raise UnreadableError(
+            f"{where}: this .keras file keeps its weights in {shown(other)}, unread here", hint
+        )
+    info = archive.getinfo(WEIGHTS)
+    if info.compress_type != zipfile.ZIP_STORED:
+        if info.file_size > _MAX_DEFLATED:
+            raise UnreadableError(
+                f"{where}: {WEIGHTS} unpacks to {info.file_size >> 30} GB", "save it again"
+            )
+        # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked,
+        # not into memory.
+        with tempfile.TemporaryFile() as unpacked, archive.open(info) as packed:
+            shutil.copyfileobj(packed, unpacked, _CHUNK)
+            yield unpacked
+        return
+    with archive.open(info) as checked:
+        checked.read(0)  # opening has checked the member's own header
+    raw.seek(info.header_offset + 26)
+    lengths = raw.read(4)
+    start = (
+        info.header_offset
+        + 30
+        + int.from_bytes(lengths[:2], "little")
+        + int.from_bytes(lengths[2:], "little")
+    )
+    yield io.BufferedReader(_Window(raw, start, info.file_size))
+
+
+class _Window(io.RawIOBase):
+    """A stretch of a file as a file: HDF5 jumps about, which zipfile answers by reading everything
+    in between."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        super().__init__()
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # Python 3.10 cannot name Buffer
+        self._file.seek(self._start + self._at)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
