@@ -1,4 +1,4 @@
-"""A pattern such as ``backbone/**`` in, whether it covers a name out."""
+"""Tell whether a pattern such as ``backbone/**`` covers a name."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def matches(pattern: str, name: str) -> bool:
     )
 
 
-class Placed(Protocol):
-    """A variable with a name, and a place among the layers where that is known."""
+class Named(Protocol):
+    """A variable with a name, and with a path among the layers where that is known."""
 
     @property
     def name(self) -> str: ...  # noqa: D102 -- the class says it
     @property
-    def place(self) -> str: ...  # noqa: D102 -- the class says it
+    def layer_path(self) -> str: ...  # noqa: D102 -- the class says it
 
 
-def covers(pattern: str, variable: Placed) -> bool:
-    """Whether ``pattern`` covers the variable by its name or by its place: ``backbone/**`` is a
-    submodel's weights."""
+def covers(pattern: str, variable: Named) -> bool:
+    """Whether ``pattern`` covers the variable by its name or by its path among the layers:
+    ``backbone/**`` is a submodel's weights."""
     return matches(pattern, variable.name) or (
-        variable.place != "" and matches(pattern, variable.place)
+        variable.layer_path != "" and matches(pattern, variable.layer_path)
     )
 
 

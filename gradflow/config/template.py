@@ -76,7 +76,7 @@ def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[s
     for one in covered:
         if any(covers(pattern, one) for pattern in found):
             continue
-        segments = (one.place or one.name).split("/")
+        segments = (one.layer_path or one.name).split("/")
         wider = ["/".join([*segments[:depth], "**"]) for depth in range(len(segments))]
         clean = (
             pattern for pattern in wider if not any(covers(pattern, other) for other in others)

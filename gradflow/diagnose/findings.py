@@ -89,7 +89,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         causes=causes,
         cuts_to_restore=cuts,
         path=path,
-        place=stored.place,
+        layer_path=stored.layer_path,
     )
 
 

@@ -14,7 +14,7 @@ def describe_threat(threat: Threat) -> Finding:
     """An error: with this in it the model is not loaded."""
     remedy = f"{threat.remedy} lets it in, if you know where the file comes from"
     finding = entry("GF902").finding(threat.sentence, (), None, hint=remedy)
-    return replace(finding, what=f"{threat.what}: {threat.harm}", where=threat.where)
+    return replace(finding, threat=f"{threat.what}: {threat.harm}", location=threat.where)
 
 
 def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:

@@ -122,7 +122,7 @@ class StoredVariable:
     """The outermost layer whose ``trainable=False`` covers it, where the file knows."""
     untracked: bool = False
     """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
-    place: str = ""
+    layer_path: str = ""
     """Its name below the names of the layers around it, outermost first; empty where that is not
     known."""
 

@@ -137,7 +137,7 @@ class Variable:
     path: tuple[str, ...]
     """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it
     flows."""
-    place: str = field(default="", metadata=INTERNAL)
+    layer_path: str = field(default="", metadata=INTERNAL)
     """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's
     own path. Empty where the file does not tell."""
 
@@ -172,9 +172,9 @@ class Finding:
     hint: str
     variables: tuple[str, ...]
     cause: Cause | None
-    what: str = field(default="", metadata=INTERNAL)
+    threat: str = field(default="", metadata=INTERNAL)
     """Of what a scan found: what it is and what it could do, which others can have in common."""
-    where: str = field(default="", metadata=INTERNAL)
+    location: str = field(default="", metadata=INTERNAL)
     """The place of that in the file."""
 
 

@@ -47,7 +47,7 @@ def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
             "name weights, or take it out",
         )
     weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
-    names = [name for weight in weights for name in (weight.name, weight.place) if name]
+    names = [name for weight in weights for name in (weight.name, weight.layer_path) if name]
     parents = {
         "/".join(name.split("/")[:depth])
         for name in names

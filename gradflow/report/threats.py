@@ -26,9 +26,9 @@ def dangers(model: ModelReport) -> list[Danger]:
     found: dict[tuple[str, str], list[Finding]] = {}
     for finding in model.findings:
         if is_danger(finding):
-            found.setdefault((finding.what or finding.message, finding.hint), []).append(finding)
+            found.setdefault((finding.threat or finding.message, finding.hint), []).append(finding)
     return [
-        Danger(what, hint, tuple(one.where for one in those))
+        Danger(what, hint, tuple(one.location for one in those))
         if those[1:]
         else Danger(those[0].message, hint, ())
         for (what, hint), those in found.items()

@@ -62,9 +62,9 @@ def test_the_file_tells_the_places_among_the_layers_that_the_loaded_model_has(
     random_model(seed).save(path)
     model = keras.models.load_model(path, compile=False)
     loaded = (item.stored for item in keras_subject(model, None, training=True).watched)
-    places = {one.name: one.place for one in loaded if one.role is Role.WEIGHT}
+    places = {one.name: one.layer_path for one in loaded if one.role is Role.WEIGHT}
     stored = read(str(path), Options(static=True)).report.variables
-    assert {one.name: one.place for one in stored if one.role is Role.WEIGHT} == places
+    assert {one.name: one.layer_path for one in stored if one.role is Role.WEIGHT} == places
 
 
 @pytest.mark.parametrize("seed", range(MODELS))

@@ -58,7 +58,7 @@ def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
         role,
         trainable=role is Role.WEIGHT and not still,
         frozen_by=None if by is None or role is Role.STATE else by.path,
-        place=f"{one.owner.place}/{one.variable}",
+        layer_path=f"{one.owner.place}/{one.variable}",
     )
 
 

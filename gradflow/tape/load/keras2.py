@@ -290,7 +290,7 @@ def _stored(variable: Any, name: str, chains: Sequence[_Chain], is_weight: bool)
         role=role,
         trainable=role is Role.WEIGHT and not is_frozen,
         frozen_by=frozen[0] if is_frozen else None,
-        place="/".join([*(layer.name for layer in chains[0][1:]), name.rpartition("/")[2]]),
+        layer_path="/".join([*(layer.name for layer in chains[0][1:]), name.rpartition("/")[2]]),
     )
 
 

@@ -257,7 +257,7 @@ def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVar
         role=role,
         trainable=trainable,
         frozen_by=frozen_by,
-        place="/".join([*(layer.name for layer in chain[1:]), variable.name]),
+        layer_path="/".join([*(layer.name for layer in chain[1:]), variable.name]),
     )
 
 
