@@ -24,7 +24,7 @@ JUDGEMENT = (
     click.option(
         "--fail-on",
         type=click.Choice(["error", "warning"]),
-        help="The mildest finding that breaks the build.  [default: warning]",
+        help="The lowest severity that breaks the build.  [default: warning]",
     ),
     click.option(
         "--select",

@@ -107,7 +107,7 @@ def _settings() -> dict[str, Any]:
         },
         "fail_on": {
             "enum": ["error", "warning"],
-            "description": "The mildest finding that breaks the build.",
+            "description": "The lowest severity that breaks the build.",
         },
         "select": {
             "type": "array",

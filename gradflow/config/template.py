@@ -14,7 +14,7 @@ _HEAD = """\
 # What gradflow check expects. Patterns are names of weights: {syntax}.
 version: 1
 defaults:
-  fail_on: warning  # or error: the mildest finding that breaks the build
+  fail_on: warning  # or error: the lowest severity that breaks the build
 models:
 """
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
