@@ -1,4 +1,4 @@
-"""A model's name or path to the place at which a CI system shows its findings."""
+"""Find the file and line at which a CI system shows the findings of a model."""
 
 from __future__ import annotations
 

@@ -1,30 +1,15 @@
-"""A finding to one line that names the weights behind it."""
+"""Say a finding in one line that names the weights behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.findings import Finding, ModelReport, Severity, Variable
+from gradflow.findings import Finding, Severity, Variable
 from gradflow.report.people.layers import by_layer, listed, merge_numbered, totals
 from gradflow.text import shown
 
 _MAX_LAYERS = 4
-
-
-def in_order(model: ModelReport) -> list[Finding]:
-    """Return the findings of a model, the worst first."""
-    return sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity))
-
-
-def behind(finding: Finding, by_name: Mapping[str, Variable]) -> list[Variable]:
-    """Return the variables of a finding that the report knows."""
-    return [by_name[name] for name in finding.variables if name in by_name]
-
-
-def named(model: ModelReport) -> dict[str, Variable]:
-    """Return the variables of a model by name."""
-    return {variable.name: variable for variable in model.variables}
 
 
 def sentence(finding: Finding, variables: Sequence[Variable]) -> str:

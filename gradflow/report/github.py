@@ -1,4 +1,4 @@
-"""A report to GitHub workflow commands: one annotation for each finding."""
+"""Write a report as GitHub workflow commands: one annotation for each finding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
 from gradflow.report.anchors import anchor_of, portable
-from gradflow.report.finding_line import behind, in_order, named, remedy, sentence, title
+from gradflow.report.finding_line import remedy, sentence, title
 from gradflow.report.headline import headline
 from gradflow.report.headline import title as title_of
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.threats import is_itemized
+from gradflow.report.model_parts import behind, by_name, by_severity, is_itemized
 from gradflow.text import encodable, shown
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -35,9 +35,9 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
 def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
     if model.error is not None and not is_itemized(model):
         yield _failure(model, model.error, anchor)
-    by_name = named(model)
-    for finding in in_order(model):
-        lines = [f"{title_of(model)}: {sentence(finding, behind(finding, by_name))}"]
+    variables = by_name(model)
+    for finding in by_severity(model):
+        lines = [f"{title_of(model)}: {sentence(finding, behind(finding, variables))}"]
         fix = remedy(finding)
         lines += [f"fix: {fix}"] if fix else []
         yield _command(_COMMANDS[finding.severity], anchor, title(finding.code), lines)
@@ -51,8 +51,8 @@ def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:
     """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped
     each in its way."""
     properties = {"file": shown(portable(anchor.path)), "line": anchor.line, "title": title}
-    given = ",".join(
+    parameters = ",".join(
         f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value
     )
     message = "\n".join(lines).translate(_DATA)
-    return f"::{command} {given}::{message}"
+    return f"::{command} {parameters}::{message}"

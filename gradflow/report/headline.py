@@ -1,4 +1,4 @@
-"""One model to one line, a whole report to one line."""
+"""Say what is known of a model, or of a whole report, in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradflow.findings import (
     Status,
     Verdict,
 )
-from gradflow.report.flags import UNTRACKED, frozen, untracked
+from gradflow.report.model_parts import UNTRACKED, frozen, untracked
 from gradflow.report.words import counted
 from gradflow.text import shown
 
@@ -50,9 +50,9 @@ def statement(model: ModelReport) -> str:
         parts.append(f"{loose:,} untracked")
     rest = [f for f in model.findings if f.code != UNTRACKED and not _explains_trouble(model, f)]
     for severity in (Severity.ERROR, Severity.WARNING):
-        others = sum(finding.severity is severity for finding in rest)
-        if others:
-            parts.append(counted(others, severity.value))
+        number = sum(finding.severity is severity for finding in rest)
+        if number:
+            parts.append(counted(number, severity.value))
     text = ", ".join(parts)
     if summary.unknown and summary.unknown == summary.weights - summary.frozen:
         text += f", verdicts unknown: {_why_unknown(model)}"
@@ -101,7 +101,12 @@ def _verdicts(model: ModelReport) -> str:
     noun = "trainable weight" if summary.frozen else "weight"
     if not summary.weights:
         frozen = next(
-            (one.message for one in model.findings if one.code == "GF101" and not one.variables), ""
+            (
+                finding.message
+                for finding in model.findings
+                if finding.code == "GF101" and not finding.variables
+            ),
+            "",
         )
         return f"no weights{': ' if frozen else ''}{frozen}"
     if not live and untracked(model):

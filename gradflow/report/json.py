@@ -1,4 +1,4 @@
-"""A report to the JSON report, version 1."""
+"""Write a report as JSON, version 1."""
 
 from __future__ import annotations
 

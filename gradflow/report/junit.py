@@ -1,5 +1,5 @@
-"""A report to JUnit XML: a suite for each model, a case for the model and one for each of its
-expectations."""
+"""Write a report as JUnit XML: a suite for each model, with a case for the model itself and one
+for each of its expectations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.anchors import anchor_of, portable
-from gradflow.report.finding_line import behind, in_order, named, sentence
+from gradflow.report.finding_line import sentence
 from gradflow.report.headline import statement, title
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.people.blocks import finding_lines, threat_lines
+from gradflow.report.model_parts import behind, by_name, by_severity
+from gradflow.report.people.blocks import danger_lines, finding_lines
 from gradflow.report.people.lines import joined, page_of
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.words import counted
@@ -41,7 +42,7 @@ class _Case:
     message: str = ""
     text: str = ""
     output: str = ""
-    """What is said beside the outcome."""
+    """What there is to say besides the outcome."""
 
 
 def render(report: Report, layout: Layout = PLAIN) -> str:
@@ -52,33 +53,34 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
     nothing was tested. To a stream that is not UTF-8 the XML is ASCII, which is UTF-8 as well.
     """
     suites = [(model, list(_cases(model))) for model in report.models]
-    taken: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     root = ET.Element(
         "testsuites",
         {"name": "gradflow", **_counts([case for _, cases in suites for case in cases])},
     )
     for model, cases in suites:
         suite = ET.SubElement(root, "testsuite", {"name": title(model), **_counts(cases)})
-        given = _place(model, anchor_of(model, layout.anchors))
+        location = _location(model, anchor_of(model, layout.anchors))
+        classname = location["classname"]
         for case in cases:
-            key = (given["classname"], case.name)
-            taken[key] += 1
+            key = (classname, case.name)
+            counts[key] += 1
             # GitLab takes two cases of one name for one.
-            name = case.name if taken[key] == 1 else f"{case.name} ({taken[key]})"
-            suite.append(_element(case, {"classname": given["classname"], "name": name, **given}))
+            name = case.name if counts[key] == 1 else f"{case.name} ({counts[key]})"
+            suite.append(_element(case, {"classname": classname, "name": name, **location}))
     ET.indent(root)
     text = f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
     is_utf8 = codecs.lookup(layout.encoding).name == "utf-8"
     return text if is_utf8 else text.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
-def _place(model: ModelReport, anchor: Anchor) -> dict[str, str]:
+def _location(model: ModelReport, anchor: Anchor) -> dict[str, str]:
     # Jenkins takes what stands before the last dot for a package.
-    place = {
+    location = {
         "classname": f"gradflow.{shown(model.name or model.path).replace('.', '_')}",
         "file": shown(portable(anchor.path)),
     }
-    return place if anchor.line is None else {**place, "line": str(anchor.line)}
+    return location if anchor.line is None else {**location, "line": str(anchor.line)}
 
 
 def _counts(cases: Sequence[_Case]) -> dict[str, str]:
@@ -94,10 +96,9 @@ def _counts(cases: Sequence[_Case]) -> dict[str, str]:
 def _element(case: _Case, attributes: Mapping[str, str]) -> ET.Element:
     element = ET.Element("testcase", dict(attributes))
     if case.outcome is not _Outcome.PASSED:
-        said = (
-            {"type": case.kind, "message": case.message} if case.kind else {"message": case.message}
-        )
-        ET.SubElement(element, case.outcome.value, said).text = case.text or None
+        facts = {"type": case.kind} if case.kind else {}
+        facts["message"] = case.message
+        ET.SubElement(element, case.outcome.value, facts).text = case.text or None
     if case.output:
         ET.SubElement(element, "system-out").text = case.output
     return element
@@ -111,21 +112,20 @@ def _cases(model: ModelReport) -> Iterator[_Case]:
                 _title(expectation), _Outcome.SKIPPED, message="the model could not be checked"
             )
         return
-    taken = _by_expectation(model)
-    elsewhere = {id(finding) for findings in taken for finding in findings}
+    by_expectation = _by_expectation(model)
+    elsewhere = {id(finding) for findings in by_expectation for finding in findings}
     yield _model_case(
-        model, [finding for finding in in_order(model) if id(finding) not in elsewhere]
+        model, [finding for finding in by_severity(model) if id(finding) not in elsewhere]
     )
-    for expectation, findings in zip(model.expectations, taken, strict=True):
+    for expectation, findings in zip(model.expectations, by_expectation, strict=True):
         yield _expectation_case(model, expectation, findings)
 
 
 def _failed(model: ModelReport, failure: Failure) -> _Case:
     text = shown(failure.hint)
     if model.findings:
-        text += (
-            f"\n{joined(threat_lines(model, page_of(Layout(_WIDTH, show_all=True))), color=False)}"
-        )
+        page = page_of(Layout(_WIDTH, show_all=True))
+        text += "\n" + joined(danger_lines(model, page), color=False)
     return _Case(title(model), _Outcome.ERROR, shown(failure.code), shown(failure.message), text)
 
 
@@ -139,10 +139,10 @@ def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
         return _Case(
             title(model),
             _Outcome.FAILURE,
-            shown(broken[0].code),
-            message,
-            _text(model, broken),
-            output,
+            kind=shown(broken[0].code),
+            message=message,
+            text=_text(model, broken),
+            output=output,
         )
     if model.summary.unknown:
         return _Case(title(model), _Outcome.SKIPPED, message=statement(model), output=output)
@@ -167,16 +167,18 @@ def _title(expectation: Expectation) -> str:
 def _by_expectation(model: ModelReport) -> list[list[Finding]]:
     """The findings that say why an expectation is not kept, for each expectation: each finding
     once."""
-    taken: list[list[Finding]] = [[] for _ in model.expectations]
-    for finding in in_order(model):
+    findings: list[list[Finding]] = [[] for _ in model.expectations]
+    for finding in by_severity(model):
         if finding.code in _OF_EXPECTATIONS:
-            places = (
-                place for place, one in enumerate(model.expectations) if _is_about(finding, one)
+            numbers = (
+                number
+                for number, expectation in enumerate(model.expectations)
+                if _is_about(finding, expectation)
             )
-            place = next(places, None)
-            if place is not None:
-                taken[place].append(finding)
-    return taken
+            first = next(numbers, None)
+            if first is not None:
+                findings[first].append(finding)
+    return findings
 
 
 def _is_about(finding: Finding, expectation: Expectation) -> bool:
@@ -189,14 +191,14 @@ def _is_about(finding: Finding, expectation: Expectation) -> bool:
 
 
 def _line(model: ModelReport, finding: Finding) -> str:
-    return f"{shown(finding.code)}: {sentence(finding, behind(finding, named(model)))}"
+    return f"{shown(finding.code)}: {sentence(finding, behind(finding, by_name(model)))}"
 
 
 def _text(model: ModelReport, findings: Sequence[Finding]) -> str:
-    page, by_name, cuts = page_of(Layout(_WIDTH)), named(model), known_cuts(model)
+    page, variables, cuts = page_of(Layout(_WIDTH)), by_name(model), known_cuts(model)
     outputs = [output.name for output in model.outputs]
-    blocks = [
-        joined(finding_lines(finding, behind(finding, by_name), cuts, outputs, page), color=False)
+    blocks = (
+        finding_lines(finding, behind(finding, variables), cuts, outputs, page)
         for finding in findings
-    ]
-    return "\n" + "\n".join(blocks) if blocks else ""
+    )
+    return "".join(f"\n{joined(block, color=False)}" for block in blocks)

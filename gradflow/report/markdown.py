@@ -1,4 +1,4 @@
-"""A report to Markdown that is made to be the comment of a pull request."""
+"""Write a report as Markdown, to be the comment of a pull request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
-from gradflow.report.finding_line import behind, in_order, named, remedy
-from gradflow.report.flags import is_about_flags
+from gradflow.report.finding_line import remedy
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.markdown_escape import code, fence, prose, summary
+from gradflow.report.model_parts import (
+    Danger,
+    behind,
+    by_name,
+    by_severity,
+    dangers,
+    is_about_flags,
+    is_itemized,
+)
 from gradflow.report.people.layers import by_layer, merge_numbered, totals
 from gradflow.report.people.lines import Page, page_of
 from gradflow.report.people.path_picture import draw, example, known_cuts
-from gradflow.report.threats import Danger, dangers, is_itemized
 from gradflow.report.words import counted
 from gradflow.text import encodable, shown
 
@@ -142,9 +149,9 @@ def _counts(model: ModelReport) -> Iterator[str]:
         number = sum(finding.severity is severity for finding in model.findings)
         if number:
             yield counted(number, severity.value)
-    others = sum(not expectation.is_kept for expectation in _judged(model))
-    if others:
-        yield f"{others:,} of {counted(len(model.expectations), 'expectation')} not kept"
+    not_kept = sum(not expectation.is_kept for expectation in _judged(model))
+    if not_kept:
+        yield f"{not_kept:,} of {counted(len(model.expectations), 'expectation')} not kept"
     elif _judged(model):
         yield f"{counted(len(model.expectations), 'expectation')} kept"
 
@@ -158,22 +165,22 @@ def _parts(model: ModelReport, page: Page) -> Iterator[tuple[str, str]]:
     if model.error is not None:
         fix = f"\n\nfix: {prose(model.error.hint)}" if model.error.hint else ""
         yield "failure", f"**{shown(model.error.code)}** {prose(model.error.message)}{fix}"
-    by_name, cuts = named(model), known_cuts(model)
-    for finding in in_order(model):
-        variables = behind(finding, by_name)
+    model_variables, cuts = by_name(model), known_cuts(model)
+    for finding in by_severity(model):
+        variables = behind(finding, model_variables)
         yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, page))
     if _judged(model):
         yield "list of expectations", "\n".join(_expectation_lines(_judged(model)))
 
 
 def _danger(danger: Danger) -> str:
-    total = len(danger.places)
-    listed = danger.places if total <= _MAX_LAYERS + 1 else danger.places[:_MAX_LAYERS]
+    total = len(danger.locations)
+    listed = danger.locations if total <= _MAX_LAYERS + 1 else danger.locations[:_MAX_LAYERS]
     more = f" and {total - len(listed):,} more" if len(listed) < total else ""
-    where = (
+    locations = (
         f"\n\n{counted(total, 'place')}: {', '.join(map(prose, listed))}{more}" if listed else ""
     )
-    return f"**error GF902** {prose(danger.what)}{where}\n\nfix: {prose(danger.hint)}"
+    return f"**error GF902** {prose(danger.description)}{locations}\n\nfix: {prose(danger.hint)}"
 
 
 def _finding(
@@ -184,8 +191,8 @@ def _finding(
     page: Page,
 ) -> Iterator[str]:
     source = finding.cause.source if finding.cause else None
-    place = f" ({code(source)})" if source and source not in finding.message else ""
-    yield f"**{finding.severity.value} {shown(finding.code)}** {prose(finding.message)}{place}"
+    position = f" ({code(source)})" if source and source not in finding.message else ""
+    yield f"**{finding.severity.value} {shown(finding.code)}** {prose(finding.message)}{position}"
     rows = merge_numbered(by_layer(variables))
     if rows:
         listed = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]
@@ -212,7 +219,12 @@ def _expectation_lines(expectations: Sequence[Expectation]) -> Iterator[str]:
         if not expectation.is_kept:
             word = prose(expectation.status.value)
             yield f"- **{word}** {prose(expectation.kind)}: {code(expectation.pattern)}"
-    kept = [f"{prose(one.kind)}: {code(one.pattern)}" for one in expectations if one.is_kept]
-    if kept:
-        more = f" and {len(kept) - _MAX_LAYERS:,} more" if len(kept) > _MAX_LAYERS else ""
-        yield f"- kept {', '.join(kept[:_MAX_LAYERS])}{more}"
+    expected = [
+        f"{prose(expectation.kind)}: {code(expectation.pattern)}"
+        for expectation in expectations
+        if expectation.is_kept
+    ]
+    if expected:
+        hidden = len(expected) - _MAX_LAYERS
+        more = f" and {hidden:,} more" if hidden > 0 else ""
+        yield f"- kept {', '.join(expected[:_MAX_LAYERS])}{more}"

@@ -1,4 +1,4 @@
-"""Texts from a model file to Markdown that shows them and does nothing else."""
+"""Write texts from a model file as Markdown that shows them and does nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def prose(text: str) -> str:
     """Return a sentence as text, with what it quotes as code: ``cut by Round 'net/round'`` with the
     name in code."""
     parts = _QUOTED.split(shortened(shown(text), 4 * _MAX_LENGTH))
-    return "".join(code(part) if place % 2 else _inert(part) for place, part in enumerate(parts))
+    return "".join(code(part) if number % 2 else _inert(part) for number, part in enumerate(parts))
 
 
 def summary(text: str) -> str:

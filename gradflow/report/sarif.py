@@ -1,4 +1,4 @@
-"""A report to a SARIF 2.1.0 log, made so that GitHub code scanning takes it."""
+"""Write a report as a SARIF 2.1.0 log that GitHub code scanning accepts."""
 
 from __future__ import annotations
 
@@ -31,21 +31,23 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
     codes = {finding.code for model in report.models for finding in model.findings}
     codes |= {failure.code for _, failure in failed}
     rules = sorted(codes)
-    places = {code: place for place, code in enumerate(rules)}
-    seen: Counter[str] = Counter()
+    rule_index = {code: index for index, code in enumerate(rules)}
+    fingerprints: Counter[str] = Counter()
     run = {
         "tool": {"driver": _driver(report.tool, rules)},
         "invocations": [
             {
                 "executionSuccessful": not failed,
                 "toolExecutionNotifications": [
-                    _notification(*one, places, anchors) for one in failed
+                    _notification(model, failure, rule_index, anchors) for model, failure in failed
                 ],
             }
         ],
         "columnKind": "unicodeCodePoints",
         "results": [
-            result for model in report.models for result in results_of(model, places, anchors, seen)
+            result
+            for model in report.models
+            for result in results_of(model, rule_index, anchors, fingerprints)
         ],
     }
     return as_json({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}) + "\n"
@@ -92,10 +94,13 @@ def _indented(code: str) -> str:
 
 
 def _notification(
-    model: ModelReport, failure: Failure, places: Mapping[str, int], anchors: Mapping[str, Anchor]
+    model: ModelReport,
+    failure: Failure,
+    rule_index: Mapping[str, int],
+    anchors: Mapping[str, Anchor],
 ) -> dict[str, Any]:
     return {
-        "associatedRule": {"id": shown(failure.code), "index": places[failure.code]},
+        "associatedRule": {"id": shown(failure.code), "index": rule_index[failure.code]},
         "level": "error",
         "message": message(failure_message(model)),
         "locations": [{"physicalLocation": physical_location(anchor_of(model, anchors))}],

@@ -1,4 +1,4 @@
-"""A model's findings to the results of a SARIF log."""
+"""Write the findings of a model as the results of a SARIF log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
-from gradflow.report.finding_line import behind, in_order, named, remedy, sentence
+from gradflow.report.finding_line import remedy, sentence
 from gradflow.report.headline import headline
+from gradflow.report.model_parts import behind, by_name, by_severity, is_itemized
 from gradflow.report.people.path_picture import describe, example, is_cut, known_cuts, steps_of
-from gradflow.report.threats import is_itemized
 from gradflow.text import encodable, shown
 
 Json = dict[str, Any]
@@ -23,47 +23,50 @@ _GRADIENT = {True: "reaches it", False: "does not reach it"}
 
 
 def results_of(
-    model: ModelReport, places: Mapping[str, int], anchors: Mapping[str, Anchor], seen: Counter[str]
+    model: ModelReport,
+    rule_index: Mapping[str, int],
+    anchors: Mapping[str, Anchor],
+    fingerprints: Counter[str],
 ) -> Iterator[Json]:
     """Yield a result for each finding, the worst first, or one for a model that could not be
     checked.
 
     Args:
         model: the model.
-        places: the place of each code among the rules.
+        rule_index: the index of each code among the rules.
         anchors: where the findings of a model are shown, by its name or path.
-        seen: how often each fingerprint is in the log already; counted on.
+        fingerprints: how often each is in the log already; counted on.
     """
-    place = physical_location(anchor_of(model, anchors))
+    physical = physical_location(anchor_of(model, anchors))
     identity = identity_of(model, anchors)
     if model.error is not None and not is_itemized(model):
         yield {
             "ruleId": shown(model.error.code),
-            "ruleIndex": places[model.error.code],
+            "ruleIndex": rule_index[model.error.code],
             "level": "error",
             "message": message(failure_message(model)),
-            "locations": [{"physicalLocation": place}],
-            "partialFingerprints": _fingerprints(model.error.code, identity, "", seen),
+            "locations": [{"physicalLocation": physical}],
+            "partialFingerprints": _fingerprints(model.error.code, identity, "", fingerprints),
         }
-    by_name, cuts = named(model), known_cuts(model)
-    for finding in in_order(model):
-        variables = behind(finding, by_name)
+    model_variables, cuts = by_name(model), known_cuts(model)
+    for finding in by_severity(model):
+        variables = behind(finding, model_variables)
         yield {
             "ruleId": shown(finding.code),
-            "ruleIndex": places[finding.code],
+            "ruleIndex": rule_index[finding.code],
             "level": finding.severity.value,
             "message": message(_words(finding, variables)),
-            "locations": [_location(place, finding)],
+            "locations": [_location(physical, finding)],
             **_related(finding.cause),
             "partialFingerprints": _fingerprints(
-                finding.code, identity, min(finding.variables, default=""), seen
+                finding.code, identity, min(finding.variables, default=""), fingerprints
             ),
-            **_code_flows(finding, variables, cuts, model, place),
+            **_code_flows(finding, variables, cuts, model, physical),
         }
 
 
 def physical_location(anchor: Anchor) -> Json:
-    """Return the place of ``anchor``; GitHub refuses an upload with a result that has no URI, and
+    """Return where ``anchor`` is; GitHub refuses an upload with a result that has no URI, and
     wants a line."""
     return {
         "artifactLocation": {"uri": uri(anchor.path)},
@@ -91,9 +94,9 @@ def _words(finding: Finding, variables: Sequence[Variable]) -> str:
     return sentence(finding, variables) + (f"\nfix: {fix}" if fix else "")
 
 
-def _location(place: Json, finding: Finding) -> Json:
+def _location(physical: Json, finding: Finding) -> Json:
     logical = [_logical(name, "variable") for name in finding.variables]
-    return {"physicalLocation": place, **({"logicalLocations": logical} if logical else {})}
+    return {"physicalLocation": physical, **({"logicalLocations": logical} if logical else {})}
 
 
 def _logical(name: str, kind: str) -> Json:
@@ -109,7 +112,7 @@ def _related(cause: Cause | None) -> Json:
     return {"relatedLocations": [{**location, "message": message(_cut_words(cause))}]}
 
 
-def _fingerprints(code: str, identity: str, variable: str, seen: Counter[str]) -> Json:
+def _fingerprints(code: str, identity: str, variable: str, counts: Counter[str]) -> Json:
     """What makes this the same finding tomorrow: code, model and first variable, and no name of an
     op.
 
@@ -119,8 +122,8 @@ def _fingerprints(code: str, identity: str, variable: str, seen: Counter[str]) -
     """
     key = encodable("\0".join((code, identity, variable)), "utf-8")
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    seen[digest] += 1
-    value = f"{digest}:{seen[digest]}"
+    counts[digest] += 1
+    value = f"{digest}:{counts[digest]}"
     # NOTE: GitHub goes by the first name alone; without it, its action would hash "line 1" of the
     # model file.
     return {"primaryLocationLineHash": value, "gradflow/v1": value}
@@ -131,7 +134,7 @@ def _code_flows(
     variables: Sequence[Variable],
     cuts: Mapping[str, Cause],
     model: ModelReport,
-    place: Json,
+    physical: Json,
 ) -> Json:
     """The way of the data from a variable to the output, the cut marked; nothing where no path is
     known."""
@@ -144,33 +147,33 @@ def _code_flows(
     fed = any(step.fed for step in steps[:1])
     locations = [
         _stop(
-            place,
+            physical,
             message(f"weight {shown(drawn.name)}"),
             _logical(drawn.name, "variable"),
             "essential",
             fed,
         ),
-        *(_step(step, place) for step in steps),
-        _stop(place, message(output), None, "essential", True),
+        *(_step(step, physical) for step in steps),
+        _stop(physical, message(output), None, "essential", True),
     ]
     flow = {"threadFlows": [{"locations": locations}]}
     return {"codeFlows": [{"message": message(f"from {shown(drawn.name)} to {output}"), **flow}]}
 
 
-def _step(step: Step, place: Json) -> Json:
+def _step(step: Step, physical: Json) -> Json:
     if step.op == LEFT_OUT:
-        return _stop(place, message("many more ops"), None, "unimportant", step.fed)
+        return _stop(physical, message("many more ops"), None, "unimportant", step.fed)
     logical = _logical(step.op, "member")
     if step.cause is not None:
         source = step.cause.source
-        place = physical_location(source_anchor(source)) if source else place
-        return _stop(place, message(_cut_words(step.cause)), logical, "essential", step.fed)
-    words = shown(step.op) + (" (comes back as floating point)" if step.comes_back else "")
-    return _stop(place, message(words), logical, "important", step.fed)
+        physical = physical_location(source_anchor(source)) if source else physical
+        return _stop(physical, message(_cut_words(step.cause)), logical, "essential", step.fed)
+    words = shown(step.op) + (" (is a float again)" if step.comes_back else "")
+    return _stop(physical, message(words), logical, "important", step.fed)
 
 
-def _stop(place: Json, words: Json, logical: Json | None, importance: str, fed: bool) -> Json:
-    location: Json = {"physicalLocation": place, "message": words}
+def _stop(physical: Json, words: Json, logical: Json | None, importance: str, fed: bool) -> Json:
+    location: Json = {"physicalLocation": physical, "message": words}
     if logical is not None:
         location["logicalLocations"] = [logical]
     return {
@@ -181,7 +184,7 @@ def _stop(place: Json, words: Json, logical: Json | None, importance: str, fed: 
 
 
 def _cut_words(cause: Cause) -> str:
-    what = "gradient is cut here" if is_cut(cause) else "gradient is lost here"
-    about = describe(cause)
-    detail = f" ({about})" if about else ""
-    return f"{what}: {shown(cause.op or cause.kind)}{detail}"
+    event = "gradient is cut here" if is_cut(cause) else "gradient is lost here"
+    description = describe(cause)
+    detail = f" ({description})" if description else ""
+    return f"{event}: {shown(cause.op or cause.kind)}{detail}"

@@ -1,4 +1,4 @@
-"""A report to text for people."""
+"""Write a report as text for people."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.report.flags import FROZEN
 from gradflow.report.headline import statement, summary_line, title
 from gradflow.report.layout import PLAIN, Layout
+from gradflow.report.model_parts import FROZEN, behind, by_name, by_severity
 from gradflow.report.people.blocks import (
+    danger_lines,
     expectation_lines,
     finding_lines,
     frozen_lines,
     origin_lines,
-    threat_lines,
 )
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import known_cuts
@@ -68,7 +68,7 @@ def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
     if model.status is Status.FAILED:
         yield words  # one line, whatever the width
         if model.looked_at:
-            yield from (line(), *threat_lines(model, page), line())
+            yield from (line(), *danger_lines(model, page), line())
             yield from fold(line(f"  looked at {', '.join(model.looked_at)}"), page.width, 4)
         return
     yield from fold(words, page.width, 4)
@@ -82,15 +82,12 @@ def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
 
 
 def _blocks(model: ModelReport, page: Page) -> Iterator[list[Text]]:
-    by_name = {variable.name: variable for variable in model.variables}
+    variables = by_name(model)
     cuts = known_cuts(model)
     outputs = [output.name for output in model.outputs]
-    for finding in sorted(
-        model.findings, key=lambda finding: list(Severity).index(finding.severity)
-    ):
+    for finding in by_severity(model):
         if finding.code != FROZEN:
-            behind = [by_name[name] for name in finding.variables if name in by_name]
-            yield finding_lines(finding, behind, cuts, outputs, page)
+            yield finding_lines(finding, behind(finding, variables), cuts, outputs, page)
     yield frozen_lines(model, page)
     yield expectation_lines(model, page)
     if page.show_all:

@@ -153,7 +153,7 @@ def test_cut_is_drawn_between_starved_and_fed_ops() -> None:
     drawn = [line for line in render(routed()).splitlines() if re.match(r"     [╎✂│⋮▼]  ", line)]
     assert [line[5] for line in drawn] == ["╎", "╎", "╎", "✂", "╎", "│", "│", "⋮", "│", "│", "▼"]
     assert "moe/route/ArgMax" in drawn[3]
-    assert drawn[5].endswith("moe/route/one_hot  comes back as floating point")
+    assert drawn[5].endswith("moe/route/one_hot  is a float again")
     assert drawn[7].endswith("11 more ops")
     assert "more ops" not in render(routed(), Layout(show_all=True))
 

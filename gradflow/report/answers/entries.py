@@ -75,8 +75,8 @@ def _of_entry(entry: ListedEntry, width: int) -> Iterator[Text]:
     head = line("  ", (shown(entry.name), "bold"), default, (f"  {uses}", "dim"))
     yield from fold(head, width, 6)
     for word, tensors in (("inputs", entry.inputs), ("outputs", entry.outputs)):
-        told = "; ".join(_tensor(tensor) for tensor in tensors) or "none"
-        yield from fold(line("    ", (f"{word}: {told}", "dim")), width, 6)
+        words = "; ".join(_tensor(tensor) for tensor in tensors) or "none"
+        yield from fold(line("    ", (f"{word}: {words}", "dim")), width, 6)
 
 
 def _tensor(tensor: ListedTensor) -> str:

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from gradflow.findings import Change, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
-from gradflow.report.flags import untracked
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.layout import PLAIN, Layout
+from gradflow.report.model_parts import by_name, untracked
 from gradflow.report.people.blocks import origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
@@ -160,8 +160,9 @@ def _where(model: ModelReport, variable: Variable, route: Route) -> str:
 def _repair_lines(
     model: ModelReport, variable: Variable, route: Route, page: Page
 ) -> Iterator[Text]:
-    known = variable.verdict is not Verdict.UNKNOWN
-    is_repair = known and all(_is_certain(change, variable, route) for change in route.changes)
+    is_repair = variable.verdict is not Verdict.UNKNOWN and all(
+        _is_certain(change, variable, route) for change in route.changes
+    )
     number = len(route.changes)
     flows = variable.trainable and variable.verdict is Verdict.FLOWS
     words = (
@@ -172,10 +173,10 @@ def _repair_lines(
         else "what to do:"
     )
     yield line((words, "bold"))
-    by_name = {one.name: one for one in model.variables}
-    for place, change in enumerate(route.changes, start=1):
-        yield from _change_lines(f"{place}. " if number > 1 else "", change, by_name, page)
-    yield from _effect_lines(variable, route, by_name, page)
+    variables = by_name(model)
+    for index, change in enumerate(route.changes, start=1):
+        yield from _change_lines(f"{index}. " if number > 1 else "", change, variables, page)
+    yield from _effect_lines(variable, route, variables, page)
     yield from _other_lines(variable, route, page)
 
 
@@ -188,7 +189,7 @@ def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
 
 
 def _change_lines(
-    number: str, change: Change, by_name: dict[str, Variable], page: Page
+    number: str, change: Change, variables: dict[str, Variable], page: Page
 ) -> Iterator[Text]:
     indent = 2 + len(number)
     pad = " " * indent
@@ -199,52 +200,52 @@ def _change_lines(
         if change.cause.op is not None and change.cause.op not in change.reason
         else None
     )
-    place = ", ".join(shown(part) for part in (op, change.cause.source) if part)
-    if place:
-        yield from fold(line(pad, ("at: ", "bold"), place), page.width, indent + 4)
+    position = ", ".join(shown(part) for part in (op, change.cause.source) if part)
+    if position:
+        yield from fold(line(pad, ("at: ", "bold"), position), page.width, indent + 4)
     yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), page.width, indent + 5)
-    others = [by_name[name] for name in change.behind]
-    if others:
+    behind = [variables[name] for name in change.behind]
+    if behind:
         words = "frozen with it:" if change.cause.code == _FROZEN else "also held back:"
-        total = f" {in_total(others)}" if len(by_layer(others)) > 1 else ""
+        total = f" {in_total(behind)}" if len(by_layer(behind)) > 1 else ""
         yield from fold(line(pad, (words, "bold"), total), page.width, indent + 2)
         yield from layer_lines(
-            others, page, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
+            behind, page, indent + 2, _MAX_LAYERS, tag_frozen=change.cause.code != _FROZEN
         )
 
 
 def _effect_lines(
-    variable: Variable, route: Route, by_name: dict[str, Variable], page: Page
+    variable: Variable, route: Route, variables: dict[str, Variable], page: Page
 ) -> Iterator[Text]:
     """Say to how many of the weights behind the cuts the same changes bring a gradient."""
-    held = {
+    behind = {
         name for change in route.changes if change.cause.code != _FROZEN for name in change.behind
     }
-    if not held or not variable.cuts_to_restore:
+    if not behind or not variable.cuts_to_restore:
         return
-    back = [by_name[name] for name in route.also_restored]
-    if len(back) == len(held):
-        whom = "it" if len(held) == 1 else "all of them"
+    restored = [variables[name] for name in route.also_restored]
+    if len(restored) == len(behind):
+        whom = "it" if len(behind) == 1 else "all of them"
     else:
-        some, others = (f"{len(back):,}", "the others") if back else ("none", "they")
-        whom = f"{some} of them: {others} are cut elsewhere too"
+        some, rest = (f"{len(restored):,}", "the others") if restored else ("none", "they")
+        whom = f"{some} of them: {rest} are cut elsewhere too"
     subject = "the change also brings" if len(route.changes) == 1 else "the changes also bring"
     yield from fold(line("  ", f"{subject} the gradient back to {whom}"), page.width, 4)
-    if 0 < len(back) < len(held):
-        yield from layer_lines(back, page, 4, _MAX_LAYERS)
+    if 0 < len(restored) < len(behind):
+        yield from layer_lines(restored, page, 4, _MAX_LAYERS)
 
 
 def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
-    named = {change.cause for change in route.changes}
-    others = [
+    to_change = {change.cause for change in route.changes}
+    causes = [
         f"{shown(cause.code)} {shown(cause.op)}"
         for cause in variable.causes
-        if cause.op and cause not in named
+        if cause.op and cause not in to_change
     ]
-    if not others or not variable.cuts_to_restore:
+    if not causes or not variable.cuts_to_restore:
         return []
-    listed = others if page.show_all else others[:_MAX_OTHERS]
-    more = f" and {len(others) - len(listed):,} more" if len(others) > len(listed) else ""
+    listed = causes if page.show_all else causes[:_MAX_OTHERS]
+    more = f" and {len(causes) - len(listed):,} more" if len(causes) > len(listed) else ""
     words = (
         f"it is also cut on another way to the output, by {', '.join(listed)}{more}; one open "
         f"way is enough"

@@ -1,13 +1,12 @@
-"""The parts of a model's report, each to a block of lines."""
+"""Draw the parts of a model's report, each as a block of lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from gradflow.catalogue import CATALOGUE
 from gradflow.findings import (
     Cause,
     Finding,
@@ -20,11 +19,19 @@ from gradflow.findings import (
     Variable,
     Verdict,
 )
-from gradflow.report.flags import FROZEN, UNEXPECTED_FROZEN, frozen, is_about_flags
+from gradflow.report.finding_line import remedy
+from gradflow.report.model_parts import (
+    FROZEN,
+    UNEXPECTED_FROZEN,
+    Danger,
+    by_name,
+    dangers,
+    frozen,
+    is_about_flags,
+)
 from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.report.people.path_picture import describe, draw, example
-from gradflow.report.threats import dangers
 from gradflow.report.words import counted, in_total, type_and_shape
 from gradflow.text import shown
 
@@ -38,8 +45,9 @@ _FORMATS = {
 _MAX_LAYERS = 8
 _MAX_LAYERS_OF_A_NOTE = 3
 _MAX_INPUTS = 4
+_MAX_OTHER_CUTS = 3
 _MAX_DANGERS = 20
-_MAX_PLACES = 3
+_MAX_LOCATIONS = 3
 
 
 def origin_lines(model: ModelReport, page: Page) -> list[Text]:
@@ -58,7 +66,8 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     outputs = [_tensor(tensor) for tensor in model.outputs]
     lines = fold(line("  ", (", ".join(facts), "dim")), page.width, 4)
     for word, items in (("inputs", inputs), ("outputs", outputs)):
-        listed = items if page.show_all or len(items) <= _MAX_INPUTS + 1 else items[:_MAX_INPUTS]
+        fits = page.show_all or len(items) <= _MAX_INPUTS + 1
+        listed = items if fits else items[:_MAX_INPUTS]
         more = [f"... and {len(items) - len(listed)} more"] if len(items) > len(listed) else []
         if listed:
             lines += fold(
@@ -84,49 +93,43 @@ def finding_lines(
     limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
     lines += layer_lines(variables, page, 4, limit, total=True, tag_frozen=not flags)
     if finding.cause and not note and not flags:
-        lines += _picture(finding.cause, finding.message, variables, cuts, outputs, page)
-    lines += [] if flags else _other_cuts(finding.cause, variables, page)
-    remedy = finding.hint or (
-        CATALOGUE[finding.code].fix if finding.code in CATALOGUE and not note else ""
-    )
-    if remedy:
-        lines += fold(line("  ", ("fix: ", "bold"), shown(remedy)), page.width, 7)
+        drawn = example(variables, finding.cause)
+        lines += (
+            [line(), *draw(drawn, cuts, outputs, page), line()]
+            if drawn
+            else _position_lines(finding.cause, finding.message, page)
+        )
+    if not flags:
+        lines += _several_cuts(variables, page)
+        lines += _other_cuts(finding.cause, variables, page) if finding.cause else []
+    fix = remedy(finding)
+    if fix:
+        lines += fold(line("  ", ("fix: ", "bold"), fix), page.width, 7)
     return lines
 
 
-def threat_lines(model: ModelReport, page: Page) -> list[Text]:
-    """List what a scan has found, each thing once with the places where it stands."""
-    found = dangers(model)
-    options = {one.hint for one in found}
+def danger_lines(model: ModelReport, page: Page) -> list[Text]:
+    """List what could do harm, each thing once, with the places where the file has it."""
+    all_dangers = dangers(model)
+    hints = {danger.hint for danger in all_dangers}
     lines: list[Text] = []
-    for danger in found if page.show_all else found[:_MAX_DANGERS]:
-        facts = [counted(len(danger.places), "place")] if danger.places else []
-        facts += [shown(danger.hint)] if options - {danger.hint} else []
-        lines += fold(
-            line("  ", shown(danger.what), f" ({'; '.join(facts)})" if facts else ""), page.width, 4
-        )
-        places = danger.places if page.show_all else danger.places[:_MAX_PLACES]
-        for place in places:
-            lines += fold(line("      ", (shown(place), "dim")), page.width, 8)
-        if len(places) < len(danger.places):
-            lines.append(
-                line(f"      ... and {len(danger.places) - len(places):,} more (--all shows them)")
-            )
-    if len(found) > _MAX_DANGERS and not page.show_all:
-        more = counted(len(found) - _MAX_DANGERS, "other thing")
+    for danger in all_dangers if page.show_all else all_dangers[:_MAX_DANGERS]:
+        lines += _danger_lines(danger, page, with_hint=len(hints) > 1)
+    if len(all_dangers) > _MAX_DANGERS and not page.show_all:
+        more = counted(len(all_dangers) - _MAX_DANGERS, "other thing")
         lines.append(line(f"  ... and {more} (--all shows them)"))
     return lines
 
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the frozen weights by the layer that froze them, and what unfreezing would give."""
-    told = {
+    unexpected = {
         name
         for finding in model.findings
         if finding.code == UNEXPECTED_FROZEN
         for name in finding.variables
     }
-    still = [variable for variable in frozen(model) if variable.name not in told]
+    still = [variable for variable in frozen(model) if variable.name not in unexpected]
     if not still:
         return []
     findings = [finding for finding in model.findings if finding.code == FROZEN]
@@ -154,7 +157,7 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
     counts = Counter(expectation.status.value for expectation in model.expectations)
     tally = ", ".join(f"{number:,} {shown(status)}" for status, number in counts.items())
     lines = fold(line("expectations: ", tally), page.width, 4)
-    by_name = {variable.name: variable for variable in model.variables}
+    variables = by_name(model)
     for expectation in model.expectations:
         if expectation.is_kept and not page.show_all:
             continue
@@ -165,9 +168,22 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
             f"  {shown(expectation.kind)}: {shown(expectation.pattern)}",
         )
         lines += fold(words, page.width, 6)
-        named = [by_name[name] for name in expectation.variables if name in by_name]
-        lines += layer_lines(named, page, 6, _MAX_LAYERS_OF_A_NOTE)
+        covered = [variables[name] for name in expectation.variables if name in variables]
+        lines += layer_lines(covered, page, 6, _MAX_LAYERS_OF_A_NOTE)
     return lines
+
+
+def _danger_lines(danger: Danger, page: Page, *, with_hint: bool) -> Iterator[Text]:
+    total = len(danger.locations)
+    facts = [counted(total, "place")] if total else []
+    facts += [shown(danger.hint)] if with_hint else []
+    words = shown(danger.description) + (f" ({'; '.join(facts)})" if facts else "")
+    yield from fold(line("  ", words), page.width, 4)
+    locations = danger.locations if page.show_all else danger.locations[:_MAX_LOCATIONS]
+    for location in locations:
+        yield from fold(line("      ", (shown(location), "dim")), page.width, 8)
+    if len(locations) < total:
+        yield line(f"      ... and {total - len(locations):,} more (--all shows them)")
 
 
 def _tensor(tensor: Input | Output) -> str:
@@ -181,66 +197,58 @@ def _training(model: ModelReport) -> str:
     return " in inference mode" if "training=False" in entry else ""
 
 
-def _picture(
-    cause: Cause,
-    message: str,
-    variables: Sequence[Variable],
-    cuts: Mapping[str, Cause],
-    outputs: Sequence[str],
-    page: Page,
-) -> list[Text]:
-    drawn = example(variables, cause)
-    if drawn:
-        return [line(), *draw(drawn, cuts, outputs, page), line()]
+def _position_lines(cause: Cause, message: str, page: Page) -> list[Text]:
     if cause.op and (cause.op not in message or cause.source or cause.layer):
-        about = describe(cause)
-        detail = (f"  {about}" if about else "", "dim")
+        description = describe(cause)
+        detail = (f"  {description}" if description else "", "dim")
         words = line("  ", ("at: ", "bold"), shown(cause.op), detail)
         return fold(words, page.width, 6)
     return []
 
 
-def _other_cuts(cause: Cause | None, variables: Sequence[Variable], page: Page) -> list[Text]:
-    lines: list[Text] = []
-    for cuts in sorted(
-        {v.cuts_to_restore for v in variables if v.cuts_to_restore and v.cuts_to_restore > 1}
-    ):
-        held = [v for v in variables if v.cuts_to_restore == cuts]
-        words = (
-            f"{_subject(held, variables, 'needs', 'need')} {cuts} cuts removed before a "
-            f"gradient arrives"
-        )
-        lines += fold(line("  ", words + _where(held, variables)), page.width, 4)
-    elsewhere = (
-        {v.name: [o for o in v.causes if o.op and o != cause] for v in variables} if cause else {}
+def _several_cuts(variables: Sequence[Variable], page: Page) -> Iterator[Text]:
+    """Say which weights need more than one cut removed."""
+    for cuts in sorted({variable.cuts_to_restore or 0 for variable in variables}):
+        if cuts > 1:
+            some = [variable for variable in variables if variable.cuts_to_restore == cuts]
+            need = _subject(some, variables, "needs", "need")
+            words = f"{need} {cuts} cuts removed before a gradient arrives"
+            yield from fold(line("  ", words + _layers(some, variables)), page.width, 4)
+
+
+def _other_cuts(cause: Cause, variables: Sequence[Variable], page: Page) -> list[Text]:
+    """Say which weights are cut on another way to the output too."""
+    others = {
+        variable.name: [other for other in variable.causes if other.op and other != cause]
+        for variable in variables
+    }
+    some = [variable for variable in variables if others[variable.name]]
+    if not some:
+        return []
+    ops = dict.fromkeys(
+        f"{shown(other.code)} {shown(str(other.op))}"
+        for variable in some
+        for other in others[variable.name]
     )
-    held = [v for v in variables if elsewhere.get(v.name)]
-    if held:
-        others = dict.fromkeys(
-            f"{shown(o.code)} {shown(str(o.op))}" for v in held for o in elsewhere[v.name]
-        )
-        listed = list(others) if page.show_all else list(others)[:3]
-        more = f" and {len(others) - len(listed)} more" if len(others) > len(listed) else ""
-        words = (
-            f"{_subject(held, variables, 'is', 'are')} also cut on another way to the output, by "
-        )
-        lines += fold(line("  ", f"{words}{', '.join(listed)}{more}"), page.width, 4)
-    return lines
+    listed = list(ops) if page.show_all else list(ops)[:_MAX_OTHER_CUTS]
+    more = f" and {len(ops) - len(listed)} more" if len(ops) > len(listed) else ""
+    words = f"{_subject(some, variables, 'is', 'are')} also cut on another way to the output, by "
+    return fold(line("  ", f"{words}{', '.join(listed)}{more}"), page.width, 4)
 
 
 def _subject(
-    held: Sequence[Variable], variables: Sequence[Variable], one: str, several: str
+    some: Sequence[Variable], variables: Sequence[Variable], singular: str, plural: str
 ) -> str:
     if len(variables) == 1:
-        return f"it {one}"
-    if len(held) == len(variables):
-        return f"all of them {several}"
-    return f"{len(held):,} of them {one if len(held) == 1 else several}"
+        return f"it {singular}"
+    if len(some) == len(variables):
+        return f"all of them {plural}"
+    return f"{len(some):,} of them {singular if len(some) == 1 else plural}"
 
 
-def _where(held: Sequence[Variable], variables: Sequence[Variable]) -> str:
-    layers = [row.layer for row in merge_numbered(by_layer(held))]
-    if len(held) == len(variables) or len(layers) > 3:
+def _layers(some: Sequence[Variable], variables: Sequence[Variable]) -> str:
+    layers = [row.layer for row in merge_numbered(by_layer(some))]
+    if len(some) == len(variables) or len(layers) > 3:
         return ""
     return f": {', '.join(layers)}"
 

@@ -1,4 +1,4 @@
-"""Variables to one row per layer, or one per family of numbered layers."""
+"""Group variables into one row per layer, or one per family of numbered layers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _merge_family(family: list[LayerRow]) -> list[LayerRow]:
         return family
     numbers = [_NUMBER.findall(row.layer) for row in family]
     varying = [
-        place for place, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1
+        index for index, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1
     ]
     if len(varying) == 1:
         return [_merged(family, varying[0])]
@@ -134,10 +134,10 @@ def _merge_family(family: list[LayerRow]) -> list[LayerRow]:
     return [merged for part in parts.values() for merged in _merge_family(part)]
 
 
-def _merged(family: list[LayerRow], place: int) -> LayerRow:
+def _merged(family: list[LayerRow], number: int) -> LayerRow:
     matches = list(_NUMBER.finditer(family[0].layer))
-    values = sorted((_NUMBER.findall(row.layer)[place] for row in family), key=int)
-    start, end = matches[place].span()
+    values = sorted((_NUMBER.findall(row.layer)[number] for row in family), key=int)
+    start, end = matches[number].span()
     name = family[0].layer
     return LayerRow(
         layer=f"{name[:start]}{{{_ranges(values)}}}{name[end:]}",
@@ -165,7 +165,7 @@ def _columns(rows: Sequence[LayerRow], page: Page, indent: int) -> list[Text]:
     for counts in (_counts_in_full, _counts_in_short):
         cells = [(row.layer, ", ".join(row.leaves), counts(row)) for row in rows]
         first, second, third = (
-            max((cell_len(cell[place]) for cell in cells), default=0) for place in range(3)
+            max((cell_len(cell[column]) for cell in cells), default=0) for column in range(3)
         )
         second += 2 if second else 0
         if indent + first + 2 + second + third <= page.width:

@@ -1,4 +1,4 @@
-"""Styled text to lines that fit a width, in color or plain."""
+"""Fold styled text into lines that fit a width, in color or plain."""
 
 from __future__ import annotations
 

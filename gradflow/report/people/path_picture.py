@@ -1,4 +1,4 @@
-"""A variable's path to the output as a picture, with the cut marked."""
+"""Draw a variable's path to the output, with the cut marked."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
     stand on it."""
     path = variable.path
     cuts = {**cuts, **{cause.op: cause for cause in variable.causes if cause.op is not None}}
-    marks = [place for place, op in enumerate(path) if op in cuts]
+    marks = [index for index, op in enumerate(path) if op in cuts]
     back = {cause.reenters_at for op in path if (cause := cuts.get(op))}
     fed_from = max(
         [mark + 1 for mark in marks] + [path.index(op) for op in back if op in path], default=0
     )
     return [
-        Step(op, "", None, fed=place >= fed_from, comes_back=op in back, cause=cuts.get(op))
-        for place, op in enumerate(path)
+        Step(op, "", None, fed=index >= fed_from, comes_back=op in back, cause=cuts.get(op))
+        for index, op in enumerate(path)
     ]
 
 
@@ -75,27 +75,27 @@ def draw_steps(
     ``with_codes`` adds to each cut the code that stands for its reason.
     """
     glyphs = page.glyphs
-    drawn = set(range(len(steps))) if page.show_all else _kept(steps)
+    visible = set(range(len(steps))) if page.show_all else _worth_drawing(steps)
     lines = fold(line(" " * _INDENT, (shown(name), "bold")), page.width, _INDENT + 3)
-    place = 0
-    while place < len(steps):
-        step = steps[place]
-        if place not in drawn:
-            until = next(later for later in range(place, len(steps)) if later in drawn)
-            long = any(skipped.op == LEFT_OUT for skipped in steps[place:until])
-            words = "many more ops" if long else counted(until - place, "more op")
+    index = 0
+    while index < len(steps):
+        step = steps[index]
+        if index not in visible:
+            until = next(later for later in range(index, len(steps)) if later in visible)
+            long = any(skipped.op == LEFT_OUT for skipped in steps[index:until])
+            words = "many more ops" if long else counted(until - index, "more op")
             lines += _row(glyphs.gap, "dim", [(words, "dim")], page)
-            place = until
+            index = until
             continue
         if step.cause is not None:
             glyph = glyphs.cut if is_cut(step.cause) else glyphs.fault
-            about = _about(step.cause, steps, with_codes=with_codes)
-            lines += _row(glyph, "bold red", [(shown(step.op), "red"), *about], page)
+            details = _details(step.cause, steps, with_codes=with_codes)
+            lines += _row(glyph, "bold red", [(shown(step.op), "red"), *details], page)
         else:
-            note = ["  comes back as floating point"] if step.comes_back else []
+            note = ["  is a float again"] if step.comes_back else []
             bar = (glyphs.fed, "green") if step.fed else (glyphs.starved, "red")
             lines += _row(*bar, [shown(step.op), *note], page)
-        place += 1
+        index += 1
     end = f"output {shown(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
 
@@ -119,28 +119,30 @@ def describe(cause: Cause) -> str:
     return ", ".join(shown(part) for part in (op_type, layer, cause.source) if part)
 
 
-def _kept(steps: Sequence[Step]) -> set[int]:
+def _worth_drawing(steps: Sequence[Step]) -> set[int]:
     last = len(steps) - 1
-    kept = {0, 1, last - 1, last}
-    for place, step in enumerate(steps):
+    visible = {0, 1, last - 1, last}
+    for index, step in enumerate(steps):
         if step.cause is not None or step.comes_back:
-            kept |= {place - 1, place, place + 1}
+            visible |= {index - 1, index, index + 1}
     # A gap of one op is as long as the op itself.
-    kept |= {place for place in range(last) if place - 1 in kept and place + 1 in kept}
-    return {place for place in kept if 0 <= place <= last}
+    visible |= {index for index in range(last) if {index - 1, index + 1} <= visible}
+    return {index for index in visible if 0 <= index <= last}
 
 
-def _about(cause: Cause, steps: Sequence[Step], *, with_codes: bool) -> list[str | tuple[str, str]]:
-    about = ", ".join(
+def _details(
+    cause: Cause, steps: Sequence[Step], *, with_codes: bool
+) -> list[str | tuple[str, str]]:
+    words = ", ".join(
         part
         for part in (f"{cause.code} {cause.kind}" if with_codes else "", describe(cause))
         if part
     )
-    parts = [about] if about else []
+    parts = [words] if words else []
     if cause.reenters_at is not None and any(step.op == cause.reenters_at for step in steps):
-        parts.append("leaves floating point")
+        parts.append("its result is not a float")
     elif cause.reenters_at:
-        parts.append(f"leaves floating point, comes back at {shown(cause.reenters_at)}")
+        parts.append(f"its result is not a float until {shown(cause.reenters_at)}")
     return [("  " + "; ".join(parts), "dim")] if parts else []
 
 

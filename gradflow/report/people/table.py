@@ -1,4 +1,4 @@
-"""Every variable of a model as a table."""
+"""Draw a table of all variables of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Role, Variable, Verdict
-from gradflow.report.flags import untracked
+from gradflow.report.model_parts import untracked
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.text import shown
 
@@ -33,14 +33,16 @@ def table_lines(model: ModelReport, page: Page) -> list[Text]:
         _cells(variable, "untracked" if variable.name in loose else "frozen")
         for variable in variables
     ]
-    used = [place for place in range(1, len(heads)) if place < 4 or any(row[place] for row in body)]
-    widths = {place: max(cell_len(row[place]) for row in [heads, *body]) for place in used}
+    used = [
+        column for column in range(1, len(heads)) if column < 4 or any(row[column] for row in body)
+    ]
+    widths = {column: max(cell_len(row[column]) for row in [heads, *body]) for column in used}
     room = page.width - 2 - sum(2 + width for width in widths.values())
     name = min(max(cell_len(row[0]) for row in [heads, *body]), max(room, 16))
-    lines = _row(heads, used, widths, name, page, "dim")
+    lines = _row(heads, widths, name, page, style="dim")
     for variable, row in zip(variables, body, strict=True):
         style = "dim" if variable.role is Role.STATE else _STYLES[variable.verdict]
-        lines += _row(row, used, widths, name, page, style)
+        lines += _row(row, widths, name, page, style=style)
     return lines
 
 
@@ -71,18 +73,18 @@ def _share(fraction: float) -> str:
 
 def _row(
     cells: Sequence[str],
-    used: Sequence[int],
     widths: dict[int, int],
     name: int,
     page: Page,
+    *,
     style: str,
 ) -> list[Text]:
     right = (4, 5, 6)  # numbers stand at the right edge of their column
     parts: list[str | tuple[str, str]] = []
-    for place in used:
-        padding = " " * (widths[place] - cell_len(cells[place]))
-        text = padding + cells[place] if place in right else cells[place] + padding
-        parts += ["  ", (text, style) if place == 2 or style == "dim" else text]
+    for column, width in widths.items():
+        padding = " " * (width - cell_len(cells[column]))
+        text = padding + cells[column] if column in right else cells[column] + padding
+        parts += ["  ", (text, style) if column == 2 or style == "dim" else text]
     if cell_len(cells[0]) <= name:
         return fold(line("  ", cells[0], " " * (name - cell_len(cells[0])), *parts), page.width, 4)
     # A name wider than its column stands above its own values.

@@ -1,0 +1,100 @@
+"""Pick the parts of a model that reports show together: findings, frozen weights, dangers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradflow.findings import Finding, ModelReport, Role, Severity, Variable
+
+FROZEN = "GF101"
+UNTRACKED = "GF103"
+UNEXPECTED_FROZEN = "GF401"
+_UNEXPECTED_TRAINABLE = "GF402"
+_UNSAFE = "GF902"
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """One thing that could do harm, with every place where the file has it."""
+
+    description: str
+    """``op WriteFile: writes files``, or ``op WriteFile (node 'a' of the graph): writes files``
+    where the file has it once."""
+    hint: str
+    locations: tuple[str, ...]
+    """Empty where ``description`` names the only one."""
+
+
+def by_severity(model: ModelReport) -> list[Finding]:
+    """Return the findings of a model, the worst first."""
+    return sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity))
+
+
+def by_name(model: ModelReport) -> dict[str, Variable]:
+    """Return the variables of a model by name."""
+    return {variable.name: variable for variable in model.variables}
+
+
+def behind(finding: Finding, variables: Mapping[str, Variable]) -> list[Variable]:
+    """Return the ``variables``, given by name, that a finding is about."""
+    return [variables[name] for name in finding.variables if name in variables]
+
+
+def untracked(model: ModelReport) -> frozenset[str]:
+    """Return the names of the weights that no layer tracks."""
+    return frozenset(
+        name
+        for finding in model.findings
+        if finding.code == UNTRACKED
+        for name in finding.variables
+    )
+
+
+def frozen(model: ModelReport) -> list[Variable]:
+    """Return the weights that are not trained because something froze them."""
+    without_layer = untracked(model)
+    return [
+        variable
+        for variable in model.variables
+        if variable.role is Role.WEIGHT
+        and not variable.trainable
+        and variable.name not in without_layer
+    ]
+
+
+def is_about_flags(finding: Finding) -> bool:
+    """Whether a finding is about ``trainable`` flags, so that no path and no cut belongs to it."""
+    return finding.code.startswith("GF1") or finding.code in (
+        UNEXPECTED_FROZEN,
+        _UNEXPECTED_TRAINABLE,
+    )
+
+
+def dangers(model: ModelReport) -> list[Danger]:
+    """Return what kept ``model`` from being loaded, in the order of its findings."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in model.findings:
+        if is_danger(finding):
+            key = (finding.threat or finding.message, finding.hint)
+            groups.setdefault(key, []).append(finding)
+    return [
+        Danger(description, hint, tuple(finding.location for finding in findings))
+        if len(findings) > 1
+        else Danger(findings[0].message, hint, ())
+        for (description, hint), findings in groups.items()
+    ]
+
+
+def is_danger(finding: Finding) -> bool:
+    """Whether a finding is a reason not to load the model."""
+    return finding.code == _UNSAFE and finding.severity is Severity.ERROR
+
+
+def is_itemized(model: ModelReport) -> bool:
+    """Whether the findings say all that the error of the model does: only one of them is shown."""
+    return (
+        model.error is not None
+        and model.error.code == _UNSAFE
+        and any(map(is_danger, model.findings))
+    )
