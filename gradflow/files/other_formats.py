@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from gradflow.files.varint import read_varint
 from gradflow.text import shown
 
 LFS_HINT = "fetch the real file: git lfs pull"
@@ -207,27 +209,20 @@ def _byte(head: bytes, index: int) -> int:
 
 def _is_graph_def(head: bytes) -> bool:
     """GraphDef: field 1 repeats NodeDef, whose fields 1 and 2 are the node's name and op."""
-    if head[:1] != b"\x0a":
-        return False
-    size, at = _varint(head, 1)
-    end = at + size
-    if size == 0 or head[at : at + 1] != b"\x0a":
-        return False
-    length, at = _varint(head, at + 1)
-    name, at = head[at : at + length], at + length
-    if head[at : at + 1] != b"\x12" or not name.isascii():
-        return False
-    length, at = _varint(head, at + 1)
-    op = head[at : at + length]
-    return at + length <= end and op.isascii() and op.decode("ascii").isidentifier()
+    with suppress(ValueError, IndexError):
+        size, start = _length(head, 0, tag=0x0A)
+        end = start + size
+        length, start = _length(head, start, tag=0x0A)
+        name, start = head[start : start + length], start + length
+        length, start = _length(head, start, tag=0x12)
+        op = head[start : start + length]
+        is_whole = size > 0 and start + length <= end
+        return is_whole and name.isascii() and op.isascii() and op.decode("ascii").isidentifier()
+    return False
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data) and shift < 64:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            break
-    return value, at
+def _length(data: bytes, start: int, tag: int) -> tuple[int, int]:
+    """The length of the field ``tag`` that begins at ``start``, and where its content begins."""
+    if data[start] != tag:
+        raise ValueError("another field")
+    return read_varint(data, start + 1)

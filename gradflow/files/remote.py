@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
+from gradflow.files.paths import leads_out
 from gradflow.installed import install_command
 from gradflow.text import shown
 
@@ -139,7 +140,7 @@ def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
 def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Those whose name stays in the folder."""
     for name, path in files:
-        if name and not name.endswith("/") and ".." not in name.split("/"):
+        if name and not name.endswith("/") and not leads_out(name):
             yield name, path
 
 

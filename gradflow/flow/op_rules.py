@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gradflow.files.dtypes import OP_DEF_NUMBERS
+
 
 class Rule(str, Enum):
     """What TensorFlow's gradient registry says about an op type."""
@@ -69,18 +71,6 @@ class OpSpec:
     """Attr name to default: a DataType number for a type attr, a length for a number attr."""
 
 
-_DTYPE_NAMES = (
-    "float double int32 uint8 int16 int8 string complex64 int64 bool qint8 quint8 qint32 "
-    "bfloat16 qint16 quint16 "
-    "uint16 complex128 half resource variant uint32 uint64 float8_e5m2 float8_e4m3fn "
-    "float8_e4m3fnuz "
-    "float8_e4m3b11fnuz float8_e5m2fnuz int4 uint4 int2 uint2 float4_e2m1fn"
-)
-DTYPES: Mapping[str, int] = {
-    name: number for number, name in enumerate(_DTYPE_NAMES.split(), start=1)
-}
-"""Name in an OpDef to number in the DataType enum (tensorflow/core/framework/types.proto, 2.21)."""
-
 _TRAINABLE = (
     "half",
     "bfloat16",
@@ -91,7 +81,9 @@ _TRAINABLE = (
     "resource",
     "variant",
 )
-FLOATING: frozenset[int] = frozenset(DTYPES[name] + ref for name in _TRAINABLE for ref in (0, 100))
+FLOATING: frozenset[int] = frozenset(
+    OP_DEF_NUMBERS[name] + ref for name in _TRAINABLE for ref in (0, 100)
+)
 """DataType numbers that carry gradient, references (+100) included.
 
 Source: IsTrainable in tensorflow/python/eager/backprop_util.py, 2.16 to 2.21. The float8 and float4
@@ -185,7 +177,7 @@ def _parse_arg(text: str) -> Arg:
     number_attr, _, kind = rest.lstrip("&").rpartition("*")
     return Arg(
         name=name,
-        dtype=None if kind[0] in "$@" else DTYPES[kind],
+        dtype=None if kind[0] in "$@" else OP_DEF_NUMBERS[kind],
         type_attr=kind[1:] if kind[0] == "$" else None,
         type_list_attr=kind[1:] if kind[0] == "@" else None,
         number_attr=number_attr or None,
@@ -196,7 +188,7 @@ def _parse_arg(text: str) -> Arg:
 def _write_arg(arg: Arg) -> str:
     kind = f"${arg.type_attr}" if arg.type_attr else f"@{arg.type_list_attr}"
     if arg.dtype is not None:
-        kind = next(name for name, number in DTYPES.items() if number == arg.dtype)
+        kind = next(name for name, number in OP_DEF_NUMBERS.items() if number == arg.dtype)
     number = f"{arg.number_attr}*" if arg.number_attr else ""
     return f"{arg.name}:{'&' if arg.is_ref else ''}{number}{kind}"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from gradflow.files.dtypes import OP_DEF_NUMBERS
 from gradflow.files.saved_model.schema import message
 from gradflow.flow.op_rules import (
-    DTYPES,
     FLOATING,
     Arg,
     OpSpec,
@@ -22,7 +22,11 @@ from gradflow.flow.op_rules import (
     write,
 )
 
-FLOAT, INT32, RESOURCE = DTYPES["float"], DTYPES["int32"], DTYPES["resource"]
+FLOAT, INT32, RESOURCE = (
+    OP_DEF_NUMBERS["float"],
+    OP_DEF_NUMBERS["int32"],
+    OP_DEF_NUMBERS["resource"],
+)
 
 
 def known(op: str) -> OpSpec:
@@ -126,7 +130,7 @@ def test_exceptions_stand_only_at_floating_inputs_of_ops_that_pass_gradient() ->
 
 
 def test_floating() -> None:
-    names = {name for name, number in DTYPES.items() if number in FLOATING}
+    names = {name for name, number in OP_DEF_NUMBERS.items() if number in FLOATING}
     assert names == {
         "half",
         "bfloat16",
@@ -140,7 +144,12 @@ def test_floating() -> None:
     assert {number + 100 for number in FLOATING if number < 100} == {
         number for number in FLOATING if number > 100
     }
-    assert (DTYPES["float"], DTYPES["bool"], DTYPES["variant"], DTYPES["float8_e4m3fn"]) == (
+    assert (
+        OP_DEF_NUMBERS["float"],
+        OP_DEF_NUMBERS["bool"],
+        OP_DEF_NUMBERS["variant"],
+        OP_DEF_NUMBERS["float8_e4m3fn"],
+    ) == (
         1,
         10,
         21,

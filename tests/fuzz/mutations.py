@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from gradflow.files.saved_model.schema import message
-from gradflow.scan.saved_model.crc32c import masked_crc32c
+from gradflow.scan.saved_model.sorted_table import masked_crc32c
 from tests.cli.command import SAMPLES
 
 _NASTY = (

@@ -19,8 +19,8 @@ from gradflow.files.saved_model.reader import read_message
 from gradflow.files.saved_model.schema import message
 from gradflow.findings import Format
 from gradflow.scan.saved_model.allowed_ops import parse
-from gradflow.scan.saved_model.crc32c import masked_crc32c
 from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
+from gradflow.scan.saved_model.sorted_table import masked_crc32c
 from gradflow.scan.threat import Scanned
 from tests.cli.command import ROOT, SAMPLES, environment
 

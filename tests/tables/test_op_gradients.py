@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gradflow.flow.op_rules import DTYPES, FLOATING, OpSpec, Rule, spec, spec_from_op_def
+from gradflow.files.dtypes import OP_DEF_NUMBERS
+from gradflow.flow.op_rules import FLOATING, OpSpec, Rule, spec, spec_from_op_def
 
 pytestmark = pytest.mark.tensorflow
 
@@ -212,7 +213,7 @@ def test_what_the_source_says_is_what_the_probe_sees(
 def test_floating_is_what_a_tape_takes_as_trainable() -> None:
     from tensorflow.python.eager import backprop_util  # 2.16.1, 2.21.0
 
-    for name, number in DTYPES.items():
+    for name, number in OP_DEF_NUMBERS.items():
         try:
             dtype = tf.dtypes.as_dtype(number)
         except TypeError:
@@ -227,7 +228,7 @@ def test_dtypes_have_tensorflow_s_numbers() -> None:
     numbers = {
         name[3:].lower(): number for name, number in types_pb2.DataType.items() if 0 < number < 100
     }
-    assert numbers.items() <= DTYPES.items()
+    assert numbers.items() <= OP_DEF_NUMBERS.items()
 
 
 X = [[0.5, -1.5], [2.5, 3.5]]

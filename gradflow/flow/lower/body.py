@@ -12,14 +12,14 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from gradflow.files.dtypes import VARIANT
 from gradflow.flow.graph import Edge, Mark
-from gradflow.flow.op_rules import DTYPES, FLOATING, SHAPE_OPS, Arg, OpSpec, Rule, spec
+from gradflow.flow.op_rules import FLOATING, SHAPE_OPS, Arg, OpSpec, Rule, spec
 
 Reference = tuple[int, int]
 """Node index and output index; argument ``i`` of the body is ``(~i, 0)``."""
 
 _EDGES = {Rule.FLOW: Edge.FLOW, Rule.ZERO: Edge.ZERO, Rule.UNKNOWN: Edge.UNKNOWN}
-_VARIANT = DTYPES["variant"]
 _CALLS = frozenset(
     {"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"}
 )
@@ -188,7 +188,7 @@ def _without_integer_lists(node: BodyNode, node_def: Any, before: Sequence[BodyN
         return node
     floating = tuple(
         kind
-        and (dtype != _VARIANT or not 0 <= source < len(before) or before[source].floating[output])
+        and (dtype != VARIANT or not 0 <= source < len(before) or before[source].floating[output])
         for kind, dtype, (source, output) in zip(node.floating, types, node.inputs, strict=True)
     )
     return replace(node, floating=floating)

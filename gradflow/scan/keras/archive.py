@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import IO
 
-from gradflow.scan.paths import leads_out
+from gradflow.files.paths import leads_out
 from gradflow.scan.threat import Threat
 from gradflow.text import shown
 

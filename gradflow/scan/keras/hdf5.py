@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gradflow.files.hdf5 import MAX_DEPTH, MAX_OBJECTS, Kind, walk
 from gradflow.scan.threat import Threat
 from gradflow.text import shown
 
@@ -17,7 +18,7 @@ _KINDS = "fiubcSVO"
 """Letters of NumPy's types; V is how bfloat16 is stored, O a string of any length."""
 _BIG, _MOST_RATIO = 1 << 28, 2000
 """A dataset of more bytes that takes less than a part of them in the file; gzip reaches 1,030."""
-_MOST_OBJECTS, _DEEPEST = 1_000_000, 200
+_SLOW = "take hours to read"
 
 
 @dataclass(slots=True)
@@ -32,54 +33,34 @@ class HDF5Look:
     def strange(self, file: Any) -> Iterator[Threat]:
         """The links, datasets and types of ``file`` (an ``h5py.File``) that have no place in a
         model."""
-        for place, harm, size in _walk(file):
-            self.numbers += size
-            if harm:
-                yield Threat(place, self.member, harm)
-
-
-def _walk(file: Any) -> Iterator[tuple[str, str, int]]:
-    """Each object's place, what is strange about it (nothing where that is empty), and its numbers.
-
-    By h5py's low-level names: a group of its own class for each object takes twice the time.
-    """
-    from h5py import h5d, h5g, h5l, h5o
-
-    seen = {h5o.get_info(file.id).addr}
-    waiting: list[tuple[str, int, Any]] = [("", 0, h5o.open(file.id, b"/"))]
-    while waiting:
-        path, depth, group = waiting.pop()
-        links: list[tuple[bytes, int]] = []
-        group.links.iterate(
-            lambda name, info, links=links: links.append((name, info.type)), info=True
-        )
-        for name, kind in links:
-            place = f"{path}/{name.decode('utf-8', 'replace')}"
-            if kind != h5l.TYPE_HARD:
-                yield _named(place), "is a link to another place, whose data would be read", 0
-                continue
-            found = h5o.open(group, name)
-            address = h5o.get_info(found).addr
-            if address in seen:
-                continue  # under two names, or on a circle
-            seen.add(address)
-            if len(seen) > _MOST_OBJECTS:
-                yield f"more than {_MOST_OBJECTS:,} objects", "take hours to read", 0
+        for path, kind, item in walk(file):
+            if kind is Kind.TOO_MANY:
+                yield Threat(f"more than {MAX_OBJECTS:,} objects", self.member, _SLOW)
                 return
-            if isinstance(found, h5g.GroupID):
-                if depth == _DEEPEST:
-                    yield f"groups {_DEEPEST} levels deep", "take hours to read", 0
-                    return
-                waiting.append((place, depth + 1, found))
-            elif isinstance(found, h5d.DatasetID):
-                yield place, "", math.prod(found.shape or ())
-                for harm in _harms(found):
-                    yield _named(place), harm, 0
-            else:
-                yield _named(place), "is a type by itself, which no Keras writes", 0
+            if kind is Kind.TOO_DEEP:
+                yield Threat(f"groups {MAX_DEPTH} levels deep", self.member, _SLOW)
+                return
+            if kind is Kind.DATASET:
+                self.numbers += math.prod(item.shape or ())
+            for harm in _harms(kind, item):
+                yield Threat(_quoted(path), self.member, harm)
 
 
-def _harms(dataset: Any) -> Iterator[str]:
+def _quoted(path: str) -> str:
+    return repr(shown(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
+
+
+def _harms(kind: Kind, item: Any) -> Iterator[str]:
+    """What is strange about one object."""
+    if kind is Kind.LINK:
+        yield "is a link to another place, whose data would be read"
+    elif kind is Kind.TYPE:
+        yield "is a type by itself, which no Keras writes"
+    elif kind is Kind.DATASET:
+        yield from _harms_of_dataset(item)
+
+
+def _harms_of_dataset(dataset: Any) -> Iterator[str]:
     import h5py
 
     plan = dataset.get_create_plist()
@@ -101,7 +82,3 @@ def _harms(dataset: Any) -> Iterator[str]:
     size = math.prod(dataset.shape or ()) * kind.itemsize
     if size > _BIG and dataset.get_storage_size() * _MOST_RATIO < size:
         yield f"claims {size >> 20:,} MB that the file does not hold"
-
-
-def _named(place: str) -> str:
-    return repr(shown(place))

@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gradflow.files.dtypes import RESOURCE, VARIANT
 from gradflow.scan.saved_model.ops import place
 from gradflow.scan.saved_model.program import Program
 from gradflow.scan.threat import Threat
 
-_RESOURCE, _VARIANT = 20, 21
-"""DT_RESOURCE and DT_VARIANT of tensorflow/core/framework/types.proto."""
-_HANDLES = {_RESOURCE, _VARIANT}
+_HANDLES = {RESOURCE, VARIANT}
 _MOST = 1 << 28
 """Entries of one constant, one gigabyte of floats, that is not spelled out in the file."""
 _DEEP = 20

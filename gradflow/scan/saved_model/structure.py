@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 
-from gradflow.scan.paths import leads_out
+from gradflow.files.paths import leads_out
 from gradflow.scan.saved_model.allowed_ops import is_op
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.threat import Threat

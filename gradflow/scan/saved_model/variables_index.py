@@ -1,9 +1,8 @@
 """The index of a SavedModel's variables in, entries that would end TensorFlow's process out.
 
-Source: tensorflow/core/lib/io/{format,block}.cc for the table,
-tensorflow/core/protobuf/tensor_bundle.proto and tensorflow/core/util/tensor_bundle/tensor_bundle.cc
-for its entries, 2.21. TensorFlow checks its own invariants with CHECK, which aborts, when it reads
-an entry that it would never have written.
+Source: tensorflow/core/protobuf/tensor_bundle.proto and
+tensorflow/core/util/tensor_bundle/tensor_bundle.cc, 2.21. TensorFlow checks its own
+invariants with CHECK, which aborts, when it reads an entry that it would never have written.
 """
 
 from __future__ import annotations
@@ -14,28 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UnreadableError
+from gradflow.files.dtypes import BYTES, STRING
 from gradflow.files.saved_model.schema import DecodeError, parse
-from gradflow.scan.saved_model.crc32c import masked_crc32c
-from gradflow.scan.saved_model.snappy import unpacked
+from gradflow.scan.saved_model.sorted_table import read_table
 from gradflow.scan.threat import Threat
 from gradflow.text import shown
 
 _INDEX = "variables/variables.index"
 _OLD = "variables/variables"
-_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
-_FOOTER, _TRAILER = 48, 5
-_PLAIN, _SNAPPY = 0, 1
-"""The types of a block: as it is, and compressed, as early TensorFlow wrote it."""
-_STRING = 7
-_WIDTHS = {
-    **dict.fromkeys((4, 6, 10, 11, 12, *range(24, 34)), 1),
-    **dict.fromkeys((5, 14, 15, 16, 17, 19), 2),
-    **dict.fromkeys((1, 3, 13, 22), 4),
-    **dict.fromkeys((2, 8, 9, 23), 8),
-    18: 16,
-}
-"""Bytes of an entry, by the DataType of tensorflow/core/framework/types.proto; no checkpoint needs
-handles."""
 _DEEPEST = 254
 """Dimensions of a tensor."""
 _MOST_FILES = 1 << 16
@@ -53,7 +38,7 @@ def damaged_variables(folder: Path) -> list[Threat]:
     if not place.is_file():
         return [_old()] if (folder / _OLD).exists() else []
     try:
-        return list(_threats(folder, list(_entries(place.read_bytes()))))
+        return list(_threats(folder, list(read_table(place.read_bytes()))))
     except _CutShortError as file:
         raise UnreadableError(f"{shown(folder)}: {file} is cut short", _AGAIN) from file
     except (ValueError, IndexError) as error:
@@ -91,7 +76,7 @@ def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threa
 def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
     """What TensorFlow would check too late, or allocate before it checks."""
     sizes = [dim.size for dim in entry.shape.dim]
-    if entry.dtype not in _WIDTHS and entry.dtype != _STRING:
+    if entry.dtype not in BYTES and entry.dtype != STRING:
         yield f"has the data type {entry.dtype}, which no variable has"
     elif entry.shape.unknown_rank or len(sizes) > _DEEPEST or any(size < 0 for size in sizes):
         yield f"has the shape {sizes[:8]}, which no variable has"
@@ -111,7 +96,7 @@ def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
 def _holds(entry: Any, count: int) -> bool:
     """Whether the bytes of an entry are those of ``count`` values; a string takes one at least."""
     size = int(entry.size)
-    return count <= size if entry.dtype == _STRING else count * _WIDTHS[entry.dtype] == size
+    return count <= size if entry.dtype == STRING else count * BYTES[entry.dtype] == size
 
 
 def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
@@ -158,68 +143,3 @@ def _name(number: int, count: int) -> str:
 
 def _threat(name: str, what: str) -> Threat:
     return Threat(f"variable {name!r}", _INDEX, f"{what}, which can end TensorFlow's process")
-
-
-def _entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a table, all of its blocks; each key stands behind the one before."""
-    if len(data) < _FOOTER or data[-8:] != _MAGIC:
-        raise ValueError("no table")
-    about, at = _handle(data, len(data) - _FOOTER)
-    index, _ = _handle(data, at)
-    for _ in _block(data, *about):
-        raise ValueError("more than a table of variables")
-    last: bytes | None = None
-    for _, value in _block(data, *index):
-        handle, _ = _handle(value, 0)
-        for key, entry in _block(data, *handle):
-            if last is not None and key <= last:
-                raise ValueError("out of order")
-            last = key
-            yield key, entry
-
-
-def _block(data: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    end = offset + size
-    if end + _TRAILER > len(data) or data[end] not in (_PLAIN, _SNAPPY):
-        raise ValueError("no block")
-    if masked_crc32c(data[offset : end + 1]) != int.from_bytes(
-        data[end + 1 : end + _TRAILER], "little"
-    ):
-        raise ValueError("wrong checksum")
-    block = data[offset:end]
-    if data[end] == _SNAPPY:
-        block = unpacked(block)
-    restarts = int.from_bytes(block[-4:], "little")
-    stop = len(block) - 4 * (restarts + 1)
-    if stop < 0:
-        raise ValueError("no block")
-    at, key = 0, b""
-    while at < stop:
-        shared, at = _number(block, at)
-        own, at = _number(block, at)
-        length, at = _number(block, at)
-        if shared > len(key) or at + own + length > stop:
-            raise ValueError("no entry")
-        key = key[:shared] + block[at : at + own]
-        yield key, block[at + own : at + own + length]
-        at += own + length
-
-
-def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Offset and size of a block, and where they end."""
-    offset, at = _number(data, at)
-    size, at = _number(data, at)
-    return (offset, size), at
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A varint and where it ends."""
-    value = shift = 0
-    while shift < 64:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at += 1
-        if byte < 128:
-            return value, at
-        shift += 7
-    raise ValueError("no number")

@@ -1,5 +1,4 @@
-"""A path that stands in a file in, whether it leads out of the folder that it is meant for out, on
-any system."""
+"""Tell whether a path that stands in a file leads out of the folder that it is meant for."""
 
 from __future__ import annotations
 
