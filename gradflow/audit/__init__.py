@@ -1,4 +1,4 @@
-"""Check many models: each analysed, judged and held in a cache, a baseline or a history."""
+"""Check many models, with a cache, a baseline and a history of results."""
 
 from gradflow.audit.baseline_file import of_model, read_baseline, render_baseline
 from gradflow.audit.checked import Checked, Inspect, check_model, is_about_flags_only

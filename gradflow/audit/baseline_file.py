@@ -18,7 +18,8 @@ _AGAIN = "take a new one: gradflow baseline MODEL... -o FILE"
 
 
 def render_baseline(models: Mapping[str, Snapshot]) -> str:
-    """The file's text, by the models' names or paths; the same models give the same bytes."""
+    """Return the text of the file, by the models' names or paths; the same models give the same
+    bytes."""
     weights = {
         path: {name: encode(weight) for name, weight in snapshot.weights.items()}
         for path, snapshot in models.items()
@@ -28,10 +29,10 @@ def render_baseline(models: Mapping[str, Snapshot]) -> str:
 
 
 def read_baseline(path: Path) -> Mapping[str, Snapshot]:
-    """The models of a baseline, by name or path.
+    """Return the models of a baseline, by name or path.
 
     Raises:
-        UsageError: there is no such file, or it is no baseline.
+        UsageError: there is no such file, or it is not a baseline.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -45,16 +46,16 @@ def read_baseline(path: Path) -> Mapping[str, Snapshot]:
 
 
 def of_model(baseline: Mapping[str, Snapshot], plan: ModelPlan) -> Snapshot | None:
-    """The model of that name, else of that path; None where the baseline does not have it.
+    """Return the model of that name, else of that path; None where the baseline does not have it.
 
-    Two of one path, each with an entry of its own, have two names.
+    Two models of one path, each with its own entry, have two names.
     """
     named = baseline.get(_key(plan.name)) if plan.name else None
     return named or baseline.get(_key(plan.path))
 
 
 def _key(path: str) -> str:
-    """The same on every platform."""
+    """Write a path the same way on every platform."""
     return path if "://" in path else Path(path).as_posix()
 
 

@@ -1,8 +1,8 @@
 """Keep the results of analyses, for as long as nothing that they depend on has changed.
 
-Each result is a file of its own under a name made of all that it depends on: two processes that
-write the same one write the same bytes, and what is half written is never seen, since it is renamed
-into its place when it is whole.
+Each result is a file, and its name is made of all that the result depends on. Two processes that
+write the same file write the same bytes; a file gets its name when it is complete, so that nobody
+reads half of it.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Cache:
     folder: Path
 
     def through(self, inspect: Inspect) -> Inspect:
-        """``inspect``, asked only for what is not here yet.
+        """Wrap ``inspect`` so that it runs only where no result is stored.
 
-        Of models that could not be checked only those are kept whose file is the reason, and not
-        this machine.
+        Of models that could not be checked, only those are stored whose file is the reason; another
+        machine may read the rest.
         """
 
         def cached(path: str, options: Options, progress: Progress) -> Outcome:
@@ -65,7 +65,7 @@ class Cache:
         return cached
 
     def read(self, key: str) -> Outcome | None:
-        """The result of that name; None where there is none, or it cannot be read."""
+        """Return the result of that name; None where there is none, or it cannot be read."""
         try:
             stored = json.loads(self._path_of(key).read_text(encoding="utf-8"))
             return decode(Outcome, stored["outcome"]) if stored["form"] == _FORM else None
@@ -73,7 +73,7 @@ class Cache:
             return None
 
     def write(self, key: str, outcome: Outcome) -> None:
-        """Keep a result; where that cannot be done the next run analyses the model again."""
+        """Store a result; where that fails, the next run analyses the model again."""
         path = self._path_of(key)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,12 +113,12 @@ def default_folder() -> Path:
 
 
 def key_of(path: str, options: Options) -> str | None:
-    """A name for the result that changes with all that the result depends on; None where that
-    cannot be told.
+    """Return a name for the result that changes with everything that the result depends on; None
+    where that cannot be known.
 
-    That is the content of the model's files, of the given inputs and of the user's modules, the
-    options, the path as the report shows it, and the versions of gradflow, of Python and of the
-    libraries.
+    The result depends on the content of the model's files, of the given inputs and of the user's
+    modules, on the options, on the path as the report shows it, and on the versions of gradflow,
+    Python and the libraries.
     """
     if is_remote(path):
         return None
@@ -152,7 +152,7 @@ class _UnknownError(Exception):
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """The file at ``root``, or all below it in a fixed order."""
+    """Yield the file at ``root``, or all files below it in a fixed order."""
     if root.is_file():
         yield root
         return
@@ -170,7 +170,8 @@ def _add(digest: hashlib._Hash, file: Path) -> None:
 
 
 def _modules(options: Options) -> Iterator[Path]:
-    """The files of the user's modules: all of a package, since its parts import each other."""
+    """Yield the files of the user's modules: of a package all files, since they import each
+    other."""
     for name in options.imports:
         top = name.partition(".")[0]
         module = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])

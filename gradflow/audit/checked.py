@@ -30,8 +30,7 @@ class Checked:
 
     @property
     def is_broken(self) -> bool:
-        """Whether an expectation is not kept, or something is found that is as bad as
-        ``fail_on``."""
+        """Whether an expectation is not kept, or a finding is at least as severe as ``fail_on``."""
         return is_broken(self.model, self.plan.fail_on)
 
 
@@ -46,11 +45,11 @@ def check_model(
     progress: Progress = lambda _: None,
     inspect: Inspect = inspect_path,
 ) -> Checked:
-    """Analyse a model with ``inspect`` and judge it; ``baseline`` is what is
-    accepted of it.
+    """Analyse a model with ``inspect`` and judge it; ``baseline`` is the state of it that is
+    accepted.
 
-    A model whose gradients are expected and cannot be told is one that could not be checked, never
-    a kept one.
+    Where a gradient is expected and unknown, the model counts as one that could not be checked,
+    never as kept.
     """
     outcome = _analysed(plan, progress, inspect)
     model = _without_unknowns(plan, outcome.model)
@@ -72,7 +71,7 @@ def _analysed(plan: ModelPlan, progress: Progress, inspect: Inspect) -> Outcome:
 
 
 def _remedy(plan: ModelPlan) -> str:
-    """What makes the gradients of a model known that was read without TensorFlow."""
+    """Say how to learn the gradients of a model that was read without TensorFlow."""
     if plan.options.static or has_tensorflow():
         return "leave --static out"
     return install_command("tf")
@@ -89,7 +88,8 @@ def is_about_flags_only(plan: ModelPlan) -> bool:
 
 
 def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
-    """``model``, or a failure where gradients are asked for that a static reading does not know."""
+    """Return ``model``, or a failure where gradients are expected and a static reading does not
+    know them."""
     if is_about_flags_only(plan) or model.status is Status.FAILED:
         return model
     weights = [

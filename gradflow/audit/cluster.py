@@ -1,7 +1,7 @@
 """Analyse models on the workers of a Dask cluster.
 
-A worker runs a model as this machine would, in a process of its own. When a worker dies, Dask gives
-what it was doing to another one.
+A worker runs a model in a process of its own, as this machine would. When a worker dies, Dask gives
+its work to another one.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Cluster:
     """Analyses models on the workers of a cluster."""
 
     def __init__(self, address: str, *, ship: bool) -> None:
-        """Connect to the scheduler at ``address``; ``ship`` sends the models' files, else the
-        workers see the paths.
+        """Connect to the scheduler at ``address``; ``ship`` sends the model files to the workers,
+        which read the paths themselves otherwise.
 
         Raises:
-            UsageError: Dask is not installed, or nobody answers there, or no worker is there.
+            UsageError: Dask is not installed, no scheduler answers, or it has no workers.
         """
         try:
             from distributed import Client
@@ -104,8 +104,8 @@ class Cluster:
 
 
 def _on_worker(path: str, location: str, options_text: str, content: bytes | None) -> str:
-    """On a worker: analyse the model that the user knows as ``path`` and return its outcome as
-    JSON."""
+    """Analyse the model that the user knows as ``path`` (runs on a worker), and return its outcome
+    as JSON."""
     options = decode(Options, json.loads(options_text))
     if content is None:
         outcome = inspect_path(
@@ -120,7 +120,7 @@ def _on_worker(path: str, location: str, options_text: str, content: bytes | Non
 
 @cache
 def _copies() -> Copies:
-    """The server of this worker, which ends with it."""
+    """Return the fork server of this worker; it ends with the worker."""
     return Copies()
 
 

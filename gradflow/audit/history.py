@@ -39,10 +39,10 @@ def is_report(path: str) -> bool:
 
 
 def read_report(path: Path) -> Report:
-    """The report of a file that ``--format json`` or ``--history`` wrote.
+    """Return the report from a file that ``--format json`` or ``--history`` wrote.
 
     Raises:
-        UsageError: there is no such file, or it is no report.
+        UsageError: there is no such file, or it is not a report.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

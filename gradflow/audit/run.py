@@ -25,11 +25,11 @@ _GLANCE = 0.5
 
 
 class Runner(AbstractContextManager["Runner"], Protocol):
-    """Analyses models, from any thread, for as long as it is entered."""
+    """Analyses models, from any thread, between ``with`` and its end."""
 
     @property
     def jobs(self) -> int:
-        """How many at a time are sensible."""
+        """How many models at a time are sensible."""
 
     @property
     def inspect(self) -> Inspect:
@@ -68,11 +68,11 @@ class Here:
 def check_models(
     plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage, stop: Callable[[], None]
 ) -> Generator[tuple[int, Checked], None, None]:
-    """Check each of ``plans``, ``jobs`` at a time; give its index and what came of it, in the order
-    in which they end.
+    """Check ``plans``, ``jobs`` at a time; yield the index and the result of each as soon as it
+    ends.
 
-    An exception while it waits, or closing it, drops what has not begun and calls ``stop`` to end
-    what runs.
+    An exception while it waits, or closing it, drops the plans that have not begun, and calls
+    ``stop`` to end those that run.
     """
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
         waiting: dict[Future[Checked], int] = {

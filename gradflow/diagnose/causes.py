@@ -29,7 +29,7 @@ _PLUMBING = frozenset(
 def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
     """Say why ``variable`` has ``verdict``; empty where the gradient flows.
 
-    Where nobody can tell, the op types that nothing is known about are the reason.
+    Where the verdict is unknown, the ops of unknown types are named.
     """
     if verdict is Verdict.FLOWS:
         return ()
@@ -70,12 +70,12 @@ def contradicts(attribution: Attribution | None, verdict: Verdict, graph: FlowGr
 
 
 def leads_through_branch(graph: FlowGraph, attribution: Attribution) -> bool:
-    """Whether the way to the output goes through a cond or case, which may not be taken."""
+    """Whether the path to the output goes through a cond or case, whose branch may not be taken."""
     return _branch(graph, attribution) is not None
 
 
 def sighted_cause(sighting: Sighting, verdict: Verdict) -> Cause:
-    """The cause that a sighting shows, of a variable with ``verdict``."""
+    """Make a cause of what a real step has shown, for a variable with ``verdict``."""
     item = BY_EDGE.get(sighting.kind)
     if item is None or sighting.kind not in item.measured:
         op_type = sighting.op_type or ""
@@ -92,10 +92,10 @@ def sighted_cause(sighting: Sighting, verdict: Verdict) -> Cause:
 def visible_path(
     graph: FlowGraph, attribution: Attribution, causes: Sequence[Cause]
 ) -> tuple[str, ...]:
-    """The names of the ops from the variable to the output, without what only passes a value on and
-    is no cause.
+    """Return the names of the ops from the variable to the output, without those that only pass a
+    value on and are no cause.
 
-    Of a very long way the ends and the cuts are kept, with ``...`` for what is left out: the full
+    Of a very long path the ends and the cuts stay, with ``...`` for what is left out: the full
     paths of all variables of a deep model would fill a hundred megabytes.
     """
     culprits = {cause.op for cause in causes}
@@ -118,7 +118,7 @@ def visible_path(
 
 
 def is_visible(graph: FlowGraph, node: int) -> bool:
-    """Whether a node is an op of the user's, and not one that only passes a value on."""
+    """Whether a node is one of the user's ops: one that does more than pass a value on."""
     return graph.ops[node] not in _PLUMBING
 
 
@@ -141,7 +141,7 @@ def _branch(graph: FlowGraph, attribution: Attribution) -> int | None:
 
 
 def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:
-    """Name ``cut`` as what holds back a variable with ``verdict``."""
+    """Make a cause of ``cut``, for a variable with ``verdict``."""
     op_type, mark = graph.ops[cut.node], graph.marks[cut.node]
     op_spec = spec(op_type) or graph.op_specs.get(op_type)
     item = _entry_of(op_type, op_spec, cut.kind, mark, verdict)
@@ -151,7 +151,7 @@ def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -
 def _entry_of(
     op_type: str, op_spec: OpSpec | None, kind: Edge, mark: int, verdict: Verdict
 ) -> CodeEntry:
-    """The catalogue's entry for a cut by an edge of ``kind`` at an op."""
+    """Choose the catalogue's entry for a cut by an edge of ``kind`` at an op."""
     if kind is Edge.ZERO:
         return BY_EDGE[kind]
     if op_type in _EXITS:
@@ -182,8 +182,8 @@ def _cause_at(
 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
-    """Whether one of ``cuts`` is an op type that nobody knows, so that a static reading cannot
-    tell."""
+    """Whether one of ``cuts`` is at an op of an unknown type, so that a static reading gives no
+    verdict."""
     return any(_is_unknown(graph, cut) for cut in cuts)
 
 

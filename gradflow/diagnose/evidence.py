@@ -16,7 +16,7 @@ from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one tape step brought to a variable."""
+    """What one tape step measured of a variable's gradient."""
 
     gradient: Gradient | None
     """None where the tape gave None."""
@@ -25,7 +25,7 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """The tape's word alone."""
+        """The verdict of the tape alone."""
         if self.gradient is None:
             return Verdict.NONE
         if not self.finite:
@@ -35,7 +35,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One op at which a real step was seen to lose a gradient, or to make NaN or Inf of it."""
+    """An op at which a real step lost a gradient, or made NaN or Inf of it."""
 
     kind: Edge
     """A measured kind; or the kind of a cut that only this run leads to."""
@@ -61,7 +61,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is known about a model before anything is concluded."""
+    """All that is known about a model when the conclusions begin."""
 
     variables: tuple[StoredVariable, ...]
     measurements: Mapping[str, Measurement] | None = None

@@ -21,8 +21,7 @@ from gradflow.findings import Cause, Confidence, Finding, Role, Summary, Variabl
 
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
-    """Join what file, graph and tape say: every variable with its verdict and causes, and what to
-    tell the user."""
+    """Return every variable with its verdict and causes, and the findings for the user."""
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     tracked = [variable for variable in variables if variable.name not in untracked]
@@ -35,7 +34,8 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
 
 
 def summarize(variables: Sequence[Variable]) -> Summary:
-    """Count; the verdicts are those of the weights that are not frozen."""
+    """Count weights, state and verdicts; the verdicts are those of the weights that are not
+    frozen."""
     weights = [variable for variable in variables if variable.role is Role.WEIGHT]
     alive = [variable for variable in weights if variable.trainable]
     counts = {
@@ -111,7 +111,8 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
 
 
 def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
-    """One finding a cause, with the trainable weights behind it; a frozen weight misses nothing."""
+    """Make one finding of each cause, with the trainable weights behind it: a frozen weight needs
+    no gradient."""
     behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:

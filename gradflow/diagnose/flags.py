@@ -70,7 +70,7 @@ _DOUBTS = {
 
 
 def flag_findings(evidence: Evidence) -> Iterator[Finding]:
-    """GF103 for what no layer tracks, GF102 for every doubt about freeze flags."""
+    """Report weights that no layer tracks (GF103), and each doubt about freeze flags (GF102)."""
     untracked = tuple(stored.name for stored in evidence.variables if stored.untracked)
     if untracked:
         # As bad as a cut: a weight that calls itself trainable stays at its initial value, and

@@ -11,15 +11,14 @@ from gradflow.scan import Threat
 
 
 def describe_threat(threat: Threat) -> Finding:
-    """An error: with this in it the model is not loaded."""
+    """Make an error of a threat that keeps the model from being loaded."""
     remedy = f"{threat.remedy} lets it in, if you know where the file comes from"
     finding = entry("GF902").finding(threat.sentence, (), None, hint=remedy)
     return replace(finding, threat=f"{threat.what}: {threat.harm}", location=threat.where)
 
 
 def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:
-    """A note for each thing that was let in: the user knows, and who reads the report should know
-    too."""
+    """Make a note of each kind of threat that ``--trust`` let in, for those who read the report."""
     alike: dict[tuple[str, str], list[Threat]] = {}
     for threat in threats:
         alike.setdefault((threat.what, threat.harm), []).append(threat)
@@ -27,8 +26,10 @@ def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:
 
 
 def describe_unloaded(message: str, hint: str) -> Finding:
-    """A warning, so that ``--fail-on warning`` does not take a model that was never run for a good
-    one."""
+    """Make a warning of a model that was never run.
+
+    A note would not do: with ``--fail-on warning`` the model would pass.
+    """
     text = f"not run, read from the file alone: {message}"
     return entry("GF901").finding(text, (), None, severity=Severity.WARNING, hint=hint)
 

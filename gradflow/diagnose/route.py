@@ -24,8 +24,10 @@ def route(
     name: str,
     outputs: Sequence[Output],
 ) -> Route:
-    """Follow the variable called ``name``, which is one of ``variables``; ``findings`` are those of
-    the model."""
+    """Follow the variable called ``name``, which is one of ``variables``.
+
+    ``findings`` are those of the model.
+    """
     variable = next(variable for variable in variables if variable.name == name)
     attribution = evidence.attributions.get(name)
     if evidence.graph is None or attribution is None or variable.role is not Role.WEIGHT:
@@ -52,7 +54,7 @@ def route(
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable) -> Cause:
-    """The cut's cause, as the variable itself names it where the cut is one of the frontier."""
+    """Return the cut's cause, in the variable's own words where it names the cut."""
     assert stop.cut is not None
     name = graph.names[stop.node]
     own = (cause for cause in variable.causes if cause.op == name)
@@ -130,7 +132,7 @@ def _changes(
 
 
 def _remarks(variable: Variable, findings: Iterable[Finding]) -> Iterable[Change]:
-    """What is found about the variable that is no cause of its verdict, such as its size."""
+    """Yield the findings about the variable that do not explain its verdict, such as its size."""
     causes = {"GF101", *(cause.code for cause in variable.causes)}
     for finding in findings:
         if (
@@ -163,7 +165,8 @@ def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
 
 
 def _starved(variables: Iterable[Variable], names: Collection[str], but: str) -> tuple[str, ...]:
-    """Those of ``names`` that are weights without a useful gradient, in the order of the file."""
+    """Return those of ``names`` that are weights without a useful gradient, in the order of the
+    file."""
     return tuple(
         variable.name
         for variable in variables

@@ -26,7 +26,7 @@ _NOISE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A weight whose gradient stands apart."""
+    """A weight whose gradient is much smaller or larger than the model's median."""
 
     name: str
     ratio: float
@@ -42,10 +42,10 @@ def outliers(
 ) -> tuple[Outlier, ...]:
     """Return those of ``names`` whose gradient is out of proportion.
 
-    A gradient's size is its largest entry, so that large weights and looked-up embeddings compare
-    with small ones. ``epsilon`` is that of the coarsest data type computed in: what is within its
-    noise may be a mathematical zero, and is returned too. With a ``margin`` above 1 so is what a
-    slightly larger median would make one.
+    The size of a gradient is its largest absolute entry, so that large weights and looked-up
+    embeddings compare with small ones. ``epsilon`` is that of the coarsest data type that the model
+    computes in: a gradient within its rounding noise may be a mathematical zero, and is returned
+    too. A ``margin`` above 1 also returns those that a slightly larger median would make outliers.
     """
     sizes = {
         name: gradient.max_abs
@@ -70,8 +70,7 @@ def outliers(
 
 
 def scale_findings(evidence: Evidence) -> Iterable[Finding]:
-    """Report vanishing and exploding gradients; mathematical zeros are named as such, and are
-    notes."""
+    """Report vanishing and exploding gradients; a mathematical zero is a note that says so."""
     if evidence.measurements is None:
         return
     names = [
@@ -108,7 +107,7 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
 
 
 def _magnitude(group: Sequence[Outlier]) -> str:
-    """The order of magnitude of the one nearest to the median: the digits beyond it differ from
-    machine to machine."""
+    """Return the order of magnitude of the ratio nearest to 1: further digits differ between
+    machines."""
     nearest = min((outlier.ratio for outlier in group), key=lambda ratio: abs(math.log10(ratio)))
     return f"1e{round(math.log10(nearest))}"

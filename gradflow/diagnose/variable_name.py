@@ -11,11 +11,11 @@ _SHOWN = 6
 
 
 def find(word: str, names: Sequence[str]) -> str:
-    """Return the one of ``names`` that is ``word`` or ends in its segments; TensorFlow's ``:0``
-    may follow.
+    """Return the one of ``names`` that equals ``word`` or ends with its segments, without
+    TensorFlow's ``:0``.
 
     Raises:
-        UsageError: there is no such name, or there are several; the hint tells the nearest ones.
+        UsageError: no name or several names match; the hint lists the nearest ones.
     """
     path = word.removesuffix(":0").strip("/")
     if word in names:
@@ -50,8 +50,8 @@ def _hint(path: str, names: Sequence[str]) -> str:
 
 
 def _nearest(path: str, names: Iterable[str]) -> list[str]:
-    """The names that are spelled most alike, whole or by as many of their last segments as
-    ``path`` has."""
+    """Return the names that are spelled most alike: the whole name, or as many of its last segments
+    as ``path`` has."""
     segments = path.count("/") + 1
     ends: dict[str, list[str]] = {}
     for name in names:

@@ -36,7 +36,7 @@ def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording
 
 
 def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:
-    """A cut at an op type that is not TensorFlow's own."""
+    """Put a cut at an op type into words that TensorFlow itself does not have."""
     item = CATALOGUE[cause.code]
     if is_static:
         return Wording(

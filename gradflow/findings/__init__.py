@@ -1,6 +1,6 @@
 """Define the result types: what gradflow knows about a model, as frozen values.
 
-Source of the field names and their meaning: the JSON report, version 1 (README, "Report").
+Source of the field names and their meaning: the JSON report, version 1 (docs/json.md).
 """
 
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor

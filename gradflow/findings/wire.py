@@ -63,7 +63,7 @@ def _decode(hint: Any, value: Any) -> Any:
 
 @cache
 def _internal(kind: type) -> frozenset[str]:
-    """What a public report lacks: it has a default."""
+    """The fields that a public report leaves out; each has a default."""
     return frozenset(field.name for field in fields(kind) if field.metadata.get("internal"))
 
 

@@ -32,10 +32,10 @@ _SHOWN = 3
 
 
 def accept(model: ModelReport, base: Snapshot) -> ModelReport:
-    """Take out what ``base`` has already, and report what has changed since (GF404).
+    """Take out the findings that ``base`` has too, and report what has changed since (GF404).
 
-    What became worse is an error, beside its own finding; what became better, is new or gone is a
-    note, so that the baseline can be taken anew.
+    A weight that became worse is an error, beside its own finding. One that became better, is new
+    or is gone is a note: then a new baseline can be taken.
     """
     if model.status is Status.FAILED:
         return model
@@ -56,7 +56,7 @@ def accept(model: ModelReport, base: Snapshot) -> ModelReport:
 
 
 def _accepted(outcome: Expectation, base: Snapshot) -> Expectation:
-    """An expectation counts as kept where it was broken by these weights before."""
+    """Count an expectation as kept where the same weights broke it before."""
     is_old = outcome.status is ExpectationStatus.BROKEN and all(
         name in base.weights and base.weights[name].codes for name in outcome.variables
     )

@@ -10,7 +10,7 @@ from gradflow.findings import ModelReport, Role, Variable, Verdict
 
 
 class ChangeKind(str, Enum):
-    """What can happen to a weight."""
+    """What can change about a weight."""
 
     FROZEN = "frozen"
     UNFROZEN = "unfrozen"
@@ -41,7 +41,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class WeightChange:
-    """What has happened to one weight."""
+    """One change of one weight."""
 
     kind: ChangeKind
     name: str
@@ -50,7 +50,7 @@ class WeightChange:
 
 
 def snapshot(model: ModelReport) -> Snapshot:
-    """Take down what is to be compared later."""
+    """Record the trainability, the verdict and the codes of each weight."""
     codes: dict[str, set[str]] = {}
     for finding in model.findings:
         for name in finding.variables:
@@ -69,9 +69,9 @@ def snapshot(model: ModelReport) -> Snapshot:
 
 
 def compare(before: Snapshot, after: ModelReport) -> tuple[WeightChange, ...]:
-    """What has changed, in the order of the variables; what is gone comes last.
+    """Return the changes in the order of the variables; weights that are gone come last.
 
-    A verdict that one of the two does not know is no change.
+    A verdict that is unknown before or after is no change.
     """
     weights = {
         variable.name: variable for variable in after.variables if variable.role is Role.WEIGHT
@@ -88,7 +88,7 @@ def compare(before: Snapshot, after: ModelReport) -> tuple[WeightChange, ...]:
 
 
 def not_compared(before: Snapshot, after: ModelReport) -> tuple[str, ...]:
-    """Weights of both, whose gradient one of the two does not know."""
+    """Return the names of weights that both have, and whose verdict is unknown before or after."""
     return tuple(
         variable.name
         for variable in after.variables

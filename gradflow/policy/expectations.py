@@ -34,7 +34,8 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """Of one model; the default is that nothing is frozen and every weight gets a gradient."""
+    """All that is expected of one model; by default nothing is frozen and every weight gets a
+    gradient."""
 
     frozen: tuple[str, ...] | None = None
     """These are frozen and nothing else is; None where nothing is said."""
@@ -45,14 +46,14 @@ class Expectations:
 
     @property
     def is_about_flags_only(self) -> bool:
-        """Whether a file can answer by its freeze flags: nothing is asked about gradients, nor
-        ignored of them."""
+        """Whether the freeze flags in a file are enough to judge: no expectation and no ignore is
+        about gradients."""
         codes = [code for ignore in self.ignore for code in ignore.codes]
         ignored = any(is_about_gradients(code) for code in codes)
         return self.frozen is not None and not self.trainable and not self.cut and not ignored
 
 
 def is_about_gradients(code: str) -> bool:
-    """Whether a finding of this code, or of codes that begin like this, needs a graph or a step;
-    flags do not."""
+    """Whether a code, or the beginning of codes, is about gradients: that needs a graph or a step,
+    and freeze flags do not."""
     return code[:3] in (Family.CUTS, Family.VALUES)

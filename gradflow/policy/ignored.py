@@ -14,7 +14,7 @@ from gradflow.policy.unmatched import unmatched_ignore
 
 
 def without(finding: Finding, names: Collection[str]) -> Finding | None:
-    """``finding`` about the other variables; None where it is about none but ``names``."""
+    """Return ``finding`` without the variables ``names``; None where no variable is left."""
     rest = tuple(name for name in finding.variables if name not in names)
     if rest == finding.variables:
         return finding
@@ -22,10 +22,10 @@ def without(finding: Finding, names: Collection[str]) -> Finding | None:
 
 
 def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) -> ModelReport:
-    """Take out what ``ignores`` name, and count it as kept expectations: nothing vanishes without a
-    word.
+    """Take out what ``ignores`` cover, and count each as a kept expectation, so that nothing is
+    hidden in silence.
 
-    One that has expired hides nothing; one that matches nothing is a finding itself.
+    An ignore that has expired hides nothing; one that matches nothing is a finding itself.
     """
     findings = list(model.findings)
     variables = {variable.name: variable for variable in model.variables}

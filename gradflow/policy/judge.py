@@ -29,11 +29,11 @@ _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
 def judge(model: ModelReport, expected: Expectations, today: date) -> ModelReport:
-    """Compare ``model`` with what is ``expected``: findings that are accepted go, those of what is
-    broken come.
+    """Compare ``model`` with what is ``expected``: remove accepted findings, add findings for
+    broken expectations.
 
-    A model that could not be checked stays as it is. Ignores come last, so that they can name what
-    an expectation brought as well; ``today`` decides which of them still hold.
+    A model that could not be checked stays as it is. Ignores come last, so that they can also cover
+    what an expectation added; ``today`` decides which of them have expired.
     """
     if model.status is Status.FAILED:
         return model
@@ -65,7 +65,7 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
 
 
 def is_broken(model: ModelReport, fail_on: Severity) -> bool:
-    """Whether an expectation is not kept, or a finding is as bad as ``fail_on``."""
+    """Whether an expectation is not kept, or a finding is at least as severe as ``fail_on``."""
     order = list(Severity)
     bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
     return bad or any(
@@ -77,11 +77,10 @@ def is_broken(model: ModelReport, fail_on: Severity) -> bool:
 def _adjusted(
     findings: Iterable[Finding], expected: Expectations, cuts: Sequence[Expectation]
 ) -> Iterator[Finding]:
-    """What the expectations make of findings.
+    """Adjust findings to the expectations.
 
-    That a file records no flags at all is a note, and an error where flags are expected: nobody can
-    look at them. Of weights that are cut off by something else than expected, what was expected is
-    told.
+    A file without any freeze flags is a note, and an error where flags are expected. Where weights
+    are cut off by another op than expected, the hint says what was expected.
     """
     broken = [
         cut
@@ -98,7 +97,8 @@ def _adjusted(
 
 
 def _is_about(finding: Finding, cut: CutExpectation) -> bool:
-    """Whether it names weights of the expectation and something else that cuts them off."""
+    """Whether the finding is about weights of the expectation, and names another reason than
+    expected."""
     cause = finding.cause
     if cause is None or cut.by.casefold() in _words(cause):
         return False
@@ -122,19 +122,19 @@ def _judged_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation
 
 
 def _is_cut_by(variable: Variable, by: str) -> bool:
-    """Whether it gets no gradient, and every cause is the one that is meant."""
+    """Whether the variable gets no gradient, and every cause is the expected one."""
     is_meant = all(by.casefold() in _words(cause) for cause in variable.causes)
     return variable.verdict in _STARVED and bool(variable.causes) and is_meant
 
 
 def _words(cause: Cause) -> set[str]:
-    """What an expectation may call it."""
+    """Return the words by which an expectation can name the cause."""
     return {word.casefold() for word in (cause.code, cause.kind, cause.op_type or "")}
 
 
 def _trains(model: ModelReport) -> Callable[[Variable], bool]:
-    """Trainable, and the gradient flows or lacks for a harmless reason only: a note says then that
-    it will come."""
+    """Return a test: is a weight trainable, and does its gradient flow, or lack for a harmless
+    reason that a note tells?"""
     starved = {
         name
         for finding in model.findings
@@ -149,7 +149,8 @@ def _trains(model: ModelReport) -> Callable[[Variable], bool]:
 def _unexpected_frozen(
     model: ModelReport, weights: Sequence[Variable], expected: Expectations
 ) -> Iterator[Finding]:
-    """GF401, one for each layer that froze them; what no layer tracks is GF103 already."""
+    """Report frozen weights (GF401), one finding for each layer that froze them, without those that
+    no layer tracks (GF103)."""
     untracked = {
         name for finding in model.findings if finding.code == "GF103" for name in finding.variables
     }
@@ -171,7 +172,8 @@ def _unexpected_frozen(
 
 
 def _objection_to_freezing(weight: Variable, expected: Expectations) -> tuple[str, str] | None:
-    """Why a frozen weight should not be, and what to do; None where it is expected."""
+    """Return why a frozen weight should not be frozen, and what to do; None where it is
+    expected."""
     asking = next((pattern for pattern in expected.trainable if covers(pattern, weight)), None)
     allowing = next((pattern for pattern in expected.frozen or () if covers(pattern, weight)), None)
     if asking is not None and allowing is not None:
@@ -191,8 +193,8 @@ def _objection_to_freezing(weight: Variable, expected: Expectations) -> tuple[st
 
 
 def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
-    """GF402, one for each pattern; where expect.trainable covers the weight as well, the
-    contradiction is told."""
+    """Report trainable weights that expect.frozen covers (GF402), and contradictions with
+    expect.trainable."""
     for pattern in expected.frozen or ():
         covered = [weight for weight in weights if weight.trainable and covers(pattern, weight)]
         both = [
@@ -212,7 +214,7 @@ def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -
 
 
 def _unexpected_flow(cuts: Iterable[Expectation], weights: Sequence[Variable]) -> Iterator[Finding]:
-    """GF402 where a cut that is expected is gone; one by another op has its own finding."""
+    """Report expected cuts that are gone (GF402); a cut by another op has its own finding."""
     flowing = {weight.name for weight in weights if weight.verdict is Verdict.FLOWS}
     for cut in cuts:
         names = [

@@ -14,8 +14,8 @@ _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
 def aligned(before: Snapshot, names: Iterable[str]) -> Snapshot:
-    """The weights of ``before`` by what they are called among ``names``; those of no such name keep
-    theirs."""
+    """Rename the weights of ``before`` to their names among ``names``; weights without a match keep
+    their names."""
     meant = pairs(before.weights, names)
     return replace(
         before, weights={meant.get(name, name): weight for name, weight in before.weights.items()}
@@ -23,12 +23,12 @@ def aligned(before: Snapshot, names: Iterable[str]) -> Snapshot:
 
 
 def pairs(before: Iterable[str], after: Iterable[str]) -> Mapping[str, str]:
-    """For names of ``before``, what the same weight is called in ``after``.
+    """Map each name of ``before`` to the name of the same weight in ``after``.
 
-    Equal names are one weight. Of the others, one that ends in the segments of another is (an
-    export, or a model inside of another, puts a scope in front), where that is so of no third. At
-    last, as many names that differ only in Keras's numbers (``dense_4`` for ``dense_1`` in a model
-    that was built anew) are meant in their order.
+    Equal names are the same weight. Otherwise a name that ends with the segments of the other is
+    the same weight, where only one fits: an export, or a model inside another, adds a scope in
+    front. Last, names that differ only in Keras's numbers (``dense_4`` for ``dense_1`` in a rebuilt
+    model) are paired in their order, where both sides have the same number of them.
     """
     left, right = list(dict.fromkeys(before)), list(dict.fromkeys(after))
     same = set(left) & set(right)

@@ -13,8 +13,7 @@ FAMILIES = tuple(family.value for family in Family)
 
 
 def chosen(words: Iterable[str]) -> tuple[str, ...]:
-    """The codes, or the beginnings of codes, that ``words`` mean: codes, kinds and ``FAMILIES``, in
-    any case.
+    """Turn codes, kinds and ``FAMILIES``, in any case, into codes or beginnings of codes.
 
     Raises:
         UsageError: there is no such code; the hint tells the nearest one.
@@ -23,7 +22,8 @@ def chosen(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def selected(model: ModelReport, select: Sequence[str], ignore: Sequence[str] = ()) -> ModelReport:
-    """Keep the findings of the codes ``select`` (empty for all), without those of ``ignore``."""
+    """Leave only the findings of the codes ``select`` (empty for all), without those of
+    ``ignore``."""
     findings = (
         finding
         for finding in model.findings

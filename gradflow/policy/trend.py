@@ -12,7 +12,7 @@ from gradflow.policy.compare import ChangeKind, WeightChange, compare, snapshot
 
 
 class Direction(str, Enum):
-    """Where a model has gone."""
+    """Whether a model got better or worse."""
 
     WORSE = "worse"
     BETTER = "better"
@@ -24,7 +24,7 @@ class Direction(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """What has happened to one model."""
+    """What has changed about one model."""
 
     path: str
     direction: Direction
@@ -34,11 +34,11 @@ class Trend:
 
 
 def trends(before: Report, after: Report) -> tuple[Trend, ...]:
-    """The models that have changed, in the order of the reports; those of ``before`` alone come
+    """Return the models that have changed, in the order of ``after``; those that are gone come
     last.
 
-    Models are the same where their paths are; of several with one path the first is compared
-    with the first.
+    Models with the same path are the same model; where a path occurs several times, they are paired
+    in their order.
     """
     old = _numbered(before.models)
     now = _numbered(after.models)

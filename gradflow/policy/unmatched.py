@@ -11,8 +11,7 @@ from gradflow.patterns import covers
 
 
 def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[Finding]:
-    """GF403 for each of ``outcomes`` that covers nothing: it checks nothing, and would say so for
-    ever."""
+    """Report each of ``outcomes`` that covers no weight (GF403): it checks nothing."""
     for outcome in outcomes:
         if outcome.status is ExpectationStatus.UNMATCHED:
             text = f"expect.{outcome.kind} {outcome.pattern!r} covers no weight"
@@ -23,7 +22,8 @@ def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[F
 def unmatched_ignore(
     model: ModelReport, pattern: str, codes: Iterable[str], is_expired: bool
 ) -> Finding:
-    """GF403 for an ignore that nothing is left of: it would hide the next fault of that name."""
+    """Report an ignore that matches no finding (GF403): it would hide the next fault of that
+    name."""
     ignore = f"ignore {pattern!r}"
     ignore += f" of {', '.join(codes)}" if codes else ""
     message = f"{ignore} {'has expired and ' if is_expired else ''}matches no finding"
@@ -34,7 +34,7 @@ def unmatched_ignore(
 
 
 def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
-    """The message and the hint: the state that is covered, or the nearest name."""
+    """Return the message and the hint: the state that the pattern covers, or the nearest name."""
     state = [
         variable.name
         for variable in model.variables
