@@ -20,9 +20,8 @@ _PATH_ENDS = 100
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _PLUMBING = frozenset(
     "_Arg Placeholder VarHandleOp VariableV2 ReadVariableOp Identity IdentityN PartitionedCall "
-    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile Enter Exit "
-    "NextIteration "
-    "Switch Merge".split()
+    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile "
+    "Enter Exit NextIteration Switch Merge".split()
 )
 
 

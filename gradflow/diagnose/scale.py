@@ -17,8 +17,7 @@ _ORDINARY = 1e3
 however small the others are (ConvNeXt starts with branches scaled by 1e-6)."""
 _RUNNING = (
     "this call scales by BatchNormalization's moving averages, as inference does: judge sizes "
-    "in training mode, on the "
-    "file of model.save('model.keras')"
+    "in training mode, on the file of model.save('model.keras')"
 )
 _NOISE = 8.0
 """Rounding noise of a sum whose terms cancel, in units of epsilon."""
