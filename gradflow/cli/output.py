@@ -1,4 +1,4 @@
-"""Reports to stdout or a file, progress and the closing line to stderr."""
+"""Write reports to stdout or a file, and progress and the closing line to stderr."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIPED_WIDTH = 100
 
 
 class CommandError(click.ClickException):
-    """An option that cannot be kept; click's own exit code would be 1, our word for findings."""
+    """An option that cannot be used; click's own exit code would be 1, our word for findings."""
 
     exit_code = 2
 
@@ -45,7 +45,7 @@ def command_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a report goes and what it may look like there."""
+    """Where a report goes, and how it may look there."""
 
     out: str | None
     """A file; None for stdout."""
@@ -129,7 +129,7 @@ def emit(
 
 @dataclass(frozen=True, slots=True)
 class Stderr:
-    """What is said beside the report."""
+    """What is written besides the report."""
 
     quiet: bool
     verbose: bool
@@ -177,11 +177,11 @@ class Stderr:
             for model, is_broken in models
             if is_broken and model.status is not Status.FAILED
         ]
-        kept = len(models) - len(failed) - len(broken)
+        as_expected = len(models) - len(failed) - len(broken)
         parts = [
-            f"{kept:,} of {len(models):,} models as expected"
+            f"{as_expected:,} of {len(models):,} models as expected"
             if len(models) != 1
-            else "as expected" * kept
+            else "as expected" * as_expected
         ]
         parts += [f"broken: {_listed(broken)}"] if broken else []
         parts += [f"not checked: {_listed(failed)}"] if failed else []

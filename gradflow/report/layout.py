@@ -10,7 +10,7 @@ from gradflow.findings import Anchor
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What every format is told; a format uses what has a meaning there."""
+    """How a report is to look; each format uses the fields that it needs."""
 
     width: int = 80
     """Columns of a text."""

@@ -23,6 +23,7 @@ from gradflow.report.layout import Layout
 from tests.report.reports import HOSTILE, SIX, hostile
 from tests.report.strategies import reports
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "formats"
 ANSWERS = [why.RENDERERS, entries.RENDERERS, diff.OF_MODELS, diff.OF_REPORTS]
 ANSWERS += [codes.EXPLANATION, codes.TABLE]
@@ -35,6 +36,13 @@ def written(report: Report, format: str, encoding: str = "utf-8") -> str:
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_has_the_same_signature(format: str) -> None:
     assert [*inspect.signature(renderer(format)).parameters] == ["report", "layout"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/report.md"])
+def test_every_format_has_a_row_for_people(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+
+    assert [format for format in FORMATS if f"| `{format}` |" not in text] == []
 
 
 def test_an_unknown_format_is_an_error_and_no_other_format() -> None:
