@@ -10,18 +10,17 @@ from gradflow.files.model_file import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.op_rules import SHAPE_OPS, OpSpec, Rule, spec
+from gradflow.flow.op_rules import OpSpec, Rule, spec
+from gradflow.ops.families import BRANCHES, CONTROL_FLOW, SHAPE_OPS, VARIABLES
 
 _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
 there."""
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
-_BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
-_PLUMBING = frozenset(
-    "_Arg Placeholder VarHandleOp VariableV2 ReadVariableOp Identity IdentityN PartitionedCall "
-    "StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile "
-    "Enter Exit NextIteration Switch Merge".split()
+_PLUMBING = (CONTROL_FLOW | VARIABLES).union(
+    "_Arg Placeholder ReadVariableOp Identity IdentityN Enter Exit NextIteration Switch "
+    "Merge".split()
 )
 
 
@@ -135,7 +134,7 @@ def _alive_in_the_graph(
 
 
 def _branch(graph: FlowGraph, attribution: Attribution) -> int | None:
-    branches = (node for node in attribution.path if graph.ops[node] in _BRANCHES)
+    branches = (node for node in attribution.path if graph.ops[node] in BRANCHES)
     return next((node for node in branches if not graph.marks[node] & Mark.GATE), None)
 
 

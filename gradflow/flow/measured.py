@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 
 
 class Arrived(IntFlag):
@@ -37,9 +37,9 @@ class Seen:
 
 def seen(
     graph: FlowGraph,
-    places: Mapping[Place, int],
-    nodes: Mapping[Place, Arrived],
-    edges: Mapping[tuple[Place, int], Arrived],
+    places: Mapping[NodeKey, int],
+    nodes: Mapping[NodeKey, Arrived],
+    edges: Mapping[tuple[NodeKey, int], Arrived],
 ) -> Seen:
     """Bring what was measured at places to the nodes that stand there."""
     found = bytearray(len(graph))

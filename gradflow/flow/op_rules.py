@@ -1,4 +1,4 @@
-"""An op type in, out comes to which of its inputs TensorFlow passes gradient."""
+"""Tell to which of its inputs an op type passes gradient, as TensorFlow's registry has it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from gradflow.files.dtypes import OP_DEF_NUMBERS
+from gradflow.ops import table
 
 
 class Rule(str, Enum):
@@ -91,22 +91,12 @@ kinds are not
 among them: a tape never records an op for them.
 """
 
-SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
-"""Op types that ask for nothing but the shape of what they get."""
-
-_TABLE = Path(__file__).with_name("op_table.tsv")
-
 
 @cache
 def spec(op: str) -> OpSpec | None:
     """Return what the table knows about the op type ``op``; None where it does not know it."""
-    line = _lines().get(op)
-    return None if line is None else parse(line)
-
-
-def known_ops() -> frozenset[str]:
-    """Return every op type of the table."""
-    return frozenset(_lines())
+    row = table.row(op)
+    return None if row is None else parse(row)
 
 
 def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
@@ -126,43 +116,32 @@ def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
     return OpSpec(op_def.name, rule, frozenset(), frozenset(), inputs, outputs, defaults)
 
 
-def parse(line: str) -> OpSpec:
-    """Read one row of the table; ``write`` is its inverse."""
-    op, rule, none_inputs, zero_inputs, inputs, outputs, defaults = line.split("\t")
-    pairs = (pair.split("=") for pair in defaults.split())
+def parse(row: table.Row) -> OpSpec:
+    """Read the columns about gradients of a row of the op table; ``write`` is its inverse."""
+    pairs = (pair.split("=") for pair in row["defaults"].split())
     return OpSpec(
-        op,
-        Rule(rule),
-        _indexes(none_inputs),
-        _indexes(zero_inputs),
-        tuple(map(_parse_arg, inputs.split())),
-        tuple(map(_parse_arg, outputs.split())),
-        {name: int(number) for name, number in pairs},
+        op=row["op"],
+        rule=Rule(row["rule"]),
+        none_inputs=_indexes(row["none_inputs"]),
+        zero_inputs=_indexes(row["zero_inputs"]),
+        inputs=tuple(map(_parse_arg, row["inputs"].split())),
+        outputs=tuple(map(_parse_arg, row["outputs"].split())),
+        defaults={name: int(number) for name, number in pairs},
     )
 
 
-def write(row: OpSpec) -> str:
-    """Write one row of the table, without its line end."""
-    cells = (
-        row.op,
-        row.rule.value,
-        " ".join(map(str, sorted(row.none_inputs))),
-        " ".join(map(str, sorted(row.zero_inputs))),
-        " ".join(map(_write_arg, row.inputs)),
-        " ".join(map(_write_arg, row.outputs)),
-        " ".join(f"{name}={number}" for name, number in sorted(row.defaults.items())),
-    )
-    return "\t".join(cells)
-
-
-@cache
-def _lines() -> dict[str, str]:
-    """Op type to its row: splitting 1,900 rows costs a millisecond, parsing them would cost
-    thirty."""
-    lines = _TABLE.read_text(encoding="utf-8").splitlines()
-    rows = {line.partition("\t")[0]: line for line in lines if not line.startswith("#")}
-    del rows["op"]  # the header
-    return rows
+def write(op_spec: OpSpec) -> table.Row:
+    """Write the columns about gradients of a row of the op table."""
+    defaults = sorted(op_spec.defaults.items())
+    return {
+        "op": op_spec.op,
+        "rule": op_spec.rule.value,
+        "none_inputs": " ".join(map(str, sorted(op_spec.none_inputs))),
+        "zero_inputs": " ".join(map(str, sorted(op_spec.zero_inputs))),
+        "inputs": " ".join(map(_write_arg, op_spec.inputs)),
+        "outputs": " ".join(map(_write_arg, op_spec.outputs)),
+        "defaults": " ".join(f"{name}={number}" for name, number in defaults),
+    }
 
 
 def _indexes(cell: str) -> frozenset[int]:

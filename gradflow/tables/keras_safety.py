@@ -1,9 +1,7 @@
-"""The installed Keras and tf_keras in, the table of what a file may name of them out, which the
-scan goes by.
+"""Write the table of the classes and functions of Keras that a file may name.
 
-Usage: ``python -m gradflow.tables.keras_safety [--merge OLDER.tsv] >
-gradflow/scan/keras/keras_classes.tsv``, where OLDER.tsv is the table that the oldest supported
-versions give; rows that only it has are kept.
+Usage: ``python -m gradflow.tables.keras_safety``, with keras and tf_keras installed. Rows of names
+that only other versions have are kept as they are.
 
 A file names a class by its module and its name, and its modules were others from version to
 version: what counts is the name. What is not in the table is refused, so that what a new Keras
@@ -12,18 +10,15 @@ brings is looked at before it is let in.
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import FunctionType, MappingProxyType
 from typing import Any
 
 import keras
 import tf_keras
 
-from gradflow.scan.keras.allowed_names import KerasName, Kind, parse, write
+from gradflow.scan.keras.allowed_names import PATH, KerasName, Kind, parse, write
 
 DENIED = MappingProxyType(
     {
@@ -116,16 +111,10 @@ def _at(library: Any, path: str) -> Any:
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--merge", type=Path, help="a table of older versions, whose own rows are kept"
-    )
-    older = parser.parse_args().merge
-    known = {**(parse(older.read_text(encoding="utf-8")) if older else {}), **names()}
-    sys.stdout.write(
-        write(known.values(), f"Keras {keras.__version__}, tf_keras {tf_keras.__version__}")
-    )
+    """Write the table in its place."""
+    older = parse(PATH.read_text(encoding="utf-8"))
+    versions = f"Keras {keras.__version__}, tf_keras {tf_keras.__version__}"
+    PATH.write_text(write({**older, **names()}.values(), versions), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,4 @@
-"""The installed TensorFlow's op registry in, the table of what each op could do out, which the scan
-goes by.
-
-Usage: ``python -m gradflow.tables.op_safety [--merge OLDER.tsv] >
-gradflow/scan/saved_model/op_classes.tsv``, where OLDER.tsv is the table that the oldest supported
-TensorFlow gives; rows that only it has are kept.
+"""Work out the columns about safety of the op table: what each op could do besides computing.
 
 The rule: an op without state computes from its inputs alone and is allowed unless a pattern here
 names it; an op with state is denied unless a pattern here names it. An op that is not in the table
@@ -12,15 +7,9 @@ is refused, so that one which a new TensorFlow brings is looked at before it is 
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
-from pathlib import Path
 
-import tensorflow as tf
-
-from gradflow.scan.saved_model.allowed_ops import OpClass, parse, write
-from gradflow.tables.op_gradients import op_defs
+from gradflow.scan.saved_model.allowed_ops import OpClass
 
 _WRITES = "writes files"
 _READS = "reads any file of this machine"
@@ -171,7 +160,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
 
 
 def classify(name: str, stateful: bool) -> OpClass:
-    """What an op of that name is taken for."""
+    """The class of an op, by its name and whether TensorFlow says that it has state."""
     denied = next((reason for reason, names in DENIED if re.fullmatch(names, name)), None)
     if denied is not None:
         return OpClass(name, False, denied)
@@ -183,23 +172,3 @@ def classify(name: str, stateful: bool) -> OpClass:
             name, False, "has effects besides its outputs, and nobody has looked at them"
         )
     return OpClass(name, True, "computes from its inputs alone")
-
-
-def classes() -> dict[str, OpClass]:
-    """The class of every op of the installed TensorFlow."""
-    return {name: classify(name, op_def.is_stateful) for name, op_def in op_defs().items()}
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--merge", type=Path, help="a table of an older TensorFlow, whose own rows are kept"
-    )
-    older = parser.parse_args().merge
-    known = {**(parse(older.read_text(encoding="utf-8")) if older else {}), **classes()}
-    sys.stdout.write(write(known.values(), tf.__version__))
-
-
-if __name__ == "__main__":
-    main()

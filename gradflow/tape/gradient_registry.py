@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from gradflow.flow.op_rules import Rule, known_ops, spec
+from gradflow.flow.op_rules import Rule, spec
+from gradflow.ops.table import op_types
 from gradflow.tape.private_api import gradient_entries
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
     with _restored() as entries:
         for kind in lost:
             entries.setdefault(kind, _STAND_IN)
-        for op in known_ops():
+        for op in op_types():
             known = spec(op)
             rule = known.rule if known is not None else Rule.UNKNOWN
             if rule is Rule.DISABLED or (rule is Rule.UNREGISTERED and op not in entries):

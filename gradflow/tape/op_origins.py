@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from gradflow.files.frames import Frame
 from gradflow.flow.origins import Origins
+from gradflow.ops.calls import callees
 from gradflow.tape.private_api import FuncGraph
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -24,13 +25,6 @@ _LIBRARIES = (
     *(str(Path(module.__file__).resolve().parent) for module in (tf, keras)),
     sysconfig.get_paths()["stdlib"],
 )
-_CALLS = {
-    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
-    **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
-    **dict.fromkeys(("Case", "StatelessCase"), ("branches",)),
-    **dict.fromkeys(("While", "StatelessWhile"), ("cond", "body")),
-}
-"""Attributes that name the functions an op calls."""
 
 Notes = dict[Any, dict[str, str]]
 """For each graph, the layer of each op by its name."""
@@ -146,16 +140,14 @@ def _callers(
     them.
     """
     found: dict[str, dict[str, str | None]] = {}
-    bodies = [
-        ("", graph_def.node),
-        *((f.signature.name, f.node_def) for f in graph_def.library.function),
-    ]
-    for name, nodes in bodies:
+    functions = {
+        function.signature.name: function.node_def for function in graph_def.library.function
+    }
+    for name, nodes in {"": graph_def.node, **functions}.items():
         noted = notes.get(graphs.get(name), {})
         for node in nodes:
-            for attr in _CALLS.get(node.op, ()):
-                for called in (node.attr[attr].func, *node.attr[attr].list.func):
-                    found.setdefault(called.name, {})[name] = noted.get(node.name)
+            for callee in callees(node, functions):
+                found.setdefault(callee.function, {})[name] = noted.get(node.name)
     return found
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.lower.graph_def import library_of, lower_graph, op_types
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.graph_def import lower_graph, op_types
+from gradflow.flow.lower.layout import NodeKey
+from gradflow.flow.lower.library import library_of
 from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.op_origins import Notes, live_origins
@@ -53,7 +54,7 @@ def lower_trace(
     traced: Trace,
     handles: Mapping[int, str],
     selected: Sequence[str],
-    places: dict[Place, int] | None = None,
+    nodes_by_key: dict[NodeKey, int] | None = None,
 ) -> FlowGraph:
     """Lower a trace.
 
@@ -61,7 +62,7 @@ def lower_trace(
         traced: the trace.
         handles: variable names by the ``id`` of their handle.
         selected: names of the outputs that count; empty for all.
-        places: as for ``lower_graph``.
+        nodes_by_key: as for ``lower_graph``.
     """
     graph = traced.concrete.graph
     graph_def = graph.as_graph_def()
@@ -74,5 +75,5 @@ def lower_trace(
     chosen = [place for place, name in enumerate(traced.names) if not selected or name in selected]
     gradients = traced_gradients(graph, graph_def)
     library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
-    lowered = lower_graph(library, graph_def, outputs, variables, chosen, places)
+    lowered = lower_graph(library, graph_def, outputs, variables, chosen, nodes_by_key)
     return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import gradflow
-from gradflow.flow import op_rules as rules
+from gradflow.flow.op_rules import spec
+from gradflow.ops import table
 
 pytestmark = pytest.mark.tensorflow
 
@@ -17,11 +18,11 @@ OWN = ("Softplus", "Unique", "Round", "PreventGradient")
 
 @pytest.fixture
 def unlisted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    rows = {op: row for op, row in rules._lines().items() if op not in OWN}
-    monkeypatch.setattr(rules, "_lines", lambda: rows)
-    rules.spec.cache_clear()
+    rows = {op: row for op, row in table._lines().items() if op not in OWN}
+    monkeypatch.setattr(table, "_lines", lambda: rows)
+    spec.cache_clear()
     yield
-    rules.spec.cache_clear()
+    spec.cache_clear()
 
 
 @pytest.mark.usefixtures("unlisted")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradflow.flow.lower.body import Library
+from gradflow.flow.lower.library import Library
 
 pytestmark = pytest.mark.tensorflow
 
@@ -56,7 +56,7 @@ def test_the_range_of_an_index_is_exact(names: list[str]) -> None:
     import tensorflow as tf
 
     from gradflow.flow.input_use.follow import graph_uses
-    from gradflow.flow.lower.graph_def import library_of
+    from gradflow.flow.lower.library import library_of
 
     table, known = tf.constant([[float(row)] for row in range(ROWS)]), steps()
 

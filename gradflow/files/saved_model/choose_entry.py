@@ -9,6 +9,8 @@ from gradflow.errors import UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.findings import Role
+from gradflow.ops.calls import named_functions
+from gradflow.ops.families import BRANCHES
 
 Choice = tuple[SavedModelContents, Entry]
 
@@ -21,7 +23,6 @@ _WRAPPERS = (
 """What Keras 2 keeps beside ``__call__``: some of them return the regularization losses too, which
 are no outputs."""
 _WRITES = ("Assign", "ResourceApply", "ResourceSparseApply", "ResourceScatter")
-_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 
 
 def choose_entry(
@@ -135,20 +136,13 @@ def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
             ]
             if given and given[0] == 0 and node.op.startswith(_WRITES):
                 return True
-            skipped = 1 if node.op in _BRANCHES else 0
+            skipped = 1 if node.op in BRANCHES else 0
             inner = frozenset(place - skipped for place in given)
             calls = (
-                {(called, inner) for called in _called(node) if called in functions} - seen
+                {(called, inner) for called in named_functions(node) if called in functions} - seen
                 if inner
                 else set()
             )
             queue += sorted(calls, key=lambda call: call[0])
             seen |= calls
     return False
-
-
-def _called(node: Any) -> Iterator[str]:
-    yield node.op
-    for value in node.attr.values():
-        yield value.func.name
-        yield from (function.name for function in value.list.func)

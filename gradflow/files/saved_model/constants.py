@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.saved_model.schema import attribute
+from gradflow.ops.calls import named_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,10 @@ def _nodes(graph_def: Any, functions: dict[str, Any], start: str | None) -> Iter
     known = {start}
     for nodes in waiting:
         yield from nodes
-        for name in _called(nodes):
+        for name in (name for node in nodes for name in named_functions(node)):
             if name in functions and name not in known:
                 known.add(name)
                 waiting.append(functions[name].node_def)
-
-
-def _called(nodes: Iterable[Any]) -> Iterator[str]:
-    for node in nodes:
-        yield node.op
-        for value in node.attr.values():
-            yield value.func.name
-            yield from (function.name for function in value.list.func)
 
 
 def _size(node: Any) -> int:

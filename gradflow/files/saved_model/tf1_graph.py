@@ -13,8 +13,9 @@ from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.schema import DecodeError, attribute, parse
 from gradflow.files.saved_model.variables import read_shape
 from gradflow.findings import Role
+from gradflow.ops.families import ADDITIONS, PLAIN_READS, VARIABLES
+from gradflow.ops.tensor_names import node_of, output_of
 
-VARIABLE_OPS = frozenset({"VariableV2", "Variable", "VarHandleOp"})
 _COLLECTIONS = ("variables", "trainable_variables", "model_variables", "local_variables")
 """Where TensorFlow 1 keeps the records of variables."""
 _SLOT = re.compile(
@@ -36,7 +37,7 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
     """
     trainable = _trainable(graph)
     owners = dict(_owners(graph))
-    nodes = [node for node in graph.graph_def.node if node.op in VARIABLE_OPS]
+    nodes = [node for node in graph.graph_def.node if node.op in VARIABLES]
     names = {node.name for node in nodes}
     found = []
     for node in nodes:
@@ -66,16 +67,16 @@ def depends_on(
     ``fed`` are given."""
     nodes = {node.name: node for node in graph_def.node}
     seen: set[str] = set()
-    given = {_output(tensor) for tensor in fed}
-    queue = [_node_of(tensor) for tensor in tensors]
+    given = {output_of(tensor) for tensor in fed}
+    queue = [node_of(tensor) for tensor in tensors]
     while queue:
         name = queue.pop()
         if name in seen or name not in nodes:
             continue
         seen.add(name)
         sources = [source for source in nodes[name].input if not source.startswith("^")]
-        queue += [_node_of(source) for source in sources if _output(source) not in given]
-    return tuple(name for name, node in nodes.items() if name in seen and node.op in VARIABLE_OPS)
+        queue += [node_of(source) for source in sources if output_of(source) not in given]
+    return tuple(name for name, node in nodes.items() if name in seen and node.op in VARIABLES)
 
 
 def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
@@ -84,9 +85,9 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
     nodes = {node.name: node for node in graph_def.node}
 
     def behind(tensor: str, ops: Collection[str]) -> Any:
-        node = nodes.get(_node_of(tensor))
+        node = nodes.get(node_of(tensor))
         while node is not None and node.op in ops and node.input:
-            node = nodes.get(_node_of(node.input[0]))
+            node = nodes.get(node_of(node.input[0]))
         return node
 
     found: set[str] = set()
@@ -97,13 +98,10 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
             and attribute(node, "is_training").b
         ):
             added = behind(node.input[0], ("Identity",))
-            if added is not None and added.op in ("BiasAdd", "Add", "AddV2"):
-                terms = (
-                    behind(source, ("Identity", "ReadVariableOp", "Enter"))
-                    for source in added.input[:2]
-                )
+            if added is not None and added.op in ADDITIONS:
+                terms = (behind(source, PLAIN_READS | {"Enter"}) for source in added.input[:2])
                 found.update(
-                    term.name for term in terms if term is not None and term.op in VARIABLE_OPS
+                    term.name for term in terms if term is not None and term.op in VARIABLES
                 )
     return frozenset(found)
 
@@ -113,17 +111,8 @@ def disabled_exits(graph: Any) -> frozenset[str]:
     gradient enters there."""
     loops = _records(graph, "while_context", "WhileContextDef")
     return frozenset(
-        _node_of(name) for loop in loops if not loop.back_prop for name in loop.loop_exit_names
+        node_of(name) for loop in loops if not loop.back_prop for name in loop.loop_exit_names
     )
-
-
-def _node_of(tensor: str) -> str:
-    return tensor.partition(":")[0]
-
-
-def _output(tensor: str) -> tuple[str, int]:
-    name, _, number = tensor.partition(":")
-    return name, int(number or 0)
 
 
 def _looks_trained(name: str, names: set[str]) -> bool:
@@ -134,7 +123,7 @@ def _looks_trained(name: str, names: set[str]) -> bool:
 
 def _trainable(graph: Any) -> set[str] | None:
     return {
-        _node_of(record.variable_name) for record in _records(graph, "trainable_variables")
+        node_of(record.variable_name) for record in _records(graph, "trainable_variables")
     } or None
 
 
@@ -144,7 +133,7 @@ def _owners(graph: Any) -> Iterator[tuple[str, str]]:
         for record in _records(graph, collection):
             whole = record.save_slice_info_def.full_name
             if whole and record.variable_name.startswith(f"{whole}/"):
-                yield _node_of(record.variable_name), whole
+                yield node_of(record.variable_name), whole
 
 
 def _records(graph: Any, collection: str, kind: str = "VariableDef") -> Iterator[Any]:

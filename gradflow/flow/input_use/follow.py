@@ -13,7 +13,8 @@ from gradflow.flow.input_use.reading import Marks, Moved, Reading
 from gradflow.flow.input_use.tf_examples import parse_features
 from gradflow.flow.input_use.uses import Feature, Parts, RaggedParts, Source, SparseParts, Use, Uses
 from gradflow.flow.input_use.wires import Frame, Shape, Wires, Wiring, function_wires, graph_wires
-from gradflow.flow.lower.body import Library, Reference
+from gradflow.flow.lower.library import Library
+from gradflow.flow.lower.references import Reference
 
 _MOST = 200_000
 """Tensors that are followed; a graph that passes its inputs on more often than that is left half
@@ -85,14 +86,13 @@ def _follow(wiring: Wiring, wires: Wires, starts: Mapping[str, Reference]) -> Us
 def _read(walk: _Walk, frame: Frame, number: int, place: int, moved: Moved) -> None:
     node = frame.wires.nodes[number]
     wiring = walk.wiring
-    called = False
-    for function, offset, returns in wiring.callees(node):
-        called = True
-        inner = wiring.enter(frame, number, function, offset, returns)
-        if inner is not None and place >= offset:
+    callees = wiring.callees(node)
+    for callee in callees:
+        inner = wiring.enter(frame, number, callee)
+        if inner is not None and place >= callee.first_input:
             walk.frames.append(inner)
-            walk.send(inner, (~(place - offset), 0), moved)
-    if called:
+            walk.send(inner, (~(place - callee.first_input), 0), moved)
+    if callees:
         if wiring.is_loop(node):
             walk.send(frame, (number, place), moved)
         return

@@ -3,28 +3,23 @@ call out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradflow.flow.input_use.constants import numbers_in, words_in
-from gradflow.flow.lower.body import Library, Reference, output_starts
+from gradflow.flow.lower.library import Library
+from gradflow.flow.lower.references import Reference, function_resolver, graph_resolver
+from gradflow.ops.calls import Callee, callees
+from gradflow.ops.families import LOOPS, PLAIN_READS, RESHAPES, VARIABLES
+from gradflow.ops.tensor_names import is_control
 
-_CALLS = frozenset(
-    {"PartitionedCall", "StatefulPartitionedCall", "TPUPartitionedCall", "RemoteCall"}
+_SAME_SHAPE = PLAIN_READS.union(
+    "Snapshot StopGradient EnsureShape Enter PlaceholderWithDefault Cast Switch".split()
 )
-_CONDITIONS = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
-_LOOPS = frozenset({"While", "StatelessWhile"})
-_SAME = frozenset(
-    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault "
-    "Cast ExpandDims Squeeze "
-    "Reshape Switch".split()
-)
-"""Ops behind whose first input the same numbers are found."""
-_SAME_SHAPE = frozenset(
-    "Identity Snapshot StopGradient ReadVariableOp EnsureShape Enter PlaceholderWithDefault "
-    "Cast Switch".split()
-)
+"""Ops that give the numbers of their first input in the same shape."""
+_SAME = _SAME_SHAPE | RESHAPES
+"""Ops that give the numbers of their first input."""
 _DEPTH = 200
 
 Shape = tuple[int | None, ...]
@@ -67,21 +62,8 @@ def function_wires(library: Library, name: str) -> Wires:
         KeyError: it is not there, or refers to something that is not.
     """
     function = library.functions[name]
-    arguments = {arg.name: ~number for number, arg in enumerate(function.signature.input_arg)}
     index = {node.name: number for number, node in enumerate(function.node_def)}
-    starts: dict[int, dict[str, int]] = {}
-
-    def resolve(text: str) -> Reference:
-        parts = text.split(":")
-        if parts[0] in arguments:
-            return arguments[parts[0]], 0
-        number = index[parts[0]]
-        if len(parts) < 3:
-            return number, int(parts[1]) if len(parts) == 2 and parts[1].isdigit() else 0
-        if number not in starts:
-            starts[number] = output_starts(library, function.node_def[number])
-        return number, starts[number].get(parts[1], 0) + int(parts[2])
-
+    resolve = function_resolver(library, function)
     results = tuple(resolve(function.ret[arg.name]) for arg in function.signature.output_arg)
     return _wires(function.node_def, resolve, results, index)
 
@@ -93,19 +75,14 @@ def graph_wires(graph_def: Any) -> Wires:
         KeyError: it refers to a node that is not there.
     """
     index = {node.name: number for number, node in enumerate(graph_def.node)}
-
-    def resolve(text: str) -> Reference:
-        name, _, output = text.partition(":")
-        return index[name], int(output or 0)
-
-    return _wires(graph_def.node, resolve, (), index)
+    return _wires(graph_def.node, graph_resolver(graph_def), (), index)
 
 
 def _wires(
     nodes: Any, resolve: Any, results: tuple[Reference, ...], index: Mapping[str, int]
 ) -> Wires:
     inputs = tuple(
-        tuple(resolve(text) for text in node.input if not text.startswith("^")) for node in nodes
+        tuple(resolve(tensor) for tensor in node.input if not is_control(tensor)) for node in nodes
     )
     readers: dict[Reference, list[tuple[int, int]]] = {}
     for number, references in enumerate(inputs):
@@ -134,42 +111,28 @@ class Wiring:
             self.known[name] = function_wires(self.library, name)
         return self.known[name]
 
-    def callees(self, node: Any) -> Iterator[tuple[str, int, bool]]:
-        """What a node calls: the function, the input that is its first argument, whether it has the
-        node's results."""
-        attr = node.attr
-        if node.op in _CALLS:
-            yield attr["f"].func.name, 0, True
-        elif node.op in self.library.functions:
-            yield node.op, 0, True
-        elif node.op in _CONDITIONS:
-            if "branches" in attr:
-                yield from ((one.name, 1, True) for one in attr["branches"].list.func)
-            else:
-                yield attr["then_branch"].func.name, 1, True
-                yield attr["else_branch"].func.name, 1, True
-        elif node.op in _LOOPS:
-            yield attr["body"].func.name, 0, True
-            yield attr["cond"].func.name, 0, False
+    def callees(self, node: Any) -> tuple[Callee, ...]:
+        """The functions that a node calls."""
+        return callees(node, self.library.functions)
 
-    def enter(
-        self, frame: Frame, number: int, function: str, offset: int, returns: bool = True
-    ) -> Frame | None:
-        """The frame of what a node calls; None where the library does not have it, or the calls are
-        too deep."""
-        if (number, function) not in frame.inner:
-            wires = self.function(function)
+    def enter(self, frame: Frame, number: int, callee: Callee) -> Frame | None:
+        """The frame of a function that a node calls; None where the library does not have it, or
+        the calls are too deep."""
+        if (number, callee.function) not in frame.inner:
+            wires = self.function(callee.function)
             depth, above = 0, frame.parent
             while above is not None:
                 depth, above = depth + 1, above.parent
             if wires is None or depth > _DEPTH:
                 return None
-            frame.inner[number, function] = Frame(wires, frame, number, offset, returns)
-        return frame.inner[number, function]
+            frame.inner[number, callee.function] = Frame(
+                wires, frame, number, callee.first_input, callee.gives_results
+            )
+        return frame.inner[number, callee.function]
 
     def is_loop(self, node: Any) -> bool:
         """Whether a node's results are its next arguments."""
-        return node.op in _LOOPS
+        return node.op in LOOPS
 
     def origin(
         self, frame: Frame, reference: Reference, through: frozenset[str] = _SAME
@@ -190,8 +153,8 @@ class Wiring:
             if node.op == "IdentityN":
                 reference = inputs[reference[1]]
                 continue
-            called = next((one for one in self.callees(node) if one[2]), None)
-            inner = self.enter(frame, reference[0], called[0], called[1]) if called else None
+            callee = next((callee for callee in self.callees(node) if callee.gives_results), None)
+            inner = self.enter(frame, reference[0], callee) if callee else None
             if inner is None or reference[1] >= len(inner.wires.results):
                 break
             frame, reference = inner, inner.wires.results[reference[1]]
@@ -232,10 +195,7 @@ class Wiring:
             return self.named_shapes[node.name]
         if node.op == "Const":
             return _shape(node.attr["value"].tensor.tensor_shape)
-        if (
-            node.op in ("VarHandleOp", "VariableV2", "Variable", "Placeholder")
-            and "shape" in node.attr
-        ):
+        if node.op in VARIABLES | {"Placeholder"} and "shape" in node.attr:
             return _shape(node.attr["shape"].shape)
         if "_output_shapes" in node.attr:
             noted = node.attr["_output_shapes"].list.shape

@@ -1,5 +1,4 @@
-"""A function or a GraphDef in, its FlowGraph out, with all that it calls laid out: one walk sees
-through it."""
+"""Lower a function or a GraphDef to its FlowGraph, with all that it calls laid out."""
 
 from __future__ import annotations
 
@@ -11,28 +10,9 @@ from typing import Any
 
 from gradflow.errors import DamagedError
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.lower.body import Library, graph_body
-from gradflow.flow.lower.layout import Layout, Place, Value, body_of, drain, instantiate, pack
-from gradflow.flow.op_rules import OpSpec, spec, spec_from_op_def
-
-
-def library_of(
-    graph_def: Any,
-    op_defs: Sequence[Any] = (),
-    custom_gradients: Mapping[str, tuple[bool, ...]] | None = None,
-    registered: Mapping[str, OpSpec] = MappingProxyType({}),
-    disabled: frozenset[str] = frozenset(),
-) -> Library:
-    """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
-
-    Those of the file say nothing about gradients; ``registered``, what this process knows, outranks
-    them. ``disabled`` are the nodes of the graph that let no gradient in.
-    """
-    functions = {function.signature.name: function for function in graph_def.library.function}
-    unknown = {
-        op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None
-    }
-    return Library(functions, {**unknown, **registered}, custom_gradients, disabled)
+from gradflow.flow.lower.body import Body, graph_body
+from gradflow.flow.lower.layout import Layout, NodeKey, Tensor, body_of, drain, instantiate
+from gradflow.flow.lower.library import Library
 
 
 def op_types(graph_def: Any) -> frozenset[str]:
@@ -66,12 +46,10 @@ def lower_function(
     layout = Layout(library)
     with _damage_named():
         body = body_of(layout, function)
-        arguments = [
-            pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
-        ]
-        results = instantiate(layout, body, arguments, "", "", (function, None))
+        arguments = _arguments(layout, body)
+        results = instantiate(layout, body, arguments, chain=(function, None))
         drain(layout)
-    keys = _bind(layout, ((key, arguments[index] >> 1) for index, key in variables.items()))
+    keys = _bind(layout, ((key, arguments[index].node) for index, key in variables.items()))
     return _finish(layout, keys, results, selected)
 
 
@@ -81,25 +59,24 @@ def lower_graph(
     outputs: Sequence[str],
     variables: Mapping[str, str],
     selected: Sequence[int] | None = None,
-    places: dict[Place, int] | None = None,
+    nodes_by_key: dict[NodeKey, int] | None = None,
     fed: Mapping[str, bool] = MappingProxyType({}),
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the
     variables' keys.
 
-    ``places`` is filled with the node of each place, where given. ``fed`` is as in ``graph_body``.
+    ``nodes_by_key`` is filled with the laid out nodes, where given. ``fed`` is as in
+    ``graph_body``.
 
     Raises:
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
     """
-    layout = Layout(library, places=places)
+    layout = Layout(library, nodes_by_key=nodes_by_key)
     nodes: dict[str, int] = {}
     with _damage_named():
         body = graph_body(library, graph_def, outputs, fed)
-        given = [
-            pack(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
-        ]
-        results = instantiate(layout, body, given, "", "", ("", None), nodes)
+        arguments = _arguments(layout, body)
+        results = instantiate(layout, body, arguments, chain=("", None), nodes=nodes)
         drain(layout)
     for name in variables:
         if name not in nodes:
@@ -109,8 +86,15 @@ def lower_graph(
     return _finish(layout, keys, results, selected)
 
 
+def _arguments(layout: Layout, body: Body) -> list[Tensor]:
+    """A node for each argument of the outermost body."""
+    return [
+        Tensor(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
+    ]
+
+
 def _bind(layout: Layout, captures: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """One node a variable; where it is captured twice, the second place hangs on the first."""
+    """One node a variable; where it is captured twice, the second node hangs on the first."""
     keys: dict[str, int] = {}
     for key, node in captures:
         if keys.setdefault(key, node) != node:
@@ -133,15 +117,20 @@ def _damage_named() -> Iterator[None]:
 def _finish(
     layout: Layout,
     variables: Mapping[str, int],
-    results: Sequence[Value],
+    results: Sequence[Tensor],
     selected: Sequence[int] | None,
 ) -> FlowGraph:
     chosen = range(len(results)) if selected is None else selected
     outputs = [results[index] for index in chosen]
     graph = layout.builder.build(
         variables,
-        outputs=list(dict.fromkeys(value >> 1 for value in outputs if value & 1)),
-        discrete_outputs=list(dict.fromkeys(value >> 1 for value in outputs if not value & 1)),
-        filled_outputs=list(dict.fromkeys(value >> 1 for value in results if value & 1)),
+        outputs=_nodes(tensor for tensor in outputs if tensor.floating),
+        discrete_outputs=_nodes(tensor for tensor in outputs if not tensor.floating),
+        filled_outputs=_nodes(tensor for tensor in results if tensor.floating),
     )
     return replace(graph, op_specs=layout.library.op_specs)
+
+
+def _nodes(tensors: Iterable[Tensor]) -> list[int]:
+    """The nodes of ``tensors``, each once, in their order."""
+    return list(dict.fromkeys(tensor.node for tensor in tensors))

@@ -1,37 +1,57 @@
-"""Bodies in, nodes and edges out: every call, branch and loop laid out where it stands."""
+"""Lay out bodies as nodes and edges: every call, branch and loop where it stands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 from gradflow.errors import UnreadableError
 from gradflow.flow.graph import Edge, GraphBuilder, Mark
-from gradflow.flow.lower.body import Body, BodyNode, Form, Library, Reference, function_body
+from gradflow.flow.lower.body import Body, BodyNode, Form, function_body
+from gradflow.flow.lower.library import Library
+from gradflow.flow.lower.references import Reference
+from gradflow.ops.calls import Callee
 
 MAX_NODES = 5_000_000
 """Beyond this a graph is refused: functions that call each other can multiply without end."""
 
-Value = int
-"""A tensor: twice its node, plus one where its type carries gradient."""
 
-Place = tuple[str, str, str]
-"""Where a node stands: the calls that lead to its copy of a body, its name there, and which of its
-nodes it is."""
+class Tensor(NamedTuple):
+    """A tensor of the graph."""
+
+    node: int
+    """The node that makes it."""
+    floating: bool
+    """Whether its type carries gradient."""
+
+
+class NodeKey(NamedTuple):
+    """What one node of the laid out graph stands for, by names: a replay finds its nodes by it."""
+
+    copy: str
+    """The calls that lead to its copy of a body (``inner_copy``); empty for the graph itself."""
+    name: str
+    """The name of the node in its body."""
+    part: str
+    """The number of its output; behind the name of a branch or loop part, where there is one."""
+
+
+CallChain: TypeAlias = tuple[str, "CallChain"] | None
+"""The functions that a body stands in, innermost first."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A function still to be laid out, and the nodes that wait for its results."""
+class _PendingCall:
+    """A function still to be laid out, and the tensors that wait for its results."""
 
     function: str
-    arguments: Sequence[Value]
-    results: Sequence[Value]
+    arguments: Sequence[Tensor]
+    results: Sequence[Tensor]
     hub: int | None
     prefix: str
-    place: str
-    chain: tuple[Any, ...]
+    copy: str
+    chain: CallChain
 
 
 @dataclass(slots=True)
@@ -41,9 +61,9 @@ class Layout:
     library: Library
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     bodies: dict[str, Body] = field(default_factory=dict)
-    pending: list[_Call] = field(default_factory=list)
-    places: dict[Place, int] | None = None
-    """Filled where given: a replay finds the node of what it runs by its place."""
+    pending: list[_PendingCall] = field(default_factory=list)
+    nodes_by_key: dict[NodeKey, int] | None = None
+    """Filled where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +72,45 @@ class _Site:
 
     layout: Layout
     node: BodyNode
-    inputs: Sequence[Value]
-    outputs: Sequence[Value]
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
     prefix: str
-    place: str
-    chain: tuple[Any, ...]
+    copy: str
+    chain: CallChain
 
     def call(
         self,
-        function: str,
-        arguments: Sequence[Value],
-        results: Sequence[Value],
+        callee: Callee,
+        arguments: Sequence[Tensor],
+        results: Sequence[Tensor],
         hub: int | None,
-        part: str = "",
     ) -> None:
-        """Have ``function`` laid out later, its results feeding the nodes of ``results``.
-
-        ``part`` names the branch, body or condition that it is.
-        """
-        prefix = f"{self.prefix}{self.node.name}/{part}/" if part else self.prefix
-        inner = inner_place(self.place, self.node.name, part)
+        """Have a function laid out later, its results feeding the nodes of ``results``."""
+        prefix = f"{self.prefix}{self.node.name}/{callee.part}/" if callee.part else self.prefix
         self.layout.pending.append(
-            _Call(function, arguments, results, hub, prefix, inner, self.chain)
+            _PendingCall(
+                function=callee.function,
+                arguments=arguments,
+                results=results,
+                hub=hub,
+                prefix=prefix,
+                copy=inner_copy(self.copy, self.node.name, callee.part),
+                chain=self.chain,
+            )
         )
 
-    def passing(self, name: str, part: str, floating: Sequence[bool], mark: Mark) -> list[Value]:
-        """One node a tensor that only passes it on: the results of a branch, the variables of a
-        loop."""
+    def passing(self, name: str, part: str, tensors: Sequence[Tensor], mark: Mark) -> list[Tensor]:
+        """One node for each of ``tensors`` that only passes it on: the results of a branch, the
+        variables of a loop."""
         layout = self.layout
-        values = []
-        for number, kind in enumerate(floating):
-            value = pack(layout.builder.node(self.prefix + name, self.node.op, mark), kind)
-            if layout.places is not None:
-                layout.places[self.place, self.node.name, f"{part}:{number}"] = value >> 1
-            values.append(value)
-        return values
+        passed = []
+        for number, tensor in enumerate(tensors):
+            node = layout.builder.node(self.prefix + name, self.node.op, mark)
+            if layout.nodes_by_key is not None:
+                key = NodeKey(self.copy, self.node.name, f"{part}:{number}")
+                layout.nodes_by_key[key] = node
+            passed.append(Tensor(node, tensor.floating))
+        return passed
 
 
 def drain(layout: Layout) -> None:
@@ -94,7 +118,8 @@ def drain(layout: Layout) -> None:
 
     Raises:
         UnreadableError: a function is missing, calls itself, or the graph grows beyond
-        ``MAX_NODES``. KeyError, IndexError, ValueError: the graph is damaged.
+            ``MAX_NODES``.
+        KeyError, IndexError, ValueError: the graph is damaged.
     """
     builder = layout.builder
     while layout.pending:
@@ -102,15 +127,19 @@ def drain(layout: Layout) -> None:
         _refuse_recursion(call)
         body = body_of(layout, call.function)
         results = instantiate(
-            layout, body, call.arguments, call.prefix, call.place, (call.function, call.chain)
+            layout,
+            body,
+            call.arguments,
+            prefix=call.prefix,
+            copy=call.copy,
+            chain=(call.function, call.chain),
         )
-        for value, waiting in zip(results, call.results, strict=True):
+        for result, waiting in zip(results, call.results, strict=True):
             # A condition that is a floating number decides all the same: it passes no gradient.
-            builder.edge(
-                value >> 1, waiting >> 1, _kind(value, Edge.FLOW if waiting & 1 else Edge.CUT)
-            )
-            if call.hub is not None and value & 1:
-                builder.edge(value >> 1, call.hub, Edge.FILL)
+            passes = Edge.FLOW if waiting.floating else Edge.CUT
+            builder.edge(result.node, waiting.node, _kind(result, passes))
+            if call.hub is not None and result.floating:
+                builder.edge(result.node, call.hub, Edge.FILL)
         if len(builder.names) > MAX_NODES:
             raise UnreadableError(
                 f"the graph grows beyond {MAX_NODES:,} nodes when its functions are laid out",
@@ -118,8 +147,8 @@ def drain(layout: Layout) -> None:
             )
 
 
-def _refuse_recursion(call: _Call) -> None:
-    link: Any = call.chain
+def _refuse_recursion(call: _PendingCall) -> None:
+    link = call.chain
     while link is not None:
         if link[0] == call.function:
             raise UnreadableError(
@@ -144,36 +173,56 @@ def body_of(layout: Layout, function: str) -> Body:
 def instantiate(
     layout: Layout,
     body: Body,
-    arguments: Sequence[Value],
-    prefix: str,
-    place: str,
-    chain: tuple[Any, ...],
+    arguments: Sequence[Tensor],
+    *,
+    prefix: str = "",
+    copy: str = "",
+    chain: tuple[str, CallChain],
     nodes: dict[str, int] | None = None,
-) -> list[Value]:
-    """Add one copy of ``body`` to the graph and return its results."""
-    layout.builder.function = chain[0]
-    outputs = [_allocate(layout, node, prefix, place) for node in body.nodes]
+) -> list[Tensor]:
+    """Add one copy of ``body`` to the graph and return its results.
 
-    def value(reference: Reference) -> Value:
+    Args:
+        layout: the graph.
+        body: what is copied.
+        arguments: one tensor for each of the body's arguments.
+        prefix: stands before the names of its nodes.
+        copy: as in ``NodeKey``.
+        chain: the function of the body, and those that it stands in.
+        nodes: filled, where given, with the first node of each of the body's nodes by its name.
+    """
+    layout.builder.function = chain[0]
+    outputs = [_allocate(layout, node, prefix, copy) for node in body.nodes]
+
+    def tensor(reference: Reference) -> Tensor:
         number, output = reference
         if number < 0:
             return arguments[~number]
         return outputs[number][output]
 
-    for node, mine in zip(body.nodes, outputs, strict=True):
-        if nodes is not None and mine:
-            nodes[node.name] = mine[0] >> 1
-        inputs = [value(reference) for reference in node.inputs]
-        _FORMS[node.form](_Site(layout, node, inputs, mine, prefix, place, chain))
-    return [value(reference) for reference in body.results]
+    for node, own_outputs in zip(body.nodes, outputs, strict=True):
+        if nodes is not None and own_outputs:
+            nodes[node.name] = own_outputs[0].node
+        inputs = [tensor(reference) for reference in node.inputs]
+        site = _Site(
+            layout=layout,
+            node=node,
+            inputs=inputs,
+            outputs=own_outputs,
+            prefix=prefix,
+            copy=copy,
+            chain=chain,
+        )
+        _FORMS[node.form](site)
+    return [tensor(reference) for reference in body.results]
 
 
-def inner_place(place: str, name: str, part: str) -> str:
-    """The place of what a call, branch or loop called ``name`` holds."""
-    return f"{place}>{name}>{part}"
+def inner_copy(copy: str, name: str, part: str) -> str:
+    """The copy of the body that a call, branch or loop called ``name`` holds (see ``NodeKey``)."""
+    return f"{copy}>{name}>{part}"
 
 
-def _allocate(layout: Layout, node: BodyNode, prefix: str, place: str) -> list[Value]:
+def _allocate(layout: Layout, node: BodyNode, prefix: str, copy: str) -> list[Tensor]:
     """The node's outputs: one graph node for an op, one an output where outputs are passed on one
     by one."""
     if not node.floating:
@@ -185,47 +234,47 @@ def _allocate(layout: Layout, node: BodyNode, prefix: str, place: str) -> list[V
         numbers += [
             layout.builder.node(prefix + node.name, node.op, mark) for _ in node.floating[1:]
         ]
-    if layout.places is not None:
-        layout.places.update(
-            {(place, node.name, str(output)): number for output, number in enumerate(numbers)}
+    if layout.nodes_by_key is not None:
+        layout.nodes_by_key.update(
+            {NodeKey(copy, node.name, str(output)): number for output, number in enumerate(numbers)}
         )
     numbers += numbers[-1:] * (len(node.floating) - len(numbers))
-    return [pack(number, floating) for number, floating in zip(numbers, node.floating, strict=True)]
+    return [Tensor(*pair) for pair in zip(numbers, node.floating, strict=True)]
 
 
 def _plain(site: _Site) -> None:
     if not site.outputs:
         return
-    consumer = site.outputs[0] >> 1
+    consumer = site.outputs[0].node
     for source, passes in zip(site.inputs, site.node.passes, strict=True):
-        site.layout.builder.edge(source >> 1, consumer, _kind(source, passes))
+        site.layout.builder.edge(source.node, consumer, _kind(source, passes))
 
 
 def _diagonal(site: _Site) -> None:
     for source, target in zip(site.inputs, site.outputs, strict=True):
-        site.layout.builder.edge(source >> 1, target >> 1, _kind(source, Edge.FLOW))
+        site.layout.builder.edge(source.node, target.node, _kind(source, Edge.FLOW))
     _fill(site, site.inputs)
 
 
-def _fill(site: _Site, sources: Sequence[Value]) -> int | None:
+def _fill(site: _Site, sources: Sequence[Tensor]) -> int | None:
     """Where one output gets gradient, TensorFlow hands zeros to the others: a node that stands for
     that."""
-    if not any(value & 1 for value in site.outputs):
+    if not any(output.floating for output in site.outputs):
         return None
     builder = site.layout.builder
     hub = builder.node("", site.node.op)
-    for value in site.outputs:
-        if value & 1:
-            builder.edge(hub, value >> 1, Edge.FILL)
-    for value in sources:
-        if value & 1:
-            builder.edge(value >> 1, hub, Edge.FILL)
+    for output in site.outputs:
+        if output.floating:
+            builder.edge(hub, output.node, Edge.FILL)
+    for source in sources:
+        if source.floating:
+            builder.edge(source.node, hub, Edge.FILL)
     return hub
 
 
 def _call(site: _Site) -> None:
     hub = _fill(site, ())
-    site.call(site.node.functions[0], site.inputs, site.outputs, hub)
+    site.call(site.node.callees[0], site.inputs, site.outputs, hub)
 
 
 def _branch(site: _Site) -> None:
@@ -233,61 +282,44 @@ def _branch(site: _Site) -> None:
     gradient."""
     builder = site.layout.builder
     hub = _fill(site, ())
-    condition, inputs = site.inputs[0], site.inputs[1:]
-    for value in site.outputs:
-        builder.edge(condition >> 1, value >> 1, _kind(condition, Edge.CUT))
-    for part, function in zip(branch_names(site.node), site.node.functions, strict=True):
-        site.call(function, inputs, _gates(site, part, site.outputs), hub, part)
+    condition = site.inputs[0]
+    for output in site.outputs:
+        builder.edge(condition.node, output.node, _kind(condition, Edge.CUT))
+    for callee in site.node.callees:
+        gates = _gates(site, callee.part, site.outputs)
+        site.call(callee, site.inputs[callee.first_input :], gates, hub)
 
 
 def _loop(site: _Site) -> None:
     """A loop variable is fed by its initial value and by the body's result, and feeds the body and
     the output."""
     builder = site.layout.builder
-    carried = site.passing(
-        site.node.name, "carried", [bool(value & 1) for value in site.outputs], Mark.CARRIED
-    )
+    carried = site.passing(site.node.name, "carried", site.outputs, Mark.CARRIED)
     for initial, variable, output in zip(site.inputs, carried, site.outputs, strict=True):
-        builder.edge(initial >> 1, variable >> 1, _kind(initial, Edge.FLOW))
-        builder.edge(variable >> 1, output >> 1, _kind(variable, Edge.FLOW))
+        builder.edge(initial.node, variable.node, _kind(initial, Edge.FLOW))
+        builder.edge(variable.node, output.node, _kind(variable, Edge.FLOW))
     _fill(site, carried)
-    condition, body = site.node.functions
-    predicate = pack(builder.node(site.prefix + site.node.name, site.node.op), floating=False)
+    body, condition = site.node.callees
+    predicate = Tensor(builder.node(site.prefix + site.node.name, site.node.op), floating=False)
     for variable in carried:
-        builder.edge(predicate >> 1, variable >> 1, Edge.DISCRETE)
-    site.call(condition, carried, [predicate], None, "cond")
-    gates = _gates(site, "body", carried)
+        builder.edge(predicate.node, variable.node, Edge.DISCRETE)
+    site.call(condition, carried, [predicate], None)
+    gates = _gates(site, body.part, carried)
     for gate, output in zip(gates, site.outputs, strict=True):
-        builder.edge(gate >> 1, output >> 1, _kind(gate, Edge.FLOW))
-    site.call(body, carried, gates, None, "body")
+        builder.edge(gate.node, output.node, _kind(gate, Edge.FLOW))
+    site.call(body, carried, gates, None)
 
 
-def _gates(site: _Site, part: str, targets: Sequence[Value]) -> list[Value]:
+def _gates(site: _Site, part: str, targets: Sequence[Tensor]) -> list[Tensor]:
     """A node before each target that stands for what only one branch or the loop's body brings."""
-    gates = site.passing(
-        f"{site.node.name}/{part}", part, [bool(value & 1) for value in targets], Mark.GATE
-    )
+    gates = site.passing(f"{site.node.name}/{part}", part, targets, Mark.GATE)
     for gate, target in zip(gates, targets, strict=True):
-        site.layout.builder.edge(gate >> 1, target >> 1, _kind(gate, Edge.FLOW))
+        site.layout.builder.edge(gate.node, target.node, _kind(gate, Edge.FLOW))
     return gates
 
 
-def branch_names(node: BodyNode) -> Sequence[str]:
-    """What the branches of a cond or case are called, in the order of its functions."""
-    return (
-        ("then", "else")
-        if "If" in node.op
-        else tuple(f"branch{place}" for place in range(len(node.functions)))
-    )
-
-
-def _kind(value: Value, passes: Edge) -> Edge:
-    return passes if value & 1 or passes is Edge.SHAPE else Edge.DISCRETE
-
-
-def pack(node: int, floating: bool) -> Value:
-    """A tensor of ``node``."""
-    return 2 * node + int(floating)
+def _kind(source: Tensor, passes: Edge) -> Edge:
+    return passes if source.floating or passes is Edge.SHAPE else Edge.DISCRETE
 
 
 _FORMS: Mapping[Form, Callable[[_Site], None]] = {

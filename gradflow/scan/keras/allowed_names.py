@@ -1,5 +1,4 @@
-"""A class or function of Keras in, whether a file may name it out: from a table that Keras itself
-gave."""
+"""Tell whether a file may name a class or function of Keras, by a table that Keras itself gave."""
 
 from __future__ import annotations
 
@@ -9,9 +8,12 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-from gradflow.scan.table import read_rows, write_rows
-
-_TABLE = Path(__file__).with_name("keras_classes.tsv")
+PATH = Path(__file__).with_name("keras_classes.tsv")
+_HEAD = (
+    "# Written by python -m gradflow.tables.keras_safety; gradflow/scan/keras/allowed_names.py "
+    "reads it."
+)
+_ALLOW, _DENY = "allow", "deny"
 
 
 class Kind(str, Enum):
@@ -23,7 +25,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class KerasName:
-    """What one class or function is taken for."""
+    """How safe one class or function is."""
 
     kind: Kind
     name: str
@@ -38,20 +40,24 @@ def named(kind: Kind, name: str) -> KerasName | None:
 
 
 def parse(text: str) -> dict[tuple[Kind, str], KerasName]:
-    """The rows of a table."""
-    found = (
-        KerasName(Kind(kind), name, allowed, reason)
-        for (kind, name), allowed, reason in read_rows(text)
-    )
-    return {(one.kind, one.name): one for one in found}
+    """Read the rows of a table; ``write`` is its inverse."""
+    names = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            kind, name, safety, reason = line.split("\t")
+            names[Kind(kind), name] = KerasName(Kind(kind), name, safety == _ALLOW, reason)
+    return names
 
 
 def write(names: Iterable[KerasName], versions: str) -> str:
-    """The table of ``names``, sorted."""
-    rows = (([one.kind.value, one.name], one.is_allowed, one.reason) for one in names)
-    return write_rows("keras_classes", versions, rows)
+    """Write the table of ``names``, sorted; ``versions`` of the libraries that they are from."""
+    lines = [
+        "\t".join((row.kind.value, row.name, _ALLOW if row.is_allowed else _DENY, row.reason))
+        for row in names
+    ]
+    return "".join(f"{line}\n" for line in (_HEAD, f"# {versions}.", *sorted(lines)))
 
 
 @cache
 def _names() -> Mapping[tuple[Kind, str], KerasName]:
-    return parse(_TABLE.read_text(encoding="utf-8"))
+    return parse(PATH.read_text(encoding="utf-8"))

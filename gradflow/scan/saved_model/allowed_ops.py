@@ -1,22 +1,19 @@
-"""An op type in, whether a model may hold it and what it could do out, from a table of TensorFlow's
-registry."""
+"""Tell whether a model may hold an op type, and what the op could do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from gradflow.scan.table import read_rows, write_rows
+from gradflow.ops import table
 
-_TABLE = Path(__file__).with_name("op_classes.tsv")
 _UNKNOWN = "is not known: no TensorFlow from 2.16 to 2.21 has it"
+_ALLOW, _DENY = "allow", "deny"
 
 
 @dataclass(frozen=True, slots=True)
 class OpClass:
-    """What one op type is taken for."""
+    """How safe one op type is."""
 
     name: str
     is_allowed: bool
@@ -24,27 +21,23 @@ class OpClass:
     """What it does: the harm that it could do, where it is denied."""
 
 
+@cache
 def class_of(op: str) -> OpClass:
-    """The class of an op type; one that the table does not have is denied."""
-    return _classes().get(op) or OpClass(op, False, _UNKNOWN)
+    """The class of an op type; one that the op table does not have is denied."""
+    row = table.row(op)
+    if row is None:
+        return OpClass(op, False, _UNKNOWN)
+    return OpClass(op, row["safety"] == _ALLOW, row["reason"])
+
+
+def write(op_class: OpClass) -> table.Row:
+    """Write the columns about safety of a row of the op table."""
+    return {
+        "safety": _ALLOW if op_class.is_allowed else _DENY,
+        "reason": op_class.reason,
+    }
 
 
 def is_op(name: str) -> bool:
     """Whether some TensorFlow has an op of that name."""
-    return name in _classes()
-
-
-def parse(text: str) -> dict[str, OpClass]:
-    """The rows of a table."""
-    return {name: OpClass(name, allowed, reason) for (name,), allowed, reason in read_rows(text)}
-
-
-def write(classes: Iterable[OpClass], tensorflow: str) -> str:
-    """The table of ``classes``, sorted by name."""
-    rows = (([one.name], one.is_allowed, one.reason) for one in classes)
-    return write_rows("op_classes", f"TensorFlow {tensorflow}", rows)
-
-
-@cache
-def _classes() -> Mapping[str, OpClass]:
-    return parse(_TABLE.read_text(encoding="utf-8"))
+    return table.row(name) is not None

@@ -13,11 +13,12 @@ from functools import cached_property
 from typing import Any
 
 from gradflow.files.saved_model.schema import attribute
-from gradflow.scan.saved_model.program import TOP, Program, node_of
+from gradflow.ops.calls import callees
+from gradflow.ops.families import CALLS
+from gradflow.ops.tensor_names import node_of
+from gradflow.scan.saved_model.program import TOP, Program
 
 _USES = frozenset({"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp", "NoOp"})
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-"""The ops that hand their inputs to the function in their attribute ``f`` as they are."""
 _DEEPEST = 100
 """Nodes and calls that a path goes through, on its way to where the file is read."""
 
@@ -148,6 +149,6 @@ class Origins:
         )
 
     def _called_plainly(self, node: Any) -> str:
-        if node.op in self.program.functions:
-            return str(node.op)
-        return str(attribute(node, "f").func.name) if node.op in _CALLS else ""
+        if node.op not in CALLS and node.op not in self.program.functions:
+            return ""
+        return callees(node, self.program.functions)[0].function

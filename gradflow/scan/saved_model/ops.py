@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gradflow.files.saved_model.schema import attribute
+from gradflow.ops.families import PYTHON_CALLS
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
 from gradflow.scan.saved_model.program import TOP, Program
@@ -31,7 +32,6 @@ _BY_VALUE: Mapping[str, tuple[str, Callable[[bytes], bool]]] = MappingProxyType(
     }
 )
 """Ops that are harmless where an attribute of theirs has a certain value."""
-_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 _FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 
 
@@ -49,7 +49,7 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             known = is_op(node.op)
             remedy, idle = (
                 TRUST if known else IMPORT,
-                node.op if not known or node.op in _PYTHON else "",
+                node.op if not known or node.op in PYTHON_CALLS else "",
             )
             yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, idle)
 

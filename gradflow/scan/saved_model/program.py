@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from gradflow.files.saved_model.schema import DecodeError, message, parse
+from gradflow.ops.calls import functions_in_attrs
+from gradflow.ops.tensor_names import node_of
 
 TOP = ""
 """Stands for the graph that is in no function."""
@@ -122,26 +124,7 @@ class Program:
         for node in nodes:
             if node.op in self.functions:
                 yield node.op
-            for value in node.attr.values():
-                yield from named(value)
-
-
-def named(value: Any) -> Iterator[str]:
-    """The functions that an attribute names, at any depth."""
-    if value.HasField("func"):
-        yield value.func.name
-        for inner in value.func.attr.values():
-            yield from named(inner)
-    if value.HasField("list"):
-        for one in value.list.func:
-            yield one.name
-            for inner in one.attr.values():
-                yield from named(inner)
-
-
-def node_of(tensor: str) -> str:
-    """The node of a tensor or of a control input: ``^a/b`` and ``a/b:0`` are of ``a/b``."""
-    return tensor.removeprefix("^").partition(":")[0]
+            yield from functions_in_attrs(node)
 
 
 def _names(info: Any) -> Iterator[str]:

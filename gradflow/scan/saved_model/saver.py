@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gradflow.scan.saved_model.program import TOP, Program, node_of
+from gradflow.ops.tensor_names import node_of
+from gradflow.scan.saved_model.program import TOP, Program
 
 WRITES = frozenset({"SaveV2", "MergeV2Checkpoints", "Save", "SaveSlices"})
 READS = frozenset({"RestoreV2", "Restore", "RestoreSlice"})

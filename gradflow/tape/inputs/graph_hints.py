@@ -13,7 +13,8 @@ import tensorflow as tf
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, TensorInfo
 from gradflow.flow.input_use.follow import function_uses, graph_uses
 from gradflow.flow.input_use.uses import NOTHING_KNOWN, Table, Uses
-from gradflow.flow.lower.graph_def import library_of, op_types
+from gradflow.flow.lower.graph_def import op_types
+from gradflow.flow.lower.library import library_of
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.trace import Trace
 

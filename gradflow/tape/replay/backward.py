@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.private_api import MockOp, gradient_registry
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
@@ -24,10 +24,10 @@ class Backward:
     """What came back through a run."""
 
     run: Run
-    nodes: dict[Place, Arrived] = field(default_factory=dict)
+    nodes: dict[NodeKey, Arrived] = field(default_factory=dict)
     """What arrived at the outputs of each place, all its runs together; a place that was not run is
     missing."""
-    edges: dict[tuple[Place, int], Arrived] = field(default_factory=dict)
+    edges: dict[tuple[NodeKey, int], Arrived] = field(default_factory=dict)
     """What an op handed to its input of that number."""
     gradients: dict[int, Any] = field(default_factory=dict)
     """By slot; None is not kept."""
@@ -62,7 +62,9 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
                 gradient, found._elements.get(slot)
             )
             found.gradients[slot] = _sum(found.gradients.get(slot), gradient)
-    found.nodes.update({("", name, "0"): arrived_at(found, slot) for name, slot in run.fed.items()})
+    found.nodes.update(
+        {NodeKey("", name, "0"): arrived_at(found, slot) for name, slot in run.fed.items()}
+    )
     return found
 
 

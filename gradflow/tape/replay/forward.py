@@ -17,13 +17,14 @@ from gradflow.flow.lower.body import (
     Body,
     BodyNode,
     Form,
-    Library,
-    Reference,
     function_body,
     graph_body,
 )
-from gradflow.flow.lower.graph_def import library_of
-from gradflow.flow.lower.layout import branch_names, inner_place
+from gradflow.flow.lower.layout import NodeKey, inner_copy
+from gradflow.flow.lower.library import Library, library_of
+from gradflow.flow.lower.references import Reference
+from gradflow.ops.calls import Callee
+from gradflow.ops.families import IFS
 from gradflow.tape.private_api import (
     EagerTensor,
     eager_context,
@@ -51,7 +52,17 @@ def replay(graph: Any, feeds: Sequence[Any]) -> Run:
         tensor.op.name: run.slot(value) for tensor, value in zip(graph.inputs, feeds, strict=True)
     }
     node_defs = {node.name: node for node in graph_def.node}
-    frame = _Frame(run, library, {}, "", body, node_defs, run.fed, (), graph)
+    frame = _Frame(
+        run=run,
+        library=library,
+        bodies={},
+        copy="",
+        body=body,
+        node_defs=node_defs,
+        fed=run.fed,
+        arguments=(),
+        graph=graph,
+    )
     try:
         run.outputs = [frame.slot(reference) for reference in body.results]
     except ReplayError:
@@ -69,7 +80,8 @@ class _Frame:
     library: Library
     bodies: dict[str, tuple[Body, Mapping[str, Any]]]
     """The functions that were parsed, with their NodeDefs by name."""
-    place: str
+    copy: str
+    """Which copy it is, as in ``NodeKey``."""
     body: Body
     node_defs: Mapping[str, Any]
     fed: Mapping[str, int]
@@ -107,7 +119,7 @@ class _Frame:
             return [self.fed[node.name]]
         inputs = [self.slot(reference) for reference in node.inputs]
         if node.form is Form.CALL:
-            return self._passed(node, self._call(node, node.functions[0], inputs, ""))
+            return self._passed(node, self._call(node, node.callees[0], inputs))
         if node.form is Form.BRANCH:
             return self._branch(node, inputs)
         if node.form is Form.LOOP:
@@ -117,41 +129,45 @@ class _Frame:
     def _passed(self, node: BodyNode, slots: Sequence[int], part: str = "") -> list[int]:
         return [
             self.run.pass_on(
-                slot, (self.place, node.name, f"{part}:{output}" if part else str(output))
+                slot, NodeKey(self.copy, node.name, f"{part}:{output}" if part else str(output))
             )
             for output, slot in enumerate(slots)
         ]
 
-    def _call(self, node: BodyNode, function: str, inputs: Sequence[int], part: str) -> list[int]:
+    def _call(self, node: BodyNode, callee: Callee, inputs: Sequence[int]) -> list[int]:
+        function = callee.function
         if function not in self.bodies:
             by_name = {inner.name: inner for inner in self.library.functions[function].node_def}
             self.bodies[function] = function_body(self.library, function), by_name
         body, node_defs = self.bodies[function]
-        place = inner_place(self.place, node.name, part)
-        graph = _function_graph(self.graph, function)
         frame = _Frame(
-            self.run, self.library, self.bodies, place, body, node_defs, {}, inputs, graph
+            run=self.run,
+            library=self.library,
+            bodies=self.bodies,
+            copy=inner_copy(self.copy, node.name, callee.part),
+            body=body,
+            node_defs=node_defs,
+            fed={},
+            arguments=inputs[callee.first_input :],
+            graph=_function_graph(self.graph, function),
         )
         return [frame.slot(reference) for reference in body.results]
 
     def _branch(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
         condition = self.run.tensors[inputs[0]]
-        if "If" in node.op:
-            taken = 0 if _is_true(condition) else 1
-        else:
-            number = int(condition.numpy())
-            taken = number if 0 <= number < len(node.functions) else len(node.functions) - 1
-        part = branch_names(node)[taken]
-        results = self._call(node, node.functions[taken], inputs[1:], part)
-        return self._passed(node, self._passed(node, results, part))
+        is_if = node.op in IFS
+        number = int(not _is_true(condition)) if is_if else int(condition.numpy())
+        taken = node.callees[number if 0 <= number < len(node.callees) else -1]
+        results = self._call(node, taken, inputs)
+        return self._passed(node, self._passed(node, results, taken.part))
 
     def _loop(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
-        condition, body = node.functions
+        body, condition = node.callees
         values: Sequence[int] = inputs
         carried: Sequence[int] = ()
-        while _is_true(self.run.tensors[self._call(node, condition, values, "cond")[0]]):
+        while _is_true(self.run.tensors[self._call(node, condition, values)[0]]):
             carried = self._passed(node, values, "carried")
-            values = self._passed(node, self._call(node, body, carried, "body"), "body")
+            values = self._passed(node, self._call(node, body, carried), body.part)
         # NOTE: what the last trip brings goes to the output alone, so it does not count as a loop
         # variable's gradient.
         return self._passed(node, values if carried else self._passed(node, values, "carried"))
@@ -174,12 +190,9 @@ class _Frame:
         gradient = None
         if "_gradient_op_type" in node_def.attr:
             gradient = self._custom_gradient(node, node_def.attr["_gradient_op_type"].s.decode())
-        places = (
-            tuple((self.place, node.name, str(output)) for output in range(len(slots)))
-            if node.form is Form.DIAGONAL
-            else ((self.place, node.name, "0"),)
-        )
-        self.run.add(Record(node.op, attrs, tuple(inputs), slots, places, gradient))
+        count = len(slots) if node.form is Form.DIAGONAL else 1
+        keys = tuple(NodeKey(self.copy, node.name, str(output)) for output in range(count))
+        self.run.add(Record(node.op, attrs, tuple(inputs), slots, keys, gradient))
         return slots
 
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:

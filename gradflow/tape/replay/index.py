@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.backward import Backward
 from gradflow.tape.replay.record import Record
@@ -25,7 +25,7 @@ class Trail:
     """What made a tensor, by its slot."""
     readers: Mapping[int, Sequence[Record]]
     """What took a tensor, in the order of the run."""
-    at: Mapping[Place, Sequence[Record]]
+    at: Mapping[NodeKey, Sequence[Record]]
     """The runs of the op at a place."""
 
     def array(self, slot: int) -> Any:
@@ -64,7 +64,7 @@ def trail(back: Backward, handles: Mapping[str, int]) -> Trail:
     """Index a run."""
     made: dict[int, Record] = {}
     readers: dict[int, list[Record]] = {}
-    at: dict[Place, list[Record]] = {}
+    at: dict[NodeKey, list[Record]] = {}
     for record in back.run.records:
         made.update(dict.fromkeys(record.outputs, record))
         for slot in record.inputs:

@@ -12,9 +12,10 @@ import tensorflow as tf
 from gradflow.diagnose import Sighting
 from gradflow.flow.attribute import Attribution, Cut, attribute
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_sources
 from gradflow.flow.origins import source_finder
+from gradflow.ops.families import CONTROL_FLOW
 from gradflow.options import Options
 from gradflow.tape.loaded_model import Subject
 from gradflow.tape.objective import direction
@@ -26,6 +27,8 @@ from gradflow.tape.replay.record import ReplayError
 from gradflow.tape.replay.zero_gradients import death
 from gradflow.tape.trace import Trace, lower_trace
 
+_BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
+"""Ops that pass on what decides over a branch."""
 _OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
@@ -37,9 +40,9 @@ class Scene:
     graph: FlowGraph
     seen: Seen
     trail: Trail
-    places: Mapping[int, Place]
+    places: Mapping[int, NodeKey]
     """By node."""
-    nodes: Mapping[Place, int]
+    nodes: Mapping[NodeKey, int]
     layer_of: Callable[[int], str | None]
     source_of: Callable[[int], str | None]
 
@@ -53,7 +56,7 @@ class Scene:
 def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options) -> Scene | None:
     """Run one step of the traced call op by op; None where the graph holds something that cannot be
     run so."""
-    places: dict[Place, int] = {}
+    places: dict[NodeKey, int] = {}
     concrete, names = traced.concrete, traced.names
     graph = lower_trace(traced, subject.handles, options.outputs, places)
     try:
@@ -68,7 +71,7 @@ def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options
     except ReplayError:
         return None
     slots = {
-        places["", placeholder, "0"]: slot
+        places[NodeKey("", placeholder, "0")]: slot
         for placeholder, slot in run.fed.items()
         if ("", placeholder, "0") in places
     }
@@ -223,15 +226,6 @@ def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
 
 def _decider(graph: FlowGraph, node: int) -> str:
     """The op that makes a condition, behind what only passes it on."""
-    while (
-        graph.ops[node] in ("Identity", "LogicalAnd", *_PASSING)
-        and graph.first[node] < graph.first[node + 1]
-    ):
+    while graph.ops[node] in _BEHIND_CONDITIONS and graph.first[node] < graph.first[node + 1]:
         node = graph.sources[graph.first[node]]
     return f" (condition {graph.ops[node]} {graph.names[node]!r})"
-
-
-_PASSING = frozenset(
-    "If StatelessIf Case StatelessCase While StatelessWhile PartitionedCall "
-    "StatefulPartitionedCall Squeeze".split()
-)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
@@ -20,12 +20,12 @@ _READS = frozenset({"ReadVariableOp", "ResourceGather"})
 class Origin:
     """Where a value first left the finite numbers."""
 
-    place: Place | None
+    place: NodeKey | None
     """None where it came in with a weight or an input."""
     weight: str | None = None
 
 
-def origin(trail: Trail, place: Place | None) -> Origin:
+def origin(trail: Trail, place: NodeKey | None) -> Origin:
     """The op that first made NaN or Inf in the forward pass, at or above ``place``; ``place`` where
     all is finite."""
     slots = [slot for record in _at(trail, place) for slot in (*record.inputs, *record.outputs)]
@@ -41,7 +41,7 @@ def origin(trail: Trail, place: Place | None) -> Origin:
     return Origin(place)
 
 
-def words(trail: Trail, place: Place | None) -> str:
+def words(trail: Trail, place: NodeKey | None) -> str:
     """Say at which forward values the op at ``place`` makes NaN or Inf."""
     for record in reversed(_at(trail, place)):
         output = trail.array(record.outputs[0])
@@ -71,7 +71,7 @@ def _words(trail: Trail, record: Record, output: Any, bad: Any) -> str:
     return ", ".join(said)
 
 
-def _at(trail: Trail, place: Place | None) -> list[Record]:
+def _at(trail: Trail, place: NodeKey | None) -> list[Record]:
     return (
         [record for record in trail.at.get(place, ()) if record.op and record.outputs]
         if place is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 
 _MAX_RECORDS = 1_000_000
 
@@ -29,7 +29,7 @@ class Record:
     inputs: tuple[int, ...]
     """Slots of the tensors that it took and gave."""
     outputs: tuple[int, ...]
-    places: tuple[Place, ...]
+    places: tuple[NodeKey, ...]
     """One for all outputs of an op; one each where tensors are passed on."""
     gradient: Gradient | None = None
     """The user's own gradient function, where it has one."""
@@ -62,7 +62,7 @@ class Run:
             raise ReplayError(f"more than {_MAX_RECORDS:,} ops were run")
         self.records.append(record)
 
-    def pass_on(self, slot: int, place: Place) -> int:
+    def pass_on(self, slot: int, place: NodeKey) -> int:
         """The same tensor under a slot of its own."""
         passed = self.slot(self.tensors[slot])
         self.add(Record("", (), (slot,), (passed,), (place,)))

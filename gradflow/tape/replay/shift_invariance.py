@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gradflow.ops.families import FUSED_NORMALIZATIONS, PLAIN_READS, RESHAPES, SHIFTS
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
 
@@ -18,14 +19,9 @@ _NOISE = 8.0
 """Rounding noise beside the terms of a sum, in units of epsilon."""
 _MIN_RATIO = 1e-4
 """Random terms add up to more than this; noise in single precision to less."""
-_READS = frozenset({"", "ReadVariableOp", "Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"})
-_ADDITIONS = frozenset({"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub"})
-_NORMALIZATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
-"""Their third input is an offset, which they add."""
+_READS = PLAIN_READS | RESHAPES | {"Cast", ""}
 _REMOVERS = {
-    "FusedBatchNorm": BATCH_NORMALIZATION,
-    "FusedBatchNormV2": BATCH_NORMALIZATION,
-    "FusedBatchNormV3": BATCH_NORMALIZATION,
+    **dict.fromkeys(FUSED_NORMALIZATIONS, BATCH_NORMALIZATION),
     "Softmax": "the softmax behind it",
     "LogSoftmax": "the softmax behind it",
     "Rsqrt": "the normalization behind it",
@@ -81,9 +77,7 @@ def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
     slots = [handle]
     for slot in slots:
         for record in trail.readers.get(slot, ()):
-            if record.op in _READS or (
-                record.op in _ADDITIONS and _keeps_shape(trail, record, slot)
-            ):
+            if record.op in _READS or (record.op in SHIFTS and _keeps_shape(trail, record, slot)):
                 slots += record.outputs
             else:
                 yield record, slot
@@ -120,8 +114,8 @@ def _terms(trail: Trail, record: Record, slot: int) -> float | None:
     """How much the terms of the sum are together that an addition hands to ``slot``, without their
     signs."""
     terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
-    is_addition = record.op in _ADDITIONS or (
-        record.op in _NORMALIZATIONS and slot == record.inputs[2]
+    is_addition = record.op in SHIFTS or (
+        record.op in FUSED_NORMALIZATIONS and slot == record.inputs[2]
     )
     if not is_addition or terms is None or total is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradflow.flow.lower.layout import Place
+from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
@@ -47,7 +47,7 @@ _SWITCH_FIX = (
 class Death:
     """Where and how a gradient dies."""
 
-    place: Place | None
+    place: NodeKey | None
     words: str
     """To follow the op's name in a sentence."""
     fix: str = ""
@@ -56,7 +56,7 @@ class Death:
     """The weight of zeros that the gradient is multiplied with."""
 
 
-def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
+def death(trail: Trail, place: NodeKey | None, inputs: Sequence[int]) -> Death:
     """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at
     ``inputs``."""
     records = trail.at.get(place, ()) if place is not None else ()
@@ -84,7 +84,7 @@ def death(trail: Trail, place: Place | None, inputs: Sequence[int]) -> Death:
     return Death(place, "hands on only zeros")
 
 
-def _by_its_own(trail: Trail, place: Place | None, records: Sequence[Record]) -> Death | None:
+def _by_its_own(trail: Trail, place: NodeKey | None, records: Sequence[Record]) -> Death | None:
     """What the op alone explains."""
     op = records[-1].op
     if op in _SWITCHES:
@@ -123,7 +123,7 @@ def _has_nan(array: Any) -> bool:
     return array is not None and bool(np.isnan(array).any())
 
 
-def _multiplied(trail: Trail, place: Place | None, slot: int) -> Death:
+def _multiplied(trail: Trail, place: NodeKey | None, slot: int) -> Death:
     """The gradient is multiplied with zeros: name the weight that holds them, or the op that made
     them."""
     while slot in trail.made:

@@ -24,6 +24,7 @@ from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.findings import Output
 from gradflow.flow.input_use.uses import SparseParts
 from gradflow.flow.lower.saved_model import lost_gradients
+from gradflow.ops.families import PLAIN_READS, SHIFTS
 from gradflow.options import Options
 from gradflow.tape.gradient_registry import without_lookup_errors
 from gradflow.tape.inputs.graph_hints import Knowledge, session_knowledge
@@ -37,8 +38,6 @@ from gradflow.tape.step import measure
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on
 2.16.1 and 2.21.0)."""
-_READS = frozenset({"Identity", "ReadVariableOp"})
-_ADDITIONS = frozenset({"BiasAdd", "Add", "AddV2", "Sub"})
 _UPKEEP = frozenset(
     {"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"}
 )
@@ -272,9 +271,9 @@ def _additions(variable: Any) -> list[Any]:
     slots = [variable]
     for slot in slots:
         for use in slot.consumers():
-            if use.type in _READS:
+            if use.type in PLAIN_READS:
                 slots += use.outputs
-            elif use.type in _ADDITIONS and (
+            elif use.type in SHIFTS and (
                 use.type != "BiasAdd" or use.get_attr("data_format") == b"NHWC"
             ):
                 sums += use.outputs

@@ -1,0 +1,38 @@
+"""Name the families of op types that several parts of gradflow treat alike."""
+
+from __future__ import annotations
+
+CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+"""They hand their inputs to the function in their attr ``f``, and its results are their outputs."""
+REMOTE_CALLS = frozenset({"TPUPartitionedCall", "RemoteCall"})
+"""They do the same on another device, which one of their inputs names."""
+IFS = frozenset({"If", "StatelessIf"})
+"""They call one of two functions: ``then_branch`` where the first input is true."""
+CASES = frozenset({"Case", "StatelessCase"})
+"""They call one of the functions ``branches``, by the number in the first input."""
+BRANCHES = IFS | CASES
+LOOPS = frozenset({"While", "StatelessWhile"})
+"""They call the function ``body`` as long as the function ``cond`` is true."""
+CONTROL_FLOW = CALLS | REMOTE_CALLS | BRANCHES | LOOPS
+
+VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+"""They stand for a variable: the first of TensorFlow 2, the others of TensorFlow 1."""
+PLAIN_READS = frozenset({"Identity", "ReadVariableOp"})
+"""They give the value of a variable as it is."""
+RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})
+"""They give the same numbers in another shape."""
+
+ADDITIONS = frozenset({"Add", "AddV2", "BiasAdd", "BiasAddV1"})
+"""They add their two inputs."""
+SHIFTS = ADDITIONS | {"Sub"}
+"""They add one input to the other, or subtract it: the gradient of the sum is that of each term, up
+to its sign."""
+
+FUSED_NORMALIZATIONS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+"""BatchNormalization as one op; its third input is the offset."""
+
+SHAPE_OPS = frozenset({"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"})
+"""They use nothing of their input but its shape."""
+
+PYTHON_CALLS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+"""They call a Python function of the process that loads the model."""
