@@ -1,2 +1,1 @@
-"""Findings to text for people, JSON for programs and the formats of CI systems, a file for each
-format."""
+"""Write reports as text, JSON and the formats of CI systems, a file for each."""

@@ -48,8 +48,8 @@ def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:
 
 
 def _command(command: str, anchor: Anchor, title: str, lines: list[str]) -> str:
-    """As @actions/core issues it (packages/core/src/command.ts): data and properties are escaped
-    each in its way."""
+    """Write a command as @actions/core does (packages/core/src/command.ts): data and
+    properties are escaped in two ways."""
     properties = {"file": shown(portable(anchor.path)), "line": anchor.line, "title": title}
     parameters = ",".join(
         f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value

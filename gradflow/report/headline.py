@@ -23,17 +23,17 @@ _TROUBLE = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
 def headline(model: ModelReport) -> str:
-    """The one line that matters: ``model.keras: 3 of 214 weights get no gradient, 2 causes``."""
+    """Return the first line: ``model.keras: 3 of 214 weights get no gradient, 2 causes``."""
     return f"{title(model)}: {statement(model)}"
 
 
 def title(model: ModelReport) -> str:
-    """The path, after the name where the configuration gives it one."""
+    """Return the path, after the name if the configuration gives the model one."""
     return f"{shown(model.name)} ({shown(model.path)})" if model.name else shown(model.path)
 
 
 def statement(model: ModelReport) -> str:
-    """``headline`` without the path."""
+    """Return ``headline`` without the path."""
     if model.status is Status.FAILED:
         return _refusal(model.error)
     if model.looked_at:
@@ -60,7 +60,7 @@ def statement(model: ModelReport) -> str:
 
 
 def _refusal(failure: Failure | None) -> str:
-    """Cause and remedy in one line, which is never folded: it is what a script or a log shows."""
+    """Say cause and remedy in one line, which is never folded: scripts and logs show it."""
     if failure is None:
         return "could not be checked"
     remedy = f"; {shown(failure.hint)}" if failure.hint else ""
@@ -68,7 +68,8 @@ def _refusal(failure: Failure | None) -> str:
 
 
 def summary_line(report: Report) -> str:
-    """The whole run in one line: the model's own headline, or how many models stand where."""
+    """Return the run in one line: the headline of its only model, or the number of models of each
+    standing."""
     if len(report.models) == 1:
         return headline(report.models[0])
     standings = [standing(model) for model in report.models]
@@ -81,7 +82,7 @@ STANDINGS = ("could not be checked", "with findings", "unknown", "fine")
 
 
 def standing(model: ModelReport) -> str:
-    """Return the one of ``STANDINGS`` that a model has."""
+    """Return which of ``STANDINGS`` a model has."""
     if model.status is Status.FAILED:
         return "could not be checked"
     summary = model.summary

@@ -165,8 +165,7 @@ def _title(expectation: Expectation) -> str:
 
 
 def _by_expectation(model: ModelReport) -> list[list[Finding]]:
-    """The findings that say why an expectation is not kept, for each expectation: each finding
-    once."""
+    """Return for each expectation the findings that say why it is not kept, each finding once."""
     findings: list[list[Finding]] = [[] for _ in model.expectations]
     for finding in by_severity(model):
         if finding.code in _OF_EXPECTATIONS:

@@ -36,7 +36,7 @@ _WIDTH = 100
 
 @dataclass(slots=True)
 class _Comment:
-    """What is written so far, and what was left out because it did not fit."""
+    """What is written so far."""
 
     encoding: str
     blocks: list[str] = field(default_factory=list)
@@ -57,8 +57,7 @@ class _Comment:
 
 
 def render(report: Report, layout: Layout = PLAIN) -> str:
-    """Return the comment: a table of the models, and what was found in each behind a line that
-    opens it.
+    """Return the comment: a table of the models, and for each a section that opens with a click.
 
     At most 60,000 bytes: what does not fit is counted at the end.
     """
@@ -87,7 +86,7 @@ def _title(report: Report) -> str:
 
 
 def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
-    """Add the table; the number of models that it has room for."""
+    """Add the table, and return the number of models in it: all for which there is room."""
     if not models:
         return 0
     with_expectations = any(_judged(model) for model in models)
@@ -125,8 +124,8 @@ def _tally(expectations: Sequence[Expectation]) -> str:
 
 
 def _details(model: ModelReport, page: Page, comment: _Comment, left_out: Counter[str]) -> None:
-    """Add the block of one model, finding by finding as long as there is room; nothing where
-    nothing is to be told."""
+    """Add the section of one model, finding by finding as long as there is room; none where there
+    is nothing to say."""
     parts = list(_parts(model, page))
     if not parts:
         return
@@ -157,7 +156,7 @@ def _counts(model: ModelReport) -> Iterator[str]:
 
 
 def _parts(model: ModelReport, page: Page) -> Iterator[tuple[str, str]]:
-    """What a model's block holds, and under which noun it is counted where it is left out."""
+    """Yield the parts of a model's section, each with the noun that counts it if it is left out."""
     if is_itemized(model):
         for danger in dangers(model):
             yield "finding", _danger(danger)
@@ -210,7 +209,7 @@ def _finding(
 
 
 def _judged(model: ModelReport) -> Sequence[Expectation]:
-    """The expectations that the model was held against: none where it could not be checked."""
+    """Return the expectations that were checked: none where the model could not be."""
     return model.expectations if model.error is None else ()
 
 

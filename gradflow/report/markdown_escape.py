@@ -60,8 +60,8 @@ def _inert(text: str) -> str:
 
 
 def _torn(match: re.Match[str]) -> str:
-    """What is looked for when the Markdown is read already, mentions, issues and addresses, is torn
-    by a comment."""
+    """Put a comment between: GitHub looks for mentions, issues and addresses after it has read the
+    Markdown."""
     return f"{_entity(match)}<!-- -->" if match[0] in _TORN else _entity(match)
 
 

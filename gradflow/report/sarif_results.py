@@ -105,7 +105,7 @@ def _logical(name: str, kind: str) -> Json:
 
 
 def _related(cause: Cause | None) -> Json:
-    """The line of code that makes the cut."""
+    """Return the line of code that makes the cut."""
     if cause is None or not cause.source:
         return {}
     location = {"id": 1, "physicalLocation": physical_location(source_anchor(cause.source))}
@@ -113,12 +113,11 @@ def _related(cause: Cause | None) -> Json:
 
 
 def _fingerprints(code: str, identity: str, variable: str, counts: Counter[str]) -> Json:
-    """What makes this the same finding tomorrow: code, model and first variable, and no name of an
-    op.
+    """Identify the finding from one run to the next: by code, model and first variable. Names of
+    ops are left out, since they are numbered anew.
 
-    Two findings of one code can begin with the same variable, which two cuts hold back, and a model
-    can be in the
-    report twice: those are numbered.
+    Two findings of one code can begin with the same variable, and a model can be in the report
+    twice: those are numbered.
     """
     key = encodable("\0".join((code, identity, variable)), "utf-8")
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -136,8 +135,8 @@ def _code_flows(
     model: ModelReport,
     physical: Json,
 ) -> Json:
-    """The way of the data from a variable to the output, the cut marked; nothing where no path is
-    known."""
+    """Return the path of the data from a variable to the output, with the cut marked; nothing
+    where no path is known."""
     cause = finding.cause
     drawn = example(variables, cause) if cause is not None and cause.op is not None else None
     if drawn is None:

@@ -42,7 +42,7 @@ RENDERERS: Mapping[str, Callable[[Sequence[EntryList], Layout], str]] = {
 
 
 def refusal(listed: EntryList) -> str:
-    """Why the entries of a file could not be read, and what to do, in one line."""
+    """Say in one line why the entries of a file could not be read, and what to do."""
     if listed.error is None:
         return ""
     remedy = f"; {shown(listed.error.hint)}" if listed.error.hint else ""

@@ -94,8 +94,8 @@ RENDERERS: Mapping[str, Callable[[Answer, Layout], str]] = {"text": render, "jso
 
 
 def headline(model: ModelReport, route: Route | None) -> str:
-    """The answer in one line: ``m.keras: dense/kernel gets no gradient, 2 cuts on its way to output
-    score``."""
+    """Return the answer in one line: ``m.keras: dense/kernel gets no gradient, 2 cuts on its
+    way to output score``."""
     if route is None:
         return model_headline(model)
     return (

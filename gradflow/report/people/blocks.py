@@ -122,7 +122,7 @@ def danger_lines(model: ModelReport, page: Page) -> list[Text]:
 
 
 def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
-    """Draw the frozen weights by the layer that froze them, and what unfreezing would give."""
+    """Draw the frozen weights by the layer that froze them; say what unfreezing would change."""
     unexpected = {
         name
         for finding in model.findings

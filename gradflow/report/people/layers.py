@@ -73,7 +73,7 @@ def totals(rows: Sequence[LayerRow]) -> str:
 
 
 def listed(rows: Sequence[LayerRow], limit: int) -> str:
-    """The names of the layers, of at most ``limit`` of them: ``left/dense_{0..1}, router and 3 more
+    """Return the names of at most ``limit`` layers: ``left/dense_{0..1}, router and 3 more
     layers``."""
     visible = rows if len(rows) <= limit + 1 else rows[:limit]
     rest = rows[len(visible) :]
@@ -89,7 +89,7 @@ def layer_lines(
     total: bool = False,
     tag_frozen: bool = True,
 ) -> list[Text]:
-    """Draw the weights behind something, grouped by layer; with ``show_all`` each layer on its own.
+    """Draw weights, grouped by layer; with ``show_all`` each layer on its own.
 
     ``total`` adds a line with the sum of all rows, where there are several; ``tag_frozen`` says
     which are frozen.
