@@ -175,7 +175,7 @@ def test_a_file_is_trusted_by_its_caller_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["8", "much", 8, -1, 2.5, True])
 def test_a_memory_limit_that_is_none_is_refused(limit: Any) -> None:
-    with pytest.raises(UsageError, match="is no amount of memory"):
+    with pytest.raises(UsageError, match="is not an amount of memory"):
         gradflow.inspect("model.keras", memory_limit=limit)
 
 

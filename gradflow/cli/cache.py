@@ -1,19 +1,20 @@
-"""``gradflow cache``: where audit keeps its results, and how to be rid of them."""
+"""``gradflow cache``: show where audit keeps its results, or remove them."""
 
 from __future__ import annotations
 
 import click
 
 from gradflow.audit.cache import Cache, default_folder
+from gradflow.cli.help import Command, Group
 from gradflow.cli.output import Target
 
 
-@click.group()
+@click.group(cls=Group, examples=("gradflow cache folder", "gradflow cache clear"))
 def cache() -> None:
     """Show or clear the results that audit keeps."""
 
 
-@cache.command()
+@cache.command(cls=Command, examples=("gradflow cache clear",))
 def clear() -> None:
     """Remove every result that is kept."""
     count = Cache(default_folder()).clear()
@@ -22,7 +23,7 @@ def clear() -> None:
     )
 
 
-@cache.command()
+@cache.command(cls=Command, examples=("gradflow cache folder",))
 def folder() -> None:
     """Print the folder: GRADFLOW_CACHE_DIR, or one of this user's."""
     Target(None, no_color=True).write(f"{default_folder()}\n")

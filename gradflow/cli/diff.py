@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gradflow.audit.history import is_report, read_report
-from gradflow.cli.options import ANALYSIS, COLOR, TALK, analysis_options, refuse_out, with_options
-from gradflow.cli.output import Stderr, Target, command_errors
+from gradflow.cli.exit_codes import exit_zero_option
+from gradflow.cli.help import Command
+from gradflow.cli.options import (
+    MODEL_PATH,
+    Analysis,
+    LongAnswerOutput,
+    Messages,
+    with_options,
+    without_effect,
+)
+from gradflow.cli.output import Stderr, command_errors
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
+from gradflow.options import Options
 from gradflow.policy import aligned, compare, not_compared, snapshot, trends
 from gradflow.process.parent import inspect_path
-from gradflow.report.formats import ANSWER_FORMATS
 
-_FORMAT = (
-    click.option(
-        "--format",
-        type=click.Choice(ANSWER_FORMATS),
-        default="text",
-        show_default=True,
-        help="Of the answer.",
+
+@dataclass(frozen=True, slots=True)
+class ChangesOutput(LongAnswerOutput):
+    """What the changes are written as, and the exit code."""
+
+    exit_zero: bool = exit_zero_option("Exit 0 where they differ.")
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "gradflow diff before.keras after.keras",
+        "gradflow diff model.keras exported/ --format json",
     ),
-    click.option(
-        "-o",
-        "--out",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        help="Write the answer to FILE.",
-    ),
-    click.option("--exit-zero", is_flag=True, help="Exit 0 where they differ."),
 )
-
-
-@click.command()
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
-@with_options(_FORMAT, ANALYSIS, COLOR, TALK)
+@click.argument("before", metavar="A", type=MODEL_PATH)
+@click.argument("after", metavar="B", type=MODEL_PATH)
+@with_options(output=ChangesOutput, analysis=Analysis, messages=Messages)
 @click.pass_context
-def diff(context: click.Context, /, before: str, after: str, **given: Any) -> None:
+def diff(
+    context: click.Context,
+    /,
+    before: str,
+    after: str,
+    output: ChangesOutput,
+    analysis: Analysis,
+    messages: Messages,
+) -> None:
     """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their
     gradient since A.
 
@@ -48,10 +60,14 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     --history or of --format json are compared model by model. Exit code 1 where they differ, as
     diff has it; 2 when one of them could not be checked.
     """
+    stderr = Stderr(messages.quiet, messages.verbose)
+    stderr.remark(output.remark())
     if is_report(before) and is_report(after):
-        context.exit(1 if _diff_reports(before, after, given) and not given["exit_zero"] else 0)
-    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
-    options = analysis_options(given)
+        stderr.remark(without_effect(analysis.written, "on two reports, which are only compared"))
+        differs = _diff_reports(before, after, output)
+        context.exit(1 if differs and not output.exit_zero else 0)
+    options = analysis.over(Options(), messages)
+    stderr.remark(analysis.remark(options))
     reports: list[ModelReport] = []
     for path in (before, after):
         with orderly_end(), stderr.progress(path) as stage:
@@ -69,20 +85,17 @@ def diff(context: click.Context, /, before: str, after: str, **given: Any) -> No
     # Imported where they are needed, as for the report.
     from gradflow.report.answers.diff import OF_MODELS, ModelDiff
 
-    answer = ModelDiff(before, after, changes, unknown)
-    target = Target(given["out"], given["no_color"])
-    target.write(OF_MODELS[given["format"]](answer, target.layout(show_all=given["show_all"])))
-    context.exit(1 if changes and not given["exit_zero"] else 0)
+    answer, target = ModelDiff(before, after, changes, unknown), output.target
+    target.write(OF_MODELS[output.format](answer, target.layout(show_all=output.show_all)))
+    context.exit(1 if changes and not output.exit_zero else 0)
 
 
-def _diff_reports(before: str, after: str, given: dict[str, Any]) -> bool:
-    """Show what has changed between two reports; whether anything has."""
+def _diff_reports(before: str, after: str, output: ChangesOutput) -> bool:
+    """Show what has changed between two reports; return whether anything has."""
     from gradflow.report.answers.diff import OF_REPORTS, ReportDiff
 
-    refuse_out(given["out"])
     with command_errors():
         changed = trends(read_report(Path(before)), read_report(Path(after)))
-    answer = ReportDiff(before, after, changed)
-    target = Target(given["out"], given["no_color"])
-    target.write(OF_REPORTS[given["format"]](answer, target.layout(show_all=given["show_all"])))
+    answer, target = ReportDiff(before, after, changed), output.target
+    target.write(OF_REPORTS[output.format](answer, target.layout(show_all=output.show_all)))
     return bool(changed)

@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import click
 
+from gradflow.cli.help import Command
 from gradflow.cli.needs_tensorflow import require_tensorflow
-from gradflow.cli.options import ANALYSIS, TALK, analysis_options, with_options
+from gradflow.cli.options import (
+    MODEL_PATH,
+    Analysis,
+    Group,
+    Messages,
+    option,
+    out_file,
+    with_options,
+)
 from gradflow.cli.output import CommandError, Stderr, Target
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
+from gradflow.options import Options
 from gradflow.process.parent import inspect_path
 
-_OUT = (
-    click.option(
-        "-o",
-        "--out",
-        metavar="FILE",
-        type=click.Path(dir_okay=False),
-        default="gradflow.yaml",
-        show_default=True,
-        help="Write it to FILE.",
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationOutput(Group):
+    """Where the configuration goes."""
+
+    heading: ClassVar[str] = "Configuration"
+
+    out: str = out_file(
+        "Write the configuration to FILE.", default="gradflow.yaml", show_default=True
+    )
+    force: bool = option("--force", is_flag=True, help="Replace a file that exists.")
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "gradflow init model.keras",
+        "gradflow init models/encoder models/decoder.keras -o configs/gradflow.yaml",
     ),
-    click.option("--force", is_flag=True, help="Write over a file that is there."),
 )
-
-
-@click.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@with_options(_OUT, ANALYSIS, TALK)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
+@with_options(output=ConfigurationOutput, analysis=Analysis, messages=Messages)
 @click.pass_context
-def init(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
-    """Write a configuration that each MODEL keeps as it is today, with a comment to each part.
+def init(
+    context: click.Context,
+    /,
+    models: tuple[str, ...],
+    output: ConfigurationOutput,
+    analysis: Analysis,
+    messages: Messages,
+) -> None:
+    """Write a configuration that describes each MODEL as it is today, with a comment to each part.
 
-    What is found today is written as ignores, for you to mend or to give a reason for. Exit code 2,
-    and nothing is written, when a model could not be checked.
+    Each finding of today is written as an ignore: repair it, or write the reason. Exit code 2, and
+    nothing is written, when a model could not be checked.
     """
-    out = Path(given["out"])
-    if out.exists() and not given["force"]:
-        raise CommandError(
-            f"{out}: is there already; --force writes over it, -o FILE writes another"
-        )
-    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
-    options = analysis_options(given)
+    out = Path(output.out)
+    if out.exists() and not output.force:
+        raise CommandError(f"{out}: exists already; --force replaces it, -o FILE writes another")
+    stderr = Stderr(messages.quiet, messages.verbose)
+    options = analysis.over(Options(), messages)
     require_tensorflow("init", models, [options])
+    stderr.remark(analysis.remark(options))
     reports: list[tuple[str, ModelReport]] = []
     for path in dict.fromkeys(models):
         with orderly_end(), stderr.progress(path) as stage:
@@ -61,10 +83,10 @@ def init(context: click.Context, /, models: tuple[str, ...], **given: Any) -> No
     # Imported where it is needed: help and a failure do without.
     from gradflow.config.template import template
 
-    Target(given["out"], no_color=True).write(
+    Target(output.out, no_color=True).write(
         template(_as_seen_from(out, path, model) for path, model in reports)
     )
-    stderr.remark(f"{out} is written; gradflow check holds the models against it")
+    stderr.remark(f"{out} is written; gradflow check compares the models with it")
 
 
 def _as_seen_from(out: Path, path: str, model: ModelReport) -> tuple[str, ModelReport]:

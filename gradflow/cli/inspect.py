@@ -2,57 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 
 from gradflow.analysis.result import report_of
 from gradflow.cli.entries import LIST, show_entries
+from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
 from gradflow.cli.formats import warming
+from gradflow.cli.help import Command
 from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
-    ANALYSIS,
-    COLOR,
-    FORMAT,
-    TALK,
-    analysis_options,
-    report_targets,
+    MODEL_PATH,
+    Analysis,
+    Group,
+    Messages,
+    ReportOutput,
     with_options,
 )
 from gradflow.cli.output import Stderr, emit
 from gradflow.cli.signals import orderly_end
-from gradflow.findings import Report, Severity, Status
+from gradflow.findings import ModelReport, Report, Severity
+from gradflow.options import Options
+from gradflow.policy import is_broken
 from gradflow.process.parent import inspect_path
 
-_BROKEN = {"error": {Severity.ERROR}, "warning": {Severity.ERROR, Severity.WARNING}}
 
-_JUDGEMENT = (
-    click.option(
-        "--fail-on",
-        type=click.Choice(["error", "warning"]),
-        help="Exit 1 when something this bad is found.",
+@dataclass(frozen=True, slots=True)
+class ExitCode(Group):
+    """What the exit code makes of findings."""
+
+    heading: ClassVar[str] = "Exit code"
+
+    fail_on: str | None = fail_on_option("Exit 1 when something this bad is found.")
+    exit_zero: bool = exit_zero_option("With --fail-on: exit 0 instead of 1.")
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "gradflow inspect model.keras",
+        "gradflow inspect exported/ --entry serving_default --report json=report.json",
     ),
-    click.option("--exit-zero", is_flag=True, help="Exit 0 instead of 1."),
 )
-
-
-@click.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@with_options(FORMAT, ANALYSIS, _JUDGEMENT, COLOR, TALK)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
+@with_options(output=ReportOutput, analysis=Analysis, exit_with=ExitCode, messages=Messages)
 @click.pass_context
-def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) -> None:
+def inspect(
+    context: click.Context,
+    /,
+    models: tuple[str, ...],
+    output: ReportOutput,
+    analysis: Analysis,
+    exit_with: ExitCode,
+    messages: Messages,
+) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
 
     MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless
     --fail-on is given; 2 when a model could not be checked.
     """
-    options, targets = analysis_options(given), report_targets(given)
+    targets = output.targets()
+    stderr = Stderr(messages.quiet, messages.verbose)
+    options = analysis.over(Options(), messages)
     if options.entry == LIST:
+        stderr.remark(analysis.remark_of_list())
         context.exit(show_entries(models, options, targets))
-    if given["fail_on"]:
+    if exit_with.fail_on:
         # Its exit code is a judgement, as that of check.
-        require_tensorflow(f"inspect --fail-on {given['fail_on']}", models, [options])
-    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+        require_tensorflow(f"inspect --fail-on {exit_with.fail_on}", models, [options])
+    remarks = [analysis.remark(options), output.remark()]
+    if exit_with.exit_zero and exit_with.fail_on is None:
+        remarks.append("--exit-zero: no effect without --fail-on")
+    for remark in remarks:
+        stderr.remark(remark)
     outcomes = []
     formats = [format for format, _ in targets]
     for path in models:
@@ -60,17 +85,13 @@ def inspect(context: click.Context, /, models: tuple[str, ...], **given: Any) ->
             outcomes.append(inspect_path(path, options, warming(stage, formats)))
         stderr.remark(outcomes[-1].remark)
     report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
-    emit(report, targets, show_all=given["show_all"])
-    stderr.closing(report, on_screen=given["out"] is None and given["format"] == "text")
-    context.exit(exit_code(report, given["fail_on"], exit_zero=given["exit_zero"]))
+    emit(report, targets, show_all=output.show_all)
+    stderr.closing(report, on_screen=output.is_on_screen)
+    judged = judged_by(report, exit_with.fail_on)
+    context.exit(exit_code(judged, exit_zero=exit_with.exit_zero))
 
 
-def exit_code(report: Report, fail_on: str | None, *, exit_zero: bool) -> int:
-    """2: a model could not be checked; 1: a finding as bad as ``fail_on``; 0: neither. 2 outranks
-    1."""
-    if any(model.status is Status.FAILED for model in report.models):
-        return 2
-    broken = _BROKEN.get(fail_on or "", set())
-    if any(finding.severity in broken for model in report.models for finding in model.findings):
-        return 0 if exit_zero else 1
-    return 0
+def judged_by(report: Report, fail_on: str | None) -> Iterator[tuple[ModelReport, bool]]:
+    """Return each model, and whether something as bad as ``fail_on`` is found in it."""
+    for model in report.models:
+        yield model, fail_on is not None and is_broken(model, Severity(fail_on))

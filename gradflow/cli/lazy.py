@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are run: ``--help`` pays for none of them."""
+"""Import a command when it is run: ``--help`` pays for none of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from gradflow.cli.help import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Lazy:
     short_help: str
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Knows its commands by name and short help."""
 
     def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **options: Any) -> None:
@@ -41,3 +44,12 @@ class LazyGroup(click.Group):
         """Write the short helps without an import."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.short_help) for name, lazy in self.lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without an import, or an option."""
+        names = [
+            CompletionItem(name, help=lazy.short_help)
+            for name, lazy in self.lazy.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)

@@ -1,255 +1,330 @@
-"""The options that commands share, and what they stand for."""
+"""Define the options that commands share, in groups: a type and a heading of the help for each."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
+from click.core import ParameterSource
 
+from gradflow.cli.help import OTHER, Option
 from gradflow.cli.output import CommandError, Target, command_errors
-from gradflow.errors import UsageError
-from gradflow.options import Objective, Options, parse_imports, parse_inputs, parse_memory
+from gradflow.options import DECLARED, Declared, Options, names_without_effect, read
+from gradflow.options.kinds import Choice, Flag, Seconds, Whole
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS
 
-_OUT = click.option(
-    "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the report to FILE."
-)
-FORMAT = (
-    click.option(
-        "--format",
-        "format",
-        metavar="FORMAT",
-        type=click.Choice([*FORMATS]),
-        default="text",
-        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.  [default: text]",
-    ),
-    _OUT,
-    click.option(
-        "--report",
-        "reports",
-        metavar="FORMAT=FILE",
-        multiple=True,
-        help="Write it to FILE in FORMAT as well; repeatable.",
-    ),
-)
-"""What a report is written as, and where."""
-ANSWER_FORMAT = (
-    click.option(
-        "--format",
-        "format",
-        type=click.Choice(ANSWER_FORMATS),
-        default="text",
-        show_default=True,
-        help="Report format.",
-    ),
-    _OUT,
-)
-"""The same, where no report is written."""
-LIMITS = (
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(0, 604800, min_open=True),
-        default=600.0,
-        show_default=True,
-        help="Give a model up after this long.",
-    ),
-    click.option(
-        "--memory-limit",
-        metavar="SIZE",
-        callback=lambda _context, _option, value: _memory(value),
-        help="Give a model up that takes more memory than this: 8GB.  [default: by the size of the "
-        "model]",
-    ),
-)
-"""What a model may use."""
-ANALYSIS = (
-    click.option(
-        "--static", is_flag=True, help="Read the file only: TensorFlow is never imported."
-    ),
-    click.option(
-        "--entry",
-        metavar="NAME",
-        help="SavedModel: the signature or function to differentiate; inspect --entry list shows "
-        "them.",
-    ),
-    click.option(
-        "--output",
-        "outputs",
-        metavar="NAME",
-        multiple=True,
-        help="Only this output counts; repeatable.",
-    ),
-    click.option(
-        "--input",
-        "inputs",
-        metavar="NAME=SPEC",
-        multiple=True,
-        help="How to make an input: ids=int32[2,16]<30522, x=float32[2,8], x=@batch.npz:x; "
-        "repeatable.",
-    ),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        default=4,
-        show_default=True,
-        help="Where the model leaves it open.",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        default=0,
-        show_default=True,
-        help="Of the inputs and the objective.",
-    ),
-    click.option(
-        "--probes",
-        type=click.IntRange(1, 100),
-        default=3,
-        show_default=True,
-        help="Batches to draw before a weight is called dead.",
-    ),
-    click.option(
-        "--training/--inference",
-        default=True,
-        show_default=True,
-        help="Mode that a model is called in, where it has a choice.",
-    ),
-    click.option(
-        "--objective",
-        metavar="WHAT",
-        type=click.Choice([one.value for one in Objective]),
-        default=Objective.OUTPUTS.value,
-        show_default=True,
-        help="Differentiate the outputs, or the compiled loss of a Keras model: outputs or "
-        "compiled.",
-    ),
-    click.option(
-        "--import",
-        "imports",
-        metavar="MODULE",
-        multiple=True,
-        help="Import MODULE first, for layers and ops of your own; repeatable.",
-    ),
-    *LIMITS,
-    click.option(
-        "--trust",
-        is_flag=True,
-        help="Run what the safety scan refuses: only for files of which you know where they come "
-        "from.",
-    ),
-    click.option(
-        "--all", "show_all", is_flag=True, help="Text: leave nothing out and list every variable."
-    ),
-)
-"""The options of every command that analyses a model."""
-COLOR = (
-    click.option(
-        "--no-color", is_flag=True, help="No colors (NO_COLOR and FORCE_COLOR are heeded too)."
-    ),
-)
-TALK = (
-    click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says."),
-)
-"""What is said beside the report."""
+_OF_A_LIST = ("static", "entry", "training", "timeout", "memory_limit")
+"""The options of an analysis that count where entries are listed."""
+MODEL_PATH = click.Path(readable=False)
+"""A file, a folder or an address; shells complete it as a path."""
 
-Option = Callable[[Callable[..., None]], Callable[..., None]]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def with_options(*groups: Sequence[Option]) -> Option:
-    """Give a command the options of ``groups``, shown in that order."""
+def option(*flags: str, **attributes: Any) -> Any:
+    """Make a field of a group that is an option; the arguments are those of ``click.option``."""
+    return dataclasses.field(metadata={"flags": flags, "attributes": attributes})
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that stand together: a field for each, and its value."""
+
+    heading: ClassVar[str] = OTHER
+
+    @classmethod
+    def options(cls) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+        """The name, the flags and the attributes of each option."""
+        return [
+            (field.name, field.metadata["flags"], field.metadata["attributes"])
+            for field in dataclasses.fields(cls)
+        ]
+
+    @classmethod
+    def made(cls, values: dict[str, Any]) -> Any:
+        """Make the group from the value of each option.
+
+        Raises:
+            CommandError: one of the values cannot be used.
+        """
+        return cls(**values)
+
+
+def with_options(**groups: type[Group]) -> Decorator:
+    """Give a command the options of ``groups``, in that order; each group is one argument of it."""
+    options = [
+        (name, flags, {**attributes, "heading": group.heading})
+        for group in groups.values()
+        for name, flags, attributes in group.options()
+    ]
+
+    def decorate(run: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(run)
+        def command(*arguments: Any, **values: Any) -> Any:
+            for parameter, group in groups.items():
+                names = [name for name, _, _ in group.options()]
+                values[parameter] = group.made({name: values.pop(name) for name in names})
+            return run(*arguments, **values)
+
+        for name, flags, attributes in reversed(options):
+            command = click.option(*flags, name, cls=Option, **attributes)(command)
         return command
 
     return decorate
 
 
-def analysis_options(given: dict[str, Any]) -> Options:
-    """The Options that the options in ``ANALYSIS`` and ``TALK`` stand for.
-
-    Raises:
-        CommandError: one of them, or ``-o``, cannot be kept.
-    """
-    refuse_out(given["out"])
-    with command_errors():
-        inputs, imports = parse_inputs(given["inputs"]), parse_imports(given["imports"])
-    return Options(
-        static=given["static"],
-        entry=given["entry"],
-        outputs=given["outputs"],
-        inputs=inputs,
-        batch_size=given["batch_size"],
-        seed=given["seed"],
-        training=given["training"],
-        objective=Objective(given["objective"]),
-        probes=given["probes"],
-        imports=imports,
-        timeout=given["timeout"],
-        memory_limit=given["memory_limit"],
-        trust=given["trust"],
-        verbose=given["verbose"],
-    )
-
-
-def scan_options(given: dict[str, Any]) -> Options:
-    """The Options that ``--import`` and the options in ``LIMITS`` and ``TALK`` stand for.
-
-    Raises:
-        CommandError: one of them, or ``-o``, cannot be kept.
-    """
-    refuse_out(given["out"])
-    with command_errors():
-        imports = parse_imports(given["imports"])
-    limit, verbose = given["memory_limit"], given["verbose"]
-    return Options(imports=imports, timeout=given["timeout"], memory_limit=limit, verbose=verbose)
-
-
-def report_targets(given: dict[str, Any]) -> list[tuple[str, Target]]:
-    """The formats and places that the options in ``FORMAT`` and ``COLOR`` ask for: stdout or ``-o``
-    first.
-
-    Raises:
-        CommandError: one of them cannot be kept, or two name the same file.
-    """
-    named = [_report(text) for text in given["reports"]]
-    files = [("-o", given["out"])] if given["out"] is not None else []
-    files += [(f"--report {format}", file) for format, file in named]
-    taken: dict[Path, str] = {}
-    for option, file in files:
-        refuse_out(file, option)
-        other = taken.setdefault(Path(file).resolve(), option)
-        if other is not option:
-            raise CommandError(
-                f"{option} and {other} write to the same file, {file}: give each a file of its own"
-            )
-    no_color = given["no_color"]
-    first = (given["format"], Target(given["out"], no_color))
-    return [first, *((format, Target(file, no_color)) for format, file in named)]
-
-
-def refuse_out(out: str | None, option: str = "-o") -> None:
-    """Raise CommandError where the file of ``option`` cannot be written, before anything is done
-    for it."""
+def refuse_out(out: str | None, flag: str = "-o") -> None:
+    """Raise CommandError where the file of ``flag`` cannot be written, before anything is done."""
     if out is None:
         return
     if not Path(out).absolute().parent.is_dir():
-        raise CommandError(f"{option} {out}: its folder does not exist: create it first")
+        raise CommandError(f"{flag} {out}: its folder does not exist: create it first")
     if Path(out).is_dir():
-        raise CommandError(f"{option} {out}: is a folder: name a file")
+        raise CommandError(f"{flag} {out}: is a folder: name a file")
 
 
-def _memory(text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_memory(text)
-    except UsageError as error:
-        raise click.BadParameter(f"{error.message}: {error.hint}") from error
+def out_file(help: str, **attributes: Any) -> Any:
+    """Make the field of ``-o``, whose file is looked at before anything is done."""
+
+    def checked(_context: click.Context, _option: click.Parameter, path: str | None) -> str | None:
+        refuse_out(path)
+        return path
+
+    kind = click.Path(dir_okay=False)
+    return option(
+        "-o", "--out", metavar="FILE", type=kind, callback=checked, help=help, **attributes
+    )
+
+
+def no_color_option() -> Any:
+    """Make the field of ``--no-color``."""
+    return option(
+        "--no-color", is_flag=True, help="No colors; NO_COLOR and FORCE_COLOR are obeyed too."
+    )
+
+
+def show_all_option() -> Any:
+    """Make the field of ``--all``."""
+    return option("--all", is_flag=True, help="Text: show everything.")
+
+
+@dataclass(frozen=True, slots=True)
+class Messages(Group):
+    """What is said beside the report."""
+
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
+    verbose: bool = option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says.")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutput(Group):
+    """What a report is written as, and where."""
+
+    heading: ClassVar[str] = "Report"
+
+    format: str = option(
+        "--format",
+        metavar="FORMAT",
+        type=click.Choice([*FORMATS]),
+        default="text",
+        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}.  [default: text]",
+    )
+    out: str | None = out_file("Write the report to FILE.")
+    reports: tuple[str, ...] = option(
+        "--report",
+        metavar="FORMAT=FILE",
+        multiple=True,
+        help="Write it to FILE in FORMAT as well; repeatable.",
+    )
+    show_all: bool = show_all_option()
+    no_color: bool = no_color_option()
+
+    def targets(self) -> list[tuple[str, Target]]:
+        """The formats, and where each is written: stdout or ``-o`` first.
+
+        Raises:
+            CommandError: one of them cannot be written, or two name the same file.
+        """
+        named = [_report(text) for text in self.reports]
+        files = [("-o", self.out)] if self.out is not None else []
+        files += [(f"--report {format}", file) for format, file in named]
+        flags: dict[Path, str] = {}
+        for flag, file in files:
+            refuse_out(file, flag)
+            first = flags.setdefault(Path(file).resolve(), flag)
+            if first is not flag:
+                raise CommandError(
+                    f"{flag} and {first} write to the same file, {file}: give each a file of its "
+                    "own"
+                )
+        targets = [(self.format, Target(self.out, self.no_color))]
+        return targets + [(format, Target(file, self.no_color)) for format, file in named]
+
+    @property
+    def is_on_screen(self) -> bool:
+        """Whether the report is text on stdout."""
+        return self.out is None and self.format == "text"
+
+    def remark(self) -> str:
+        """What to say of ``--all`` where no report is text; else empty."""
+        formats = [self.format, *(text.partition("=")[0] for text in self.reports)]
+        return _all_without_effect(self.show_all, formats)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOutput(Group):
+    """What an answer that is no report is written as, and where."""
+
+    heading: ClassVar[str] = "Answer"
+
+    format: str = option(
+        "--format",
+        type=click.Choice(ANSWER_FORMATS),
+        default="text",
+        show_default=True,
+        help="Format of the answer.",
+    )
+    out: str | None = out_file("Write the answer to FILE.")
+    no_color: bool = no_color_option()
+
+    @property
+    def target(self) -> Target:
+        """Where the answer goes."""
+        return Target(self.out, self.no_color)
+
+
+@dataclass(frozen=True, slots=True)
+class LongAnswerOutput(AnswerOutput):
+    """The same, of an answer whose text can be long."""
+
+    show_all: bool = show_all_option()
+
+    def remark(self) -> str:
+        """What to say of ``--all`` where the answer is not text; else empty."""
+        return _all_without_effect(self.show_all, [self.format])
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(Group):
+    """How a model is analysed: the declared options."""
+
+    heading: ClassVar[str] = "Analysis"
+    names: ClassVar[Sequence[str]] = [name for name in DECLARED if DECLARED[name].flag is not None]
+    helps: ClassVar[Mapping[str, str]] = {}
+    """Help of options that mean something else here, by their names."""
+
+    values: Options
+    """Those of the command line, or defaults; without ``-v``, which is no option of this group."""
+    written: tuple[str, ...]
+    """Names of the options that the command line has."""
+
+    @classmethod
+    def options(cls) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
+        """Those that are declared for the command line."""
+        return [(name, *_click_option(DECLARED[name], cls.helps.get(name))) for name in cls.names]
+
+    @classmethod
+    def made(cls, values: dict[str, Any]) -> Analysis:
+        """Read the values.
+
+        Raises:
+            CommandError: one of them is not one that its option takes.
+        """
+        source = click.get_current_context().get_parameter_source
+        with command_errors():
+            options = Options(
+                **{name: read(name, value, f"{flag(name)} ") for name, value in values.items()}
+            )
+        return cls(
+            options,
+            tuple(name for name in values if source(name) is ParameterSource.COMMANDLINE),
+        )
+
+    def over(self, options: Options, messages: Messages) -> Options:
+        """``options``, with what the command line has in their place."""
+        changes = {name: getattr(self.values, name) for name in self.written}
+        return replace(options, **changes, verbose=messages.verbose)
+
+    def remark_of_list(self) -> str:
+        """Name what the command line has and what does not count where entries are listed."""
+        ignored = [name for name in self.written if name not in _OF_A_LIST]
+        return without_effect(ignored, "with --entry list")
+
+    def remark(self, options: Options) -> str:
+        """Name what the command line has and what has no effect beside ``options``; else empty."""
+        ignored = names_without_effect(self.written, options)
+        return without_effect(ignored, "with --static, which runs nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLimits(Analysis):
+    """The options of an analysis that a scan has too."""
+
+    names: ClassVar[Sequence[str]] = ("imports", "timeout", "memory_limit")
+    helps: ClassVar[Mapping[str, str]] = {
+        "imports": "Allow the layers and ops of your own that MODULE defines, without importing "
+        "it; repeatable."
+    }
+
+
+def flag(name: str) -> str:
+    """How the command line writes the declared option ``name``."""
+    return DECLARED[name].flag or name
+
+
+def without_effect(names: Sequence[str], reason: str) -> str:
+    """Name options of the command line that have no effect, and why; empty where there are none."""
+    flags = [_flag_of_value(name) for name in names]
+    return f"{', '.join(flags)}: no effect {reason}" if names else ""
+
+
+def _click_option(option: Declared, help: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The flags and attributes of a declared option."""
+    assert option.flag is not None
+    kind = option.kind
+    repeatable = "; repeatable" if kind.repeatable else ""
+    default = f"  [default: {option.default_help}]" if option.default_help else ""
+    attributes: dict[str, Any] = {
+        "help": help or f"{option.help}{option.example}{repeatable}.{default}",
+        "metavar": option.metavar,
+    }
+    if isinstance(kind, Flag):
+        if not kind.off:
+            return (option.flag,), {"help": attributes["help"], "is_flag": True}
+        flags = (f"{option.flag}/{kind.off}",)
+        return flags, {"help": attributes["help"], "default": option.default, "show_default": True}
+    if kind.repeatable:
+        return (option.flag,), {**attributes, "multiple": True}
+    if isinstance(kind, Whole):
+        attributes["type"] = click.IntRange(kind.least, kind.most)
+    elif isinstance(kind, Seconds):
+        attributes["type"] = click.FloatRange(0, kind.most, min_open=True)
+    elif isinstance(kind, Choice):
+        attributes["type"] = click.Choice(kind.names)
+    if option.default is not None:
+        default = option.default.value if isinstance(kind, Choice) else option.default
+        attributes.update(default=default, show_default=True)
+    return (option.flag,), attributes
+
+
+def _flag_of_value(name: str) -> str:
+    """As ``flag``; of a pair the one that the command line has."""
+    kind = DECLARED[name].kind
+    if isinstance(kind, Flag) and kind.off and not click.get_current_context().params[name]:
+        return kind.off
+    return flag(name)
+
+
+def _all_without_effect(show_all: bool, formats: Sequence[str]) -> str:
+    if show_all and "text" not in formats:
+        return f"--all: no effect with --format {formats[0]}, which leaves nothing out"
+    return ""
 
 
 def _report(text: str) -> tuple[str, str]:
@@ -258,6 +333,7 @@ def _report(text: str) -> tuple[str, str]:
         near = difflib.get_close_matches(format, FORMATS, n=1)
         meant = f"did you mean {near[0]}? " if near and near[0] != format else ""
         raise CommandError(
-            f"--report {text!r}: no FORMAT=FILE: {meant}FORMAT is {', '.join(FORMATS)}"
+            f"--report {text!r}: not of the form FORMAT=FILE: {meant}FORMAT is one of "
+            f"{', '.join(FORMATS)}"
         )
     return format, file

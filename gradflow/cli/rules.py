@@ -5,35 +5,36 @@ from __future__ import annotations
 import click
 
 from gradflow.catalogue import CATALOGUE, look_up
-from gradflow.cli.options import ANSWER_FORMAT, COLOR, refuse_out, with_options
-from gradflow.cli.output import Target, command_errors
+from gradflow.cli.help import Command
+from gradflow.cli.options import AnswerOutput, with_options
+from gradflow.cli.output import command_errors
 
 
-@click.command()
+@click.command(
+    cls=Command, examples=("gradflow explain GF202", "gradflow explain stop_gradient --format json")
+)
 @click.argument("code")
-@with_options(ANSWER_FORMAT, COLOR)
-def explain(code: str, format: str, out: str | None, no_color: bool) -> None:
+@with_options(output=AnswerOutput)
+def explain(code: str, output: AnswerOutput) -> None:
     """Tell what CODE means: why it happens, an example, how to fix it, and when it is right.
 
     CODE is a code of a report or the word that stands for it: GF202, non_differentiable. gradflow
     rules lists them.
     """
     with command_errors():
-        item = look_up(code)
-    refuse_out(out)
+        entry = look_up(code)
     # Imported where it is needed: help and a typing error do without.
     from gradflow.report.answers.codes import EXPLANATION
 
-    target = Target(out, no_color)
-    target.write(EXPLANATION[format](item, target.layout()))
+    target = output.target
+    target.write(EXPLANATION[output.format](entry, target.layout()))
 
 
-@click.command()
-@with_options(ANSWER_FORMAT, COLOR)
-def rules(format: str, out: str | None, no_color: bool) -> None:
+@click.command(cls=Command, examples=("gradflow rules", "gradflow rules --format json"))
+@with_options(output=AnswerOutput)
+def rules(output: AnswerOutput) -> None:
     """List every code that a report can hold."""
-    refuse_out(out)
     from gradflow.report.answers.codes import TABLE
 
-    target = Target(out, no_color)
-    target.write(TABLE[format](list(CATALOGUE.values()), target.layout()))
+    target = output.target
+    target.write(TABLE[output.format](list(CATALOGUE.values()), target.layout()))

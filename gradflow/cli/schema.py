@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import click
 
-from gradflow.cli.options import refuse_out
+from gradflow.cli.help import Command
+from gradflow.cli.options import Group, out_file, with_options
 from gradflow.cli.output import Target
 from gradflow.text import as_json
 
 
-@click.command()
-@click.argument("what", type=click.Choice(["report", "config"]))
-@click.option(
-    "-o", "--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to FILE."
+@dataclass(frozen=True, slots=True)
+class SchemaOutput(Group):
+    """Where the schema goes."""
+
+    heading: ClassVar[str] = "Schema"
+
+    out: str | None = out_file("Write the schema to FILE.")
+
+
+@click.command(
+    cls=Command,
+    examples=("gradflow schema report", "gradflow schema config -o gradflow.schema.json"),
 )
-def schema(what: str, out: str | None) -> None:
+@click.argument("what", type=click.Choice(["report", "config"]))
+@with_options(output=SchemaOutput)
+def schema(what: str, output: SchemaOutput) -> None:
     """Print the JSON Schema of what --format json writes, or of gradflow.yaml.
 
     Editors that speak YAML complete a configuration that begins with
     "# yaml-language-server: $schema=gradflow.schema.json".
     """
-    refuse_out(out)
     # Imported where they are needed: help does without.
     from gradflow.config.schema import config_schema
     from gradflow.findings.schema import report_schema
     from gradflow.report.json import SCHEMA
 
     value = config_schema() if what == "config" else report_schema(SCHEMA)
-    Target(out, no_color=True).write(as_json(value) + "\n")
+    Target(output.out, no_color=True).write(as_json(value) + "\n")

@@ -4,47 +4,63 @@ gradient back."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import click
 
+from gradflow.cli.help import Command
 from gradflow.cli.options import (
-    ANALYSIS,
-    ANSWER_FORMAT,
-    COLOR,
-    TALK,
-    analysis_options,
+    MODEL_PATH,
+    Analysis,
+    LongAnswerOutput,
+    Messages,
     with_options,
 )
-from gradflow.cli.output import Stderr, Target
+from gradflow.cli.output import Stderr
 from gradflow.cli.signals import orderly_end
+from gradflow.options import Options
 from gradflow.process.parent import inspect_path
 
 
-@click.command()
-@click.argument("model")
+@click.command(
+    cls=Command,
+    examples=(
+        "gradflow why model.keras encoder/dense/kernel",
+        "gradflow why exported/ dense_1/kernel --format json -o why.json",
+    ),
+)
+@click.argument("model", type=MODEL_PATH)
 @click.argument("variable")
-@with_options(ANSWER_FORMAT, ANALYSIS, COLOR, TALK)
+@with_options(output=LongAnswerOutput, analysis=Analysis, messages=Messages)
 @click.pass_context
-def why(context: click.Context, /, model: str, variable: str, **given: Any) -> None:
+def why(
+    context: click.Context,
+    /,
+    model: str,
+    variable: str,
+    output: LongAnswerOutput,
+    analysis: Analysis,
+    messages: Messages,
+) -> None:
     """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the
     smallest repair.
 
     VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit
     code 0 whatever is found; 2 when there is no such variable, or the model could not be checked.
     """
-    options = replace(analysis_options(given), why=variable)
-    stderr = Stderr(quiet=given["quiet"], verbose=given["verbose"])
+    options = replace(analysis.over(Options(), messages), why=variable)
+    stderr = Stderr(messages.quiet, messages.verbose)
+    for remark in (analysis.remark(options), output.remark()):
+        stderr.remark(remark)
     with orderly_end(), stderr.progress(model) as stage:
         outcome = inspect_path(model, options, stage)
     stderr.remark(outcome.remark)
-    target = Target(given["out"], given["no_color"])
+    target = output.target
     # Imported where it is needed, as for the report.
     from gradflow.report.answers.why import RENDERERS, Answer, headline
 
     answer = Answer(outcome.tool, outcome.model, outcome.route)
-    target.write(RENDERERS[given["format"]](answer, target.layout(show_all=given["show_all"])))
+    target.write(RENDERERS[output.format](answer, target.layout(show_all=output.show_all)))
     failed = outcome.route is None
-    if target.out is not None or given["format"] != "text":
+    if target.out is not None or output.format != "text":
         stderr.answer(headline(outcome.model, outcome.route), failed=failed)
     context.exit(2 if failed else 0)

@@ -1,6 +1,7 @@
-"""A YAML or TOML file in, a Plan of what to analyse and what to expect out.
+"""Read a configuration: what to analyse and what to expect.
 
-``gradflow.config.load`` reads one; whoever has no file does without the parsers that it brings.
+``gradflow.config.load`` reads one. It is not imported here, because it brings the parsers and the
+schema, and most commands run without a configuration.
 """
 
 from gradflow.config.find import find_config

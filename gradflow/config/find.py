@@ -1,4 +1,4 @@
-"""A folder in, the configuration that counts there out."""
+"""Find the configuration of a folder, without the parsers that reading it takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*gradflow\s*[.\]]", re.MULTILINE)
 
 
 def find_config(folder: Path) -> Path | None:
-    """``gradflow.yaml``, else a ``pyproject.toml`` with ``[tool.gradflow]``, else None."""
+    """Return ``gradflow.yaml``, else a ``pyproject.toml`` with ``[tool.gradflow]``, else None."""
     for name in YAML_NAMES:
         if (folder / name).is_file():
             return folder / name

@@ -1,33 +1,33 @@
-"""The text of a YAML or TOML file in, plain values and the line of each out."""
+"""Read YAML into plain values, and keep the line of each."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, time
 from typing import Any
 
 import yaml
 
-from gradflow.config.problems import Problem
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Path = tuple[str | int, ...]
-"""Keys and places from the top of the file to a value."""
+"""Keys and indices from the top of the file to a value."""
 _MOST_NODES = 100_000
 """More are an alias bomb and no configuration."""
 _DEEPEST = 50
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to repair."""
+
+    line: int
+    """From 1."""
+    message: str
+
+
 @dataclass(slots=True)
 class Tree:
-    """Plain values (dicts, lists, strings, numbers, booleans, None), where they stand, and what is
+    """Plain values (dicts, lists, strings, numbers, booleans, None), their lines, and what is
     wrong."""
 
     value: Any = None
@@ -36,7 +36,7 @@ class Tree:
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: Path) -> int:
-        """Of ``path``, or of the nearest value around it."""
+        """Return the line of ``path``, or of the nearest value around it."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -102,7 +102,7 @@ def _plain(node: yaml.Node, path: Path, tree: Tree, budget: Iterator[int]) -> An
         tree.problems.append(Problem(line, "is nested too deeply"))
         return None
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, place), tree, budget) for place, item in enumerate(node.value)]
+        return [_plain(item, (*path, index), tree, budget) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, tree, budget)
     convert = _SCALARS.get(node.tag)
@@ -135,68 +135,3 @@ def _mapping(
         tree.lines[inside] = line
         values[key.value] = _plain(value, inside, tree, budget)
     return values
-
-
-def read_toml(text: str, table: tuple[str, ...]) -> Tree:
-    """Read the ``table`` of a TOML file, such as ``("tool", "gradflow")``; its value is None where
-    it is missing."""
-    tree = Tree()
-    try:
-        value: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        tree.problems.append(Problem(int(found[1]) if found else 1, f"is not TOML: {error}"))
-        return tree
-    for key in table:
-        value = value.get(key) if isinstance(value, dict) else None
-    tree.value = _without_dates(value)
-    if value is not None:
-        _locate(value, (), tree, _Lines(text.splitlines(), table))
-    return tree
-
-
-def _without_dates(value: Any) -> Any:
-    """TOML has dates of its own, which stand for their texts here, as in YAML."""
-    if isinstance(value, dict):
-        return {key: _without_dates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_dates(item) for item in value]
-    return value.isoformat() if isinstance(value, date | time) else value
-
-
-@dataclass(slots=True)
-class _Lines:
-    """TOML's parser keeps no lines: a key is looked for below the header of its table, in the order
-    of the file."""
-
-    text: list[str]
-    table: tuple[str, ...]
-    at: int = 0
-
-    def __post_init__(self) -> None:
-        head = re.compile(r"^\s*\[+\s*" + r"\s*\.\s*".join(map(re.escape, self.table)) + r"\b")
-        self.at = next((place for place, line in enumerate(self.text) if head.search(line)), 0)
-
-    def of(self, key: str) -> int:
-        word = re.compile(r"(?:^|[\s.\[{,\"'])" + re.escape(key) + r"[\"']?\s*(?:=|\]|\.)")
-        for place in range(self.at, len(self.text)):
-            if word.search(self.text[place]):
-                self.at = place
-                return place + 1
-        return self.at + 1
-
-
-def _locate(value: Any, path: Path, tree: Tree, lines: _Lines) -> None:
-    tree.lines.setdefault(path, lines.at + 1)
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, item in items:
-        inside = (*path, key)
-        if isinstance(key, str):
-            tree.lines[inside] = lines.of(key)
-        _locate(item, inside, tree, lines)

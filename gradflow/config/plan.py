@@ -1,20 +1,20 @@
-"""Valid values of a configuration in, a Plan out: models, how to analyse each, and what to expect
-of it."""
+"""Plan what a configuration asks for: the models, how to analyse each, and what to expect of it."""
 
 from __future__ import annotations
 
 import glob
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gradflow.config.parse import Tree
 from gradflow.findings import Anchor, Severity
-from gradflow.options import InputSpec, Objective, Options, Thresholds, parse_memory
+from gradflow.options import DECLARED, Options, beside, names_without_effect
 from gradflow.policy import CutExpectation, Expectations, Ignore, chosen
+
+if TYPE_CHECKING:
+    from gradflow.config.parse import Tree  # brings the parser of YAML
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,19 @@ class Plan:
     defaults: ModelPlan
     models: tuple[ModelPlan, ...]
     """In the order of the file; of a glob, in the order of the names."""
+    remarks: tuple[str, ...] = ()
+    """What is allowed and has no effect, with the line of each."""
 
 
-EMPTY = ModelPlan("", None, Options(), Expectations(), Severity.WARNING, (), None)
+EMPTY = ModelPlan(
+    path="",
+    name=None,
+    options=Options(),
+    expectations=Expectations(),
+    fail_on=Severity.WARNING,
+    select=(),
+    anchor=None,
+)
 """Without any file: nothing is expected to be frozen, and every weight to get a gradient."""
 
 
@@ -50,25 +60,37 @@ def plan(tree: Tree, file: Path) -> Plan:
     """Make the plan of a valid ``tree``; paths in it are relative to ``file``."""
     value = tree.value or {}
     shared = value.get("defaults", {})
-    given = value.get("models", [])
-    # A model that a line of its own names is meant by that line; of two globs the first counts.
-    seen = {_joined(file.parent, one["path"]) for one in given if not _is_glob(one["path"])}
+    entries = value.get("models", [])
+    # A model that has an entry of its own belongs to that entry; of two globs the first counts.
+    taken = {beside(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
     models: list[ModelPlan] = []
-    for place, one in enumerate(given):
-        settings, anchor = (
-            {**shared, **one},
-            Anchor(str(file), tree.line(("models", place, "path"))),
-        )
-        if not _is_glob(one["path"]):
-            path = _joined(file.parent, one["path"])
-            models.append(_model(settings, path, one.get("name"), file, anchor))
+    for index, entry in enumerate(entries):
+        settings = {**shared, **entry}
+        anchor = Anchor(str(file), tree.line(("models", index, "path")))
+        if not _is_glob(entry["path"]):
+            path = beside(file.parent, entry["path"])
+            models.append(_model(settings, path, entry.get("name"), file, anchor))
             continue
-        for path in _expanded(file.parent, one["path"]):
-            if path not in seen:
-                seen.add(path)
-                name = f"{one['name']}/{Path(path).name}" if "name" in one else None
+        for path in _expanded(file.parent, entry["path"]):
+            if path not in taken:
+                taken.add(path)
+                name = f"{entry['name']}/{Path(path).name}" if "name" in entry else None
                 models.append(_model(settings, path, name, file, anchor))
-    return Plan(_model(shared, "", None, file, None), tuple(models))
+    defaults = _model(shared, "", None, file, None)
+    return Plan(defaults, tuple(models), tuple(_remarks(tree, file)))
+
+
+def _remarks(tree: Tree, file: Path) -> Iterator[str]:
+    """Name the options of each entry that have no effect because its models are only read."""
+    value = tree.value or {}
+    shared, models = value.get("defaults", {}), value.get("models", [])
+    paths: list[tuple[str | int, ...]] = [("models", i) for i in range(len(models))]
+    for path, entry in zip([("defaults",), *paths], [shared, *models], strict=True):
+        options = Options(static=entry.get("static", shared.get("static", False)))
+        ignored = names_without_effect([name for name in entry if name in DECLARED], options)
+        if ignored:
+            line = tree.line((*path, ignored[0]))
+            yield f"{file}:{line}: {', '.join(ignored)}: no effect with static: true"
 
 
 def _is_glob(path: str) -> bool:
@@ -78,13 +100,8 @@ def _is_glob(path: str) -> bool:
 def _expanded(folder: Path, path: str) -> list[str]:
     """What a glob matches; itself where it matches nothing, so that the report has a line for
     it."""
-    found = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
-    return sorted(_joined(folder, one) for one in found) or [_joined(folder, path)]
-
-
-def _joined(folder: Path, path: str) -> str:
-    """As seen from where the command runs, without the ``configs/..`` on the way."""
-    return path if "://" in path else os.path.normpath(folder / path)
+    matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    return sorted(beside(folder, match) for match in matches) or [beside(folder, path)]
 
 
 def _model(
@@ -102,29 +119,12 @@ def _model(
 
 
 def _options(settings: Mapping[str, Any], folder: Path) -> Options:
-    plain = ("entry", "batch_size", "seed", "training", "probes", "static", "timeout", "trust")
-    limit = settings.get("memory_limit")
     return Options(
-        **{key: settings[key] for key in plain if key in settings},
-        memory_limit=None if limit is None else parse_memory(limit),
-        objective=Objective(settings.get("objective", "outputs")),
-        outputs=tuple(settings.get("outputs", ())),
-        inputs=tuple(
-            _input(name, spec, folder) for name, spec in settings.get("inputs", {}).items()
-        ),
-        imports=tuple(settings.get("imports", ())),
-        state=tuple(settings.get("state", ())),
-        thresholds=Thresholds(
-            **{key: float(value) for key, value in settings.get("thresholds", {}).items()}
-        ),
-    )
-
-
-def _input(name: str, spec: Mapping[str, Any], folder: Path) -> InputSpec:
-    if "file" in spec:
-        return InputSpec(name, file=_joined(folder, spec["file"]), key=spec.get("key"))
-    return InputSpec(
-        name, spec["dtype"], tuple(spec["shape"]), spec.get("high"), low=spec.get("low", 0)
+        **{
+            name: option.kind.from_config(settings[name], folder)
+            for name, option in DECLARED.items()
+            if name in settings
+        }
     )
 
 
@@ -133,13 +133,13 @@ def _expectations(settings: Mapping[str, Any]) -> Expectations:
     return Expectations(
         frozen=tuple(expect["frozen"]) if "frozen" in expect else None,
         trainable=tuple(expect.get("trainable", ())),
-        cut=tuple(CutExpectation(**one) for one in expect.get("cut", ())),
-        ignore=tuple(_ignore(one) for one in settings.get("ignore", ())),
+        cut=tuple(CutExpectation(**entry) for entry in expect.get("cut", ())),
+        ignore=tuple(_ignore(entry) for entry in settings.get("ignore", ())),
     )
 
 
-def _ignore(given: Mapping[str, Any]) -> Ignore:
-    until = date.fromisoformat(given["until"]) if "until" in given else None
+def _ignore(entry: Mapping[str, Any]) -> Ignore:
+    until = date.fromisoformat(entry["until"]) if "until" in entry else None
     return Ignore(
-        given["variables"], chosen(given.get("codes", ())), given.get("reason", ""), until
+        entry["variables"], chosen(entry.get("codes", ())), entry.get("reason", ""), until
     )

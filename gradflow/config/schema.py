@@ -1,52 +1,42 @@
-"""The JSON Schema of the configuration: what is allowed, said once, for gradflow and for
-editors."""
+"""Give the JSON Schema of the configuration, for gradflow itself and for editors."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.options import DTYPES, MEMORY, Objective
-from gradflow.patterns import SYNTAX
+from gradflow.options import DECLARED
+from gradflow.options.kinds import PATTERN, PATTERNS, TEXT
 from gradflow.policy import FAMILIES
-
-_TEXT = {"type": "string", "minLength": 1}
-_PATTERN = {"type": "string", "minLength": 1, "description": f"Names of variables: {SYNTAX}."}
-_PATTERNS = {"type": "array", "items": _PATTERN}
-_NAMES = {"type": "array", "items": _TEXT}
-_POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of ``gradflow.yaml`` and of ``[tool.gradflow]``."""
+    """Return the JSON Schema (draft 2020-12) of ``gradflow.yaml`` and of ``[tool.gradflow]``."""
+    own = {
+        "path": {
+            **TEXT,
+            "description": "Of the model, relative to this file; a glob is allowed.",
+        },
+        "name": {
+            **TEXT,
+            "description": "The name of the model on the command line and in a baseline; by "
+            "default the path.",
+        },
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gradflow configuration, version 1",
         **_object(
             {
                 "version": {"const": 1, "description": "Of this format."},
-                "defaults": _object(_settings(), "For every model that does not say otherwise."),
+                "defaults": _object(
+                    {**_options(for_all=True), **_judgement()},
+                    "For every model whose entry does not say otherwise.",
+                ),
                 "models": {
                     "type": "array",
                     "items": _object(
-                        {
-                            "path": {
-                                **_TEXT,
-                                "description": "Of the model, relative to this file; a glob is "
-                                "fine.",
-                            },
-                            "name": {
-                                **_TEXT,
-                                "description": "What the command line and a baseline call it; the "
-                                "path by default.",
-                            },
-                            **_settings(),
-                            "trust": {
-                                "type": "boolean",
-                                "description": "Run what the safety scan refuses. For each model "
-                                "by itself.",
-                            },
-                        },
+                        {**own, **_options(for_all=False), **_judgement()},
                         "One model, or those of a glob, and what is expected of it.",
                         required=["path"],
                     ),
@@ -57,54 +47,17 @@ def config_schema() -> dict[str, Any]:
     }
 
 
-def _settings() -> dict[str, Any]:
+def _options(*, for_all: bool) -> dict[str, Any]:
+    """The options of an analysis, as they are declared."""
     return {
-        "entry": {
-            **_TEXT,
-            "description": "SavedModel: the signature or function to differentiate.",
-        },
-        "outputs": {**_NAMES, "description": "Only these outputs count."},
-        "inputs": {
-            "type": "object",
-            "additionalProperties": _input(),
-            "description": "How to make an input, by its name.",
-        },
-        "imports": {
-            **_NAMES,
-            "description": "Python modules that define layers and ops of your own.",
-        },
-        "batch_size": {
-            "type": "integer",
-            "minimum": 1,
-            "description": "Where the model leaves it open.",
-        },
-        "seed": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 2**32 - 1,
-            "description": "Of inputs and objective.",
-        },
-        "training": {"type": "boolean", "description": "The mode that a model is called in."},
-        "objective": {
-            "enum": [one.value for one in Objective],
-            "description": "What is differentiated: outputs, or the loss.",
-        },
-        "probes": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 100,
-            "description": "Batches before a weight is dead.",
-        },
-        "static": {
-            "type": "boolean",
-            "description": "Read the file only; TensorFlow is never imported.",
-        },
-        "timeout": {**_POSITIVE, "description": "Seconds after which a model is given up."},
-        "memory_limit": {
-            "type": "string",
-            "pattern": MEMORY,
-            "description": "A model that takes more memory is given up: 8GB.",
-        },
+        option.name: {**option.kind.schema, "description": f"{option.help}."}
+        for option in DECLARED.values()
+        if option.in_defaults or not for_all
+    }
+
+
+def _judgement() -> dict[str, Any]:
+    return {
         "fail_on": {
             "enum": ["error", "warning"],
             "description": "The lowest severity that breaks the build.",
@@ -120,41 +73,19 @@ def _settings() -> dict[str, Any]:
             "items": _ignore(),
             "description": "Findings that are known and accepted.",
         },
-        "state": {
-            **_PATTERNS,
-            "description": "Weights to treat as state: listed, and never a finding.",
-        },
-        "thresholds": _object(
-            {"vanishing": _POSITIVE, "exploding": _POSITIVE},
-            "Of GF305 and GF306, times the model's median gradient.",
-        ),
     }
-
-
-def _input() -> dict[str, Any]:
-    return _object(
-        {
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-            "dtype": {"enum": sorted(DTYPES)},
-            "low": {"type": "integer", "description": "Smallest integer that is drawn."},
-            "high": {"type": "integer", "description": "Integers are drawn below this."},
-            "file": {**_TEXT, "description": "A .npy or .npz file, relative to this file."},
-            "key": {**_TEXT, "description": "The array's name in an .npz file."},
-        },
-        "One input: drawn at random, or read from a file.",
-    )
 
 
 def _expect() -> dict[str, Any]:
     cut = _object(
         {
-            "variables": _PATTERN,
+            "variables": PATTERN,
             "by": {
-                **_TEXT,
+                **TEXT,
                 "description": "What cuts them off: an op type, or a code or kind of gradflow "
                 "rules.",
             },
-            "reason": _TEXT,
+            "reason": TEXT,
         },
         "Weights that are cut off on purpose.",
         required=["variables", "by"],
@@ -162,11 +93,11 @@ def _expect() -> dict[str, Any]:
     return _object(
         {
             "frozen": {
-                **_PATTERNS,
+                **PATTERNS,
                 "description": "These weights are frozen, and nothing else is.",
             },
             "trainable": {
-                **_PATTERNS,
+                **PATTERNS,
                 "description": "These weights are trainable, and their gradient flows.",
             },
             "cut": {"type": "array", "items": cut},
@@ -178,9 +109,9 @@ def _expect() -> dict[str, Any]:
 def _ignore() -> dict[str, Any]:
     return _object(
         {
-            "variables": _PATTERN,
+            "variables": PATTERN,
             "codes": {"type": "array", "items": _code(), "minItems": 1},
-            "reason": _TEXT,
+            "reason": TEXT,
             "until": {
                 "type": "string",
                 "format": "date",

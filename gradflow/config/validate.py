@@ -1,18 +1,17 @@
-"""Values read from a configuration in, what is wrong with them out, each with its line and the
-nearest valid word."""
+"""Check the values of a configuration, and word each problem with its line and a remedy."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
-from gradflow.config.parse import Path, Tree
-from gradflow.config.problems import Problem
+from gradflow.config.parse import Path, Problem, Tree
 from gradflow.config.schema import config_schema
 from gradflow.errors import UsageError
-from gradflow.options import parse_memory
+from gradflow.options import DECLARED
 
 _KINDS = {
     "object": "a mapping",
@@ -22,18 +21,19 @@ _KINDS = {
     "number": "a number",
     "boolean": "true or false",
 }
+_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
 _MOST_WORDS = 8
 
 
 def problems(tree: Tree) -> list[Problem]:
-    """Hold ``tree`` against the schema, and what no schema can say: pairs of keys, dates, models
-    given twice."""
+    """Check ``tree`` against the schema, and what no schema can say: pairs of keys, dates, models
+    that are named twice."""
     # NOTE: 0.1 s, which only a configuration costs.
     from jsonschema import Draft202012Validator, validators
 
     if tree.value is None:
         return tree.problems  # nothing could be read
-    found = [*tree.problems]
+    result = [*tree.problems]
     wrong: set[Path] = set()
     # NOTE: JSON has one kind of number, so that 2.0 would be a whole one; nothing that counts
     # things can use it.
@@ -45,106 +45,126 @@ def problems(tree: Tree) -> list[Problem]:
     for error in checker.iter_errors(tree.value):
         path = tuple(error.absolute_path)
         wrong.update(path[:depth] for depth in range(len(path) + 1))
-        found += [Problem(tree.line(at), text) for at, text in _worded(error, path)]
-    return [*found, *_beyond(tree, wrong)]
-
-
-def _worded(error: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    where = f"{_shown(path)}: " if path else ""
-    allowed = error.validator_value
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        for key in error.instance:
-            if key in known:
-                continue
-            what = f"unknown key {key!r}{_nearest(key, known)}"
-            if key == "trust" and path == ("defaults",):
-                what = (
-                    "'trust' is not for all models at once: write it to the entry of each whose "
-                    "file you trust"
-                )
-            yield (*path, key), f"{where}{what}"
-    elif error.validator == "required":
-        missing = [key for key in allowed if key not in error.instance]
-        for key in missing[:1] if error.message.startswith(repr(missing[0])) else missing:
-            yield path, f"{where}the key {key!r} is missing"
-    elif error.validator == "type":
-        yield path, f"{where}has to be {_KINDS[allowed]}, and is {_named(error.instance)}"
-    elif error.validator == "enum":
-        yield path, f"{where}{error.instance!r} is no valid word{_nearest(error.instance, allowed)}"
-    elif error.validator == "const":
-        yield path, f"{where}has to be {allowed!r}, and is {error.instance!r}"
-    elif error.validator == "format":
-        yield path, f"{where}{error.instance!r} is no date: write 2027-01-31"
-    elif error.validator == "pattern":
-        yield (
-            path,
-            f"{where}{error.instance!r} is no amount of memory: write it as 8GB or 500MB, at least "
-            f"100MB",
-        )
-    elif error.validator in ("minimum", "exclusiveMinimum", "maximum"):
-        word = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}[
-            error.validator
+        prefix = f"{_shown(path)}: " if path else ""
+        result += [
+            Problem(tree.line((*path, *below)), f"{prefix}{message}")
+            for below, message in _worded(error, path)
         ]
-        yield path, f"{where}has to be {word} {allowed}, and is {error.instance!r}"
+    return [*result, *_beyond(tree, wrong)]
+
+
+Worded = Iterator[tuple[Path, str]]
+"""Messages, and where below the value of the error each belongs."""
+
+
+def _worded(error: Any, path: Path) -> Worded:
+    if error.validator in _MESSAGES:
+        yield (), _MESSAGES[error.validator](error.validator_value, error.instance)
+    elif error.validator == "additionalProperties":
+        yield from _unknown_keys(error, path)
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        for key in missing[:1] if error.message.startswith(repr(missing[0])) else missing:
+            yield (), f"the key {key!r} is missing"
+    elif error.validator in _BOUNDS:
+        bound = f"{_BOUNDS[error.validator]} {error.validator_value}"
+        yield (), f"has to be {bound}, and is {error.instance!r}"
     else:
-        yield path, f"{where}is empty"
+        yield (), "is empty"
+
+
+_MESSAGES: Mapping[str, Callable[[Any, Any], str]] = {
+    "type": lambda name, value: f"has to be {_KINDS[name]}, and is {_named(value)}",
+    "enum": lambda words, value: f"{value!r} is not allowed here{_nearest(value, words)}",
+    "const": lambda constant, value: f"has to be {constant!r}, and is {value!r}",
+    "format": lambda _, value: f"{value!r} is not a date: write 2027-01-31",
+    "pattern": lambda _, value: (
+        f"{value!r} is not an amount of memory: write it as 8GB or 500MB, at least 100MB"
+    ),
+}
+"""From a word of JSON Schema, what it asks for and the value to a message."""
+
+
+def _unknown_keys(error: Any, path: Path) -> Worded:
+    allowed = list(error.schema["properties"])
+    for key in error.instance:
+        if key in allowed:
+            continue
+        if path == ("defaults",) and key in DECLARED:
+            yield (
+                (key,),
+                f"{key!r} is not for all models at once: write it to the entry of each "
+                "whose file you trust",
+            )
+        else:
+            yield (key,), f"unknown key {key!r}{_nearest(key, allowed)}"
 
 
 def _beyond(tree: Tree, wrong: Collection[Path]) -> Iterator[Problem]:
-    """What the schema cannot say; only of the parts that it has nothing against."""
+    """What the schema cannot say; only of the parts that it accepts."""
     value = tree.value if isinstance(tree.value, dict) else {}
     models = value.get("models")
-    placed: dict[Path, Any] = (
-        {("models", place): one for place, one in enumerate(models)}
+    entries: dict[Path, Any] = (
+        {("models", index): entry for index, entry in enumerate(models)}
         if isinstance(models, list)
         else {}
     )
-    parts: dict[Path, Any] = {("defaults",): value.get("defaults"), **placed}
+    parts: dict[Path, Any] = {("defaults",): value.get("defaults"), **entries}
     for base, settings in parts.items():
         if isinstance(settings, dict) and base not in wrong:
             yield from _of_settings(tree, base, settings)
-    seen: dict[str, int] = {}
-    for base, model in placed.items():
+    lines: dict[str, int] = {}
+    for base, model in entries.items():
         if base in wrong:
             continue
         name, line = model.get("name", model["path"]), tree.line((*base, "path"))
-        if name in seen:
+        if name in lines:
             text = (
-                f"{_shown(base)}: {name!r} stands already in line {seen[name]}: give each a "
+                f"{_shown(base)}: {name!r} is already in line {lines[name]}: give each a "
                 f"name of its own"
             )
             yield Problem(line, text)
-        seen.setdefault(name, line)
+        lines.setdefault(name, line)
 
 
 def _of_settings(tree: Tree, base: Path, settings: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, spec in settings.get("inputs", {}).items():
-        path = (*base, "inputs", name)
+    for path, message in (
+        *_of_inputs(settings.get("inputs", {})),
+        *_of_options(settings),
+        *_of_expectations(settings.get("expect", {})),
+    ):
+        inside = (*base, *path)
+        yield Problem(tree.line(inside), f"{_shown(inside)}: {message}")
+
+
+def _of_inputs(inputs: Mapping[str, Any]) -> Worded:
+    for name, spec in inputs.items():
+        path = ("inputs", name)
         if "file" in spec and ({"shape", "dtype", "low", "high"} & set(spec)):
-            yield Problem(
-                tree.line(path),
-                f"{_shown(path)}: has a file and a shape or range: give one of the two",
-            )
+            yield path, "has a file and a shape or range: give one of the two"
         elif "key" in spec and "file" not in spec:
-            yield Problem(tree.line(path), f"{_shown(path)}: has a key and no file")
+            yield path, "has a key and no file"
         elif "file" not in spec and not ("shape" in spec and "dtype" in spec):
-            yield Problem(tree.line(path), f"{_shown(path)}: give shape and dtype, or a file")
+            yield path, "give shape and dtype, or a file"
         elif spec.get("high", 1) <= spec.get("low", 0):
-            yield Problem(tree.line(path), f"{_shown(path)}: high has to be more than low")
-    if "memory_limit" in settings:
+            yield path, "high has to be more than low"
+
+
+def _of_options(settings: Mapping[str, Any]) -> Worded:
+    for name, option in DECLARED.items():
+        if name not in settings or name == "inputs":
+            continue
         try:
-            parse_memory(settings["memory_limit"])
+            option.kind.from_config(settings[name], FilePath())
         except UsageError as error:
-            path = (*base, "memory_limit")
-            yield Problem(tree.line(path), f"{_shown(path)}: {error.message}: {error.hint}")
-    expect = settings.get("expect", {})
+            yield (name,), f"{error.message}: {error.hint}"
+
+
+def _of_expectations(expect: Mapping[str, Any]) -> Worded:
     for pattern in expect.get("frozen", []):
         if pattern in expect.get("trainable", []):
-            path = (*base, "expect", "trainable", expect["trainable"].index(pattern))
-            yield Problem(
-                tree.line(path), f"{_shown(path)}: {pattern!r} is expected to be frozen as well"
-            )
+            index = expect["trainable"].index(pattern)
+            yield ("expect", "trainable", index), f"{pattern!r} is expected to be frozen as well"
 
 
 def _shown(path: Path) -> str:
@@ -166,9 +186,9 @@ def _named(value: Any) -> str:
     return f"{kind}: {json.dumps(value)}" if isinstance(value, bool | str | int | float) else kind
 
 
-def _nearest(word: Any, known: list[str]) -> str:
-    close = difflib.get_close_matches(str(word), [str(one) for one in known], n=1)
+def _nearest(word: Any, words: list[str]) -> str:
+    close = difflib.get_close_matches(str(word), [str(candidate) for candidate in words], n=1)
     if close:
         return f": did you mean {close[0]!r}?"
-    shown = ", ".join(str(one) for one in known[:_MOST_WORDS])
-    return f": allowed are {shown}{', ...' if len(known) > _MOST_WORDS else ''}"
+    shown = ", ".join(str(candidate) for candidate in words[:_MOST_WORDS])
+    return f": allowed are {shown}{', ...' if len(words) > _MOST_WORDS else ''}"

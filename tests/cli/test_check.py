@@ -162,8 +162,8 @@ def test_a_model_is_trusted_by_name_or_by_its_entry(
     assert asked == [(False, None), (True, None), (True, 2_000_000_000)]
     assert (
         line
-        == "Error: --trust is for models that are named: write trust: true to the model's entry "
-        "instead"
+        == "Error: --trust is only for models that are named on the command line: write trust: "
+        "true to the model's entry instead"
     )
 
 
@@ -183,7 +183,7 @@ def test_init_writes_what_the_model_keeps(tmp_path: Path) -> None:
     assert (
         here("init", CUT, "--static")
         .failed_in_one_line()
-        .endswith("--force writes over it, -o FILE writes another")
+        .endswith("--force replaces it, -o FILE writes another")
     )
     assert here("init", "missing.keras", "-o", "new.yaml").code == 2
     assert not (tmp_path / "new.yaml").exists()

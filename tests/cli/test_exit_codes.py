@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 import gradflow
-from gradflow.cli.inspect import exit_code
+from gradflow.cli.exit_codes import exit_code
+from gradflow.cli.inspect import judged_by
 from gradflow.findings import Severity
 from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, inspect, static
 
@@ -59,8 +60,8 @@ def test_what_is_as_bad_as_fail_on(severity: Severity, fail_on: str | None, code
 
     report = replace(report, models=(replace(model, findings=findings),))
 
-    assert exit_code(report, fail_on, exit_zero=False) == code
-    assert exit_code(report, fail_on, exit_zero=True) == 0
+    assert exit_code(judged_by(report, fail_on), exit_zero=False) == code
+    assert exit_code(judged_by(report, fail_on), exit_zero=True) == 0
 
 
 @pytest.mark.tensorflow

@@ -54,13 +54,16 @@ def test_the_exit_code_is_that_of_the_text(format: str, arguments: list[str], co
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--report", "json"], "--report 'json': no FORMAT=FILE: FORMAT is text, json, "),
-        (["--report", "json="], "--report 'json=': no FORMAT=FILE: "),
+        (
+            ["--report", "json"],
+            "--report 'json': not of the form FORMAT=FILE: FORMAT is one of text, json, ",
+        ),
+        (["--report", "json="], "--report 'json=': not of the form FORMAT=FILE: "),
         (
             ["--report", "sarfi=x"],
-            "--report 'sarfi=x': no FORMAT=FILE: did you mean sarif? FORMAT is ",
+            "--report 'sarfi=x': not of the form FORMAT=FILE: did you mean sarif? FORMAT is ",
         ),
-        (["--report", "out.json"], "--report 'out.json': no FORMAT=FILE: "),
+        (["--report", "out.json"], "--report 'out.json': not of the form FORMAT=FILE: "),
         (
             ["--report", "json=no/such/file"],
             "--report json no/such/file: its folder does not exist",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import platform
 
 import pytest
 
@@ -40,7 +42,28 @@ def test_help_is_on_stdout(arguments: list[str]) -> None:
 
 
 def test_version() -> None:
-    assert here("--version").stdout == f"gradflow, version {gradflow.__version__}\n"
+    own, beside = here("--version").stdout.splitlines()
+
+    assert own == f"gradflow, version {gradflow.__version__}"
+    assert beside.startswith(f"Python {platform.python_version()}, ")
+    assert beside.endswith(f"{platform.system()} {platform.release()} {platform.machine()}")
+
+
+def test_version_tells_the_tensorflow_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(name: str) -> str:
+        if name in ("tensorflow-cpu", "keras"):
+            return {"tensorflow-cpu": "2.20.0", "keras": "3.12.0"}[name]
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+    monkeypatch.setattr("gradflow.installed.has_tensorflow", lambda: True)
+    monkeypatch.setattr("gradflow.cli.versions.has_tensorflow", lambda: True)
+
+    assert ", TensorFlow 2.20.0, Keras 3.12.0, " in here("--version").stdout
+
+    monkeypatch.setattr("gradflow.cli.versions.has_tensorflow", lambda: False)
+
+    assert ", no TensorFlow, " in here("--version").stdout
 
 
 def test_help_lists_the_commands() -> None:
@@ -59,7 +82,26 @@ def test_a_command_that_is_not_there_is_one_clear_error() -> None:
     done = here("inspct")
 
     assert done.code == 2
-    assert "No such command 'inspct'" in done.stderr
+    assert "No such command 'inspct'. Did you mean 'inspect'?" in done.stderr
+
+
+def test_an_option_that_is_not_there_gets_the_nearest() -> None:
+    assert "Did you mean" in here("inspect", "--statik", CUT).stderr
+    assert "Did you mean 'clear'?" in here("cache", "claer").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("gradflow ins", "inspect"), ("gradflow inspect --memory", "--memory-limit")],
+)
+def test_a_shell_completes_commands_and_options(words: str, completed: str) -> None:
+    done = here(
+        _GRADFLOW_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - 1),
+    )
+
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == [completed]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["inspect", "--help"]])

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradflow.config import find_config
-from gradflow.config.load import load
+from gradflow.config.load import ConfigError, load
 from gradflow.config.parse import read_yaml
-from gradflow.config.problems import ConfigError
 from gradflow.errors import GradflowError, UsageError
 from gradflow.findings import Severity
 from gradflow.options import InputSpec, Objective, Thresholds
@@ -107,15 +106,15 @@ models:
     assert refused(tmp_path, text) == [
         "1: version: has to be 1, and is 2",
         "2: defaults.batch_size: has to be at least 1, and is 0",
-        "2: defaults.fail_on: 'warn' is no valid word: did you mean 'warning'?",
+        "2: defaults.fail_on: 'warn' is not allowed here: did you mean 'warning'?",
         "2: defaults.seed: has to be a whole number, and is a number: 1e-06",
         "2: defaults: unknown key 'trainig': did you mean 'training'?",
         "5: models[0]: unknown key 'nmae': did you mean 'name'?",
         '7: models[0].expect.frozen: has to be a list, and is a text: "backbone/**"',
         "8: key 'frozen' stands here a second time, after line 7",
         "9: models[0].expect.cut[0]: the key 'by' is missing",
-        "11: models[0].ignore[0].codes[0]: 'GF266' is no valid word: did you mean 'GF206'?",
-        "11: models[0].ignore[0].until: '2027-13-01' is no date: write 2027-01-31",
+        "11: models[0].ignore[0].codes[0]: 'GF266' is not allowed here: did you mean 'GF206'?",
+        "11: models[0].ignore[0].until: '2027-13-01' is not a date: write 2027-01-31",
         "13: models[1]: the key 'path' is missing",
         "14: models[2]: has to be a mapping, and is a whole number: 7",
     ]
@@ -138,7 +137,7 @@ def test_a_model_is_trusted_by_an_entry_of_its_own(tmp_path: Path) -> None:
     ) == [
         "2: defaults: 'trust' is not for all models at once: write it to the entry of each whose "
         "file you trust",
-        "3: models[0]: unknown key 'x': allowed are path, name, entry, outputs, inputs, imports, "
+        "3: models[0]: unknown key 'x': allowed are path, name, static, entry, outputs, inputs, "
         "batch_size, seed, ...",
     ]
 
@@ -156,7 +155,8 @@ def test_what_is_no_amount_of_memory_is_said_with_its_line(
 
     assert line.startswith("1: ")
     assert line.endswith(
-        f"memory_limit: {size!r} is no amount of memory: write it as 8GB or 500MB, at least 100MB"
+        f"memory_limit: {size!r} is not an amount of memory: write it as 8GB or 500MB, at least "
+        "100MB"
     )
 
 
@@ -182,9 +182,9 @@ def test_what_is_no_amount_of_memory_is_said_with_its_line(
         ),
         (
             "models: [{path: a}, {path: a}]",
-            "'a' stands already in line 1: give each a name of its own",
+            "'a' is already in line 1: give each a name of its own",
         ),
-        ("models: [{path: a, name: x}, {path: b, name: x}]", "'x' stands already in line 1"),
+        ("models: [{path: a, name: x}, {path: b, name: x}]", "'x' is already in line 1"),
         ("models: {path: a}", "models: has to be a list, and is a mapping"),
         ("models: [{path: ''}]", "models[0].path: is empty"),
         ("[1, 2]", "has to be a mapping, and is a list"),

@@ -1,0 +1,32 @@
+"""Tell the versions of gradflow and of what it runs on, without an import of TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+from gradflow.installed import has_tensorflow, tensorflow_version
+from gradflow.version import VERSION
+
+
+def versions() -> str:
+    """Return two lines: gradflow's own version, and those that a report of a fault should name."""
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    parts = [f"Python {platform.python_version()}", _tensorflow(), _keras(), system]
+    return f"gradflow, version {VERSION}\n{', '.join(parts)}"
+
+
+def _tensorflow() -> str:
+    if not has_tensorflow():
+        return "no TensorFlow"
+    return f"TensorFlow {tensorflow_version() or 'of an unknown version'}"
+
+
+def _keras() -> str:
+    found = []
+    for distribution in ("keras", "tf-keras"):
+        try:
+            found.append(f"{distribution} {importlib.metadata.version(distribution)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found).replace("keras", "Keras", 1) if found else "no Keras"

@@ -1,0 +1,37 @@
+"""Declare the options of an analysis once, for the command line, the configuration and Python."""
+
+from gradflow.options.analysis import (
+    DECLARED,
+    Declared,
+    Options,
+    from_python,
+    names_without_effect,
+    read,
+    refuse_objective,
+)
+from gradflow.options.values import (
+    DEFAULT_THRESHOLDS,
+    DTYPES,
+    InputSpec,
+    Objective,
+    Thresholds,
+    beside,
+    parse_inputs,
+)
+
+__all__ = [
+    "DECLARED",
+    "DEFAULT_THRESHOLDS",
+    "DTYPES",
+    "Declared",
+    "InputSpec",
+    "Objective",
+    "Options",
+    "Thresholds",
+    "beside",
+    "from_python",
+    "names_without_effect",
+    "parse_inputs",
+    "read",
+    "refuse_objective",
+]

@@ -1,0 +1,141 @@
+"""Every command runs with each option that it takes, and each example of its help is true."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from gradflow.cli import main
+from gradflow.cli.main import COMMANDS
+from tests.cli.command import CUT, SAMPLES, here
+from tests.options.faked import faked
+
+CONFIG = f"models:\n  - path: {CUT}\n    name: cut\n"
+ARGUMENTS = {
+    "inspect": [CUT],
+    "check": [CUT],
+    "audit": ["gradflow.yaml"],
+    "init": [CUT, "--force"],
+    "baseline": [CUT],
+    "diff": [CUT, CUT],
+    "scan": [CUT],
+    "why": [CUT, "query/dense/kernel"],
+    "explain": ["GF202"],
+    "rules": [],
+    "schema": ["config"],
+    "cache": ["folder"],
+}
+VALUES = {
+    "--config": "gradflow.yaml",
+    "--baseline": "baseline.json",
+    "--report": "json=other.json",
+    "--input": "query=float32[2,8]",
+    "--memory-limit": "2GB",
+    "--select": "GF2",
+    "--ignore": "GF202",
+    "--only": "cut",
+    "--scheduler": None,  # needs a cluster, and tests/audit has one
+    "--ship": None,
+}
+
+
+def value(option: click.Option) -> str | None:
+    """A value that the option takes."""
+    if option.opts[-1] in VALUES:
+        return VALUES[option.opts[-1]]
+    if isinstance(option.type, click.Choice):
+        return str(option.type.choices[-1])
+    if isinstance(option.type, click.IntRange | click.FloatRange):
+        return "2"
+    return "something"
+
+
+def uses() -> Iterator[Any]:
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        for parameter in command.params:
+            if not isinstance(parameter, click.Option):
+                continue
+            for flag in (*parameter.opts, *parameter.secondary_opts):
+                argument = None if parameter.is_flag else value(parameter)
+                if (not parameter.is_flag and argument is None) or flag == "--ship":
+                    continue
+                options = [flag] if argument is None else [flag, argument]
+                yield pytest.param(name, options, id=f"{name} {flag}")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRADFLOW_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "gradflow.yaml").write_text(CONFIG)
+    (tmp_path / "configs").mkdir()
+    with faked():
+        here("baseline", CUT, "-o", "baseline.json")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "options"), uses())
+def test_every_option_of_every_command_is_taken(command: str, options: list[str]) -> None:
+    with faked():
+        done = here(command, *ARGUMENTS[command], *options)  # raises what click does not
+
+    assert done.code in (0, 1, 2)
+    assert "Usage: " not in done.stderr
+    assert not done.stderr.startswith("Error: "), done.stderr
+
+
+def examples() -> Iterator[Any]:
+    def below(command: click.Command, words: str) -> Iterator[Any]:
+        assert len(command.examples) == 2 or words.startswith("gradflow cache "), words  # type: ignore[attr-defined]
+        for example in command.examples:  # type: ignore[attr-defined]
+            yield pytest.param(example, words, id=example)
+        if isinstance(command, click.Group):
+            for name in command.list_commands(click.Context(command)):
+                inner = command.get_command(click.Context(command), name)
+                assert inner is not None
+                yield from below(inner, f"{words} {name}")
+
+    return below(main, "gradflow")
+
+
+@pytest.mark.parametrize(("example", "words"), examples())
+def test_an_example_of_the_help_runs(example: str, words: str, folder: Path) -> None:
+    (folder / "gradflow.yaml").write_text(f"models:\n  - path: {CUT}\n    name: encoder\n")
+    if "init model.keras" in example:
+        (folder / "gradflow.yaml").unlink()
+    with faked():
+        done = here(*shlex.split(example)[1:])
+
+    assert example.startswith(words)
+    assert done.code in (0, 1, 2)
+    assert "Usage: " not in done.stderr
+    assert "Error: " not in done.stderr
+
+
+def test_an_example_stands_on_a_line_of_its_own_in_the_help() -> None:
+    done = here("inspect", "--help")
+
+    heading = done.stdout.splitlines().index("Examples:")
+    assert all(line.startswith("  gradflow ") for line in done.stdout.splitlines()[heading + 1 :])
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_only_takes_the_patterns_of_names(folder: Path) -> None:
+    (folder / "gradflow.yaml").write_text(
+        f"models:\n  - path: {SAMPLES / 'healthy.keras'}\n  - {{path: {CUT}, name: towers/one}}\n"
+    )
+    counts = []
+    with faked() as asked:
+        for pattern in ("*.keras", "towers/*", "**/healthy.keras", "**"):
+            here("audit", "gradflow.yaml", "--no-cache", "--only", pattern)
+            counts.append(len(asked))
+            asked.clear()
+
+    assert counts == [1, 1, 1, 2]
