@@ -225,7 +225,7 @@ def test_a_run_that_is_stopped_shows_what_is_done_and_goes_on(
         out, err = running.communicate(timeout=30)
 
     assert running.returncode == code
-    assert "gradflow: stopped: 1 of 3 models are done; the next run goes on from there" in err
+    assert "gradflow: stopped: 1 of 3 models are done; the next run continues from there" in err
     assert [model["path"] for model in json.loads(out)["models"]] == [str(tmp_path / "m")]
     assert "Traceback" not in err
     assert list((tmp_path / "scratch").iterdir()) == []

@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_or_has_no_such_key(tmp_path: Path) -> None:
 
 
 def test_a_batch_of_no_rows_is_refused() -> None:
-    with pytest.raises(UsageError, match="a batch of no rows says nothing"):
+    with pytest.raises(UsageError, match="a batch without rows shows nothing"):
         parse_inputs(["x=float32[0,3]"])
 
 
