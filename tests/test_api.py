@@ -184,11 +184,11 @@ def _norms(model: Any, bias: float, seed: int) -> list[float]:
     import numpy as np
 
     from gradflow.options import Options
-    from gradflow.tape.load.keras3 import keras_subject
+    from gradflow.tape.load.keras3 import Keras3Model
     from gradflow.tape.step import step
 
     model.set_weights([np.ones((1, 1)), np.full(1, bias)])
-    _, _, _, measured = step(keras_subject(model, None, True), Options(seed=seed))
+    measured = step(Keras3Model(model, training=True), Options(seed=seed)).measured
     return [
         one.gradient.norm
         for one in measured.values()

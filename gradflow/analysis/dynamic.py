@@ -1,49 +1,39 @@
-"""A model in, its analysis out, in the process that has TensorFlow."""
+"""Load a model, step it, explain its gradients and conclude, in the process with TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from gradflow.analysis.conclude import analyzed
-from gradflow.analysis.explain import (
-    Stepped,
-    largest_of_all,
-    looked_into,
-    probed_again,
-    rounding_noise,
-)
-from gradflow.analysis.result import Analysis, Progress
-from gradflow.analysis.static import chosen, refuse_entry, report_saved_model
-from gradflow.analysis.static_fallback import analyse_unloaded
-from gradflow.analysis.tf1 import analyse_graph
-from gradflow.diagnose import Evidence, Measurement, Sighting, find
-from gradflow.errors import GradflowError, InputError, UnreadableError, is_lack_of_memory
+from gradflow.analysis.result import Analysis, analyzed
+from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, report_saved_model
+from gradflow.diagnose import Evidence, find
+from gradflow.errors import GradflowError, InputError, UnreadableError
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.choose_entry import other_entries
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
-from gradflow.findings import Format, Mode, Role, Verdict
-from gradflow.flow.attribute import Attribution, attribute
-from gradflow.flow.graph import FlowGraph
+from gradflow.findings import Format, Mode, Role
 from gradflow.flow.origins import source_finder
 from gradflow.options import Options, refuse_objective
+from gradflow.progress import Progress
 from gradflow.scan import IMPORT, Threat
 from gradflow.tape.custom_ops import is_registered
 from gradflow.tape.load.error_messages import calls_lost_python
-from gradflow.tape.load.keras2 import keras2_subject, load_older
-from gradflow.tape.load.keras3 import keras_subject, load_keras
+from gradflow.tape.load.keras2 import Keras2Model, load_older
+from gradflow.tape.load.keras3 import Keras3Model, load_keras
 from gradflow.tape.load.saved_loss import compile_as_saved
-from gradflow.tape.load.saved_model import NotLoadedError, saved_model_subject
+from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction
 from gradflow.tape.load.user_modules import import_modules
-from gradflow.tape.loaded_model import Subject
-from gradflow.tape.step import step
-from gradflow.tape.trace import Trace, lower_trace
+from gradflow.tape.loaded_model import LoadedModel
+from gradflow.tape.tf1.graph_model import graph_model
 from gradflow.tape.versions import seed_everything
 
 _UNBUILT = (
@@ -95,30 +85,36 @@ def _analyse_keras(
 ) -> Analysis:
     refuse_entry(path, options)
     try:
-        subject = _keras_file(file, options, custom)
+        model = _load_keras(file, options, custom)
     except UnreadableError as refusal:
         return analyse_unloaded(file, path, options, refusal)
     file.close()
-    return analyse_subject(subject, path, file.format, options, progress)
+    return analyse_model(model, path, file.format, options, progress)
 
 
-def _keras_file(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> Subject:
+def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> LoadedModel:
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts, has_weights = _recorded(file)
+    training, loss_seed, trust = options.training, options.loss_seed, options.trust
     try:
-        model = load_keras(file, producer, custom, options.imports, trust=options.trust)
+        model = load_keras(file, producer, custom, options.imports, trust=trust)
     except UnreadableError as refusal:
-        older = load_older(file, producer, custom, options.imports, refusal, trust=options.trust)
-        if options.loss_seed is not None:
-            compile_as_saved(older, file, producer, custom, options.imports, trust=options.trust)
-        return keras2_subject(older, producer, options.training, loss_seed=options.loss_seed)
+        older = load_older(file, producer, custom, options.imports, refusal, trust=trust)
+        if loss_seed is not None:
+            compile_as_saved(older, file, producer, custom, options.imports, trust=trust)
+        return Keras2Model(older, producer, training=training, loss_seed=loss_seed)
     if has_weights and not model.variables:
         raise UnreadableError(f"{file.path}: {_UNBUILT}", _UNBUILT_HINT)
-    if options.loss_seed is not None:
-        compile_as_saved(model, file, producer, custom, options.imports, trust=options.trust)
-    names = tuple(spec.name for spec in options.inputs)
-    return keras_subject(
-        model, producer, options.training, names, freezers, doubts, options.loss_seed
+    if loss_seed is not None:
+        compile_as_saved(model, file, producer, custom, options.imports, trust=trust)
+    return Keras3Model(
+        model,
+        producer,
+        training=training,
+        input_names=tuple(spec.name for spec in options.inputs),
+        freezers=freezers,
+        doubts=doubts,
+        loss_seed=loss_seed,
     )
 
 
@@ -130,36 +126,33 @@ def _analyse_saved_model(
     refuse_objective(path, options)
     graphs = read_saved_model(file)
     contents, entry = chosen(graphs, path, options)
+    analyse = functools.partial(_analyse_entry, file, path, options, progress)
     try:
-        return _analyse_entry(file, path, contents, entry, options, progress)
+        return analyse(contents, entry)
     except InputError:
         if entry is None or options.entry is not None or options.inputs:
             raise
-        others = itertools.islice(
-            other_entries(graphs, entry, training=options.training), _OTHER_ENTRIES
-        )
-        for other_contents, other in others:
+        others = other_entries(graphs, entry, training=options.training)
+        for other_contents, other in itertools.islice(others, _OTHER_ENTRIES):
             with contextlib.suppress(GradflowError):
-                return _analyse_entry(file, path, other_contents, other, options, progress)
+                return analyse(other_contents, other)
         raise
 
 
 def _analyse_entry(
     file: ModelFile,
     path: str,
-    contents: SavedModelContents,
-    entry: Entry | None,
     options: Options,
     progress: Progress,
+    contents: SavedModelContents,
+    entry: Entry | None,
 ) -> Analysis:
-    if entry is None or not any(one.name in entry.uses for one in contents.variables):
+    if entry is None or not any(stored.name in entry.uses for stored in contents.variables):
         # There is nothing that a tape could watch.
         return report_saved_model(path, contents, entry, options)
     try:
-        if entry.function is None:
-            return analyse_graph(file, path, contents, entry, options, progress)
-        subject = saved_model_subject(file.path, contents, entry)
-        return analyse_subject(subject, path, file.format, options, progress)
+        with _loaded_entry(file, contents, entry, options) as model:
+            return analyse_model(model, path, file.format, options, progress)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:
@@ -172,83 +165,62 @@ def _analyse_entry(
         )
 
 
-def analyse_subject(
-    subject: Subject,
+def _loaded_entry(
+    file: ModelFile, contents: SavedModelContents, entry: Entry, options: Options
+) -> AbstractContextManager[LoadedModel]:
+    """Load an entry with the TensorFlow that can run it: a graph of TensorFlow 1 in a session."""
+    if entry.function is None:
+        return graph_model(file.path, contents, entry, options.outputs)
+    return contextlib.nullcontext(SavedFunction(file.path, contents, entry))
+
+
+def analyse_model(
+    model: LoadedModel,
     path: str,
     format: Format,
     options: Options,
     progress: Progress = lambda _: None,
 ) -> Analysis:
-    """Step a loaded model and join what tape and graph say.
+    """Step a loaded model and join what the step and the graph say.
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
     """
-    if options.why is not None and subject.describe is None:
+    if options.why is not None and not model.finds_untracked:
         # A typing error is told before the step.
-        find(options.why, [item.stored.name for item in subject.watched])
+        find(options.why, [stored.name for stored in model.stored])
     progress("step")
-    subject, batch, outputs, first = step(subject, options)
-    subject = subject.with_state(options.state)
-    measured: Mapping[str, Measurement] = first
-    stored = tuple(item.stored for item in subject.watched)
-    removed, tiny = rounding_noise(subject, measured, options.thresholds)
-    graph: FlowGraph | None = None
-    sightings: Mapping[str, tuple[Sighting, ...]] = {}
-    attributions: Mapping[str, Attribution] = {}
-    is_explained = options.why is not None or format is Format.SAVED_MODEL or bool(tiny)
-    if is_explained or _needs_explanation(subject, measured):
-        progress("trace")
-        graph, traced = _graph(subject, batch.tensors, options.outputs)
-        if graph is not None:
-            attributions = attribute(graph)
-            stepped = Stepped(subject, options, batch.tensors, graph, traced, attributions)
-            measured = probed_again(stepped, measured, progress)
-            measured, sightings, more = looked_into(stepped, measured, tiny, progress)
-            removed = {**removed, **more}
-            measured = largest_of_all(
-                stepped, measured, [name for name in tiny if name not in removed]
-            )
+    step = model.step(options)
+    model = model.with_watched(step.watched).with_state(options.state)
+    explanation = model.explain(step, options, progress)
+    graph = explanation.graph
     evidence = Evidence(
-        variables=stored,
-        measurements=measured,
+        variables=model.stored,
+        measurements=explanation.measured,
         graph=graph,
-        attributions=attributions,
-        layer_of=subject.layer_of(graph),
-        sightings=sightings,
-        cancelled=removed,
-        epsilon=subject.epsilon,
-        has_running_statistics=subject.has_running_statistics,
+        attributions=explanation.attributions,
+        layer_of=model.layer_of(graph),
+        sightings=explanation.sightings,
+        cancelled=explanation.cancelled,
+        epsilon=model.epsilon,
+        has_running_statistics=model.has_running_statistics,
         selected=options.outputs,
         source_of=source_finder(graph),
-        doubts=subject.doubts,
+        doubts=model.doubts,
         is_of_loss=options.loss_seed is not None,
         thresholds=options.thresholds,
     )
-    producer, inputs = subject.producer, batch.described
     return analyzed(
-        path, format, producer, subject.entry, Mode.TAPE, evidence, inputs, outputs, options.why
+        path,
+        format,
+        Mode.TAPE,
+        evidence,
+        producer=model.producer,
+        entry=model.entry,
+        inputs=step.batch.described,
+        outputs=step.outputs,
+        why=options.why,
     )
-
-
-def _graph(
-    subject: Subject, batch: Sequence[Any], outputs: Sequence[str]
-) -> tuple[FlowGraph | None, Trace | None]:
-    """The graph of the call that was stepped, and its trace where there had to be one.
-
-    Both None where its code runs eagerly and cannot be traced.
-    """
-    if subject.stored_graph is not None:
-        return subject.stored_graph(outputs), None
-    try:
-        traced = subject.trace(batch)
-    except GradflowError:
-        raise
-    except Exception as error:  # tracing runs the model's own code, which can raise anything at all
-        if is_lack_of_memory(error):
-            raise MemoryError from error
-        return None, None
-    return lower_trace(traced, subject.handles, outputs), traced
 
 
 def _recorded(
@@ -271,16 +243,3 @@ def _recorded(
     }
     has_weights = any(variable.role is Role.WEIGHT for variable in contents.variables)
     return contents.producer, frozen, contents.doubts, has_weights
-
-
-def _needs_explanation(subject: Subject, measured: Mapping[str, Measurement]) -> bool:
-    """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is
-    missing."""
-    return any(
-        item.stored.role is Role.WEIGHT
-        and (
-            item.stored.name not in measured
-            or measured[item.stored.name].verdict is not Verdict.FLOWS
-        )
-        for item in subject.watched
-    )

@@ -1,18 +1,23 @@
-"""What a child process answers about a model that was not analysed; the parent does without what an
-analysis takes."""
+"""Make the report of a model: one that was analysed, that failed, or that was only looked through.
+
+The process that answers the user imports this, and not what an analysis takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gradflow.errors import GradflowError
 from gradflow.findings import (
     EntryList,
     Failure,
     Format,
+    Input,
     Mode,
     ModelReport,
+    Output,
     Report,
     Route,
     Status,
@@ -21,11 +26,23 @@ from gradflow.findings import (
 )
 from gradflow.version import VERSION
 
+if TYPE_CHECKING:
+    from gradflow.diagnose import Evidence
+
 NO_TENSORFLOW = Tool("gradflow", VERSION, None, None)
 """The versions behind what was found out without TensorFlow."""
-_NOTHING = Summary(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-Progress = Callable[[str], None]
-"""Called with each stage of an analysis as it begins."""
+_NOTHING = Summary(
+    weights=0,
+    flows=0,
+    none=0,
+    zero=0,
+    nonfinite=0,
+    unknown=0,
+    frozen=0,
+    state=0,
+    parameters=0,
+    trainable_parameters=0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +53,69 @@ class Analysis:
     route: Route | None = None
 
 
+def analyzed(
+    path: str,
+    format: Format,
+    mode: Mode,
+    evidence: Evidence,
+    *,
+    producer: str | None,
+    entry: str | None = None,
+    inputs: tuple[Input, ...] = (),
+    outputs: tuple[Output, ...] = (),
+    why: str | None = None,
+) -> Analysis:
+    """The report of a model that was analysed; ``why`` is the variable to follow.
+
+    Raises:
+        UsageError: ``why`` names no variable, or several.
+    """
+    from gradflow.diagnose import diagnose, find, route, summarize  # takes a while
+
+    variables, findings = diagnose(evidence)
+    followed = None if why is None else find(why, [variable.name for variable in variables])
+    report = ModelReport(
+        path=path,
+        format=format,
+        producer=producer,
+        entry=entry,
+        mode=mode,
+        status=Status.ANALYZED,
+        error=None,
+        inputs=inputs,
+        outputs=outputs,
+        variables=variables,
+        findings=findings,
+        expectations=(),
+        summary=summarize(variables),
+    )
+    if followed is None:
+        return Analysis(report)
+    return Analysis(report, route(evidence, variables, findings, followed, outputs))
+
+
 def failed(
     path: str, error: GradflowError, mode: Mode, format: Format | None = None
 ) -> ModelReport:
     """The report of a model that could not be checked."""
-    return _empty(path, format, mode, Status.FAILED, failure_of(path, error))
+    return _empty(path, format, mode, error=failure_of(path, error))
 
 
 def analyzed_nothing(path: str, format: Format, looked_at: tuple[str, ...]) -> ModelReport:
     """The report of a model that was looked through, and not analysed."""
-    return replace(_empty(path, format, Mode.STATIC, Status.ANALYZED, None), looked_at=looked_at)
+    return replace(_empty(path, format, Mode.STATIC), looked_at=looked_at)
 
 
 def unlisted(path: str, error: GradflowError) -> EntryList:
     """The list of entries of a model that could not be read."""
-    return EntryList(path, None, None, 0, (), failure_of(path, error))
+    return EntryList(
+        path=path,
+        format=None,
+        producer=None,
+        weights=0,
+        entries=(),
+        error=failure_of(path, error),
+    )
 
 
 def failure_of(path: str, error: GradflowError) -> Failure:
@@ -66,7 +131,7 @@ def report_of(parts: Sequence[tuple[Tool, ModelReport]]) -> Report:
 
 
 def _empty(
-    path: str, format: Format | None, mode: Mode, status: Status, error: Failure | None
+    path: str, format: Format | None, mode: Mode, error: Failure | None = None
 ) -> ModelReport:
     return ModelReport(
         path=path,
@@ -74,7 +139,7 @@ def _empty(
         producer=None,
         entry=None,
         mode=mode,
-        status=status,
+        status=Status.ANALYZED if error is None else Status.FAILED,
         error=error,
         inputs=(),
         outputs=(),

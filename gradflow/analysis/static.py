@@ -1,14 +1,19 @@
-"""A path in, what can be said about it without TensorFlow out."""
+"""Tell without TensorFlow what a model file says about its gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.analysis.conclude import analyzed
-from gradflow.analysis.result import Analysis
+from gradflow.analysis.result import Analysis, analyzed
 from gradflow.diagnose import Evidence, describe_unloaded
-from gradflow.errors import UnreadableError, UsageError
+from gradflow.errors import (
+    DamagedError,
+    GradflowError,
+    UnreadableError,
+    UsageError,
+    is_lack_of_memory,
+)
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile, with_state
 from gradflow.files.recognise import recognise
@@ -46,8 +51,31 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     variables = with_state(stored.variables, options.state)
     evidence = Evidence(variables=variables, selected=options.outputs, doubts=stored.doubts)
     return analyzed(
-        path, file.format, stored.producer, None, Mode.STATIC, evidence, (), (), options.why
+        path, file.format, Mode.STATIC, evidence, producer=stored.producer, why=options.why
     )
+
+
+def analyse_unloaded(
+    file: ModelFile, path: str, options: Options, refusal: GradflowError
+) -> Analysis:
+    """Read the file statically, with ``refusal`` as a finding that says why it was not run.
+
+    Raises:
+        DamagedError: the file is, which says more than what a library made of it.
+        GradflowError: ``refusal`` itself, where the file alone tells of no variable.
+        MemoryError: that is the reason of ``refusal``, which says nothing about the file.
+    """
+    if is_lack_of_memory(refusal):
+        raise MemoryError from refusal
+    try:
+        analysis = read_file(file, path, options)
+    except DamagedError:
+        raise
+    except GradflowError:
+        raise refusal from None
+    if not analysis.report.variables:
+        raise refusal
+    return _with_reason(analysis, refusal.message.removeprefix(f"{path}: "), refusal.hint)
 
 
 def refuse_entry(path: str, options: Options) -> None:
@@ -103,17 +131,16 @@ def report_saved_model(
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
     )
-    producer, mode = contents.producer, Mode.STATIC
     return analyzed(
         path,
         Format.SAVED_MODEL,
-        producer,
-        entry.label,
-        mode,
+        Mode.STATIC,
         evidence,
-        inputs,
-        outputs,
-        options.why,
+        producer=contents.producer,
+        entry=entry.label,
+        inputs=inputs,
+        outputs=outputs,
+        why=options.why,
     )
 
 
@@ -127,10 +154,19 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
     if all(variable.role is not Role.WEIGHT for variable in variables):
         raise UnreadableError(f"{path}: {reason}, and no weight", hint)
     evidence = Evidence(variables=variables, doubts=contents.doubts)
-    producer, mode = contents.producer, Mode.STATIC
     analysis = analyzed(
-        path, Format.SAVED_MODEL, producer, None, mode, evidence, (), (), options.why
+        path,
+        Format.SAVED_MODEL,
+        Mode.STATIC,
+        evidence,
+        producer=contents.producer,
+        why=options.why,
     )
+    return _with_reason(analysis, reason, hint)
+
+
+def _with_reason(analysis: Analysis, reason: str, hint: str) -> Analysis:
+    """The analysis, with a finding that says why the model was not run."""
     findings = (describe_unloaded(reason, hint), *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
 
@@ -138,10 +174,11 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
 def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
     """Attribute; what would be cut even if ops of unknown types passed gradient is cut for
     certain."""
-    found = attribute(graph)
+    careful = attribute(graph)
     if Edge.UNKNOWN not in graph.kinds:
-        return found
+        return careful
     hopeful = attribute(graph.as_if_unknown_flowed())
     return {
-        name: found[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name] for name in found
+        name: careful[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name]
+        for name in careful
     }

@@ -22,7 +22,6 @@ from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from gradflow.analysis.result import Progress
 from gradflow.audit.checked import Inspect
 from gradflow.errors import UnsafeError
 from gradflow.files.remote import is_remote
@@ -30,6 +29,7 @@ from gradflow.findings.wire import decode, encode
 from gradflow.installed import tensorflow_identity
 from gradflow.options import Options
 from gradflow.process.parent import Outcome
+from gradflow.progress import Progress
 from gradflow.version import VERSION
 
 _FORM = "gradflow-result-1"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from gradflow.analysis.result import Progress, failed
+from gradflow.analysis.result import failed
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
@@ -14,6 +14,7 @@ from gradflow.installed import has_tensorflow, install_command
 from gradflow.options import Options
 from gradflow.policy import Snapshot, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.progress import Progress
 
 _FLAGS_ONLY = "only freeze flags are expected, which the file records: no gradient was measured"
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradflow.analysis.result import NO_TENSORFLOW, Progress, failed
+from gradflow.analysis.result import NO_TENSORFLOW, failed
 from gradflow.errors import CrashedError, UsageError
 from gradflow.files.remote import is_remote
 from gradflow.findings import Mode
@@ -25,6 +25,7 @@ from gradflow.installed import install_command
 from gradflow.options import Options
 from gradflow.process.fork_client import Copies
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.progress import Progress
 
 _PATIENCE = 20
 """Seconds for the scheduler to answer."""

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Protocol
 
-from gradflow.analysis.result import Progress
 from gradflow.audit.checked import Checked, Inspect
 from gradflow.config import ModelPlan
 from gradflow.options import Options
 from gradflow.process.fork_client import Copies
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.progress import Progress
 
 Check = Callable[[ModelPlan, Progress], Checked]
 """Analyses and judges one model, in any thread."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import click
 
-from gradflow.analysis.result import Progress, report_of
+from gradflow.analysis.result import report_of
 from gradflow.audit import Checked, Inspect, check_model, of_model
 from gradflow.audit.run import Here, Runner, check_models
 from gradflow.cli.exit_codes import exit_code
@@ -23,6 +23,7 @@ from gradflow.cli.signals import orderly_end
 from gradflow.config import ModelPlan
 from gradflow.installed import DISTRIBUTION
 from gradflow.policy import selected
+from gradflow.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

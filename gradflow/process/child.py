@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
+from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
@@ -20,6 +20,7 @@ from gradflow.findings.wire import encode
 from gradflow.process.request import Purpose, Request, from_line, out_of_memory
 from gradflow.process.sandbox.confine import confine, end_with_parent
 from gradflow.process.sandbox.limits import impose
+from gradflow.progress import Progress
 
 
 def main() -> None:

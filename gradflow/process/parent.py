@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, Any, TypeVar
 
-from gradflow.analysis.result import NO_TENSORFLOW, Analysis, Progress, failed, unlisted
+from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
@@ -32,6 +32,7 @@ from gradflow.installed import (
 from gradflow.options import Objective, Options
 from gradflow.process.request import Purpose, Request, out_of_memory, request
 from gradflow.process.spawn import Child, Spawn, interpreter
+from gradflow.progress import Progress
 from gradflow.text import shown
 
 _STAGES = {

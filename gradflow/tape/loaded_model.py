@@ -1,93 +1,127 @@
-"""A loaded model as the step sees it: inputs, a call, watched variables, a graph."""
+"""Define what an analysis asks of a loaded model, whatever has loaded it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from gradflow.diagnose import Measurement, Sighting
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable, with_state
 from gradflow.files.saved_model.contents import TensorInfo
-from gradflow.findings import Role
+from gradflow.findings import Output, Role
+from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.origins import place_finder
-from gradflow.tape.inputs.batch import Composite
+from gradflow.options import Options
+from gradflow.progress import Progress
+from gradflow.tape.inputs.batch import Batch, Composite
 from gradflow.tape.inputs.graph_hints import Knowledge
-from gradflow.tape.trace import Trace, lower_trace
+from gradflow.tape.trace import Trace
 
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A variable's record and the live ``tf.Variable``; None where the entry does not use it."""
-
-    stored: StoredVariable
-    variable: Any | None
-
-
+Model = TypeVar("Model", bound="LoadedModel")
+NamedTensors = list[tuple[str, Any]]
+"""Tensors, each after its name."""
 SINGLE = float(np.finfo(np.float32).eps)
 HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 """Epsilon of the short floating types."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A model that can be stepped."""
+class Watched:
+    """A variable whose gradient is measured."""
+
+    stored: StoredVariable
+    """Its record."""
+    variable: Any | None
+    """The live ``tf.Variable``, or its op in a graph of TensorFlow 1; None where the entry does not
+    use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One forward and backward pass."""
+
+    watched: tuple[Watched, ...]
+    """The model's variables, and those that the forward pass read and no layer tracks."""
+    batch: Batch
+    outputs: tuple[Output, ...]
+    measured: Mapping[str, Measurement]
+    """By variable name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What more runs, and the graph, say about the gradients of a step."""
+
+    measured: Mapping[str, Measurement]
+    """By variable name: those of the step, and of other batches where they had more to say."""
+    graph: FlowGraph | None = None
+    """None where nothing needs an explanation, or where the call cannot be traced."""
+    attributions: Mapping[str, Attribution] = field(default_factory=dict)
+    sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+    """Where a gradient was seen to die or to become NaN or Inf, by variable name."""
+    cancelled: Mapping[str, str] = field(default_factory=dict)
+    """What cancels the gradient, for each bias whose gradient is zero by mathematics."""
+
+
+class LoadedModel(Protocol):
+    """A model that can be stepped. There is one class for each way to load one.
+
+    What has a value here is right for most models, and the others set it.
+    """
 
     producer: str | None
     entry: str
-    inputs: tuple[TensorInfo, ...]
-    id_limit: int | None
-    """Integers below this are valid indexes of every embedding; None where nothing is known."""
-    call: Callable[[Sequence[Any]], list[tuple[str, Any]]]
-    """Tensors in the order of ``inputs`` in, named output tensors out."""
     watched: tuple[Watched, ...]
-    trace: Callable[[Sequence[Any]], Trace]
-    """The batch in, the trace of the same call out."""
-    layers: Mapping[str, str] | None = None
-    """Path of every layer by its name; None where only the variables tell of layers."""
-    stored_graph: Callable[[Sequence[str]], FlowGraph] | None = None
-    """The selected output names in, the graph that the file holds out; None where it has to be
-    traced."""
-    lost_gradients: frozenset[str] = frozenset()
-    """Custom gradients that the graph names and the file does not hold, by their
-    ``_gradient_op_type``."""
     epsilon: float = SINGLE
     """Of the coarsest floating type that the model computes in."""
-    shifted: Callable[[], Iterable[str]] = tuple
-    """The biases whose shift a BatchNormalization takes out again, told without a graph."""
+    doubts: tuple[FreezeDoubt, ...] = ()
+    layers: Mapping[str, str] | None = None
+    """Path of every layer by its name; None where only the variables tell of layers."""
     is_training: bool = False
     """Whether the call normalizes by the batch, as training does, where it has a choice."""
-    doubts: tuple[FreezeDoubt, ...] = ()
-    describe: Callable[[Sequence[Any]], list[StoredVariable | None]] | None = None
-    """Records of variables that the call reads and no layer tracks, None for what is no weight; not
-    set where the file itself says what is tracked."""
-    learn: Callable[[], Knowledge] | None = None
-    """Asks the graph what it does with the inputs."""
-    knows_graph: bool = False
-    """Whether that costs next to nothing."""
-    composites: tuple[Composite, ...] = ()
-    """Which of ``inputs`` are parts of one sparse or ragged tensor."""
+    finds_untracked: bool = False
+    """Whether a step can find weights that no layer tracks; not where the file itself says what is
+    tracked."""
 
-    def with_state(self, patterns: Sequence[str]) -> Subject:
-        """The same with the variables that ``patterns`` cover as state."""
-        stored = with_state((item.stored for item in self.watched), patterns)
-        watched = (
-            replace(item, stored=one) for item, one in zip(self.watched, stored, strict=True)
+    def step(self, options: Options) -> Step:
+        """Draw a batch that the model accepts and measure the gradient of every variable.
+
+        Raises:
+            InputError: no synthetic batch is accepted.
+            UsageError: a selected output or a given input does not exist.
+        """
+
+    def explain(self, step: Step, options: Options, progress: Progress) -> Explanation:
+        """Find out where gradients of ``step`` that are missing, zero, tiny or not finite were
+        lost."""
+
+    def with_watched(self: Model, watched: Sequence[Watched]) -> Model:
+        """The same model with these variables."""
+        model = copy.copy(self)
+        model.watched = tuple(watched)
+        return model
+
+    def with_state(self: Model, patterns: Sequence[str]) -> Model:
+        """The same model with the variables that ``patterns`` cover as state."""
+        records = with_state((item.stored for item in self.watched), patterns)
+        return self.with_watched(
+            [
+                replace(item, stored=stored)
+                for item, stored in zip(self.watched, records, strict=True)
+            ]
         )
-        return replace(self, watched=tuple(watched))
 
     @property
-    def handles(self) -> Mapping[int, str]:
-        """Variable names by the ``id`` of their handle."""
-        return {
-            id(item.variable.handle): item.stored.name
-            for item in self.watched
-            if item.variable is not None
-        }
+    def stored(self) -> tuple[StoredVariable, ...]:
+        """The records of all variables."""
+        return tuple(item.stored for item in self.watched)
 
     @property
     def has_running_statistics(self) -> bool:
@@ -100,20 +134,58 @@ class Subject:
         ]
         return not self.is_training and any(name.endswith("moving_variance") for name in names)
 
-    def graph(self, batch: Sequence[Any], selected: Sequence[str]) -> FlowGraph:
-        """The graph of the call on ``batch``, to the outputs called ``selected`` (empty for
-        all)."""
-        if self.stored_graph is not None:
-            return self.stored_graph(selected)
-        return lower_trace(self.trace(batch), self.handles, selected)
-
     def layer_of(self, graph: FlowGraph | None) -> Callable[[int], str | None]:
         """A function from a node of ``graph`` to its layer."""
         names = graph.names if graph is not None else ()
-        complete = self.layers is not None
         layers = (
-            variable_layers(item.stored.layer for item in self.watched)
+            variable_layers(stored.layer for stored in self.stored)
             if self.layers is None
             else self.layers
         )
-        return place_finder(graph, layer_finder(names, layers, complete=complete))
+        return place_finder(graph, layer_finder(names, layers, complete=self.layers is not None))
+
+
+class CallableModel(LoadedModel, Protocol):
+    """A model that TensorFlow 2 calls on a batch: a GradientTape sees what it does."""
+
+    inputs: tuple[TensorInfo, ...]
+    composites: tuple[Composite, ...] = ()
+    """Which of ``inputs`` are parts of one sparse or ragged tensor."""
+    id_limit: int | None = None
+    """Integers below this are valid indexes of every embedding; None where nothing is known."""
+    knows_graph: bool = False
+    """Whether ``learn`` costs next to nothing, or is needed before the first step."""
+    has_stored_graph: bool = False
+    """Whether the file holds the graph of the call, so that it need not be traced."""
+    lost_gradients: frozenset[str] = frozenset()
+    """Custom gradients that the graph names and the file does not hold, by their
+    ``_gradient_op_type``."""
+
+    def call(self, tensors: Sequence[Any]) -> NamedTensors:
+        """Call the model on ``tensors``, in the order of ``inputs``; return its outputs."""
+
+    def trace(self, batch: Sequence[Any]) -> Trace:
+        """Trace the call on tensors shaped like ``batch``."""
+
+    def stored_graph(self, selected: Sequence[str]) -> FlowGraph:
+        """The graph that the file holds, to the outputs called ``selected`` (empty for all)."""
+
+    def learn(self) -> Knowledge:
+        """Ask the graph, once, what it does with the inputs."""
+
+    def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
+        """Records of variables that the call reads and no layer tracks; None for what is no
+        weight."""
+
+    def biases_before_normalization(self) -> Iterable[str]:
+        """The biases whose shift a BatchNormalization subtracts again, as the layers alone show."""
+        return ()
+
+    @property
+    def handles(self) -> Mapping[int, str]:
+        """Variable names by the ``id`` of their handle."""
+        return {
+            id(item.variable.handle): item.stored.name
+            for item in self.watched
+            if item.variable is not None
+        }

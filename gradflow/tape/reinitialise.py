@@ -1,5 +1,4 @@
-"""A subject in, the zero gradients out that another step shows alive: weights that start at zero,
-underflow."""
+"""Find the zero gradients that another step shows alive: weights that start at zero, underflow."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.options import Options
-from gradflow.tape.loaded_model import SINGLE, Subject
+from gradflow.tape.loaded_model import SINGLE, CallableModel
 from gradflow.tape.step import step
 
 LOSS_SCALE = 2.0**15
@@ -23,7 +22,7 @@ REDRAWN = 0.1
 
 
 def awakened(
-    subject: Subject,
+    model: CallableModel,
     options: Options,
     measured: Mapping[str, Measurement],
     factors: Collection[str],
@@ -39,7 +38,7 @@ def awakened(
     """
     sleeping = [
         item.variable
-        for item in subject.watched
+        for item in model.watched
         if item.stored.trainable
         and item.variable is not None
         and (measured[item.stored.name].verdict is Verdict.FLOWS or item.stored.name in factors)
@@ -48,27 +47,26 @@ def awakened(
     if not sleeping:
         return frozenset()
     with _drawn_again(sleeping, options.seed):
-        _, _, _, again = step(subject, options)
-    return alive(measured, again)
+        again = step(model, options)
+    return alive(measured, again.measured)
 
 
 def underflowing(
-    subject: Subject, options: Options, measured: Mapping[str, Measurement]
+    model: CallableModel, options: Options, measured: Mapping[str, Measurement]
 ) -> frozenset[str]:
     """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small
     for its type."""
-    if subject.epsilon <= SINGLE:
+    if model.epsilon <= SINGLE:
         return frozenset()
-    _, _, _, again = step(subject, options, LOSS_SCALE)
-    return alive(measured, again)
+    return alive(measured, step(model, options, LOSS_SCALE).measured)
 
 
 def alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
     """The variables whose gradient was zero ``before`` and flows ``again``."""
     return frozenset(
         name
-        for name, one in before.items()
-        if one.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+        for name, measurement in before.items()
+        if measurement.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
     )
 
 

@@ -65,12 +65,14 @@ def live_prediction(module: Module) -> dict[str, str]:
     import tensorflow as tf
 
     from gradflow.flow.attribute import attribute
-    from gradflow.tape.load.tf_module import module_subject
+    from gradflow.tape.load.tf_module import ModuleMethod
+    from gradflow.tape.trace import lower_trace
 
-    subject = module_subject(module, "serve")
-    found = attribute(subject.graph([tf.zeros([4, 3])], []))
+    model = ModuleMethod(module, "serve")
+    traced = model.trace([tf.zeros([4, 3])])
+    found = attribute(lower_trace(traced, model.handles, []))
     verdicts = {}
-    for item in subject.watched:
+    for item in model.watched:
         mine = found.get(item.stored.name)
         reaches = mine is not None and mine.cuts_to_restore == 0
         filled = mine is not None and mine.zero_filled

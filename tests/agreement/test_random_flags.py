@@ -56,12 +56,12 @@ def test_the_file_tells_the_places_among_the_layers_that_the_loaded_model_has(
 ) -> None:
     import keras
 
-    from gradflow.tape.load.keras3 import keras_subject
+    from gradflow.tape.load.keras3 import Keras3Model
 
     path = tmp_path / name
     random_model(seed).save(path)
     model = keras.models.load_model(path, compile=False)
-    loaded = (item.stored for item in keras_subject(model, None, training=True).watched)
+    loaded = Keras3Model(model, training=True).stored
     places = {one.name: one.layer_path for one in loaded if one.role is Role.WEIGHT}
     stored = read(str(path), Options(static=True)).report.variables
     assert {one.name: one.layer_path for one in stored if one.role is Role.WEIGHT} == places

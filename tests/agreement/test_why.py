@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from gradflow.analysis.dynamic import analyse_subject
+from gradflow.analysis.dynamic import analyse_model
 from gradflow.analysis.result import Analysis
 from gradflow.analysis.static import read
 from gradflow.findings import Format, Verdict
 from gradflow.options import Options
-from gradflow.tape.load.in_memory import memory_subject
+from gradflow.tape.load.in_memory import model_in_memory
 from tests.agreement.subject import analysed
 from tests.models.functions import CASES, Module
 from tests.models.plan import layer_of, seeded_plan
@@ -111,14 +111,14 @@ def test_the_way_of_every_layer_of_a_plan(seed: int) -> None:
     """As many changes as the plan's brute force says, in memory and so with the graph that is
     traced."""
     plan = seeded_plan(seed)
-    subject = memory_subject(build(plan), "planted", Options())
+    loaded = model_in_memory(build(plan), "planted", Options())
     truths = expected(plan)
     first = {
         layer_of(item.stored.name, frozenset(truths)): item.stored.name
-        for item in subject.watched[::-1]
+        for item in loaded.watched[::-1]
     }
     for layer, truth in truths.items():
-        found = analyse_subject(subject, "planted", Format.MEMORY, Options(why=first[layer])).route
+        found = analyse_model(loaded, "planted", Format.MEMORY, Options(why=first[layer])).route
         assert found is not None
         cuts = [
             change

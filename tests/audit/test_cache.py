@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.analysis.result import Progress, failed
+from gradflow.analysis.result import failed
 from gradflow.audit import cache as module
 from gradflow.audit.cache import Cache, default_folder, key_of
 from gradflow.errors import CrashedError, UnreadableError, UnsafeError
 from gradflow.findings import Mode, Tool
 from gradflow.options import InputSpec, Objective, Options, Thresholds
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.progress import Progress
 from tests.cli.command import SAMPLES
 
 STATIC = Options(static=True)

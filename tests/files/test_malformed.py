@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.analysis.conclude import Analysis
 from gradflow.analysis.entries import list_entries
-from gradflow.analysis.result import failed
+from gradflow.analysis.result import Analysis, failed
 from gradflow.analysis.safety import scanned
 from gradflow.analysis.static import read
 from gradflow.errors import GradflowError

@@ -180,14 +180,16 @@ def test_noting_the_layers_changes_no_name_and_leaves_keras_and_tensorflow_as_th
     from tensorflow.python.framework.func_graph import FuncGraph
 
     from gradflow.flow.graph import Mark
-    from gradflow.tape.load.keras3 import keras_subject
+    from gradflow.tape.load.keras3 import Keras3Model
+    from gradflow.tape.trace import lower_trace
 
     before = FuncGraph._create_op_internal, keras.Operation.__call__, keras.layers.Layer.__call__
     model = _model()
     concrete = tf.function(
         lambda x: model(x, training=True), autograph=False
     ).get_concrete_function(tf.TensorSpec([4, 4]))
-    graph = keras_subject(model, None, True).graph([tf.zeros([4, 4])], ())
+    loaded = Keras3Model(model, training=True)
+    graph = lower_trace(loaded.trace([tf.zeros([4, 4])]), loaded.handles, ())
     plain = {node.name for node in concrete.graph.as_graph_def().node}
     assert graph is not None
     ops = zip(graph.names, graph.functions, graph.marks, strict=True)

@@ -40,19 +40,19 @@ def _hold(module: Any) -> None:
 
     from gradflow.options import Options
     from gradflow.tape.gradient_registry import without_lookup_errors
-    from gradflow.tape.load.tf_module import module_subject
+    from gradflow.tape.load.tf_module import ModuleMethod
+    from gradflow.tape.objective import project
     from gradflow.tape.replay.locate import look
-    from gradflow.tape.step import project
 
-    subject = module_subject(module, "serve")
+    method = ModuleMethod(module, "serve")
     batch = [tf.constant(np.random.default_rng(0).standard_normal((4, 3)), tf.float32)]
-    variables = [item.variable for item in subject.watched]
+    variables = [item.variable for item in method.watched]
 
     def tape_step() -> tuple[list[Any], list[Any]]:
         with tf.GradientTape() as tape:
             for variable in variables:
                 tape.watch(variable)
-            outputs = subject.call(batch)
+            outputs = method.call(batch)
             objective = project(outputs, seed=0)
         missing = [None] * len(variables)
         return [value for _, value in outputs], missing if objective is None else tape.gradient(
@@ -60,7 +60,7 @@ def _hold(module: Any) -> None:
         )
 
     outputs, gradients = without_lookup_errors(tape_step)
-    scene = without_lookup_errors(lambda: look(subject, subject.trace(batch), batch, Options()))
+    scene = without_lookup_errors(lambda: look(method, method.trace(batch), batch, Options()))
     assert scene is not None, "it could not be run op by op"
     back = scene.trail.back
     draws = any(record.op in DRAWING for record in back.run.records)
@@ -69,7 +69,7 @@ def _hold(module: Any) -> None:
             assert back.run.tensors[slot].shape == output.shape
             continue
         np.testing.assert_allclose(back.run.tensors[slot], output, rtol=1e-4, atol=1e-5)
-    for item, gradient in zip(subject.watched, gradients, strict=True):
+    for item, gradient in zip(method.watched, gradients, strict=True):
         mine = back.gradients.get(scene.trail.handles.get(item.stored.name, -1))
         # Where a branch or a cut inside control flow leaves nothing, TensorFlow fills in zeros.
         theirs = (

@@ -1,4 +1,4 @@
-"""A Keras model or tf.Module in memory in, a Subject out."""
+"""Choose how a Keras model or tf.Module in memory is stepped."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from gradflow.errors import UsageError
 from gradflow.options import Options, refuse_objective
-from gradflow.tape.load.keras2 import is_keras2, keras2_subject
-from gradflow.tape.load.keras3 import keras_subject
-from gradflow.tape.load.tf_module import module_subject
-from gradflow.tape.loaded_model import Subject
+from gradflow.tape.load.keras2 import Keras2Model, is_keras2
+from gradflow.tape.load.keras3 import Keras3Model
+from gradflow.tape.load.tf_module import ModuleMethod
+from gradflow.tape.loaded_model import LoadedModel
 
 
-def memory_subject(model: Any, name: str, options: Options) -> Subject:
-    """Describe ``model``.
+def model_in_memory(model: Any, name: str, options: Options) -> LoadedModel:
+    """Describe ``model``, which messages call ``name``.
 
     Raises:
         UsageError: it is neither a Keras model nor a ``tf.Module``, or has no such entry.
@@ -29,15 +29,14 @@ def memory_subject(model: Any, name: str, options: Options) -> Subject:
             "gradflow measures on TensorFlow",
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
+    training, loss_seed = options.training, options.loss_seed
     if isinstance(model, keras.Model):
-        return keras_subject(model, None, options.training, names, loss_seed=options.loss_seed)
+        return Keras3Model(model, training=training, input_names=names, loss_seed=loss_seed)
     if is_keras2(model):
-        return keras2_subject(
-            model, None, options.training, is_file=False, loss_seed=options.loss_seed
-        )
+        return Keras2Model(model, training=training, is_file=False, loss_seed=loss_seed)
     refuse_objective(name, options)
     if isinstance(model, tf.Module):
-        return module_subject(model, options.entry, names)
+        return ModuleMethod(model, options.entry, names)
     raise UsageError(
         f"{name}: a {type(model).__name__} is neither a Keras model nor a tf.Module",
         "give a path, a keras.Model or a tf.Module",

@@ -1,5 +1,4 @@
-"""A Keras file that Keras 2 wrote, or a Keras 2 model in memory, in; a Subject out. Keras 2 lives
-on as tf_keras."""
+"""Load a Keras file with Keras 2, which lives on as tf_keras, and describe a model of Keras 2."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import importlib.util
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,14 +22,9 @@ from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.installed import install_command
-from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
 from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
-from gradflow.tape.load.keras3 import unique
-from gradflow.tape.load.keras_inputs import learner
-from gradflow.tape.load.untracked import describer, holding_layer
-from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
-from gradflow.tape.op_origins import noted_layers
-from gradflow.tape.trace import Trace, trace
+from gradflow.tape.load.keras_model import KerasModel
+from gradflow.tape.loaded_model import Watched
 
 _SUFFIX = {Format.KERAS: ".keras", Format.H5: ".h5"}
 _Chain = tuple[Any, ...]
@@ -140,110 +134,84 @@ def known_names(custom: Mapping[str, Any]) -> set[str]:
     return {*custom, *(module.saving.get_custom_objects() if module is not None else ())}
 
 
-def keras2_subject(
-    model: Any,
-    producer: str | None,
-    training: bool,
-    is_file: bool = True,
-    loss_seed: int | None = None,
-) -> Subject:
-    """Describe a model of tf_keras.
+class Keras2Model(KerasModel):
+    """A model of tf_keras."""
 
-    ``loss_seed``: of the targets, where the model's own loss is to be differentiated; None for its
-    outputs.
+    def __init__(
+        self,
+        model: Any,
+        producer: str | None = None,
+        *,
+        training: bool,
+        is_file: bool = True,
+        loss_seed: int | None = None,
+    ) -> None:
+        """Describe ``model``.
 
-    Raises:
-        InputError: it has no symbolic inputs, so that no batch can be guessed.
-        UsageError: its loss is asked for, and it was not compiled.
-    """
-    import tf_keras
+        Args:
+            model: the model.
+            producer: what wrote its file; this tf_keras by default.
+            training: the mode it is called in.
+            is_file: whether it was loaded from a file.
+            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
+                its outputs.
 
-    if not model.inputs:
-        raise InputError(
-            f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
-            "save it as a SavedModel, whose signature records them",
+        Raises:
+            InputError: it has no symbolic inputs, so that no batch can be guessed.
+            UsageError: its loss is asked for, and it was not compiled.
+        """
+        import tf_keras
+
+        if not model.inputs:
+            raise InputError(
+                f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
+                "save it as a SavedModel, whose signature records them",
+            )
+        self._structure = getattr(model, "_nested_inputs", None)
+        super().__init__(
+            model, tf.nest, (tf_keras.layers.Layer,), training=training, loss_seed=loss_seed
         )
-    inputs = tuple(
-        TensorInfo(tensor.name, tensor.dtype.name, tuple(tensor.shape))
-        for tensor in tf.nest.flatten(model.inputs)
-    )
-    structure = getattr(model, "_nested_inputs", None)
+        layers = list(model._flatten_layers())
+        embeddings = [
+            layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)
+        ]
+        self.producer = producer or f"tf_keras {tf_keras.__version__}"
+        if is_file:
+            self.entry += f", loaded by tf_keras {tf_keras.__version__}"
+        self.inputs = tuple(
+            TensorInfo(tensor.name, tensor.dtype.name, tuple(tensor.shape))
+            for tensor in tf.nest.flatten(model.inputs)
+        )
+        self.id_limit = min(embeddings, default=None)
+        self.knows_graph = bool(embeddings)
+        self.layers = {layer.name: layer.name for layer in layers[1:]}
+        self.watched = tuple(_watched(model))
+        self._states = {
+            id(_plain(state))
+            for layer in layers
+            for state in tf.nest.flatten(getattr(layer, "states", None))
+        }
 
-    def structured(tensors: Sequence[Any]) -> Any:
+    def forward(self, tensors: Sequence[Any]) -> Any:
+        """Call the model; return its outputs in their structure."""
+        return self.model(self.structured(tensors), training=self.is_training)
+
+    def structured(self, tensors: Sequence[Any]) -> Any:
+        """The tensors in the structure that the model is called with."""
         flat = list(tensors)
-        if structure is not None:
-            return tf.nest.pack_sequence_as(structure, flat)
+        if self._structure is not None:
+            return tf.nest.pack_sequence_as(self._structure, flat)
         return flat[0] if len(flat) == 1 else flat
 
-    def forward(tensors: Sequence[Any]) -> Any:
-        return model(structured(tensors), training=training)
+    def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
+        """Records of variables that the call reads and no layer tracks.
 
-    def named(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
-        return _named_outputs(model, forward(tensors))
-
-    call: Callable[[Sequence[Any]], list[tuple[str, Any]]] = named
-    if loss_seed is not None:
-        require_compiled(model)
-        call = CompiledLoss(model, forward, structured, tf.nest, training, loss_seed)
-
-    def tracing(
-        batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call
-    ) -> Trace:
-        with noted_layers(model, (tf_keras.layers.Layer,)) as notes:
-            return trace(function, batch, notes)
-
-    layers = list(model._flatten_layers())
-    embeddings = [
-        layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)
-    ]
-    loader = f", loaded by tf_keras {tf_keras.__version__}" if is_file else ""
-    return Subject(
-        producer=producer or f"tf_keras {tf_keras.__version__}",
-        entry=f"call(training={training}){'' if loss_seed is None else ', compiled loss'}{loader}",
-        inputs=inputs,
-        id_limit=min(embeddings, default=None),
-        call=call,
-        watched=tuple(_watched(model)),
-        trace=tracing,
-        layers={layer.name: layer.name for layer in layers[1:]},
-        epsilon=max(HALVES.get(layer.compute_dtype or "", SINGLE) for layer in layers),
-        is_training=training,
-        describe=_describe_weights(model),
-        learn=learner(lambda batch: tracing(batch, named), inputs),
-        knows_graph=bool(embeddings),
-    )
-
-
-def _describe_weights(model: Any) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
-    """Describe untracked variables; the states of a stateful RNN are none, though they are made as
-    trainable ones."""
-    describe = describer(lambda variable: holding_layer(model, variable))
-    layers = model._flatten_layers()
-    states = {
-        id(_plain(one))
-        for layer in layers
-        for one in tf.nest.flatten(getattr(layer, "states", None))
-    }
-
-    def describe_weights(variables: Sequence[Any]) -> list[StoredVariable | None]:
+        The states of a stateful RNN are no weights, though they are made as trainable variables.
+        """
         return [
-            None if id(one) in states else described
-            for one, described in zip(variables, describe(variables), strict=True)
+            None if id(variable) in self._states else stored
+            for variable, stored in zip(variables, super().describe(variables), strict=True)
         ]
-
-    return describe_weights
-
-
-def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
-    flat = [value for value in tf.nest.flatten(outputs) if value is not None]
-    names = (
-        sorted(outputs)
-        if isinstance(outputs, dict)
-        else list(getattr(model, "output_names", None) or ())
-    )
-    if len(names) != len(flat):
-        names = [f"output_{place}" for place in range(len(flat))]
-    return list(zip(unique(names), flat, strict=True))
 
 
 def _watched(model: Any) -> Iterator[Watched]:
@@ -302,9 +270,9 @@ def _chains(model: Any) -> Iterator[_Chain]:
         chain = stack.pop()
         yield chain
         inner = [
-            one
-            for one in chain[-1]._flatten_layers(recursive=False, include_self=False)
-            if one not in chain
+            layer
+            for layer in chain[-1]._flatten_layers(recursive=False, include_self=False)
+            if layer not in chain
         ]
         stack.extend((*chain, layer) for layer in reversed(inner))
 
@@ -312,7 +280,7 @@ def _chains(model: Any) -> Iterator[_Chain]:
 def _tensors(variables: Sequence[Any]) -> list[Any]:
     """The variables without the vocabularies of lookup layers, which tf_keras 2.21 lists among
     them."""
-    return [one for one in map(_plain, variables) if isinstance(one, tf.Variable)]
+    return [variable for variable in map(_plain, variables) if isinstance(variable, tf.Variable)]
 
 
 def _plain(variable: Any) -> Any:

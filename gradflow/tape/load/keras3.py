@@ -1,10 +1,10 @@
-"""A Keras file or a Keras model in memory in, a Subject out."""
+"""Load a Keras file with Keras 3, and describe a model of Keras 3."""
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,16 +19,18 @@ from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_c
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
-from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
 from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
-from gradflow.tape.load.keras_freezing import live_doubts, loaded_doubts, reloaded_doubts
-from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs, learner
-from gradflow.tape.load.keras_layers import chains, layer_path
-from gradflow.tape.load.untracked import describer, holding_layer
-from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
-from gradflow.tape.op_origins import noted_layers
+from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
+from gradflow.tape.load.keras_layers import (
+    chains,
+    layer_path,
+    live_doubts,
+    loaded_doubts,
+    reloaded_doubts,
+)
+from gradflow.tape.load.keras_model import KerasModel
+from gradflow.tape.loaded_model import Watched
 from gradflow.tape.replay.shift_invariance import before_batch_normalization
-from gradflow.tape.trace import Trace, trace
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
@@ -77,7 +79,7 @@ def load_keras(
     return model
 
 
-def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str]) -> None:
+def _refuse_code(file: ModelFile, imported: Sequence[str], custom: Collection[str]) -> None:
     try:
         config = read_json(file).model
     except UnreadableError:
@@ -85,7 +87,7 @@ def _refuse_code(file: ModelFile, imported: Sequence[str], known: Collection[str
     if holds_marshalled_code(config):
         raise UnreadableError(f"{file.path}: it holds {LAMBDA}", LAMBDA_HINT)
     foreign = (
-        foreign_object(config, imported, known) if _imports_anything(keras.__version__) else None
+        foreign_object(config, imported, custom) if _imports_anything(keras.__version__) else None
     )
     if foreign is not None:
         hint = "--import MODULE, the module that defines it"
@@ -97,112 +99,83 @@ def _imports_anything(version: str) -> bool:
     return tuple(map(int, version.split(".")[:2])) < (3, 9)
 
 
-def keras_subject(
-    model: Any,
-    producer: str | None,
-    training: bool,
-    input_names: Sequence[str] = (),
-    freezers: Mapping[str, str] = MappingProxyType({}),
-    doubts: tuple[FreezeDoubt, ...] | None = None,
-    loss_seed: int | None = None,
-) -> Subject:
-    """Describe a built Keras model.
+class Keras3Model(KerasModel):
+    """A built model of Keras 3."""
 
-    Args:
-        model: the model.
-        producer: what wrote its file; this Keras by default.
-        training: the mode it is called in.
-        input_names: stand in where the model itself has no symbolic inputs.
-        freezers: the layer that froze each weight as its file records it, where the loaded layers
-            do not know.
-        doubts: what is doubtful about the flags in its file; None where there is no file to ask.
-        loss_seed: of the targets, where the model's own loss is to be differentiated; None for its
-            outputs.
+    def __init__(
+        self,
+        model: Any,
+        producer: str | None = None,
+        *,
+        training: bool,
+        input_names: Sequence[str] = (),
+        freezers: Mapping[str, str] = MappingProxyType({}),
+        doubts: tuple[FreezeDoubt, ...] | None = None,
+        loss_seed: int | None = None,
+    ) -> None:
+        """Describe ``model``.
 
-    Raises:
-        InputError: the model is not built, or has no symbolic inputs, so that no batch can be
-            guessed.
-        UsageError: its loss is asked for, and it was not compiled.
-    """
-    if not model.built:
-        raise InputError(
-            f"model {model.name!r}: is not built, so it has no weights yet",
-            "call it on a batch once",
+        Args:
+            model: the model.
+            producer: what wrote its file; this Keras by default.
+            training: the mode it is called in.
+            input_names: stand in where the model itself has no symbolic inputs.
+            freezers: the layer that froze each weight as its file records it, where the loaded
+                layers do not know.
+            doubts: what is doubtful about the flags in its file; None where there is no file to
+                ask.
+            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
+                its outputs.
+
+        Raises:
+            InputError: the model is not built, or has no symbolic inputs, so that no batch can be
+                guessed.
+            UsageError: its loss is asked for, and it was not compiled.
+        """
+        if not model.built:
+            raise InputError(
+                f"model {model.name!r}: is not built, so it has no weights yet",
+                "call it on a batch once",
+            )
+        self._keras_inputs = keras_inputs(model, input_names)
+        super().__init__(
+            model,
+            keras.tree,
+            (keras.Operation, keras.layers.Layer),
+            training=training,
+            loss_seed=loss_seed,
         )
-    inputs = keras_inputs(model, input_names)
+        self.producer = producer or f"keras {keras.__version__}"
+        self.inputs = self._keras_inputs.infos
+        self.composites = self._keras_inputs.composites
+        self.id_limit = id_limit(model)
+        self.knows_graph = asks_for_values(model)
+        self.layers = {
+            layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)
+        }
+        self.watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
+        self.doubts = (
+            *(
+                live_doubts(model, self.watched)
+                if doubts is None
+                else loaded_doubts(model, self.watched, doubts)
+            ),
+            *reloaded_doubts(model, self.watched),
+        )
 
-    def forward(tensors: Sequence[Any]) -> Any:
-        arguments, keywords = inputs.pack(tensors)
-        return model(*arguments, **keywords, training=training)
+    def forward(self, tensors: Sequence[Any]) -> Any:
+        """Call the model; return its outputs in their structure."""
+        arguments, keywords = self._keras_inputs.pack(tensors)
+        return self.model(*arguments, **keywords, training=self.is_training)
 
-    def structured(tensors: Sequence[Any]) -> Any:
-        arguments, keywords = inputs.pack(tensors)
+    def structured(self, tensors: Sequence[Any]) -> Any:
+        """The tensors in the structure that the model is called with."""
+        arguments, keywords = self._keras_inputs.pack(tensors)
         return arguments[0] if arguments else keywords
 
-    def named(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
-        return _named_outputs(model, forward(tensors))
-
-    call: Callable[[Sequence[Any]], list[tuple[str, Any]]] = named
-    if loss_seed is not None:
-        require_compiled(model)
-        call = CompiledLoss(model, forward, structured, keras.tree, training, loss_seed)
-
-    def tracing(
-        batch: Sequence[Any], function: Callable[[Sequence[Any]], list[tuple[str, Any]]] = call
-    ) -> Trace:
-        with noted_layers(model) as notes:
-            return trace(function, batch, notes)
-
-    watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
-    return Subject(
-        producer=producer or f"keras {keras.__version__}",
-        entry=f"call(training={training}){'' if loss_seed is None else ', compiled loss'}",
-        inputs=inputs.infos,
-        id_limit=id_limit(model),
-        call=call,
-        watched=watched,
-        trace=tracing,
-        layers={
-            layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)
-        },
-        epsilon=max(HALVES.get(layer.compute_dtype, SINGLE) for layer in model._flatten_layers()),
-        shifted=(lambda: before_batch_normalization(model)) if training else tuple,
-        is_training=training,
-        doubts=(
-            *(
-                live_doubts(model, watched)
-                if doubts is None
-                else loaded_doubts(model, watched, doubts)
-            ),
-            *reloaded_doubts(model, watched),
-        ),
-        describe=describer(lambda variable: holding_layer(model, variable)),
-        learn=learner(lambda batch: tracing(batch, named), inputs.infos),
-        knows_graph=asks_for_values(model),
-        composites=inputs.composites,
-    )
-
-
-def _named_outputs(model: Any, outputs: Any) -> list[tuple[str, Any]]:
-    flat = [value for value in keras.tree.flatten(outputs) if value is not None]
-    names = (
-        sorted(outputs)
-        if isinstance(outputs, dict)
-        else list(getattr(model, "output_names", None) or ())
-    )
-    if len(names) != len(flat):
-        names = [f"output_{place}" for place in range(len(flat))]
-    return list(zip(unique(names), flat, strict=True))
-
-
-def unique(names: Sequence[str]) -> list[str]:
-    """Number the names that repeat: ``a``, ``a_1``, ``a_2``."""
-    seen: Counter[str] = Counter()
-    numbered = []
-    for name in names:
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name}_{seen[name] - 1}")
-    return numbered
+    def biases_before_normalization(self) -> Iterable[str]:
+        """The biases whose shift a BatchNormalization subtracts again, as it does in training."""
+        return before_batch_normalization(self.model) if self.is_training else ()
 
 
 def _watched(model: Any) -> Iterator[Watched]:
@@ -216,17 +189,17 @@ def _watched(model: Any) -> Iterator[Watched]:
             *layer._non_trainable_variables,
             *_seeds(layer),
         ]:
-            known = owners.get(id(variable))
-            if known is None or (_frozen_by(known[0]) is None and _frozen_by(chain) is not None):
+            owner = owners.get(id(variable))
+            if owner is None or (_frozen_by(owner[0]) is None and _frozen_by(chain) is not None):
                 owners[id(variable)] = (chain, id(variable) in weights)
     metrics = {id(variable) for variable in getattr(model, "metrics_variables", ())}
-    found = [
+    owned = [
         (variable, *owners.get(id(variable), ((model,), bool(variable.trainable))))
         for variable in model.variables
         if id(variable) not in metrics
     ]
-    repeated = Counter(variable.path for variable, _, _ in found)
-    for variable, chain, is_weight in found:
+    repeated = Counter(variable.path for variable, _, _ in owned)
+    for variable, chain, is_weight in owned:
         stored = _stored(variable, chain, is_weight)
         if repeated[variable.path] > 1:
             stored = replace(

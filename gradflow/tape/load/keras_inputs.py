@@ -3,7 +3,6 @@ its call."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,7 @@ import tensorflow as tf
 from gradflow.errors import InputError
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.flow.input_use.uses import RaggedParts, SparseParts
-from gradflow.tape.inputs.attempts import Attempt, shape_of
 from gradflow.tape.inputs.batch import Composite
-from gradflow.tape.inputs.graph_hints import NO_KNOWLEDGE, Knowledge, traced_knowledge
-from gradflow.tape.trace import Trace
 
 _DOMAINS = frozenset(
     {"Log", "Log10", "Log1p", "Log2", "Sqrt", "Rsqrt", "Power", "Arccos", "Arcsin", "Arctanh"}
@@ -91,29 +87,6 @@ def id_limit(model: Any) -> int | None:
         if isinstance(layer, keras.layers.Embedding)
     ]
     return min(sizes) if sizes else None
-
-
-def learner(
-    trace: Callable[[Sequence[Any]], Trace], inputs: Sequence[TensorInfo]
-) -> Callable[[], Knowledge]:
-    """Trace a call without running it, with open sizes where the model's code allows that, and ask
-    its graph."""
-
-    @functools.cache  # each probe draws a batch anew
-    def learn() -> Knowledge:
-        for attempt in (None, Attempt(), Attempt(rung=1)):
-            specs = [tf.TensorSpec(_traced_shape(info, attempt), info.dtype) for info in inputs]
-            try:
-                return traced_knowledge(trace(specs), inputs)
-            except Exception:  # tracing runs the model's own code, which can raise anything at all
-                continue
-        return NO_KNOWLEDGE
-
-    return learn
-
-
-def _traced_shape(info: TensorInfo, attempt: Attempt | None) -> tuple[int | None, ...] | None:
-    return info.shape if attempt is None else shape_of(info, attempt)
 
 
 def _symbolic(model: Any, symbolic: Sequence[Any]) -> KerasInputs:

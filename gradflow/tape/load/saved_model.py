@@ -1,10 +1,10 @@
-"""A SavedModel folder in, a Subject out: loaded by TensorFlow, described by the file itself."""
+"""Load a function of a SavedModel with TensorFlow, described by the file itself."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from gradflow.flow.lower.graph_def import op_types
 from gradflow.flow.lower.saved_model import lost_gradients, lower_entry
 from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
 from gradflow.tape.inputs.batch import Composite
-from gradflow.tape.inputs.graph_hints import saved_knowledge
+from gradflow.tape.inputs.graph_hints import Knowledge, saved_knowledge
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.revived_optimizer import revived_optimizers
-from gradflow.tape.loaded_model import HALVES, SINGLE, Subject, Watched
-from gradflow.tape.trace import trace
+from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched
+from gradflow.tape.taped_model import TapedModel
 
 _TYPE = re.compile(r"The type '([^']+)' has not been registered")
 _DAMAGE = re.compile(
@@ -37,56 +37,87 @@ _MOST = 8
 """Op types that one message names."""
 
 
-def saved_model_subject(folder: Path, contents: SavedModelContents, entry: Entry) -> Subject:
-    """Load ``folder`` and bind the variables that ``entry`` captures.
+class SavedFunction(TapedModel):
+    """An entry of a SavedModel that is a function of TensorFlow 2."""
 
-    Raises:
-        NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
-        UnreadableError: its variables are damaged.
-    """
+    knows_graph = True
+    has_stored_graph = True
+
+    def __init__(self, folder: Path, contents: SavedModelContents, entry: Entry) -> None:
+        """Load ``folder`` and bind the variables that ``entry`` captures.
+
+        Raises:
+            NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
+            UnreadableError: its variables are damaged.
+        """
+        # NOTE: lookup tables are freed with what was loaded, though the function refers to them.
+        self._loaded = _loaded(folder, contents)
+        self._contents = contents
+        self._entry = entry
+        self._concrete = _concrete(self._loaded, entry)
+        self.producer = contents.producer
+        self.entry = entry.label
+        self.inputs = entry.inputs
+        self.composites = _composites(self._concrete, entry)
+        self.watched = tuple(_watched(self._concrete, contents, entry))
+        self.lost_gradients = lost_gradients(contents)
+        self.epsilon = epsilon_of(contents)
+        self.is_training = bool(entry.training)
+        self.doubts = contents.doubts
+
+    def call(self, tensors: Sequence[Any]) -> NamedTensors:
+        """Call the entry on ``tensors``, in the order of ``inputs``; return its outputs."""
+        concrete = _concrete(self._loaded, self._entry)
+        names = [info.name for info in self._entry.outputs]
+        if self._entry.is_signature:
+            named = {info.name: tensor for info, tensor in zip(self.inputs, tensors, strict=True)}
+            outputs = concrete(**named)
+            return [(name, outputs[name]) for name in names]
+        structure = concrete.structured_input_signature
+        flat = iter(tensors)
+        filled = [
+            next(flat) if isinstance(item, tf.TensorSpec) else item
+            for item in tf.nest.flatten(structure, expand_composites=True)
+        ]
+        args, kwargs = tf.nest.pack_sequence_as(structure, filled, expand_composites=True)
+        values = tf.nest.flatten(concrete(*args, **kwargs), expand_composites=True)
+        return list(zip(names, filter(tf.is_tensor, values), strict=False))
+
+    def stored_graph(self, selected: Sequence[str]) -> FlowGraph:
+        """The graph that the file holds, to the outputs called ``selected`` (empty for all)."""
+        return entry_graph(self._contents, self._entry, selected)
+
+    def ask_graph(self) -> Knowledge:
+        """Follow the inputs through the file's own graph."""
+        return saved_knowledge(self._contents, self._entry, self._concrete)
+
+
+def _loaded(folder: Path, contents: SavedModelContents) -> Any:
     try:
         with revived_optimizers():
-            loaded = tf.saved_model.load(
+            return tf.saved_model.load(
                 str(folder), None if contents.is_only else list(contents.tags)
             )
     # More than twenty types were seen, for files that are damaged or want other packages.
     except Exception as error:
         raise refusal(folder, contents, error) from error
-    concrete = _concrete(loaded, entry)
-    live = _live_variables(concrete)
+
+
+def _watched(concrete: Any, contents: SavedModelContents, entry: Entry) -> Iterator[Watched]:
+    """Bind the records of variables to the live ones that the function captures."""
+    live = {id(variable.handle): variable for variable in concrete.graph.variables}
     bound: dict[str, Any] = {}
     captured = entry.captured[-len(concrete.captured_inputs) :] if concrete.captured_inputs else ()
     for name, external in zip(captured, concrete.captured_inputs, strict=False):
         if name is not None and id(external) in live:
             bound[name] = live[id(external)]
-    watched = tuple(
-        Watched(stored, bound.get(stored.name)) for stored in variables_of(contents, entry)
-    )
+    for stored in variables_of(contents, entry):
+        yield Watched(stored, bound.get(stored.name))
 
-    call = _caller(loaded, entry)
 
-    def stored_graph(selected: Sequence[str]) -> FlowGraph:
-        return lower_entry(
-            contents, entry, selected, registered_specs(op_types(contents.graph_def))
-        )
-
-    return Subject(
-        producer=contents.producer,
-        entry=entry.label,
-        inputs=entry.inputs,
-        id_limit=None,
-        call=call,
-        watched=watched,
-        trace=functools.partial(trace, call),
-        stored_graph=stored_graph,
-        lost_gradients=lost_gradients(contents),
-        epsilon=epsilon_of(contents),
-        is_training=bool(entry.training),
-        doubts=contents.doubts,
-        learn=functools.cache(functools.partial(saved_knowledge, contents, entry, concrete)),
-        knows_graph=True,
-        composites=_composites(concrete, entry),
-    )
+def entry_graph(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
+    """The graph of ``entry`` that the file holds, with what this TensorFlow knows of its ops."""
+    return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
 
 
 def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
@@ -94,17 +125,17 @@ def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
     if entry.is_signature:
         return ()
     names = iter(info.name for info in entry.inputs)
-    found: list[Composite] = []
+    composites: list[Composite] = []
     for item in tf.nest.flatten(concrete.structured_input_signature):
         if not isinstance(item, tf.TypeSpec):
             continue
         parts = [next(names) for _ in tf.nest.flatten(item, expand_composites=True)]
         if isinstance(item, tf.SparseTensorSpec):
             shape = tuple(item.shape.as_list()) if item.shape.rank is not None else None
-            found.append(SparseParts(parts[0], parts[1], parts[2], shape, name=parts[0]))
+            composites.append(SparseParts(parts[0], parts[1], parts[2], shape, name=parts[0]))
         elif isinstance(item, tf.RaggedTensorSpec) and len(parts) > 1:
-            found.append(RaggedParts(parts[0], tuple(parts[1:]), name=parts[0]))
-    return tuple(found)
+            composites.append(RaggedParts(parts[0], tuple(parts[1:]), name=parts[0]))
+    return tuple(composites)
 
 
 def epsilon_of(contents: SavedModelContents) -> float:
@@ -149,13 +180,13 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
 def _absent(folder: Path, error: Exception) -> str | None:
     """Which of the files beside the graph are not there: their index, or some of those that it
     tells of."""
-    found = [path.name for path in (folder / "variables").glob("variables.*")]
-    is_whole = "variables.index" in found and any(
-        name.startswith("variables.data-") for name in found
+    files = [path.name for path in (folder / "variables").glob("variables.*")]
+    is_whole = "variables.index" in files and any(
+        name.startswith("variables.data-") for name in files
     )
     if is_whole and not _NO_FILE.search(str(error)):
         return None
-    return "some of the files" if found else "the files"
+    return "some of the files" if files else "the files"
 
 
 def _listed(missing: Sequence[str]) -> str:
@@ -179,33 +210,3 @@ def _child(holder: Any, name: str) -> Any:
     return (
         holder[int(name)] if name.isdecimal() and not isinstance(holder, Mapping) else holder[name]
     )
-
-
-def _live_variables(concrete: Any) -> dict[int, Any]:
-    return {id(variable.handle): variable for variable in concrete.graph.variables}
-
-
-def _caller(loaded: Any, entry: Entry) -> Callable[[Sequence[Any]], list[tuple[str, Any]]]:
-    # NOTE: the closures keep ``loaded`` alive: its lookup tables are freed with it, though the
-    # function refers to them.
-    names = [info.name for info in entry.outputs]
-
-    def call_signature(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
-        outputs = _concrete(loaded, entry)(
-            **{info.name: tensor for info, tensor in zip(entry.inputs, tensors, strict=True)}
-        )
-        return [(name, outputs[name]) for name in names]
-
-    def call_function(tensors: Sequence[Any]) -> list[tuple[str, Any]]:
-        concrete = _concrete(loaded, entry)
-        structure = concrete.structured_input_signature
-        flat = iter(tensors)
-        filled = [
-            next(flat) if isinstance(item, tf.TensorSpec) else item
-            for item in tf.nest.flatten(structure, expand_composites=True)
-        ]
-        args, kwargs = tf.nest.pack_sequence_as(structure, filled, expand_composites=True)
-        outputs = tf.nest.flatten(concrete(*args, **kwargs), expand_composites=True)
-        return list(zip(names, (value for value in outputs if tf.is_tensor(value)), strict=False))
-
-    return call_signature if entry.is_signature else call_function

@@ -1,4 +1,4 @@
-"""The variables that a tape saw in, those that no layer tracks out, each with its record."""
+"""Find the variables that a tape saw and no layer tracks, and describe each."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
 from gradflow.tape.load.keras_layers import layer_path
-from gradflow.tape.loaded_model import Subject, Watched
+from gradflow.tape.loaded_model import CallableModel, Watched
 
 
-def with_untracked(subject: Subject, seen: Iterable[Any]) -> Subject:
-    """Return ``subject`` watching also what of ``seen`` no layer tracks; ``seen`` are trainable
-    ``tf.Variable``s."""
-    known = {id(item.variable) for item in subject.watched}
-    unknown = sorted((one for one in seen if id(one) not in known), key=lambda one: str(one.name))
-    if not unknown or subject.describe is None:
-        return subject
-    taken = {item.stored.name for item in subject.watched}
-    found: list[Watched] = []
-    for variable, stored in zip(unknown, subject.describe(unknown), strict=True):
+def with_untracked(model: CallableModel, read: Iterable[Any]) -> tuple[Watched, ...]:
+    """Return the variables of ``model``, and those of ``read`` that no layer tracks.
+
+    ``read``: the trainable ``tf.Variable``s that a call has read.
+    """
+    tracked = {id(item.variable) for item in model.watched}
+    untracked = sorted(
+        (variable for variable in read if id(variable) not in tracked),
+        key=lambda variable: str(variable.name),
+    )
+    if not untracked or not model.finds_untracked:
+        return model.watched
+    names = {item.stored.name for item in model.watched}
+    more: list[Watched] = []
+    for variable, stored in zip(untracked, model.describe(untracked), strict=True):
         if stored is not None:
-            name = _unique(stored, taken)
-            taken.add(name)
-            found.append(Watched(replace(stored, name=name), variable))
-    return replace(subject, watched=(*subject.watched, *found)) if found else subject
+            name = _unique(stored, names)
+            names.add(name)
+            more.append(Watched(replace(stored, name=name), variable))
+    return (*model.watched, *more)
 
 
-def describer(
-    holder: Callable[[Any], str | None],
-) -> Callable[[Sequence[Any]], list[StoredVariable | None]]:
-    """Return what describes untracked variables; ``holder`` tells the layer that has one as a plain
+def describe_untracked(
+    variables: Sequence[Any], holder: Callable[[Any], str | None]
+) -> list[StoredVariable | None]:
+    """Records of untracked variables; ``holder`` returns the layer that has one as a plain
     attribute."""
-
-    def describe(variables: Sequence[Any]) -> list[StoredVariable | None]:
-        owners = _keras_variables()
-        return [_describe(variable, owners.get(id(variable)), holder) for variable in variables]
-
-    return describe
+    owners = _keras_variables()
+    return [_describe(variable, owners.get(id(variable)), holder) for variable in variables]
 
 
 def holding_layer(model: Any, variable: Any) -> str | None:
     """The layer of a Keras model that has ``variable`` as an attribute, also in a list or dict."""
     for layer in model._flatten_layers():
-        if any(one is variable for value in vars(layer).values() for one in _flat(value)):
+        if any(leaf is variable for value in vars(layer).values() for leaf in _flat(value)):
             return layer_path(layer)
     return None
 
@@ -77,24 +78,24 @@ def _describe(
 
 def _flat(value: Any) -> Sequence[Any]:
     if isinstance(value, Mapping):
-        return [one for inner in value.values() for one in _flat(inner)]
+        return [leaf for inner in value.values() for leaf in _flat(inner)]
     if isinstance(value, (list, tuple)):
-        return [one for inner in value for one in _flat(inner)]
+        return [leaf for inner in value for leaf in _flat(inner)]
     return [value]
 
 
 def _keras_variables() -> dict[int, Any]:
     """Every Keras variable by the id of its ``tf.Variable``, which does not know it; asked in the
     rare case only."""
-    found = [one for one in gc.get_objects() if issubclass(type(one), keras.Variable)]
-    return {id(getattr(one, "_value", None)): one for one in found}
+    variables = [item for item in gc.get_objects() if issubclass(type(item), keras.Variable)]
+    return {id(getattr(variable, "_value", None)): variable for variable in variables}
 
 
-def _unique(stored: StoredVariable, taken: set[str]) -> str:
+def _unique(stored: StoredVariable, names: set[str]) -> str:
     name = stored.name
-    if name in taken and stored.layer is not None and not name.startswith(f"{stored.layer}/"):
+    if name in names and stored.layer is not None and not name.startswith(f"{stored.layer}/"):
         name = f"{stored.name}@{stored.layer}"
     number = 2
-    while name in taken:
+    while name in names:
         name, number = f"{stored.name}#{number}", number + 1
     return name

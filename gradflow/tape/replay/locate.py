@@ -1,4 +1,4 @@
-"""A subject and its batch in, a Scene out: where the gradients of zero and non-finite weights were
+"""A model and its batch in, a Scene out: where the gradients of zero and non-finite weights were
 lost."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_so
 from gradflow.flow.origins import source_finder
 from gradflow.ops.families import CONTROL_FLOW
 from gradflow.options import Options
-from gradflow.tape.loaded_model import Subject
+from gradflow.tape.loaded_model import CallableModel
 from gradflow.tape.objective import direction
 from gradflow.tape.replay.backward import backward
 from gradflow.tape.replay.forward import replay
@@ -29,7 +29,7 @@ from gradflow.tape.trace import Trace, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
 """Ops that pass on what decides over a branch."""
-_OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
+OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
 
@@ -53,12 +53,14 @@ class Scene:
         return Sighting(kind, graph.names[node], graph.ops[node], detail, *where, **more)
 
 
-def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options) -> Scene | None:
+def look(
+    model: CallableModel, traced: Trace, batch: Sequence[Any], options: Options
+) -> Scene | None:
     """Run one step of the traced call op by op; None where the graph holds something that cannot be
     run so."""
     places: dict[NodeKey, int] = {}
     concrete, names = traced.concrete, traced.names
-    graph = lower_trace(traced, subject.handles, options.outputs, places)
+    graph = lower_trace(traced, model.handles, options.outputs, places)
     try:
         run = replay(concrete.graph, [*batch, *concrete.captured_inputs])
         sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
@@ -83,7 +85,7 @@ def look(subject: Subject, traced: Trace, batch: Sequence[Any], options: Options
         trail(back, handles),
         {node: place for place, node in places.items()},
         places,
-        subject.layer_of(graph),
+        model.layer_of(graph),
         source_finder(graph),
     )
 
@@ -150,9 +152,7 @@ def _dead_sighting(
     if cut.kind is Edge.UNTAKEN:
         owner = _owner(graph, cut.node)
         part = graph.names[cut.node].rpartition("/")[2]
-        return scene.sighting(
-            cut.kind, owner, _untaken_words(graph, owner, part), fix=_OTHER_INPUTS
-        )
+        return scene.sighting(cut.kind, owner, _untaken_words(graph, owner, part), fix=OTHER_INPUTS)
     if cut.kind is Edge.OVERWRITTEN:
         return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:

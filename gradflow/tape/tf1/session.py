@@ -1,5 +1,4 @@
-"""A TF1 graph of a SavedModel and an entry in, what ``tf.gradients`` brings to each of its
-variables out.
+"""Run a graph of TensorFlow 1 in a session, with the gradient of each variable built into it.
 
 TensorFlow 2 shows no variables of such a graph, and no tape sees its loops and conditions: it is
 run where it was made to run, in a session of TensorFlow 1 on a graph of its own.
@@ -31,9 +30,10 @@ from gradflow.tape.inputs.graph_hints import Knowledge, session_knowledge
 from gradflow.tape.inputs.search import Batch, with_batch
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.saved_model import NotLoadedError, refusal
+from gradflow.tape.loaded_model import Step, Watched
+from gradflow.tape.measure import measure
 from gradflow.tape.objective import drawn_direction, projected, select
 from gradflow.tape.private_api import SavedModelLoader
-from gradflow.tape.step import measure
 
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on
@@ -45,21 +45,11 @@ _UPKEEP = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One forward and backward pass."""
-
-    batch: Batch
-    outputs: tuple[Output, ...]
-    measured: Mapping[str, Measurement]
-    feeds: Mapping[Any, Any]
-    """What the graph was fed with, by tensor."""
-
-
-@dataclass(frozen=True, slots=True)
 class GraphSession:
     """A loaded graph, with the gradients of one objective built into it."""
 
     session: Any
+    contents: SavedModelContents
     entry: Entry
     outputs: Sequence[tuple[str, Any]]
     """The selected outputs by name."""
@@ -76,8 +66,8 @@ class GraphSession:
     learn: Callable[[], Knowledge]
     """Asks the graph what it does with the inputs."""
 
-    def step(self, options: Options) -> Step:
-        """Draw a batch and measure the gradient of every variable.
+    def step(self, options: Options, watched: tuple[Watched, ...]) -> Step:
+        """Draw a batch and measure the gradient of every variable; ``watched`` are their records.
 
         Raises:
             InputError: no synthetic batch is accepted.
@@ -85,38 +75,51 @@ class GraphSession:
         """
 
         def run(batch: Batch) -> list[Any]:
-            return self._fetched([value for _, value in self.outputs], self._feeds(batch))
+            return self._fetched([tensor for _, tensor in self.outputs], self._inputs(batch))
 
         sparse = [
-            SparseParts(one.indices, one.values, one.dense_shape, one.shape)
-            for one in self.entry.sparse
+            SparseParts(parts.indices, parts.values, parts.dense_shape, parts.shape)
+            for parts in self.entry.sparse
         ]
         batch, values = with_batch(
             self.entry.inputs, options, None, run, self.learn, is_cheap=True, composites=sparse
         )
-        feeds = self._feeds(batch)
-        for (name, _), value in zip(self.outputs, values, strict=True):
-            if name in self.directions:
-                drawn = drawn_direction(name, np.shape(value), options.seed)
-                feeds[self.directions[name]] = drawn.astype(
-                    self.directions[name].dtype.as_numpy_dtype
-                )
         described = tuple(
             Output(name, tuple(np.shape(value)), output.dtype.base_dtype.name)
             for (name, output), value in zip(self.outputs, values, strict=True)
         )
-        return Step(batch, described, self._measured(feeds), feeds)
+        measured = self._measured(self._feeds(batch, described, options.seed))
+        return Step(watched, batch, described, measured)
 
-    def branches(self, step: Step) -> dict[str, int]:
+    def branches(self, step: Step, options: Options) -> dict[str, int]:
         """For each ``Merge`` that ``step`` ran, the number of the input that it passed on."""
-        found = {}
+        feeds = self.feeds(step, options)
+        branches = {}
         for op in self.merges:
             # Inside another branch that was not taken.
             with contextlib.suppress(tf.errors.InvalidArgumentError):
-                found[op.name] = int(self.session.run(op.outputs[1], step.feeds))
-        return found
+                branches[op.name] = int(self.session.run(op.outputs[1], feeds))
+        return branches
 
-    def _feeds(self, batch: Batch) -> dict[Any, Any]:
+    def variable(self, name: str) -> Any:
+        """The op of a variable."""
+        return self.session.graph.get_operation_by_name(name)
+
+    def feeds(self, step: Step, options: Options) -> Mapping[Any, Any]:
+        """What the graph was fed with in ``step``, by tensor."""
+        return self._feeds(step.batch, step.outputs, options.seed)
+
+    def _feeds(self, batch: Batch, outputs: Sequence[Output], seed: int) -> Mapping[Any, Any]:
+        feeds = self._inputs(batch)
+        for output in outputs:
+            placeholder = self.directions.get(output.name)
+            if placeholder is not None:
+                shape = [size or 0 for size in output.shape]
+                drawn = drawn_direction(output.name, shape, seed)
+                feeds[placeholder] = drawn.astype(placeholder.dtype.as_numpy_dtype)
+        return feeds
+
+    def _inputs(self, batch: Batch) -> dict[Any, Any]:
         return {
             name: tensor.numpy()
             for name, tensor in zip(self.entry.feeds, batch.tensors, strict=True)
@@ -128,17 +131,17 @@ class GraphSession:
     def _measured(self, feeds: Mapping[Any, Any]) -> dict[str, Measurement]:
         """One after the other, where a gradient that no branch hands on makes the run of all
         fail."""
-        found = {
+        gradients = {
             name: gradient for name, gradient in self.gradients.items() if gradient is not None
         }
         try:
-            values = self._fetched(list(found.values()), feeds)
+            values = self._fetched(list(gradients.values()), feeds)
         except tf.errors.InvalidArgumentError as error:
             if _DEAD not in str(error):
                 raise
-            values = [self._alive(name, gradient, feeds) for name, gradient in found.items()]
+            values = [self._alive(name, gradient, feeds) for name, gradient in gradients.items()]
         measured = {name: measure(None) for name in self.gradients}
-        for name, value in zip(found, values, strict=True):
+        for name, value in zip(gradients, values, strict=True):
             measured[name] = measure(_eager(value))
         return measured
 
@@ -237,27 +240,32 @@ def _built(
         return directions.setdefault(name, tf.compat.v1.placeholder(real.dtype, real.shape))
 
     objective = projected(outputs, along)
-    variables = {one.name: one for one in contents.variables if one.dtype in FLOATING_NAMES}
+    variables = {
+        stored.name: stored for stored in contents.variables if stored.dtype in FLOATING_NAMES
+    }
     tensors = [graph.get_operation_by_name(name).outputs[0] for name in variables]
     additions = {name: _additions(tensor) for name, tensor in zip(variables, tensors, strict=True)}
-    sums = [value for uses in additions.values() for value in uses]
+    sums = [total for uses in additions.values() for total in uses]
     gradients = [None] * (len(tensors) + len(sums))
     if objective is not None and tensors:
         # What is fed is given: nothing flows on to what the graph would compute it from.
         fed = [graph.get_tensor_by_name(name) for name in entry.feeds]
         gradients = tf.compat.v1.gradients(objective, [*tensors, *sums], stop_gradients=fed)
-    got = {
-        id(value): gradient for value, gradient in zip(sums, gradients[len(tensors) :], strict=True)
+    by_sum = {
+        id(total): gradient for total, gradient in zip(sums, gradients[len(tensors) :], strict=True)
     }
     return GraphSession(
         session=session,
+        contents=contents,
         entry=entry,
         outputs=outputs,
         directions=directions,
         gradients=dict(zip(variables, gradients, strict=False)),
-        shapes={name: tuple(size or 1 for size in one.shape) for name, one in variables.items()},
+        shapes={
+            name: tuple(size or 1 for size in stored.shape) for name, stored in variables.items()
+        },
         additions={
-            name: [got[id(value)] for value in uses if got[id(value)] is not None]
+            name: [by_sum[id(total)] for total in uses if by_sum[id(total)] is not None]
             for name, uses in additions.items()
         },
         merges=merges,

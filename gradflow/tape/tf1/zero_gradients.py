@@ -1,5 +1,4 @@
-"""A step of a TF1 graph whose gradients are zero or tiny in, out what another run shows to be
-harmless."""
+"""Find the zero and tiny gradients of a graph of TensorFlow 1 that another run shows harmless."""
 
 from __future__ import annotations
 
@@ -13,9 +12,10 @@ import tensorflow as tf
 from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.options import Options
+from gradflow.tape.loaded_model import LoadedModel, Step
 from gradflow.tape.reinitialise import REDRAWN, alive
 from gradflow.tape.replay.shift_invariance import is_noise_of_terms
-from gradflow.tape.tf1.session import GraphSession, Step
+from gradflow.tape.tf1.session import GraphSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +29,34 @@ class Awakened:
 
 
 def cancelled(
-    live: GraphSession, step: Step, names: Iterable[str], epsilon: float
+    live: GraphSession, step: Step, names: Iterable[str], options: Options, epsilon: float
 ) -> frozenset[str]:
     """Those of ``names`` that are only added to something, where all that the sums get cancels:
     what follows takes the shift out again, and the gradient is zero by mathematics."""
+    feeds = live.feeds(step, options)
     return frozenset(
         name
         for name in names
         if live.additions.get(name)
         and all(
             is_noise_of_terms(terms, live.shapes[name], epsilon)
-            for terms in live.session.run(list(live.additions[name]), step.feeds)
+            for terms in live.session.run(list(live.additions[name]), feeds)
         )
     )
 
 
 def awakened(
+    model: LoadedModel,
     live: GraphSession,
     options: Options,
     measured: Mapping[str, Measurement],
     trained: Collection[str],
 ) -> Awakened:
-    """The variables whose gradient is zero in ``measured``, and not once those of ``trained`` that
-    start at zero
-    and get a gradient have moved: a zero-initialized head hides what lies under it for one
-    update."""
+    """The variables whose gradient is zero in ``measured``, and not once the weights of zeros among
+    ``trained`` that get a gradient have moved.
+
+    A zero-initialized head hides what lies under it for one update.
+    """
     graph = live.session.graph
     flowing = [
         name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS
@@ -65,16 +68,17 @@ def awakened(
     sleeping = {name: np.shape(value) for name, value in values if not np.any(value)}
     # What is only added to something multiplies no gradient with zero.
     sleeping = {name: shape for name, shape in sleeping.items() if not live.additions[name]}
-    found = _alive_with(live, sleeping, options, measured)
-    alone = (
-        [name for name in sleeping if _alive_with(live, {name: sleeping[name]}, options, measured)]
-        if found
-        else []
-    )
-    return Awakened(found, tuple(alone or sleeping))
+
+    def alive_with(zeros: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
+        return _alive_with(model, live, zeros, options, measured)
+
+    names = alive_with(sleeping)
+    alone = [name for name in sleeping if alive_with({name: sleeping[name]})] if names else []
+    return Awakened(names, tuple(alone or sleeping))
 
 
 def _alive_with(
+    model: LoadedModel,
     live: GraphSession,
     zeros: Mapping[str, tuple[int, ...]],
     options: Options,
@@ -86,7 +90,7 @@ def _alive_with(
     draw = np.random.default_rng(options.seed)
     for name, shape in zeros.items():
         _assign(live.session, name, REDRAWN * draw.standard_normal(shape))
-    again = live.step(options).measured
+    again = model.step(options).measured
     for name, shape in zeros.items():
         _assign(live.session, name, np.zeros(shape))
     return alive(measured, again)
@@ -96,12 +100,12 @@ def _assign(session: Any, name: str, value: np.ndarray[Any, Any]) -> None:
     graph = session.graph
     node = graph.get_operation_by_name(name)
     with graph.as_default():
-        given = tf.compat.v1.placeholder(node.get_attr("dtype"), value.shape)
+        placeholder = tf.compat.v1.placeholder(node.get_attr("dtype"), value.shape)
         if node.type == "VarHandleOp":
-            assign = tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=given)
+            assign = tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=placeholder)
         else:
-            assign = tf.raw_ops.Assign(ref=node.outputs[0], value=given).op
-    session.run(assign, {given: value})
+            assign = tf.raw_ops.Assign(ref=node.outputs[0], value=placeholder).op
+    session.run(assign, {placeholder: value})
 
 
 def _value(node: Any) -> Any:

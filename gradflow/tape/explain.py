@@ -1,0 +1,263 @@
+"""Explain zero, tiny and non-finite gradients of a step: step again, and replay it op by op."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gradflow.diagnose import Measurement, Sighting, leads_through_branch, outliers
+from gradflow.errors import GradflowError, is_lack_of_memory
+from gradflow.findings import Role, Verdict
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import FlowGraph
+from gradflow.options import Options, Thresholds
+from gradflow.progress import Progress
+from gradflow.tape.gradient_registry import without_lookup_errors
+from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
+from gradflow.tape.measure import measure
+from gradflow.tape.reinitialise import LOSS_SCALE, alive, awakened, underflowing
+from gradflow.tape.replay.locate import breaking, dying, look
+from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION, cancelled
+from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
+from gradflow.tape.step import step as take_step
+from gradflow.tape.trace import Trace, lower_trace
+
+_UNDERFLOWS = (
+    f"loses it in float16, which has no number so small: with a loss scale of "
+    f"{LOSS_SCALE:.0f} it arrives"
+)
+_MARGIN = 3.0
+"""A median moves when gradients are measured again: what is near the threshold is looked into as
+well."""
+_Measurements = Mapping[str, Measurement]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stepped:
+    """A model that was stepped, with the graph of the call."""
+
+    model: CallableModel
+    options: Options
+    batch: Sequence[Any]
+    graph: FlowGraph
+    traced: Trace | None
+    """None where the graph is the file's own."""
+    attributions: Mapping[str, Attribution]
+
+    def reaching(self, measured: _Measurements, verdict: Verdict) -> list[str]:
+        """The weights with a way to the output that flows in the graph, and with ``verdict`` all
+        the same."""
+        return [
+            name
+            for name in flowing_weights(self.model.watched, self.attributions)
+            if name in measured and measured[name].verdict is verdict
+        ]
+
+    def probe(self, number: int) -> _Measurements:
+        """Draw another batch and measure again."""
+        seed = self.options.seed + number
+        return take_step(self.model, replace(self.options, seed=seed)).measured
+
+
+def explain(model: CallableModel, step: Step, options: Options, progress: Progress) -> Explanation:
+    """Find out where gradients of ``step`` that are missing, zero, tiny or not finite were lost.
+
+    Raises:
+        GradflowError: an option does not fit the model.
+        MemoryError: there is too little memory to trace the call.
+    """
+    measured = step.measured
+    removers, tiny = _rounding_noise(model, measured, options.thresholds)
+    is_asked = options.why is not None or model.has_stored_graph or bool(tiny)
+    if not is_asked and not _needs_explanation(model.watched, measured):
+        return Explanation(measured, cancelled=removers)
+    progress("trace")
+    graph, traced = _graph(model, step.batch.tensors, options.outputs)
+    if graph is None:
+        return Explanation(measured, cancelled=removers)
+    attributions = attribute(graph)
+    stepped = _Stepped(model, options, step.batch.tensors, graph, traced, attributions)
+    measured = _probed_again(stepped, measured, progress)
+    measured, sightings, more = _looked_into(stepped, measured, tiny, progress)
+    removers = {**removers, **more}
+    measured = _largest_of_all(stepped, measured, [name for name in tiny if name not in removers])
+    return Explanation(measured, graph, attributions, sightings, removers)
+
+
+def flowing_weights(
+    watched: Sequence[Watched], attributions: Mapping[str, Attribution]
+) -> list[str]:
+    """The weights with a way to the output that no op cuts."""
+    return [
+        item.stored.name
+        for item in watched
+        if item.stored.role is Role.WEIGHT
+        and item.stored.name in attributions
+        and attributions[item.stored.name].cuts_to_restore == 0
+    ]
+
+
+def largest_entry(measurement: Measurement) -> float:
+    """The size of a gradient; 0 where there is none, or none that is finite."""
+    return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
+
+
+def larger(measured: _Measurements, again: _Measurements) -> _Measurements:
+    """``measured``, with those of ``again`` whose gradient is larger."""
+    grown = {
+        name: measurement
+        for name, measurement in again.items()
+        if largest_entry(measurement) > largest_entry(measured[name])
+    }
+    return {**measured, **grown}
+
+
+def _needs_explanation(watched: Sequence[Watched], measured: _Measurements) -> bool:
+    """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is
+    missing."""
+    weights = [item.stored.name for item in watched if item.stored.role is Role.WEIGHT]
+    return any(
+        name not in measured or measured[name].verdict is not Verdict.FLOWS for name in weights
+    )
+
+
+def _graph(
+    model: CallableModel, batch: Sequence[Any], outputs: Sequence[str]
+) -> tuple[FlowGraph | None, Trace | None]:
+    """The graph of the call that was stepped, and its trace where there had to be one.
+
+    Both None where its code runs eagerly and cannot be traced.
+    """
+    if model.has_stored_graph:
+        return model.stored_graph(outputs), None
+    try:
+        traced = model.trace(batch)
+    except GradflowError:
+        raise
+    except Exception as error:  # tracing runs the model's own code, which can raise anything at all
+        if is_lack_of_memory(error):
+            raise MemoryError from error
+        return None, None
+    return lower_trace(traced, model.handles, outputs), traced
+
+
+def _rounding_noise(
+    model: CallableModel, measured: _Measurements, thresholds: Thresholds
+) -> tuple[Mapping[str, str], Sequence[str]]:
+    """The weights whose gradient may be rounding noise: those that the layers explain, and the
+    others."""
+    names = [
+        item.stored.name
+        for item in model.watched
+        if item.stored.role is Role.WEIGHT and item.stored.trainable
+    ]
+    tiny = [
+        outlier.name
+        for outlier in outliers(measured, names, model.epsilon, thresholds, _MARGIN)
+        if outlier.ratio < 1
+    ]
+    biases = set(model.biases_before_normalization()) if tiny else set()
+    explained = {name: BATCH_NORMALIZATION for name in tiny if name in biases}
+    return explained, [name for name in tiny if name not in biases]
+
+
+def _probed_again(stepped: _Stepped, measured: _Measurements, progress: Progress) -> _Measurements:
+    """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one
+    small batch.
+
+    Only where a path flows that leads through no branch: of a branch not taken for this input, the
+    zero is the answer.
+    """
+    for number in range(1, stepped.options.probes):
+        dead = [
+            name
+            for name in stepped.reaching(measured, Verdict.ZERO)
+            if not leads_through_branch(stepped.graph, stepped.attributions[name])
+        ]
+        if not dead:
+            break
+        progress("step")
+        again = stepped.probe(number)
+        revived = alive({name: measured[name] for name in dead}, again)
+        measured = {**measured, **{name: again[name] for name in revived}}
+    return measured
+
+
+def _largest_of_all(
+    stepped: _Stepped, measured: _Measurements, names: Sequence[str]
+) -> _Measurements:
+    """Draw other batches before a gradient is called vanishing: what one batch leaves near nothing,
+    another may not."""
+    for number in range(1, stepped.options.probes if names else 1):
+        again = stepped.probe(number)
+        measured = larger(measured, {name: again[name] for name in names})
+    return measured
+
+
+def _looked_into(
+    stepped: _Stepped, measured: _Measurements, tiny: Sequence[str], progress: Progress
+) -> tuple[_Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
+    """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and
+    where they cancel.
+
+    What is measured comes back too: the run is another draw of dropout, in which a tiny gradient
+    can be an ordinary one (a block of EfficientNet that was dropped as a whole).
+    """
+    zero, nonfinite = (
+        stepped.reaching(measured, verdict) for verdict in (Verdict.ZERO, Verdict.NONFINITE)
+    )
+    # Run eagerly, a branch not taken leaves None in place of zeros.
+    missing = stepped.reaching(measured, Verdict.NONE)
+    if not zero and not nonfinite and not tiny and not missing:
+        return measured, {}, {}
+    progress("replay")
+    model, batch, options = stepped.model, stepped.batch, stepped.options
+    try:
+        traced = model.trace(batch) if stepped.traced is None else stepped.traced
+        scene = without_lookup_errors(
+            lambda: look(model, traced, batch, options), model.lost_gradients
+        )
+    # TensorFlow and the model's code can raise anything; verdicts stand without an explanation.
+    except Exception:
+        scene = None
+    if scene is None:
+        return measured, {}, {}
+    removers = cancelled(scene.trail, (*tiny, *zero), model.epsilon)
+    sightings: dict[str, tuple[Sighting, ...]] = {}
+    sightings.update(dying(scene, missing))
+    if zero:
+        deaths = dying(scene, zero)
+        zeros = {
+            sighting.weight
+            for deadly in deaths.values()
+            for sighting in deadly
+            if sighting.weight is not None
+        }
+        harmless = awakened(model, options, measured, zeros).union(removers)
+        underflow = underflowing(model, options, measured)
+        for name, deadly in deaths.items():
+            sightings[name] = tuple(
+                _judged(sighting, name in harmless, name in underflow, measured)
+                for sighting in deadly
+            )
+    drawn = {name: measure(scene.trail.gradient_of(name)) for name in tiny}
+    return larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removers
+
+
+def _judged(
+    sighting: Sighting, is_harmless: bool, is_underflow: bool, measured: _Measurements
+) -> Sighting:
+    if is_underflow:
+        return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
+    if is_harmless and sighting.weight and measured[sighting.weight].verdict is Verdict.ZERO:
+        fix = "neither of the two leaves zero by itself: draw one of them anew before training"
+        return replace(sighting, harmless=True, fix=fix)
+    if is_harmless:
+        fix = (
+            "harmless: it comes alive once that weight has moved"
+            if sighting.weight
+            else "harmless, nothing to mend"
+        )
+        return replace(sighting, harmless=True, fix=fix)
+    return sighting

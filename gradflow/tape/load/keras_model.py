@@ -1,0 +1,112 @@
+"""Call and trace a Keras model, of Keras 2 or 3: what the two have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from gradflow.files.model_file import StoredVariable
+from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
+from gradflow.tape.load.untracked import describe_untracked, holding_layer
+from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors
+from gradflow.tape.op_origins import noted_layers
+from gradflow.tape.taped_model import TapedModel
+from gradflow.tape.trace import Trace, trace
+
+
+class KerasModel(TapedModel):
+    """A model of Keras, called in one mode for its outputs or for its loss."""
+
+    finds_untracked = True
+
+    def __init__(
+        self,
+        model: Any,
+        tree: Any,
+        noted: Sequence[Any],
+        *,
+        training: bool,
+        loss_seed: int | None,
+    ) -> None:
+        """Keep ``model``.
+
+        Args:
+            model: the model.
+            tree: of its Keras: ``flatten`` and ``pack_sequence_as``.
+            noted: the classes whose calls are noted while it is traced, that of the layers last.
+            training: the mode that it is called in.
+            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
+                its outputs.
+
+        Raises:
+            UsageError: its loss is asked for, and it was not compiled.
+        """
+        self.model = model
+        self.is_training = training
+        self.entry = f"call(training={training}){'' if loss_seed is None else ', compiled loss'}"
+        self.epsilon = max(
+            HALVES.get(layer.compute_dtype or "", SINGLE) for layer in model._flatten_layers()
+        )
+        self._tree = tree
+        self._noted = noted
+        self._loss: CompiledLoss | None = None
+        if loss_seed is not None:
+            require_compiled(model)
+            self._loss = CompiledLoss(
+                model, self.forward, self.structured, tree, training=training, seed=loss_seed
+            )
+
+    @abstractmethod
+    def forward(self, tensors: Sequence[Any]) -> Any:
+        """Call the model; return its outputs in their structure."""
+
+    @abstractmethod
+    def structured(self, tensors: Sequence[Any]) -> Any:
+        """The tensors in the structure that the model is called with."""
+
+    def call(self, tensors: Sequence[Any]) -> NamedTensors:
+        """Call the model on ``tensors``, in the order of ``inputs``; return its outputs, or its
+        loss alone."""
+        return self._outputs(tensors) if self._loss is None else self._loss(tensors)
+
+    def trace(self, batch: Sequence[Any]) -> Trace:
+        """Trace the call, and note the layer of each op."""
+        with noted_layers(self.model, self._noted) as notes:
+            return trace(self.call, batch, notes)
+
+    def trace_outputs(self, batch: Sequence[Any]) -> Trace:
+        """As ``trace``, of the outputs alone where a loss is stepped."""
+        with noted_layers(self.model, self._noted) as notes:
+            return trace(self._outputs, batch, notes)
+
+    def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
+        """Records of variables that the call reads and no layer tracks."""
+        return describe_untracked(variables, lambda variable: holding_layer(self.model, variable))
+
+    def _outputs(self, tensors: Sequence[Any]) -> NamedTensors:
+        outputs = self.forward(tensors)
+        flat = [tensor for tensor in self._tree.flatten(outputs) if tensor is not None]
+        names = output_names(self.model, outputs)
+        if len(names) != len(flat):
+            names = [f"output_{position}" for position in range(len(flat))]
+        return list(zip(_unique(names), flat, strict=True))
+
+
+def output_names(model: Any, outputs: Any) -> list[str]:
+    """The names of a model's ``outputs``, as it returned them; those that it has on record where
+    they are no dict."""
+    if isinstance(outputs, dict):
+        return sorted(outputs)
+    return list(getattr(model, "output_names", None) or ())
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Number the names that repeat: ``a``, ``a_1``, ``a_2``."""
+    counts: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        counts[name] += 1
+        numbered.append(name if counts[name] == 1 else f"{name}_{counts[name] - 1}")
+    return numbered

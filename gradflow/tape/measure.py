@@ -1,0 +1,85 @@
+"""Reduce a gradient to its size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Gradient
+
+_DIGITS = 4
+"""Significant digits of a norm that are reported: TensorFlow's threads add in any order, so the
+digits beyond differ from run to run."""
+_STRETCH = 1 << 20
+"""Entries of a gradient that are looked at together."""
+
+
+def measure(gradient: Any) -> Measurement:
+    """Reduce one gradient, dense or IndexedSlices, to its size."""
+    if gradient is None:
+        return Measurement(None, finite=True)
+    rows = None
+    size = 0
+    if isinstance(gradient, tf.IndexedSlices):
+        indices = gradient.indices.numpy()
+        rows = int(np.unique(indices).size)
+        dense_shape = gradient.dense_shape
+        values = gradient.values.numpy()
+        values = values.reshape(indices.size, values.size // max(indices.size, 1))
+        size = int(np.prod(dense_shape.numpy())) if dense_shape is not None else values.size
+        values = _summed_rows(indices.reshape(-1), values)
+    else:
+        values = gradient.numpy()
+    values = np.asarray(values)
+    return _sized(values, max(size, values.size), rows)
+
+
+def _summed_rows(
+    indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Rows that were looked up more than once add up, as an optimizer would add them."""
+    distinct, inverse = np.unique(indices, return_inverse=True)
+    wide = np.complex128 if np.iscomplexobj(values) else np.float64
+    total = np.zeros((distinct.size, values.shape[1] if values.ndim > 1 else 1), dtype=wide)
+    np.add.at(total, inverse.reshape(-1), values.astype(wide))
+    return total
+
+
+def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measurement:
+    if values.dtype.kind not in "fc":
+        values = values.astype(np.float32)  # bfloat16 comes as a NumPy extension type
+    zeros = 1.0 - int(np.count_nonzero(values)) / size if size else 1.0
+    parts = list(_parts(values))
+    largest = float(np.max([np.max(np.abs(part)) for part in parts], initial=0.0))
+    if not math.isfinite(largest):
+        return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)
+    norm = (
+        math.hypot(*(float(np.linalg.norm(part / largest)) for part in parts)) * largest
+        if largest > 0.0
+        else 0.0
+    )
+    norm = norm if math.isfinite(norm) else largest
+    return Measurement(
+        Gradient(_rounded(norm), _rounded(largest), _share(zeros), rows), finite=True
+    )
+
+
+def _parts(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The entries in stretches: what is made of one is small beside a gradient of a gigabyte."""
+    flat = values.reshape(-1)
+    return (flat[start : start + _STRETCH] for start in range(0, flat.size, _STRETCH))
+
+
+def _share(zeros: float) -> float:
+    """Rounded, but 1 only where every entry is zero: that is a verdict."""
+    rounded = _rounded(zeros)
+    return rounded if rounded < 1.0 or zeros == 1.0 else 0.9999
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
