@@ -1,4 +1,4 @@
-"""A path in, the model file that it holds out: by its content, whatever its name says."""
+"""Find the model file at a path: by its content, whatever its name says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
+from typing import TypeAlias
 
 from gradflow.errors import UnreadableError
 from gradflow.files.hdf5 import holds_hdf5
@@ -142,67 +143,101 @@ def _look_into_hdf5(file: ModelFile) -> None:
 
 
 def _folder(path: Path) -> ModelFile:
-    where = shown(path)
     names = sorted(entry.name for entry in os.scandir(path))
     if "saved_model.pb" in names:
         return _saved_model(path)
-    if "saved_model.pbtxt" in names:
-        message = (
-            f"{where}: is a SavedModel in text form (saved_model.pbtxt), which gradflow does "
-            f"not read"
-        )
-        raise UnreadableError(
-            message, "save it again in binary form: tf.saved_model.save(...) or model.export(...)"
-        )
-    if not names:
-        raise UnreadableError(f"{where}: is an empty folder", _SAVE_HINT)
-    if is_keras_archive(names):
-        message = f"{where}: is an unpacked .keras file"
-        raise UnreadableError(
-            message, f"pack it: cd {where} && zip -0 -r ../{shown(path.name or 'model')}.keras ."
-        )
-    _refuse_neighbours(path, where)
-    if "checkpoint" in names or any(_is_checkpoint_part(name) for name in names):
-        raise UnreadableError(
-            f"{where}: is a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT
-        )
+    for explain in _OTHER_FOLDERS:
+        explanation = explain(path, names)
+        if explanation is not None:
+            description, hint = explanation
+            raise UnreadableError(f"{shown(path)}: {description}", hint)
+    message = f"{shown(path)}: is a folder without a model (no saved_model.pb)"
+    raise UnreadableError(message, _SAVE_HINT)
+
+
+_Explanation: TypeAlias = tuple[str, str] | None
+"""What a folder is that is no model, and what to do about it; None where it is not of that kind."""
+
+
+def _saved_model_as_text(path: Path, names: list[str]) -> _Explanation:
+    if "saved_model.pbtxt" not in names:
+        return None
+    return (
+        "is a SavedModel in text form (saved_model.pbtxt), which gradflow does not read",
+        "save it again in binary form: tf.saved_model.save(...) or model.export(...)",
+    )
+
+
+def _empty(path: Path, names: list[str]) -> _Explanation:
+    return ("is an empty folder", _SAVE_HINT) if not names else None
+
+
+def _unpacked_keras(path: Path, names: list[str]) -> _Explanation:
+    if not is_keras_archive(names):
+        return None
+    archive = f"../{shown(path.name or 'model')}.keras"
+    return "is an unpacked .keras file", f"pack it: cd {shown(path)} && zip -0 -r {archive} ."
+
+
+def _inside_a_saved_model(path: Path, names: list[str]) -> _Explanation:
+    owner = _saved_model_around(path / "x")
+    if owner is None:
+        return None
+    return (
+        f"is the {shown(path.name)} folder of a SavedModel",
+        f"give the folder above: {shown(owner)}",
+    )
+
+
+def _around_saved_models(path: Path, names: list[str]) -> _Explanation:
+    models = [entry for entry in path.iterdir() if (entry / "saved_model.pb").is_file()]
+    if not models:
+        return None
+    newest = max(models, key=_version)
+    listed = ", ".join(shown(entry.name) for entry in sorted(models, key=_version)[-5:])
+    inside = (
+        f"the folder {listed} is one"
+        if len(models) == 1
+        else f"{len(models)} folders in it are: {listed}"
+    )
+    return f"is not a SavedModel itself, but {inside}", f"give {shown(newest)}"
+
+
+def _checkpoint(path: Path, names: list[str]) -> _Explanation:
+    if "checkpoint" not in names and not any(_is_checkpoint_part(name) for name in names):
+        return None
+    return "is a TensorFlow checkpoint: weights, no architecture", _CHECKPOINT_HINT
+
+
+def _keras_files(path: Path, names: list[str]) -> _Explanation:
     files = [
         name
         for name in names
         if name.endswith(_KERAS_SUFFIXES) and not name.endswith(".weights.h5")
     ]
-    if files:
-        listed = ", ".join(shown(name) for name in files[:5]) + (", ..." if len(files) > 5 else "")
-        raise UnreadableError(
-            f"{where}: is a folder of Keras files ({listed})", f"give one: {shown(path / files[0])}"
-        )
-    if "model.json" in names:
-        raise UnreadableError(
-            f"{where}: is a TensorFlow.js model",
-            "convert it back: tensorflowjs_converter, or re-export",
-        )
-    raise UnreadableError(f"{where}: is a folder without a model (no saved_model.pb)", _SAVE_HINT)
+    if not files:
+        return None
+    listed = ", ".join(shown(name) for name in files[:5]) + (", ..." if len(files) > 5 else "")
+    return f"is a folder of Keras files ({listed})", f"give one: {shown(path / files[0])}"
 
 
-def _refuse_neighbours(path: Path, where: str) -> None:
-    """Raise where a SavedModel is one level above or below."""
-    above = _saved_model_around(path / "x")
-    if above is not None:
-        message = f"{where}: is the {shown(path.name)} folder of a SavedModel"
-        raise UnreadableError(message, f"give the folder above: {shown(above)}")
-    below = [entry for entry in path.iterdir() if (entry / "saved_model.pb").is_file()]
-    if not below:
-        return
-    newest = max(below, key=_version)
-    names = ", ".join(shown(entry.name) for entry in sorted(below, key=_version)[-5:])
-    inside = (
-        f"the folder {names} is one"
-        if len(below) == 1
-        else f"{len(below)} folders in it are: {names}"
-    )
-    raise UnreadableError(
-        f"{where}: is not a SavedModel itself, but {inside}", f"give {shown(newest)}"
-    )
+def _tensorflow_js(path: Path, names: list[str]) -> _Explanation:
+    if "model.json" not in names:
+        return None
+    return "is a TensorFlow.js model", "convert it back: tensorflowjs_converter, or re-export"
+
+
+_OTHER_FOLDERS = (
+    _saved_model_as_text,
+    _empty,
+    _unpacked_keras,
+    _inside_a_saved_model,
+    _around_saved_models,
+    _checkpoint,
+    _keras_files,
+    _tensorflow_js,
+)
+"""Looked through in this order: the first that explains the folder is told."""
 
 
 def _version(folder: Path) -> tuple[int, str]:

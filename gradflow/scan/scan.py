@@ -1,8 +1,8 @@
-"""A model file of any format in, what a scan finds in it out."""
+"""Scan a model file of any format for what could do harm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
@@ -21,11 +21,24 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     Raises:
         UnreadableError: it is damaged.
     """
-    # Each format takes modules of its own to read, and a file has one.
-    if file.format is Format.SAVED_MODEL:
-        from gradflow.scan.saved_model.scan import scan_saved_model
+    return _SCANS[file.format](file, imports, is_trained)
 
-        return scan_saved_model(file)
+
+# Each format takes modules of its own to read, and a file has one.
+def _saved_model(file: ModelFile, imports: Sequence[str], is_trained: bool) -> Scanned:
+    from gradflow.scan.saved_model.scan import scan_saved_model
+
+    return scan_saved_model(file)
+
+
+def _keras(file: ModelFile, imports: Sequence[str], is_trained: bool) -> Scanned:
     from gradflow.scan.keras.scan import scan_keras
 
     return scan_keras(file, imports, is_trained)
+
+
+_SCANS: Mapping[Format, Callable[[ModelFile, Sequence[str], bool], Scanned]] = {
+    Format.SAVED_MODEL: _saved_model,
+    Format.KERAS: _keras,
+    Format.H5: _keras,
+}

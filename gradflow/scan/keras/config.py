@@ -51,6 +51,8 @@ _EVERYWHERE = frozenset(
 """What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and
 Keras 2 import them."""
 _DEEPEST = 500
+_Harm = tuple[str, str]
+"""A thing in the file, and what it could do."""
 
 
 def strange_objects(value: object, member: str, imports: Sequence[str]) -> Iterator[Threat]:
@@ -86,28 +88,20 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
         ]
 
 
-def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str, str]]:
+def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
+    """What one JSON object of a configuration could do."""
     for key in _PATHS:
         path = value.get(key)
         if isinstance(path, str):
             yield f"{key} {shown(path)!r}", "reads any file of this machine"
-    name, config = value.get("class_name"), value.get("config")
+    name, module = value.get("class_name"), _text(value.get("module"))
     if not isinstance(name, str):
         return
-    module = value.get("module")
-    module = module if isinstance(module, str) else ""
     base = name.rpartition(">")[2]
     if base == _CODE:
         yield "a lambda as byte code", _RUNS_CODE
     elif base == "function":
-        yield from _function(config if isinstance(config, str) else "", module, trusted)
-        registered = value.get("registered_name")
-        if (
-            isinstance(registered, str)
-            and registered != "function"
-            and registered.rpartition(">")[2] != config
-        ):
-            yield from _function(registered, module, trusted)  # Keras 2 looks for that, too
+        yield from _harms_of_function(value, module, trusted)
     elif base == _TYPE:
         if module.partition(".")[0] not in {"tensorflow", "keras", "tf_keras", *trusted}:
             yield f"type {shown(str(value.get('spec_name')))} of {shown(module)}", _STANDARD
@@ -115,15 +109,38 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[tuple[str
         if base not in _SPECIAL:
             yield f"{shown(name)!r}", _UNKNOWN
     else:
-        yield from _class(name, module, trusted)
-        registered = value.get("registered_name")
-        if isinstance(registered, str) and registered.rpartition(">")[2] != base:
-            yield from _class(registered, module if _is_keras(module) else "", trusted)
-        if isinstance(config, Mapping):
-            yield from _special(base, config, trusted)
+        yield from _harms_of_class(value, name, module, trusted)
 
 
-def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
+def _harms_of_function(
+    value: Mapping[str, object], module: str, trusted: set[str]
+) -> Iterator[_Harm]:
+    name, registered = value.get("config"), value.get("registered_name")
+    yield from _function(_text(name), module, trusted)
+    if (
+        isinstance(registered, str)
+        and registered != "function"
+        and registered.rpartition(">")[2] != name
+    ):
+        yield from _function(registered, module, trusted)  # Keras 2 looks for that, too
+
+
+def _harms_of_class(
+    value: Mapping[str, object], name: str, module: str, trusted: set[str]
+) -> Iterator[_Harm]:
+    base, registered, config = (
+        name.rpartition(">")[2],
+        value.get("registered_name"),
+        value.get("config"),
+    )
+    yield from _class(name, module, trusted)
+    if isinstance(registered, str) and registered.rpartition(">")[2] != base:
+        yield from _class(registered, module if _is_keras(module) else "", trusted)
+    if isinstance(config, Mapping):
+        yield from _special(base, config, trusted)
+
+
+def _class(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
     base, top = name.rpartition(">")[2], module.partition(".")[0]
     harm = None
     if top in trusted and not _is_keras(module):
@@ -140,7 +157,7 @@ def _class(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str
         yield _of("class", name, module), harm
 
 
-def _function(name: str, module: str, trusted: set[str]) -> Iterator[tuple[str, str]]:
+def _function(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
     base, top = name.rpartition(">")[2], module.partition(".")[0]
     harm = None
     if top in trusted and not _is_keras(module):
@@ -164,9 +181,7 @@ def _of(kind: str, name: str, module: str) -> str:
     return f"{kind} {shown(name)}" + (f" of {shown(module)}" if module else "")
 
 
-def _special(
-    base: str, config: Mapping[str, object], trusted: set[str]
-) -> Iterator[tuple[str, str]]:
+def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
     """What depends on the configuration of a class."""
     if base == "Lambda":
         for key in ("function", "output_shape", "mask"):
@@ -176,8 +191,8 @@ def _special(
             ):
                 yield f"a Lambda layer with a {key} as byte code", _RUNS_CODE
             elif isinstance(held, str):
-                module = config.get("module" if key == "function" else f"{key}_module")
-                yield from _function(held, module if isinstance(module, str) else "", trusted)
+                module = _text(config.get("module" if key == "function" else f"{key}_module"))
+                yield from _function(held, module, trusted)
         return
     found = wrapped(base, config)
     if found is not None:
@@ -188,7 +203,11 @@ def _is_keras(module: str) -> bool:
     return module in _KERAS or module.startswith(_INSIDE)
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _name(value: Mapping[str, object]) -> str:
     config = value.get("config")
-    name = config.get("name") if isinstance(config, Mapping) and "class_name" in value else None
-    return name if isinstance(name, str) else ""
+    is_named = isinstance(config, Mapping) and "class_name" in value
+    return _text(config.get("name")) if is_named and isinstance(config, Mapping) else ""
