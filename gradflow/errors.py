@@ -1,4 +1,4 @@
-"""The errors that gradflow raises on purpose: what, where, what to do."""
+"""Define the errors that gradflow raises on purpose: what, where, and what to do."""
 
 from __future__ import annotations
 

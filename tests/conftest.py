@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gradflow.process import parent, spawn
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 
 settings.register_profile(
     "gradflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -33,7 +33,7 @@ def _warm_processes() -> Iterator[None]:
     A copy answers as a new interpreter does (tests/process/test_fork_client.py), seconds sooner.
     Tests that run ``gradflow`` in a process of its own have the interpreters that a user has.
     """
-    with pytest.MonkeyPatch.context() as patch, Copies() as copies:
+    with pytest.MonkeyPatch.context() as patch, ForkServers() as copies:
         patch.setattr(parent, "interpreter", copies)
         yield
 

@@ -23,7 +23,7 @@ from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
 from gradflow.installed import install_command
 from gradflow.options import Options
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.progress import Progress
 
@@ -120,9 +120,9 @@ def _on_worker(path: str, location: str, options_text: str, content: bytes | Non
 
 
 @cache
-def _copies() -> Copies:
+def _copies() -> ForkServers:
     """Return the fork server of this worker; it ends with the worker."""
-    return Copies()
+    return ForkServers()
 
 
 def _packed(path: Path) -> bytes:

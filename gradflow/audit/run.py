@@ -12,7 +12,7 @@ from typing import Protocol
 from gradflow.audit.checked import Checked, Inspect
 from gradflow.config import ModelPlan
 from gradflow.options import Options
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.progress import Progress
 
@@ -43,7 +43,7 @@ class Here:
     """Analyses models on this machine."""
 
     def __init__(self) -> None:
-        self._copies = Copies()
+        self._copies = ForkServers()
         self.jobs = (
             len(os.sched_getaffinity(0))
             if hasattr(os, "sched_getaffinity")

@@ -14,14 +14,14 @@ def describe_threat(threat: Threat) -> Finding:
     """Make an error of a threat that keeps the model from being loaded."""
     remedy = f"{threat.remedy} lets it in, if you know where the file comes from"
     finding = entry("GF902").finding(threat.sentence, (), None, hint=remedy)
-    return replace(finding, threat=f"{threat.what}: {threat.harm}", location=threat.where)
+    return replace(finding, threat=f"{threat.name}: {threat.harm}", location=threat.location)
 
 
 def describe_trusted(threats: Iterable[Threat]) -> list[Finding]:
     """Make a note of each kind of threat that ``--trust`` let in, for those who read the report."""
     alike: dict[tuple[str, str], list[Threat]] = {}
     for threat in threats:
-        alike.setdefault((threat.what, threat.harm), []).append(threat)
+        alike.setdefault((threat.name, threat.harm), []).append(threat)
     return [_let_in(first, len(repeats)) for first, *repeats in alike.values()]
 
 
@@ -36,6 +36,6 @@ def describe_unloaded(message: str, hint: str) -> Finding:
 
 def _let_in(threat: Threat, repeats: int) -> Finding:
     more = f" and {repeats:,} more place{'s' if repeats > 1 else ''}" if repeats else ""
-    sentence = replace(threat, where=f"{threat.where}{more}").sentence
+    sentence = replace(threat, location=f"{threat.location}{more}").sentence
     text = f"let in by --trust: {sentence}"
     return entry("GF902").finding(text, (), None, severity=Severity.NOTE, hint="")

@@ -1,1 +1,1 @@
-"""What a path holds, read without TensorFlow: formats, variables, freeze flags, graphs."""
+"""Read what a path holds without TensorFlow: formats, variables, freeze flags, graphs."""

@@ -1,4 +1,4 @@
-"""The stack below an op in, the user's own file and line out."""
+"""Find the user's own file and line in the stack that created an op."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def user_source(frames: Iterable[Frame], libraries: Sequence[str] = ()) -> str |
             anywhere.
         libraries: further folders whose files are not the user's.
     """
-    found = None
+    innermost = None
     for file, line in frames:
         path = file.replace("\\", "/")
         if (
@@ -36,8 +36,8 @@ def user_source(frames: Iterable[Frame], libraries: Sequence[str] = ()) -> str |
             and _is_the_users(path)
             and not path.startswith(tuple(f"{folder}/" for folder in libraries))
         ):
-            found = f"{path.rpartition('/')[2]}:{line}"
-    return found
+            innermost = f"{path.rpartition('/')[2]}:{line}"
+    return innermost
 
 
 def _is_the_users(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What makes the freeze flags of a model doubtful, as values."""
+"""Name what makes the freeze flags of a model doubtful."""
 
 from __future__ import annotations
 
@@ -44,15 +44,17 @@ class FreezeDoubt:
     """Of ``FROZEN_PARENT``: the layers directly inside the frozen one that train."""
 
 
-def frozen_parents(found: dict[str, tuple[str, str]]) -> tuple[FreezeDoubt, ...]:
+def frozen_parents(frozen_layers: dict[str, tuple[str, str]]) -> tuple[FreezeDoubt, ...]:
     """Group by the frozen layer: ``found`` holds, by variable, the frozen layer and the one inside
     it that trains."""
     return tuple(
         FreezeDoubt(
             Doubt.FROZEN_PARENT,
-            tuple(name for name, (above, _) in found.items() if above == parent),
+            tuple(name for name, (above, _) in frozen_layers.items() if above == parent),
             parent,
-            tuple(dict.fromkeys(inner for above, inner in found.values() if above == parent)),
+            tuple(
+                dict.fromkeys(inner for above, inner in frozen_layers.values() if above == parent)
+            ),
         )
-        for parent in dict.fromkeys(above for above, _ in found.values())
+        for parent in dict.fromkeys(above for above, _ in frozen_layers.values())
     )

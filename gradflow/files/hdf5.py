@@ -1,5 +1,4 @@
-"""An HDF5 file in, its attributes and the shapes of its datasets out; no data is read and no link
-is followed.
+"""Read the attributes and the shapes of an HDF5 file; no data is read, and no link is followed.
 
 NOTE: the HDF5 library itself (1.14) can hang or crash the process on a file whose inner bytes were
 altered, when it reads a string from a broken heap; no check in Python comes before that. Files cut
@@ -56,7 +55,7 @@ def open_hdf5(source: Path | IO[bytes]) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def hdf5_errors(where: str) -> Iterator[None]:
+def hdf5_errors(shown_path: str) -> Iterator[None]:
     """Turn whatever HDF5 says about damage into one line.
 
     Raises:
@@ -68,15 +67,15 @@ def hdf5_errors(where: str) -> Iterator[None]:
         raise
     except _ERRORS as error:
         cut = "truncated" in str(error)
-        what = "a truncated HDF5 file (it ends early)" if cut else "a damaged HDF5 file"
+        problem = "a truncated HDF5 file (it ends early)" if cut else "a damaged HDF5 file"
         raise DamagedError(
-            f"{where}: {what}", "copy or download it again, or save the model again"
+            f"{shown_path}: {problem}", "copy or download it again, or save the model again"
         ) from error
 
 
-def text_attribute(thing: Any, name: str) -> str | None:
+def text_attribute(item: Any, name: str) -> str | None:
     """A string attribute of a group or file; None where there is none."""
-    return _text(thing.attrs[name]) if name in thing.attrs and _is_text(thing, name) else None
+    return _text(item.attrs[name]) if name in item.attrs and _is_text(item, name) else None
 
 
 def list_attribute(group: Any, name: str) -> list[str]:
@@ -88,7 +87,7 @@ def list_attribute(group: Any, name: str) -> list[str]:
         if part not in group.attrs:
             break
         parts.append(part)
-    return [_text(one) for part in parts if _is_text(group, part) for one in group.attrs[part]]
+    return [_text(text) for part in parts if _is_text(group, part) for text in group.attrs[part]]
 
 
 def member(group: Any, name: str) -> Any | None:
@@ -96,14 +95,14 @@ def member(group: Any, name: str) -> Any | None:
     files, or nothing."""
     import h5py
 
-    found = group
+    item = group
     for part in name.split("/"):
-        if not part or not isinstance(found, h5py.Group):
+        if not part or not isinstance(item, h5py.Group):
             continue
-        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
+        if not isinstance(item.get(part, getlink=True), h5py.HardLink):
             return None
-        found = found[part]
-    return found
+        item = item[part]
+    return item
 
 
 class Kind(Enum):
@@ -184,8 +183,8 @@ def contents(
 def dtype_of(dataset: Any) -> str:
     """The dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an
     attribute."""
-    marked = text_attribute(dataset, "dtype")
-    return marked if marked is not None else str(dataset.dtype.name)
+    keras_dtype = text_attribute(dataset, "dtype")
+    return keras_dtype if keras_dtype is not None else str(dataset.dtype.name)
 
 
 def shape_of(dataset: Any) -> tuple[int, ...]:
@@ -193,12 +192,12 @@ def shape_of(dataset: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in dataset.shape or ())
 
 
-def _is_text(thing: Any, name: str) -> bool:
+def _is_text(item: Any, name: str) -> bool:
     # Keras writes an empty list as an array of floats; of any other type than a string is only what
     # was tampered with.
     import h5py
 
-    return bool(thing.attrs.get_id(name).get_type().get_class() == h5py.h5t.STRING)
+    return bool(item.attrs.get_id(name).get_type().get_class() == h5py.h5t.STRING)
 
 
 def _text(value: object) -> str:

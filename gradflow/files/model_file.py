@@ -133,13 +133,13 @@ def with_state(
     """``variables``, those that ``patterns`` cover as state: the user knows that they are no
     weights."""
     return tuple(
-        _state(one) if any(covers(pattern, one) for pattern in patterns) else one
-        for one in variables
+        _state(variable) if any(covers(pattern, variable) for pattern in patterns) else variable
+        for variable in variables
     )
 
 
-def _state(one: StoredVariable) -> StoredVariable:
-    return replace(one, role=Role.STATE, trainable=False, frozen_by=None, untracked=False)
+def _state(variable: StoredVariable) -> StoredVariable:
+    return replace(variable, role=Role.STATE, trainable=False, frozen_by=None, untracked=False)
 
 
 def parameter_count(shape: tuple[int | None, ...]) -> int:

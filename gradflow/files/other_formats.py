@@ -1,5 +1,4 @@
-"""The first bytes of a file that is no model for gradflow in, what it is and what to do about it
-out."""
+"""Say what a file is that gradflow does not read, by its first bytes, and what to do about it."""
 
 from __future__ import annotations
 
@@ -44,9 +43,9 @@ def is_lfs_pointer(head: bytes) -> bool:
 
 def foreign(path: Path, head: bytes) -> tuple[str, str]:
     """What the file is, and a hint (empty where there is nothing special to say)."""
-    for offset, magic, what, hint in _MAGIC:
+    for offset, magic, description, hint in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return what, hint
+            return description, hint
     name = path.name.lower()
     if _is_safetensors(head):
         return "is a safetensors file: weights, no architecture", _TORCH_HINT
@@ -112,8 +111,8 @@ def _pickle(name: str, head: bytes) -> tuple[str, str]:
     joblib = name.endswith(".joblib") or b"joblib" in head
     if torch:
         return f"{_TORCH} (a pickle)", _TORCH_HINT
-    what = "is a joblib file (a pickle)" if joblib else "is a Python pickle"
-    return what, "gradflow never unpickles; save the model with model.save('model.keras')"
+    description = "is a joblib file (a pickle)" if joblib else "is a Python pickle"
+    return description, "gradflow never unpickles; save the model with model.save('model.keras')"
 
 
 def _text(path: Path, head: bytes) -> tuple[str, str] | None:
@@ -196,11 +195,11 @@ def _graph_def(path: Path) -> tuple[str, str]:
             "is a bare graph (GraphDef) without the values of its variables",
             "give the SavedModel or .keras file",
         )
-    what = (
+    description = (
         "is a frozen graph (GraphDef): it holds constants and no variables, nothing in it can "
         "be trained"
     )
-    return what, "give the model from before freezing, as .keras or SavedModel"
+    return description, "give the model from before freezing, as .keras or SavedModel"
 
 
 def _byte(head: bytes, index: int) -> int:

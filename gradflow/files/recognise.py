@@ -57,57 +57,57 @@ def glance(path: str | Path) -> ModelFile:
     Raises:
         UnreadableError: it can be no model, whatever else stands in it.
     """
-    place = Path(path)
+    location = Path(path)
     if str(path) == "":
         raise UnreadableError(
             "the path is empty", "give a SavedModel folder, a .keras or an .h5 file"
         )
     try:
-        mode = place.stat().st_mode
+        mode = location.stat().st_mode
         if stat.S_ISDIR(mode):
-            return _folder(place)
+            return _folder(location)
         if stat.S_ISREG(mode):
-            return _file(place)
+            return _file(location)
     except (FileNotFoundError, NotADirectoryError):
-        raise _missing(place) from None
+        raise _missing(location) from None
     except PermissionError as error:
-        culprit = shown(error.filename or place)
-        message = f"{shown(place)}: permission denied"
+        culprit = shown(error.filename or location)
+        message = f"{shown(location)}: permission denied"
         raise UnreadableError(message, f"make {culprit} readable for this user") from None
     except (OSError, ValueError) as error:
-        raise _cannot_be_read(place, error) from error
-    raise UnreadableError(f"{shown(place)}: is {_kind(mode)}, not a file", _SAVE_HINT)
+        raise _cannot_be_read(location, error) from error
+    raise UnreadableError(f"{shown(location)}: is {_kind(mode)}, not a file", _SAVE_HINT)
 
 
 def _file(path: Path) -> ModelFile:
-    where = shown(path)
+    shown_path = shown(path)
     if path.name == "saved_model.pb":
         return _saved_model(path.parent)
     if path.stat().st_size == 0:
-        raise UnreadableError(f"{where}: is empty (0 bytes)", _AGAIN)
+        raise UnreadableError(f"{shown_path}: is empty (0 bytes)", _AGAIN)
     with path.open("rb") as file:
         head = file.read(4096)
     if is_lfs_pointer(head):
-        raise UnreadableError(f"{where}: is a Git LFS pointer, not the file itself", LFS_HINT)
+        raise UnreadableError(f"{shown_path}: is a Git LFS pointer, not the file itself", LFS_HINT)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return ModelFile(path, Format.KERAS)
     if holds_hdf5(path):
         return ModelFile(path, Format.H5)
     owner = _saved_model_around(path)
     if owner is not None:
-        message = f"{where}: is one file of the SavedModel {shown(owner)}"
+        message = f"{shown_path}: is one file of the SavedModel {shown(owner)}"
         raise UnreadableError(message, f"give the folder: {shown(owner)}")
     if _is_checkpoint_part(path.name):
         raise UnreadableError(
-            f"{where}: is part of a TensorFlow checkpoint: weights, no architecture",
+            f"{shown_path}: is part of a TensorFlow checkpoint: weights, no architecture",
             _CHECKPOINT_HINT,
         )
-    what, hint = foreign(path, head)
-    raise UnreadableError(f"{where}: {what}", hint or _SAVE_HINT)
+    description, hint = foreign(path, head)
+    raise UnreadableError(f"{shown_path}: {description}", hint or _SAVE_HINT)
 
 
 def _look_into_archive(file: ModelFile) -> None:
-    where = shown(file.path)
+    shown_path = shown(file.path)
     try:
         names = archive_of(file).namelist()
     except (
@@ -118,16 +118,18 @@ def _look_into_archive(file: ModelFile) -> None:
         EOFError,
     ) as error:
         kind = ".keras" if file.path.suffix == ".keras" else "zip"
-        raise UnreadableError(f"{where}: is a truncated or damaged {kind} file", _AGAIN) from error
+        raise UnreadableError(
+            f"{shown_path}: is a truncated or damaged {kind} file", _AGAIN
+        ) from error
     except OSError as error:
         raise _cannot_be_read(file.path, error) from error
     if not is_keras_archive(names):
         description, hint = foreign_zip(names)
-        raise UnreadableError(f"{where}: {description}", hint)
+        raise UnreadableError(f"{shown_path}: {description}", hint)
 
 
 def _look_into_hdf5(file: ModelFile) -> None:
-    where = shown(file.path)
+    shown_path = shown(file.path)
     with hdf5_of(file) as hdf5:
         if "model_config" in hdf5.attrs:
             return
@@ -136,9 +138,9 @@ def _look_into_hdf5(file: ModelFile) -> None:
         "\\" in name for name in names
     )
     if keras_3 or attributes & {"layer_names", "keras_version"} or "model_weights" in names:
-        raise UnreadableError(f"{where}: holds weights only, no architecture", _WEIGHTS_HINT)
+        raise UnreadableError(f"{shown_path}: holds weights only, no architecture", _WEIGHTS_HINT)
     raise UnreadableError(
-        f"{where}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT
+        f"{shown_path}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT
     )
 
 
@@ -248,12 +250,12 @@ def _version(folder: Path) -> tuple[int, str]:
 
 
 def _saved_model(folder: Path) -> ModelFile:
-    where = shown(folder)
+    shown_path = shown(folder)
     graph = folder / "saved_model.pb"
     if not stat.S_ISREG(graph.stat().st_mode):
-        raise UnreadableError(f"{where}: saved_model.pb is not a file", _SAVE_HINT)
+        raise UnreadableError(f"{shown_path}: saved_model.pb is not a file", _SAVE_HINT)
     if graph.stat().st_size == 0:
-        raise UnreadableError(f"{where}: saved_model.pb is empty (0 bytes)", _AGAIN)
+        raise UnreadableError(f"{shown_path}: saved_model.pb is empty (0 bytes)", _AGAIN)
     variables = folder / "variables"
     parts = sorted(variables.glob("variables.*")) if variables.is_dir() else []
     for file in (graph, *parts):
@@ -263,7 +265,7 @@ def _saved_model(folder: Path) -> ModelFile:
             if is_lfs_pointer(head):
                 name = shown(file.relative_to(folder))
                 raise UnreadableError(
-                    f"{where}: {name} is a Git LFS pointer, not the file itself", LFS_HINT
+                    f"{shown_path}: {name} is a Git LFS pointer, not the file itself", LFS_HINT
                 )
     return ModelFile(folder, Format.SAVED_MODEL)
 
@@ -290,20 +292,23 @@ def _cannot_be_read(path: Path, error: Exception) -> UnreadableError:
 
 
 def _missing(path: Path) -> UnreadableError:
-    where = shown(path)
+    shown_path = shown(path)
     if "://" in str(path) or str(path).startswith(("gs:/", "s3:/", "hf:/", "http:/", "https:/")):
         return UnreadableError(
-            f"{where}: is a remote address, not a local path", "download the model first"
+            f"{shown_path}: is a remote address, not a local path", "download the model first"
         )
     if path.is_symlink():
         return UnreadableError(
-            f"{where}: is a link to {shown(path.readlink())}, which does not exist", "fix the link"
+            f"{shown_path}: is a link to {shown(path.readlink())}, which does not exist",
+            "fix the link",
         )
     index = path.with_name(f"{path.name}.index") if path.name else path
     if path.name and index.is_file():
-        message = f"{where}: is the prefix of a TensorFlow checkpoint: weights, no architecture"
+        message = (
+            f"{shown_path}: is the prefix of a TensorFlow checkpoint: weights, no architecture"
+        )
         return UnreadableError(message, _CHECKPOINT_HINT)
-    return UnreadableError(f"{where}: no such file or folder", _nearest(path))
+    return UnreadableError(f"{shown_path}: no such file or folder", _nearest(path))
 
 
 def _nearest(path: Path) -> str:

@@ -1,5 +1,5 @@
-"""An address (``gs://bucket/model``) in, a local copy of what is to be read out, for as long as it
-is needed."""
+"""Fetch what stands at an address (``gs://bucket/model``) into a local copy, for as long as it is
+needed."""
 
 from __future__ import annotations
 
@@ -124,17 +124,17 @@ def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
         source.store.get_file(source.path, str(copy))
         return
     root = source.path.rstrip("/")
-    found = source.store.find(root)
-    inside = {path[len(root) :].lstrip("/"): path for path in found if path.startswith(root)}
-    wanted = _GRAPH if graph_only or "saved_model.pb" not in inside else tuple(inside)
+    paths = source.store.find(root)
+    inside = {path[len(root) :].lstrip("/"): path for path in paths if path.startswith(root)}
+    needed = _GRAPH if graph_only or "saved_model.pb" not in inside else tuple(inside)
     copy.mkdir()
     for name, path in _safe(inside.items()):
-        place = copy / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if name in wanted:
-            source.store.get_file(path, str(place))
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name in needed:
+            source.store.get_file(path, str(target))
         else:
-            place.touch()  # its name tells what the folder is
+            target.touch()  # its name tells what the folder is
 
 
 def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -145,14 +145,14 @@ def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _refusal(address: str, error: BaseException) -> UnreadableError:
-    where = shown(address)
+    shown_address = shown(address)
     if isinstance(error, ImportError):
         scheme = address.partition(":")[0].lower()
         hint = (
             _EXTRA if scheme in _OURS or error.name == "fsspec" else "install that beside gradflow"
         )
         message = (
-            f"{where}: is a remote address, and what reads {scheme}:// is not installed "
+            f"{shown_address}: is a remote address, and what reads {scheme}:// is not installed "
             f"({_line(error)})"
         )
         return UnreadableError(message, hint)
@@ -164,14 +164,14 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
     ):
         error = cause  # fsspec's https client says so of a host that it cannot connect to
     if isinstance(error, FileNotFoundError):
-        return UnreadableError(f"{where}: no such file or folder", "check the address")
+        return UnreadableError(f"{shown_address}: no such file or folder", "check the address")
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return UnreadableError(
-            f"{where}: is an address of an unknown kind",
+            f"{shown_address}: is an address of an unknown kind",
             "give a gs://, s3://, hf:// or https:// address, or a path",
         )
     return UnreadableError(
-        f"{where}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS
+        f"{shown_address}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS
     )
 
 

@@ -1,1 +1,1 @@
-"""The process boundary: a model is analysed in a child process that may die without harm."""
+"""Analyse a model in a child process, which may die without harm."""

@@ -1,5 +1,5 @@
-"""Runs in the child process: a request on stdin, stages and one answer as JSON lines on a private
-pipe."""
+"""Answer a request in the child process: it comes on stdin, and stages and one answer go as JSON
+lines to a private pipe."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def main() -> None:
 def serve(line: str, pipe: int) -> None:
     """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never
     returns."""
-    asked, scratch = from_line(line)
-    _settle(Path(scratch), asked)
+    request, scratch = from_line(line)
+    _settle(Path(scratch), request)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
-        answer(asked, stream)
+        answer(request, stream)
     # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
     os._exit(0)
 
 
-def _settle(scratch: Path, asked: Request) -> None:
+def _settle(scratch: Path, request: Request) -> None:
     """Make ``scratch`` the one place that this process, from here on, can write to."""
     end_with_parent()
     os.chdir(scratch)
@@ -60,7 +60,7 @@ def _settle(scratch: Path, asked: Request) -> None:
         os.environ[name] = str(scratch)
     tempfile.tempdir = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    impose(asked.limits)
+    impose(request.limits)
     missing = confine(scratch)
     if missing:
         sys.stderr.write(
@@ -68,9 +68,9 @@ def _settle(scratch: Path, asked: Request) -> None:
         )
 
 
-def answer(asked: Request, pipe: TextIO) -> None:
+def answer(request: Request, pipe: TextIO) -> None:
     """Do what is asked and write the stages and the answer, which names files as the user does."""
-    names = [(_inside(path), _inside(shown)) for path, shown in asked.names]
+    names = [(_inside(path), _inside(shown)) for path, shown in request.names]
 
     def send(**line: object) -> None:
         text = json.dumps(line)
@@ -80,12 +80,12 @@ def answer(asked: Request, pipe: TextIO) -> None:
         pipe.flush()
 
     try:
-        found, tool = _ANSWERS[asked.purpose](asked, lambda stage: send(stage=stage))
+        result, tool = _ANSWERS[request.purpose](request, lambda stage: send(stage=stage))
     except GradflowError as error:
-        found, tool = _refused(asked, error), NO_TENSORFLOW
+        result, tool = _refused(request, error), NO_TENSORFLOW
     except MemoryError:
-        found, tool = _refused(asked, CrashedError(*out_of_memory(asked))), NO_TENSORFLOW
-    send(answer=encode(found), tool=encode(tool))
+        result, tool = _refused(request, CrashedError(*out_of_memory(request))), NO_TENSORFLOW
+    send(answer=encode(result), tool=encode(tool))
 
 
 def _inside(text: str) -> str:
@@ -93,66 +93,66 @@ def _inside(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-def _refused(asked: Request, error: GradflowError) -> Analysis | EntryList:
-    if asked.purpose is Purpose.ENTRIES:
-        return unlisted(asked.path, error)
-    static = asked.purpose is not Purpose.TAPE
-    return Analysis(failed(asked.path, error, Mode.STATIC if static else Mode.TAPE))
+def _refused(request: Request, error: GradflowError) -> Analysis | EntryList:
+    if request.purpose is Purpose.ENTRIES:
+        return unlisted(request.path, error)
+    static = request.purpose is not Purpose.TAPE
+    return Analysis(failed(request.path, error, Mode.STATIC if static else Mode.TAPE))
 
 
-def _tape(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+def _tape(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
     progress("scan")
-    with recognise(asked.path) as file:
-        return _scan_and_step(asked, file, progress)
+    with recognise(request.path) as file:
+        return _scan_and_step(request, file, progress)
 
 
-def _scan_and_step(asked: Request, file: ModelFile, progress: Progress) -> tuple[Analysis, Tool]:
+def _scan_and_step(request: Request, file: ModelFile, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.safety import RefusedError, admit, with_trusted
 
     try:
-        threats = admit(file, asked.path, asked.options)
+        threats = admit(file, request.path, request.options)
     except RefusedError as error:
-        return Analysis(error.report(asked.path)), NO_TENSORFLOW
+        return Analysis(error.report(request.path)), NO_TENSORFLOW
     progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     from gradflow.analysis.dynamic import analyse_file, known_to_tensorflow
     from gradflow.tape.versions import tool
 
     # An op that is new in this TensorFlow is one that nobody has looked at.
-    new = known_to_tensorflow(threats) if not asked.options.trust else []
+    new = known_to_tensorflow(threats) if not request.options.trust else []
     if new:
         return Analysis(
-            RefusedError(asked.path, file.format, new).report(asked.path)
+            RefusedError(request.path, file.format, new).report(request.path)
         ), NO_TENSORFLOW
     try:
-        analysis = analyse_file(file, asked.path, asked.options, asked.folder, progress)
+        analysis = analyse_file(file, request.path, request.options, request.folder, progress)
     except GradflowError as error:
         if is_lack_of_memory(error):
             raise MemoryError from error
-        analysis = Analysis(failed(asked.path, error, Mode.TAPE))
+        analysis = Analysis(failed(request.path, error, Mode.TAPE))
     return with_trusted(analysis, threats), tool()
 
 
-def _static(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+def _static(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.static import read
 
     progress("read")
-    return read(asked.path, asked.options), NO_TENSORFLOW
+    return read(request.path, request.options), NO_TENSORFLOW
 
 
-def _scan(asked: Request, progress: Progress) -> tuple[Analysis, Tool]:
+def _scan(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.safety import scanned
 
     progress("scan")
-    with recognise(asked.path) as file:
-        return scanned(file, asked.path, asked.options), NO_TENSORFLOW
+    with recognise(request.path) as file:
+        return scanned(file, request.path, request.options), NO_TENSORFLOW
 
 
-def _entries(asked: Request, progress: Progress) -> tuple[EntryList, Tool]:
+def _entries(request: Request, progress: Progress) -> tuple[EntryList, Tool]:
     from gradflow.analysis.entries import list_entries
 
     progress("read")
-    return list_entries(asked.path, asked.options), NO_TENSORFLOW
+    return list_entries(request.path, request.options), NO_TENSORFLOW
 
 
 _ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {

@@ -34,7 +34,7 @@ _GRACE = 10.0
 """Seconds for the server to tell that a process it has killed is gone."""
 
 
-class Copies:
+class ForkServers:
     """Starts children, from any thread, for as long as it is entered.
 
     There are two fork servers, each started when it is first needed: one that has imported
@@ -49,7 +49,7 @@ class Copies:
         self._running: set[Child] = set()
         self._is_stopped = False
 
-    def __enter__(self) -> Copies:
+    def __enter__(self) -> ForkServers:
         return self
 
     def stop(self) -> None:
@@ -65,10 +65,10 @@ class Copies:
 
     @contextmanager
     def __call__(
-        self, asked: Request, log: IO[bytes], environment: Mapping[str, str]
+        self, request: Request, log: IO[bytes], environment: Mapping[str, str]
     ) -> Iterator[Child]:
         """Start a child for the request, as ``Spawn`` describes it."""
-        with self._started(asked, log, environment) as child:
+        with self._started(request, log, environment) as child:
             with self._lock:
                 if self._is_stopped:
                     child.kill()
@@ -81,21 +81,21 @@ class Copies:
 
     @contextmanager
     def _started(
-        self, asked: Request, log: IO[bytes], environment: Mapping[str, str]
+        self, request: Request, log: IO[bytes], environment: Mapping[str, str]
     ) -> Iterator[Child]:
         # The environment is read when TensorFlow is imported.
         if sys.platform != "linux" or environment:
-            with interpreter(asked, log, environment) as child:
+            with interpreter(request, log, environment) as child:
                 yield child
             return
-        with_tape = asked.purpose is Purpose.TAPE
+        with_tape = request.purpose is Purpose.TAPE
         with scratch_folder() as scratch, self._copy(log, with_tape) as (copy, question):
             with contextlib.suppress(BrokenPipeError), question:
-                question.write(to_line(asked, scratch))
-            if copy.started.wait(asked.options.timeout) and copy.process is None:
+                question.write(to_line(request, scratch))
+            if copy.started.wait(request.options.timeout) and copy.process is None:
                 # There is no server: what keeps TensorFlow from being imported, an interpreter of
                 # its own tells.
-                with interpreter(asked, log, environment) as child:
+                with interpreter(request, log, environment) as child:
                     yield child
                 return
             yield copy
@@ -148,14 +148,14 @@ class _Server:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._lock = threading.Lock()
-        self._asked: deque[_Copy] = deque()
+        self._pending: deque[_Copy] = deque()
         self._copies: dict[int, _Copy] = {}
         self.is_gone = False
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(self, copy: _Copy, question: int, answer: int, log: int) -> None:
         with self._lock:
-            self._asked.append(copy)
+            self._pending.append(copy)
             with contextlib.suppress(OSError):  # it has died: the copy's lines end at once
                 socket.send_fds(self._control, [pack(Message(RUN))], [question, answer, log])
             if self.is_gone:
@@ -176,15 +176,15 @@ class _Server:
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
             while len(sent := self._control.recv(SIZE, socket.MSG_WAITALL)) == SIZE:
-                self._heed(unpack(sent))
+                self._receive(unpack(sent))
         with self._lock:
             self.is_gone = True
             self._give_up()
 
-    def _heed(self, message: Message) -> None:
+    def _receive(self, message: Message) -> None:
         with self._lock:
             if message.kind == STARTED:
-                copy = self._copies[message.process] = self._asked.popleft()
+                copy = self._copies[message.process] = self._pending.popleft()
                 copy.process = message.process
                 copy.started.set()
             elif message.kind == ENDED:
@@ -193,20 +193,20 @@ class _Server:
                 copy.ended.set()
 
     def _give_up(self) -> None:
-        for copy in (*self._asked, *self._copies.values()):
+        for copy in (*self._pending, *self._copies.values()):
             copy.started.set()
             copy.ended.set()
-        self._asked.clear()
+        self._pending.clear()
         self._copies.clear()
 
 
 @contextmanager
 def _server(with_tape: bool) -> Iterator[_Server]:
-    ours, its = socket.socketpair()
-    with ours, scratch_folder() as home, tempfile.TemporaryFile() as log:
-        places = {"HOME": home, "TMPDIR": home, "KERAS_HOME": home}
+    near, far = socket.socketpair()
+    with near, scratch_folder() as home, tempfile.TemporaryFile() as log:
+        folders = {"HOME": home, "TMPDIR": home, "KERAS_HOME": home}
         boot = _BOOT.format(tape=with_tape)
         flags = ISOLATED if with_tape else READS_ONLY
-        with its, started(boot, log, places, flags, its.fileno()):
-            its.close()
-            yield _Server(ours)
+        with far, started(boot, log, folders, flags, far.fileno()):
+            far.close()
+            yield _Server(near)

@@ -1,4 +1,5 @@
-"""What the server of copies and its client say to each other: a letter, a process and a number."""
+"""Write and read the messages between a fork server and its client: a letter, a process and a
+number."""
 
 from __future__ import annotations
 

@@ -104,8 +104,8 @@ class _Server:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
-            for mine in (self._control, self._woken, self._wake, self._waiting):
-                mine.close()
+            for resource in (self._control, self._woken, self._wake, self._waiting):
+                resource.close()
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.close(log)

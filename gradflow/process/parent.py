@@ -1,4 +1,4 @@
-"""A path in, its report out: asks a child process, follows its stages, and tells how it died if it
+"""Ask a child process for the report of a model, follow its stages, and tell how it died if it
 did."""
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gradflow.installed import (
     unsupported_version,
 )
 from gradflow.options import Objective, Options
-from gradflow.process.request import Purpose, Request, out_of_memory, request
+from gradflow.process.request import Purpose, Request, out_of_memory, request_about
 from gradflow.process.spawn import Child, Spawn, interpreter
 from gradflow.progress import Progress
 from gradflow.text import shown
@@ -95,9 +95,9 @@ def inspect_path(
     """
     spawn = spawn or interpreter
     if options.static:
-        return _outcome(Purpose.STATIC, path, options, progress, spawn, copy)
+        return _outcome(Purpose.STATIC, path, options, progress=progress, spawn=spawn, copy=copy)
     if has_tensorflow():
-        outcome = _outcome(Purpose.TAPE, path, options, progress, spawn, copy)
+        outcome = _outcome(Purpose.TAPE, path, options, progress=progress, spawn=spawn, copy=copy)
         remarks = (unsupported_version(), outcome.remark)
         return replace(outcome, remark="; ".join(remark for remark in remarks if remark))
     if options.objective is Objective.COMPILED:
@@ -107,7 +107,7 @@ def inspect_path(
         )
         return Outcome(failed(path, error, Mode.STATIC), NO_TENSORFLOW)
     options = replace(options, static=True)
-    outcome = _outcome(Purpose.STATIC, path, options, progress, spawn, copy)
+    outcome = _outcome(Purpose.STATIC, path, options, progress=progress, spawn=spawn, copy=copy)
     is_read = outcome.model.status is Status.ANALYZED
     return replace(outcome, remark=FILES_ARE_READ) if is_read else outcome
 
@@ -123,7 +123,7 @@ def list_entries(path: str, options: Options) -> EntryList:
         with _fetched(path, options, lambda _: None) as copy:
             glance(copy)
             return _ask(
-                request(Purpose.ENTRIES, copy, path, options),
+                request_about(Purpose.ENTRIES, copy, path, options),
                 EntryList,
                 lambda _: None,
                 interpreter,
@@ -144,10 +144,12 @@ def _outcome(
     format: Format | None = None
     try:
         with (
-            _fetched(path, options, progress) if copy is None else _speaking_of(path, copy) as place
+            _fetched(path, options, progress)
+            if copy is None
+            else _speaking_of(path, copy) as location
         ):
-            format = glance(place).format
-            return _run_twice(request(purpose, place, path, options), progress, spawn)
+            format = glance(location).format
+            return _run_twice(request_about(purpose, location, path, options), progress, spawn)
     except GradflowError as error:
         trouble = error
     # Too many open files or processes, a full disk: it costs this model, not the others.
@@ -171,9 +173,9 @@ def _fetched(path: str, options: Options, progress: Progress) -> Iterator[str]:
     progress(_STAGES["fetch"])
     with (
         local_copy(path, options.static, options.timeout) as copy,
-        _speaking_of(path, str(copy)) as place,
+        _speaking_of(path, str(copy)) as location,
     ):
-        yield place
+        yield location
 
 
 @contextlib.contextmanager
@@ -193,27 +195,31 @@ class StepCrashedError(CrashedError):
     """The child died of a fault in native code during the gradient step."""
 
 
-def _run_twice(asked: Request, progress: Progress, spawn: Spawn) -> Outcome:
+def _run_twice(request: Request, progress: Progress, spawn: Spawn) -> Outcome:
     remark = ""
     try:
-        analysis, tool = _ask(asked, Analysis, progress, spawn, {})
+        analysis, tool = _ask(request, Analysis, progress, spawn, {})
     except StepCrashedError as error:
         # oneDNN in TensorFlow 2.21 can crash in Conv2DBackpropFilter on processors with AVX-512. It
         # is switched where TensorFlow is imported: that takes an interpreter of its own.
         analysis, tool = _ask(
-            asked, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"}
+            request, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"}
         )
         remark = f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)"
     return Outcome(analysis.report, tool, remark, analysis.route)
 
 
 def _ask(
-    asked: Request, kind: type[T], progress: Progress, spawn: Spawn, environment: Mapping[str, str]
+    request: Request,
+    kind: type[T],
+    progress: Progress,
+    spawn: Spawn,
+    environment: Mapping[str, str],
 ) -> tuple[T, Tool]:
-    patience = min(asked.options.timeout, threading.TIMEOUT_MAX)
+    patience = min(request.options.timeout, threading.TIMEOUT_MAX)
     begun = time.monotonic()
     stage = "start"
-    with _log(asked.options) as log, spawn(asked, log, environment) as child:
+    with _log(request.options) as log, spawn(request, log, environment) as child:
         lines = _lines(child)
         while True:
             allowed = min(patience, _QUICK) if stage in _READING else patience
@@ -226,17 +232,17 @@ def _ask(
                     if allowed == patience
                     else "the file is damaged, or made to take for ever"
                 )
-                what = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
-                raise CrashedError(f"{asked.shown}: {what}", hint) from None
+                problem = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
+                raise CrashedError(f"{request.shown}: {problem}", hint) from None
             if line is None:
-                raise _death(asked, stage, child.wait(_GRACE), _last_words(log))
+                raise _death(request, stage, child.wait(_GRACE), _last_words(log))
             try:
                 if "stage" not in line:
                     return decode(kind, line["answer"]), decode(Tool, line["tool"])
                 label, stage = _STAGES[line["stage"]], line["stage"]
             except (KeyError, TypeError, ValueError) as error:
                 raise CrashedError(
-                    f"{asked.shown}: the process that runs the model sent what cannot be read "
+                    f"{request.shown}: the process that runs the model sent what cannot be read "
                     f"while {_STAGES[stage]}",
                     "this is a fault of gradflow or of the model: please report it",
                 ) from error
@@ -290,14 +296,14 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
     thread.join(_GRACE)
 
 
-def _death(asked: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
+def _death(request: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
     """What to say of a child that has ended without an answer, with ``code``, after printing
     ``words``."""
     if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
-        return CrashedError(*out_of_memory(asked))
+        return CrashedError(*out_of_memory(request))
     faulted = code is not None and -code in _FAULTS
     kind = StepCrashedError if faulted and stage == "step" else CrashedError
-    return kind(f"{asked.shown}: {_ending(code)} while {_STAGES[stage]}", _told(words))
+    return kind(f"{request.shown}: {_ending(code)} while {_STAGES[stage]}", _told(words))
 
 
 def _ending(code: int | None) -> str:

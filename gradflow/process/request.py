@@ -1,4 +1,4 @@
-"""What a child process is asked, as one line of JSON and back."""
+"""Write what a child process is asked as one line of JSON, and read it back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Request:
     limits: Limits
 
 
-def request(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
+def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
     """The question about the file at ``path``, relative to the working directory, which the user
     knows as ``shown``."""
     absolute = str(Path(path).absolute())
@@ -50,40 +50,40 @@ def request(purpose: Purpose, path: str, shown: str, options: Options) -> Reques
     if Path(path).name == "saved_model.pb":
         names.append((str(Path(absolute).parent), str(Path(shown).parent)))
     inputs = []
-    for one in options.inputs:
-        file = None if one.file is None else str(Path(one.file).absolute())
-        inputs.append(replace(one, file=file))
-        names += [(file, one.file)] if file and one.file else []
+    for spec in options.inputs:
+        file = None if spec.file is None else str(Path(spec.file).absolute())
+        inputs.append(replace(spec, file=file))
+        names += [(file, spec.file)] if file and spec.file else []
     return Request(
-        purpose,
-        absolute,
-        shown,
-        tuple(names),
-        replace(options, inputs=tuple(inputs)),
-        str(Path.cwd()),
-        limits_for(size_of(Path(absolute)), options.memory_limit, options.timeout),
+        purpose=purpose,
+        path=absolute,
+        shown=shown,
+        names=tuple(names),
+        options=replace(options, inputs=tuple(inputs)),
+        folder=str(Path.cwd()),
+        limits=limits_for(size_of(Path(absolute)), options.memory_limit, options.timeout),
     )
 
 
-def to_line(asked: Request, scratch: str) -> str:
-    """``asked``, and the folder that the child may write to, as a line."""
-    return json.dumps({"request": encode(asked), "scratch": scratch}) + "\n"
+def to_line(request: Request, scratch: str) -> str:
+    """``request``, and the folder that the child may write to, as a line."""
+    return json.dumps({"request": encode(request), "scratch": scratch}) + "\n"
 
 
 def from_line(line: str) -> tuple[Request, str]:
     """The request and the scratch folder of a line that ``to_line`` wrote."""
-    given = json.loads(line)
-    return decode(Request, given["request"]), given["scratch"]
+    message = json.loads(line)
+    return decode(Request, message["request"]), message["scratch"]
 
 
-def out_of_memory(asked: Request) -> tuple[str, str]:
+def out_of_memory(request: Request) -> tuple[str, str]:
     """What is said where a model needs more memory than it may take, and what to do about it."""
     limit = (
         ""
-        if asked.options.memory_limit is None
-        else f" of {asked.options.memory_limit / 1e9:.3g} GB"
+        if request.options.memory_limit is None
+        else f" of {request.options.memory_limit / 1e9:.3g} GB"
     )
     return (
-        f"{asked.shown}: needs more memory than its limit{limit}",
+        f"{request.shown}: needs more memory than its limit{limit}",
         "raise --memory-limit, or lower --batch-size",
     )

@@ -1,5 +1,4 @@
-"""A request in, a child process that answers it out: an interpreter of its own, or a copy of one
-that is ready."""
+"""Start a child process that answers one request, as an interpreter of its own."""
 
 from __future__ import annotations
 
@@ -65,13 +64,15 @@ class _Process:
 
 
 @contextmanager
-def interpreter(asked: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+def interpreter(
+    request: Request, log: IO[bytes], environment: Mapping[str, str]
+) -> Iterator[Child]:
     """Start a new interpreter for the request."""
-    flags = ISOLATED if asked.purpose is Purpose.TAPE else READS_ONLY
+    flags = ISOLATED if request.purpose is Purpose.TAPE else READS_ONLY
     with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
         if process.stdin is not None and process.stdout is not None:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(to_line(asked, scratch))
+                process.stdin.write(to_line(request, scratch))
                 process.stdin.close()
             yield _Process(process, process.stdout)
 

@@ -1,4 +1,4 @@
-"""A model file in, what it could do besides computing out: before anything in it runs, and without
+"""Find what a model file could do besides computing, before anything in it runs, and without
 TensorFlow."""
 
 from gradflow.scan.scan import scan

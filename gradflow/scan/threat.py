@@ -1,4 +1,4 @@
-"""What a scan finds, as frozen values."""
+"""Describe what a scan finds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ IMPORT = "--import MODULE"
 class Threat:
     """One thing in a model file that is not known to be harmless."""
 
-    what: str
+    name: str
     """What it is, by its name in the file: ``op WriteFile``, ``class TFSMLayer``, ``asset
     ../../x``."""
-    where: str
+    location: str
     """The place in the file: ``node 'a/WriteFile' of function 'f'``, ``layer 'lambda' of
     config.json``."""
     harm: str
@@ -32,7 +32,7 @@ class Threat:
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        return f"{self.what} ({self.where}): {self.harm}"
+        return f"{self.name} ({self.location}): {self.harm}"
 
 
 @dataclass(frozen=True, slots=True)

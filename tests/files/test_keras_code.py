@@ -94,10 +94,10 @@ def test_what_keras_has_under_its_name_is_not_foreign_wherever_it_was() -> None:
         "config": "halve",
         "registered_name": "function",
     }
-    assert foreign_code(layers(gate, halve), known={"Gate", "halve"}) is None
-    assert foreign_code(layers(gate), known={"halve"}) == "'Gate' of the module '__main__'"
-    assert foreign_code(layers(registered), known={"Gate"}) == "'Gate' of the module 'lab'"
-    assert foreign_code(layers(registered), known={"lab>Gate"}) is None
+    assert foreign_code(layers(gate, halve), registered={"Gate", "halve"}) is None
+    assert foreign_code(layers(gate), registered={"halve"}) == "'Gate' of the module '__main__'"
+    assert foreign_code(layers(registered), registered={"Gate"}) == "'Gate' of the module 'lab'"
+    assert foreign_code(layers(registered), registered={"lab>Gate"}) is None
 
 
 def test_what_an_early_keras_3_would_import_is_named() -> None:
@@ -120,5 +120,5 @@ def test_what_an_early_keras_3_would_import_is_named() -> None:
     )
     assert foreign_object(layers(gate)) == "'Gate' of the module 'net.layers'"
     assert foreign_object(layers(gate), ["net"]) is None
-    assert foreign_object(layers(gate), known={"net>Gate"}) is None
+    assert foreign_object(layers(gate), registered={"net>Gate"}) is None
     assert foreign_object(layers(hub)) is None

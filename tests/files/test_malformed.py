@@ -17,7 +17,7 @@ from gradflow.errors import GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Failure, Mode, ModelReport
 from gradflow.options import Options
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.report.text import render_model
 from tests.cli.command import here, static
@@ -258,8 +258,8 @@ def test_every_command_says_it_in_one_line(
 
 
 @pytest.fixture(scope="module")
-def copies() -> Iterator[Copies]:
-    with Copies() as made:
+def copies() -> Iterator[ForkServers]:
+    with ForkServers() as made:
         yield made
 
 
@@ -272,7 +272,9 @@ class TestWithTensorFlow:
     better."""
 
     @pytest.mark.parametrize("name", [*INSIDE, *VARIABLES])
-    def test_damage_is_one_line_of_its_own(self, name: str, tmp_path: Path, copies: Copies) -> None:
+    def test_damage_is_one_line_of_its_own(
+        self, name: str, tmp_path: Path, copies: ForkServers
+    ) -> None:
         path = ALL[name](tmp_path)
         report = inspect_path(str(path), Options(timeout=60), spawn=copies).model
 
@@ -282,7 +284,7 @@ class TestWithTensorFlow:
 
     @pytest.mark.parametrize("name", NOT_RUN)
     def test_what_cannot_be_loaded_is_read_and_says_so(
-        self, name: str, tmp_path: Path, copies: Copies
+        self, name: str, tmp_path: Path, copies: ForkServers
     ) -> None:
         import keras
         import tensorflow as tf
@@ -299,7 +301,7 @@ class TestWithTensorFlow:
     @pytest.mark.parametrize(
         "name", ["keras: is hdf5", "keras: is zip", "saved_model: schema 99", "keras: version 99"]
     )
-    def test_what_is_harmless_is_run(self, name: str, tmp_path: Path, copies: Copies) -> None:
+    def test_what_is_harmless_is_run(self, name: str, tmp_path: Path, copies: ForkServers) -> None:
         report = inspect_path(str(ALL[name](tmp_path)), Options(timeout=60), spawn=copies).model
 
         assert report.error is None
@@ -307,7 +309,7 @@ class TestWithTensorFlow:
 
     @pytest.mark.parametrize("name", [BIDI, ESCAPE, MARKUP])
     def test_a_strange_name_is_shown_escaped(
-        self, name: str, tmp_path: Path, copies: Copies
+        self, name: str, tmp_path: Path, copies: ForkServers
     ) -> None:
         kind = {BIDI: "bidi", ESCAPE: "escape", MARKUP: "markup"}[name]
         path = ALL[f"saved_model: {kind} name"](tmp_path)

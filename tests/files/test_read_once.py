@@ -24,7 +24,7 @@ from gradflow.files.saved_model import reader
 from gradflow.files.saved_model.reader import read_message
 from gradflow.options import Options
 from gradflow.process.child import answer
-from gradflow.process.request import Purpose, request
+from gradflow.process.request import Purpose, request_about
 from gradflow.scan import scan
 from tests.cli.command import SAMPLES
 
@@ -70,7 +70,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def answered(purpose: Purpose, path: Path) -> dict[str, Any]:
     """What a child process answers, in this process."""
     lines = io.StringIO()
-    answer(request(purpose, str(path), str(path), Options()), lines)
+    answer(request_about(purpose, str(path), str(path), Options()), lines)
     return dict(json.loads(lines.getvalue().splitlines()[-1])["answer"])
 
 

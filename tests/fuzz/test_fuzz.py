@@ -9,7 +9,7 @@ import pytest
 
 from gradflow.findings import Status
 from gradflow.options import Options
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.report.text import render_model
 from tests.fuzz.mutations import KINDS, mutated
@@ -46,15 +46,15 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def copies() -> Iterator[Copies]:
-    with Copies() as made:
+def copies() -> Iterator[ForkServers]:
+    with ForkServers() as made:
         yield made
 
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_file_that_is_run_is_a_report_or_one_line(
-    kind: str, tmp_path: Path, copies: Copies
+    kind: str, tmp_path: Path, copies: ForkServers
 ) -> None:
     for seed in range(STEPPED):
         path = mutated(kind, seed, tmp_path)

@@ -1,5 +1,5 @@
-"""No hostile model leaves a mark: the scan refuses it, and where the user trusts it the jail still
-holds it.
+"""No hostile model leaves a mark: the scan refuses it, and where the user trusts it the sandbox
+still holds it.
 
 The first test shows that each of them does leave its mark without gradflow, so that the others can
 fail.
@@ -20,7 +20,7 @@ import pytest
 
 from gradflow.findings import Mode
 from gradflow.options import Options
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.process.sandbox.landlock import abi
 from tests.cli.command import ROOT, apart, environment, here
@@ -113,16 +113,16 @@ def test_reading_it_leaves_no_mark(name: str, made: dict[str, tuple[Path, Path]]
 
 
 @pytest.fixture(scope="module")
-def copies() -> Iterator[Copies]:
+def copies() -> Iterator[ForkServers]:
     """Holds a process as a new interpreter is held, and does not import TensorFlow for each."""
-    with Copies() as made:
+    with ForkServers() as made:
         yield made
 
 
 @jailed
 @pytest.mark.parametrize("name", NAMES)
 def test_where_it_is_trusted_the_jail_holds(
-    name: str, made: dict[str, tuple[Path, Path]], copies: Copies
+    name: str, made: dict[str, tuple[Path, Path]], copies: ForkServers
 ) -> None:
     model, mark = made[name]
 
@@ -188,7 +188,7 @@ IMPORTS = "import os, socket, subprocess, time\n"
 @jailed
 @pytest.mark.parametrize("act", ACTS)
 def test_python_code_that_is_trusted_is_held(
-    act: str, listener: tuple[int, list[bool]], tmp_path: Path, copies: Copies
+    act: str, listener: tuple[int, list[bool]], tmp_path: Path, copies: ForkServers
 ) -> None:
     import keras
 
@@ -229,7 +229,7 @@ HANGS = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\n
     ],
 )
 def test_what_takes_everything_is_ended(
-    code: str, words: str, seconds: float, tmp_path: Path, copies: Copies
+    code: str, words: str, seconds: float, tmp_path: Path, copies: ForkServers
 ) -> None:
     import keras
 

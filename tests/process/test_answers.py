@@ -14,7 +14,7 @@ from gradflow.findings import EntryList
 from gradflow.findings.wire import decode
 from gradflow.options import Options
 from gradflow.process import child
-from gradflow.process.request import Purpose, request
+from gradflow.process.request import Purpose, request_about
 from tests.cli.command import HEALTHY
 
 
@@ -31,7 +31,7 @@ def test_a_lack_of_memory_is_an_answer_of_the_kind_that_is_awaited(
     monkeypatch.setattr(read, "read", exhausted)
     pipe = io.StringIO()
 
-    child.answer(request(purpose, HEALTHY, HEALTHY, Options()), pipe)
+    child.answer(request_about(purpose, HEALTHY, HEALTHY, Options()), pipe)
 
     answer = decode(kind, json.loads(pipe.getvalue().splitlines()[-1])["answer"])
     error = answer.error if isinstance(answer, EntryList) else answer.report.error

@@ -117,7 +117,7 @@ def attempt(code: str, scratch: Path, *, confined: bool) -> int:
 def test_an_escape_fails(name: str, outside: Path, other: int, tmp_path: Path) -> None:
     code = ESCAPES[name].format(out=outside, pid=other)
 
-    assert attempt(code, tmp_path / "jail", confined=True) == 1
+    assert attempt(code, tmp_path / "scratch", confined=True) == 1
 
     assert (outside / "file").read_text() == "whole"
     assert sorted(path.name for path in outside.iterdir()) == ["file", "folder"]
@@ -143,4 +143,4 @@ def test_the_escape_works_without_a_jail(
 
 @pytest.mark.parametrize("name", WORK)
 def test_what_computing_needs_goes_on(name: str, outside: Path, tmp_path: Path) -> None:
-    assert attempt(WORK[name].format(out=outside), tmp_path / "jail", confined=True) == 0
+    assert attempt(WORK[name].format(out=outside), tmp_path / "scratch", confined=True) == 0

@@ -17,7 +17,7 @@ import pytest
 from gradflow.findings import Status, Verdict
 from gradflow.options import Options
 from gradflow.process import fork_client as copies_module
-from gradflow.process.fork_client import Copies
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.process.spawn import interpreter
 from tests.cli.command import SAMPLES
@@ -37,13 +37,13 @@ keras.layers.Dense.call = cut
 
 
 @pytest.fixture(scope="module")
-def copies() -> Iterator[Copies]:
-    with Copies() as made:
+def copies() -> Iterator[ForkServers]:
+    with ForkServers() as made:
         yield made
 
 
 @pytest.fixture
-def ask(copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def ask(copies: ForkServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """Ask for a model after running ``code`` in its process."""
     monkeypatch.chdir(tmp_path)
 
@@ -109,13 +109,13 @@ def test_a_death_costs_one_model(code: str, words: str, ask) -> None:
     assert ask(MODELS[0]).model.status is Status.ANALYZED
 
 
-def test_nothing_is_left_behind(ask, copies: Copies) -> None:
+def test_nothing_is_left_behind(ask, copies: ForkServers) -> None:
     ask(MODELS[0], "import time; time.sleep(60)", timeout=2.0)
 
     assert children(server_of(copies)) == []
 
 
-def test_a_server_that_has_died_is_started_again(ask, copies: Copies) -> None:
+def test_a_server_that_has_died_is_started_again(ask, copies: ForkServers) -> None:
     ask(MODELS[0])
     os.kill(server_of(copies), signal.SIGKILL)
     time.sleep(0.5)
@@ -125,13 +125,13 @@ def test_a_server_that_has_died_is_started_again(ask, copies: Copies) -> None:
 
 def test_without_a_server_each_has_an_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies_module, "_BOOT", "raise SystemExit(3)")
-    with Copies() as made:
+    with ForkServers() as made:
         inspected = inspect_path(MODELS[0], Options(), spawn=made)
     assert inspected == inspect_path(MODELS[0], Options(), spawn=interpreter)
 
 
 def test_at_the_end_the_server_is_gone() -> None:
-    with Copies() as made:
+    with ForkServers() as made:
         inspect_path(MODELS[0], Options(), spawn=made)
         server = server_of(made)
         assert Path(f"/proc/{server}").exists()
@@ -139,7 +139,7 @@ def test_at_the_end_the_server_is_gone() -> None:
     assert not Path(f"/proc/{server}").exists()
 
 
-def server_of(copies: Copies) -> int:
+def server_of(copies: ForkServers) -> int:
     """The newest child of this process that runs the server."""
     found = [
         one

@@ -608,7 +608,7 @@ class TestFiles:
         place = folder / "assets" / "words.txt"
         place.symlink_to("/etc/passwd") if kind == "link" else os.mkfifo(place)
 
-        assert [one.what for one in scanned(folder).threats] == [f"{kind} 'assets/words.txt'"]
+        assert [threat.name for threat in scanned(folder).threats] == [f"{kind} 'assets/words.txt'"]
 
     def test_the_index_of_the_variables_cut_short(self, folder: Path) -> None:
         index = folder / "variables" / "variables.index"
@@ -707,7 +707,7 @@ class TestFiles:
     def test_variables_of_the_oldest_form(self, folder: Path) -> None:
         (folder / "variables" / "variables.index").rename(folder / "variables" / "variables")
 
-        assert [one.what for one in scanned(folder).threats] == ["file 'variables/variables'"]
+        assert [threat.name for threat in scanned(folder).threats] == ["file 'variables/variables'"]
 
     @staticmethod
     def altered(folder: Path, *, shape: Sequence[int] = (), **fields: int) -> None:

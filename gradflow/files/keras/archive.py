@@ -1,4 +1,4 @@
-"""A ``.keras`` archive in, the variables of its model out."""
+"""List the variables of a ``.keras`` archive."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def read_archive(file: ModelFile) -> tuple[LayerConfig, list[Owned], str | None]
     Raises:
         UnreadableError: the archive is damaged, or lacks the configuration or the weights.
     """
-    where = shown(file.path)
-    with zip_errors(where):
-        config = read_config(model_json(file), where)
+    shown_path = shown(file.path)
+    with zip_errors(shown_path):
+        config = read_config(model_json(file), shown_path)
         version = keras_version(file)
         with hdf5_of(file) as hdf5:
             stored = _groups(hdf5)
     owned: list[Owned] = []
-    made: dict[tuple[LayerConfig, str], LayerConfig] = {}
-    for group in sorted(stored, key=lambda one: _order(one.path)):
-        owner = _owner(config, group, made)
+    inner_layers: dict[tuple[LayerConfig, str], LayerConfig] = {}
+    for group in sorted(stored, key=lambda stored: _order(stored.path)):
+        owner = _owner(config, group, inner_layers)
         if owner is not None:
             owned += _own(owner, group)
-    places = {layer: index for index, layer in enumerate(config.below())}
-    owned.sort(key=lambda one: places.get(one.described, len(places)))
+    positions = {layer: index for index, layer in enumerate(config.below())}
+    owned.sort(key=lambda stored: positions.get(stored.described, len(positions)))
     return config, owned, version
 
 
@@ -60,7 +60,7 @@ def _own(owner: LayerConfig, group: _Group) -> Iterator[Owned]:
 
 
 def _owner(
-    model: LayerConfig, group: _Group, made: dict[tuple[LayerConfig, str], LayerConfig]
+    model: LayerConfig, group: _Group, inner_layers: dict[tuple[LayerConfig, str], LayerConfig]
 ) -> LayerConfig | None:
     """The layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None for an
     optimizer."""
@@ -71,15 +71,15 @@ def _owner(
             return None
         inside = layer.parts.get(part, ())
         if rest and (part == _CONTAINER or len(inside) > 1):
-            found = _numbered(inside).get(rest[0])
+            inner = _numbered(inside).get(rest[0])
             part = rest.pop(0)
         else:
-            found = _attribute(layer, part)
-        if found is None:
+            inner = _attribute(layer, part)
+        if inner is None:
             key = (layer, part)
-            found = made.get(key) or inner_layer(layer, part, None if rest else group.name)
-            made[key] = found
-        layer = found
+            inner = inner_layers.get(key) or inner_layer(layer, part, None if rest else group.name)
+            inner_layers[key] = inner
+        layer = inner
     return layer
 
 
@@ -91,13 +91,13 @@ def _attribute(layer: LayerConfig, part: str) -> LayerConfig | None:
 
 def _numbered(layers: tuple[LayerConfig, ...]) -> dict[str, LayerConfig]:
     used: dict[str, int] = {}
-    found = {}
+    by_name = {}
     for layer in layers:
         name = snake_case(layer.class_name)
         count = used.get(name, -1) + 1
         used[name] = count
-        found[f"{name}_{count}" if count else name] = layer
-    return found
+        by_name[f"{name}_{count}" if count else name] = layer
+    return by_name
 
 
 def _is_bookkeeping(layer: LayerConfig, part: str) -> bool:
@@ -112,18 +112,18 @@ def _is_bookkeeping(layer: LayerConfig, part: str) -> bool:
 
 
 def _groups(file: object) -> list[_Group]:
-    found: dict[tuple[str, ...], _Group] = {}
+    by_path: dict[tuple[str, ...], _Group] = {}
     groups, datasets = contents(file)
-    rename = modern(place for place, _ in groups)
+    rename = modern(path_of_layer for path_of_layer, _ in groups)
     for path, dataset in datasets:
-        *place, vars_, number = path if len(path) > 1 else ("", "", "")
+        *path_of_layer, vars_, number = path if len(path) > 1 else ("", "", "")
         if vars_ != "vars" or not number.isdecimal():
             continue
-        key = rename(tuple(place))
-        if key not in found:
-            found[key] = _Group(key, text_attribute(dataset.parent, "name"), [])
-        found[key].variables.append((int(number), shape_of(dataset), dtype_of(dataset)))
-    return list(found.values())
+        key = rename(tuple(path_of_layer))
+        if key not in by_path:
+            by_path[key] = _Group(key, text_attribute(dataset.parent, "name"), [])
+        by_path[key].variables.append((int(number), shape_of(dataset), dtype_of(dataset)))
+    return list(by_path.values())
 
 
 def _order(path: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

@@ -1,4 +1,4 @@
-"""The JSON of a Keras file in, the code in it that no Keras should run out.
+"""Find the code in the JSON of a Keras file that no Keras should run.
 
 The ``safe_mode`` of Keras 2 and early Keras 3 looks at ``.keras`` files only; Keras 2 takes classes
 and functions from any module that a file names (tf_keras 2.21, saving/serialization_lib.py).
@@ -22,7 +22,7 @@ def holds_marshalled_code(config: object) -> bool:
 
 
 def foreign_code(
-    config: object, imported: Collection[str] = (), known: Collection[str] = ()
+    config: object, imported: Collection[str] = (), registered: Collection[str] = ()
 ) -> str | None:
     """Say what Keras 2 would run besides its own code; None where that is nothing.
 
@@ -37,7 +37,7 @@ def foreign_code(
         name, function = _class(value), value.get("config")
         if name == "Lambda" or _is_marshalled(value):
             return LAMBDA
-        if _registered(value) in known:
+        if _registered(value) in registered:
             continue  # Keras takes these before it looks at the module
         if (elsewhere := _elsewhere(value, trusted)) is not None:
             return elsewhere
@@ -51,7 +51,7 @@ def foreign_code(
 
 
 def foreign_object(
-    config: object, imported: Collection[str] = (), known: Collection[str] = ()
+    config: object, imported: Collection[str] = (), registered: Collection[str] = ()
 ) -> str | None:
     """Say what of a module that is neither Keras's own nor among ``imported`` a model names; None
     where it does not.
@@ -60,19 +60,21 @@ def foreign_object(
     """
     trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
     named = (
-        _elsewhere(value, trusted) for value in objects(config) if _registered(value) not in known
+        _elsewhere(value, trusted)
+        for value in objects(config)
+        if _registered(value) not in registered
     )
-    return next((one for one in named if one is not None), None)
+    return next((name for name in named if name is not None), None)
 
 
 def objects(value: object) -> Iterator[Mapping[str, object]]:
     """Every object of a JSON value, at any depth."""
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield one
-        inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield item
+        inside = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
         waiting += [inner for inner in inside if isinstance(inner, (dict, list))]
 
 

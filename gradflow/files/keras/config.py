@@ -1,4 +1,5 @@
-"""The JSON configuration of a Keras model in, a tree of its layers and their freeze flags out."""
+"""Build the tree of a Keras model's layers, with their freeze flags, from its JSON
+configuration."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ class LayerConfig:
         return self.name if alone or self.parent is None else f"{self.parent.path}/{self.name}"
 
     @property
-    def place(self) -> str:
+    def nested_name(self) -> str:
         """The names of the layers around it and its own, without the model's: unique where names
         repeat."""
         names = [layer.name for layer in self.lineage()[1:]]
@@ -71,7 +72,7 @@ class LayerConfig:
                 yield from layer.below()
 
 
-def read_config(value: object, where: str) -> LayerConfig:
+def read_config(value: object, shown_path: str) -> LayerConfig:
     """Read a model's configuration (``config.json``, or the HDF5 attribute ``model_config``).
 
     Args:
@@ -82,11 +83,11 @@ def read_config(value: object, where: str) -> LayerConfig:
         DamagedError: it is not the configuration of a Keras model.
     """
     if not _is_layer(value):
-        raise DamagedError(f"{where}: the model configuration names no Keras class", DAMAGED)
-    return _layer(value, None, where, 0)
+        raise DamagedError(f"{shown_path}: the model configuration names no Keras class", DAMAGED)
+    return _layer(value, None, shown_path, 0)
 
 
-def parse_json(text: str | bytes, where: str) -> Any:
+def parse_json(text: str | bytes, shown_path: str) -> Any:
     """The JSON value of a model's configuration.
 
     Raises:
@@ -96,10 +97,12 @@ def parse_json(text: str | bytes, where: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise DamagedError(
-            f"{where}: the model configuration is nested too deeply", DAMAGED
+            f"{shown_path}: the model configuration is nested too deeply", DAMAGED
         ) from None
     except ValueError:
-        raise DamagedError(f"{where}: the model configuration is not valid JSON", DAMAGED) from None
+        raise DamagedError(
+            f"{shown_path}: the model configuration is not valid JSON", DAMAGED
+        ) from None
 
 
 def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
@@ -129,11 +132,11 @@ def snake_case(class_name: str) -> str:
 
 
 def _layer(
-    value: dict[str, object], parent: LayerConfig | None, where: str, depth: int
+    value: dict[str, object], parent: LayerConfig | None, shown_path: str, depth: int
 ) -> LayerConfig:
     if depth > _MAX_DEPTH:
         raise DamagedError(
-            f"{where}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged"
+            f"{shown_path}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged"
         )
     class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
     config = value["config"]
@@ -150,16 +153,20 @@ def _layer(
         parent=parent,
     )
     for key, inner in options.items():
-        found = () if key in _NO_LAYERS else _layers_in(key, inner)
-        if found or (key == "layers" and isinstance(inner, list)):
-            layer.parts[key] = tuple(_layer(one, layer, where, depth + 1) for one in found)
+        inner_configs = () if key in _NO_LAYERS else _layers_in(key, inner)
+        if inner_configs or (key == "layers" and isinstance(inner, list)):
+            layer.parts[key] = tuple(
+                _layer(inner_config, layer, shown_path, depth + 1) for inner_config in inner_configs
+            )
     return layer
 
 
 def _layers_in(key: str, value: object) -> list[dict[str, object]]:
     candidates: list[object] = value if isinstance(value, list) else [value]
     return [
-        one for one in candidates if _is_layer(one) and (key == "layers" or _looks_like_layer(one))
+        candidate
+        for candidate in candidates
+        if _is_layer(candidate) and (key == "layers" or _looks_like_layer(candidate))
     ]
 
 

@@ -1,5 +1,4 @@
-"""The variables of a Keras file, each with its layer, in; what their freeze flags leave in doubt
-out."""
+"""Find what the freeze flags of a Keras file leave in doubt."""
 
 from __future__ import annotations
 
@@ -23,16 +22,19 @@ def keras_doubts(
     """
     forgotten = []
     parents: dict[str, tuple[str, str]] = {}
-    for one, variable in zip(owned, described, strict=True):
+    for stored, variable in zip(owned, described, strict=True):
         if not variable.trainable:
             continue
-        layer = one.described
+        layer = stored.described
         lineage = layer.lineage()
-        if not lineage[0].trainable or (layer is not one.owner and not layer.trainable):
+        if not lineage[0].trainable or (layer is not stored.owner and not layer.trainable):
             forgotten.append(variable.name)
             continue
-        above = [place for place, other in enumerate(lineage[:-1]) if not other.trainable]
+        above = [index for index, outer in enumerate(lineage[:-1]) if not outer.trainable]
         if above:
-            parents[variable.name] = (lineage[above[-1]].place, lineage[above[-1] + 1].place)
+            parents[variable.name] = (
+                lineage[above[-1]].nested_name,
+                lineage[above[-1] + 1].nested_name,
+            )
     lost = (FreezeDoubt(Doubt.FORGOTTEN, tuple(forgotten)),) if forgotten else ()
     return (*lost, *frozen_parents(parents))

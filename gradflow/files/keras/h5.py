@@ -1,4 +1,4 @@
-"""A Keras HDF5 file (``.h5``, Keras 1 to 3) in, the variables of its model out."""
+"""List the variables of a Keras file in HDF5 (``.h5``, Keras 1 to 3)."""
 
 from __future__ import annotations
 
@@ -29,32 +29,33 @@ def read_h5(file: ModelFile) -> tuple[LayerConfig, list[Owned], str | None]:
     Raises:
         DamagedError: the file is broken, or lacks the configuration or the weights.
     """
-    where, value = shown(file.path), model_json(file)
+    shown_path, value = shown(file.path), model_json(file)
     if hdf5_texts(file).get(CONFIG) is None:
         raise DamagedError(
-            f"{where}: holds no model configuration", "save the whole model with model.save(...)"
+            f"{shown_path}: holds no model configuration",
+            "save the whole model with model.save(...)",
         )
-    config = read_config(value, where)
+    config = read_config(value, shown_path)
     with hdf5_of(file) as hdf5:
         weights = member(hdf5, "model_weights")
         if not hasattr(weights, "keys"):  # nothing, or an array
             raise DamagedError(
-                f"{where}: holds no weights", "save the whole model with model.save(...)"
+                f"{shown_path}: holds no weights", "save the whole model with model.save(...)"
             )
         version = text_attribute(hdf5, "keras_version") or text_attribute(weights, "keras_version")
-        return config, list(_variables(config, weights, where)), version
+        return config, list(_variables(config, weights, shown_path)), version
 
 
-def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
+def _variables(model: LayerConfig, weights: Any, shown_path: str) -> Iterator[Owned]:
     tops = {layer.name: layer for layer in model.parts.get("layers", ())}
-    made: _Made = {}
+    inner_layers: _Made = {}
     names = list_attribute(weights, "layer_names")
     if member(weights, _TOP_LEVEL) is not None and _TOP_LEVEL not in names:
         names.append(_TOP_LEVEL)
     for layer_name in names:
         if layer_name not in weights:
             raise DamagedError(
-                f"{where}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN
+                f"{shown_path}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN
             )
         group = member(weights, layer_name)
         if group is None:  # a link to another file
@@ -64,31 +65,33 @@ def _variables(model: LayerConfig, weights: Any, where: str) -> Iterator[Owned]:
             dataset = member(group, stored)
             if dataset is None or not hasattr(dataset, "dtype"):
                 raise DamagedError(
-                    f"{where}: lists the weight {stored!r} and does not hold it", _AGAIN
+                    f"{shown_path}: lists the weight {stored!r} and does not hold it", _AGAIN
                 )
             name = stored.removesuffix(":0")
             name = name if "/" in name else f"{layer_name}/{name}"
-            yield _owned(top, name, dataset, made)
+            yield _owned(top, name, dataset, inner_layers)
 
 
-def _owned(top: LayerConfig, name: str, dataset: Any, made: _Made) -> Owned:
+def _owned(top: LayerConfig, name: str, dataset: Any, inner_layers: _Made) -> Owned:
     *segments, variable = name.split("/")
     layer, rest = _match(top, segments)
-    found = not rest or rest is not segments
+    is_matched = not rest or rest is not segments
     while layer.class_name in _WRAPPERS and len(layer.parts.get("layer", ())) == 1:
         # The wrapper owns nothing; Keras 2 names the weights after it.
         layer = layer.parts["layer"][0]
-        found = found and layer.parent is not None and layer.parent.class_name != "Bidirectional"
-    if found and not rest and layer.class_name in RECURRENT and variable in _CELL_WEIGHTS:
+        is_matched = (
+            is_matched and layer.parent is not None and layer.parent.class_name != "Bidirectional"
+        )
+    if is_matched and not rest and layer.class_name in RECURRENT and variable in _CELL_WEIGHTS:
         rest = ["cell"]  # Keras 2 before 2.3 names no cell
     if (
-        found
+        is_matched
         and rest
         and not layer.is_model
         and (_composite(layer) or not is_known(layer.class_name))
     ):
-        layer = _inner(layer, rest, made)
-    path = f"{layer.path}/{variable}" if found else name
+        layer = _inner(layer, rest, inner_layers)
+    path = f"{layer.path}/{variable}" if is_matched else name
     return Owned(layer, variable, path, shape_of(dataset), dtype_of(dataset))
 
 
@@ -99,23 +102,23 @@ def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str
     for strip in (False, True):
         layer, rest = top, segments
         for index, segment in enumerate(segments):
-            wanted = _COUNTER.sub("", segment) if strip else segment
-            found = next((one for one in layer.below() if one.name == wanted), None)
-            if found is not None:
-                layer, rest = found, segments[index + 1 :]
+            name = _COUNTER.sub("", segment) if strip else segment
+            matching = next((inner for inner in layer.below() if inner.name == name), None)
+            if matching is not None:
+                layer, rest = matching, segments[index + 1 :]
         if rest is not segments:
             break
     return layer, rest
 
 
-def _inner(layer: LayerConfig, rest: list[str], made: _Made) -> LayerConfig:
+def _inner(layer: LayerConfig, rest: list[str], inner_layers: _Made) -> LayerConfig:
     """A layer that ``layer`` makes in code, at the names ``rest`` below it."""
     for segment in rest:
         key = (layer, segment)
-        if key not in made:
+        if key not in inner_layers:
             stored_name = None if segment == "cell" else segment
-            made[key] = inner_layer(layer, segment, stored_name)
-        layer = made[key]
+            inner_layers[key] = inner_layer(layer, segment, stored_name)
+        layer = inner_layers[key]
     return layer
 
 

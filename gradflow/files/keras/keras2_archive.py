@@ -1,5 +1,5 @@
-"""A ``.keras`` archive of an early Keras 2 in, its weights placed as Keras 2.14 and later place
-them out.
+"""Move the weights in a ``.keras`` archive of an early Keras 2 to where Keras 2.14 and later look
+for them.
 
 Keras 2.12 and 2.13 keep layers in ``_layer_checkpoint_dependencies`` and count each with weights
 twice: ``dense``, ``dense_2``, ``dense_4``. On Windows all versions up to 2.15 join names by
@@ -20,23 +20,23 @@ from gradflow.files.model_file import ModelFile
 
 _OLD = "_layer_checkpoint_dependencies"
 _NEW = "layers"
-Place = tuple[str, ...]
+GroupPath = tuple[str, ...]
 
 
-def modern(places: Iterable[Place]) -> Callable[[Place], Place]:
+def modern(paths: Iterable[GroupPath]) -> Callable[[GroupPath], GroupPath]:
     """Return a function from a group's place to that which a later Keras gives it; ``places`` are
     all groups'."""
-    children: dict[Place, set[str]] = defaultdict(set)
-    for place in places:
-        for index, part in enumerate(place[:-1]):
+    children: dict[GroupPath, set[str]] = defaultdict(set)
+    for path in paths:
+        for index, part in enumerate(path[:-1]):
             if part == _OLD:
-                children[place[: index + 1]].add(place[index + 1])
-    names = {container: _counted(found) for container, found in children.items()}
+                children[path[: index + 1]].add(path[index + 1])
+    names = {container: _counted(names_inside) for container, names_inside in children.items()}
 
-    def rename(place: Place) -> Place:
+    def rename(path: GroupPath) -> GroupPath:
         renamed = []
-        for index, part in enumerate(place):
-            above = names.get(place[:index])
+        for index, part in enumerate(path):
+            above = names.get(path[:index])
             renamed.append(
                 _NEW if part == _OLD else part if above is None else above.get(part, part)
             )
@@ -72,17 +72,15 @@ def _copy(weights: Any, new: Path) -> bool:
     place."""
     import h5py
 
-    places, datasets = contents(weights)
-    if not any(_OLD in place for place, _ in places) and not any(
-        "\\" in name for _, name in places
-    ):
+    paths, datasets = contents(weights)
+    if not any(_OLD in path for path, _ in paths) and not any("\\" in name for _, name in paths):
         return False
-    rename = modern(place for place, _ in places)
+    rename = modern(path for path, _ in paths)
     with h5py.File(new, "w") as copy:
-        for place, _ in places:
-            copy.require_group("/".join(rename(place)))
-        for place, dataset in datasets:
-            weights.copy(dataset, copy["/".join(rename(place[:-1]))], place[-1])
+        for path, _ in paths:
+            copy.require_group("/".join(rename(path)))
+        for path, dataset in datasets:
+            weights.copy(dataset, copy["/".join(rename(path[:-1]))], path[-1])
     return True
 
 
@@ -96,6 +94,6 @@ def _counted(names: Iterable[str]) -> dict[str, str]:
         stems[stem if is_numbered else name].append((int(number) if is_numbered else 0, name))
     return {
         name: f"{stem}_{count}" if count else stem
-        for stem, found in stems.items()
-        for count, (_, name) in enumerate(sorted(found))
+        for stem, numbered in stems.items()
+        for count, (_, name) in enumerate(sorted(numbered))
     }

@@ -1,4 +1,4 @@
-"""A Keras layer class in, the names and the roles of its stored variables out.
+"""Name the variables that a Keras layer stores, and tell weights from state.
 
 Source: the ``build`` and ``save_own_variables`` methods of keras/src/layers (3.15); Keras stores a
 layer's variables by number, those which the layer declares trainable first.
@@ -166,7 +166,14 @@ def inner_layer(owner: LayerConfig, group: str, stored_name: str | None) -> Laye
     name, class_name = _made_in_code(owner.class_name, group.removeprefix("_"), stored_name)
     trainable = owner.trainable if owner.class_name in RECURRENT else True
     options = owner.options if class_name.endswith("Cell") or class_name == "EinsumDense" else {}
-    return LayerConfig(name, class_name, trainable, False, options, owner)
+    return LayerConfig(
+        name=name,
+        class_name=class_name,
+        trainable=trainable,
+        built=False,
+        options=options,
+        parent=owner,
+    )
 
 
 def _made_in_code(owner: str, group: str, stored_name: str | None) -> tuple[str, str]:

@@ -71,8 +71,8 @@ def hdf5_of(file: ModelFile) -> Iterator[Any]:
     Raises:
         UnreadableError: it is damaged, or the archive has none; also for what the body reads.
     """
-    where = shown(file.path)
-    with hdf5_errors(where if file.format is Format.H5 else f"{where}: {WEIGHTS}"):
+    shown_path = shown(file.path)
+    with hdf5_errors(shown_path if file.format is Format.H5 else f"{shown_path}: {WEIGHTS}"):
         yield file.opened(_hdf5)
 
 
@@ -103,14 +103,14 @@ def read_json(file: ModelFile) -> KerasJson:
     Raises:
         UnreadableError: the file is damaged, or holds no JSON.
     """
-    where = shown(file.path)
+    shown_path = shown(file.path)
     if file.format is Format.KERAS:
-        config = parse_json(file.once(_config_text), where)
+        config = parse_json(file.once(_config_text), shown_path)
         parts = dict(config) if isinstance(config, Mapping) else {}
         build, training = parts.pop("build_config", None), parts.pop("compile_config", None)
         return KerasJson(parts, build, training)
     texts = [hdf5_texts(file).get(name) for name in (CONFIG, TRAINING)]
-    model, training = (None if text is None else parse_json(text, where) for text in texts)
+    model, training = (None if text is None else parse_json(text, shown_path) for text in texts)
     return KerasJson(model, None, training)
 
 
@@ -120,13 +120,13 @@ def keras_version(file: ModelFile) -> str | None:
     Raises:
         UnreadableError: the archive is damaged.
     """
-    where = shown(file.path)
-    with zip_errors(where):
+    shown_path = shown(file.path)
+    with zip_errors(shown_path):
         archive = archive_of(file)
         if "metadata.json" not in archive.namelist():
             return None
         try:
-            metadata = json.loads(_read_member(archive, "metadata.json", where))
+            metadata = json.loads(_read_member(archive, "metadata.json", shown_path))
         except (ValueError, RecursionError):
             return None
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
@@ -134,13 +134,13 @@ def keras_version(file: ModelFile) -> str | None:
 
 
 @contextmanager
-def zip_errors(where: str) -> Iterator[None]:
+def zip_errors(shown_path: str) -> Iterator[None]:
     """Turn whatever is said about a damaged archive into one line."""
     try:
         yield
     except KeyError as error:
         raise DamagedError(
-            f"{where}: this .keras file lacks {error.args[0]}", "save the model again"
+            f"{shown_path}: this .keras file lacks {error.args[0]}", "save the model again"
         ) from error
     except _BROKEN as error:
         damaged = _CHECKSUM.search(str(error))
@@ -150,7 +150,7 @@ def zip_errors(where: str) -> Iterator[None]:
             else "a damaged .keras file"
         )
         raise DamagedError(
-            f"{where}: {problem}", "copy or download it again, or save the model again"
+            f"{shown_path}: {problem}", "copy or download it again, or save the model again"
         ) from error
 
 
@@ -169,8 +169,8 @@ def _hdf5(file: ModelFile) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _hdf5_member(archive: zipfile.ZipFile, raw: IO[bytes], where: str) -> Iterator[Any]:
-    with _weights_member(archive, raw, where) as member, open_hdf5(member) as hdf5:
+def _hdf5_member(archive: zipfile.ZipFile, raw: IO[bytes], shown_path: str) -> Iterator[Any]:
+    with _weights_member(archive, raw, shown_path) as member, open_hdf5(member) as hdf5:
         yield hdf5
 
 
@@ -182,9 +182,9 @@ def _texts(file: ModelFile) -> Mapping[str, str | None]:
 
 
 def _config_text(file: ModelFile) -> bytes:
-    where = shown(file.path)
-    with zip_errors(where):
-        return _read_member(archive_of(file), _MEMBER, where)
+    shown_path = shown(file.path)
+    with zip_errors(shown_path):
+        return _read_member(archive_of(file), _MEMBER, shown_path)
 
 
 def _model_json(file: ModelFile) -> Any:
@@ -193,16 +193,19 @@ def _model_json(file: ModelFile) -> Any:
     return None if text is None else parse_json(text, shown(file.path))
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, shown_path: str) -> bytes:
     if archive.getinfo(name).file_size > _MAX_JSON:
         raise UnreadableError(
-            f"{where}: {name} is larger than {_MAX_JSON >> 20} MB", "this is no Keras configuration"
+            f"{shown_path}: {name} is larger than {_MAX_JSON >> 20} MB",
+            "this is no Keras configuration",
         )
     return archive.read(name)
 
 
 @contextmanager
-def _weights_member(archive: zipfile.ZipFile, raw: IO[bytes], where: str) -> Iterator[IO[bytes]]:
+def _weights_member(
+    archive: zipfile.ZipFile, raw: IO[bytes], shown_path: str
+) -> Iterator[IO[bytes]]:
     """The HDF5 file with the weights, as a file that can be read at any place.
 
     Raises:
@@ -210,19 +213,20 @@ def _weights_member(archive: zipfile.ZipFile, raw: IO[bytes], where: str) -> Ite
     """
     names = archive.namelist()
     if WEIGHTS not in names:
-        other = next((name for name in names if name.startswith("model.weights")), None)
+        unread = next((name for name in names if name.startswith("model.weights")), None)
         hint = "save the model again with model.save(...)"
-        if other is None:
-            raise DamagedError(f"{where}: this .keras file holds no weights", hint)
+        if unread is None:
+            raise DamagedError(f"{shown_path}: this .keras file holds no weights", hint)
         # Keras reads weights of other kinds.
         raise UnreadableError(
-            f"{where}: this .keras file keeps its weights in {shown(other)}, unread here", hint
+            f"{shown_path}: this .keras file keeps its weights in {shown(unread)}, unread here",
+            hint,
         )
     info = archive.getinfo(WEIGHTS)
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > _MAX_DEFLATED:
             raise UnreadableError(
-                f"{where}: {WEIGHTS} unpacks to {info.file_size >> 30} GB", "save it again"
+                f"{shown_path}: {WEIGHTS} unpacks to {info.file_size >> 30} GB", "save it again"
             )
         # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked,
         # not into memory.

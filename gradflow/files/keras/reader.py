@@ -1,4 +1,4 @@
-"""A Keras file (``.keras`` or HDF5) in, its variables with their freeze flags out; without
+"""Read the variables of a Keras file (``.keras`` or HDF5) with their freeze flags; without
 TensorFlow and Keras."""
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def read_keras(file: ModelFile) -> KerasContents:
 
 
 def _contents(file: ModelFile) -> KerasContents:
-    where = shown(file.path)
+    shown_path = shown(file.path)
     try:
         if file.format is Format.KERAS:
             config, owned, version = read_archive(file)
         elif file.format is Format.H5:
             config, owned, version = read_h5(file)
         else:
-            raise UnreadableError(f"{where}: not a Keras file ({file.format.value})", "")
+            raise UnreadableError(f"{shown_path}: not a Keras file ({file.format.value})", "")
     except OSError as error:
         raise UnreadableError(
-            f"{where}: cannot be read ({error.strerror or error})", "check the file"
+            f"{shown_path}: cannot be read ({error.strerror or error})", "check the file"
         ) from error
     variables = describe(owned)
     return KerasContents(
@@ -68,6 +68,6 @@ def _contents(file: ModelFile) -> KerasContents:
 def _classes(model: LayerConfig) -> Mapping[str, str]:
     classes: dict[str, str] = {}
     for layer in model.below():
-        key = layer.path if layer.path not in classes else layer.place
+        key = layer.path if layer.path not in classes else layer.nested_name
         classes.setdefault(key, layer.class_name)
     return classes

@@ -1,5 +1,4 @@
-"""The variables that a Keras file stores, each with its layer, in; the list with roles, flags and
-unique names out."""
+"""Give the variables of a Keras file their roles, freeze flags and unique names."""
 
 from __future__ import annotations
 
@@ -42,44 +41,47 @@ def describe(owned: Sequence[Owned]) -> tuple[StoredVariable, ...]:
     names = _unique(owned)
     layers = _layer_paths(owned, names)
     return tuple(
-        _describe(one, name, layer) for one, name, layer in zip(owned, names, layers, strict=True)
+        _describe(stored, name, layer)
+        for stored, name, layer in zip(owned, names, layers, strict=True)
     )
 
 
-def _describe(one: Owned, name: str, layer: str) -> StoredVariable:
-    role = role_of(one.owner.class_name, one.variable, one.dtype)
-    covered, by = frozen(one.owner)
-    still = covered or is_lora_base(one.owner.options, one.variable)
+def _describe(stored: Owned, name: str, layer: str) -> StoredVariable:
+    role = role_of(stored.owner.class_name, stored.variable, stored.dtype)
+    covered, freezer = frozen(stored.owner)
+    still = covered or is_lora_base(stored.owner.options, stored.variable)
     return StoredVariable(
         name,
         layer,
-        one.shape,
-        one.dtype,
+        stored.shape,
+        stored.dtype,
         role,
         trainable=role is Role.WEIGHT and not still,
-        frozen_by=None if by is None or role is Role.STATE else by.path,
-        layer_path=f"{one.owner.place}/{one.variable}",
+        frozen_by=None if freezer is None or role is Role.STATE else freezer.path,
+        layer_path=f"{stored.owner.nested_name}/{stored.variable}",
     )
 
 
 def _unique(owned: Sequence[Owned]) -> list[str]:
-    paths = Counter(one.path for one in owned)
+    paths = Counter(stored.path for stored in owned)
     names = [
-        one.path if paths[one.path] == 1 else f"{one.owner.place}/{one.variable}" for one in owned
+        stored.path if paths[stored.path] == 1 else f"{stored.owner.nested_name}/{stored.variable}"
+        for stored in owned
     ]
-    seen: Counter[str] = Counter()
-    taken = set(names)
+    counts: Counter[str] = Counter()
+    used = set(names)
     for index, name in enumerate(names):
-        seen[name] += 1
-        number = seen[name]
-        while number > 1 and names[index] in taken:
+        counts[name] += 1
+        number = counts[name]
+        while number > 1 and names[index] in used:
             names[index] = f"{name}#{number}"
             number += 1
-        taken.add(names[index])
+        used.add(names[index])
     return names
 
 
 def _layer_paths(owned: Sequence[Owned], names: Sequence[str]) -> list[str]:
     return [
-        name.rpartition("/")[0] or one.owner.path for one, name in zip(owned, names, strict=True)
+        name.rpartition("/")[0] or stored.owner.path
+        for stored, name in zip(owned, names, strict=True)
     ]

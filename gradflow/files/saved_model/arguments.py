@@ -1,5 +1,5 @@
-"""How a function of a SavedModel was traced in, the values of its arguments and the tensors of its
-results out."""
+"""Read for which values of its arguments a function of a SavedModel was traced, and which tensors
+it returns."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _names(function: Any) -> list[str]:
     if "args" not in pairs:
         return []
     names = [
-        one.string_value
-        for one in pairs["args"].list_value.values or pairs["args"].tuple_value.values
+        value.string_value
+        for value in pairs["args"].list_value.values or pairs["args"].tuple_value.values
     ]
     return names[1:] if function.function_spec.is_method else names
 

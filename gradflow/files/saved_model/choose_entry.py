@@ -1,4 +1,4 @@
-"""The entries of a SavedModel and what the user asks for in, the one entry to differentiate out."""
+"""Choose the entry of a SavedModel to differentiate."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def choose_entry(
     """
     choices = [(graph, entry) for graph in graphs for entry in graph.entries]
     if name is not None:
-        asked = [choice for choice in choices if choice[1].label == name] or [
+        matching = [choice for choice in choices if choice[1].label == name] or [
             choice for choice in choices if choice[1].name == name
         ]
-        if not asked:
+        if not matching:
             labels = ", ".join(entry.label for _, entry in choices)
-            known = (
+            hint = (
                 f"its entries are: {labels}"
                 if labels
                 else "it holds no function that can be called"
             )
-            raise UnreadableError(f"{path}: has no entry {name!r}", known)
-        choices = asked
+            raise UnreadableError(f"{path}: has no entry {name!r}", hint)
+        choices = matching
     ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
     first = [choice for choice in ranked if _merit(*choice) == _merit(*ranked[0])]
     return next(
@@ -82,7 +82,10 @@ def other_entries(
 
 def weights_used(contents: SavedModelContents, entry: Entry) -> int:
     """How many weights ``entry`` computes with."""
-    return sum(one.role is Role.WEIGHT and one.name in entry.uses for one in contents.variables)
+    return sum(
+        variable.role is Role.WEIGHT and variable.name in entry.uses
+        for variable in contents.variables
+    )
 
 
 def _merit(contents: SavedModelContents, entry: Entry) -> bool:
@@ -107,7 +110,7 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
         preferred,
         len(entry.label),
         entry.name,
-        entry.place,
+        entry.variant,
     )
 
 
@@ -118,31 +121,36 @@ def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
     functions = {
         function.signature.name: function for function in contents.graph_def.library.function
     }
-    weights = {one.name for one in contents.variables if one.role is Role.WEIGHT}
+    weights = {variable.name for variable in contents.variables if variable.role is Role.WEIGHT}
     start = len(functions[entry.function].signature.input_arg) - len(entry.captured)
     handles = frozenset(
-        start + place for place, name in enumerate(entry.captured) if name in weights
+        start + position for position, name in enumerate(entry.captured) if name in weights
     )
     queue = [(entry.function, handles)]
-    seen = set(queue)
+    queued = set(queue)
     for name, arguments in queue:
         function = functions[name]
-        held = {
-            arg.name for place, arg in enumerate(function.signature.input_arg) if place in arguments
+        handles_inside = {
+            arg.name
+            for position, arg in enumerate(function.signature.input_arg)
+            if position in arguments
         }
         for node in function.node_def:
-            given = [
-                place for place, source in enumerate(node.input) if source.partition(":")[0] in held
+            positions = [
+                position
+                for position, source in enumerate(node.input)
+                if source.partition(":")[0] in handles_inside
             ]
-            if given and given[0] == 0 and node.op.startswith(_WRITES):
+            if positions and positions[0] == 0 and node.op.startswith(_WRITES):
                 return True
             skipped = 1 if node.op in BRANCHES else 0
-            inner = frozenset(place - skipped for place in given)
+            inner = frozenset(position - skipped for position in positions)
             calls = (
-                {(called, inner) for called in named_functions(node) if called in functions} - seen
+                {(called, inner) for called in named_functions(node) if called in functions}
+                - queued
                 if inner
                 else set()
             )
             queue += sorted(calls, key=lambda call: call[0])
-            seen |= calls
+            queued |= calls
     return False

@@ -1,4 +1,4 @@
-"""A SavedModel's graph and an entry in, the constants that stand in place of its weights out."""
+"""Count the constants that stand in place of an entry's weights."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Constants:
 def constants(graph_def: Any, function: str | None) -> Constants:
     """Count the constants of ``function`` and of all that it calls; of the graph's own nodes where
     it is None."""
-    functions = {one.signature.name: one for one in graph_def.library.function}
+    functions = {definition.signature.name: definition for definition in graph_def.library.function}
     sizes = [size for node in _nodes(graph_def, functions, function) if (size := _size(node)) > 1]
     return Constants(len(sizes), sum(sizes))
 
 
 def _nodes(graph_def: Any, functions: dict[str, Any], start: str | None) -> Iterator[Any]:
     waiting = [graph_def.node if start is None else functions[start].node_def]
-    known = {start}
+    reached = {start}
     for nodes in waiting:
         yield from nodes
         for name in (name for node in nodes for name in named_functions(node)):
-            if name in functions and name not in known:
-                known.add(name)
+            if name in functions and name not in reached:
+                reached.add(name)
                 waiting.append(functions[name].node_def)
 
 

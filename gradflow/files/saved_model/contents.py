@@ -1,5 +1,5 @@
-"""The types of what a SavedModel holds: its entries, their inputs and outputs, its variables and
-its graph."""
+"""Describe what a SavedModel holds: its entries, their inputs and outputs, its variables and its
+graph."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Entry:
     """TF1: which of ``inputs`` belong together."""
     reached: tuple[str, ...] = ()
     """TF1: names of the variables that some of ``outputs`` depends on."""
-    place: int = 0
+    variant: int = 0
     """Number of the variant among those of the same name."""
     training: bool | None = None
     """The mode that the variant was traced for; None where it has no choice."""
@@ -102,4 +102,8 @@ class SavedModelContents:
 def variables_of(contents: SavedModelContents, entry: Entry | None) -> tuple[StoredVariable, ...]:
     """The variables of the model: of those that no layer tracks, the ones that ``entry`` uses."""
     uses = entry.uses if entry is not None else frozenset[str]()
-    return tuple(one for one in contents.variables if not one.untracked or one.name in uses)
+    return tuple(
+        variable
+        for variable in contents.variables
+        if not variable.untracked or variable.name in uses
+    )

@@ -1,4 +1,4 @@
-"""A SavedModel's ``debug`` folder in, the stack below each op out, without TensorFlow.
+"""Find the stack that created an op, in a SavedModel's ``debug`` folder, without TensorFlow.
 
 Source: tensorflow/core/framework/graph_debug_info.proto, 2.21. TensorFlow writes the file for
 ``SaveOptions(save_debug_info=True)``: up to 2.15 with a stack an op (``traces``), since then with
@@ -50,8 +50,10 @@ def _stack(info: Any | None, key: str) -> list[Frame] | None:
         trace = info.traces[key]
     else:
         return None
-    places = [info.frames_by_id[number] for number in trace.frame_id] or trace.file_line_cols
-    known = range(len(info.files))
+    frames = [info.frames_by_id[number] for number in trace.frame_id] or trace.file_line_cols
+    numbers = range(len(info.files))
     return [
-        (info.files[place.file_index], place.line) for place in places if place.file_index in known
+        (info.files[frame.file_index], frame.line)
+        for frame in frames
+        if frame.file_index in numbers
     ]

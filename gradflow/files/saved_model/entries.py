@@ -1,5 +1,5 @@
-"""The signatures and functions of a SavedModel's graph in, its entries out, each variant under a
-label of its own."""
+"""List the signatures and functions of a SavedModel's graph as entries, each variant under a label
+of its own."""
 
 from __future__ import annotations
 
@@ -51,29 +51,29 @@ def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
     """
     objects = graph.object_graph_def
     library = {function.signature.name: function for function in graph.graph_def.library.function}
-    found = [_Variant(entry) for entry in _signatures(graph, library, names)]
-    found += _variants(_held_by(objects, 0, ""), objects, library, names)
-    if not found:
-        found += _variants(_inner_functions(objects), objects, library, names)
-    return tuple(_labelled(found))
+    variants = [_Variant(entry) for entry in _signatures(graph, library, names)]
+    variants += _variants(_held_by(objects, 0, ""), objects, library, names)
+    if not variants:
+        variants += _variants(_inner_functions(objects), objects, library, names)
+    return tuple(_labelled(variants))
 
 
 def graph_entries(graph: Any) -> tuple[Entry, ...]:
     """The signatures of a TF1 graph."""
-    known = {node.name for node in graph.graph_def.node}
+    nodes = {node.name for node in graph.graph_def.node}
     return tuple(
         _of_graph(graph, name)
         for name in sorted(graph.signature_def)
-        if _is_whole(graph, name, known)
+        if _is_whole(graph, name, nodes)
     )
 
 
-def _is_whole(graph: Any, name: str, known: set[str]) -> bool:
+def _is_whole(graph: Any, name: str, nodes: set[str]) -> bool:
     """Whether it is something to call: not the initialization, and not a fetch of an op without a
     value."""
     tensors = graph.signature_def[name].outputs.values()
     return name != _INIT_OP and all(
-        info.name.partition(":")[0] in known for info in tensors if info.name
+        info.name.partition(":")[0] in nodes for info in tensors if info.name
     )
 
 
@@ -134,12 +134,12 @@ def _signatures(
         node = objects.nodes[child.node_id]
         if not node.HasField("user_object") or node.user_object.identifier != "signature_map":
             continue
-        for one in sorted(node.children, key=lambda one: one.local_name):
-            concrete = objects.nodes[one.node_id].bare_concrete_function.concrete_function_name
-            if concrete in library and one.local_name in graph.signature_def:
-                signature = graph.signature_def[one.local_name]
+        for child in sorted(node.children, key=lambda child: child.local_name):
+            concrete = objects.nodes[child.node_id].bare_concrete_function.concrete_function_name
+            if concrete in library and child.local_name in graph.signature_def:
+                signature = graph.signature_def[child.local_name]
                 yield _signature(
-                    signature, one.local_name, concrete, _captured(objects, concrete, names)
+                    signature, child.local_name, concrete, _captured(objects, concrete, names)
                 )
 
 
@@ -153,17 +153,17 @@ def _signature(signature: Any, name: str, concrete: str, captured: tuple[str | N
         inputs=tuple(_tensor(key, info) for key, info in sorted(signature.inputs.items())),
         outputs=tuple(_tensor(key, info) for key, info in outputs),
         output_index=tuple(
-            _output_number(info.name, place) for place, (_, info) in enumerate(outputs)
+            _output_number(info.name, position) for position, (_, info) in enumerate(outputs)
         ),
         tensors=(),
         captured=captured,
     )
 
 
-def _output_number(tensor: str, place: int) -> int:
+def _output_number(tensor: str, position: int) -> int:
     """A signature's tensors are the results of one call node, so ``call:2`` is the third result."""
     number = tensor.rpartition(":")[2]
-    return int(number) if number.isdigit() else place
+    return int(number) if number.isdigit() else position
 
 
 def _held_by(objects: Any, number: int, prefix: str) -> Iterator[_Named]:
@@ -187,18 +187,18 @@ def _variants(
     functions: Iterable[_Named], objects: Any, library: Mapping[str, Any], names: Mapping[int, str]
 ) -> Iterator[_Variant]:
     for named in functions:
-        for place, concrete in enumerate(named.function.concrete_functions):
+        for number, concrete in enumerate(named.function.concrete_functions):
             if concrete in library:
                 saved = objects.concrete_functions[concrete]
                 arguments = plain_arguments(named.function, saved)
                 entry = _function(library[concrete], saved, _captured(objects, concrete, names))
                 modes = [
-                    one.value
-                    for one in arguments
-                    if one.name in _TRAINING and isinstance(one.value, bool)
+                    argument.value
+                    for argument in arguments
+                    if argument.name in _TRAINING and isinstance(argument.value, bool)
                 ]
                 entry = replace(
-                    entry, name=named.name, place=place, training=modes[0] if modes else None
+                    entry, name=named.name, variant=number, training=modes[0] if modes else None
                 )
                 yield _Variant(entry, arguments)
 
@@ -206,25 +206,31 @@ def _variants(
 def _labelled(variants: Iterable[_Variant]) -> Iterator[Entry]:
     """Give each variant the shortest label that no other has; the model's own names outrank Keras'
     generic ones."""
-    found = list(variants)
-    short = {place: _call(one.entry.name, _mode(one)) for place, one in enumerate(found)}
-    order = sorted(short, key=lambda place: (_is_generic(found[place].entry), place))
+    ordered = list(variants)
+    short = {
+        index: _call(variant.entry.name, _mode(variant)) for index, variant in enumerate(ordered)
+    }
+    order = sorted(short, key=lambda index: (_is_generic(ordered[index].entry), index))
     labels: dict[int, str] = {}
-    for place in order:
-        one = found[place]
-        names = [info.name for info in one.entry.inputs]
-        plain = [f"{argument.name}={argument.value}" for argument in one.arguments]
-        long = _call(one.entry.name, [*names, *plain])
-        taken = set(labels.values())
-        numbered = (f"{long}#{number}" for number in range(2, len(found) + 2))
-        labels[place] = next(
-            label for label in (short[place], long, *numbered) if label not in taken
+    for index in order:
+        variant = ordered[index]
+        names = [info.name for info in variant.entry.inputs]
+        plain = [f"{argument.name}={argument.value}" for argument in variant.arguments]
+        long = _call(variant.entry.name, [*names, *plain])
+        used = set(labels.values())
+        numbered = (f"{long}#{number}" for number in range(2, len(ordered) + 2))
+        labels[index] = next(
+            label for label in (short[index], long, *numbered) if label not in used
         )
-    return (replace(one.entry, label=labels[place]) for place, one in enumerate(found))
+    return (replace(variant.entry, label=labels[index]) for index, variant in enumerate(ordered))
 
 
 def _mode(variant: _Variant) -> list[str]:
-    return [f"{one.name}={one.value}" for one in variant.arguments if one.name in _TRAINING]
+    return [
+        f"{argument.name}={argument.value}"
+        for argument in variant.arguments
+        if argument.name in _TRAINING
+    ]
 
 
 def _call(name: str, arguments: Sequence[str]) -> str:
@@ -243,7 +249,7 @@ def _captured(objects: Any, concrete: str, names: Mapping[int, str]) -> tuple[st
 
 
 def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> Entry:
-    given = function.signature.input_arg[: len(function.signature.input_arg) - len(captured)]
+    arguments = function.signature.input_arg[: len(function.signature.input_arg) - len(captured)]
     results = function.signature.output_arg
     return Entry(
         name="",
@@ -252,7 +258,7 @@ def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> En
         function=function.signature.name,
         inputs=tuple(
             TensorInfo(argument.name, dtype_name(argument.type), _argument_shape(function, number))
-            for number, argument in enumerate(given)
+            for number, argument in enumerate(arguments)
         ),
         outputs=tuple(_results(results, list(leaves(saved.output_signature)))),
         output_index=tuple(range(len(results))),
@@ -261,12 +267,14 @@ def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> En
     )
 
 
-def _results(results: Sequence[Any], told: Sequence[Leaf | None]) -> Iterator[TensorInfo]:
+def _results(
+    results: Sequence[Any], leaves_of_results: Sequence[Leaf | None]
+) -> Iterator[TensorInfo]:
     """The results by the keys of a dict that is returned, else by their numbers; shapes where they
     are recorded."""
-    is_told = len(told) == len(results)
+    is_described = len(leaves_of_results) == len(results)
     for number, result in enumerate(results):
-        leaf = told[number] if is_told else None
+        leaf = leaves_of_results[number] if is_described else None
         is_keyed = leaf is not None and len(leaf.path) == 1 and not leaf.path[0].isdigit()
         name = leaf.path[0] if leaf is not None and is_keyed else f"output_{number}"
         yield TensorInfo(name, dtype_name(result.type), None if leaf is None else leaf.shape)

@@ -1,4 +1,4 @@
-"""The object graph of a SavedModel in, what its own lists and layers say about freezing out."""
+"""Read what the lists and the layers in a SavedModel's object graph say about freezing."""
 
 from __future__ import annotations
 
@@ -44,15 +44,17 @@ def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
 def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
     """The outermost layer with ``trainable=False`` above each variable, by object number, where
     Keras 2 recorded it."""
-    found: dict[int, str] = {}
+    frozen_by: dict[int, str] = {}
     for number in paths_below(objects) if properties else ():
         layer = properties.get(number)
-        if number in found or layer is None:  # what a frozen layer holds is settled by that layer
+        if (
+            number in frozen_by or layer is None
+        ):  # what a frozen layer holds is settled by that layer
             continue
         if layer.get("trainable") is False and isinstance(layer.get("name"), str):
             for inner in paths_below(objects, number):
-                found.setdefault(inner, layer["name"])
-    return found
+                frozen_by.setdefault(inner, layer["name"])
+    return frozen_by
 
 
 def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
@@ -77,10 +79,10 @@ def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
 
 def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
     texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
-    place = folder / "keras_metadata.pb"
+    path = folder / "keras_metadata.pb"
     try:
-        if place.is_file():  # a pipe would be waited for
-            saved = parse("SavedMetadata", place.read_bytes())
+        if path.is_file():  # a pipe would be waited for
+            saved = parse("SavedMetadata", path.read_bytes())
             texts.update({node.node_id: node.metadata for node in saved.nodes})
     except (OSError, DecodeError):  # TensorFlow does not need it, so neither do we
         pass

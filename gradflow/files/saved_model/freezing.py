@@ -1,5 +1,4 @@
-"""The object graph of a SavedModel and its variables in, what the freeze flags leave in doubt
-out."""
+"""Find what the freeze flags of a SavedModel leave in doubt."""
 
 from __future__ import annotations
 
@@ -36,26 +35,30 @@ def saved_doubts(
         properties: what Keras 2 recorded of its layers, by object number.
     """
     weights = {
-        number: one
-        for number, one in variables.items()
-        if one.role is Role.WEIGHT and not one.untracked
+        number: variable
+        for number, variable in variables.items()
+        if variable.role is Role.WEIGHT and not variable.untracked
     }
     if not weights:
         return ()
     tracked = tracked_lists(objects)
     if tracked is None and not properties and _has_keras_3_layers(objects):
         return (FreezeDoubt(Doubt.NOT_RECORDED, ()),)
-    found = (
+    doubtful = (
         dict(_against_layers(objects, weights, tracked, properties))
         if tracked and properties
         else {}
     )
-    told = {number for numbers in found.values() for number in numbers}
-    frozen = [number for number, one in weights.items() if not one.trainable and number not in told]
-    found[Doubt.LAYER_KNOWS if properties else Doubt.RECORD_DIFFERS] = frozen
+    explained = {number for numbers in doubtful.values() for number in numbers}
+    frozen = [
+        number
+        for number, variable in weights.items()
+        if not variable.trainable and number not in explained
+    ]
+    doubtful[Doubt.LAYER_KNOWS if properties else Doubt.RECORD_DIFFERS] = frozen
     return tuple(
         FreezeDoubt(kind, tuple(weights[number].name for number in numbers))
-        for kind, numbers in found.items()
+        for kind, numbers in doubtful.items()
         if numbers
     )
 
@@ -72,8 +75,10 @@ def _against_layers(
 ) -> Iterator[tuple[Doubt, list[int]]]:
     """Weights whose place in the root's lists is not what the layers' own flags make of it."""
     trains = _in_training_layers(objects, properties)
-    held = {child.node_id for number in properties for child in objects.nodes[number].children}
-    listed = [number for number in weights if number in tracked and number in held]
+    held_by_layers = {
+        child.node_id for number in properties for child in objects.nodes[number].children
+    }
+    listed = [number for number in weights if number in tracked and number in held_by_layers]
     yield (
         Doubt.LAYER_FROZEN,
         [number for number in listed if tracked[number] and number not in trains],
@@ -87,11 +92,11 @@ def _against_layers(
 def _in_training_layers(objects: Any, properties: Mapping[int, Properties]) -> set[int]:
     """What the root holds by some way through no frozen layer: in Keras 2 a frozen layer freezes
     all inside."""
-    seen: set[int] = set()
+    reached: set[int] = set()
     queue = [0]
     while queue:
         number = queue.pop()
-        if number in seen or not 0 <= number < len(objects.nodes):
+        if number in reached or not 0 <= number < len(objects.nodes):
             continue
         node = objects.nodes[number]
         if (
@@ -99,8 +104,8 @@ def _in_training_layers(objects: Any, properties: Mapping[int, Properties]) -> s
             or node.user_object.identifier in OPTIMIZERS
         ):
             continue
-        seen.add(number)
+        reached.add(number)
         queue += [
             child.node_id for child in node.children if child.local_name not in _KERAS_2_LISTS
         ]
-    return seen
+    return reached

@@ -1,4 +1,4 @@
-"""saved_model.pb in, its entries, variables and graph out, without TensorFlow."""
+"""Read the entries, the variables and the graph of ``saved_model.pb``, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _graphs(file: ModelFile) -> tuple[SavedModelContents, ...]:
     folder, saved = file.path, read_message(file)
     graphs = sorted(saved.meta_graphs, key=lambda graph: "serve" not in graph.meta_info_def.tags)
     try:
-        found = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
+        all_contents = [_contents(graph, folder, is_only=len(graphs) == 1) for graph in graphs]
     except (
         IndexError,
         KeyError,
@@ -62,7 +62,7 @@ def _graphs(file: ModelFile) -> tuple[SavedModelContents, ...]:
             f"{shown(folder)}: saved_model.pb refers to something that it does not have",
             "the file is damaged: save the model again",
         ) from error
-    return found[0], *(_tagged(contents) for contents in found[1:])
+    return all_contents[0], *(_tagged(contents) for contents in all_contents[1:])
 
 
 def _message(file: ModelFile) -> Any:
@@ -74,8 +74,8 @@ def _message(file: ModelFile) -> Any:
             f"{shown(path)}: {error.strerror or error}", "check the path and its permissions"
         ) from error
     except DecodeError as error:
-        what, hint = _instead(path)
-        raise DamagedError(f"{shown(folder)}: saved_model.pb {what}", hint) from error
+        description, hint = _instead(path)
+        raise DamagedError(f"{shown(folder)}: saved_model.pb {description}", hint) from error
     if not saved.meta_graphs:
         raise DamagedError(f"{shown(folder)}: saved_model.pb holds no graph", _AGAIN)
     return saved
@@ -100,12 +100,16 @@ def _instead(path: Path) -> tuple[str, str]:
             "is a SavedModel in text form, which gradflow does not read",
             "save it again in binary form",
         )
-    what, hint = foreign(path, head)
+    description, hint = foreign(path, head)
     # Its first bytes may be whole: then the damage is what there is to say.
-    known = not what.startswith(
+    is_known = not description.startswith(
         ("is the graph", "is no SavedModel", "is a frozen graph", "is in a format")
     )
-    return (what, hint or _AGAIN) if known else ("is damaged, cut short or nested too deep", _AGAIN)
+    return (
+        (description, hint or _AGAIN)
+        if is_known
+        else ("is damaged, cut short or nested too deep", _AGAIN)
+    )
 
 
 def _bytes(path: Path) -> bytes:
@@ -124,7 +128,7 @@ def _tagged(contents: SavedModelContents) -> SavedModelContents:
     tags = ",".join(contents.tags)
     return replace(
         contents,
-        entries=tuple(replace(one, label=f"{one.label}@{tags}") for one in contents.entries),
+        entries=tuple(replace(entry, label=f"{entry.label}@{tags}") for entry in contents.entries),
     )
 
 
@@ -133,7 +137,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
     graph_nodes: Mapping[str, str] = {}
     doubts: tuple[FreezeDoubt, ...] = ()
     entries: tuple[Entry, ...]
-    found: Iterable[StoredVariable]
+    variables: Iterable[StoredVariable]
     if len(graph.object_graph_def.nodes):
         properties = layer_properties(graph.object_graph_def, folder)
         by_number = object_variables(graph.object_graph_def, properties)
@@ -141,17 +145,21 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
             graph, {number: variable.name for number, variable in by_number.items()}
         )
         doubts = saved_doubts(graph.object_graph_def, by_number, properties)
-        found = by_number.values()
+        variables = by_number.values()
     else:
         entries = graph_entries(graph)
-        found = graph_variables(graph)
-        graph_nodes = {variable.name: variable.name for variable in found}
+        variables = graph_variables(graph)
+        graph_nodes = {variable.name: variable.name for variable in variables}
     used = {name for entry in entries for name in entry.uses}
     return SavedModelContents(
         producer=f"tensorflow {version}" if version else None,
         entries=entries,
         # What is no weight and no entry uses belongs to an optimizer, a metric or a counter.
-        variables=tuple(one for one in found if one.role is Role.WEIGHT or one.name in used),
+        variables=tuple(
+            variable
+            for variable in variables
+            if variable.role is Role.WEIGHT or variable.name in used
+        ),
         graph_def=graph.graph_def,
         op_defs=graph.meta_info_def.stripped_op_list.op,
         graph_variables=graph_nodes,

@@ -1,4 +1,4 @@
-"""The few protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
+"""Parse the protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
 tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,

@@ -1,5 +1,5 @@
-"""A TF1 graph and its collections in, its variables and what each signature's outputs depend on
-out."""
+"""Find the variables of a graph of TensorFlow 1, and those that the outputs of a signature depend
+on."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
     owners = dict(_owners(graph))
     nodes = [node for node in graph.graph_def.node if node.op in VARIABLES]
     names = {node.name for node in nodes}
-    found = []
+    variables = []
     for node in nodes:
         dtype = dtype_name(attribute(node, "dtype").type)
         is_trained = (
             node.name in trainable if trainable is not None else _looks_trained(node.name, names)
         )
         is_weight = dtype in FLOATING_NAMES and is_trained
-        found.append(
+        variables.append(
             StoredVariable(
                 name=node.name,
                 layer=owners.get(node.name, node.name).rpartition("/")[0] or None,
@@ -57,7 +57,7 @@ def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
                 frozen_by=None,
             )
         )
-    return tuple(found)
+    return tuple(variables)
 
 
 def depends_on(
@@ -66,17 +66,17 @@ def depends_on(
     """Names of the variables that ``tensors`` of the graph depend on, in the graph's order, where
     ``fed`` are given."""
     nodes = {node.name: node for node in graph_def.node}
-    seen: set[str] = set()
-    given = {output_of(tensor) for tensor in fed}
+    reached: set[str] = set()
+    fed_outputs = {output_of(tensor) for tensor in fed}
     queue = [node_of(tensor) for tensor in tensors]
     while queue:
         name = queue.pop()
-        if name in seen or name not in nodes:
+        if name in reached or name not in nodes:
             continue
-        seen.add(name)
+        reached.add(name)
         sources = [source for source in nodes[name].input if not source.startswith("^")]
-        queue += [node_of(source) for source in sources if output_of(source) not in given]
-    return tuple(name for name, node in nodes.items() if name in seen and node.op in VARIABLES)
+        queue += [node_of(source) for source in sources if output_of(source) not in fed_outputs]
+    return tuple(name for name, node in nodes.items() if name in reached and node.op in VARIABLES)
 
 
 def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
@@ -90,7 +90,7 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
             node = nodes.get(node_of(node.input[0]))
         return node
 
-    found: set[str] = set()
+    shifts: set[str] = set()
     for node in graph_def.node:
         if (
             node.op.startswith("FusedBatchNorm")
@@ -100,10 +100,10 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
             added = behind(node.input[0], ("Identity",))
             if added is not None and added.op in ADDITIONS:
                 terms = (behind(source, PLAIN_READS | {"Enter"}) for source in added.input[:2])
-                found.update(
+                shifts.update(
                     term.name for term in terms if term is not None and term.op in VARIABLES
                 )
-    return frozenset(found)
+    return frozenset(shifts)
 
 
 def disabled_exits(graph: Any) -> frozenset[str]:
@@ -131,9 +131,9 @@ def _owners(graph: Any) -> Iterator[tuple[str, str]]:
     """The whole variable that each part of a partitioned one belongs to."""
     for collection in _COLLECTIONS:
         for record in _records(graph, collection):
-            whole = record.save_slice_info_def.full_name
-            if whole and record.variable_name.startswith(f"{whole}/"):
-                yield node_of(record.variable_name), whole
+            owner = record.save_slice_info_def.full_name
+            if owner and record.variable_name.startswith(f"{owner}/"):
+                yield node_of(record.variable_name), owner
 
 
 def _records(graph: Any, collection: str, kind: str = "VariableDef") -> Iterator[Any]:

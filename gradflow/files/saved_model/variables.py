@@ -1,4 +1,4 @@
-"""The object graph of a TF2 file in, the model's variables out, each once."""
+"""List the variables of a SavedModel of TensorFlow 2 from its object graph, each once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def object_variables(
     paths = paths_below(objects)
     tracked = tracked_lists(objects)
     frozen = freezers(objects, properties)
-    found: dict[int, StoredVariable] = {}
+    by_number: dict[int, StoredVariable] = {}
     captured = {
         node for function in objects.concrete_functions.values() for node in function.bound_inputs
     }
@@ -32,18 +32,20 @@ def object_variables(
         if node.HasField("variable") and (number in captured or _is_own(paths.get(number))):
             listed = tracked.get(number) if tracked is not None else None
             stored = _stored(node.variable, paths.get(number, ()), listed, frozen.get(number))
-            found[number] = stored if tracked is None or number in tracked else _untracked(stored)
+            by_number[number] = (
+                stored if tracked is None or number in tracked else _untracked(stored)
+            )
     by_name: dict[str, list[int]] = {}
-    for number, variable in found.items():
+    for number, variable in by_number.items():
         by_name.setdefault(variable.name, []).append(number)
     for name, numbers in by_name.items():
         if len(numbers) == 1:
             continue
         for number in numbers:
-            found[number] = replace(
-                found[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}"
+            by_number[number] = replace(
+                by_number[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}"
             )
-    return found
+    return by_number
 
 
 def _is_own(path: tuple[str, ...] | None) -> bool:

@@ -1,5 +1,5 @@
-"""A scratch folder in, this process confined to it out: no other file changed, no connection, no
-program, no process.
+"""Confine this process to a scratch folder: no other file changed, no connection, no program, no
+process.
 
 Reading is not restricted: Python, TensorFlow and the user's modules can lie anywhere. Best effort:
 it needs Linux, and what the kernel does not have is left out and named.
@@ -24,8 +24,8 @@ def confine(scratch: Path) -> tuple[str, ...]:
         return ("landlock", "seccomp")
     if not forbid_new_privileges():
         return ("landlock", "seccomp")
-    walls = {"landlock": restrict_changes(scratch), "seccomp": refuse_calls()}
-    return tuple(name for name, stands in walls.items() if not stands)
+    limits = {"landlock": restrict_changes(scratch), "seccomp": refuse_calls()}
+    return tuple(name for name, is_set in limits.items() if not is_set)
 
 
 def end_with_parent() -> None:

@@ -1,5 +1,4 @@
-"""A folder in, this process without the right to change any file outside of it out (Linux 5.13 and
-later).
+"""Forbid this process to change any file outside of a folder (Linux 5.13 and later).
 
 Source: linux/landlock.h, ABI 1 (Linux 5.13) to 6 (Linux 6.12);
 Documentation/userspace-api/landlock.rst. A later ABI only adds to these.
@@ -82,8 +81,8 @@ def restrict_changes(folder: Path) -> bool:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, place: Path, rights: int) -> None:
-    handle = os.open(place, _O_PATH | os.O_CLOEXEC)
+def _allow(ruleset: int, folder: Path, rights: int) -> None:
+    handle = os.open(folder, _O_PATH | os.O_CLOEXEC)
     try:
         rule = _PathBeneath(rights, handle)
         _libc().syscall(

@@ -1,5 +1,5 @@
-"""A model's size and the user's limits in, the limits of this process out (POSIX; elsewhere there
-are none)."""
+"""Limit the memory, the time and the writing of this process (POSIX; elsewhere there are no
+limits)."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def limits_for(size: int, memory: int | None, seconds: float) -> Limits:
     """The limits for a model of ``size`` bytes; ``memory`` and ``seconds`` are what the user
     allows."""
     cores = os.cpu_count() or 1
-    wanted = _LEAST + cores * _PER_CORE + _PER_BYTE * size
+    needed = _LEAST + cores * _PER_CORE + _PER_BYTE * size
     # The parent keeps the time; this ends a process that has lost its parent.
     processor = math.ceil(min(seconds, 1e6)) * cores + 10
-    return Limits((memory or wanted) + MAPPED, processor, _WRITES + 8 * size)
+    return Limits((memory or needed) + MAPPED, processor, _WRITES + 8 * size)
 
 
 def impose(limits: Limits) -> None:
@@ -52,13 +52,13 @@ def impose(limits: Limits) -> None:
         return
     import resource
 
-    wanted = {
+    values = {
         resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_CPU: limits.seconds,
         resource.RLIMIT_FSIZE: limits.file,
         resource.RLIMIT_CORE: 0,
     }
-    for kind, value in wanted.items():
+    for kind, value in values.items():
         _, hard = resource.getrlimit(kind)
         least = value if hard == resource.RLIM_INFINITY else min(value, hard)
         try:
@@ -71,10 +71,10 @@ def size_of(path: Path) -> int:
     """Bytes of the file, or of all files of the folder, at ``path``; links are not followed."""
     total, waiting = 0, [path]
     while waiting:
-        place = waiting.pop()
+        path = waiting.pop()
         with contextlib.suppress(OSError):  # what is wrong with it is told when it is read
-            if place.is_dir() and not place.is_symlink():
-                waiting += place.iterdir()
+            if path.is_dir() and not path.is_symlink():
+                waiting += path.iterdir()
             else:
-                total += place.lstat().st_size
+                total += path.lstat().st_size
     return total

@@ -1,6 +1,6 @@
-"""A list of system calls in, this process without them out (Linux on x86-64 and arm64).
+"""Forbid this process a list of system calls (Linux on x86-64 and arm64).
 
-What is left out of the lists is allowed: this is the second of two walls, and TensorFlow, OpenMP
+What is left out of the lists is allowed: this is the second of two limits, and TensorFlow, OpenMP
 and Python make many calls of many kinds. Each call that is refused fails with EPERM, as for a user
 who may not.
 
@@ -208,7 +208,11 @@ def _filter(machine: _Machine, process: int) -> bytes:
 def _numbers(
     calls: Mapping[str, tuple[int | None, int | None]], machine: _Machine
 ) -> Iterable[int]:
-    return [number for of in calls.values() if (number := of[machine.column]) is not None]
+    return [
+        number
+        for by_machine in calls.values()
+        if (number := by_machine[machine.column]) is not None
+    ]
 
 
 def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
@@ -217,4 +221,4 @@ def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
 
 def _prctl(option: int, *arguments: int) -> int:
     call = ctypes.CDLL(None, use_errno=True).prctl
-    return int(call(ctypes.c_int(option), *(ctypes.c_ulong(one) for one in arguments)))
+    return int(call(ctypes.c_int(option), *(ctypes.c_ulong(argument) for argument in arguments)))

@@ -1,1 +1,1 @@
-"""What in a Keras file is not known to be harmless."""
+"""Scan Keras files."""

@@ -1,4 +1,4 @@
-"""A ``.keras`` archive in, the members in it that do not belong there out; nothing is unpacked."""
+"""Find the members of a ``.keras`` archive that do not belong there; nothing is unpacked."""
 
 from __future__ import annotations
 

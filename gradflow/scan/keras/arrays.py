@@ -1,5 +1,4 @@
-"""An ``.npz`` archive of arrays in, those of them that are pickled, or claim more than they hold,
-out."""
+"""Find the arrays of an ``.npz`` archive that are pickled, or claim more than they hold."""
 
 from __future__ import annotations
 
@@ -38,19 +37,23 @@ class PackedLook:
             for info in arrays.infolist():
                 with arrays.open(info) as stream:
                     header = _header(stream)
-                what = f"array {shown(info.filename)!r}"
+                description = f"array {shown(info.filename)!r}"
                 if header is None:
-                    yield Threat(what, self.member, _PICKLED)
+                    yield Threat(description, self.member, _PICKLED)
                     continue
                 kind, shape = header
                 size = math.prod(shape)
                 if size > info.file_size * 8:
                     yield Threat(
-                        what, self.member, f"claims {size:,} numbers in {info.file_size:,} bytes"
+                        description,
+                        self.member,
+                        f"claims {size:,} numbers in {info.file_size:,} bytes",
                     )
                 elif not _TYPE.fullmatch(kind):
                     yield Threat(
-                        what, self.member, f"is of the type {shown(kind)!r}, which no variable has"
+                        description,
+                        self.member,
+                        f"is of the type {shown(kind)!r}, which no variable has",
                     )
                 self.numbers += size
 

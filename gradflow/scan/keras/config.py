@@ -1,5 +1,5 @@
-"""The JSON of a Keras model in, the classes, functions and paths in it that are not known to be
-harmless out.
+"""Find the classes, functions and paths in the JSON of a Keras model that are not known to be
+harmless.
 
 Source: keras/src/saving/{serialization_lib,object_registration}.py (3.15);
 tf_keras/src/saving/serialization_lib.py and tf_keras/src/layers/core/{lambda_layer,tf_op_layer}.py
@@ -68,19 +68,21 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
     }
     waiting = [(value, "", 0)] if isinstance(value, (dict, list)) else []
     while waiting:
-        one, layer, depth = waiting.pop()
+        item, layer, depth = waiting.pop()
         if depth > _DEEPEST:
             yield Threat(
                 f"a configuration {_DEEPEST} levels deep", member, "ends the process that builds it"
             )
             return
-        if isinstance(one, dict):
-            layer = _name(one) or layer
-            for what, harm in _harms(one, trusted):
-                yield Threat(what, f"layer {shown(layer)!r} of {member}" if layer else member, harm)
-            inside = list(one.values())
+        if isinstance(item, dict):
+            layer = _name(item) or layer
+            for object_name, harm in _harms(item, trusted):
+                yield Threat(
+                    object_name, f"layer {shown(layer)!r} of {member}" if layer else member, harm
+                )
+            inside = list(item.values())
         else:
-            inside = list(one)
+            inside = list(item)
         waiting += [
             (inner, layer, depth + 1)
             for inner in reversed(inside)
@@ -146,11 +148,11 @@ def _class(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
     if top in trusted and not _is_keras(module):
         return
     if _is_keras(module) or (not module and ">" not in name):
-        known = named(Kind.CLASS, base)
-        if known is None:
+        keras_name = named(Kind.CLASS, base)
+        if keras_name is None:
             harm = _UNKNOWN if module else None
-        elif not known.is_allowed and (module or base not in _BY_MODULE):
-            harm = known.reason
+        elif not keras_name.is_allowed and (module or base not in _BY_MODULE):
+            harm = keras_name.reason
     elif top in sys.stdlib_module_names:
         harm = _STANDARD
     if harm is not None:
@@ -167,8 +169,8 @@ def _function(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
             harm = _STANDARD
     elif _is_keras(module):
         if named(Kind.FUNCTION, base) is None:
-            made = named(Kind.CLASS, base)
-            harm = _ACTS if made is None or made.is_allowed else made.reason
+            keras_class = named(Kind.CLASS, base)
+            harm = _ACTS if keras_class is None or keras_class.is_allowed else keras_class.reason
     elif top in sys.stdlib_module_names:
         harm = _STANDARD
     elif top in _EVERYWHERE and named(Kind.FUNCTION, base) is None:
@@ -185,18 +187,18 @@ def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iter
     """What depends on the configuration of a class."""
     if base == "Lambda":
         for key in ("function", "output_shape", "mask"):
-            held = config.get(key)
+            function = config.get(key)
             if config.get(f"{key}_type") == "lambda" or (
-                key == "function" and isinstance(held, list)
+                key == "function" and isinstance(function, list)
             ):
                 yield f"a Lambda layer with a {key} as byte code", _RUNS_CODE
-            elif isinstance(held, str):
+            elif isinstance(function, str):
                 module = _text(config.get("module" if key == "function" else f"{key}_module"))
-                yield from _function(held, module, trusted)
+                yield from _function(function, module, trusted)
         return
-    found = wrapped(base, config)
-    if found is not None:
-        yield found
+    harm = wrapped(base, config)
+    if harm is not None:
+        yield harm
 
 
 def _is_keras(module: str) -> bool:

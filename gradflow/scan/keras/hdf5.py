@@ -1,5 +1,4 @@
-"""An open HDF5 file in, what in it leads out of the file, or is of a kind that no Keras writes,
-out."""
+"""Find what in an HDF5 file leads out of it, or is of a kind that no Keras writes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A Keras file in, the classes, functions, members and links in it that are not known to be
-harmless out."""
+"""Find the classes, functions, members and links of a Keras file that are not known to be
+harmless."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def scan_keras(file: ModelFile, imports: Sequence[str], is_trained: bool = False
     Raises:
         UnreadableError: it is damaged.
     """
-    found = _archive(file) if file.format is Format.KERAS else _hdf5(file)
-    threats = list(found.threats)
-    for member, config in found.configs:
+    content = _archive(file) if file.format is Format.KERAS else _hdf5(file)
+    threats = list(content.threats)
+    for member, config in content.configs:
         if is_trained or member not in (TRAINING, _COMPILED):
             threats += strange_objects(config, member, imports)
-            threats += oversized(config, member, found.numbers)
-    count = sum("class_name" in one for one in objects([config for _, config in found.configs]))
-    looked_at = (*found.looked_at, f"{count:,} classes and functions")
+            threats += oversized(config, member, content.numbers)
+    count = sum("class_name" in item for item in objects([config for _, config in content.configs]))
+    looked_at = (*content.looked_at, f"{count:,} classes and functions")
     return Scanned(tuple(dict.fromkeys(threats)), looked_at)
 
 
@@ -96,11 +96,13 @@ def _archive(file: ModelFile) -> _Opened:
 
 
 def _hdf5(file: ModelFile) -> _Opened:
-    where, look = shown(file.path), HDF5Look("the file")
+    shown_path, look = shown(file.path), HDF5Look("the file")
     with hdf5_of(file) as hdf5:
         threats = list(look.strange(hdf5))
     texts = hdf5_texts(file) if not threats else {}
     if CONFIG in texts and texts[CONFIG] is None:
-        raise UnreadableError(f"{where}: the model configuration is no text", DAMAGED)
-    configs = [(name, parse_json(text, where)) for name, text in texts.items() if text is not None]
+        raise UnreadableError(f"{shown_path}: the model configuration is no text", DAMAGED)
+    configs = [
+        (name, parse_json(text, shown_path)) for name, text in texts.items() if text is not None
+    ]
     return _Opened(threats, configs, look.numbers, ("the links, types and filters of its HDF5",))

@@ -1,4 +1,4 @@
-"""The JSON of a Keras model in, the weights that it asks for and the file does not hold out."""
+"""Find the layers of a Keras model whose weights the file does not hold."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
     depends on the shape of
     the input is not seen here: the limit on memory ends that.
     """
-    for one in objects(config):
-        settings = one.get("config")
-        if isinstance(settings, Mapping) and "class_name" in one:
-            numbers = least_numbers(str(one["class_name"]).rpartition(">")[2], settings)
+    for item in objects(config):
+        settings = item.get("config")
+        if isinstance(settings, Mapping) and "class_name" in item:
+            numbers = least_numbers(str(item["class_name"]).rpartition(">")[2], settings)
             if numbers >= _LARGE and numbers > stored * _PACKED:
-                name = shown(str(settings.get("name", one["class_name"])))
+                name = shown(str(settings.get("name", item["class_name"])))
                 yield Threat(
                     f"a weight of {numbers:,} numbers",
                     f"layer {name!r} of {member}",

@@ -1,5 +1,4 @@
-"""A function or an op of TensorFlow that a layer of Keras 2 stands for in, what harm it could do
-out."""
+"""Tell what harm a function or an op of TensorFlow could do that a layer of Keras 2 stands for."""
 
 from __future__ import annotations
 
@@ -142,8 +141,8 @@ def harm_of_symbol(symbol: object) -> str | None:
     name = symbol.removeprefix("tf.").removeprefix("compat.v1.").removeprefix("compat.v2.")
     module, _, function = name.rpartition(".")
     if module == "raw_ops":
-        found = class_of(function)
-        return None if found.is_allowed else found.reason
+        op_class = class_of(function)
+        return None if op_class.is_allowed else op_class.reason
     if not module:
         return None if function in _TOP else _UNKNOWN
     return (
@@ -167,5 +166,5 @@ def harm_of_node(node: object) -> str | None:
         return _UNKNOWN
     if not isinstance(op, str):
         return _UNKNOWN
-    found = class_of(op)
-    return None if found.is_allowed else found.reason
+    op_class = class_of(op)
+    return None if op_class.is_allowed else op_class.reason

@@ -1,1 +1,1 @@
-"""What in a SavedModel is not known to be harmless."""
+"""Scan SavedModels."""

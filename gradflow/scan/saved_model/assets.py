@@ -1,4 +1,4 @@
-"""A program and one of its strings in, whether that is the name of an asset of the model out.
+"""Tell whether a string in a program can only be the path of one of the model's assets.
 
 A table of words is filled from a text file when a SavedModel is loaded; TensorFlow puts the asset's
 path into the graph at the place that the file names (tensorflow/python/saved_model/{save,load}.py,
@@ -28,15 +28,15 @@ class Origins:
     """Follows strings back to where they come from."""
 
     program: Program
-    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _answers: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def is_asset(self, body: str, tensor: str, depth: int = 0) -> bool:
         """Whether whatever can reach ``tensor`` of ``body`` is the path of an asset."""
         key = (body, tensor)
-        if key not in self._known:
-            self._known[key] = True  # on a circle nothing comes in
-            self._known[key] = depth < _DEEPEST and self._follow(body, tensor, depth + 1)
-        return self._known[key]
+        if key not in self._answers:
+            self._answers[key] = True  # on a circle nothing comes in
+            self._answers[key] = depth < _DEEPEST and self._follow(body, tensor, depth + 1)
+        return self._answers[key]
 
     def _follow(self, body: str, tensor: str, depth: int) -> bool:
         name = node_of(tensor)
@@ -53,24 +53,24 @@ class Origins:
             return self._holds_assets(node.input[0], depth)
         return False
 
-    def _bound(self, function: str, place: int, depth: int) -> Iterator[bool]:
+    def _bound(self, function: str, position: int, depth: int) -> Iterator[bool]:
         """For each way in which the function is called: whether its argument at ``place`` is an
         asset there."""
         objects = self.program.graph.object_graph_def
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
-            index = place - (len(self._arguments[function]) - len(bound))
+            index = position - (len(self._arguments[function]) - len(bound))
             # What is not bound is given by who calls it, or read from the variables where the
             # function restores.
             is_bound = index >= 0 and 0 <= bound[index] < len(objects.nodes)
             yield is_bound and objects.nodes[bound[index]].HasField("asset")
         yield function not in self._called_otherwise
         for body, node in self._calls.get(function, ()):
-            is_told = body != TOP or node.name not in self.program.run_without_assets
+            has_assets = body != TOP or node.name not in self.program.run_without_assets
             yield (
-                is_told
-                and place < len(node.input)
-                and self.is_asset(body, node.input[place], depth)
+                has_assets
+                and position < len(node.input)
+                and self.is_asset(body, node.input[position], depth)
             )
 
     def _holds_assets(self, variable: str, depth: int) -> bool:
@@ -83,23 +83,25 @@ class Origins:
         if self._shared_by_functions & {shared, None}:
             return False
         same = {
-            one.name
-            for one in nodes
-            if one.op == handle.op and attribute(one, "shared_name").s == shared
+            node.name
+            for node in nodes
+            if node.op == handle.op and attribute(node, "shared_name").s == shared
         }
-        uses = [one for one in nodes if same & set(map(node_of, one.input))]
-        given = [one for one in uses if one.op == "AssignVariableOp"]
-        is_plain = all(one.op in _USES for one in uses) and bool(given)
-        told = [one for one in given if one.name not in self.program.run_without_assets]
+        uses = [node for node in nodes if same & set(map(node_of, node.input))]
+        assignments = [node for node in uses if node.op == "AssignVariableOp"]
+        is_plain = all(node.op in _USES for node in uses) and bool(assignments)
+        with_assets = [
+            node for node in assignments if node.name not in self.program.run_without_assets
+        ]
         return (
             is_plain
-            and told == given
-            and all(self.is_asset(TOP, one.input[1], depth) for one in given)
+            and with_assets == assignments
+            and all(self.is_asset(TOP, node.input[1], depth) for node in assignments)
         )
 
     @cached_property
     def _assets(self) -> frozenset[str]:
-        return frozenset(node_of(one.tensor_info.name) for one in self.program.assets)
+        return frozenset(node_of(asset.tensor_info.name) for asset in self.program.assets)
 
     @cached_property
     def _nodes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -111,8 +113,8 @@ class Origins:
     def _arguments(self) -> Mapping[str, list[str]]:
         functions = self.program.functions
         return {
-            name: [argument.name for argument in one.signature.input_arg]
-            for name, one in functions.items()
+            name: [argument.name for argument in function.signature.input_arg]
+            for name, function in functions.items()
         }
 
     @cached_property
@@ -121,19 +123,23 @@ class Origins:
         gives."""
         bodies = self.program.bodies.items()
         nodes = [
-            one for body, inner in bodies if body != TOP for one in inner if one.op == "VarHandleOp"
+            node
+            for body, inner in bodies
+            if body != TOP
+            for node in inner
+            if node.op == "VarHandleOp"
         ]
-        names = [attribute(one, "shared_name") for one in nodes]
+        names = [attribute(node, "shared_name") for node in nodes]
         return frozenset(None if name.HasField("placeholder") else name.s for name in names)
 
     @cached_property
     def _calls(self) -> Mapping[str, list[tuple[str, Any]]]:
         """The nodes that hand their inputs to a function as they are."""
-        found: dict[str, list[tuple[str, Any]]] = {}
+        callers: dict[str, list[tuple[str, Any]]] = {}
         for body, nodes in self.program.bodies.items():
             for node in nodes:
-                found.setdefault(self._called_plainly(node), []).append((body, node))
-        return found
+                callers.setdefault(self._called_plainly(node), []).append((body, node))
+        return callers
 
     @cached_property
     def _called_otherwise(self) -> frozenset[str]:
@@ -141,11 +147,11 @@ class Origins:
         them."""
         library = self.program.graph.graph_def.library
         gradients = {
-            one.gradient_func for one in (*library.registered_gradients, *library.gradient)
+            item.gradient_func for item in (*library.registered_gradients, *library.gradient)
         }
         nodes = [node for body in self.program.bodies.values() for node in body]
         return frozenset(gradients).union(
-            *(set(self.program.called([one])) - {self._called_plainly(one)} for one in nodes)
+            *(set(self.program.called([item])) - {self._called_plainly(item)} for item in nodes)
         )
 
     def _called_plainly(self, node: Any) -> str:

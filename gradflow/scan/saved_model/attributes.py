@@ -1,5 +1,5 @@
-"""A program in, the values in it that no model needs out: handles made by hand, and shapes beyond
-all memory."""
+"""Find values in a program that no model needs: handles made by hand, and shapes beyond all
+memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gradflow.files.dtypes import RESOURCE, VARIANT
-from gradflow.scan.saved_model.ops import place
+from gradflow.scan.saved_model.ops import describe_node
 from gradflow.scan.saved_model.program import Program
 from gradflow.scan.threat import Threat
 
@@ -26,7 +26,7 @@ def strange_attributes(program: Program) -> Iterator[Threat]:
             for name, value in node.attr.items():
                 for harm in _harms(value):
                     yield Threat(
-                        f"attribute {name!r} of op {node.op}", place(body, node.name), harm
+                        f"attribute {name!r} of op {node.op}", describe_node(body, node.name), harm
                     )
 
 

@@ -1,5 +1,5 @@
-"""A SavedModel folder in, what in it is neither a file nor a folder out; nothing is opened, and no
-link followed."""
+"""Find what in a SavedModel's folder is neither a file nor a folder; nothing is opened, and no link
+is followed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def strange_files(folder: Path) -> Iterator[Threat]:
     waiting = [folder]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        for entry in found:
+            items = sorted(entries, key=lambda entry: entry.name)
+        for entry in items:
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode):
                 waiting.append(Path(entry.path))
             for is_kind, kind, harm in _KINDS:
                 if is_kind(mode):
-                    where = shown(Path(entry.path).relative_to(folder).as_posix())
-                    yield Threat(f"{kind} {where!r}", "the model's folder", harm)
+                    shown_path = shown(Path(entry.path).relative_to(folder).as_posix())
+                    yield Threat(f"{kind} {shown_path!r}", "the model's folder", harm)

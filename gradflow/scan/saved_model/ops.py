@@ -1,4 +1,4 @@
-"""A program in, the ops in it that are not known to be harmless where they stand out."""
+"""Find the ops of a program that are not known to be harmless where they stand."""
 
 from __future__ import annotations
 
@@ -43,18 +43,24 @@ def refused_ops(program: Program) -> Iterator[Threat]:
         for node in nodes:
             if node.op in program.functions:
                 continue
-            found = class_of(node.op)
-            if found.is_allowed or _is_harmless_here(origins, saver, body, node):
+            op_class = class_of(node.op)
+            if op_class.is_allowed or _is_harmless_here(origins, saver, body, node):
                 continue
-            known = is_op(node.op)
+            is_known = is_op(node.op)
             remedy, idle = (
-                TRUST if known else IMPORT,
-                node.op if not known or node.op in PYTHON_CALLS else "",
+                TRUST if is_known else IMPORT,
+                node.op if not is_known or node.op in PYTHON_CALLS else "",
             )
-            yield Threat(f"op {shown(node.op)}", place(body, node.name), found.reason, remedy, idle)
+            yield Threat(
+                f"op {shown(node.op)}",
+                describe_node(body, node.name),
+                op_class.reason,
+                remedy,
+                idle,
+            )
 
 
-def place(body: str, node: str) -> str:
+def describe_node(body: str, node: str) -> str:
     """Where a node stands, for people."""
     return f"node {shown(node)!r}" + (
         f" of function {shown(body)!r}" if body != TOP else " of the graph"

@@ -1,4 +1,4 @@
-"""A MetaGraphDef in, its functions and who calls them out."""
+"""Find the functions of a SavedModel's graph, and who calls them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Program:
         """The nodes of each function by its name, and those of the graph itself."""
         return {
             TOP: self.graph.graph_def.node,
-            **{name: one.node_def for name, one in self.functions.items()},
+            **{name: function.node_def for name, function in self.functions.items()},
         }
 
     @cached_property
@@ -50,26 +50,29 @@ class Program:
 
     def reached(self, roots: Iterable[str]) -> frozenset[str]:
         """The functions ``roots``, and all that they call, however deep."""
-        found: set[str] = set()
+        reached_names: set[str] = set()
         waiting = list(roots)
         while waiting:
             name = waiting.pop()
-            if name not in found and name in self.calls:
-                found.add(name)
+            if name not in reached_names and name in self.calls:
+                reached_names.add(name)
                 waiting += self.calls[name]
-        return frozenset(found)
+        return frozenset(reached_names)
 
     @cached_property
     def assets(self) -> tuple[Any, ...]:
         """AssetFileDefs: TensorFlow 1 has them in a collection, which counts where there are no
         others."""
-        held = self.graph.collection_def
-        found = (
-            held[_ASSETS].any_list.value
-            if _ASSETS in held and not self.graph.asset_file_def
+        collections = self.graph.collection_def
+        collected = (
+            collections[_ASSETS].any_list.value
+            if _ASSETS in collections and not self.graph.asset_file_def
             else ()
         )
-        return (*self.graph.asset_file_def, *(_parsed("AssetFileDef", one.value) for one in found))
+        return (
+            *self.graph.asset_file_def,
+            *(_parsed("AssetFileDef", value.value) for value in collected),
+        )
 
     @cached_property
     def run_on_top(self) -> frozenset[str]:
@@ -96,27 +99,33 @@ class Program:
         return self.above(map(node_of, [*ends, self.graph.saver_def.restore_op_name]))
 
     def _outputs(self, is_meant: Callable[[str], bool]) -> list[str]:
-        signatures = [one for name, one in self.graph.signature_def.items() if is_meant(name)]
+        signatures = [
+            signature for name, signature in self.graph.signature_def.items() if is_meant(name)
+        ]
         return [
-            name for one in signatures for info in one.outputs.values() for name in _names(info)
+            name
+            for signature in signatures
+            for info in signature.outputs.values()
+            for name in _names(info)
         ]
 
     def above(self, ends: Iterable[str]) -> frozenset[str]:
         """The nodes of the graph itself that a run of ``ends`` comes to."""
         inputs = self._inputs
-        found: set[str] = set()
+        reached_names: set[str] = set()
         waiting = [end for end in ends if end in inputs]
         while waiting:
             name = waiting.pop()
-            if name not in found and name in inputs:
-                found.add(name)
+            if name not in reached_names and name in inputs:
+                reached_names.add(name)
                 waiting += inputs[name]
-        return frozenset(found)
+        return frozenset(reached_names)
 
     @cached_property
     def _inputs(self) -> Mapping[str, list[str]]:
         return {
-            node.name: [node_of(one) for one in node.input] for node in self.graph.graph_def.node
+            node.name: [node_of(source) for source in node.input]
+            for node in self.graph.graph_def.node
         }
 
     def called(self, nodes: Iterable[Any]) -> Iterator[str]:

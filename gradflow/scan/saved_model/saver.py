@@ -1,5 +1,5 @@
-"""A program in, what in it writes and reads checkpoints for its saver alone out: no run of the
-model comes to that.
+"""Tell the ops that write and read checkpoints for the saver alone, so that no run of the model
+comes to them.
 
 TensorFlow 2 keeps what writes and reads checkpoints in two functions, TensorFlow 1 in the graph
 itself. The variables are brought back from the model's own folder: TensorFlow feeds its path to the
@@ -62,58 +62,60 @@ class Saver:
 
     def _called_by(self, end: str) -> frozenset[str]:
         graph, program = self.program.graph, self.program
-        others = {
+        called_by_others = {
             name
             for node in graph.graph_def.node
             if node.name != end
             for name in program.called([node])
         }
-        others.update(graph.object_graph_def.concrete_functions)
-        others.update(one.gradient_func for one in graph.graph_def.library.registered_gradients)
+        called_by_others.update(graph.object_graph_def.concrete_functions)
+        called_by_others.update(
+            gradient.gradient_func for gradient in graph.graph_def.library.registered_gradients
+        )
         own = [
             name
             for node in graph.graph_def.node
             if node.name == end
             for name in program.called([node])
         ]
-        return program.reached(own) - program.reached(others)
+        return program.reached(own) - program.reached(called_by_others)
 
     def _is_fed(self, function: str, node: Any) -> bool:
         """Whether the first input is what TensorFlow feeds: an argument that the saver's file name
         is given to."""
-        arguments = [one.name for one in self.program.functions[function].signature.input_arg]
-        given = [name for name in map(node_of, node.input[:1]) if name in arguments]
-        if not given:
+        arguments = [item.name for item in self.program.functions[function].signature.input_arg]
+        fed = [name for name in map(node_of, node.input[:1]) if name in arguments]
+        if not fed:
             return False
-        ends = [one for one in self.program.graph.graph_def.node if one.name == self._restorer]
-        called = [one for one in ends if function in self.program.called([one])]
-        place = arguments.index(given[0])
+        ends = [item for item in self.program.graph.graph_def.node if item.name == self._restorer]
+        called = [item for item in ends if function in self.program.called([item])]
+        position = arguments.index(fed[0])
         return bool(called) and all(
-            list(map(node_of, one.input))[place:][:1] == [self._checkpoint] for one in called
+            list(map(node_of, item.input))[position:][:1] == [self._checkpoint] for item in called
         )
 
     def _is_apart(self, name: str) -> bool:
         """Whether nothing comes after a node of the graph but what a saver does, and no run comes
         to that."""
-        found: set[str] = set()
+        reached: set[str] = set()
         waiting = [name]
         while waiting:
-            one = waiting.pop()
-            if one not in found:
-                found.add(one)
-                waiting += (after.name for after in self._after.get(one, ()))
+            current = waiting.pop()
+            if current not in reached:
+                reached.add(current)
+                waiting += (after.name for after in self._after.get(current, ()))
         run = self.program.run_on_top | self._restoring
-        later = (after for one in found for after in self._after.get(one, ()))
-        return not found & run and all(after.op in _PASSES_ON for after in later)
+        later = (after for current in reached for after in self._after.get(current, ()))
+        return not reached & run and all(after.op in _PASSES_ON for after in later)
 
     @cached_property
     def _after(self) -> Mapping[str, list[Any]]:
         """The nodes of the graph that take something from each of its nodes."""
-        found: dict[str, list[Any]] = {}
+        consumers: dict[str, list[Any]] = {}
         for node in self.program.graph.graph_def.node:
             for name in set(map(node_of, node.input)):
-                found.setdefault(name, []).append(node)
-        return found
+                consumers.setdefault(name, []).append(node)
+        return consumers
 
     @cached_property
     def _restoring(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""A SavedModel folder in, the ops, assets and files in it that are not known to be harmless out."""
+"""Find the ops, assets and files of a SavedModel that are not known to be harmless."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def scan_saved_model(file: ModelFile) -> Scanned:
     strange = tuple(strange_files(file.path))
     if strange:
         return Scanned(strange, ("the files of the folder",))  # a pipe would be waited for
-    found = scan_message(read_message(file))
-    return Scanned((*found.threats, *damaged_variables(file.path)), found.looked_at)
+    scanned = scan_message(read_message(file))
+    return Scanned((*scanned.threats, *damaged_variables(file.path)), scanned.looked_at)
 
 
 def scan_message(saved: Any) -> Scanned:

@@ -1,5 +1,5 @@
-"""A program in, what is strange in how it is built out: names that hide others, endless nesting,
-assets elsewhere."""
+"""Find what is strange in how a program is built: names that hide others, endless nesting, assets
+elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MOST_NODES = 3_000_000
 
 def strange_structure(program: Program) -> Iterator[Threat]:
     """What no exporter writes about functions and assets."""
-    counts = Counter(one.signature.name for one in program.graph.graph_def.library.function)
+    counts = Counter(
+        function.signature.name for function in program.graph.graph_def.library.function
+    )
     for name, count in counts.items():
         if count > 1:
             yield Threat(
@@ -56,7 +58,9 @@ def _nesting(program: Program) -> Iterator[Threat]:
             name, inner = waiting[-1]
             called = next(inner, None)
             if called is None:
-                depth[name] = 1 + max((depth.get(one, 0) for one in program.calls[name]), default=0)
+                depth[name] = 1 + max(
+                    (depth.get(inner_name, 0) for inner_name in program.calls[name]), default=0
+                )
                 open_.discard(name)
                 waiting.pop()
             elif called in open_:
@@ -69,8 +73,8 @@ def _nesting(program: Program) -> Iterator[Threat]:
                 open_.add(called)
     deepest = max(depth, key=lambda name: depth[name], default=TOP)
     if depth.get(deepest, 0) > _DEEPEST:
-        what = f"{depth[deepest]:,} functions, each of which calls the next"
-        yield Threat(what, _within(deepest), "take gigabytes to load")
+        description = f"{depth[deepest]:,} functions, each of which calls the next"
+        yield Threat(description, _within(deepest), "take gigabytes to load")
 
 
 def _within(name: str) -> str:

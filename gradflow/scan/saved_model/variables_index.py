@@ -1,4 +1,4 @@
-"""The index of a SavedModel's variables in, entries that would end TensorFlow's process out.
+"""Find entries in the index of a SavedModel's variables that would end TensorFlow's process.
 
 Source: tensorflow/core/protobuf/tensor_bundle.proto and
 tensorflow/core/util/tensor_bundle/tensor_bundle.cc, 2.21. TensorFlow checks its own
@@ -34,11 +34,11 @@ def damaged_variables(folder: Path) -> list[Threat]:
     Raises:
         UnreadableError: it is no such index, cut short or altered.
     """
-    place = folder / _INDEX
-    if not place.is_file():
+    path = folder / _INDEX
+    if not path.is_file():
         return [_old()] if (folder / _OLD).exists() else []
     try:
-        return list(_threats(folder, list(read_table(place.read_bytes()))))
+        return list(_threats(folder, list(read_table(path.read_bytes()))))
     except _CutShortError as file:
         raise UnreadableError(f"{shown(folder)}: {file} is cut short", _AGAIN) from file
     except (ValueError, IndexError) as error:
@@ -64,8 +64,8 @@ def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threa
             yield _threat(name, "is no entry of an index")
             continue
         if key:
-            for what in _oddities(kind, files):
-                yield _threat(name, what)
+            for oddity in _oddities(kind, files):
+                yield _threat(name, oddity)
         elif not 0 < kind.num_shards <= _MOST_FILES:
             yield _threat(name, f"counts {kind.num_shards:,} files of values")
             return
@@ -102,27 +102,28 @@ def _holds(entry: Any, count: int) -> bool:
 def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
     """Whether the parts in which a variable is stored lie within it, each but once, and are all of
     it."""
-    seen: set[tuple[tuple[int, int], ...]] = set()
+    boxes: set[tuple[tuple[int, int], ...]] = set()
     for part in parts:
         if len(part.extent) != len(sizes):
             return False
         # An extent without a length is the whole of its dimension.
         bounds = [
-            (one.start, one.length if one.HasField("length") else None) for one in part.extent
+            (extent.start, extent.length if extent.HasField("length") else None)
+            for extent in part.extent
         ]
         if any(start != 0 for start, length in bounds if length is None):
             return False
-        whole = tuple(
+        box = tuple(
             (start, size if length is None else length)
             for (start, length), size in zip(bounds, sizes, strict=True)
         )
-        if whole in seen or any(
+        if box in boxes or any(
             start < 0 or not 0 < length <= size - start
-            for (start, length), size in zip(whole, sizes, strict=True)
+            for (start, length), size in zip(box, sizes, strict=True)
         ):
             return False
-        seen.add(whole)
-    return sum(math.prod(length for _, length in one) for one in seen) == math.prod(sizes)
+        boxes.add(box)
+    return sum(math.prod(length for _, length in extent) for extent in boxes) == math.prod(sizes)
 
 
 def _room(files: list[int | None]) -> float:
@@ -141,5 +142,5 @@ def _name(number: int, count: int) -> str:
     return f"{_OLD}.data-{number:05d}-of-{count:05d}"
 
 
-def _threat(name: str, what: str) -> Threat:
-    return Threat(f"variable {name!r}", _INDEX, f"{what}, which can end TensorFlow's process")
+def _threat(name: str, oddity: str) -> Threat:
+    return Threat(f"variable {name!r}", _INDEX, f"{oddity}, which can end TensorFlow's process")

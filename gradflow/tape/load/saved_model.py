@@ -200,7 +200,7 @@ def _concrete(loaded: Any, entry: Entry) -> Any:
         return loaded.signatures[entry.name]
     function = functools.reduce(_child, entry.name.split("."), loaded)
     variants = getattr(function, "concrete_functions", None) or [function]
-    return variants[min(entry.place, len(variants) - 1)]
+    return variants[min(entry.variant, len(variants) - 1)]
 
 
 def _child(holder: Any, name: str) -> Any:
