@@ -13,6 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gradflow
+from gradflow.cli.output import CommandError
+from gradflow.policy import ChangeKind, WeightChange
+from gradflow.report.answers.diff import OF_MODELS, ModelDiff
+from gradflow.report.layout import Layout
 from gradflow.text import as_json, encodable, shown
 from tests.report.reports import HOSTILE
 
@@ -77,3 +81,20 @@ def test_no_other_module_makes_text_safe_on_its_own() -> None:
     ]
 
     assert alone == [HOME]
+
+
+def test_a_diff_fits_a_stream_that_holds_less() -> None:
+    change = WeightChange(ChangeKind.LOST, "größe/kernel", "")
+    diff = ModelDiff("a\x1b[2J", "b", (change,), ())
+
+    text = OF_MODELS["text"](diff, Layout(encoding="ascii"))
+    assert text.isascii()
+    assert "a\\x1b[2J -> b" in text
+    assert "gr\\xf6\\xdfe/kernel" in text
+    assert json.loads(OF_MODELS["json"](diff, Layout()))["changes"][0]["name"] == "größe/kernel"
+
+
+def test_an_error_of_the_command_shows_nothing_raw() -> None:
+    message = CommandError("gradflow.yaml:\n##[error]a\x1b[2J: no such key").format_message()
+
+    assert message == "gradflow.yaml:\n#\\x23[error]a\\x1b[2J: no such key"
