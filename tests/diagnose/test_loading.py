@@ -15,7 +15,7 @@ def test_a_threat_is_an_error_that_says_what_lets_it_in() -> None:
     assert (finding.code, finding.severity, finding.cause) == ("GF902", Severity.ERROR, None)
     assert finding.message == "op WriteFile (node 'a/WriteFile'): writes files"
     assert finding.hint == "--trust lets it in, if you know where the file comes from"
-    assert (finding.threat, finding.location) == ("op WriteFile: writes files", THREAT.where)
+    assert (finding.threat, finding.location) == ("op WriteFile: writes files", THREAT.location)
 
 
 def test_threats_of_one_kind_are_one_note_that_counts_them() -> None:
