@@ -1,4 +1,4 @@
-"""A pytest fixture ``gradflow``: a model in a test, a failure that is the finding."""
+"""Offer the pytest fixture ``gradflow``, whose failures show the findings of a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradflow.policy import Expectations, is_broken, judge
 
 
 class Gradflow:
-    """What the fixture gives."""
+    """Assertions about the gradients of a model."""
 
     def assert_flows(
         self,
@@ -57,12 +57,14 @@ class Gradflow:
         if judged.status is Status.FAILED or is_broken(judged, Severity.WARNING):
             pytest.fail(_text(judged), pytrace=False)
         unknown = [
-            one.name for one in judged.variables if one.trainable and one.verdict is Verdict.UNKNOWN
+            variable.name
+            for variable in judged.variables
+            if variable.trainable and variable.verdict is Verdict.UNKNOWN
         ]
         if unknown:
             pytest.fail(
                 f"{judged.path}: read without TensorFlow, the gradient of {unknown[0]} is unknown",
-                False,
+                pytrace=False,
             )
         return judged
 

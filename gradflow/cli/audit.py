@@ -1,4 +1,4 @@
-"""``gradflow audit``: every model of a configuration, several at a time, in one report."""
+"""``gradflow audit``: check every model of a configuration, several at a time, in one report."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def audit(
     """Compare every model that CONFIG names with what is expected of it, several at a time, in one
     report.
 
-    Each model has a process of its own: one that dies costs only itself. What is known of a model
-    from an earlier run is used again where neither its files, its options nor any version has
+    Each model has a process of its own: if one dies, the others are not affected. The result of an
+    earlier run is used again where neither the files of a model, its options nor any version have
     changed. Exit codes are those of check.
     """
     ignored, targets = codes(judgement.ignore), output.targets()
@@ -146,19 +146,19 @@ def _checked(
 
     names = [plan.name or plan.path for plan in plans]
     display = Display(names, quiet=messages.quiet, verbose=messages.verbose)
-    done: dict[int, Checked] = {}
+    finished: dict[int, Checked] = {}
     ending: SystemExit | None = None
     jobs = min(jobs or runner.jobs, len(plans))
     results = check_models(plans, jobs, check, display.stage, runner.stop)
     try:
         with orderly_end(), display:
             for index, result in results:
-                done[index] = result
+                finished[index] = result
                 display.finished(index, result)
     except SystemExit as stopped:
         ending = stopped
         results.close()
-    return [done[index] for index in sorted(done)], ending
+    return [finished[index] for index in sorted(finished)], ending
 
 
 def _runner(run: Run) -> Runner:

@@ -21,16 +21,16 @@ def show_entries(
         The exit code: 2 where a file could not be read.
 
     Raises:
-        CommandError: a format is not one of a list of entries.
+        CommandError: a list of entries has no such format.
     """
     from gradflow.report.answers.entries import RENDERERS
 
-    other = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
-    if other is not None:
+    unfit = next((format for format, _ in targets if format not in ANSWER_FORMATS), None)
+    if unfit is not None:
         raise CommandError(
-            f"--entry {LIST}: cannot be written as {other}: give {' or '.join(ANSWER_FORMATS)}"
+            f"--entry {LIST}: cannot be written as {unfit}: give {' or '.join(ANSWER_FORMATS)}"
         )
-    found = [list_entries(path, options) for path in models]
+    lists = [list_entries(path, options) for path in models]
     for format, target in targets:
-        target.write(RENDERERS[format](found, target.layout()))
-    return 2 if any(listed.error is not None for listed in found) else 0
+        target.write(RENDERERS[format](lists, target.layout()))
+    return 2 if any(entry_list.error is not None for entry_list in lists) else 0

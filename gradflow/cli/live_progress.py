@@ -1,5 +1,4 @@
-"""What many running analyses are at, on stderr: a picture that moves on a terminal, plain lines
-elsewhere."""
+"""Show on stderr how far many analyses are: a moving picture on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -47,16 +46,16 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def stage(self, place: int, label: str) -> None:
-        """The model at ``place`` of the names has come to a new stage."""
+    def stage(self, index: int, label: str) -> None:
+        """Show that the model at ``index`` of the names has reached a new stage."""
         with self._lock:
-            self._stages[place] = label
+            self._stages[index] = label
 
-    def finished(self, place: int, checked: Checked) -> None:
-        """The model at ``place`` is done."""
+    def finished(self, index: int, checked: Checked) -> None:
+        """Count the model at ``index`` as done."""
         failed = checked.model.status is Status.FAILED
         with self._lock:
-            self._stages.pop(place, None)
+            self._stages.pop(index, None)
             self._done += 1
             self._failed += failed
             self._broken += checked.is_broken and not failed
@@ -80,9 +79,9 @@ class Display:
         head = Text(", ".join(parts) + left, style="bold", overflow="ellipsis", no_wrap=True)
         lines = [
             Text.assemble(
-                "  ", self._names[place], (f"  {stage}", "dim"), overflow="ellipsis", no_wrap=True
+                "  ", self._names[index], (f"  {stage}", "dim"), overflow="ellipsis", no_wrap=True
             )
-            for place, stage in running[:_SHOWN]
+            for index, stage in running[:_SHOWN]
         ]
         more = (
             [Text(f"  and {len(running) - _SHOWN} more", style="dim")]

@@ -87,7 +87,7 @@ def planned(
             f"MODEL"
         )
     overridden = [_overridden(entry, expected, analysis, messages) for entry in plans]
-    remarks += [analysis.remark(entry.options) for entry in overridden]
+    remarks += [analysis.remark(entry.options, entry.name or entry.path) for entry in overridden]
     return [_judged_by(entry, judgement) for entry in overridden], remarks
 
 
@@ -128,7 +128,7 @@ def _is_called(plan: ModelPlan, name: str) -> bool:
 
 
 def _is_meant(plan: ModelPlan, model: str) -> bool:
-    """By its name or its path; ``saved_model.pb`` stands for its folder, as pre-commit gives it."""
+    """Whether ``model`` is its name or path; pre-commit gives ``saved_model.pb`` for its folder."""
     return model == plan.name or _absolute(model) == _absolute(plan.path)
 
 

@@ -256,10 +256,15 @@ class Analysis(Group):
         ignored = [name for name in self.written if name not in _OF_A_LIST]
         return without_effect(ignored, "with --entry list")
 
-    def remark(self, options: Options) -> str:
-        """Name what the command line has and what has no effect beside ``options``; else empty."""
+    def remark(self, options: Options, model: str = "") -> str:
+        """Name what the command line has and what has no effect beside ``options``; else empty.
+
+        ``model`` is the entry of the configuration that can have made the options static.
+        """
         ignored = names_without_effect(self.written, options)
-        return without_effect(ignored, "with --static, which runs nothing")
+        if "static" in self.written:
+            return without_effect(ignored, "with --static, which runs nothing")
+        return without_effect(ignored, f"on {model}, which is only read (static: true)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""``gradflow explain`` and ``gradflow rules``: what the codes of a report mean."""
+"""``gradflow explain`` and ``gradflow rules``: tell what the codes of a report mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gradflow schema``: the JSON Schema of the report or of the configuration."""
+"""``gradflow schema``: print the JSON Schema of the report or of the configuration."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A signal that ends the run in, an orderly end out: the child process is stopped, the exit code is
-128 + signal."""
+"""End a run in good order on a signal: stop the child process, and exit with 128 + signal."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ def _tensorflow() -> str:
 
 
 def _keras() -> str:
-    found = []
+    versions = []
     for distribution in ("keras", "tf-keras"):
         try:
-            found.append(f"{distribution} {importlib.metadata.version(distribution)}")
+            versions.append(f"{distribution} {importlib.metadata.version(distribution)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return ", ".join(found).replace("keras", "Keras", 1) if found else "no Keras"
+    return ", ".join(versions).replace("keras", "Keras", 1) if versions else "no Keras"

@@ -41,8 +41,8 @@ def why(
     analysis: Analysis,
     messages: Messages,
 ) -> None:
-    """Show the way of one VARIABLE of MODEL to the output: each cut on it, what is behind it, the
-    smallest repair.
+    """Show the path from one VARIABLE of MODEL to the output: each cut on it, what lies behind the
+    cut, and the smallest repair.
 
     VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit
     code 0 whatever is found; 2 when there is no such variable, or the model could not be checked.

@@ -62,7 +62,7 @@ def plan(tree: Tree, file: Path) -> Plan:
     shared = value.get("defaults", {})
     entries = value.get("models", [])
     # A model that has an entry of its own belongs to that entry; of two globs the first counts.
-    taken = {beside(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
+    named = {beside(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
     models: list[ModelPlan] = []
     for index, entry in enumerate(entries):
         settings = {**shared, **entry}
@@ -72,8 +72,8 @@ def plan(tree: Tree, file: Path) -> Plan:
             models.append(_model(settings, path, entry.get("name"), file, anchor))
             continue
         for path in _expanded(file.parent, entry["path"]):
-            if path not in taken:
-                taken.add(path)
+            if path not in named:
+                named.add(path)
                 name = f"{entry['name']}/{Path(path).name}" if "name" in entry else None
                 models.append(_model(settings, path, name, file, anchor))
     defaults = _model(shared, "", None, file, None)
@@ -98,9 +98,9 @@ def _is_glob(path: str) -> bool:
 
 
 def _expanded(folder: Path, path: str) -> list[str]:
-    """What a glob matches; itself where it matches nothing, so that the report has a line for
-    it."""
-    matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    """What a glob matches; the glob itself where that is nothing, so that a report names it."""
+    # Path.glob takes no absolute pattern.
+    matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207
     return sorted(beside(folder, match) for match in matches) or [beside(folder, path)]
 
 

@@ -1,4 +1,4 @@
-"""A model's report in, a commented configuration that it keeps out."""
+"""Write a commented configuration that describes models as their reports show them."""
 
 from __future__ import annotations
 
@@ -21,45 +21,63 @@ _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
 def template(models: Iterable[tuple[str, ModelReport]]) -> str:
-    """A configuration with each model by its path, as it is today: paths are written as given."""
+    """Return a configuration with an entry for each path and its report."""
     blocks = ["".join(f"{line}\n" for line in _model(path, model)) for path, model in models]
     return _HEAD.format(syntax=SYNTAX) + "".join(blocks)
 
 
 def _model(path: str, model: ModelReport) -> Iterator[str]:
-    untracked = {
-        name for finding in model.findings if finding.code == "GF103" for name in finding.variables
-    }
-    weights = [one for one in model.variables if one.role is Role.WEIGHT]
-    frozen = [one for one in weights if not one.trainable and one.name not in untracked]
-    alive = [one for one in weights if one.trainable and one.name not in untracked]
-    flowing = [one for one in alive if one.verdict not in _STARVED]
     yield f"  - path: {_quoted(path)}"
     if any(finding.code == "GF902" for finding in model.findings):
         yield "    trust: true  # it holds what the safety scan refuses, see gradflow scan"
-    is_recorded = not any(
-        finding.code == "GF102" and not finding.variables for finding in model.findings
-    )
-    is_known = flowing and all(one.verdict is not Verdict.UNKNOWN for one in alive)
-    if is_recorded or is_known:
+    weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
+    expected = [*_frozen(model, weights), *_trainable(model, weights)]
+    if expected:
         yield "    expect:"
-    if is_recorded:
-        yield "      # These are frozen, and nothing else is."
-        yield f"      frozen: {_quoted(_patterns(frozen, alive))}"
-    if is_known:
-        yield "      # These are trainable, and their gradient flows."
-        yield (
-            f"      trainable: "
-            f"{_quoted(_patterns(flowing, [o for o in weights if o not in flowing]))}"
-        )
-    # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
-    shown = [one for one in model.findings if one.severity is not Severity.NOTE and one.variables]
-    if shown:
-        yield "    # What is found today. Mend it, or say why it is meant."
+        yield from expected
+    ignored = list(_ignored(model, weights))
+    if ignored:
+        yield "    # The findings of today. Repair each, or write the reason why it is right."
         yield "    ignore:"
-    for finding in shown:
-        covered = [one for one in weights if one.name in finding.variables]
-        for pattern in _patterns(covered, [one for one in weights if one not in covered]):
+        yield from ignored
+
+
+def _frozen(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
+    if any(finding.code == "GF102" and not finding.variables for finding in model.findings):
+        return  # the file does not record what is frozen
+    tracked = _tracked(model, weights)
+    frozen = [weight for weight in tracked if not weight.trainable]
+    trainable = [weight for weight in tracked if weight.trainable]
+    yield "      # These are frozen, and nothing else is."
+    yield f"      frozen: {_quoted(_patterns(frozen, trainable))}"
+
+
+def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
+    trainable = [weight for weight in _tracked(model, weights) if weight.trainable]
+    flowing = [weight for weight in trainable if weight.verdict not in _STARVED]
+    if not flowing or any(weight.verdict is Verdict.UNKNOWN for weight in trainable):
+        return
+    rest = [weight for weight in weights if weight not in flowing]
+    yield "      # These are trainable, and their gradient flows."
+    yield f"      trainable: {_quoted(_patterns(flowing, rest))}"
+
+
+def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
+    """The weights that some layer tracks, so that an optimizer sees them."""
+    untracked = {
+        name for finding in model.findings if finding.code == "GF103" for name in finding.variables
+    }
+    return [weight for weight in weights if weight.name not in untracked]
+
+
+def _ignored(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
+    for finding in model.findings:
+        # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
+        if finding.severity is Severity.NOTE or not finding.variables:
+            continue
+        covered = [weight for weight in weights if weight.name in finding.variables]
+        rest = [weight for weight in weights if weight not in covered]
+        for pattern in _patterns(covered, rest):
             rule = f"variables: {_quoted(pattern)}, codes: [{finding.code}]"
             yield f'      - {{{rule}, reason: "found when gradflow init was run"}}'
 
@@ -69,17 +87,15 @@ def _quoted(value: str | list[str]) -> str:
     return as_json(value, indent=None)
 
 
-def _patterns(covered: Sequence[Variable], others: Sequence[Variable]) -> list[str]:
-    """The shortest patterns that cover these and none of the others: ``layer/**`` where a layer is
-    of one mind."""
-    found: list[str] = []
-    for one in covered:
-        if any(covers(pattern, one) for pattern in found):
+def _patterns(covered: Sequence[Variable], rest: Sequence[Variable]) -> list[str]:
+    """The shortest patterns that cover the first and none of the rest: ``layer/**`` for a whole
+    layer."""
+    patterns: list[str] = []
+    for variable in covered:
+        if any(covers(pattern, variable) for pattern in patterns):
             continue
-        segments = (one.layer_path or one.name).split("/")
+        segments = (variable.layer_path or variable.name).split("/")
         wider = ["/".join([*segments[:depth], "**"]) for depth in range(len(segments))]
-        clean = (
-            pattern for pattern in wider if not any(covers(pattern, other) for other in others)
-        )
-        found.append(next(clean, one.name))
-    return found
+        exact = (pattern for pattern in wider if not any(covers(pattern, v) for v in rest))
+        patterns.append(next(exact, variable.name))
+    return patterns

@@ -40,7 +40,8 @@ def problems(tree: Tree) -> list[Problem]:
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
     )
-    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]  # its stubs leave it so
+    # Its stubs leave it without types.
+    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     checker = kind(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in checker.iter_errors(tree.value):
         path = tuple(error.absolute_path)

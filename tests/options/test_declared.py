@@ -29,7 +29,7 @@ from gradflow.options.kinds import (
     Texts,
     Whole,
 )
-from tests.cli.command import CUT, here
+from tests.cli.command import CUT, HEALTHY, here
 from tests.options.faked import faked, written
 
 ON_THE_COMMAND_LINE = [name for name, option in DECLARED.items() if option.flag]
@@ -196,6 +196,21 @@ def test_a_configuration_that_sets_what_has_no_effect_gets_a_line(
     with faked():
         assert here("check", "-c", str(file)).stderr.startswith(f"gradflow: {file}:4: {line}\n")
         assert here("audit", str(file)).stderr.count(line) == 1
+
+
+def test_an_option_on_a_model_that_a_configuration_reads_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gradflow.yaml").write_text(
+        f"models:\n  - {{path: {CUT}, name: towers, static: true}}\n  - path: {HEALTHY}\n"
+    )
+    with faked():
+        done = here("check", "--seed", "3")
+
+    assert done.stderr.count("no effect") == 1
+    line = "gradflow: --seed: no effect on towers, which is only read (static: true)"
+    assert done.stderr.splitlines()[0] == line
 
 
 def test_what_else_has_no_effect_says_so(tmp_path: Path) -> None:
