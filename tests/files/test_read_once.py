@@ -22,6 +22,7 @@ from gradflow.files.keras.reader import read_keras
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model import reader
 from gradflow.files.saved_model.reader import read_message
+from gradflow.findings import Format
 from gradflow.options import Options
 from gradflow.process.child import answer
 from gradflow.process.request import Purpose, request_about
@@ -152,6 +153,13 @@ def test_a_file_is_closed_at_the_end(tmp_path: Path) -> None:
     assert not file._handles
     assert all(getattr(handle, "closed", True) for handle in handles)
     assert read_keras(file).variables
+
+
+def test_every_format_is_tried() -> None:
+    formats = set(Format) - {Format.MEMORY}
+
+    assert {recognise(path).format for path in MODELS.values()} == formats
+    assert MODELS.keys() == ONCE.keys()
 
 
 def copied(path: Path, folder: Path) -> Path:
