@@ -68,7 +68,7 @@ def faked() -> Iterator[list[Options]]:
     report = _report()
     asked: list[Options] = []
 
-    def outcome(_purpose: Any, path: str, options: Options, *_: Any) -> parent.Outcome:
+    def outcome(_purpose: Any, path: str, options: Options, *_: Any, **__: Any) -> parent.Outcome:
         asked.append(options)
         return parent.Outcome(report.models[0], report.tool)
 
