@@ -46,7 +46,7 @@ _UNBUILT_HINT = (
     "gradflow.inspect(model)"
 )
 _OTHER_ENTRIES = 3
-"""Of a SavedModel, that are tried where the best one refuses every input."""
+"""Entries of a SavedModel that are tried where the best one refuses every input."""
 
 
 def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
@@ -132,10 +132,10 @@ def _analyse_saved_model(
     except InputError:
         if entry is None or options.entry is not None or options.inputs:
             raise
-        others = other_entries(graphs, entry, training=options.training)
-        for other_contents, other in itertools.islice(others, _OTHER_ENTRIES):
+        alternatives = other_entries(graphs, entry, training=options.training)
+        for candidate in itertools.islice(alternatives, _OTHER_ENTRIES):
             with contextlib.suppress(GradflowError):
-                return analyse(other_contents, other)
+                return analyse(*candidate)
         raise
 
 

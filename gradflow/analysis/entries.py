@@ -1,4 +1,4 @@
-"""A path in, the entries that can be named with ``--entry`` out, without TensorFlow."""
+"""List the entries of a model file that ``--entry`` can name, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _of_file(file: ModelFile, path: str, options: Options) -> EntryList:
     graphs = read_saved_model(file)
     choice = choose_entry(graphs, path, None, training=options.training)
     default = choice[1] if choice is not None else None
-    found = [
+    entries = [
         ListedEntry(
             entry.label,
             entry is default,
@@ -53,9 +53,9 @@ def _of_file(file: ModelFile, path: str, options: Options) -> EntryList:
     weights = max(
         sum(variable.role is Role.WEIGHT for variable in graph.variables) for graph in graphs
     )
-    found.sort(key=lambda entry: not entry.is_default)
-    return EntryList(path, file.format, graphs[0].producer, weights, tuple(found))
+    entries.sort(key=lambda entry: not entry.is_default)
+    return EntryList(path, file.format, graphs[0].producer, weights, tuple(entries))
 
 
 def _listed(tensors: Iterable[TensorInfo]) -> tuple[ListedTensor, ...]:
-    return tuple(ListedTensor(one.name, one.dtype, one.shape) for one in tensors)
+    return tuple(ListedTensor(info.name, info.dtype, info.shape) for info in tensors)

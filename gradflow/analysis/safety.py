@@ -1,5 +1,4 @@
-"""A model file in, nothing out but what the user has let in: the scan that comes before a model is
-loaded."""
+"""Scan a model file before it is loaded, and refuse what the user has not let in."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
         UnreadableError: the file is damaged.
     """
     threats = scan(file, options.imports, options.loss_seed is not None).threats
-    refused = [one for one in threats if not one.idle_op]
+    refused = [threat for threat in threats if not threat.idle_op]
     if refused and not options.trust:
         raise RefusedError(path, file.format, refused)
     return threats
@@ -50,9 +49,11 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
     Raises:
         UnreadableError: the file is damaged.
     """
-    found = scan(file, options.imports, True)
-    threats = [one for one in found.threats if not (one.remedy == IMPORT and options.imports)]
-    report = analyzed_nothing(path, file.format, found.looked_at)
+    result = scan(file, options.imports, True)
+    threats = [
+        threat for threat in result.threats if not (threat.remedy == IMPORT and options.imports)
+    ]
+    report = analyzed_nothing(path, file.format, result.looked_at)
     if not threats:
         return Analysis(report)
     count = "" if len(threats) == 1 else f"{len(threats):,} things in it could do harm, the first: "
@@ -67,7 +68,7 @@ def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
         return analysis
     from gradflow.diagnose import describe_trusted
 
-    trusted = describe_trusted(one for one in threats if not one.idle_op)
+    trusted = describe_trusted(threat for threat in threats if not threat.idle_op)
     findings = (*trusted, *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
 
@@ -79,7 +80,7 @@ def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelRepor
 
 
 def _remedy(threats: Sequence[Threat]) -> str:
-    options = list(dict.fromkeys(one.remedy for one in threats))
+    options = list(dict.fromkeys(threat.remedy for threat in threats))
     return (
         f"{' and '.join(options)} let{'' if options[1:] else 's'} it in, if you know where it "
         f"comes from"

@@ -262,5 +262,5 @@ def refuse_objective(name: str, options: Options) -> None:
         raise UsageError(
             f"{name}: --objective compiled needs a gradient step", "leave --static out"
         )
-    hint = "give the Keras file of the same model, or leave --objective compiled out"
+    hint = "give the Keras file of the same model, or use no --objective compiled"
     raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)

@@ -1,2 +1,1 @@
-"""One real gradient step on a loaded model: the only folder that imports TensorFlow, Keras and
-NumPy."""
+"""Take one real gradient step on a loaded model; no other folder imports TensorFlow or Keras."""

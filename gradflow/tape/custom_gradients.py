@@ -1,5 +1,6 @@
-"""A live FuncGraph in, to which inputs each custom gradient in it returns a gradient out, as a
-SavedModel records it.
+"""Tell to which inputs each custom gradient of a live FuncGraph returns a gradient.
+
+A SavedModel records the same for its own graph.
 
 The way is TensorFlow's own (tensorflow/python/saved_model/save.py, ``_trace_gradient_functions``):
 each gradient function is traced once, on the tensors that it gets, and not run.
@@ -26,19 +27,19 @@ def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...
     A custom gradient whose function is not registered is left out: the file that it comes from was
     saved without it.
     """
-    found: dict[str, tuple[bool, ...]] = {}
+    returned: dict[str, tuple[bool, ...]] = {}
     graphs: Mapping[str, Any] | None = None
     for function, node in _wrapped(graph_def):
         kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
-        if kind in found:
+        if kind in returned:
             continue
         try:
             gradient = gradient_registry.lookup(kind)
         except LookupError:
             continue
         graphs = graphs if graphs is not None else reached(graph)
-        found[kind] = _returned(gradient, graphs, function, node.name)
-    return found
+        returned[kind] = _returned(gradient, graphs, function, node.name)
+    return returned
 
 
 def _wrapped(graph_def: Any) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,4 @@
-"""Op types that the op table does not have in, out comes what the registries of this process say
-about them."""
+"""Describe op types that the op table does not have, as this process has them registered."""
 
 from __future__ import annotations
 
@@ -34,19 +33,19 @@ def unregistered(op_types: Iterable[str]) -> tuple[str, ...]:
 def package_of(op_types: Iterable[str]) -> str:
     """The module that brings the (op) types, for ``--import``; a placeholder where nobody can
     know."""
-    known = {
+    modules = {
         module for op in op_types for start, module in _PACKAGES.items() if op.startswith(start)
     }
-    return " --import ".join(sorted(known)) or "PACKAGE"
+    return " --import ".join(sorted(modules)) or "PACKAGE"
 
 
 def registered_specs(op_types: Iterable[str]) -> Mapping[str, OpSpec]:
     """Describe the op types that are registered in this process and not in the op table."""
     definitions = {op: op_def_of(op) for op in op_types if spec(op) is None}
     return {
-        op: _described(spec_from_op_def(found, Rule.FLOW))
-        for op, found in definitions.items()
-        if found is not None
+        op: _described(spec_from_op_def(op_def, Rule.FLOW))
+        for op, op_def in definitions.items()
+        if op_def is not None
     }
 
 

@@ -24,9 +24,11 @@ from gradflow.tape.step import step as take_step
 from gradflow.tape.trace import Trace, lower_trace
 
 _UNDERFLOWS = (
-    f"loses it in float16, which has no number so small: with a loss scale of "
+    f"rounds it to zero, for float16 has no number that small: with a loss scale of "
     f"{LOSS_SCALE:.0f} it arrives"
 )
+HARMLESS = "harmless, there is nothing to change"
+STARTS_LATER = "harmless: it gets a gradient after the first update of that weight"
 _MARGIN = 3.0
 """A median moves when gradients are measured again: what is near the threshold is looked into as
 well."""
@@ -77,7 +79,14 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     if graph is None:
         return Explanation(measured, cancelled=removers)
     attributions = attribute(graph)
-    stepped = _Stepped(model, options, step.batch.tensors, graph, traced, attributions)
+    stepped = _Stepped(
+        model=model,
+        options=options,
+        batch=step.batch.tensors,
+        graph=graph,
+        traced=traced,
+        attributions=attributions,
+    )
     measured = _probed_again(stepped, measured, progress)
     measured, sightings, more = _looked_into(stepped, measured, tiny, progress)
     removers = {**removers, **more}
@@ -103,11 +112,11 @@ def largest_entry(measurement: Measurement) -> float:
     return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
 
 
-def larger(measured: _Measurements, again: _Measurements) -> _Measurements:
-    """``measured``, with those of ``again`` whose gradient is larger."""
+def larger(measured: _Measurements, probed: _Measurements) -> _Measurements:
+    """``measured``, with those of ``probed`` whose gradient is larger."""
     grown = {
         name: measurement
-        for name, measurement in again.items()
+        for name, measurement in probed.items()
         if largest_entry(measurement) > largest_entry(measured[name])
     }
     return {**measured, **grown}
@@ -178,9 +187,9 @@ def _probed_again(stepped: _Stepped, measured: _Measurements, progress: Progress
         if not dead:
             break
         progress("step")
-        again = stepped.probe(number)
-        revived = alive({name: measured[name] for name in dead}, again)
-        measured = {**measured, **{name: again[name] for name in revived}}
+        probed = stepped.probe(number)
+        revived = alive({name: measured[name] for name in dead}, probed)
+        measured = {**measured, **{name: probed[name] for name in revived}}
     return measured
 
 
@@ -190,8 +199,8 @@ def _largest_of_all(
     """Draw other batches before a gradient is called vanishing: what one batch leaves near nothing,
     another may not."""
     for number in range(1, stepped.options.probes if names else 1):
-        again = stepped.probe(number)
-        measured = larger(measured, {name: again[name] for name in names})
+        probed = stepped.probe(number)
+        measured = larger(measured, {name: probed[name] for name in names})
     return measured
 
 
@@ -251,13 +260,9 @@ def _judged(
     if is_underflow:
         return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
     if is_harmless and sighting.weight and measured[sighting.weight].verdict is Verdict.ZERO:
-        fix = "neither of the two leaves zero by itself: draw one of them anew before training"
+        fix = "both stay zero in training: give one of them random values before"
         return replace(sighting, harmless=True, fix=fix)
     if is_harmless:
-        fix = (
-            "harmless: it comes alive once that weight has moved"
-            if sighting.weight
-            else "harmless, nothing to mend"
-        )
+        fix = STARTS_LATER if sighting.weight else HARMLESS
         return replace(sighting, harmless=True, fix=fix)
     return sighting

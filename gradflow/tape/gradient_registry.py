@@ -1,4 +1,4 @@
-"""TensorFlow's gradient registry, and a way to step over ops that have no gradient."""
+"""Differentiate past ops that have no gradient, by TensorFlow's gradient registry."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
         for kind in lost:
             entries.setdefault(kind, _STAND_IN)
         for op in op_types():
-            known = spec(op)
-            rule = known.rule if known is not None else Rule.UNKNOWN
+            row = spec(op)
+            rule = row.rule if row is not None else Rule.UNKNOWN
             if rule is Rule.DISABLED or (rule is Rule.UNREGISTERED and op not in entries):
                 entries[op] = _STAND_IN
         while True:

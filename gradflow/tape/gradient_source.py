@@ -1,5 +1,4 @@
-"""A registered gradient function in, out come the inputs for which its source returns None every
-time."""
+"""Read in the source of a gradient function for which inputs it always returns None."""
 
 from __future__ import annotations
 

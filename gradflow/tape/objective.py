@@ -1,4 +1,4 @@
-"""Named outputs in, the scalar whose gradient is taken out."""
+"""Make the scalar whose gradient is taken from the named outputs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LOSS = "loss"
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:
     """Keep the outputs called ``names``; all of them where none is named."""
-    known = [name for name, _ in outputs]
+    available = [name for name, _ in outputs]
     for name in names:
-        if name not in known:
+        if name not in available:
             raise UsageError(
                 f"--output {name!r}: the model has no such output",
-                f"its outputs are: {', '.join(known)}",
+                f"its outputs are: {', '.join(available)}",
             )
     return [(name, value) for name, value in outputs if not names or name in names]
 

@@ -1,4 +1,4 @@
-"""A live FuncGraph in, the stack and the Keras layer of each of its ops out."""
+"""Find the stack and the Keras layer of each op of a live FuncGraph."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def noted_layers(
     notes: Notes = defaultdict(dict)
     inside: list[tuple[Any, str]] = [(model, "")]
     operations = {
-        id(one) for owner in model._flatten_layers() for one in getattr(owner, "operations", ())
+        id(operation)
+        for owner in model._flatten_layers()
+        for operation in getattr(owner, "operations", ())
     }
     create, calls = FuncGraph._create_op_internal, [kind.__call__ for kind in kinds]
 
@@ -106,15 +108,15 @@ def noted_layers(
 def reached(graph: Any) -> dict[str, Any]:
     """The graph of each function that ``graph`` reaches, by the function's name; its own is
     ``""``."""
-    found = {"": graph}
+    graphs = {"": graph}
     stack = [graph]
     while stack:
         for name, function in stack.pop()._functions.items():
             inner = getattr(function, "graph", None)
-            if name not in found and inner is not None:
-                found[name] = inner
+            if name not in graphs and inner is not None:
+                graphs[name] = inner
                 stack.append(inner)
-    return found
+    return graphs
 
 
 def _path(layer: Any, parent: Any, parent_path: str) -> str:
@@ -139,7 +141,7 @@ def _callers(
     Read from the definitions: TensorFlow rewrites calls in live graphs once it has differentiated
     them.
     """
-    found: dict[str, dict[str, str | None]] = {}
+    callers: dict[str, dict[str, str | None]] = {}
     functions = {
         function.signature.name: function.node_def for function in graph_def.library.function
     }
@@ -147,8 +149,8 @@ def _callers(
         noted = notes.get(graphs.get(name), {})
         for node in nodes:
             for callee in callees(node, functions):
-                found.setdefault(callee.function, {})[name] = noted.get(node.name)
-    return found
+                callers.setdefault(callee.function, {})[name] = noted.get(node.name)
+    return callers
 
 
 def _layer_of_call(function: str, callers: Mapping[str, Mapping[str, str | None]]) -> str | None:
@@ -173,5 +175,5 @@ def _operation(graph: Any | None, name: str) -> Any | None:
 def _inner_frames(op: Any) -> list[Frame]:
     """The stack inside our own call: what lies outside is the script that called gradflow."""
     frames = [(frame.filename, frame.lineno) for frame in op.traceback or ()]
-    ours = [place for place, (file, _) in enumerate(frames) if file == _TRACED_FROM]
-    return frames[ours[-1] + 1 :] if ours else frames
+    calls = [index for index, (file, _) in enumerate(frames) if file == _TRACED_FROM]
+    return frames[calls[-1] + 1 :] if calls else frames

@@ -47,8 +47,8 @@ def awakened(
     if not sleeping:
         return frozenset()
     with _drawn_again(sleeping, options.seed):
-        again = step(model, options)
-    return alive(measured, again.measured)
+        drawn = step(model, options)
+    return alive(measured, drawn.measured)
 
 
 def underflowing(
@@ -61,12 +61,12 @@ def underflowing(
     return alive(measured, step(model, options, LOSS_SCALE).measured)
 
 
-def alive(before: Mapping[str, Measurement], again: Mapping[str, Measurement]) -> frozenset[str]:
-    """The variables whose gradient was zero ``before`` and flows ``again``."""
+def alive(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> frozenset[str]:
+    """The variables whose gradient was zero ``before`` and flows ``after``."""
     return frozenset(
         name
         for name, measurement in before.items()
-        if measurement.verdict is Verdict.ZERO and again[name].verdict is Verdict.FLOWS
+        if measurement.verdict is Verdict.ZERO and after[name].verdict is Verdict.FLOWS
     )
 
 

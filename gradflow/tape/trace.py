@@ -1,4 +1,4 @@
-"""A callable and a batch in, its trace out; a trace in, its FlowGraph out."""
+"""Trace a call on a batch, and lower the trace to a graph of gradient flow."""
 
 from __future__ import annotations
 
@@ -72,8 +72,10 @@ def lower_trace(
         if id(external) in handles
     }
     outputs = [output.name for output in graph.outputs]
-    chosen = [place for place, name in enumerate(traced.names) if not selected or name in selected]
+    chosen = [index for index, name in enumerate(traced.names) if not selected or name in selected]
     gradients = traced_gradients(graph, graph_def)
     library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
-    lowered = lower_graph(library, graph_def, outputs, variables, chosen, nodes_by_key)
+    lowered = lower_graph(
+        library, graph_def, outputs, variables, selected=chosen, nodes_by_key=nodes_by_key
+    )
     return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))

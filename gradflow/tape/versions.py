@@ -1,5 +1,4 @@
-"""The TensorFlow and Keras of this process: versions, seeds, and variables put back as they
-were."""
+"""Name the versions of this process, seed its libraries, and put variables back as they were."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_what_has_no_compiled_loss_is_refused(tmp_path: Path) -> None:
         report = gradflow.inspect(thing, objective="compiled").models[0]
         assert report.error is not None
         assert told in report.error.message
-    with pytest.raises(UsageError, match="objective 'losses' is not known"):
+    with pytest.raises(UsageError, match="objective: 'losses' is not known"):
         gradflow.inspect(model, objective="losses")
 
 

@@ -140,7 +140,7 @@ def test_what_a_zero_head_hides_is_a_note_and_what_is_dead_is_not(
         (Severity.WARNING, ("dead",)),
     }
     assert next(one for one in report.findings if one.severity is Severity.NOTE).message.endswith(
-        "has moved: head"
+        "the first update of a weight of zeros: head"
     )
 
 

@@ -1,1 +1,1 @@
-"""Load a model file or take one in memory: each kind to one description of a loaded model."""
+"""Load a model file, or take a model in memory: one class for each kind."""

@@ -1,4 +1,4 @@
-"""A compiled Keras model in, a call that returns its loss on synthetic targets out."""
+"""Call a compiled Keras model for its loss on synthetic targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS
 
-_HINT = "compile it with a loss before it is saved, or leave --objective compiled out"
+_HINT = "compile it with a loss before it is saved, or use no --objective compiled"
 _OWN = (Target.SHARES, Target.IDS)
 """What a loss of the user's own is given, in this order, until it takes one."""
 
@@ -25,9 +25,9 @@ class CompiledLoss:
 
     model: Any
     forward: Callable[[Sequence[Any]], Any]
-    """The batch in, the outputs in their structure out."""
+    """Calls the model on a batch; returns the outputs in their structure."""
     structured: Callable[[Sequence[Any]], Any]
-    """The batch in the structure that the model is called with."""
+    """Returns the batch in the structure that the model is called with."""
     tree: Any
     """Of this Keras: ``flatten`` and ``pack_sequence_as``."""
     training: bool
@@ -45,22 +45,22 @@ class CompiledLoss:
         inputs = self.structured(tensors)
         if not tf.executing_eagerly():  # while it is traced, after a step: sizes may not be known
             return [(LOSS, self._loss(inputs, outputs, self._targets))]
-        kept = [(variable, tf.identity(variable)) for variable in self._metrics()]
+        before = [(variable, tf.identity(variable)) for variable in self._metrics()]
         try:
             return [(LOSS, self._tried(inputs, outputs))]
         finally:
-            self._put_back(kept)
+            self._put_back(before)
 
     def _tried(self, inputs: Any, outputs: Any) -> Any:
         flat = self.tree.flatten(outputs)
         losses = _by_output(self.model, outputs, len(flat))
-        wanted = [target_of(loss) for loss in losses]
+        targets = [target_of(loss) for loss in losses]
         refusal: Exception | None = None
-        for own in _OWN if None in wanted else _OWN[:1]:
+        for own in _OWN if None in targets else _OWN[:1]:
             self._targets = [
                 draw(target or own, output, loss, self.seed, number)
                 for number, (output, loss, target) in enumerate(
-                    zip(flat, losses, wanted, strict=True)
+                    zip(flat, losses, targets, strict=True)
                 )
             ]
             try:
@@ -71,8 +71,8 @@ class CompiledLoss:
                 refusal = refusal or error
         raise InputError(
             f"the model's loss refuses synthetic targets: {first_line(refusal) if refusal else ''}",
-            "leave --objective compiled out: the way from the outputs to the weights is tested "
-            "without the loss",
+            "use no --objective compiled: gradflow then tests the way from the outputs to the "
+            "weights, without the loss",
         ) from refusal
 
     def _loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:
@@ -102,8 +102,8 @@ class CompiledLoss:
             for variable in variables
         ]
 
-    def _put_back(self, kept: Sequence[tuple[Any, Any]]) -> None:
-        before = {id(variable): value for variable, value in kept}
+    def _put_back(self, values: Sequence[tuple[Any, Any]]) -> None:
+        before = {id(variable): value for variable, value in values}
         for variable in self._metrics():
             variable.assign(before.get(id(variable), tf.zeros_like(variable)))
 
@@ -117,21 +117,24 @@ def require_compiled(model: Any) -> None:
         )
 
 
+def output_names(model: Any, outputs: Any) -> list[str]:
+    """The names of a model's ``outputs``, as it returned them; those that it has on record where
+    they are no dict."""
+    if isinstance(outputs, dict):
+        return sorted(outputs)
+    return list(getattr(model, "output_names", None) or ())
+
+
 def _by_output(model: Any, outputs: Any, count: int) -> list[Any]:
     """The loss of each flat output, None where it has none or where the model computes its own."""
     loss = model.loss
-    names = (
-        sorted(outputs)
-        if isinstance(outputs, dict)
-        else list(getattr(model, "output_names", None) or ())
-    )
     if isinstance(loss, Mapping):
-        found = [loss.get(name) for name in names]
+        losses = [loss.get(name) for name in output_names(model, outputs)]
     elif isinstance(loss, (list, tuple)):
-        found = list(loss) if len(loss) != 1 else list(loss) * count
+        losses = list(loss) if len(loss) != 1 else list(loss) * count
     else:
-        found = [loss] * count
-    return found if len(found) == count else [None] * count
+        losses = [loss] * count
+    return losses if len(losses) == count else [None] * count
 
 
 def _is_own(model: Any) -> bool:

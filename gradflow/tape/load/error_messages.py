@@ -1,5 +1,4 @@
-"""An exception that Keras or TensorFlow raised in, one line for people out: the reason and the way
-around it."""
+"""Tell people in one line what an exception of Keras or TensorFlow means, and what helps."""
 
 from __future__ import annotations
 
@@ -114,8 +113,10 @@ def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
     has nothing for it.
     """
     if not isinstance(loaded, kind):
-        what = f"what Keras loads from it is no model, but of the class {type(loaded).__name__!r}"
-        raise UnreadableError(f"{path}: {what}", "the file is damaged; save the model again")
+        reason = (
+            f"Keras loads no model from it, but an object of the class {type(loaded).__name__!r}"
+        )
+        raise UnreadableError(f"{path}: {reason}", "the file is damaged; save the model again")
 
 
 def _is_operation(name: str) -> bool:

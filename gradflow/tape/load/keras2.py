@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.installed import install_command
 from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
+from gradflow.tape.load.keras_layers import chains
 from gradflow.tape.load.keras_model import KerasModel
 from gradflow.tape.loaded_model import Watched
 
@@ -219,7 +220,7 @@ def _watched(model: Any) -> Iterator[Watched]:
     trained."""
     ways: dict[int, list[_Chain]] = {}
     owned: dict[int, tuple[Any, bool]] = {}
-    for chain in _chains(model):
+    for chain in chains(model, _inner_layers):
         layer = chain[-1]
         for variables, is_weight in (
             (layer._trainable_weights, True),
@@ -230,51 +231,39 @@ def _watched(model: Any) -> Iterator[Watched]:
                 owned.setdefault(id(variable), (variable, is_weight))
     for variable in _tensors(model.weights):  # those of a tf.Module inside a layer
         owned.setdefault(id(variable), (variable, bool(variable.trainable)))
-    names = Counter(variable.name for variable, _ in owned.values())
-    taken: set[str] = set()
+    counts = Counter(variable.name for variable, _ in owned.values())
+    names: set[str] = set()
     for key, (variable, is_weight) in owned.items():
-        chains = ways.get(key, [(model,)])
+        paths = ways.get(key, [(model,)])
         name = str(variable.name).removesuffix(":0")
-        if names[variable.name] > 1:
-            name = f"{name}@{'.'.join(layer.name for layer in chains[0][1:])}"
-        while name in taken:
+        if counts[variable.name] > 1:
+            name = f"{name}@{'.'.join(layer.name for layer in paths[0][1:])}"
+        while name in names:
             name += "'"
-        taken.add(name)
-        yield Watched(_stored(variable, name, chains, is_weight), variable)
+        names.add(name)
+        yield Watched(_stored(variable, name, paths, is_weight), variable)
 
 
-def _stored(variable: Any, name: str, chains: Sequence[_Chain], is_weight: bool) -> StoredVariable:
+def _stored(variable: Any, name: str, paths: Sequence[_Chain], is_weight: bool) -> StoredVariable:
     dtype = variable.dtype.name
     role = Role.WEIGHT if is_weight and dtype in FLOATING_NAMES else Role.STATE
-    frozen = [
-        next((layer.name for layer in chain if not layer.trainable), None) for chain in chains
-    ]
+    frozen = [next((layer.name for layer in chain if not layer.trainable), None) for chain in paths]
     is_frozen = role is Role.WEIGHT and None not in frozen
     return StoredVariable(
         name=name,
-        layer=name.rpartition("/")[0] or str(chains[0][-1].name),
+        layer=name.rpartition("/")[0] or str(paths[0][-1].name),
         shape=tuple(variable.shape),
         dtype=dtype,
         role=role,
         trainable=role is Role.WEIGHT and not is_frozen,
         frozen_by=frozen[0] if is_frozen else None,
-        layer_path="/".join([*(layer.name for layer in chains[0][1:]), name.rpartition("/")[2]]),
+        layer_path="/".join([*(layer.name for layer in paths[0][1:]), name.rpartition("/")[2]]),
     )
 
 
-def _chains(model: Any) -> Iterator[_Chain]:
-    """Every layer with the layers around it, outermost first; a shared layer comes once for each
-    place."""
-    stack: list[_Chain] = [(model,)]
-    while stack:
-        chain = stack.pop()
-        yield chain
-        inner = [
-            layer
-            for layer in chain[-1]._flatten_layers(recursive=False, include_self=False)
-            if layer not in chain
-        ]
-        stack.extend((*chain, layer) for layer in reversed(inner))
+def _inner_layers(layer: Any) -> Iterable[Any]:
+    layers: Iterable[Any] = layer._flatten_layers(recursive=False, include_self=False)
+    return layers
 
 
 def _tensors(variables: Sequence[Any]) -> list[Any]:

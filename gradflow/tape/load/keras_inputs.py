@@ -1,5 +1,4 @@
-"""A Keras model in, what it takes out: flat inputs, and a way back from tensors to the structure of
-its call."""
+"""List the inputs of a Keras model, and pack tensors into the structure of its call."""
 
 from __future__ import annotations
 
@@ -31,7 +30,8 @@ class KerasInputs:
     infos: tuple[TensorInfo, ...]
     composites: tuple[Composite, ...]
     pack: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
-    """Tensors in the order of ``infos`` in, the arguments of the call out."""
+    """Makes the arguments of the call, by position and by name, of tensors in the order of
+    ``infos``."""
 
 
 def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
@@ -48,15 +48,14 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
         return _symbolic(model, symbolic)
     built = _built(model)
     if built is not None and (not names or set(names) <= {info.name for info in built.infos}):
-        known = [info.name for info in built.infos]
-        missing = [one for one in _required(model)[1:] if one not in known]
-        if len(known) == 1 and missing:
+        recorded = [info.name for info in built.infos]
+        missing = [name for name in _required(model)[1:] if name not in recorded]
+        if len(recorded) == 1 and missing:
+            arguments = [*recorded, *missing]
             raise InputError(
-                f"model {model.name!r}: is called with {', '.join([*known, *missing])}, and the "
-                f"shape of {known[0]} "
-                "alone is recorded",
-                f"give each: "
-                f"{' '.join(f'--input {name}=float32[4,16]' for name in [*known, *missing])}",
+                f"model {model.name!r}: is called with {', '.join(arguments)}, but only the shape "
+                f"of {recorded[0]} is recorded",
+                f"give each: {' '.join(f'--input {name}=float32[4,16]' for name in arguments)}",
             )
         return built
     if names:
@@ -75,7 +74,7 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
 def asks_for_values(model: Any) -> bool:
     """Whether it has layers that not every number is good for: then its graph is asked before the
     first step."""
-    kinds = {type(one).__name__ for one in getattr(model, "operations", ())}
+    kinds = {type(operation).__name__ for operation in getattr(model, "operations", ())}
     return id_limit(model) is not None or not kinds.isdisjoint(_DOMAINS)
 
 
@@ -176,12 +175,13 @@ def _required(model: Any) -> list[str]:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.KEYWORD_ONLY,
     )
-    given = ("training", "mask")
-    found = _parameters(model).items()
+    set_by_keras = ("training", "mask")
     return [
         name
-        for name, one in found
-        if one.default is one.empty and one.kind in kinds and name not in given
+        for name, parameter in _parameters(model).items()
+        if parameter.default is parameter.empty
+        and parameter.kind in kinds
+        and name not in set_by_keras
     ]
 
 

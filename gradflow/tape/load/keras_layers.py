@@ -1,8 +1,8 @@
-"""Walk the layers of a Keras 3 model, and find what is doubtful about their freeze flags."""
+"""Walk the layers of a Keras model, and find what is doubtful about their freeze flags."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,18 +11,23 @@ from gradflow.files.freezing import Doubt, FreezeDoubt, frozen_parents
 from gradflow.tape.loaded_model import Watched
 
 
-def chains(model: Any) -> Iterator[tuple[Any, ...]]:
+def _inner_layers(layer: Any) -> Iterable[Any]:
+    return (inner for inner in layer._layers if isinstance(inner, keras.layers.Layer))
+
+
+def chains(
+    model: Any, inner_layers: Callable[[Any], Iterable[Any]] = _inner_layers
+) -> Iterator[tuple[Any, ...]]:
     """Every layer with the layers around it, outermost first; a shared layer comes once for each
-    place."""
+    way to it.
+
+    ``inner_layers`` lists the layers right inside a layer; by default, in Keras 3.
+    """
     stack: list[tuple[Any, ...]] = [(model,)]
     while stack:
         chain = stack.pop()
         yield chain
-        inner = [
-            layer
-            for layer in chain[-1]._layers
-            if isinstance(layer, keras.layers.Layer) and layer not in chain
-        ]
+        inner = [layer for layer in inner_layers(chain[-1]) if layer not in chain]
         stack.extend((*chain, layer) for layer in reversed(inner))
 
 

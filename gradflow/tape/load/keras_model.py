@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradflow.files.model_file import StoredVariable
-from gradflow.tape.load.compiled_loss import CompiledLoss, require_compiled
+from gradflow.tape.load.compiled_loss import CompiledLoss, output_names, require_compiled
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
 from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors
 from gradflow.tape.op_origins import noted_layers
@@ -92,14 +92,6 @@ class KerasModel(TapedModel):
         if len(names) != len(flat):
             names = [f"output_{position}" for position in range(len(flat))]
         return list(zip(_unique(names), flat, strict=True))
-
-
-def output_names(model: Any, outputs: Any) -> list[str]:
-    """The names of a model's ``outputs``, as it returned them; those that it has on record where
-    they are no dict."""
-    if isinstance(outputs, dict):
-        return sorted(outputs)
-    return list(getattr(model, "output_names", None) or ())
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A loss and the output that it judges in, synthetic targets that it accepts out."""
+"""Draw synthetic targets that a loss accepts for the output that it judges."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ losses/losses.py)."""
 def target_of(loss: Any) -> Target | None:
     """What ``loss``, as given to ``compile``, compares with; None for one of the user's own."""
     if isinstance(loss, str):
-        return _known(loss)
+        return _target(loss)
     if not isinstance(loss, type) and hasattr(loss, "fn"):
         return target_of(loss.fn)  # a function that Keras has wrapped
-    names = [one.__name__ for one in type(loss).__mro__ if _is_library(one)]
+    names = [kind.__name__ for kind in type(loss).__mro__ if _is_library(kind)]
     if callable(loss) and hasattr(loss, "__name__"):
         names = [loss.__name__] if _is_library(loss) else []
-    return next((found for found in map(_known, names) if found is not None), None)
+    return next((target for target in map(_target, names) if target is not None), None)
 
 
 def draw(target: Target, output: Any, loss: Any, seed: int, number: int) -> Any:
@@ -98,15 +98,15 @@ def draw(target: Target, output: Any, loss: Any, seed: int, number: int) -> Any:
     return tf.constant(np.abs(values) + 0.1 if target is Target.POSITIVE else values, tf.float32)
 
 
-def _known(name: str) -> Target | None:
+def _target(name: str) -> Target | None:
     if name.lower() in ("crossentropy", "ce"):
         return Target.ONE_HOT
     snake = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
     return _TARGETS.get(name.lower(), _TARGETS.get(snake))
 
 
-def _is_library(thing: Any) -> bool:
-    return str(getattr(thing, "__module__", "")).partition(".")[0] in _LIBRARIES
+def _is_library(item: Any) -> bool:
+    return str(getattr(item, "__module__", "")).partition(".")[0] in _LIBRARIES
 
 
 def _axis(loss: Any, rank: int) -> int:

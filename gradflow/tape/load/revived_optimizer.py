@@ -1,4 +1,4 @@
-"""Lets SavedModels load whose Keras 2 optimizer TensorFlow 2.16 and later cannot revive.
+"""Let SavedModels load whose Keras 2 optimizer TensorFlow 2.16 and later cannot revive.
 
 Without a registered type for ``optimizer`` such a file fails with "'_UserObject' object has
 no attribute 'add_slot'".

@@ -1,5 +1,4 @@
-"""The loss that a Keras file records in, the model compiled with it out; optimizer and metrics stay
-in the file."""
+"""Compile a loaded Keras model with the loss that its file records, and nothing else of it."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from gradflow.tape.load.error_messages import keras_refusal
 from gradflow.tape.load.keras2 import is_keras2, known_names
 
 _HINT = (
-    "or leave --objective compiled out: the way from the outputs to the weights is tested "
-    "without the loss"
+    "or use no --objective compiled: gradflow then tests the way from the outputs to the "
+    "weights, without the loss"
 )
 _BY_SHAPE = ("crossentropy", "ce")
 """Names that Keras 3 resolves when it sees the targets."""
@@ -73,9 +72,9 @@ def compile_as_saved(
 
 
 def _refuse(
-    recorded: object, file: ModelFile, imported: Sequence[str], known: Collection[str] | None
+    recorded: object, file: ModelFile, imported: Sequence[str], custom: Collection[str] | None
 ) -> None:
-    """Raise where the loss is not known to be harmless; ``known``: the user's names, where Keras 2
+    """Raise where the loss is not known to be harmless; ``custom``: the user's names, where Keras 2
     restores it."""
     if holds_marshalled_code(recorded):
         raise UsageError(
@@ -88,7 +87,7 @@ def _refuse(
             f"{file.path}: --objective compiled: not loaded: {threat.sentence}",
             f"give it a name in a module and save again, {_HINT}",
         )
-    code = None if known is None else foreign_code(recorded, imported, known)
+    code = None if custom is None else foreign_code(recorded, imported, custom)
     if code is not None:
         raise UsageError(
             f"{file.path}: --objective compiled: the file's loss is {code}, which is not imported",
@@ -105,9 +104,9 @@ def _keras2() -> Any:
 def _restored(value: Any, read: Callable[[Any], Any]) -> Any:
     """Losses in the structure in which they are recorded."""
     if isinstance(value, Mapping) and "class_name" not in value:
-        return {name: _restored(one, read) for name, one in value.items()}
+        return {name: _restored(item, read) for name, item in value.items()}
     if isinstance(value, list):
-        return [_restored(one, read) for one in value]
+        return [_restored(item, read) for item in value]
     return None if value is None else read(value)
 
 
@@ -133,9 +132,9 @@ def _reader(library: Any, custom: Mapping[str, Any], trust: bool) -> Callable[[A
 
 
 def _named(name: str, library: Any, custom: Mapping[str, Any]) -> Any:
-    found = custom.get(name) or library.saving.get_registered_object(name)
-    if found is not None:
-        return found
+    loss = custom.get(name) or library.saving.get_registered_object(name)
+    if loss is not None:
+        return loss
     try:
         return library.losses.get(name)
     except ValueError:

@@ -1,5 +1,4 @@
-"""The user's modules in, imported: their layers registered with Keras, their ops with
-TensorFlow."""
+"""Import the user's modules, which register their layers with Keras, their ops with TensorFlow."""
 
 from __future__ import annotations
 

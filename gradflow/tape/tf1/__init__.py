@@ -1,1 +1,1 @@
-"""Graphs of TensorFlow 1, measured in a session."""
+"""Measure graphs of TensorFlow 1 in a session."""

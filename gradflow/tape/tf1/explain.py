@@ -12,7 +12,7 @@ from gradflow.flow.attribute import Attribution, Cut, attribute
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.measured import with_untaken_inputs
 from gradflow.options import Options
-from gradflow.tape.explain import flowing_weights, larger
+from gradflow.tape.explain import HARMLESS, STARTS_LATER, flowing_weights, larger
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
 from gradflow.tape.reinitialise import alive
 from gradflow.tape.replay.locate import OTHER_INPUTS
@@ -20,7 +20,7 @@ from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
 from gradflow.tape.tf1.session import GraphSession
 from gradflow.tape.tf1.zero_gradients import Awakened, awakened, cancelled
 
-_OTHER_BRANCH = "took its other branch for this batch"
+_OTHER_BRANCH = "took its other branch with this batch"
 _NO_ROWS = Sighting(
     Edge.DEAD,
     None,
@@ -84,28 +84,26 @@ def _probed_again(
         tiny = _tiny(measured, flowing, options, model.epsilon)
         if not dead and not tiny:
             break
-        again = model.step(replace(options, seed=options.seed + number)).measured
-        revived = alive({name: measured[name] for name in dead}, again)
+        probed = model.step(replace(options, seed=options.seed + number)).measured
+        revived = alive({name: measured[name] for name in dead}, probed)
         measured = larger(
-            {**measured, **{name: again[name] for name in revived}},
-            {name: again[name] for name in tiny},
+            {**measured, **{name: probed[name] for name in revived}},
+            {name: probed[name] for name in tiny},
         )
     return measured
 
 
 def _no_shift(remover: str) -> Sighting:
-    detail = f"gradient is mathematically zero: {remover} takes out any shift"
-    return Sighting(Edge.DEAD, None, None, detail, fix="harmless, nothing to mend", harmless=True)
+    detail = f"gradient is mathematically zero: {remover} cancels any constant that is added"
+    return Sighting(Edge.DEAD, None, None, detail, fix=HARMLESS, harmless=True)
 
 
 def _asleep(awakened: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting, ...]]:
     """Of the weights whose gradient is zero, those that the first update brings to life."""
+    names = ", ".join(awakened.zeros[:1])
     more = f" and {len(awakened.zeros) - 1} more" if len(awakened.zeros) > 1 else ""
-    detail = (
-        f"gradient is zero until a weight of zeros has moved: {', '.join(awakened.zeros[:1])}{more}"
-    )
-    fix = "harmless: it comes alive once that weight has moved"
-    sighting = Sighting(Edge.DEAD, None, None, detail, fix=fix, harmless=True)
+    detail = f"gradient is zero until the first update of a weight of zeros: {names}{more}"
+    sighting = Sighting(Edge.DEAD, None, None, detail, fix=STARTS_LATER, harmless=True)
     return {name: (sighting,) for name in zero if name in awakened.names}
 
 
@@ -115,12 +113,12 @@ def _rows(measurement: Measurement) -> int | None:
 
 def _untaken(
     graph: FlowGraph,
-    taken: Mapping[str, int],
+    branches: Mapping[str, int],
     zero: Collection[str],
     layer_of: Callable[[int], str | None],
 ) -> Mapping[str, tuple[Sighting, ...]]:
     """The conditions whose other branch was run, where no way is left to a weight without it."""
-    run = with_untaken_inputs(graph, taken)
+    run = with_untaken_inputs(graph, branches)
     attributions: Mapping[str, Attribution] = attribute(run)
     return {
         name: tuple(

@@ -218,7 +218,7 @@ def _differentiated(
         raise
     except Exception as error:  # gradient functions raise anything at all
         reason = f"TensorFlow {tf.__version__} cannot differentiate it: {first_line(error)}"
-        raise NotLoadedError(reason, "nothing: its graph tells what can be told") from error
+        raise NotLoadedError(reason, "nothing to do: gradflow reads its graph instead") from error
 
 
 def _built(

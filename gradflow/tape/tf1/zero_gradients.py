@@ -90,10 +90,10 @@ def _alive_with(
     draw = np.random.default_rng(options.seed)
     for name, shape in zeros.items():
         _assign(live.session, name, REDRAWN * draw.standard_normal(shape))
-    again = model.step(options).measured
+    drawn = model.step(options).measured
     for name, shape in zeros.items():
         _assign(live.session, name, np.zeros(shape))
-    return alive(measured, again)
+    return alive(measured, drawn)
 
 
 def _assign(session: Any, name: str, value: np.ndarray[Any, Any]) -> None:
