@@ -1,4 +1,4 @@
-"""``gradflow diff``: what has changed between two model files."""
+"""``gradflow diff``: show what has changed between two model files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def diff(
 
     A and B may have different formats: a .keras file and its export. Two reports (.json) of audit
     --history or of --format json are compared model by model. Exit code 1 where they differ, as
-    diff has it; 2 when one of them could not be checked.
+    with the command diff; 2 when one of them could not be checked.
     """
     stderr = Stderr(messages.quiet, messages.verbose)
     stderr.remark(output.remark())

@@ -75,5 +75,5 @@ def _write_options(
         if record is not None:
             sections.setdefault(getattr(parameter, "heading", OTHER), []).append(record)
     for heading, records in sorted(sections.items(), key=lambda section: section[0] == OTHER):
-        with formatter.section(heading):
+        with formatter.section(heading if len(sections) > 1 else "Options"):
             formatter.write_dl(records)

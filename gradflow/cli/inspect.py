@@ -69,6 +69,8 @@ def inspect(
     options = analysis.over(Options(), messages)
     if options.entry == LIST:
         stderr.remark(analysis.remark_of_list())
+        if exit_with.fail_on or exit_with.exit_zero:
+            stderr.remark(f"--fail-on, --exit-zero: no effect with --entry {LIST}")
         context.exit(show_entries(models, options, targets))
     if exit_with.fail_on:
         # Its exit code is a judgement, as that of check.

@@ -271,6 +271,7 @@ class Analysis(Group):
 class ScanLimits(Analysis):
     """The options of an analysis that a scan has too."""
 
+    heading: ClassVar[str] = "Scan"
     names: ClassVar[Sequence[str]] = ("imports", "timeout", "memory_limit")
     helps: ClassVar[Mapping[str, str]] = {
         "imports": "Allow the layers and ops of your own that MODULE defines, without importing "

@@ -26,9 +26,9 @@ class SchemaOutput(Group):
     cls=Command,
     examples=("gradflow schema report", "gradflow schema config -o gradflow.schema.json"),
 )
-@click.argument("what", type=click.Choice(["report", "config"]))
+@click.argument("subject", metavar="{report|config}", type=click.Choice(["report", "config"]))
 @with_options(output=SchemaOutput)
-def schema(what: str, output: SchemaOutput) -> None:
+def schema(subject: str, output: SchemaOutput) -> None:
     """Print the JSON Schema of what --format json writes, or of gradflow.yaml.
 
     Editors that speak YAML complete a configuration that begins with
@@ -39,5 +39,5 @@ def schema(what: str, output: SchemaOutput) -> None:
     from gradflow.findings.schema import report_schema
     from gradflow.report.json import SCHEMA
 
-    value = config_schema() if what == "config" else report_schema(SCHEMA)
+    value = config_schema() if subject == "config" else report_schema(SCHEMA)
     Target(output.out, no_color=True).write(as_json(value) + "\n")

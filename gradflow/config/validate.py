@@ -40,9 +40,10 @@ def problems(tree: Tree) -> list[Problem]:
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
     )
-    # Its stubs leave it without types.
-    kind = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
-    checker = kind(config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    extend: Any = validators.extend  # its stubs leave it without types
+    checker = extend(Draft202012Validator, type_checker=types)(
+        config_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
     for error in checker.iter_errors(tree.value):
         path = tuple(error.absolute_path)
         wrong.update(path[:depth] for depth in range(len(path) + 1))
