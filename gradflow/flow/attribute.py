@@ -1,5 +1,6 @@
-"""FlowGraph in, for every variable its distance, its frontier cuts and its path out: one 0-1 walk
-for all of them.
+"""Find for every variable how far it is from gradient, which cuts hold it back, and its path.
+
+One 0-1 walk answers for all variables.
 
 The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs
 1. A passage outside floating point (leaves at ArgMax, comes back at OneHot) is one cut: entering it
@@ -14,8 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.states import (
+    UNREACHED,
+    State,
+    in_passage,
+    is_in_passage,
+    node_of,
+    over_floating,
+    trail,
+)
 
-_UNREACHED = -1
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
 _MEASURED = frozenset(
     {int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)}
@@ -49,7 +58,7 @@ class Attribution:
     """Where gradient does not flow: TensorFlow hands back zeros rather than None."""
     node: int
     via: array[int]
-    """The walk's trail, shared by all variables; ``path`` reads it."""
+    """The state that each state was reached from, shared by all variables; ``path`` reads it."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -59,14 +68,12 @@ class Attribution:
         Followed when asked for: the paths of all variables together can be quadratic in the size of
         the graph.
         """
-        state = 2 * self.node
         if self.cuts_to_restore is None:
             return ()
-        path = [self.node]
-        while self.via[state] != _UNREACHED:
-            state = self.via[state]
-            if state >> 1 != path[-1]:
-                path.append(state >> 1)
+        path: list[int] = []
+        for state in trail(over_floating(self.node), self.via):
+            if not path or node_of(state) != path[-1]:
+                path.append(node_of(state))
         return tuple(path)
 
 
@@ -81,23 +88,22 @@ def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attrib
     """
     values = _Reading(_with_shapes(graph, Edge.FILL), discrete=False, nearest=nearest)
     readings = [values]
-    if any(values.distance[2 * node] == _UNREACHED for node in graph.variables.values()) and (
-        graph.discrete_outputs or Edge.SHAPE in graph.kinds
-    ):
+    is_incomplete = any(not values.reaches(node) for node in graph.variables.values())
+    if is_incomplete and (graph.discrete_outputs or Edge.SHAPE in graph.kinds):
         readings.append(_Reading(_with_shapes(graph, Edge.CUT), discrete=True, nearest=nearest))
     filled = _zero_filled(graph)
-    found = {}
+    attributions = {}
     for key, node in graph.variables.items():
-        reading = next((one for one in readings if one.distance[2 * node] != _UNREACHED), values)
-        steps = reading.distance[2 * node]
-        found[key] = Attribution(
-            cuts_to_restore=None if steps == _UNREACHED else steps,
+        reading = next((reading for reading in readings if reading.reaches(node)), values)
+        steps = reading.distance[over_floating(node)]
+        attributions[key] = Attribution(
+            cuts_to_restore=None if steps == UNREACHED else steps,
             causes=reading.causes(node) if steps else (),
             zero_filled=bool(steps and filled[node]),
             node=node,
             via=reading.via,
         )
-    return found
+    return attributions
 
 
 class _Reading:
@@ -105,11 +111,16 @@ class _Reading:
     them each node is."""
 
     def __init__(self, graph: FlowGraph, *, discrete: bool, nearest: bool) -> None:
-        late = [2 * node + 1 for node in graph.discrete_outputs] if discrete else []
-        self.distance, self.via = _walk(graph, [2 * node for node in graph.outputs], late)
+        seeds = [over_floating(node) for node in graph.outputs]
+        late = [in_passage(node) for node in graph.discrete_outputs] if discrete else []
+        self.distance, self.via = _walk(graph, seeds, late)
         self._frontier = _frontier(graph, self.distance, self.via)
         self._behind = _cuts_behind(graph, self._frontier, self.distance if nearest else None)
         self._sets: dict[int, tuple[Cut, ...]] = {}
+
+    def reaches(self, node: int) -> bool:
+        """Whether the walk came to ``node`` over a floating tensor."""
+        return self.distance[over_floating(node)] != UNREACHED
 
     def causes(self, node: int) -> tuple[Cut, ...]:
         """The frontier cuts that the data of ``node`` reaches; variables of one layer stand behind
@@ -130,40 +141,39 @@ def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
 def _walk(
     graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]
 ) -> tuple[array[int], array[int]]:
-    """Distance of every state (2 * node + passage) from the outputs, and the state it was reached
-    from."""
+    """Distance of every state from the outputs, and the state it was reached from."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
-    distance = array("i", [_UNREACHED]) * (2 * len(graph))
-    via = array("i", [_UNREACHED]) * (2 * len(graph))
+    distance = array("i", [UNREACHED]) * (2 * len(graph))
+    via = array("i", [UNREACHED]) * (2 * len(graph))
     level = 0
-    here = list(dict.fromkeys(seeds))
-    for state in here:
+    current = list(dict.fromkeys(seeds))
+    for state in current:
         distance[state] = 0
-    later = [(state, _UNREACHED) for state in late_seeds]
-    while here or later:
-        for state in here:  # grows while it is walked: everything reachable at this distance
-            node = state >> 1
+    later = [(state, UNREACHED) for state in late_seeds]
+    while current or later:
+        for state in current:  # grows while it is walked: everything reachable at this distance
+            node = state >> 1  # node_of, is_in_passage, over_floating and in_passage in line
             passage = state & 1
             for edge in range(first[node], first[node + 1]):
                 kind = kinds[edge]
                 if kind == _FILL:
                     continue
                 target = 2 * sources[edge] + (1 if kind == _DISCRETE else 0)
-                if distance[target] != _UNREACHED:
+                if distance[target] != UNREACHED:
                     continue
                 if kind == _FLOW or passage:
                     distance[target] = level
                     via[target] = state
-                    here.append(target)
+                    current.append(target)
                 else:
                     later.append((target, state))
         level += 1
-        here = []
+        current = []
         for state, origin in later:
-            if distance[state] == _UNREACHED:
+            if distance[state] == UNREACHED:
                 distance[state] = level
                 via[state] = origin
-                here.append(state)
+                current.append(state)
         later = []
     return distance, via
 
@@ -173,22 +183,21 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
     it."""
     frontier: dict[Cut, list[int]] = {}
     first, sources, kinds = graph.first, graph.sources, graph.kinds
-    for node in range(len(graph)):
-        reached = distance[2 * node] == 0
-        inside = distance[2 * node + 1] == 1  # a passage that starts at the region itself
+    floating = distance[::2]  # by node
+    for node, in_region in enumerate(floating):
+        reached = in_region == 0
+        inside = distance[in_passage(node)] == 1  # a passage that starts at the region itself
         if not reached and not inside:
             continue
         behind = [
             (sources[edge], kinds[edge])
             for edge in range(first[node], first[node + 1])
-            if distance[2 * sources[edge]] != 0
-            and kinds[edge] != _DISCRETE
-            and kinds[edge] != _FILL
+            if floating[sources[edge]] != 0 and kinds[edge] != _DISCRETE and kinds[edge] != _FILL
         ]
         if not behind:
             continue
         if inside:
-            frontier[Cut(node, Edge.DISCRETE, _reentry(via, 2 * node + 1))] = [
+            frontier[Cut(node, Edge.DISCRETE, _reentry(via, in_passage(node)))] = [
                 source for source, _ in behind
             ]
             continue
@@ -202,10 +211,9 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
     return frontier
 
 
-def _reentry(via: array[int], state: int) -> int | None:
-    while state != _UNREACHED and state & 1:
-        state = via[state]
-    return None if state == _UNREACHED else state >> 1
+def _reentry(via: array[int], state: State) -> int | None:
+    """The node at which the data of a passage comes back; None where it ends in an output."""
+    return next((node_of(step) for step in trail(state, via) if not is_in_passage(step)), None)
 
 
 def _cuts_behind(
@@ -218,26 +226,27 @@ def _cuts_behind(
         for source in sources:
             bits[source] = bits.get(source, 0) | 1 << number
     order, has_loop = _consumers_first(graph, list(bits))
-    kept = set(graph.variables.values())
+    variables = set(graph.variables.values())
+    in_region = None if within is None else within[::2]  # by node
     first, sources_of, kinds = graph.first, graph.sources, graph.kinds
     changed = True
     while changed:
         changed = False
         for node in order:
-            mine = bits.get(node, 0)
+            cuts = bits.get(node, 0)
             for edge in range(first[node], first[node + 1]):
                 if kinds[edge] == _FILL:
                     continue
                 source = sources_of[edge]
-                if within is not None and within[2 * source] == 0:
+                if in_region is not None and in_region[source] == 0:
                     continue
-                theirs = bits.get(source, 0)
-                joined = theirs | mine
-                if joined != theirs:
+                source_cuts = bits.get(source, 0)
+                joined = source_cuts | cuts
+                if joined != source_cuts:
                     # Equal sets share one object: a long chain costs one set, not one a node.
-                    bits[source] = mine if joined == mine else joined
+                    bits[source] = cuts if joined == cuts else joined
                     changed = has_loop
-            if not has_loop and node not in kept:
+            if not has_loop and node not in variables:
                 bits.pop(node, None)
     return bits
 
@@ -246,9 +255,9 @@ def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int],
     """All nodes whose data reaches ``roots``, each before its sources where there is no loop;
     whether there is one."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
-    new, open_, done = 0, 1, 2
+    new, open_, closed = 0, 1, 2
     mark = bytearray(len(graph))
-    at = graph.first[:]
+    next_edge = graph.first[:]
     order: list[int] = []
     has_loop = False
     for root in roots:
@@ -258,15 +267,15 @@ def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int],
         stack = [root]
         while stack:
             node = stack[-1]
-            edge = at[node]
+            edge = next_edge[node]
             if edge == first[node + 1]:
-                mark[node] = done
+                mark[node] = closed
                 order.append(node)
                 stack.pop()
                 continue
-            at[node] = edge + 1
+            next_edge[node] = edge + 1
             source = sources[edge]
-            if kinds[edge] == _FILL or mark[source] == done:
+            if kinds[edge] == _FILL or mark[source] == closed:
                 continue
             if mark[source] == open_:
                 has_loop = True
@@ -281,22 +290,22 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
     """Which nodes get a tensor at all, be it of zeros."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     passes = {int(Edge.FLOW), int(Edge.ZERO), int(Edge.FILL)}
-    got = bytearray(len(graph))
+    filled = bytearray(len(graph))
     stack = [*graph.outputs, *graph.filled_outputs]
     for node in stack:
-        got[node] = 1
+        filled[node] = 1
     while stack:
         node = stack.pop()
         for edge in range(first[node], first[node + 1]):
             source = sources[edge]
-            if kinds[edge] in passes and not got[source]:
-                got[source] = 1
+            if kinds[edge] in passes and not filled[source]:
+                filled[source] = 1
                 stack.append(source)
-    return got
+    return filled
 
 
 def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
-    found = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    members = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
     # Where the data goes on from an argument too, that a custom gradient gives its results nothing
     # is no cut.
-    return [cut for cut in found if cut.kind is not Edge.RESULT] or found
+    return [cut for cut in members if cut.kind is not Edge.RESULT] or members

@@ -1,5 +1,4 @@
-"""A variable's Attribution in, its way to an output out, op by op, with every cut on it and what
-each holds back."""
+"""Follow a variable's way to an output, op by op, with every cut on it and what each holds back."""
 
 from __future__ import annotations
 
@@ -8,6 +7,14 @@ from dataclasses import dataclass
 
 from gradflow.flow.attribute import Attribution, Cut
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.states import (
+    State,
+    in_passage,
+    is_in_passage,
+    node_of,
+    over_floating,
+    trail,
+)
 
 _NO_DATA = Edge.FILL
 _HOLDS_NOTHING = (Edge.DISCRETE, Edge.FILL)
@@ -24,16 +31,17 @@ class Stop:
     """The cut that the way crosses here."""
 
 
-def way(graph: FlowGraph, found: Attribution) -> tuple[Stop, ...]:
-    """The nodes of ``found.path``, from the variable to the output, with as many cuts as
+def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
+    """The nodes of ``attribution.path``, from the variable to the output, with as many cuts as
     ``cuts_to_restore`` says."""
-    states = _states(found)
-    crossed = {place + 1: _cut(graph, found, states[place:]) for place in range(len(states) - 1)}
-    cuts = {place: cut for place, cut in crossed.items() if cut is not None}
+    states = _states(attribution)
+    crossed = {step + 1: _cut(graph, attribution, states[step:]) for step in range(len(states) - 1)}
+    cuts = {step: cut for step, cut in crossed.items() if cut is not None}
     last = max(cuts, default=-1)
     stops: list[Stop] = []
-    for place, state in enumerate(states):
-        stop = Stop(state >> 1, fed=place > last and not state & 1, cut=cuts.get(place))
+    for step, state in enumerate(states):
+        is_fed = step > last and not is_in_passage(state)
+        stop = Stop(node_of(state), fed=is_fed, cut=cuts.get(step))
         if not stops or stops[-1].node != stop.node or stop.cut is not None:
             stops.append(stop)
     return tuple(stops)
@@ -41,77 +49,75 @@ def way(graph: FlowGraph, found: Attribution) -> tuple[Stop, ...]:
 
 def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
     """The variables whose data goes through ``cut``, by the caller's key."""
-    held = set()
+    nodes = set()
     for edge in _edges(graph, cut.node):
         kind = graph.kinds[edge]
         if kind not in _HOLDS_NOTHING and (kind != Edge.FLOW or cut.kind is Edge.DISCRETE):
-            held.add(graph.sources[edge])
-    stack = list(held)
+            nodes.add(graph.sources[edge])
+    stack = list(nodes)
     while stack:
         for edge in _edges(graph, stack.pop()):
             source = graph.sources[edge]
-            if graph.kinds[edge] != _NO_DATA and source not in held:
-                held.add(source)
+            if graph.kinds[edge] != _NO_DATA and source not in nodes:
+                nodes.add(source)
                 stack.append(source)
-    return frozenset(key for key, node in graph.variables.items() if node in held)
+    return frozenset(key for key, node in graph.variables.items() if node in nodes)
 
 
 def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
     """The variables that get gradient once every cut on the way is removed, by the caller's key."""
     removed = {stop.cut.node for stop in stops if stop.cut is not None}
-    seeds = [2 * node for node in graph.outputs]
+    seeds = [over_floating(node) for node in graph.outputs]
     if stops and stops[-1].node not in graph.outputs:  # the way ends in an output of integers
-        seeds.append(2 * stops[-1].node + 1)
+        seeds.append(in_passage(stops[-1].node))
     reached = set(seeds)
     stack = list(reached)
     while stack:
         state = stack.pop()
-        node, passage = state >> 1, state & 1
+        node = node_of(state)
         for edge in _edges(graph, node):
             kind = graph.kinds[edge]
             if kind == Edge.DISCRETE:
-                source = 2 * graph.sources[edge] + 1
-            elif kind != _NO_DATA and (node in removed or (kind == Edge.FLOW and not passage)):
-                source = 2 * graph.sources[edge]
+                source = in_passage(graph.sources[edge])
+            elif kind != _NO_DATA and (
+                node in removed or (kind == Edge.FLOW and not is_in_passage(state))
+            ):
+                source = over_floating(graph.sources[edge])
             else:
                 continue
             if source not in reached:
                 reached.add(source)
                 stack.append(source)
-    return frozenset(key for key, node in graph.variables.items() if 2 * node in reached)
+    return frozenset(key for key, node in graph.variables.items() if over_floating(node) in reached)
 
 
-def _states(found: Attribution) -> list[int]:
-    """The walk's states (2 * node + passage) from the variable to the output; empty where there is
-    no way."""
-    if found.cuts_to_restore is None:
+def _states(attribution: Attribution) -> list[State]:
+    """The walk's states from the variable to the output; empty where there is no way."""
+    if attribution.cuts_to_restore is None:
         return []
-    states = [2 * found.node]
-    while found.via[states[-1]] >= 0:
-        states.append(found.via[states[-1]])
-    return states
+    return list(trail(over_floating(attribution.node), attribution.via))
 
 
-def _cut(graph: FlowGraph, found: Attribution, states: Sequence[int]) -> Cut | None:
+def _cut(graph: FlowGraph, attribution: Attribution, states: Sequence[State]) -> Cut | None:
     """The cut between the first two of ``states``, None where the gradient passes."""
     source, consumer = states[:2]
-    if source & 1:
-        return None  # inside a passage, which counts once, where it leaves floating point
-    node = consumer >> 1
+    if is_in_passage(source):
+        return None  # a passage counts once, at the op that makes integers of floats
+    node = node_of(consumer)
     kinds = {
         Edge(graph.kinds[edge])
         for edge in _edges(graph, node)
-        if graph.sources[edge] == source >> 1
+        if graph.sources[edge] == node_of(source)
     }
-    if consumer & 1:
-        back = next((state >> 1 for state in states[1:] if not state & 1), None)
+    if is_in_passage(consumer):
+        back = next((node_of(state) for state in states[1:] if not is_in_passage(state)), None)
         crossed = Cut(node, Edge.DISCRETE, back)
     elif Edge.FLOW in kinds:
         return None
     else:
         crossed = Cut(node, min(kinds - {*_HOLDS_NOTHING, Edge.ZERO}, default=Edge.ZERO), None)
     # The same cut by the same name.
-    return next((cause for cause in found.causes if cause.node == node), crossed)
+    return next((cause for cause in attribution.causes if cause.node == node), crossed)
 
 
 def _edges(graph: FlowGraph, node: int) -> Iterable[int]:
