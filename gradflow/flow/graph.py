@@ -1,5 +1,4 @@
-"""Nodes and edges in, a compact FlowGraph out: for every consumer its sources and how each edge
-carries gradient."""
+"""Hold a graph of gradient flow: for every node its sources, and how each edge carries gradient."""
 
 from __future__ import annotations
 
@@ -146,12 +145,12 @@ class GraphBuilder:
             first[node + 1] += first[node]
         sources = array("i", bytes(4 * len(self._sources)))
         kinds = bytearray(len(self._kinds))
-        at = first[:]
+        next_edge = first[:]
         for source, consumer, kind in zip(self._sources, self._consumers, self._kinds, strict=True):
-            place = at[consumer]
-            at[consumer] = place + 1
-            sources[place] = source
-            kinds[place] = kind
+            edge = next_edge[consumer]
+            next_edge[consumer] = edge + 1
+            sources[edge] = source
+            kinds[edge] = kind
         return FlowGraph(
             names=self.names,
             ops=self.ops,

@@ -1,4 +1,4 @@
-"""Op names in, the layers that they belong to out."""
+"""Tell from the names of ops which layers they belong to."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def layer_finder(
         match = _NUMBERED.fullmatch(scope) if numbered else None
         return match[1] if match else scope
 
-    def known(op: str) -> str | None:
+    def by_layers(op: str) -> str | None:
         for scope in reversed(op.split("/")[:-1]):
             for name in (named(scope), scope):
                 if name in layers:
                     return layers[name]
         return None
 
-    def guessed(op: str) -> str | None:
+    def by_scopes(op: str) -> str | None:
         names = [named(scope) for scope in _INNER.sub("", op).split("/")[:-1]]
         if names and names[0] not in layers:
             names = names[1:]  # the model's own scope
@@ -50,15 +50,15 @@ def layer_finder(
             or None
         )
 
-    return known if complete else guessed
+    return by_layers if complete else by_scopes
 
 
 def variable_layers(names: Iterable[str | None]) -> dict[str, str]:
     """The layers that own variables, by each part of their paths: ``{"enc": "enc", "dense":
     "enc/dense"}``."""
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for name in names:
         parts = name.split("/") if name else []
         for length in range(1, len(parts) + 1):
-            found.setdefault(parts[length - 1], "/".join(parts[:length]))
-    return found
+            paths.setdefault(parts[length - 1], "/".join(parts[:length]))
+    return paths

@@ -1,5 +1,4 @@
-"""A FlowGraph and what arrived at its nodes in one real step in; out comes the graph with its
-measured cuts."""
+"""Mark in a FlowGraph where one real step lost the gradient."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ class Arrived(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Arrivals:
     """What one step brought to the nodes and edges of a graph."""
 
     nodes: bytearray
@@ -35,65 +34,65 @@ class Seen:
     ends."""
 
 
-def seen(
+def arrivals_of(
     graph: FlowGraph,
-    places: Mapping[NodeKey, int],
-    nodes: Mapping[NodeKey, Arrived],
+    nodes_by_key: Mapping[NodeKey, int],
+    by_key: Mapping[NodeKey, Arrived],
     edges: Mapping[tuple[NodeKey, int], Arrived],
-) -> Seen:
-    """Bring what was measured at places to the nodes that stand there."""
-    found = bytearray(len(graph))
-    for place, arrived in nodes.items():
-        if places.get(place, -1) >= 0:
-            found[places[place]] |= arrived
+) -> Arrivals:
+    """Bring what was measured of the ops of a replay to the nodes that stand for them."""
+    by_node = bytearray(len(graph))
+    for key, arrived in by_key.items():
+        if nodes_by_key.get(key, -1) >= 0:
+            by_node[nodes_by_key[key]] |= arrived
     over: dict[int, int] = {}
-    for (place, number), arrived in edges.items():
-        node = places.get(place)
+    for (key, number), arrived in edges.items():
+        node = nodes_by_key.get(key)
         if node is not None and graph.first[node] + number < graph.first[node + 1]:
             edge = graph.first[node] + number
             over[edge] = over.get(edge, 0) | arrived
-    return Seen(found, over)
+    return Arrivals(by_node, over)
 
 
-def with_dead_ends(graph: FlowGraph, measured: Seen) -> FlowGraph:
+def with_dead_ends(graph: FlowGraph, arrivals: Arrivals) -> FlowGraph:
     """Mark where gradient dies: a consumer that gets some hands only zeros on, or a branch was not
     run."""
     kinds = bytearray(graph.kinds)
     for node in range(len(graph)):
-        idle = _is_idle_gate(graph, measured, node)
-        alive = measured.nodes[node] & Arrived.SOMETHING
+        idle = _is_idle_gate(graph, arrivals, node)
+        alive = arrivals.nodes[node] & Arrived.SOMETHING
         if not alive and not idle:
             continue
         for edge in range(graph.first[node], graph.first[node + 1]):
             source = graph.sources[edge]
-            if kinds[edge] != Edge.FLOW or _is_idle_gate(graph, measured, source):
+            if kinds[edge] != Edge.FLOW or _is_idle_gate(graph, arrivals, source):
                 continue
-            if graph.names[source] == graph.names[node] and _has_looped(graph, measured, node):
+            if graph.names[source] == graph.names[node] and _has_looped(graph, arrivals, node):
                 kinds[edge] = Edge.OVERWRITTEN
             elif idle:
                 kinds[edge] = Edge.UNTAKEN
-            elif not measured.nodes[source] & Arrived.SOMETHING:
+            elif not arrivals.nodes[source] & Arrived.SOMETHING:
                 kinds[edge] = Edge.DEAD
     return replace(graph, kinds=kinds)
 
 
-def with_untaken_inputs(graph: FlowGraph, taken: Mapping[str, int]) -> FlowGraph:
+def with_untaken_inputs(graph: FlowGraph, passed_on: Mapping[str, int]) -> FlowGraph:
     """Mark the inputs that the ``Merge`` ops of TensorFlow 1 did not pass on.
 
     Args:
         graph: of the model.
-        taken: the number of the input that each passed on, by the op's name.
+        passed_on: the number of the input that each passed on, by the op's name.
     """
     kinds = bytearray(graph.kinds)
     for node in range(len(graph)):
-        if graph.ops[node] == "Merge" and graph.names[node] in taken:
+        if graph.ops[node] == "Merge" and graph.names[node] in passed_on:
             for number, edge in enumerate(range(graph.first[node], graph.first[node + 1])):
-                if number != taken[graph.names[node]] and kinds[edge] == Edge.FLOW:
+                if number != passed_on[graph.names[node]] and kinds[edge] == Edge.FLOW:
                     kinds[edge] = Edge.UNTAKEN
     return replace(graph, kinds=kinds)
 
 
-def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
+def with_nonfinite_sources(graph: FlowGraph, arrivals: Arrivals) -> FlowGraph:
     """Mark where NaN or Inf is made: a consumer that gets a finite gradient hands on one that is
     not.
 
@@ -105,28 +104,28 @@ def with_nonfinite_sources(graph: FlowGraph, measured: Seen) -> FlowGraph:
         for edge in range(graph.first[node], graph.first[node + 1]):
             if (
                 kinds[edge] != Edge.FLOW
-                or not measured.nodes[graph.sources[edge]] & Arrived.NONFINITE
+                or not arrivals.nodes[graph.sources[edge]] & Arrived.NONFINITE
             ):
                 continue
-            own = measured.nodes[node]
-            if not measured.edges.get(edge, own) & Arrived.NONFINITE:
+            own = arrivals.nodes[node]
+            if not arrivals.edges.get(edge, own) & Arrived.NONFINITE:
                 kinds[edge] = Edge.FILL
             elif not own & Arrived.NONFINITE:
                 kinds[edge] = Edge.NONFINITE
     return replace(graph, kinds=kinds)
 
 
-def _has_looped(graph: FlowGraph, measured: Seen, node: int) -> bool:
+def _has_looped(graph: FlowGraph, arrivals: Arrivals, node: int) -> bool:
     """Whether ``node`` is the output of a loop that made a trip, so that the loop's body brought
     it."""
     sources = graph.sources[graph.first[node] : graph.first[node + 1]]
     return not graph.marks[node] & Mark.CARRIED and any(
         graph.marks[source] & Mark.GATE
-        and measured.nodes[source] & Arrived.RUN
+        and arrivals.nodes[source] & Arrived.RUN
         and graph.names[source] == f"{graph.names[node]}/body"
         for source in sources
     )
 
 
-def _is_idle_gate(graph: FlowGraph, measured: Seen, node: int) -> bool:
-    return bool(graph.marks[node] & Mark.GATE) and not measured.nodes[node] & Arrived.RUN
+def _is_idle_gate(graph: FlowGraph, arrivals: Arrivals, node: int) -> bool:
+    return bool(graph.marks[node] & Mark.GATE) and not arrivals.nodes[node] & Arrived.RUN

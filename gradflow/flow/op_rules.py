@@ -113,7 +113,15 @@ def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
             defaults[attr.name] = attr.default_value.type
         elif attr.name in lengths:
             defaults[attr.name] = attr.default_value.i
-    return OpSpec(op_def.name, rule, frozenset(), frozenset(), inputs, outputs, defaults)
+    return OpSpec(
+        op=op_def.name,
+        rule=rule,
+        none_inputs=frozenset(),
+        zero_inputs=frozenset(),
+        inputs=inputs,
+        outputs=outputs,
+        defaults=defaults,
+    )
 
 
 def parse(row: table.Row) -> OpSpec:

@@ -1,4 +1,4 @@
-"""A node of a FlowGraph in, the layer and the line of the user's code that it comes from out."""
+"""Find the layer and the line of the user's code that a node of a FlowGraph comes from."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def source_finder(graph: FlowGraph | None) -> Callable[[int], str | None]:
     """Return a function from a node to the user's file and line, ``net.py:41``."""
 
     def source(node: int) -> str | None:
-        frames = _asked(graph, node, graph.origins.frames) if graph is not None else None
+        frames = _look_up_name(graph, node, graph.origins.frames) if graph is not None else None
         return (
             None
             if graph is None or frames is None
@@ -58,19 +58,19 @@ def place_finder(
     def layer(node: int) -> str | None:
         if graph is None:
             return None
-        noted = _asked(graph, node, graph.origins.layer)
+        noted = _look_up_name(graph, node, graph.origins.layer)
         return scoped(graph.names[node]) if noted is None else noted or None
 
     return layer
 
 
-def _asked(graph: FlowGraph, node: int, known: Callable[[str, str], T | None]) -> T | None:
+def _look_up_name(graph: FlowGraph, node: int, look_up: Callable[[str, str], T | None]) -> T | None:
     """Branches and loops put their own names before those of the ops inside: the longest end that
     is known counts."""
     name, function = graph.names[node], graph.functions[node]
     while name:
-        found = known(function, name)
-        if found is not None:
-            return found
+        origin = look_up(function, name)
+        if origin is not None:
+            return origin
         name = name.partition("/")[2]
     return None

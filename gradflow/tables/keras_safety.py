@@ -65,26 +65,26 @@ given."""
 
 def names() -> dict[tuple[Kind, str], KerasName]:
     """What the installed versions have, by kind and name."""
-    found: dict[tuple[Kind, str], KerasName] = {}
+    rules: dict[tuple[Kind, str], KerasName] = {}
     for library in (keras, tf_keras):
         for kind, name in (*_classes(library), *_functions(library)):
             reason = DENIED.get(name) if kind is Kind.CLASS else None
-            found[kind, name] = KerasName(kind, name, reason is None, reason or "computes")
-    return found
+            rules[kind, name] = KerasName(kind, name, reason is None, reason or "computes")
+    return rules
 
 
 def _classes(library: Any) -> Iterator[tuple[Kind, str]]:
     waiting = [base for path in _BASES.split() if (base := _at(library, path)) is not None]
-    seen = set(waiting)
+    reached = set(waiting)
     while waiting:
-        one = waiting.pop()
-        if one.__module__.partition(".")[0] != library.__name__:
+        base = waiting.pop()
+        if base.__module__.partition(".")[0] != library.__name__:
             continue  # somebody else's
-        yield Kind.CLASS, one.__name__
-        for below in one.__subclasses__():
-            if below not in seen:
-                seen.add(below)
-                waiting.append(below)
+        yield Kind.CLASS, base.__name__
+        for subclass in base.__subclasses__():
+            if subclass not in reached:
+                reached.add(subclass)
+                waiting.append(subclass)
     for module in (
         library.layers,
         library.optimizers,

@@ -1,5 +1,4 @@
-"""An OpDef in, out comes what TensorFlow's gradient of one such op brought to each of its floating
-inputs."""
+"""Build an op, run TensorFlow's gradient of it, and say what each of its floating inputs got."""
 
 from __future__ import annotations
 
@@ -52,15 +51,15 @@ def _probe(op_def: Any) -> Probe:
     inputs: dict[int, Brought] = {}
     error = "no recipe"
     for recipe in recipes(op_def):
-        found: dict[int, Brought] = {}
+        brought: dict[int, Brought] = {}
         try:
             for number in range(2):
-                one, error = _attempt(op_def, recipe, Draw(number))
-                found = _join(found, one)
+                drawn, error = _attempt(op_def, recipe, Draw(number))
+                brought = _join(brought, drawn)
         except Exception as problem:
             error = f"{type(problem).__name__}: {problem}"
             continue
-        inputs = _join(inputs, found)
+        inputs = _join(inputs, brought)
         if is_guess(op_def):
             break
     return Probe(inputs, error)
@@ -85,20 +84,22 @@ def _attempt(op_def: Any, recipe: Recipe, draw: Draw) -> tuple[dict[int, Brought
     # The gradients of the Nccl ops ask for a device.
     with graph.as_default(), graph.device("/cpu:0"):
         arguments = [
-            [source(draw) for source in one] if isinstance(one, list) else [one(draw)]
-            for one in recipe.inputs
+            [source(draw) for source in sources] if isinstance(sources, list) else [sources(draw)]
+            for sources in recipe.inputs
         ]
         op = build(graph, op_def, arguments, recipe.attrs)
-        places = [index for index, tensors in enumerate(arguments) for _ in tensors]
+        indexes = [index for index, tensors in enumerate(arguments) for _ in tensors]
         xs = [
             (index, x)
-            for index, x in zip(places, op.inputs, strict=True)
+            for index, x in zip(indexes, op.inputs, strict=True)
             if x.dtype.as_datatype_enum in FLOATING
         ]
         ys = [recipe.then(op.outputs)] if recipe.then else list(op.outputs)
         ys = [y for y in ys if y.dtype.as_datatype_enum in FLOATING]
-        given = [_random_like(y, draw) for y in ys]
-        gradients = tf.gradients(ys, [x for _, x in xs], grad_ys=given) if ys else [None] * len(xs)
+        upstream = [_random_like(y, draw) for y in ys]
+        gradients = (
+            tf.gradients(ys, [x for _, x in xs], grad_ys=upstream) if ys else [None] * len(xs)
+        )
         return _read(
             graph,
             op_def,
@@ -135,9 +136,9 @@ def build(graph: Any, op_def: Any, arguments: list[list[Any]], attrs: Mapping[st
 def _set(attr: Any, kind: str, value: Any) -> None:
     """Write a Python value into an AttrValue of the given kind, as an OpDef spells it."""
     if kind.startswith("list("):
-        for one in value:
+        for item in value:
             entry = tf.compat.v1.AttrValue()
-            _set(entry, kind[5:-1], one)
+            _set(entry, kind[5:-1], item)
             field = entry.WhichOneof("value")
             getattr(attr.list, field).append(getattr(entry, field))
         attr.list.SetInParent()
@@ -168,11 +169,11 @@ def _read(
     graph: Any, op_def: Any, gradients: list[tuple[int, Any]]
 ) -> tuple[dict[int, Brought], str]:
     """Run what was built; the string says why that was not possible."""
-    found: dict[int, Brought] = {}
+    brought: dict[int, Brought] = {}
     numbers: list[tuple[int, Any]] = []
     for index, gradient in gradients:
         value = getattr(gradient, "values", gradient)  # of IndexedSlices
-        found = _join(found, {index: Brought.NOTHING if value is None else Brought.SOMETHING})
+        brought = _join(brought, {index: Brought.NOTHING if value is None else Brought.SOMETHING})
         # NOTE: the flow of a TensorArray is a float that orders its ops; the number in it means
         # nothing.
         if (
@@ -186,8 +187,8 @@ def _read(
             session.run(graph.get_collection("init"))
             arrays = session.run([value for _, value in numbers])
     except (ValueError, tf.errors.OpError) as problem:
-        return found, f"{type(problem).__name__}: {problem}"
+        return brought, f"{type(problem).__name__}: {problem}"
     measured: dict[int, Brought] = {}
     for (index, _), array in zip(numbers, arrays, strict=True):
         measured = _join(measured, {index: Brought.GRADIENT if np.any(array) else Brought.ZEROS})
-    return {**found, **measured}, ""
+    return {**brought, **measured}, ""

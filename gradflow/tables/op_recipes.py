@@ -75,11 +75,11 @@ def _guesses(op_def: Any) -> Iterator[Recipe]:
             return
         sources.append(source)
     for shape in ((3, 3), (4,), (2, 3, 3), (2, 4, 4, 3)):
-        made = [source(*shape) for source in sources]
+        inputs = [source(*shape) for source in sources]
         yield Recipe(
             tuple(
-                [one, one] if arg.number_attr else one
-                for arg, one in zip(op_def.input_arg, made, strict=True)
+                [tensor, tensor] if arg.number_attr else tensor
+                for arg, tensor in zip(op_def.input_arg, inputs, strict=True)
             ),
             {},
             None,
@@ -247,8 +247,8 @@ def _array(part: str, written: bool = True) -> Source:
     """The handle or the flow of one TensorArray of two rows, the same for both inputs of an op."""
 
     def make(draw: Draw) -> Any:
-        made = tf.compat.v1.get_collection_ref("array")
-        if not made:
+        handles = tf.compat.v1.get_collection_ref("array")
+        if not handles:
             handle, flow = tf.raw_ops.TensorArrayV3(
                 size=2, dtype=tf.float32, clear_after_read=False
             )
@@ -257,8 +257,8 @@ def _array(part: str, written: bool = True) -> Source:
                 flow = tf.raw_ops.TensorArrayScatterV3(
                     handle=handle, indices=[0, 1], value=value, flow_in=flow
                 )
-            made.append({"handle": handle, "flow": flow})
-        return made[0][part]
+            handles.append({"handle": handle, "flow": flow})
+        return handles[0][part]
 
     return make
 

@@ -37,14 +37,16 @@ DENIED: tuple[tuple[str, str], ...] = (
     ),
     (
         _READS,
-        "ReadFile|MatchingFiles|Restore|RestoreSlice|RestoreV2|DTensorRestoreV2|ImmutableConst|RecordInput",
+        "ReadFile|MatchingFiles|Restore|RestoreSlice|RestoreV2|DTensorRestoreV2|ImmutableConst|"
+        "RecordInput",
     ),
     (_READS, "InitializeTableFromTextFile(V2)?|LoadAndRemapMatrix|GenerateVocabRemapping|Skipgram"),
     (_READS, "FixedUnigramCandidateSampler|DecodeProtoV2|EncodeProto|LMDBReader"),
     (_READS, "(FixedLengthRecord|Identity|TFRecord|TextLine|WholeFile)?Reader(V2)?"),
     (
         _READS,
-        "Reader(NumRecordsProduced|NumWorkUnitsCompleted|Read|ReadUpTo|Reset|RestoreState|SerializeState)(V2)?",
+        "Reader(NumRecordsProduced|NumWorkUnitsCompleted|Read|ReadUpTo|Reset|RestoreState|"
+        "SerializeState)(V2)?",
     ),
     ("changes how TensorFlow reaches file systems", "FileSystemSetConfiguration"),
     (
@@ -58,39 +60,47 @@ DENIED: tuple[tuple[str, str], ...] = (
     (_DATASET, ".*Iterator(?!GetNext(Sync|AsOptional)?$).*"),
     (
         _DATASET,
-        "DataService.*|CompressElement|UncompressElement|ComputeBatchSize|GetElementAtIndex|GetOptions",
+        "DataService.*|CompressElement|UncompressElement|ComputeBatchSize|GetElementAtIndex|"
+        "GetOptions",
     ),
     (
         _DATASET,
-        "RegisterDataset.*|StatsAggregator.*|ExperimentalStatsAggregator.*|.*(Random)?SeedGenerator",
+        "RegisterDataset.*|StatsAggregator.*|ExperimentalStatsAggregator.*|"
+        ".*(Random)?SeedGenerator",
     ),
     (
         _DATASET,
-        "DeleteMemoryCache|ThreadPoolHandle|ExperimentalThreadPoolHandle|.*MemoryCache|WrapDatasetVariant",
+        "DeleteMemoryCache|ThreadPoolHandle|ExperimentalThreadPoolHandle|.*MemoryCache|"
+        "WrapDatasetVariant",
     ),
     (_DATASET, "UnwrapDatasetVariant|SnapshotChunk.*|DistributedSave"),
     (
         _BLOCKS,
-        ".*Queue(V2)?|Queue.*|.*Barrier.*|.*Accumulator.*|Mutex.*|ConsumeMutexLock|Batch|BatchFunction",
+        ".*Queue(V2)?|Queue.*|.*Barrier.*|.*Accumulator.*|Mutex.*|ConsumeMutexLock|Batch|"
+        "BatchFunction",
     ),
     (
         _BLOCKS,
-        "Unbatch|UnbatchGrad|(Ordered)?Map(Clear|IncompleteSize|Peek|Size|Stage|Unstage|UnstageNoKey)",
+        "Unbatch|UnbatchGrad|(Ordered)?Map(Clear|IncompleteSize|Peek|Size|Stage|Unstage|"
+        "UnstageNoKey)",
     ),
     (_BLOCKS, "Stage|StageClear|StagePeek|StageSize|Unstage|Sleep.*"),
     (_COMPILER, "Xla.*|_Xla.*|MlirPassthroughOp|.*TRT.*|TfLite.*|GetCalibrationDataOp"),
     (
         _TPU,
-        ".*TPU.*|.*Tpu.*|Infeed.*|Outfeed.*|Prelinearize.*|DTensor.*|CopyToMesh.*|Relayout.*|.*SparseCore.*",
+        ".*TPU.*|.*Tpu.*|Infeed.*|Outfeed.*|Prelinearize.*|DTensor.*|CopyToMesh.*|Relayout.*|"
+        ".*SparseCore.*",
     ),
     (
         _TPU,
-        "WorkerHeartbeat|AssignVariableXlaConcatND|ReadVariableXlaSplitND|ConvertToCooTensor|.*DedupData.*",
+        "WorkerHeartbeat|AssignVariableXlaConcatND|ReadVariableXlaSplitND|ConvertToCooTensor|"
+        ".*DedupData.*",
     ),
     (_TPU, "GetMinibatch.*|StoreMinibatch.*|UpdateTaskIdAndGlobalCoreArray"),
     (
         _INTERNAL,
-        "_.*|GetDeadline|GraphDefVersion|.*ResourceHandleRefCounting|MakeWeakResourceHandle|SyncDevice",
+        "_.*|GetDeadline|GraphDefVersion|.*ResourceHandleRefCounting|MakeWeakResourceHandle|"
+        "SyncDevice",
     ),
     ("reaches tensors of another session", "(Get|Delete)Session(Tensor|Handle(V2)?)"),
     ("reads memory that nothing was written to", "Empty"),

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from gradflow.flow.attribute import attribute
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder, Mark
-from gradflow.flow.measured import Arrived, Seen, seen, with_dead_ends, with_nonfinite_sources
+from gradflow.flow.measured import (
+    Arrivals,
+    Arrived,
+    arrivals_of,
+    with_dead_ends,
+    with_nonfinite_sources,
+)
 
 ALIVE = Arrived.RUN | Arrived.GRADIENT | Arrived.SOMETHING
 ZEROS = Arrived.RUN | Arrived.GRADIENT
@@ -39,7 +45,7 @@ def test_gradient_dies_between_a_node_that_has_some_and_one_that_has_none(
     drawn: tuple[FlowGraph, list[bool]],
 ) -> None:
     graph, alive = drawn
-    measured = Seen(bytearray(ALIVE if one else ZEROS for one in alive), {})
+    measured = Arrivals(bytearray(ALIVE if one else ZEROS for one in alive), {})
     before, after = attribute(graph), attribute(with_dead_ends(graph, measured), nearest=True)
     for key, found in after.items():
         node = int(key)
@@ -62,7 +68,7 @@ def test_a_gate_that_was_not_passed_is_named_and_not_what_stands_behind_it() -> 
     for source, consumer in ((weight, inside), (inside, gate), (gate, output)):
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"weight": weight}, [output])
-    measured = Seen(bytearray([0, 0, 0, ALIVE]), {})
+    measured = Arrivals(bytearray([0, 0, 0, ALIVE]), {})
     (cut,) = attribute(with_dead_ends(graph, measured), nearest=True)["weight"].causes
     assert (cut.node, cut.kind) == (gate, Edge.UNTAKEN)
 
@@ -83,7 +89,7 @@ def test_the_output_of_a_loop_that_was_run_does_not_come_from_the_initial_value(
     ):
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"initial": initial, "body": body}, [output])
-    measured = Seen(bytearray([ZEROS, ZEROS, ALIVE, ALIVE, ALIVE]), {})
+    measured = Arrivals(bytearray([ZEROS, ZEROS, ALIVE, ALIVE, ALIVE]), {})
     found = attribute(with_dead_ends(graph, measured), nearest=True)
     assert [cut.kind for cut in found["initial"].causes] == [Edge.OVERWRITTEN]
     assert found["body"].cuts_to_restore == 0
@@ -104,6 +110,6 @@ def test_nan_comes_by_the_edge_that_carries_it() -> None:
         **{("", name, "0"): ALIVE for name in ("Sqrt", "Mul", "Add")},
     }
     edges = {(("", "Sqrt", "0"), 0): BROKEN, (("", "Mul", "0"), 0): ALIVE}
-    measured = seen(graph, places, nodes, edges)
+    measured = arrivals_of(graph, places, nodes, edges)
     (cut,) = attribute(with_nonfinite_sources(graph, measured), nearest=True)["weight"].causes
     assert (cut.node, cut.kind, cut.source) == (root, Edge.NONFINITE, weight)

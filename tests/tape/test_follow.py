@@ -69,7 +69,7 @@ def test_the_range_of_an_index_is_exact(names: list[str]) -> None:
     concrete = look_up.get_concrete_function()
     graph_def = concrete.graph.as_graph_def()
     library: Library = library_of(graph_def)
-    use = graph_uses(library, graph_def, {concrete.inputs[0].op.name: "x"}).of["x"]
+    use = graph_uses(library, graph_def, {concrete.inputs[0].op.name: "x"}).by_input["x"]
     shift = 2 * names.count("plus_2") - names.count("minus_1")
     assert use.is_index
     assert (use.low, use.high) == (max(0, -shift), ROWS - shift)

@@ -1,4 +1,4 @@
-"""A TensorProto in, the few numbers or words that it holds out, without NumPy."""
+"""Read the few numbers or words of a small TensorProto, without NumPy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""One op that reads an input in, what that says about the input's values out, and how they go on
-behind the op."""
+"""Note what an op that reads an input says about its values, and where the values go on."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ _SIZES: Mapping[str, frozenset[int]] = {
 def consume(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
     """Note in ``marks`` what the reading says; give the op's outputs that hold the entries
     still."""
-    node, place = reading.node, reading.place
+    node, input_number = reading.node, reading.input_number
     if _SPLITS.search(node.name) and moved.is_exact:
         marks.is_splits = True
     if node.op in MOVING:
@@ -57,21 +56,23 @@ def consume(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int,
         _note_index(reading, moved, marks)
         _note_size(reading, marks)
         _note_text(reading, marks)
-    if moved.is_scaled and moved.least >= 0.0 and place == 0:
+    if moved.is_scaled and moved.least >= 0.0 and input_number == 0:
         marks.positive |= node.op in _POSITIVE or (
             node.op == "Pow" and not _is_whole(reading.numbers(1))
         )
         marks.share |= node.op in _SHARES
-    if moved.is_shaped and place == 0:
+    if moved.is_shaped and input_number == 0:
         _note_shape(reading, marks)
 
 
 def _note_index(reading: Reading, moved: Moved, marks: Marks) -> None:
-    op, place = reading.node.op, reading.place
+    op, input_number = reading.node.op, reading.input_number
     for names, number, rows in _INDEXES:
-        if number == place and op in names:
+        if number == input_number and op in names:
             marks.below(rows(reading), moved)
-    if (op in _SEGMENTS and place == 1) or (op.startswith("SparseSegment") and place == 2):
+    if (op in _SEGMENTS and input_number == 1) or (
+        op.startswith("SparseSegment") and input_number == 2
+    ):
         marks.sorted = True
 
 
@@ -87,10 +88,10 @@ def _rows_on_axis(reading: Reading) -> float | None:
 def _smallest_side(reading: Reading) -> float | None:
     """Tuples of places are drawn alike: all of them below the smallest dimension that they go
     along."""
-    known = [
+    sizes = [
         size for size in (reading.shape(0) or ())[: reading.size(1, -1) or 1] if size is not None
     ]
-    return min(known, default=None)
+    return min(sizes, default=None)
 
 
 def _smallest_of_shape(reading: Reading) -> float | None:
@@ -103,7 +104,7 @@ _INDEXES: Sequence[tuple[frozenset[str], int, Callable[[Reading], float | None]]
     (frozenset({"GatherNd", "ResourceGatherNd"}), 1, _smallest_side),
     (frozenset({"OneHot", "DenseBincount", "Bincount"}), 0, lambda reading: reading.at_most(1)),
     (
-        frozenset(f"UnsortedSegment{one}" for one in ("Sum", "Mean", "Max", "Min", "Prod")),
+        frozenset(f"UnsortedSegment{number}" for number in ("Sum", "Mean", "Max", "Min", "Prod")),
         1,
         lambda reading: reading.at_most(2),
     ),
@@ -126,18 +127,18 @@ _INDEXES: Sequence[tuple[frozenset[str], int, Callable[[Reading], float | None]]
 
 
 def _note_size(reading: Reading, marks: Marks) -> None:
-    op, place = reading.node.op, reading.place
-    if _LENGTHS.get(op) == place:
+    op, input_number = reading.node.op, reading.input_number
+    if _LENGTHS.get(op) == input_number:
         marks.length = True
     elif op in _COMPARISONS:
-        other = reading.behind(1 - place)
+        other_op = reading.behind(1 - input_number)
         inside = reading.frame.parent is not None and not reading.frame.returns
-        marks.length |= other == "Range" or inside
-    elif place in _SIZES.get(op, ()):
+        marks.length |= other_op == "Range" or inside
+    elif input_number in _SIZES.get(op, ()):
         marks.size = True
     elif op in ("LogicalAnd", "LogicalOr", "LogicalNot"):
         marks.mask = True
-    elif op == "RaggedTensorToTensor" and place > 2:
+    elif op == "RaggedTensorToTensor" and input_number > 2:
         marks.is_splits = True
 
 
@@ -155,7 +156,7 @@ def _note_text(reading: Reading, marks: Marks) -> None:
         marks.base64 = True
     elif op in ("StringSplit", "StringSplitV2"):
         marks.split = True
-    elif op in ("LookupTableFind", "LookupTableFindV2") and reading.place == 1:
+    elif op in ("LookupTableFind", "LookupTableFindV2") and reading.input_number == 1:
         marks.table = marks.table or _table(reading)
 
 
@@ -182,11 +183,11 @@ def _note_shape(reading: Reading, marks: Marks) -> None:
 
 
 def _is_whole(exponent: list[float] | None) -> bool:
-    return exponent is not None and all(one == int(one) for one in exponent)
+    return exponent is not None and all(number == int(number) for number in exponent)
 
 
 def _shifted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
-    added = reading.numbers(1 - reading.place)
+    added = reading.numbers(1 - reading.input_number)
     if added:
         yield 0, replace(moved, least=moved.least + min(added), most=moved.most + max(added))
     else:
@@ -206,11 +207,11 @@ def _is_difference(reading: Reading) -> bool:
 
 def _subtracted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
     marks.is_splits |= moved.is_exact and _is_difference(reading)
-    other = reading.numbers(1 - reading.place)
-    if reading.place == 0 and other:
-        yield 0, replace(moved, least=moved.least - max(other), most=moved.most - min(other))
+    numbers = reading.numbers(1 - reading.input_number)
+    if reading.input_number == 0 and numbers:
+        yield 0, replace(moved, least=moved.least - max(numbers), most=moved.most - min(numbers))
         return
-    if other == [1.0] and moved.is_exact and _sets_off(reading):
+    if numbers == [1.0] and moved.is_exact and _sets_off(reading):
         marks.mask = True
     yield 0, replace(moved, is_exact=False, is_scaled=False)
 
@@ -218,18 +219,18 @@ def _subtracted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[
 def _sets_off(reading: Reading) -> bool:
     """Whether the op's result is multiplied by a large number: ``(1 - mask) * -1e9``."""
     wires = reading.frame.wires
-    for number, place in wires.readers.get((reading.number, 0), ()):
+    for number, input_number in wires.readers.get((reading.number, 0), ()):
         if wires.nodes[number].op == "Mul":
-            factor = reading.wiring.numbers(reading.frame, wires.inputs[number][1 - place])
-            if factor and max(abs(one) for one in factor) >= _LARGE:
+            factor = reading.wiring.numbers(reading.frame, wires.inputs[number][1 - input_number])
+            if factor and max(abs(number) for number in factor) >= _LARGE:
                 return True
     return False
 
 
 def _multiplied(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int, Moved]]:
-    factor = reading.numbers(1 - reading.place)
-    divides = reading.node.op != "Mul" and reading.place == 1
-    scales = bool(factor) and not divides and all(one > 0 for one in factor or ())
+    factor = reading.numbers(1 - reading.input_number)
+    divides = reading.node.op != "Mul" and reading.input_number == 1
+    scales = bool(factor) and not divides and all(number > 0 for number in factor or ())
     if not divides:
         yield 0, replace(moved, is_exact=False, is_scaled=moved.is_scaled and scales)
 

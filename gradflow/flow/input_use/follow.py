@@ -1,5 +1,4 @@
-"""A graph and its inputs in, what it does with them out: each input is followed to the ops that
-limit its values."""
+"""Follow each input of a graph to the ops that limit its values."""
 
 from __future__ import annotations
 
@@ -54,7 +53,7 @@ def graph_uses(
 class _Walk:
     wiring: Wiring
     waiting: list[tuple[Frame, Reference, Moved]] = field(default_factory=list)
-    seen: set[tuple[int, Reference, Source, bool, bool, bool]] = field(default_factory=set)
+    sent: set[tuple[int, Reference, Source, bool, bool, bool]] = field(default_factory=set)
     marks: dict[Source, Marks] = field(default_factory=dict)
     features: dict[Source, tuple[Parts, str, tuple[int | None, ...]]] = field(default_factory=dict)
     triples: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
@@ -63,8 +62,8 @@ class _Walk:
 
     def send(self, frame: Frame, reference: Reference, moved: Moved) -> None:
         key = (id(frame), reference, moved.source, moved.is_exact, moved.is_shaped, moved.is_scaled)
-        if key not in self.seen and len(self.seen) < _MOST:
-            self.seen.add(key)
+        if key not in self.sent and len(self.sent) < _MOST:
+            self.sent.add(key)
             self.waiting.append((frame, reference, moved))
 
 
@@ -76,33 +75,33 @@ def _follow(wiring: Wiring, wires: Wires, starts: Mapping[str, Reference]) -> Us
         walk.send(top, reference, Moved((name,)))
     while walk.waiting:
         frame, reference, moved = walk.waiting.pop()
-        for number, place in frame.wires.readers.get(reference, ()):
-            _read(walk, frame, number, place, moved)
+        for number, input_number in frame.wires.readers.get(reference, ()):
+            _read(walk, frame, number, input_number, moved)
         if frame.parent is not None and frame.returns:
             _return(walk, frame, reference, moved)
     return _summed(walk, starts)
 
 
-def _read(walk: _Walk, frame: Frame, number: int, place: int, moved: Moved) -> None:
+def _read(walk: _Walk, frame: Frame, number: int, input_number: int, moved: Moved) -> None:
     node = frame.wires.nodes[number]
     wiring = walk.wiring
     callees = wiring.callees(node)
     for callee in callees:
         inner = wiring.enter(frame, number, callee)
-        if inner is not None and place >= callee.first_input:
+        if inner is not None and input_number >= callee.first_input:
             walk.frames.append(inner)
-            walk.send(inner, (~(place - callee.first_input), 0), moved)
+            walk.send(inner, (~(input_number - callee.first_input), 0), moved)
     if callees:
         if wiring.is_loop(node):
-            walk.send(frame, (number, place), moved)
+            walk.send(frame, (number, input_number), moved)
         return
-    reading = Reading(wiring, frame, number, node, place)
+    reading = Reading(wiring, frame, number, node, input_number)
     if node.op in PASSING:
         for output in PASSING[node.op](reading, len(frame.wires.inputs[number])):
             walk.send(frame, (number, output), moved)
     for output, onward in consume(reading, moved, walk.marks[moved.source]):
         walk.send(frame, (number, output), onward)
-    for output, feature in parse_features(reading) if place == 0 else ():
+    for output, feature in parse_features(reading) if input_number == 0 else ():
         _open(walk, frame, (number, output), moved.source, feature)
     role = reading.sparse_role()
     if role is not None and len(moved.source) == 1:
@@ -123,14 +122,14 @@ def _return(walk: _Walk, frame: Frame, reference: Reference, moved: Moved) -> No
     parent = frame.parent
     if parent is None:
         return
-    for place, result in enumerate(frame.wires.results):
+    for output, result in enumerate(frame.wires.results):
         if result != reference:
             continue
-        walk.send(parent, (frame.site, place), moved)
+        walk.send(parent, (frame.site, output), moved)
         if walk.wiring.is_loop(parent.wires.nodes[frame.site]):
             for (site, _), inner in list(parent.inner.items()):
                 if site == frame.site:
-                    walk.send(inner, (~place, 0), moved)
+                    walk.send(inner, (~output, 0), moved)
 
 
 def _summed(walk: _Walk, starts: Iterable[str]) -> Uses:
@@ -138,26 +137,26 @@ def _summed(walk: _Walk, starts: Iterable[str]) -> Uses:
     for source, (parts, dtype, shape) in walk.features.items():
         use = walk.marks[source].use()
         parsed.setdefault(source[0], []).append(Feature(source[1], parts, dtype, shape, use))
-    of: dict[str, Use] = {}
+    uses: dict[str, Use] = {}
     for name in starts:
         use = walk.marks[(name,)].use()
         features = tuple(sorted(parsed.get(name, ()), key=lambda feature: feature.key))
-        of[name] = replace(use, features=features) if features else use
+        uses[name] = replace(use, features=features) if features else use
     splits = [name for name in starts if walk.marks[(name,)].is_splits]
-    return Uses(of, tuple(_triples(walk)), tuple(_ragged(starts, splits)))
+    return Uses(uses, tuple(_triples(walk)), tuple(_ragged(starts, splits)))
 
 
 def _triples(walk: _Walk) -> Iterable[SparseParts]:
-    found = dict.fromkeys(
+    triples = dict.fromkeys(
         SparseParts(roles["indices"], roles["values"], roles["dense_shape"])
         for roles in walk.triples.values()
         if len(set(roles.values())) == 3
     )
-    taken: set[str] = set()
-    for triple in found:
+    used: set[str] = set()
+    for triple in triples:
         names = {triple.indices, triple.values, triple.dense_shape}
-        if not taken & names:
-            taken |= names
+        if not used & names:
+            used |= names
             yield triple
 
 
@@ -168,9 +167,9 @@ def _ragged(names: Iterable[str], splits: Iterable[str]) -> Iterable[RaggedParts
     for name in splits:
         stem, _, number = name.rpartition("_")
         grouped.setdefault(stem if number.isdigit() else "", []).append(name)
-    known = set(names)
+    all_names = set(names)
     for values, inner in grouped.items():
-        if values in known and values not in inner:
+        if values in all_names and values not in inner:
             yield RaggedParts(
                 values, tuple(sorted(inner, key=lambda name: int(name.rpartition("_")[2])))
             )

@@ -1,5 +1,4 @@
-"""A node that reads an input, what was seen of the input, and how its entries move: the words of
-the walk."""
+"""Describe a node that reads an input, what is known of the input, and how its entries move."""
 
 from __future__ import annotations
 
@@ -92,24 +91,28 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A node that reads a tensor as its input number ``place``."""
+    """A node that reads a tensor as its input number ``input_number``."""
 
     wiring: Wiring
     frame: Frame
     number: int
     node: Any
-    place: int
+    input_number: int
 
-    def numbers(self, place: int) -> list[float] | None:
+    def numbers(self, input_number: int) -> list[float] | None:
         """The entries of another input, where it is a small constant."""
         inputs = self.frame.wires.inputs[self.number]
-        return self.wiring.numbers(self.frame, inputs[place]) if place < len(inputs) else None
+        return (
+            self.wiring.numbers(self.frame, inputs[input_number])
+            if input_number < len(inputs)
+            else None
+        )
 
-    def at_most(self, place: int) -> float | None:
+    def at_most(self, input_number: int) -> float | None:
         """A bound of another input that is a single number: its value, or one of those that it is
         the minimum of."""
         frame, reference = self.wiring.origin(
-            self.frame, self.frame.wires.inputs[self.number][place]
+            self.frame, self.frame.wires.inputs[self.number][input_number]
         )
         node = frame.node(reference)
         parts = (
@@ -117,23 +120,27 @@ class Reading:
             if node is not None and node.op == "Minimum"
             else (reference,)
         )
-        found = [numbers[0] for part in parts if (numbers := self.wiring.numbers(frame, part))]
-        return min(found, default=None)
+        bounds = [numbers[0] for part in parts if (numbers := self.wiring.numbers(frame, part))]
+        return min(bounds, default=None)
 
-    def shape(self, place: int) -> tuple[int | None, ...] | None:
+    def shape(self, input_number: int) -> tuple[int | None, ...] | None:
         """The shape of another input, where the graph knows it."""
         inputs = self.frame.wires.inputs[self.number]
-        return self.wiring.shape(self.frame, inputs[place]) if place < len(inputs) else None
+        return (
+            self.wiring.shape(self.frame, inputs[input_number])
+            if input_number < len(inputs)
+            else None
+        )
 
-    def size(self, place: int, axis: int) -> int | None:
+    def size(self, input_number: int, axis: int) -> int | None:
         """One dimension of another input."""
-        shape = self.shape(place)
+        shape = self.shape(input_number)
         return shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
 
-    def behind(self, place: int) -> str:
+    def behind(self, input_number: int) -> str:
         """The op type that another input comes from."""
         frame, reference = self.wiring.origin(
-            self.frame, self.frame.wires.inputs[self.number][place]
+            self.frame, self.frame.wires.inputs[self.number][input_number]
         )
         node = frame.node(reference)
         return node.op if node is not None else ""
@@ -141,4 +148,4 @@ class Reading:
     def sparse_role(self) -> str | None:
         """Which part of a sparse tensor the op takes the input for."""
         roles = _SPARSE.get(self.node.op, ())
-        return roles[self.place] if self.place < len(roles) else None
+        return roles[self.input_number] if self.input_number < len(roles) else None

@@ -1,4 +1,4 @@
-"""An op that parses ``tf.Example`` records in, the features that it looks for out."""
+"""List the features that an op looks for in the ``tf.Example`` records that it parses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parse_features(reading: Reading) -> Iterator[tuple[int, Feature]]:
     Source of the outputs' order: tensorflow/core/ops/parsing_ops.cc, version 2.21.
     """
     if reading.node.op == "ParseExampleV2":
-        keys = [_keys(reading, place) for place in (2, 3, 4)]
+        keys = [_keys(reading, input_number) for input_number in (2, 3, 4)]
     elif reading.node.op == "ParseExample":
         keys = _listed_keys(reading)
     elif reading.node.op == "ParseSingleExample":
@@ -40,16 +40,16 @@ def parse_features(reading: Reading) -> Iterator[tuple[int, Feature]]:
 def _numbered(
     keys: list[str], types: Any, parts: Parts, first: int, shapes: Any
 ) -> Iterator[tuple[int, Feature]]:
-    for place, (key, kind) in enumerate(zip(keys, types, strict=False)):
+    for input_number, (key, kind) in enumerate(zip(keys, types, strict=False)):
         shape: tuple[int | None, ...] = (None,)
-        if place < len(shapes):
-            shape = tuple(dim.size if dim.size >= 0 else None for dim in shapes[place].dim)
-        yield first + place, Feature(key, parts, dtype_name(kind), shape, _ANY)
+        if input_number < len(shapes):
+            shape = tuple(dim.size if dim.size >= 0 else None for dim in shapes[input_number].dim)
+        yield first + input_number, Feature(key, parts, dtype_name(kind), shape, _ANY)
 
 
-def _keys(reading: Reading, place: int) -> list[str]:
+def _keys(reading: Reading, input_number: int) -> list[str]:
     inputs = reading.frame.wires.inputs[reading.number]
-    return _decoded(reading.wiring.words(reading.frame, inputs[place]) or [])
+    return _decoded(reading.wiring.words(reading.frame, inputs[input_number]) or [])
 
 
 def _listed_keys(reading: Reading) -> list[list[str]]:

@@ -1,5 +1,4 @@
-"""What a graph does with each of its inputs, as values: which numbers, words or records it can
-take."""
+"""Describe what a graph does with its inputs: which numbers, words or records they can hold."""
 
 from __future__ import annotations
 
@@ -110,7 +109,7 @@ class RaggedParts:
 class Uses:
     """What a graph does with its inputs."""
 
-    of: Mapping[str, Use] = field(default_factory=dict)
+    by_input: Mapping[str, Use] = field(default_factory=dict)
     sparse: tuple[SparseParts, ...] = ()
     ragged: tuple[RaggedParts, ...] = ()
 

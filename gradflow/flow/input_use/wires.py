@@ -1,5 +1,4 @@
-"""Functions and GraphDefs in, raw nodes whose inputs and readers can be followed into what they
-call out."""
+"""Index who reads what in functions and graphs, so that tensors can be followed into calls."""
 
 from __future__ import annotations
 
@@ -86,8 +85,8 @@ def _wires(
     )
     readers: dict[Reference, list[tuple[int, int]]] = {}
     for number, references in enumerate(inputs):
-        for place, reference in enumerate(references):
-            readers.setdefault(reference, []).append((number, place))
+        for input_number, reference in enumerate(references):
+            readers.setdefault(reference, []).append((number, input_number))
     return Wires(nodes, inputs, readers, results, index)
 
 
@@ -101,15 +100,15 @@ class Wiring:
     argument."""
     named_shapes: Mapping[str, Shape]
     """The same for nodes of a graph, by name."""
-    known: dict[str, Wires] = field(default_factory=dict)
+    indexed: dict[str, Wires] = field(default_factory=dict)
 
     def function(self, name: str) -> Wires | None:
         """The wires of a function; None where the library does not have it."""
-        if name not in self.known:
+        if name not in self.indexed:
             if name not in self.library.functions:
                 return None
-            self.known[name] = function_wires(self.library, name)
-        return self.known[name]
+            self.indexed[name] = function_wires(self.library, name)
+        return self.indexed[name]
 
     def callees(self, node: Any) -> tuple[Callee, ...]:
         """The functions that a node calls."""
@@ -166,10 +165,10 @@ class Wiring:
         node = frame.node(reference)
         if node is not None and node.op in ("Pack", "ConcatV2"):
             parts = frame.wires.inputs[reference[0]]
-            found = [
+            listed = [
                 self.numbers(frame, part) for part in (parts if node.op == "Pack" else parts[:-1])
             ]
-            return None if None in found else [one for part in found for one in part or ()]
+            return None if None in listed else [number for part in listed for number in part or ()]
         return (
             numbers_in(node.attr["value"].tensor)
             if node is not None and node.op == "Const"

@@ -174,9 +174,18 @@ def _node(
     op_spec = library.spec(node.op)
     if op_spec is None:
         count = 1 + max((output for source, output in used if source == number), default=0)
-        unknown = (Edge.UNKNOWN,) * len(inputs)
-        return BodyNode(node.name, node.op, Form.PLAIN, inputs, unknown, (True,) * count)
-    passes, mark = _passes(library, op_spec, node, number, len(inputs), used)
+        return BodyNode(
+            name=node.name,
+            op=node.op,
+            form=Form.PLAIN,
+            inputs=inputs,
+            passes=(Edge.UNKNOWN,) * len(inputs),
+            floating=(True,) * count,
+        )
+    if "_gradient_op_type" in node.attr:
+        passes, mark = passes_by_custom_gradient(library, node, number, len(inputs), used)
+    else:
+        passes, mark = _passes(library, op_spec, node, len(inputs)), Mark(0)
     is_diagonal = node.op == "IdentityN" and "_gradient_op_type" not in node.attr
     return BodyNode(
         name=node.name,
@@ -216,12 +225,8 @@ def _floating_outputs(op_spec: OpSpec, attr: Any) -> tuple[bool, ...]:
     return floating
 
 
-def _passes(
-    library: Library, op_spec: OpSpec, node: Any, number: int, count: int, used: Set[Reference]
-) -> tuple[tuple[Edge, ...], Mark | int]:
-    """How gradient passes the ``count`` inputs of a node of a known op type, and its mark."""
-    if "_gradient_op_type" in node.attr:
-        return passes_by_custom_gradient(library, node, number, count, used)
+def _passes(library: Library, op_spec: OpSpec, node: Any, count: int) -> tuple[Edge, ...]:
+    """How gradient passes the ``count`` inputs of a node of a known op type."""
     if node.name in library.disabled:
-        return (Edge.CUT,) * count, 0
-    return passes_by_rule(op_spec, node.attr, count), 0
+        return (Edge.CUT,) * count
+    return passes_by_rule(op_spec, node.attr, count)

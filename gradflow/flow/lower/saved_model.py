@@ -1,4 +1,4 @@
-"""An entry of a SavedModel in, its FlowGraph out."""
+"""Lower an entry of a SavedModel to its FlowGraph."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _lowered(
                 f"--output {name!r}: the model has no such output",
                 f"its outputs are: {', '.join(names)}",
             )
-    chosen = [place for place, name in enumerate(names) if not selected or name in selected]
+    chosen = [index for index, name in enumerate(names) if not selected or name in selected]
     library = library_of(
         contents.graph_def,
         contents.op_defs,
@@ -81,8 +81,8 @@ def _lowered(
     arguments = len(library.functions[entry.function].signature.input_arg)
     start = arguments - len(entry.captured)
     variables = {
-        start + place: name for place, name in enumerate(entry.captured) if name is not None
+        start + index: name for index, name in enumerate(entry.captured) if name is not None
     }
     return lower_function(
-        library, entry.function, variables, [entry.output_index[place] for place in chosen]
+        library, entry.function, variables, [entry.output_index[index] for index in chosen]
     )

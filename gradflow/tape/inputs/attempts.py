@@ -1,4 +1,4 @@
-"""Inputs whose sizes the model leaves open in, one guess after another at those sizes out."""
+"""Guess one after another at the sizes of inputs that the model leaves open."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def with_layers(info: TensorInfo, use: Use) -> TensorInfo:
 def known_inputs(inputs: Sequence[TensorInfo], uses: Uses) -> tuple[TensorInfo, ...]:
     """The inputs with what the graph knows about their shapes."""
     return tuple(
-        with_layers(info, uses.of[info.name]) if info.name in uses.of else info for info in inputs
+        with_layers(info, uses.by_input[info.name]) if info.name in uses.by_input else info
+        for info in inputs
     )
 
 

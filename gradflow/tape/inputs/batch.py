@@ -1,5 +1,4 @@
-"""Inputs and a guess at their sizes in, tensors out: dense ones, and the parts of sparse and ragged
-ones."""
+"""Make the tensors of a batch: dense ones, and the parts of sparse and ragged ones."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BatchPlan:
     """What a batch is made from, whatever its sizes."""
 
     inputs: tuple[TensorInfo, ...]
@@ -64,8 +63,12 @@ class Wanted:
         """What has sizes that may have to be guessed: these inputs, and in place of the parts of a
         whole the whole."""
         infos = {info.name: info for info in self.inputs}
-        parts = {name for one in self.composites for name in names_of(one)}
-        wholes = [whole_of(one, infos) for one in self.composites if one.name not in self.specs]
+        parts = {name for composite in self.composites for name in names_of(composite)}
+        wholes = [
+            whole_of(composite, infos)
+            for composite in self.composites
+            if composite.name not in self.specs
+        ]
         return (*(info for info in self.free if info.name not in parts), *wholes)
 
     @property
@@ -74,30 +77,32 @@ class Wanted:
         return max(1, self.high if self.high is not None else SMALL)
 
 
-def make_batch(wanted: Wanted, attempt: Attempt) -> Batch:
+def make_batch(plan: BatchPlan, attempt: Attempt) -> Batch:
     """Make the batch of an attempt.
 
     Raises:
         InputError: a shape is beyond every batch that can be meant.
         UsageError: an array of the user's does not fit.
     """
-    parts = {name: one for one in wanted.composites for name in names_of(one)}
-    draw = _draw(wanted, attempt, [info for info in wanted.inputs if info.name not in parts])
-    made: dict[str, Array] = {}
-    told: dict[str, Input] = {}
-    for info in wanted.inputs:
-        if info.name in made:
+    parts = {name: composite for composite in plan.composites for name in names_of(composite)}
+    draw = _draw(plan, attempt, [info for info in plan.inputs if info.name not in parts])
+    arrays: dict[str, Array] = {}
+    described: dict[str, Input] = {}
+    for info in plan.inputs:
+        if info.name in arrays:
             continue
         composite = parts.get(info.name)
         if composite is None:
-            made[info.name], source = _dense(info, wanted, attempt, draw)
-            told[info.name] = Input(
-                info.name, tuple(made[info.name].shape), _dtype(info, wanted), source
+            arrays[info.name], source = _dense(info, plan, attempt, draw)
+            described[info.name] = Input(
+                info.name, tuple(arrays[info.name].shape), _dtype(info, plan), source
             )
         else:
-            _compose(composite, wanted, attempt, draw, made, told)
-    tensors = tuple(_tensor(made[info.name], _dtype(info, wanted)) for info in wanted.inputs)
-    return Batch(tensors, tuple(told[info.name] for info in wanted.inputs if info.name in told))
+            _compose(composite, plan, attempt, draw, arrays=arrays, described=described)
+    tensors = tuple(_tensor(arrays[info.name], _dtype(info, plan)) for info in plan.inputs)
+    return Batch(
+        tensors, tuple(described[info.name] for info in plan.inputs if info.name in described)
+    )
 
 
 def names_of(composite: Composite) -> tuple[str, ...]:
@@ -107,43 +112,50 @@ def names_of(composite: Composite) -> tuple[str, ...]:
     return composite.values, *composite.splits
 
 
-def _draw(wanted: Wanted, attempt: Attempt, dense: Sequence[TensorInfo]) -> Draw:
+def _draw(plan: BatchPlan, attempt: Attempt, dense: Sequence[TensorInfo]) -> Draw:
     shapes = [
-        wanted.specs[info.name].shape if info.name in wanted.specs else shape_of(info, attempt)
+        plan.specs[info.name].shape if info.name in plan.specs else shape_of(info, attempt)
         for info in dense
     ]
     lengths = [shape[1] for shape in shapes if shape is not None and len(shape) > 1]
-    options = wanted.options
+    options = plan.options
     return Draw(
         seed=options.seed,
         training=options.training,
-        high=attempt.high or wanted.highest,
+        high=attempt.high or plan.highest,
         float_ids=attempt.float_ids,
         length=min(lengths, default=_LONGEST),
         count=attempt.batch,
-        words=wanted.knowledge.words,
+        words=plan.knowledge.words,
     )
 
 
-def _dense(info: TensorInfo, wanted: Wanted, attempt: Attempt, draw: Draw) -> tuple[Array, str]:
-    spec = wanted.specs.get(info.name)
+def _dense(info: TensorInfo, plan: BatchPlan, attempt: Attempt, draw: Draw) -> tuple[Array, str]:
+    spec = plan.specs.get(info.name)
     if spec is not None and spec.file is not None:
         return given_array(info, spec)
     shape = spec.shape if spec is not None and spec.shape is not None else shape_of(info, attempt)
     if np.prod(shape, dtype=float) > MAX_ELEMENTS:
-        known = [size if size < MAX_ELEMENTS else None for size in shape]
+        sizes = [size if size < MAX_ELEMENTS else None for size in shape]
         raise InputError(
             f"input {info.name!r}: shape {list(shape)} is too large for a test batch",
-            f"--input {line(info.name, info.dtype, known)}",
+            f"--input {line(info.name, info.dtype, sizes)}",
         )
     if spec is not None and (spec.high is not None or spec.low):
-        return between(info.name, spec.dtype or info.dtype, shape, spec.low, spec.high, draw)
-    return entries(info.name, _dtype(info, wanted), shape, use_of(wanted, info.name), draw)
+        return between(
+            info.name,
+            spec.dtype or info.dtype,
+            shape,
+            low=spec.low,
+            high=spec.high,
+            draw=draw,
+        )
+    return entries(info.name, _dtype(info, plan), shape, use_of(plan, info.name), draw)
 
 
-def use_of(wanted: Wanted, name: str) -> Use:
+def use_of(plan: BatchPlan, name: str) -> Use:
     """What the graph does with an input, as far as that is known."""
-    return wanted.knowledge.uses.of.get(name, _NOTHING)
+    return plan.knowledge.uses.by_input.get(name, _NOTHING)
 
 
 def line(name: str, dtype: str, shape: Sequence[int | None]) -> str:
@@ -151,10 +163,10 @@ def line(name: str, dtype: str, shape: Sequence[int | None]) -> str:
     return f"{name}={dtype}[{','.join('4' if size is None else str(size) for size in shape)}]"
 
 
-def _dtype(info: TensorInfo, wanted: Wanted) -> str:
+def _dtype(info: TensorInfo, plan: BatchPlan) -> str:
     """The data type that an input is fed with: what the model declares, unless the option says
     otherwise."""
-    spec = wanted.specs.get(info.name)
+    spec = plan.specs.get(info.name)
     return spec.dtype if spec is not None and spec.dtype is not None else info.dtype
 
 
@@ -173,49 +185,59 @@ def _tensor(array: Array, dtype: str) -> Any:
 
 def _compose(
     composite: Composite,
-    wanted: Wanted,
+    plan: BatchPlan,
     attempt: Attempt,
     draw: Draw,
-    made: dict[str, Array],
-    told: dict[str, Input],
+    *,
+    arrays: dict[str, Array],
+    described: dict[str, Input],
 ) -> None:
     """Make the parts of a sparse or ragged tensor, which have to agree."""
-    infos = {info.name: info for info in wanted.inputs}
-    values, spec = infos[composite.values], wanted.specs.get(composite.name or "")
-    given, said = None, ""
+    infos = {info.name: info for info in plan.inputs}
+    values, spec = infos[composite.values], plan.specs.get(composite.name or "")
+    user_array, user_source = None, ""
     if spec is not None and spec.file is not None:
-        given, said = given_array(as_given(composite, values), spec)
+        user_array, user_source = given_array(as_given(composite, values), spec)
     if isinstance(composite, SparseParts):
-        shape, parts, count = _sparse(composite, infos, attempt, draw, given, spec)
+        shape, parts, count = _sparse(
+            composite, infos, attempt, draw, user_array=user_array, spec=spec
+        )
         inner: tuple[int, ...] = ()
     else:
-        shape, parts, count = _ragged(composite, infos, attempt, draw, given, spec)
+        shape, parts, count = _ragged(
+            composite, infos, attempt, draw, user_array=user_array, spec=spec
+        )
         inner = shape_of(values, attempt)[1:]
     if spec is not None and (spec.high is not None or spec.low):
         drawn, source = between(
-            values.name, values.dtype, (count, *inner), spec.low, spec.high, draw
+            values.name,
+            values.dtype,
+            (count, *inner),
+            low=spec.low,
+            high=spec.high,
+            draw=draw,
         )
     else:
         drawn, source = entries(
-            values.name, values.dtype, (count, *inner), use_of(wanted, values.name), draw
+            values.name, values.dtype, (count, *inner), use_of(plan, values.name), draw
         )
-    if given is not None:
+    if user_array is not None:
         chosen = (
-            given[tuple(parts[composite.indices].T)]
+            user_array[tuple(parts[composite.indices].T)]
             if isinstance(composite, SparseParts)
-            else given
+            else user_array
         )
-        drawn, source = chosen.reshape(count, *inner), said
-    made.update({composite.values: drawn, **parts})
+        drawn, source = chosen.reshape(count, *inner), user_source
+    arrays.update({composite.values: drawn, **parts})
     kind = "sparse" if isinstance(composite, SparseParts) else "ragged"
     if composite.name is not None:
-        told[names_of(composite)[0]] = Input(
+        described[names_of(composite)[0]] = Input(
             composite.name, shape, values.dtype, f"{kind} {source}"
         )
         return
     for name in names_of(composite):
-        of = source if name == composite.values else f"{kind} with {composite.values}"
-        told[name] = Input(name, tuple(made[name].shape), infos[name].dtype, of)
+        part_source = source if name == composite.values else f"{kind} with {composite.values}"
+        described[name] = Input(name, tuple(arrays[name].shape), infos[name].dtype, part_source)
 
 
 def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInfo:
@@ -239,16 +261,17 @@ def _sparse(
     infos: Mapping[str, TensorInfo],
     attempt: Attempt,
     draw: Draw,
-    given: Array | None,
+    *,
+    user_array: Array | None,
     spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
     """The shape of the whole, its places and its shape as parts, and the number of places."""
-    if given is not None:
-        shape, indices = given.shape, np.argwhere(given)
+    if user_array is not None:
+        shape, indices = user_array.shape, np.argwhere(user_array)
     else:
-        asked = spec.shape if spec is not None else None
-        shape = asked or shape_of(whole_of(parts, infos), attempt)
-        indices = _places(shape, draw.generator(parts.indices))
+        shape_in_option = spec.shape if spec is not None else None
+        shape = shape_in_option or shape_of(whole_of(parts, infos), attempt)
+        indices = _filled_cells(shape, draw.generator(parts.indices))
     return (
         shape,
         {parts.indices: indices.astype(np.int64), parts.dense_shape: np.array(shape, np.int64)},
@@ -256,14 +279,14 @@ def _sparse(
     )
 
 
-def _places(shape: tuple[int, ...], random: np.random.Generator) -> Array:
+def _filled_cells(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """Half of a sparse tensor's places, or ``_MOST_ENTRIES``, in the order of its rows; one at
     least in each row."""
     size = int(np.prod(shape))
     width = max(1, size // max(1, shape[0]))
     rows = np.arange(shape[0]) * width + random.integers(0, width, shape[0])
-    others = random.integers(0, size, min(size // 2, _MOST_ENTRIES))
-    flat = np.unique(np.concatenate([rows, others]))
+    scattered = random.integers(0, size, min(size // 2, _MOST_ENTRIES))
+    flat = np.unique(np.concatenate([rows, scattered]))
     return np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64)
 
 
@@ -272,22 +295,28 @@ def _ragged(
     infos: Mapping[str, TensorInfo],
     attempt: Attempt,
     draw: Draw,
-    given: Array | None,
+    *,
+    user_array: Array | None,
     spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
     """The shape of the whole, its row splits from the outermost as parts, and the number of
     values."""
     depth = len(parts.splits)
     inner = shape_of(infos[parts.values], attempt)[1:]
-    asked = given.shape if given is not None else spec.shape if spec is not None else None
+    shape_in_option = (
+        user_array.shape if user_array is not None else spec.shape if spec is not None else None
+    )
     longest = (min(draw.length, _LONGEST),) * depth
-    shape = asked or (attempt.batch, *longest, *inner)
+    shape = shape_in_option or (attempt.batch, *longest, *inner)
     random = draw.generator(parts.splits[0])
-    count, made = shape[0], {}
+    count = shape[0]
+    arrays: dict[str, Array] = {}
     for name, size in zip(parts.splits, shape[1:], strict=False):
-        lengths = random.integers(1, size + 1, count) if given is None else np.full(count, size)
+        lengths = (
+            random.integers(1, size + 1, count) if user_array is None else np.full(count, size)
+        )
         lengths[:1] = size
         splits = np.concatenate([[0], np.cumsum(lengths)])
-        made[name] = splits.astype(infos[name].dtype)
+        arrays[name] = splits.astype(infos[name].dtype)
         count = int(splits[-1])
-    return shape, made, count
+    return shape, arrays, count

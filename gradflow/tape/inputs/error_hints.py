@@ -1,5 +1,4 @@
-"""An error of the forward pass in, sizes that it tells of out, as guesses that the next attempt
-tries."""
+"""Learn from an error of the forward pass which sizes the next attempt should try."""
 
 from __future__ import annotations
 
@@ -52,7 +51,8 @@ def lessons(
     if axes and _TELLING.search(message):
         sizes = {axis: _size(inputs, attempt, axis) for axis in axes}
         yield from (
-            replace(attempt, sizes={**attempt.sizes, **found}) for found in _resized(message, sizes)
+            replace(attempt, sizes={**attempt.sizes, **resized})
+            for resized in _resized(message, sizes)
         )
     batch = _batch(message, attempt, inputs)
     if batch is not None:
@@ -79,32 +79,36 @@ def _resized(message: str, sizes: Mapping[Axis, int]) -> Iterator[Mapping[Axis, 
     groups = _groups(sizes)
     reshaped = _RESHAPE.search(message)
     if reshaped:
-        got, want, is_exact = int(reshaped[1]), int(reshaped[3]), reshaped[2] == "has"
+        size_now, size_wanted, is_exact = int(reshaped[1]), int(reshaped[3]), reshaped[2] == "has"
         for group in groups:
-            yield from _of_values(group, sizes, got, want, is_exact)
-    for got, want in _pairs(message):
+            yield from _of_values(group, sizes, size_now, size_wanted, is_exact)
+    for size_now, size_wanted in _pairs(message):
         for group in groups:
             size = sizes[group[0]]
-            root = (want / got) ** (1 / _depth(group))
-            if 1 <= round(size * root) <= _LARGEST and got % size == 0:
+            root = (size_wanted / size_now) ** (1 / _depth(group))
+            if 1 <= round(size * root) <= _LARGEST and size_now % size == 0:
                 yield dict.fromkeys(group, round(size * root))
     numbers = dict.fromkeys(int(text) for text in _NUMBER.findall(message))
-    for number in [one for one in numbers if 1 < one <= _LARGEST and one not in sizes.values()][
-        :_GENERIC
-    ]:
+    fresh = [
+        number for number in numbers if 1 < number <= _LARGEST and number not in sizes.values()
+    ]
+    for number in fresh[:_GENERIC]:
         yield dict.fromkeys(sizes, number)
 
 
 def _of_values(
-    group: Sequence[Axis], sizes: Mapping[Axis, int], got: int, want: int, is_exact: bool
+    group: Sequence[Axis],
+    sizes: Mapping[Axis, int],
+    size_now: int,
+    size_wanted: int,
+    is_exact: bool,
 ) -> Iterator[Mapping[Axis, int]]:
-    """Sizes with which a tensor that has ``got`` entries now has ``want``, or a multiple of
-    that."""
+    """Sizes with which a tensor of ``size_now`` entries has ``size_wanted``, or a multiple."""
     size, depth = sizes[group[0]], _depth(group)
-    each = got / size**depth
+    each = size_now / size**depth
     for candidate in range(1, _LARGEST if depth == 1 else 1000):
         total = each * candidate**depth
-        if total == want if is_exact else total % want == 0:
+        if total == size_wanted if is_exact else total % size_wanted == 0:
             yield dict.fromkeys(group, candidate)
             return
 
@@ -113,14 +117,14 @@ def _pairs(message: str) -> Iterator[tuple[int, int]]:
     """Pairs of the size that is and the one that should be."""
     axis = _AXIS.search(message)
     if axis:
-        got = [int(size) for size in re.findall(r"\d+", axis[2])]
-        yield from ((size, int(axis[1])) for size in reversed(got) if size)
+        sizes = [int(size) for size in re.findall(r"\d+", axis[2])]
+        yield from ((size, int(axis[1])) for size in reversed(sizes) if size)
     product = re.search(r"In\[0\]: \[[\d,]*?(\d+)\], In\[1\]: \[(?:\d+,)*?(\d+),\d+\]", message)
     if product:
         yield int(product[1]), int(product[2])
-    for one, other in itertools.pairwise(_shapes(message)):
-        if len(one) == len(other):
-            for left, right in zip(one, other, strict=True):
+    for first, second in itertools.pairwise(_shapes(message)):
+        if len(first) == len(second):
+            for left, right in zip(first, second, strict=True):
                 if left and right and left != right:
                     yield from ((left, right), (right, left))
     for match in _PAIR.finditer(message):
@@ -154,14 +158,18 @@ def _batch(message: str, attempt: Attempt, inputs: Sequence[TensorInfo]) -> int 
         return None
     reshaped = _RESHAPE.search(message)
     if reshaped and reshaped[2] == "has":
-        got, want = int(reshaped[1]), int(reshaped[3])
-        if want * attempt.batch % got == 0:
-            return want * attempt.batch // got
-    for one, other in itertools.pairwise(_shapes(message)):
-        if len(one) == len(other) and one[1:] == other[1:] and attempt.batch in (one[0], other[0]):
-            asked = other[0] if one[0] == attempt.batch else one[0]
-            if asked and asked != attempt.batch and asked <= _LARGEST_BATCH:
-                return asked
+        size_now, size_wanted = int(reshaped[1]), int(reshaped[3])
+        if size_wanted * attempt.batch % size_now == 0:
+            return size_wanted * attempt.batch // size_now
+    for first, second in itertools.pairwise(_shapes(message)):
+        if (
+            len(first) == len(second)
+            and first[1:] == second[1:]
+            and attempt.batch in (first[0], second[0])
+        ):
+            batch = second[0] if first[0] == attempt.batch else first[0]
+            if batch and batch != attempt.batch and batch <= _LARGEST_BATCH:
+                return batch
     return None
 
 

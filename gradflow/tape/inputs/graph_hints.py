@@ -1,4 +1,4 @@
-"""A loaded entry or a call that can be traced in, what its graph says about the inputs out."""
+"""Ask the graph of a loaded entry, or of a call that can be traced, about the inputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def saved_knowledge(contents: SavedModelContents, entry: Entry, concrete: Any) -
     first = len(arguments) - len(entry.captured)
     stored = {variable.name: variable.shape for variable in contents.variables}
     shapes = {
-        first + place: stored[name] for place, name in enumerate(entry.captured) if name in stored
+        first + number: stored[name] for number, name in enumerate(entry.captured) if name in stored
     }
     handles: dict[int | str, Any] = dict(enumerate(concrete.captured_inputs, start=first))
     uses = function_uses(
@@ -97,9 +97,9 @@ def traced_knowledge(traced: Trace, inputs: Sequence[TensorInfo]) -> Knowledge:
 def _by_argument(arguments: Sequence[str], inputs: Sequence[TensorInfo]) -> dict[int, str]:
     """The wrapper of a signature has the signature's keys as arguments, in an order and a spelling
     of its own."""
-    known = {_spelled(name): number for number, name in enumerate(arguments)}
-    if len(known) == len(arguments) and all(_spelled(info.name) in known for info in inputs):
-        return {known[_spelled(info.name)]: info.name for info in inputs}
+    numbers = {_spelled(name): number for number, name in enumerate(arguments)}
+    if len(numbers) == len(arguments) and all(_spelled(info.name) in numbers for info in inputs):
+        return {numbers[_spelled(info.name)]: info.name for info in inputs}
     return {number: info.name for number, info in enumerate(inputs)}
 
 

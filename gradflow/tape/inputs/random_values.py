@@ -1,4 +1,4 @@
-"""What an input is used for in, random entries that a model can take out."""
+"""Draw random entries for an input that suit what the graph uses it for."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def entries(name: str, dtype: str, shape: Shape, use: Use, draw: Draw) -> tuple[
     if dtype == "bool":
         return _booleans(shape, draw, random)
     if "int" in dtype:
-        return _whole(name, QUANTIZED.get(dtype, dtype), shape, use, draw, random)
+        return _whole(name, QUANTIZED.get(dtype, dtype), shape, use, draw=draw, random=random)
     if use.is_mask or (_is_named_mask(name) and not use.is_index):
         return _prefixes(shape, random).astype(
             _plain(dtype)
         ), f"mask of ones and zeros(seed={draw.seed})"
     if use.is_length or use.is_size:
-        values, source = _whole(name, "int64", shape, use, draw, random)
+        values, source = _whole(name, "int64", shape, use, draw=draw, random=random)
         return values.astype(_plain(dtype)), source
     if use.is_index or draw.float_ids:
         high = min(use.high or draw.high, _MOST_FLOAT_IDS) + use.low
@@ -101,7 +101,7 @@ def between(
 
 def _keys(keys: list[Any], dtype: str, shape: Shape, random: np.random.Generator) -> Array:
     order = random.permutation(len(keys))  # as many different rows as there is room for
-    chosen = [keys[order[place % len(keys)]] for place in range(int(np.prod(shape)))]
+    chosen = [keys[order[number % len(keys)]] for number in range(int(np.prod(shape)))]
     array = np.empty(len(chosen), dtype=object if dtype == "string" else _plain(dtype))
     array[:] = chosen
     return array.reshape(shape)
@@ -109,46 +109,48 @@ def _keys(keys: list[Any], dtype: str, shape: Shape, random: np.random.Generator
 
 def _sentences(words: Sequence[bytes], shape: Shape, random: np.random.Generator) -> Array:
     chosen = random.integers(0, len(words), (int(np.prod(shape)), _SENTENCE))
-    return _filled([b" ".join(words[place] for place in row) for row in chosen], shape)
+    return _filled([b" ".join(words[number] for number in row) for row in chosen], shape)
 
 
-def _filled(made: Sequence[bytes], shape: Shape) -> Array:
-    array = np.empty(len(made), dtype=object)
-    array[:] = made
+def _filled(entries: Sequence[bytes], shape: Shape) -> Array:
+    array = np.empty(len(entries), dtype=object)
+    array[:] = entries
     return array.reshape(shape)
 
 
 def _strings(shape: Shape, use: Use, draw: Draw, random: np.random.Generator) -> tuple[Array, str]:
     count = int(np.prod(shape))
     if use.text is Text.EXAMPLES:
-        made = serialized_examples(
-            use.features, count, lambda key, dtype, size, of: entries(key, dtype, size, of, draw)
+        strings = serialized_examples(
+            use.features,
+            count,
+            lambda key, dtype, size, feature_use: entries(key, dtype, size, feature_use, draw),
         )
         many = f"{len(use.features)} feature{'s' if len(use.features) != 1 else ''}"
         source = f"tf.Example of {many}(seed={draw.seed})"
     elif use.text is Text.NUMBERS:
-        made, source = (
-            [b"%d" % one for one in random.integers(0, draw.high, count)],
+        strings, source = (
+            [b"%d" % entry for entry in random.integers(0, draw.high, count)],
             f"digits(seed={draw.seed})",
         )
     elif use.text is Text.IMAGES:
-        made = [_image(random) for _ in range(count)]
+        strings = [_image(random) for _ in range(count)]
         source = f"encoded images {_IMAGE}x{_IMAGE}(seed={draw.seed})"
     elif use.text is Text.AUDIO:
         sound = random.uniform(-0.5, 0.5, (16_000, 1)).astype(np.float32)
-        made, source = (
+        strings, source = (
             [tf.audio.encode_wav(sound, 16_000).numpy()] * count,
             f"one second of noise(seed={draw.seed})",
         )
     elif use.is_split:
-        made, source = list(_sentences(_WORDS, (count,), random)), f"text(seed={draw.seed})"
+        strings, source = list(_sentences(_WORDS, (count,), random)), f"text(seed={draw.seed})"
     else:
-        made = [_WORDS[place] for place in random.integers(0, len(_WORDS), count)]
+        strings = [_WORDS[number] for number in random.integers(0, len(_WORDS), count)]
         source = f"words(seed={draw.seed})"
     if use.is_base64:
-        made = [tf.io.encode_base64(one).numpy() for one in made]
+        strings = [tf.io.encode_base64(entry).numpy() for entry in strings]
         source += ", base64"
-    return _filled(made, shape), source
+    return _filled(strings, shape), source
 
 
 def _image(random: np.random.Generator) -> bytes:

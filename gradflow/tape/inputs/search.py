@@ -1,5 +1,4 @@
-"""Input descriptions in, one synthetic batch that the model accepts out; what is not known is tried
-out."""
+"""Find a synthetic batch that the model accepts, and try out what is not known of its inputs."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from gradflow.tape.inputs.attempts import Attempt, known_inputs, ladder, open_ax
 from gradflow.tape.inputs.batch import (
     MAX_ELEMENTS,
     Batch,
+    BatchPlan,
     Composite,
-    Wanted,
     as_given,
     line,
     make_batch,
@@ -67,10 +66,10 @@ def with_batch(
         MemoryError: there is too little memory for a batch.
     """
     search = _Search(inputs, options, id_limit, tuple(composites), learn)
-    if is_cheap or any(info.dtype not in FLOATING_NAMES for info in search.wanted.free):
+    if is_cheap or any(info.dtype not in FLOATING_NAMES for info in search.plan.free):
         search.ask()
     for attempt in search.attempts():
-        batch = make_batch(search.wanted, attempt)
+        batch = make_batch(search.plan, attempt)
         try:
             return batch, run(batch)
         except GradflowError:
@@ -94,12 +93,19 @@ class _Search:
         learn: Callable[[], Knowledge] | None,
     ) -> None:
         specs = _match(inputs, composites, options.inputs)
-        self.wanted = Wanted(tuple(inputs), specs, options, composites, NO_KNOWLEDGE, id_limit)
+        self.plan = BatchPlan(
+            inputs=tuple(inputs),
+            specs=specs,
+            options=options,
+            composites=composites,
+            knowledge=NO_KNOWLEDGE,
+            high=id_limit,
+        )
         self._learn = learn
         self._learned: list[Attempt] = []
-        self._seen: set[object] = set()
+        self._tried: set[object] = set()
         self._refused: list[tuple[Attempt, Batch, Exception]] = []
-        self._told: tuple[Attempt, Batch, Exception] | None = None
+        self._most_telling: tuple[Attempt, Batch, Exception] | None = None
         """The refusal that says most: the last one of an attempt that an error led to."""
 
     def ask(self) -> None:
@@ -116,25 +122,25 @@ class _Search:
             ValueError,
         ):  # the graph is damaged: the step will tell
             return
-        dtypes = {info.name: info.dtype for info in self.wanted.inputs}
+        dtypes = {info.name: info.dtype for info in self.plan.inputs}
         ragged = (
-            one
-            for one in knowledge.uses.ragged
-            if {dtypes[name] for name in one.splits} <= {"int32", "int64"}
+            parts
+            for parts in knowledge.uses.ragged
+            if {dtypes[name] for name in parts.splits} <= {"int32", "int64"}
         )
-        composites = self.wanted.composites or (*knowledge.uses.sparse, *ragged)
-        given = self.wanted.specs
+        composites = self.plan.composites or (*knowledge.uses.sparse, *ragged)
+        specs = self.plan.specs
         composites = tuple(
-            one for one in composites if one.name or given.keys().isdisjoint(names_of(one))
+            composite
+            for composite in composites
+            if composite.name or specs.keys().isdisjoint(names_of(composite))
         )
-        inputs = known_inputs(self.wanted.inputs, knowledge.uses)
-        self.wanted = replace(
-            self.wanted, inputs=inputs, knowledge=knowledge, composites=composites
-        )
+        inputs = known_inputs(self.plan.inputs, knowledge.uses)
+        self.plan = replace(self.plan, inputs=inputs, knowledge=knowledge, composites=composites)
 
     def attempts(self) -> Iterator[Attempt]:
         """The first guess, then what errors led to, then the ladder."""
-        first = Attempt(batch=_batch_size(self.wanted))
+        first = Attempt(batch=_batch_size(self.plan))
         yield from self._new(first)
         learned = 0
         rest: Iterator[Attempt] | None = None
@@ -142,7 +148,7 @@ class _Search:
             while self._learned and learned < _MOST_LEARNED:
                 learned += 1
                 yield from self._new(self._learned.pop(0))
-            rest = rest or ladder(self.wanted.guessed, first)
+            rest = rest or ladder(self.plan.guessed, first)
             following = next(rest, None)
             if following is None:
                 return
@@ -150,48 +156,48 @@ class _Search:
 
     def _new(self, attempt: Attempt) -> Iterator[Attempt]:
         """The attempt, unless it is too large or nothing but a repetition."""
-        shapes = tuple(shape_of(info, attempt) for info in self.wanted.guessed)
+        shapes = tuple(shape_of(info, attempt) for info in self.plan.guessed)
         key = (shapes, attempt.high, attempt.float_ids)
         fits = (
-            all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._seen
+            all(np.prod(shape, dtype=float) <= MAX_ELEMENTS for shape in shapes) or not self._tried
         )
-        if key not in self._seen and fits:
-            self._seen.add(key)
+        if key not in self._tried and fits:
+            self._tried.add(key)
             yield attempt
 
     def refuse(self, attempt: Attempt, batch: Batch, error: Exception) -> None:
         """Learn from a batch that the model does not take."""
         is_learned = bool(attempt.sizes or attempt.ranks) and attempt.batch == _batch_size(
-            self.wanted
+            self.plan
         )
         self._refused.append((attempt, batch, error))
-        if self._told is None or is_learned:
-            self._told = self._refused[-1]
+        if self._most_telling is None or is_learned:
+            self._most_telling = self._refused[-1]
         if isinstance(error, BackwardError):
             return
         if self._learn is not None:
             self.ask()
             self._learned.append(attempt)
-            self._seen.clear()
-        highest = attempt.high or max([self.wanted.highest, *self._limits()])
-        found = lessons(str(error), attempt, self.wanted.guessed, highest)
+            self._tried.clear()
+        highest = attempt.high or max([self.plan.highest, *self._limits()])
+        learned = lessons(str(error), attempt, self.plan.guessed, highest)
         # What follows from the newest error is tried first: it builds on what the others taught.
-        self._learned = [*found, *self._learned]
+        self._learned = [*learned, *self._learned]
 
     def _limits(self) -> list[int]:
         return [
             high
-            for info in self.wanted.free
-            if (high := use_of(self.wanted, info.name).high) is not None
+            for info in self.plan.free
+            if (high := use_of(self.plan, info.name).high) is not None
         ]
 
     def refusal(self) -> InputError:
         """The error that says what was tried and what to write."""
-        if self._told is None:
+        if self._most_telling is None:
             return InputError(
                 "the shape of the inputs is too large for a test batch", "give each with --input"
             )
-        _, batch, error = self._told
+        _, batch, error = self._most_telling
         if isinstance(error, BackwardError):
             return InputError(
                 f"the forward pass runs, and TensorFlow fails to differentiate it: "
@@ -210,25 +216,28 @@ class _Search:
         return refusal
 
     def _others(self) -> str:
-        others = len(self._refused) - 1
-        if not others:
+        more = len(self._refused) - 1
+        if not more:
             return ""
-        axes = open_axes(self.wanted.guessed, Attempt())
+        axes = open_axes(self.plan.guessed, Attempt())
         tried = {
             shape_of(info, attempt)[axis]
             for attempt, _, _ in self._refused
-            for info in self.wanted.guessed
+            for info in self.plan.guessed
             for name, axis in axes
             if name == info.name and axis < len(shape_of(info, attempt))
         }
         sizes = f", sizes {', '.join(map(str, sorted(tried)))}" if len(tried) > 1 else ""
-        return f" (and {others} others{sizes})"
+        return f" (and {more} others{sizes})"
 
     def _lines(self, batch: Batch) -> str:
-        parts = {name for one in self.wanted.composites for name in names_of(one) if not one.name}
-        declared = {
-            info.name: info for info in self.wanted.inputs if info.name in self.wanted.specs
+        parts = {
+            name
+            for composite in self.plan.composites
+            if not composite.name
+            for name in names_of(composite)
         }
+        declared = {info.name: info for info in self.plan.inputs if info.name in self.plan.specs}
         lines = []
         for item in batch.described:
             # What the user gave is refused: it is no example of what to give.
@@ -250,24 +259,33 @@ class _Search:
 def _match(
     inputs: Sequence[TensorInfo], composites: Sequence[Composite], specs: Sequence[InputSpec]
 ) -> dict[str, InputSpec]:
-    parts = {name: one.name for one in composites for name in names_of(one) if one.name}
-    known = list(dict.fromkeys(parts.get(info.name, info.name) for info in inputs))
+    parts = {
+        name: composite.name
+        for composite in composites
+        if composite.name
+        for name in names_of(composite)
+    }
+    input_names = list(dict.fromkeys(parts.get(info.name, info.name) for info in inputs))
     for spec in specs:
-        if spec.name not in known:
-            names = ", ".join(known) or "none"
+        if spec.name not in input_names:
+            names = ", ".join(input_names) or "none"
             raise UsageError(
                 f"--input {spec.name!r}: the model has no such input", f"its inputs are: {names}"
             )
     return {spec.name: spec for spec in specs}
 
 
-def _batch_size(wanted: Wanted) -> int:
+def _batch_size(plan: BatchPlan) -> int:
     """What the user gives for one input with an open batch holds for the others too."""
-    infos = {info.name: info for info in wanted.inputs}
-    wholes = {one.name: as_given(one, infos[one.values]) for one in wanted.composites if one.name}
-    for part in wanted.inputs:
+    infos = {info.name: info for info in plan.inputs}
+    wholes = {
+        composite.name: as_given(composite, infos[composite.values])
+        for composite in plan.composites
+        if composite.name
+    }
+    for part in plan.inputs:
         info = wholes.get(part.name, part)
-        spec = wanted.specs.get(part.name)
+        spec = plan.specs.get(part.name)
         if spec is None or (
             info.shape is not None and (not info.shape or info.shape[0] is not None)
         ):
@@ -275,4 +293,4 @@ def _batch_size(wanted: Wanted) -> int:
         shape = given_array(info, spec)[0].shape if spec.file is not None else spec.shape
         if shape:
             return int(shape[0])
-    return wanted.options.batch_size
+    return plan.options.batch_size

@@ -1,4 +1,4 @@
-"""The features that a graph parses in, serialized ``tf.Example`` records out."""
+"""Serialize ``tf.Example`` records with the features that a graph parses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def serialized_examples(features: Sequence[Feature], count: int, entries: Entrie
     columns = {feature.key: _column(feature, count, entries) for feature in features}
     records = []
     for row in range(count):
-        held = {key: _feature(column[row]) for key, column in columns.items()}
+        record = {key: _feature(column[row]) for key, column in columns.items()}
         records.append(
-            tf.train.Example(features=tf.train.Features(feature=held)).SerializeToString()
+            tf.train.Example(features=tf.train.Features(feature=record)).SerializeToString()
         )
     return records
 
@@ -34,7 +34,7 @@ def _column(feature: Feature, count: int, entries: Entries) -> list[np.ndarray[A
     rows = list(values.reshape(count, -1))
     if feature.parts is Parts.DENSE:
         return rows
-    return [row[: 1 + place % _UNKNOWN] for place, row in enumerate(rows)]
+    return [row[: 1 + number % _UNKNOWN] for number, row in enumerate(rows)]
 
 
 def _feature(values: np.ndarray[Any, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""An ``--input NAME=@file`` in, an array that fits the model's input out."""
+"""Read the array of ``--input NAME=@file`` and fit it to the model's input."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def _converted(info: TensorInfo, array: Array, source: str) -> Array:
             if array.dtype.kind == "U"
             else array.astype(object)
         )
-    wanted = tf.as_dtype(info.dtype).as_numpy_dtype
+    numpy_dtype = tf.as_dtype(info.dtype).as_numpy_dtype
     with np.errstate(invalid="ignore", over="ignore"):
-        converted = array.astype(wanted)
-    is_whole = np.dtype(wanted).kind in "iub" and array.dtype.kind != "b"
+        converted = array.astype(numpy_dtype)
+    is_whole = np.dtype(numpy_dtype).kind in "iub" and array.dtype.kind != "b"
     if is_whole and not np.array_equal(converted.astype(array.dtype), array):
         raise UsageError(
             f"--input {info.name}: the array of {source} is {array.dtype.name} with entries that "
@@ -92,7 +92,7 @@ def _converted(info: TensorInfo, array: Array, source: str) -> Array:
 
 def _fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
     return len(shape) == len(declared) and all(
-        size is None or size == mine for mine, size in zip(shape, declared, strict=True)
+        size is None or size == length for length, size in zip(shape, declared, strict=True)
     )
 
 

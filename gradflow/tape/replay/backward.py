@@ -1,6 +1,4 @@
-"""A Run in, the gradient of every tensor in it out: reverse mode by TensorFlow's own gradient
-functions, op by op.
-"""
+"""Bring the gradient back to every tensor of a Run, by TensorFlow's own gradient functions."""
 
 from __future__ import annotations
 
@@ -41,11 +39,11 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
     Raises:
         ReplayError: a gradient function cannot be run by itself.
     """
-    found = Backward(run, gradients=dict(upstream))
-    active = _active(run, sources, found)
+    back = Backward(run, gradients=dict(upstream))
+    active = _active(run, sources, back)
     for record in reversed(run.records):
-        arrived = [found.gradients.get(slot) for slot in record.outputs]
-        _note(found, record, arrived)
+        arrived = [back.gradients.get(slot) for slot in record.outputs]
+        _note(back, record, arrived)
         if all(gradient is None for gradient in arrived) or active.isdisjoint(record.inputs):
             continue
         try:
@@ -57,28 +55,28 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
         for number, (slot, gradient) in enumerate(zip(record.inputs, handed, strict=False)):
             if gradient is None or slot not in active:
                 continue
-            key = (record.places[0], number)
-            found.edges[key] = found.edges.get(key, Arrived(0)) | _arrived(
-                gradient, found._elements.get(slot)
+            key = (record.keys[0], number)
+            back.edges[key] = back.edges.get(key, Arrived(0)) | _arrived(
+                gradient, back._elements.get(slot)
             )
-            found.gradients[slot] = _sum(found.gradients.get(slot), gradient)
-    found.nodes.update(
-        {NodeKey("", name, "0"): arrived_at(found, slot) for name, slot in run.fed.items()}
+            back.gradients[slot] = _sum(back.gradients.get(slot), gradient)
+    back.nodes.update(
+        {NodeKey("", name, "0"): arrived_at(back, slot) for name, slot in run.fed.items()}
     )
-    return found
+    return back
 
 
-def arrived_at(found: Backward, slot: int) -> Arrived:
+def arrived_at(back: Backward, slot: int) -> Arrived:
     """What arrived at one tensor."""
-    gradient = found.gradients.get(slot)
+    gradient = back.gradients.get(slot)
     return (
         Arrived.RUN
         if gradient is None
-        else Arrived.RUN | _arrived(gradient, found._elements.get(slot))
+        else Arrived.RUN | _arrived(gradient, back._elements.get(slot))
     )
 
 
-def _active(run: Run, sources: Iterable[int], found: Backward) -> set[int]:
+def _active(run: Run, sources: Iterable[int], back: Backward) -> set[int]:
     """The slots whose value depends on ``sources``: a tape records nothing else."""
     active = set(sources)
     for record in run.records:
@@ -87,18 +85,18 @@ def _active(run: Run, sources: Iterable[int], found: Backward) -> set[int]:
         attrs = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True))
         for slot in record.outputs:
             if "element_dtype" in attrs:
-                found._elements[slot] = attrs["element_dtype"]
-            elif not record.op and record.inputs[0] in found._elements:
-                found._elements[slot] = found._elements[record.inputs[0]]
+                back._elements[slot] = attrs["element_dtype"]
+            elif not record.op and record.inputs[0] in back._elements:
+                back._elements[slot] = back._elements[record.inputs[0]]
     return active
 
 
-def _note(found: Backward, record: Record, arrived: Sequence[Any]) -> None:
+def _note(back: Backward, record: Record, arrived: Sequence[Any]) -> None:
     for number, slot in enumerate(record.outputs):
-        place = record.places[number if len(record.places) > 1 else 0]
-        found.nodes[place] = found.nodes.get(place, Arrived.RUN) | arrived_at(found, slot)
+        key = record.keys[number if len(record.keys) > 1 else 0]
+        back.nodes[key] = back.nodes.get(key, Arrived.RUN) | arrived_at(back, slot)
     if not record.outputs:
-        found.nodes[record.places[0]] = Arrived.RUN
+        back.nodes[record.keys[0]] = Arrived.RUN
 
 
 def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
@@ -109,23 +107,23 @@ def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
         return ()
     outputs = [run.tensors[slot] for slot in record.outputs]
     inputs = [run.tensors[slot] for slot in record.inputs]
-    whole = [
+    upstream = [
         _zeros(output) if gradient is None else gradient
         for output, gradient in zip(outputs, arrived, strict=True)
     ]
 
     def gradient(
-        inputs: Sequence[Any], outputs: Sequence[Any], whole: Sequence[Any]
+        inputs: Sequence[Any], outputs: Sequence[Any], upstream: Sequence[Any]
     ) -> Sequence[Any]:
-        handed = function(MockOp(record.attrs, inputs, outputs, record.op, ()), *whole)
+        handed = function(MockOp(record.attrs, inputs, outputs, record.op, ()), *upstream)
         return handed if isinstance(handed, list | tuple) else [handed]
 
     try:
-        return gradient(inputs, outputs, whole)
+        return gradient(inputs, outputs, upstream)
     except tf.errors.InvalidArgumentError:
         # The gradient of a grouped convolution has no kernel for the processor (TensorFlow 2.21):
         # Keras compiles it.
-        compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, whole)
+        compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, upstream)
         return compiled
 
 
@@ -141,12 +139,12 @@ def _zeros(tensor: Any) -> Any:
     return None if tensor.dtype == tf.resource else tf.zeros_like(tensor)
 
 
-def _sum(one: Any, other: Any) -> Any:
-    if one is None:
-        return other
-    if one.dtype == tf.variant:
-        return tf.raw_ops.AddN(inputs=[one, other])
-    return tf.convert_to_tensor(one) + tf.convert_to_tensor(other)
+def _sum(before: Any, added: Any) -> Any:
+    if before is None:
+        return added
+    if before.dtype == tf.variant:
+        return tf.raw_ops.AddN(inputs=[before, added])
+    return tf.convert_to_tensor(before) + tf.convert_to_tensor(added)
 
 
 def _arrived(gradient: Any, element: int | None) -> Arrived:
@@ -158,12 +156,12 @@ def _arrived(gradient: Any, element: int | None) -> Arrived:
     array = values.numpy()
     if array.dtype.kind not in "fc":
         array = array.astype(np.float32)  # bfloat16 comes as a NumPy extension type
-    found = Arrived.GRADIENT
+    arrived = Arrived.GRADIENT
     if np.any(array):
-        found |= Arrived.SOMETHING
+        arrived |= Arrived.SOMETHING
     if not np.all(np.isfinite(array)):
-        found |= Arrived.NONFINITE
-    return found
+        arrived |= Arrived.NONFINITE
+    return arrived
 
 
 def _stacked(values: Any, element: int) -> Any:

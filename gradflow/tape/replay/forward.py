@@ -1,5 +1,4 @@
-"""A traced graph and its inputs in, every op that runs with its tensors out: branches taken, loops
-unrolled.
+"""Run a traced graph op by op, so that every tensor is known: branches taken, loops unrolled.
 
 TensorFlow's own step says what arrives at a variable and nothing about the way there. Here each op
 of the graph is run by itself, so that values and gradients are known at every tensor on the way.
@@ -89,7 +88,7 @@ class _Frame:
     arguments: Sequence[int]
     graph: Any
     """The live graph of the body, where a custom gradient needs it; None where it is not known."""
-    done: dict[int, Sequence[int]] = field(default_factory=dict)
+    slots_by_node: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def slot(self, reference: Reference) -> int:
         """The slot of a tensor; what it depends on is run first."""
@@ -98,20 +97,20 @@ class _Frame:
             return self.arguments[~number]
         stack = [number]
         while stack:
-            waiting = [] if stack[-1] in self.done else self._missing(stack[-1])
+            waiting = [] if stack[-1] in self.slots_by_node else self._missing(stack[-1])
             if waiting:
                 stack += waiting
                 continue
-            here = stack.pop()
-            if here not in self.done:
-                self.done[here] = self._run(self.body.nodes[here])
-        return self.done[number][output]
+            current = stack.pop()
+            if current not in self.slots_by_node:
+                self.slots_by_node[current] = self._run(self.body.nodes[current])
+        return self.slots_by_node[number][output]
 
     def _missing(self, number: int) -> list[int]:
         return [
             source
             for source, _ in self.body.nodes[number].inputs
-            if source >= 0 and source not in self.done
+            if source >= 0 and source not in self.slots_by_node
         ]
 
     def _run(self, node: BodyNode) -> Sequence[int]:
@@ -157,9 +156,9 @@ class _Frame:
         condition = self.run.tensors[inputs[0]]
         is_if = node.op in IFS
         number = int(not _is_true(condition)) if is_if else int(condition.numpy())
-        taken = node.callees[number if 0 <= number < len(node.callees) else -1]
-        results = self._call(node, taken, inputs)
-        return self._passed(node, self._passed(node, results, taken.part))
+        callee = node.callees[number if 0 <= number < len(node.callees) else -1]
+        results = self._call(node, callee, inputs)
+        return self._passed(node, self._passed(node, results, callee.part))
 
     def _loop(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
         body, condition = node.callees
@@ -204,7 +203,7 @@ class _Frame:
             run = replay(traced, [*upstream, *captured])
             results = iter(run.tensors[slot] for slot in run.outputs)
             flat = tf.nest.flatten(traced.structured_outputs)
-            return [None if one is None else next(results) for one in flat]
+            return [None if output is None else next(results) for output in flat]
 
         return gradient
 
@@ -231,7 +230,7 @@ class _Frame:
             if argument is tensor:
                 return self.run.tensors[self.arguments[number]]
         index = next(
-            (place for place, node in enumerate(self.body.nodes) if node.name == tensor.op.name),
+            (number for number, node in enumerate(self.body.nodes) if node.name == tensor.op.name),
             None,
         )
         if index is None:
@@ -242,8 +241,8 @@ class _Frame:
 def _function_graph(graph: Any, function: str) -> Any:
     if graph is None:
         return None
-    found = graph._functions.get(function)
-    return getattr(found, "graph", None)
+    live = graph._functions.get(function)
+    return getattr(live, "graph", None)
 
 
 def _is_true(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A Backward in, who made and who read each of its tensors out, and what their numbers are."""
+"""Index a replayed step: who made and who read each of its tensors, and what their numbers are."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Trail:
     back: Backward
     handles: Mapping[str, int]
     """The slot of each variable's handle, by its name."""
-    made: Mapping[int, Record]
+    makers: Mapping[int, Record]
     """What made a tensor, by its slot."""
     readers: Mapping[int, Sequence[Record]]
     """What took a tensor, in the order of the run."""
-    at: Mapping[NodeKey, Sequence[Record]]
+    runs: Mapping[NodeKey, Sequence[Record]]
     """The runs of the op at a place."""
 
     def array(self, slot: int) -> Any:
@@ -47,7 +47,7 @@ class Trail:
 
     def handed(self, record: Record, number: int) -> Arrived:
         """What the op handed to its input of that number, over all its runs."""
-        return self.back.edges.get((record.places[0], number), Arrived(0))
+        return self.back.edges.get((record.keys[0], number), Arrived(0))
 
     def gradient_of(self, name: str) -> Any:
         """The gradient of a variable; None where it got none."""
@@ -62,16 +62,16 @@ class Trail:
 
 def trail(back: Backward, handles: Mapping[str, int]) -> Trail:
     """Index a run."""
-    made: dict[int, Record] = {}
+    makers: dict[int, Record] = {}
     readers: dict[int, list[Record]] = {}
-    at: dict[NodeKey, list[Record]] = {}
+    runs: dict[NodeKey, list[Record]] = {}
     for record in back.run.records:
-        made.update(dict.fromkeys(record.outputs, record))
+        makers.update(dict.fromkeys(record.outputs, record))
         for slot in record.inputs:
             readers.setdefault(slot, []).append(record)
-        for place in record.places:
-            at.setdefault(place, []).append(record)
-    return Trail(back, handles, made, readers, at)
+        for key in record.keys:
+            runs.setdefault(key, []).append(record)
+    return Trail(back, handles, makers, readers, runs)
 
 
 def numbers(tensor: Any) -> Any:

@@ -1,5 +1,4 @@
-"""A model and its batch in, a Scene out: where the gradients of zero and non-finite weights were
-lost."""
+"""Replay a step and find where the gradients of zero and non-finite weights were lost."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from gradflow.diagnose import Sighting
 from gradflow.flow.attribute import Attribution, Cut, attribute
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layout import NodeKey
-from gradflow.flow.measured import Seen, seen, with_dead_ends, with_nonfinite_sources
+from gradflow.flow.measured import Arrivals, arrivals_of, with_dead_ends, with_nonfinite_sources
 from gradflow.flow.origins import source_finder
 from gradflow.ops.families import CONTROL_FLOW
 from gradflow.options import Options
@@ -38,9 +37,9 @@ class Scene:
     """A step that was run op by op, beside its graph."""
 
     graph: FlowGraph
-    seen: Seen
+    arrivals: Arrivals
     trail: Trail
-    places: Mapping[int, NodeKey]
+    keys: Mapping[int, NodeKey]
     """By node."""
     nodes: Mapping[NodeKey, int]
     layer_of: Callable[[int], str | None]
@@ -49,8 +48,8 @@ class Scene:
     def sighting(self, kind: Edge, node: int, detail: str, **more: Any) -> Sighting:
         """A sighting at a node of the graph."""
         graph = self.graph
-        where = self.layer_of(node), self.source_of(node)
-        return Sighting(kind, graph.names[node], graph.ops[node], detail, *where, **more)
+        origin = self.layer_of(node), self.source_of(node)
+        return Sighting(kind, graph.names[node], graph.ops[node], detail, *origin, **more)
 
 
 def look(
@@ -58,9 +57,9 @@ def look(
 ) -> Scene | None:
     """Run one step of the traced call op by op; None where the graph holds something that cannot be
     run so."""
-    places: dict[NodeKey, int] = {}
+    nodes: dict[NodeKey, int] = {}
     concrete, names = traced.concrete, traced.names
-    graph = lower_trace(traced, model.handles, options.outputs, places)
+    graph = lower_trace(traced, model.handles, options.outputs, nodes)
     try:
         run = replay(concrete.graph, [*batch, *concrete.captured_inputs])
         sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
@@ -73,20 +72,20 @@ def look(
     except ReplayError:
         return None
     slots = {
-        places[NodeKey("", placeholder, "0")]: slot
+        nodes[NodeKey("", placeholder, "0")]: slot
         for placeholder, slot in run.fed.items()
-        if ("", placeholder, "0") in places
+        if ("", placeholder, "0") in nodes
     }
     handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
-    measured = seen(graph, places, back.nodes, back.edges)
+    measured = arrivals_of(graph, nodes, back.nodes, back.edges)
     return Scene(
-        graph,
-        measured,
-        trail(back, handles),
-        {node: place for place, node in places.items()},
-        places,
-        model.layer_of(graph),
-        source_finder(graph),
+        graph=graph,
+        arrivals=measured,
+        trail=trail(back, handles),
+        keys={node: key for key, node in nodes.items()},
+        nodes=nodes,
+        layer_of=model.layer_of(graph),
+        source_of=source_finder(graph),
     )
 
 
@@ -105,22 +104,25 @@ def _upstream(name: str, value: Any, seed: int) -> Any:
 def dying(scene: Scene, names: Iterable[str]) -> Sightings:
     """See where the gradients of ``names``, all of them zero, die; what cannot be told is
     missing."""
-    graph = with_dead_ends(scene.graph, scene.seen)
-    known: dict[Cut, Sighting] = {}
-    found: dict[str, tuple[Sighting, ...]] = {}
+    graph = with_dead_ends(scene.graph, scene.arrivals)
+    sighting_of: dict[Cut, Sighting] = {}
+    sightings_of: dict[str, tuple[Sighting, ...]] = {}
     attributions = attribute(graph, nearest=True)
     for name in names:
-        mine = attributions.get(name)
-        cuts = _telling(mine.causes) if mine is not None else []
+        attribution = attributions.get(name)
+        cuts = _telling(attribution.causes) if attribution is not None else []
         for cut in cuts:
-            if cut not in known:
-                known[cut] = _dead_sighting(
-                    scene, graph, cut, mine.cuts_to_restore if mine is not None else None
+            if cut not in sighting_of:
+                sighting_of[cut] = _dead_sighting(
+                    scene,
+                    graph,
+                    cut,
+                    attribution.cuts_to_restore if attribution is not None else None,
                 )
-        sightings = tuple(dict.fromkeys(known[cut] for cut in cuts))
+        sightings = tuple(dict.fromkeys(sighting_of[cut] for cut in cuts))
         if sightings:
-            found[name] = sightings
-    return {name: _deepest(found, sightings) for name, sightings in found.items()}
+            sightings_of[name] = sightings
+    return {name: _deepest(sightings_of, sightings) for name, sightings in sightings_of.items()}
 
 
 def _telling(cuts: Iterable[Cut]) -> list[Cut]:
@@ -131,18 +133,18 @@ def _telling(cuts: Iterable[Cut]) -> list[Cut]:
         (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT),
         (Edge.OVERWRITTEN,),
     ]
-    found = [[cut for cut in cuts if cut.kind in some] for some in kinds]
-    return next((some for some in found if some), [])
+    groups = [[cut for cut in cuts if cut.kind in some] for some in kinds]
+    return next((some for some in groups if some), [])
 
 
-def _deepest(found: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
+def _deepest(sightings_of: Sightings, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
     """Where a gradient is multiplied with a weight of zeros that gets none itself, what that weight
     lacks counts."""
     deeper: list[Sighting] = []
-    for one in sightings:
-        behind = found.get(one.weight, ()) if one.weight is not None else ()
-        ends = bool(behind) and all(other.weight is None for other in behind)
-        deeper += behind if ends else (one,)
+    for sighting in sightings:
+        behind = sightings_of.get(sighting.weight, ()) if sighting.weight is not None else ()
+        ends = bool(behind) and all(deeper_sighting.weight is None for deeper_sighting in behind)
+        deeper += behind if ends else (sighting,)
     return tuple(dict.fromkeys(deeper))
 
 
@@ -165,36 +167,47 @@ def _dead_sighting(
         return scene.sighting(cut.kind, cut.node, "", **more)
     start, end = graph.first[cut.node], graph.first[cut.node + 1]
     inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
-    died = death(scene.trail, scene.places.get(cut.node), inputs)
-    node = scene.nodes.get(died.place, cut.node) if died.place is not None else cut.node
+    died = death(scene.trail, scene.keys.get(cut.node), inputs)
+    node = scene.nodes.get(died.key, cut.node) if died.key is not None else cut.node
     return scene.sighting(Edge.DEAD, node, died.words, fix=died.fix, weight=died.weight)
 
 
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
     """See where the gradients of ``names`` become NaN or Inf; what cannot be told is missing."""
-    graph = with_nonfinite_sources(scene.graph, scene.seen)
+    graph = with_nonfinite_sources(scene.graph, scene.arrivals)
     attributions = attribute(graph, nearest=True)
-    found: dict[str, tuple[Sighting, ...]] = {}
+    sightings_of: dict[str, tuple[Sighting, ...]] = {}
     for name in names:
-        mine = attributions.get(name)
+        attribution = attributions.get(name)
         cuts = (
-            [cut for cut in mine.causes if cut.kind is Edge.NONFINITE] if mine is not None else []
+            [cut for cut in attribution.causes if cut.kind is Edge.NONFINITE]
+            if attribution is not None
+            else []
         )
-        sightings = [_nonfinite_sighting(scene, cut, mine) for cut in cuts if mine is not None]
-        found[name] = tuple(dict.fromkeys(sightings))
-    return {name: sightings for name, sightings in found.items() if sightings}
+        sightings = [
+            _nonfinite_sighting(scene, cut, attribution) for cut in cuts if attribution is not None
+        ]
+        sightings_of[name] = tuple(dict.fromkeys(sightings))
+    return {name: sightings for name, sightings in sightings_of.items() if sightings}
 
 
-def _nonfinite_sighting(scene: Scene, cut: Cut, mine: Attribution) -> Sighting:
+def _nonfinite_sighting(scene: Scene, cut: Cut, attribution: Attribution) -> Sighting:
     graph = scene.graph
-    first = origin(scene.trail, scene.places.get(cut.node))
-    if first.place is None:
-        what = f"the weight {first.weight!r}" if first.weight is not None else "the input"
-        return Sighting(Edge.NONFINITE, None, None, f"{what} itself holds NaN or Inf")
-    node = scene.nodes.get(first.place, cut.node)
-    detail = words(scene.trail, first.place)
-    later = mine.path[mine.path.index(cut.node) + 1 :] if cut.node in mine.path else ()
-    chosen = next((other for other in later if graph.ops[other] in ("Select", "SelectV2")), None)
+    first = origin(scene.trail, scene.keys.get(cut.node))
+    if first.key is None:
+        holder = f"the weight {first.weight!r}" if first.weight is not None else "the input"
+        return Sighting(Edge.NONFINITE, None, None, f"{holder} itself holds NaN or Inf")
+    node = scene.nodes.get(first.key, cut.node)
+    detail = words(scene.trail, first.key)
+    later = (
+        attribution.path[attribution.path.index(cut.node) + 1 :]
+        if cut.node in attribution.path
+        else ()
+    )
+    chosen = next(
+        (later_node for later_node in later if graph.ops[later_node] in ("Select", "SelectV2")),
+        None,
+    )
     if chosen is not None:
         detail += f", in the unselected side of {graph.ops[chosen]} {graph.names[chosen]!r}"
     return scene.sighting(Edge.NONFINITE, node, detail)
@@ -220,8 +233,8 @@ def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
         ),
         "",
     )
-    what = "makes no trip" if part == "body" else f"does not take its branch {part!r}"
-    return f"{what} for this input{condition}"
+    clause = "makes no trip" if part == "body" else f"does not take its branch {part!r}"
+    return f"{clause} for this input{condition}"
 
 
 def _decider(graph: FlowGraph, node: int) -> str:

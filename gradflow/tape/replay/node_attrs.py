@@ -1,4 +1,4 @@
-"""A NodeDef in, its attrs as TensorFlow's eager execution takes them out."""
+"""Give the attrs of a NodeDef as TensorFlow's eager execution takes them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def node_attrs(node_def: Any) -> tuple[Any, ...]:
     op_def = op_def_of(node_def.op)
     if op_def is None:
         raise ReplayError(f"op type {node_def.op} is not known here")
-    found: list[Any] = []
+    attrs: list[Any] = []
     for attr in op_def.attr:
         value = node_def.attr.get(attr.name, attr.default_value)
-        found += [attr.name, _plain(attr.type, value)]
-    return tuple(found)
+        attrs += [attr.name, _plain(attr.type, value)]
+    return tuple(attrs)
 
 
 def _plain(kind: str, value: Any) -> Any:

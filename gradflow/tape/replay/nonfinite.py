@@ -1,5 +1,4 @@
-"""An op that makes NaN or Inf of a finite gradient in; out comes the op to name for it, with its
-forward value."""
+"""Name the op that makes NaN or Inf of a finite gradient, with its forward value."""
 
 from __future__ import annotations
 
@@ -20,30 +19,30 @@ _READS = frozenset({"ReadVariableOp", "ResourceGather"})
 class Origin:
     """Where a value first left the finite numbers."""
 
-    place: NodeKey | None
+    key: NodeKey | None
     """None where it came in with a weight or an input."""
     weight: str | None = None
 
 
-def origin(trail: Trail, place: NodeKey | None) -> Origin:
-    """The op that first made NaN or Inf in the forward pass, at or above ``place``; ``place`` where
+def origin(trail: Trail, key: NodeKey | None) -> Origin:
+    """The op that first made NaN or Inf in the forward pass, at or above ``key``; ``key`` where
     all is finite."""
-    slots = [slot for record in _at(trail, place) for slot in (*record.inputs, *record.outputs)]
+    slots = [slot for record in _at(trail, key) for slot in (*record.inputs, *record.outputs)]
     slot = next((slot for slot in slots if not trail.is_finite(slot)), None)
     while slot is not None:
-        record = trail.made.get(slot)
+        record = trail.makers.get(slot)
         if record is None or record.op in _READS:
             return Origin(None, trail.weight_read_by(record) if record is not None else None)
         earlier = next((source for source in record.inputs if not trail.is_finite(source)), None)
         if earlier is None:
-            return Origin(record.places[0])
+            return Origin(record.keys[0])
         slot = earlier
-    return Origin(place)
+    return Origin(key)
 
 
-def words(trail: Trail, place: NodeKey | None) -> str:
-    """Say at which forward values the op at ``place`` makes NaN or Inf."""
-    for record in reversed(_at(trail, place)):
+def words(trail: Trail, key: NodeKey | None) -> str:
+    """Say at which forward values the op at ``key`` makes NaN or Inf."""
+    for record in reversed(_at(trail, key)):
         output = trail.array(record.outputs[0])
         if output is not None and not np.isfinite(output).all():
             return _words(trail, record, output, ~np.isfinite(output))
@@ -57,34 +56,34 @@ def words(trail: Trail, place: NodeKey | None) -> str:
 def _words(trail: Trail, record: Record, output: Any, bad: Any) -> str:
     values = [_first(trail.array(slot), bad) for slot in record.inputs]
     shown = [_number(value) for value in values if value is not None]
-    said = (
+    parts = (
         [f"at input{'s' if len(shown) > 1 else ''} {' and '.join(shown)}"]
         if shown
         else ["in the backward pass"]
     )
-    made = _first(output, bad)
-    if made is not None and not np.isfinite(made):
-        said.append(f"its value there is {_number(made)}")
+    value = _first(output, bad)
+    if value is not None and not np.isfinite(value):
+        parts.append(f"its value there is {_number(value)}")
     dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
-    if dtype in ("float16", "bfloat16") and made is not None and np.isinf(made):
-        said.append(f"beyond the range of {dtype}")
-    return ", ".join(said)
+    if dtype in ("float16", "bfloat16") and value is not None and np.isinf(value):
+        parts.append(f"beyond the range of {dtype}")
+    return ", ".join(parts)
 
 
-def _at(trail: Trail, place: NodeKey | None) -> list[Record]:
+def _at(trail: Trail, key: NodeKey | None) -> list[Record]:
     return (
-        [record for record in trail.at.get(place, ()) if record.op and record.outputs]
-        if place is not None
+        [record for record in trail.runs.get(key, ()) if record.op and record.outputs]
+        if key is not None
         else []
     )
 
 
-def _first(array: Any, where: Any) -> Any:
+def _first(array: Any, mask: Any) -> Any:
     """The value at the first place that is marked, where the shapes fit."""
     try:
         return (
-            np.broadcast_to(array, where.shape)[where][0]
-            if array is not None and where.any()
+            np.broadcast_to(array, mask.shape)[mask][0]
+            if array is not None and mask.any()
             else None
         )
     except ValueError:

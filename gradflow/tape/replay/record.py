@@ -1,4 +1,4 @@
-"""What a replay leaves behind: every op that was run, in order, with its tensors."""
+"""Keep every op that a replay runs, in order, with its tensors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Record:
     inputs: tuple[int, ...]
     """Slots of the tensors that it took and gave."""
     outputs: tuple[int, ...]
-    places: tuple[NodeKey, ...]
+    keys: tuple[NodeKey, ...]
     """One for all outputs of an op; one each where tensors are passed on."""
     gradient: Gradient | None = None
     """The user's own gradient function, where it has one."""
@@ -62,8 +62,8 @@ class Run:
             raise ReplayError(f"more than {_MAX_RECORDS:,} ops were run")
         self.records.append(record)
 
-    def pass_on(self, slot: int, place: NodeKey) -> int:
+    def pass_on(self, slot: int, key: NodeKey) -> int:
         """The same tensor under a slot of its own."""
         passed = self.slot(self.tensors[slot])
-        self.add(Record("", (), (slot,), (passed,), (place,)))
+        self.add(Record("", (), (slot,), (passed,), (key,)))
         return passed

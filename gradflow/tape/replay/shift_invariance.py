@@ -1,5 +1,4 @@
-"""A bias with a tiny gradient in; out comes what takes its shift out again, if the gradient is a
-mathematical zero."""
+"""Tell whether the tiny gradient of a bias is a mathematical zero, and what cancels it."""
 
 from __future__ import annotations
 
@@ -61,15 +60,15 @@ def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str
     added several times:
     in the difference of two encodings of a siamese network it cancels with itself.
     """
-    found: dict[str, str] = {}
+    removers: dict[str, str] = {}
     for name in names:
         additions = list(_uses(trail, trail.handles[name])) if name in trail.handles else []
         if additions and (
             all(_cancels(trail, record, slot, epsilon) for record, slot in additions)
             or _cancel_together(trail, name, additions, epsilon)
         ):
-            found[name] = _remover(trail, additions[0][0])
-    return found
+            removers[name] = _remover(trail, additions[0][0])
+    return removers
 
 
 def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
@@ -103,17 +102,19 @@ def _cancel_together(
     if len({id(record) for record, _ in additions}) < len(additions):
         return False
     terms = [_terms(trail, record, slot) for record, slot in additions]
-    known = [one for one in terms if one is not None]
+    sums = [sum_of_terms for sum_of_terms in terms if sum_of_terms is not None]
     total = trail.gradient_of(name)
     return (
-        total is not None and len(known) == len(terms) > 1 and _is_noise(total, sum(known), epsilon)
+        total is not None and len(sums) == len(terms) > 1 and _is_noise(total, sum(sums), epsilon)
     )
 
 
 def _terms(trail: Trail, record: Record, slot: int) -> float | None:
     """How much the terms of the sum are together that an addition hands to ``slot``, without their
     signs."""
-    terms, total = (trail.back.gradients.get(one) for one in (record.outputs[0], slot))
+    terms, total = (
+        trail.back.gradients.get(tensor_slot) for tensor_slot in (record.outputs[0], slot)
+    )
     is_addition = record.op in SHIFTS or (
         record.op in FUSED_NORMALIZATIONS and slot == record.inputs[2]
     )
@@ -149,12 +150,12 @@ def _summed(terms: Any, total: Any) -> tuple[int, ...]:
 def _remover(trail: Trail, addition: Record) -> str:
     """What takes the shift out: the first normalization or softmax behind the addition."""
     slots = list(addition.outputs)
-    known = set(slots)
+    reached = set(slots)
     for slot in slots:
         for record in trail.readers.get(slot, ()):
             if record.op in _REMOVERS:
                 return _REMOVERS[record.op]
-            fresh = [output for output in record.outputs if output not in known]
-            known.update(fresh)
+            fresh = [output for output in record.outputs if output not in reached]
+            reached.update(fresh)
             slots += fresh
     return "what follows"

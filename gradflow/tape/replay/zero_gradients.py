@@ -1,5 +1,4 @@
-"""An op that gets gradient and hands on only zeros in; out comes the op to name for it, and what
-happens there."""
+"""Name the op that gets gradient and hands on only zeros, and say what happens there."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ _SWITCH_FIX = (
 class Death:
     """Where and how a gradient dies."""
 
-    place: NodeKey | None
+    key: NodeKey | None
     words: str
     """To follow the op's name in a sentence."""
     fix: str = ""
@@ -56,19 +55,19 @@ class Death:
     """The weight of zeros that the gradient is multiplied with."""
 
 
-def death(trail: Trail, place: NodeKey | None, inputs: Sequence[int]) -> Death:
-    """Say what the op at ``place``, which gets gradient, did so that only zeros arrive at
+def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
+    """Say what the op at ``key``, which gets gradient, did so that only zeros arrive at
     ``inputs``."""
-    records = trail.at.get(place, ()) if place is not None else ()
+    records = trail.runs.get(key, ()) if key is not None else ()
     if not records:
-        return Death(place, "hands on only zeros")
+        return Death(key, "hands on only zeros")
     record = records[-1]
     cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
     if cancelling:
         return _cancelled(trail, record, cancelling[0])
     # The others depend on no weight.
     inputs = [number for number in inputs if trail.handed(record, number)]
-    own = _by_its_own(trail, place, records)
+    own = _by_its_own(trail, key, records)
     if own is not None:
         return own
     zeros = [
@@ -77,25 +76,25 @@ def death(trail: Trail, place: NodeKey | None, inputs: Sequence[int]) -> Death:
         if number not in inputs and trail.is_zero(slot)
     ]
     if zeros:
-        return _multiplied(trail, place, zeros[0])
+        return _multiplied(trail, key, zeros[0])
     dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
     if dtype in ("float16", "bfloat16"):
-        return Death(place, f"hands on only zeros: {dtype} has no number so small", LOSS_SCALE_FIX)
-    return Death(place, "hands on only zeros")
+        return Death(key, f"hands on only zeros: {dtype} has no number so small", LOSS_SCALE_FIX)
+    return Death(key, "hands on only zeros")
 
 
-def _by_its_own(trail: Trail, place: NodeKey | None, records: Sequence[Record]) -> Death | None:
+def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) -> Death | None:
     """What the op alone explains."""
     op = records[-1].op
     if op in _SWITCHES:
-        return Death(place, _passes_none(trail, records), _SWITCH_FIX)
+        return Death(key, _passes_none(trail, records), _SWITCH_FIX)
     if op in _SATURATING:
         fix = "scale down what comes in, or use an activation that does not saturate"
-        return Death(place, "is saturated: its slope is exactly 0", fix)
+        return Death(key, "is saturated: its slope is exactly 0", fix)
     first = trail.array(records[-1].inputs[0])
     if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
         fix = "use a sigmoid for a single output, or give the softmax more than one class"
-        return Death(place, "is taken over a single class, so that it is constant", fix)
+        return Death(key, "is taken over a single class, so that it is constant", fix)
     return _normalized_alone(trail, records[-1])
 
 
@@ -109,7 +108,7 @@ def _normalized_alone(trail: Trail, record: Record) -> Death | None:
         return None
     if _size(trail, record.inputs[0]) != _size(trail, record.inputs[1]):
         return None
-    return Death(record.places[0], _OVER_ONE, _OVER_ONE_FIX)
+    return Death(record.keys[0], _OVER_ONE, _OVER_ONE_FIX)
 
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
@@ -123,15 +122,15 @@ def _has_nan(array: Any) -> bool:
     return array is not None and bool(np.isnan(array).any())
 
 
-def _multiplied(trail: Trail, place: NodeKey | None, slot: int) -> Death:
+def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
     """The gradient is multiplied with zeros: name the weight that holds them, or the op that made
     them."""
-    while slot in trail.made:
-        record = trail.made[slot]
+    while slot in trail.makers:
+        record = trail.makers[slot]
         weight = trail.weight_read_by(record)
         if weight is not None:
             return Death(
-                place, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight
+                key, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight
             )
         alone = _normalized_alone(trail, record)
         if alone is not None:
@@ -141,23 +140,21 @@ def _multiplied(trail: Trail, place: NodeKey | None, slot: int) -> Death:
         if earlier and not zeros:
             if record.op in _SWITCHES:
                 return Death(
-                    record.places[0], _passes_none(trail, trail.at[record.places[0]]), _SWITCH_FIX
+                    record.keys[0], _passes_none(trail, trail.runs[record.keys[0]]), _SWITCH_FIX
                 )
             return Death(
-                record.places[0], "gives all zeros, and what is multiplied with them gets nothing"
+                record.keys[0], "gives all zeros, and what is multiplied with them gets nothing"
             )
         if not zeros:
             break
         slot = zeros[0]
-    if place is not None and place[1].rpartition("/")[0] == _LOSSES:
+    if key is not None and key.name.rpartition("/")[0] == _LOSSES:
         return Death(
-            place, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX
+            key, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX
         )
-    is_single = (
-        place is not None and place[0].endswith(">body") and len(trail.at.get(place, ())) == 1
-    )
+    is_single = key is not None and key.copy.endswith(">body") and len(trail.runs.get(key, ())) == 1
     return Death(
-        place,
+        key,
         "multiplies by zero: its other input is a constant 0",
         _SINGLE_TRIP if is_single else "",
     )
@@ -186,21 +183,23 @@ def _cancelled(trail: Trail, record: Record, number: int) -> Death:
             return _meeting(trail, later)
         for output in later.outputs:
             reached.setdefault(output, set()).update(joined)
-    return Death(record.places[0], CANCELS)
+    return Death(record.keys[0], CANCELS)
 
 
 def _meeting(trail: Trail, record: Record) -> Death:
-    place = record.places[0]
+    key = record.keys[0]
     # tf.nn.batch_normalization, which Keras 2 calls, opens a scope of its own beside that of the
     # moments.
-    scope = place[1].rpartition("/")[0].removesuffix("/batchnorm")
+    scope = key.name.rpartition("/")[0].removesuffix("/batchnorm")
     means = [
-        one for one in trail.back.run.records if one.op == "Mean" and one.places[0][0] == place[0]
+        mean
+        for mean in trail.back.run.records
+        if mean.op == "Mean" and mean.keys[0].copy == key.copy
     ]
-    beside = [mean for mean in means if mean.places[0][1].startswith(f"{scope}/")]
+    beside = [mean for mean in means if mean.keys[0].name.startswith(f"{scope}/")]
     if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
-        return Death(place, _OVER_ONE, _OVER_ONE_FIX)
-    return Death(place, CANCELS)
+        return Death(key, _OVER_ONE, _OVER_ONE_FIX)
+    return Death(key, CANCELS)
 
 
 def _size(trail: Trail, slot: int) -> int:
