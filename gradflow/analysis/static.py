@@ -26,7 +26,7 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
-from gradflow.flow.origins import place_finder, source_finder
+from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.options import Options, refuse_objective
 
 
@@ -112,7 +112,7 @@ def report_saved_model(
     graph = lower_entry(contents, entry, options.outputs)
     variables = with_state(variables_of(contents, entry), options.state)
     layers = variable_layers(variable.layer for variable in variables)
-    layer_of = place_finder(graph, layer_finder(graph.names, layers, complete=False))
+    layer_of = noted_layer_finder(graph, layer_finder(graph.names, layers, complete=False))
     evidence = Evidence(
         variables=variables,
         graph=graph,

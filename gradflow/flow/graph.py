@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
+from gradflow.files.frames import Frame
 from gradflow.flow.op_rules import OpSpec
-from gradflow.flow.origins import NOWHERE, Origins
 
 
 class Edge(IntEnum):
@@ -55,6 +55,27 @@ class Mark(IntFlag):
     in which."""
     CARRIED = 16
     """It is a variable of a loop."""
+
+
+def _unknown(function: str, op: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where ops come from, by the names of the function and of the op in it; an op that is not
+    known gives None."""
+
+    frames: Callable[[str, str], Sequence[Frame] | None] = _unknown
+    """The stack that created the op, outermost frame first."""
+    layer: Callable[[str, str], str | None] = _unknown
+    """The Keras layer or keras.ops operation in whose call the op was created; empty for the
+    model's own call."""
+    libraries: tuple[str, ...] = ()
+    """Folders of this machine whose files are not the user's."""
+
+
+NOWHERE = Origins()
 
 
 @dataclass(frozen=True, slots=True)

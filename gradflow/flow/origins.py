@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
-from gradflow.files.frames import Frame, user_source
-
-if TYPE_CHECKING:
-    from gradflow.flow.graph import FlowGraph
+from gradflow.files.frames import user_source
+from gradflow.flow.graph import FlowGraph
 
 T = TypeVar("T")
-
-
-def _unknown(function: str, op: str) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """Where ops come from, by the names of the function and of the op in it; an op that is not
-    known gives None."""
-
-    frames: Callable[[str, str], Sequence[Frame] | None] = _unknown
-    """The stack that created the op, outermost frame first."""
-    layer: Callable[[str, str], str | None] = _unknown
-    """The Keras layer or keras.ops operation in whose call the op was created; empty for the
-    model's own call."""
-    libraries: tuple[str, ...] = ()
-    """Folders of this machine whose files are not the user's."""
-
-
-NOWHERE = Origins()
 
 
 def source_finder(graph: FlowGraph | None) -> Callable[[int], str | None]:
@@ -49,7 +25,7 @@ def source_finder(graph: FlowGraph | None) -> Callable[[int], str | None]:
     return source
 
 
-def place_finder(
+def noted_layer_finder(
     graph: FlowGraph | None, scoped: Callable[[str], str | None]
 ) -> Callable[[int], str | None]:
     """Return a function from a node to its layer: as it was noted while tracing, else by

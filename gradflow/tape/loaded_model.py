@@ -17,7 +17,7 @@ from gradflow.findings import Output, Role
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
-from gradflow.flow.origins import place_finder
+from gradflow.flow.origins import noted_layer_finder
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.inputs.batch import Batch, Composite
@@ -142,7 +142,9 @@ class LoadedModel(Protocol):
             if self.layers is None
             else self.layers
         )
-        return place_finder(graph, layer_finder(names, layers, complete=self.layers is not None))
+        return noted_layer_finder(
+            graph, layer_finder(names, layers, complete=self.layers is not None)
+        )
 
 
 class CallableModel(LoadedModel, Protocol):

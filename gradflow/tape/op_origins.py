@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.files.frames import Frame
-from gradflow.flow.origins import Origins
+from gradflow.flow.graph import Origins
 from gradflow.ops.calls import callees
 from gradflow.tape.private_api import FuncGraph
 

@@ -9,11 +9,10 @@ from types import MappingProxyType
 from gradflow.errors import UsageError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
-from gradflow.flow.graph import FlowGraph
+from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_function, lower_graph
 from gradflow.flow.lower.library import library_of
 from gradflow.flow.op_rules import OpSpec
-from gradflow.flow.origins import Origins
 
 
 def lower_entry(
