@@ -1,0 +1,35 @@
+"""Names in the program say what a thing is: words that could stand for anything are rare."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / "gradflow"
+GENERIC = frozenset(
+    "one ones found given told kept mine place places known asked wanted said seen it its them "
+    "these those what where other others thing stuff got taken".split()
+)
+
+
+def bound_names(tree: ast.AST) -> Iterator[str]:
+    """The names of variables and parameters that a module binds, once for each binding."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+def test_generic_names_are_rare() -> None:
+    names = Counter(
+        name.strip("_")
+        for path in PACKAGE.rglob("*.py")
+        for name in bound_names(ast.parse(path.read_text(encoding="utf-8")))
+    )
+    generic = {name: count for name, count in names.items() if name in GENERIC}
+
+    # 10 % before the names were gone over; 0.2 to 2.5 % in ten codebases read beside this one.
+    assert sum(generic.values()) < 0.02 * sum(names.values()), generic
