@@ -64,7 +64,8 @@ def _settle(scratch: Path, request: Request) -> None:
     missing = confine(scratch)
     if missing:
         sys.stderr.write(
-            f"gradflow: this system has no {' and no '.join(missing)}: the model runs without\n"
+            f"gradflow: this system has no {' and no '.join(missing)}: the model runs without this "
+            "protection\n"
         )
 
 

@@ -155,7 +155,7 @@ def _outcome(
     # Too many open files or processes, a full disk: it costs this model, not the others.
     except OSError as error:
         trouble = CrashedError(
-            f"{path}: this machine has no room to run it: {error.strerror or error}",
+            f"{path}: this machine cannot start another process for it: {error.strerror or error}",
             "free what is short, or run fewer at a time: gradflow audit --jobs N",
         )
     return Outcome(
@@ -230,7 +230,7 @@ def _ask(
                 hint = (
                     longer
                     if allowed == patience
-                    else "the file is damaged, or made to take for ever"
+                    else "the file is damaged, or was made so that reading it never ends"
                 )
                 problem = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
                 raise CrashedError(f"{request.shown}: {problem}", hint) from None
@@ -308,7 +308,7 @@ def _death(request: Request, stage: str, code: int | None, words: str | None) ->
 
 def _ending(code: int | None) -> str:
     if code is None:
-        return "the process that runs the model stopped talking"
+        return "the process that runs the model sends nothing any more"
     if code >= 0:
         return f"the process that runs the model ended with exit code {code}"
     with contextlib.suppress(ValueError):
@@ -318,7 +318,7 @@ def _ending(code: int | None) -> str:
 
 def _told(words: str | None) -> str:
     if words is None:
-        return "its messages stand above"
+        return "its messages are above"
     last = words.splitlines()[-1] if words else "it left no message"
     return f"{last[:300]} (-v shows all of its messages)"
 

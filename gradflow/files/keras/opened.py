@@ -219,7 +219,8 @@ def _weights_member(
             raise DamagedError(f"{shown_path}: this .keras file holds no weights", hint)
         # Keras reads weights of other kinds.
         raise UnreadableError(
-            f"{shown_path}: this .keras file keeps its weights in {shown(unread)}, unread here",
+            f"{shown_path}: this .keras file keeps its weights in {shown(unread)}, which gradflow "
+            "does not read",
             hint,
         )
     info = archive.getinfo(WEIGHTS)

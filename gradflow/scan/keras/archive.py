@@ -34,7 +34,7 @@ def strange_members(archive: zipfile.ZipFile, raw: IO[bytes]) -> Iterator[Threat
         return
     for name, count in Counter(info.filename for info in members).items():
         if count > 1:
-            yield _threat(name, "is there twice: one reader takes the first, another the last")
+            yield _threat(name, "is there twice, and not every reader takes the same of the two")
     for info in members:
         yield from _member(info, raw)
 
@@ -48,7 +48,7 @@ def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
     if stat.S_ISLNK(info.external_attr >> 16):
         yield _threat(name, "is a link to another place, whose file would be read")
     if info.flag_bits & _ENCRYPTED:
-        yield _threat(name, "is encrypted, so that nobody can look into it")
+        yield _threat(name, "is encrypted, so that its content cannot be checked")
     if name.endswith(".json") and info.file_size > _MOST_JSON:
         yield _threat(name, f"unpacks to {info.file_size >> 20:,} MB, which is no configuration")
     elif info.file_size > max(_SMALL, _MOST_RATIO * info.compress_size):
@@ -56,7 +56,7 @@ def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
             name, f"unpacks from {info.compress_size:,} bytes to {info.file_size >> 20:,} MB"
         )
     if not _starts_as_told(info, raw):
-        yield _threat(name, "has another name where it stands than in the list of members")
+        yield _threat(name, "has one name in its own header and another in the list of members")
 
 
 def _starts_as_told(info: zipfile.ZipInfo, raw: IO[bytes]) -> bool:

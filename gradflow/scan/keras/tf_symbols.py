@@ -130,7 +130,7 @@ def wrapped(layer: str, config: Mapping[str, object]) -> tuple[str, str] | None:
     if layer == "ClassMethod" and config.get("cls_symbol") not in _CLASSES:
         return f"the class tf.{shown(str(config.get('cls_symbol')))}", _UNKNOWN
     if layer in ("ClassMethod", "InstanceMethod", "InstanceProperty") and member not in _MEMBERS:
-        return f"the member {shown(str(member))!r} of a tensor", "leads to any Python code"
+        return f"the member {shown(str(member))!r} of a tensor", "can run any Python code"
     return None
 
 

@@ -50,7 +50,7 @@ class _CutShortError(Exception):
 
 
 def _old() -> Threat:
-    harm = "is of the form that checkpoints had before TensorFlow 1.0, which nobody has looked at"
+    harm = "is of the form that checkpoints had before TensorFlow 1.0, which gradflow does not know"
     return Threat(f"file {_OLD!r}", "the model's folder", harm)
 
 
