@@ -77,8 +77,8 @@ def test_a_member_that_is_there_twice(name: str, tmp_path: Path) -> None:
         written.writestr(name, b"{}")
 
     assert sentences(path) == [
-        f"member {name!r} (the archive): is there twice, and not every reader takes the same of the "
-        "two"
+        f"member {name!r} (the archive): is there twice, and not every reader takes the same of "
+        "the two"
     ]
 
 
