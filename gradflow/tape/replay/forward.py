@@ -191,7 +191,15 @@ class _Frame:
             gradient = self._custom_gradient(node, node_def.attr["_gradient_op_type"].s.decode())
         count = len(slots) if node.form is Form.DIAGONAL else 1
         keys = tuple(NodeKey(self.copy, node.name, str(output)) for output in range(count))
-        self.run.add(Record(node.op, attrs, tuple(inputs), slots, keys, gradient))
+        record = Record(
+            op=node.op,
+            attrs=attrs,
+            inputs=tuple(inputs),
+            outputs=slots,
+            keys=keys,
+            gradient=gradient,
+        )
+        self.run.add(record)
         return slots
 
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:
