@@ -59,15 +59,15 @@ def run_session(commands: list[Command], folder: Path) -> list[Command]:
 
     Where one ends with another exit code than 0, ``echo $?`` is put behind it.
     """
-    done: list[Command] = []
+    printed: list[Command] = []
     for command in commands:
         if command.line == "echo $?":
             continue
         output, code = run(command.line, folder) if command.is_run else (command.output, 0)
-        done.append(Command(command.line, output))
+        printed.append(Command(command.line, output))
         if code:
-            done.append(Command("echo $?", f"{code}\n"))
-    return done
+            printed.append(Command("echo $?", f"{code}\n"))
+    return printed
 
 
 def run(line: str, folder: Path = ROOT) -> tuple[str, int]:
@@ -79,8 +79,8 @@ def run(line: str, folder: Path = ROOT) -> tuple[str, int]:
     words = line.split()
     if words[0] == "gradflow" and not set(line) & set("|'\"$;<>"):
         with _working_directory(folder):
-            done = here(*words[1:])
-        return done.stdout, done.code
+            result = here(*words[1:])
+        return result.stdout, result.code
     tool = f'"{sys.executable}" -c "{_GRADFLOW}"'
     shell_line = re.sub(r"(^|\| )gradflow ", lambda match: f"{match[1]}{tool} ", line)
     shell_line = shell_line.replace("| python3 ", f'| "{sys.executable}" ')
@@ -126,8 +126,8 @@ def _rewritten(page: str) -> str:
 
     def block(match: re.Match[str]) -> str:
         with project() as folder:
-            done = run_session(list(_commands(match["body"])), folder)
-        body = "".join(f"$ {command.line}\n{command.output}" for command in done)
+            printed = run_session(list(_commands(match["body"])), folder)
+        body = "".join(f"$ {command.line}\n{command.output}" for command in printed)
         return f"```console\n{body}```"
 
     return _BLOCK.sub(block, page)

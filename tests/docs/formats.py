@@ -1,5 +1,4 @@
-"""Model files in, the rows of docs/formats.md out: ``python -m tests.docs.formats FOLDER`` prints
-those of a folder.
+"""Print the rows of docs/formats.md for model files: ``python -m tests.docs.formats FOLDER``.
 
 FOLDER holds an INDEX.tsv with the columns name, path, origin, format and era, one line a file.
 """
@@ -41,10 +40,10 @@ def inspected(path: Path) -> Mapping[str, Any]:
         TIMEOUT,
         str(path),
     ]
-    done = subprocess.run(
+    process = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", check=False
     )
-    record: Mapping[str, Any] = json.loads(done.stdout)["models"][0]
+    record: Mapping[str, Any] = json.loads(process.stdout)["models"][0]
     return record
 
 

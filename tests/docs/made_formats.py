@@ -1,5 +1,4 @@
-"""A format's name in, a small file of that format out: what the first table of docs/formats.md is
-checked with."""
+"""Make a small file of each format that the first table of docs/formats.md lists."""
 
 from __future__ import annotations
 

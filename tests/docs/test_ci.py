@@ -30,9 +30,14 @@ def blocks(language: str) -> list[str]:
 
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    given = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=given, capture_output=True, text=True, timeout=120
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -50,8 +55,8 @@ def test_the_configuration_of_the_guide_is_kept(
     monkeypatch.chdir(project)
 
     assert len(load(Path("gradflow.yaml")).models) == 3
-    done = here("check")
-    assert (done.code, done.stderr.splitlines()[-1]) == (
+    result = here("check")
+    assert (result.code, result.stderr.splitlines()[-1]) == (
         0,
         "gradflow: check: 3 of 3 models as expected",
     )
@@ -64,20 +69,20 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 @pytest.mark.parametrize(("model", "code"), [("healthy", 0), ("two_towers", 1)])
 def test_the_action_runs_as_github_would_run_it(project: Path, model: str, code: int) -> None:
     step = ACTION["runs"]["steps"][1]
-    asked = {
+    inputs = {
         "models": f"sample_models/{model}_saved_model",
         "args": "--static",
         "sarif": "out.sarif",
         "config": "",
     }
-    given = {
-        name: asked[re.search(r"inputs\.(\w+)", text)[1]] for name, text in step["env"].items()
+    variables = {
+        name: inputs[re.search(r"inputs\.(\w+)", text)[1]] for name, text in step["env"].items()
     }
 
-    done = run(step["run"], project, **given, GITHUB_STEP_SUMMARY=str(project / "summary.md"))
+    result = run(step["run"], project, **variables, GITHUB_STEP_SUMMARY=str(project / "summary.md"))
 
-    assert done.returncode == code, done.stderr
-    assert ("::error" in done.stdout) is bool(code)
+    assert result.returncode == code, result.stderr
+    assert ("::error" in result.stdout) is bool(code)
     assert json.loads((project / "out.sarif").read_text())["version"] == "2.1.0"
     assert model in (project / "summary.md").read_text()
 
@@ -122,9 +127,9 @@ def test_the_gitlab_job_is_valid_and_its_command_runs(project: Path) -> None:
         "models: [{path: sample_models/healthy_saved_model, static: true}]\n"
     )
 
-    done = run(job["script"][1], project)
+    result = run(job["script"][1], project)
 
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert (project / job["artifacts"]["reports"]["junit"]).read_text().startswith("<?xml")
 
 
@@ -153,14 +158,14 @@ def test_the_fixture_fails_with_the_finding(tmp_path: Path) -> None:
     (tmp_path / "test_models.py").write_text(TESTS)
     plugin = "" if _is_installed() else "-p gradflow.pytest_plugin"
 
-    done = run(f"{sys.executable} -m pytest -q -p no:cacheprovider {plugin}", tmp_path)
+    result = run(f"{sys.executable} -m pytest -q -p no:cacheprovider {plugin}", tmp_path)
 
-    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 2 passed" in result.stdout, result.stdout + result.stderr
     assert (
         "error GF401: frozen by backbone.trainable=False, but nothing is expected to be frozen"
-        in done.stdout
+        in result.stdout
     )
-    assert "Traceback" not in done.stdout
+    assert "Traceback" not in result.stdout
 
 
 def _is_installed() -> bool:

@@ -47,8 +47,8 @@ def test_the_rows_stand_in_the_order_of_the_layers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
     height = {
-        name.removeprefix("gradflow."): place
-        for place, layer in enumerate(layers)
+        name.removeprefix("gradflow."): number
+        for number, layer in enumerate(layers)
         for name in layer.split(" | ")
     }
 

@@ -23,7 +23,7 @@ def rows() -> dict[str, tuple[str, str]]:
         for line in table.splitlines()
         if line[:1] == "|"
     ]
-    return {name.strip("| "): (how, what) for name, how, what, *_ in cells[2:]}
+    return {name.strip("| "): (reading, says) for name, reading, says, *_ in cells[2:]}
 
 
 def test_the_page_lists_what_is_made_here() -> None:
@@ -39,9 +39,9 @@ def test_the_page_says_what_gradflow_does(name: str, tmp_path: Path) -> None:
         pytest.importorskip("tf_keras")
     path = MADE[name](tmp_path)
     report = report_on_file(path)
-    how, what = rows()[name]
+    reading, says = rows()[name]
     if isinstance(report, Failure):
-        assert how == "refused"
-        assert report.message.removeprefix(f"{path}: ").startswith(what)
+        assert reading == "refused"
+        assert report.message.removeprefix(f"{path}: ").startswith(says)
     else:
-        assert (how, what) == result(encode(report))
+        assert (reading, says) == result(encode(report))

@@ -74,13 +74,13 @@ def commands() -> dict[str, click.Command]:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_command_and_option_that_is_named_exists(name: str) -> None:
-    known, everywhere = commands(), options_of(main)
-    everywhere |= {option for command in known.values() for option in options_of(command)}
+    by_name, everywhere = commands(), options_of(main)
+    everywhere |= {option for command in by_name.values() for option in options_of(command)}
     for span in re.findall(r"`(?:\$ )?gradflow ([^`]+)`", FENCE.sub("", TEXTS[name])):
         word = span.split()[0]
         if not word.startswith("-"):
-            assert word in known, span
-            assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", span)) <= options_of(known[word]), span
+            assert word in by_name, span
+            assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", span)) <= options_of(by_name[word]), span
     for span in re.findall(r"`(--[a-z][^`]*)`", FENCE.sub("", TEXTS[name])):
         assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", span)) <= everywhere, span
 
@@ -134,16 +134,16 @@ def test_links_lead_somewhere(page: str) -> None:
     text = FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
 
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        place, _, heading = target.partition("#")
-        if place.startswith(REPOSITORY):
-            path = ROOT / place.removeprefix(REPOSITORY)
-        elif "://" in place:
+        address, _, heading = target.partition("#")
+        if address.startswith(REPOSITORY):
+            path = ROOT / address.removeprefix(REPOSITORY)
+        elif "://" in address:
             continue
         else:
             # The README is the page of the package index too, where only whole addresses work;
             # the site holds docs/ and nothing beside it.
-            assert page != "README.md" or not place, target
-            path = (ROOT / page).parent / place if place else ROOT / page
+            assert page != "README.md" or not address, target
+            path = (ROOT / page).parent / address if address else ROOT / page
             assert not page.startswith("docs/") or path.parent == ROOT / "docs", target
         assert path.exists(), target
         assert not heading or heading in anchors(path), target
