@@ -16,8 +16,6 @@ from gradflow.policy import Snapshot, accept, is_about_gradients, is_broken, jud
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.progress import Progress
 
-_FLAGS_ONLY = "only freeze flags are expected, which the file records: no gradient was measured"
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -52,7 +50,7 @@ def check_model(
     Where a gradient is expected and unknown, the model counts as one that could not be checked,
     never as kept.
     """
-    outcome = _analysed(plan, progress, inspect)
+    outcome = inspect(plan.path, plan.options, progress)
     model = _without_unknowns(plan, outcome.model)
     model = replace(
         selected(judge(model, plan.expectations, today), plan.select), name=plan.name or ""
@@ -62,15 +60,6 @@ def check_model(
     return Checked(plan, model, outcome.tool, outcome.remark)
 
 
-def _analysed(plan: ModelPlan, progress: Progress, inspect: Inspect) -> Outcome:
-    options = plan.options
-    if is_about_flags_only(plan) and not options.static:
-        outcome = inspect(plan.path, replace(options, static=True), progress)
-        if outcome.model.status is Status.ANALYZED:
-            return replace(outcome, remark=f"{plan.path}: {_FLAGS_ONLY}")
-    return inspect(plan.path, options, progress)
-
-
 def _remedy(plan: ModelPlan) -> str:
     """Say how to learn the gradients of a model that was read without TensorFlow."""
     if plan.options.static or has_tensorflow():
@@ -78,20 +67,23 @@ def _remedy(plan: ModelPlan) -> str:
     return install_command("tf")
 
 
-def is_about_flags_only(plan: ModelPlan) -> bool:
-    """Whether the file alone answers what is expected of the model.
+def _asks_flags_alone(plan: ModelPlan) -> bool:
+    """Whether the user wants the freeze flags of a file judged and nothing else.
 
-    Not where codes are selected that no file can answer: they would never be found, and the
-    model never broken."""
-    return plan.expectations.is_about_flags_only and not any(
-        is_about_gradients(code) for code in plan.select
+    No expectation says so: only ``static`` with selected codes, none of them about gradients.
+    """
+    return (
+        plan.options.static
+        and bool(plan.select)
+        and not any(is_about_gradients(code) for code in plan.select)
+        and not plan.expectations.needs_gradients
     )
 
 
 def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     """Return ``model``, or a failure where gradients are expected and a static reading does not
     know them."""
-    if is_about_flags_only(plan) or model.status is Status.FAILED:
+    if _asks_flags_alone(plan) or model.status is Status.FAILED:
         return model
     weights = [
         variable
@@ -106,10 +98,9 @@ def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     )
     # What kept TensorFlow from it, where the user did not ask for that.
     reason = next((finding for finding in model.findings if finding.code == "GF901"), None)
-    flags = "expect freeze flags only: --expect-frozen PATTERN"
     error = UsageError(
         f"{plan.path}: read without TensorFlow, {gradients} is unknown, and it is expected to flow"
         + (f": {reason.message}" if reason else ""),
-        f"{reason.hint if reason else _remedy(plan)}; or {flags}",
+        reason.hint if reason else _remedy(plan),
     )
     return failed(plan.path, error, model.mode, model.format)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import click
 
-from gradflow.audit import check_model, is_about_flags_only, render_baseline
+from gradflow.audit import check_model, render_baseline
 from gradflow.cli.help import Command
 from gradflow.cli.models import Expected, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow
@@ -55,9 +55,7 @@ def baseline(
     """
     stderr = Stderr(messages.quiet, messages.verbose)
     plans, remarks = planned(models, expected, analysis, messages)
-    require_tensorflow(
-        "baseline", models, (plan.options for plan in plans if not is_about_flags_only(plan))
-    )
+    require_tensorflow("baseline", models, (plan.options for plan in plans))
     for remark in remarks:
         stderr.remark(remark)
     entries: dict[str, Snapshot] = {}

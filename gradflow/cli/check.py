@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from gradflow.analysis.result import report_of
-from gradflow.audit import Checked, check_model, is_about_flags_only, of_model
+from gradflow.audit import Checked, check_model, of_model
 from gradflow.cli.exit_codes import exit_code
 from gradflow.cli.formats import warming
 from gradflow.cli.help import Command
@@ -57,9 +57,7 @@ def check(
     ignored, targets = codes(judgement.ignore), output.targets()
     plans, remarks = planned(models, expected, analysis, messages, judgement)
     baseline = baseline_of(judgement.baseline)
-    require_tensorflow(
-        "check", models, (plan.options for plan in plans if not is_about_flags_only(plan))
-    )
+    require_tensorflow("check", models, (plan.options for plan in plans))
     for remark in (*remarks, output.remark()):
         stderr.remark(remark)
     checked: list[Checked] = []

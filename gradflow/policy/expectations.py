@@ -45,12 +45,11 @@ class Expectations:
     ignore: tuple[Ignore, ...] = ()
 
     @property
-    def is_about_flags_only(self) -> bool:
-        """Whether the freeze flags in a file are enough to judge: no expectation and no ignore is
-        about gradients."""
+    def needs_gradients(self) -> bool:
+        """Whether an expectation or an ignore is about gradients, which freeze flags do not
+        answer."""
         codes = [code for ignore in self.ignore for code in ignore.codes]
-        ignored = any(is_about_gradients(code) for code in codes)
-        return self.frozen is not None and not self.trainable and not self.cut and not ignored
+        return bool(self.trainable or self.cut) or any(map(is_about_gradients, codes))
 
 
 def is_about_gradients(code: str) -> bool:

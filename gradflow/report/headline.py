@@ -153,8 +153,6 @@ def _why_unknown(model: ModelReport) -> str:
         return "it was not run"
     if model.format is Format.SAVED_MODEL:
         return "the graph alone cannot tell; run without --static"
-    if any(expectation.kind == "frozen" for expectation in model.expectations):
-        return "only flags are expected, and only they were read"
     return "the file has no graph; run without --static"
 
 

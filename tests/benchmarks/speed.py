@@ -71,7 +71,8 @@ def commands(folder: Path, runs: int) -> list[Result]:
         stderr=subprocess.DEVNULL,
     )
     bare = [sys.executable, BARE]
-    check = [*GRADFLOW, "check", "--exit-zero", "--expect-frozen", "**/no_layer_of_this_name"]
+    flags = ["--static", "--select", "GF4", "--expect-frozen", "**/no_layer_of_this_name"]
+    check = [*GRADFLOW, "check", "--exit-zero", *flags]
     return [
         *against(
             "inspect ResNet50.keras",

@@ -18,6 +18,8 @@ from tests.cli.test_help import HEAVY, loaded
 FINETUNE = str(SAMPLES / "finetune.keras")
 FLAGS = ("--expect-frozen", "stem/**", "--expect-frozen", "norm/**", "--expect-frozen", "block/**")
 ADAPTER = ("--expect-frozen", "adapter/**")
+ALONE = ("--static", "--select", "GF4")
+"""Judge the freeze flags of a file alone."""
 
 
 def check(*arguments: str) -> Done:
@@ -39,10 +41,13 @@ EXIT_CODES = [
     ([CUT, "--static", "--select", "GF4"], 0),
     ([CUT, "--static", "--select", "gf2,GF401"], 1),
     ([FROZEN, "--static"], 1),
-    ([FINETUNE, *FLAGS, *ADAPTER], 0),
-    ([FINETUNE, *FLAGS], 1),
-    ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "typo/**"], 1),
-    ([FINETUNE, *FLAGS, *ADAPTER, "--expect-frozen", "head/**"], 1),
+    ([FINETUNE, *ALONE, *FLAGS, *ADAPTER], 0),
+    ([FINETUNE, *ALONE, *FLAGS], 1),
+    ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-frozen", "typo/**"], 1),
+    ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-frozen", "head/**"], 1),
+    # No expectation of flags makes gradients known that nobody looked at.
+    ([FINETUNE, "--static", *FLAGS, *ADAPTER], 2),
+    ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-trainable", "head/**"], 2),
     # A Keras file holds no graph: gradients were asked for, and nobody looked.
     ([FINETUNE, "--static"], 2),
     (["missing.keras"], 2),
@@ -91,10 +96,31 @@ def test_gradients_are_measured_where_they_are_expected(
 
 
 def test_flags_are_judged_without_tensorflow_and_that_is_said() -> None:
-    arguments = ("check", FINETUNE, *FLAGS, *ADAPTER)
+    arguments = ("check", FINETUNE, *ALONE, *FLAGS, *ADAPTER)
 
     assert loaded(*arguments).isdisjoint(HEAVY.split())
-    assert "no gradient was measured" in here(*arguments).stderr
+    assert "read without TensorFlow (static)" in here(*arguments).stdout
+
+
+@pytest.mark.tensorflow
+def test_frozen_flags_that_are_as_expected_hide_no_missing_gradient(tmp_path: Path) -> None:
+    """The generator of a GAN that learns nothing, behind a discriminator frozen as planned."""
+    import keras
+
+    x = keras.Input([4], name="noise")
+    made = keras.ops.round(keras.layers.Dense(4, name="generator")(x))
+    model = keras.Model(x, keras.layers.Dense(1, name="discriminator")(made))
+    model.get_layer("discriminator").trainable = False
+    model.save(tmp_path / "gan.keras")
+    arguments = ("gan.keras", "--expect-frozen", "discriminator/**")
+
+    done = check(*arguments)
+    assert done.code == 1
+    assert "2 of 2 trainable weights get no gradient" in done.stdout
+    unknown = check(*arguments, "--static")
+    assert unknown.code == 2
+    assert "is unknown" in unknown.stdout
+    assert "--expect-frozen" not in unknown.stdout + unknown.stderr
 
 
 def test_the_last_line_names_what_is_broken_and_what_was_not_checked() -> None:
@@ -245,10 +271,9 @@ def test_state_that_the_configuration_declares_is_no_weight(tmp_path: Path) -> N
 
 
 def test_a_submodel_is_named_by_its_own_name_though_keras_leaves_it_out_of_the_paths() -> None:
-    assert (
-        check(FINETUNE, "--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**").code == 0
-    )
-    assert check(str(SAMPLES / "finetune.h5"), "--expect-frozen", "backbone/**", *ADAPTER).code == 0
+    assert check(FINETUNE, *ALONE, "--expect-frozen", "backbone/**", *ADAPTER).code == 0
+    hdf5 = str(SAMPLES / "finetune.h5")
+    assert check(hdf5, *ALONE, "--expect-frozen", "backbone/**", *ADAPTER).code == 0
 
 
 @pytest.mark.tensorflow

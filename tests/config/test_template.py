@@ -57,13 +57,15 @@ def test_a_model_keeps_what_init_writes(tmp_path: Path, seen: str) -> None:
 def test_gradients_that_init_ignores_are_measured(tmp_path: Path) -> None:
     variables, found = SEEN["all_cut"]
 
-    assert not loaded(tmp_path, analyzed("m", variables, findings=(found,))).is_about_flags_only
+    assert loaded(tmp_path, analyzed("m", variables, findings=(found,))).needs_gradients
 
 
 def test_what_was_read_from_the_file_alone_is_held_to_its_flags(tmp_path: Path) -> None:
     model = analyzed("m", UNKNOWN, findings=(finding("GF901", Severity.WARNING, ()),))
 
-    assert loaded(tmp_path, model).is_about_flags_only
+    expected = loaded(tmp_path, model)
+    assert expected.frozen is not None
+    assert not expected.needs_gradients
     silent = replace(model, findings=(finding("GF102", Severity.NOTE, ()),))
     assert loaded(tmp_path, silent).frozen is None
 

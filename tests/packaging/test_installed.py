@@ -169,9 +169,12 @@ def test_check_wants_to_be_told_to_read() -> None:
 
     assert line.endswith(f"gradflow check --static {HEALTHY}")
     assert here("check", "--static", HEALTHY).code == 0
-    # Freeze flags stand in the file: nothing is to be measured.
+    # Freeze flags stand in the file, but whether a gradient flows is asked all the same.
     frozen = ("--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**")
-    assert here("check", *frozen, str(SAMPLES / "finetune.keras")).code == 0
+    model = str(SAMPLES / "finetune.keras")
+    assert "check --static" in here("check", *frozen, model).failed_in_one_line()
+    assert here("check", "--static", *frozen, model).code == 2
+    assert here("check", "--static", "--select", "GF4", *frozen, model).code == 0
     many = here("check", *[HEALTHY + "/" * count for count in range(5)]).failed_in_one_line()
     assert many.endswith("gradflow check --static MODEL...")
 
