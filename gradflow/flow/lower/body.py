@@ -24,7 +24,7 @@ from gradflow.flow.lower.references import (
 )
 from gradflow.flow.op_rules import FLOATING, OpSpec
 from gradflow.ops.calls import Callee, callees
-from gradflow.ops.families import BRANCHES, CALLS, LOOPS, REMOTE_CALLS
+from gradflow.ops.families import BRANCHES, CALLS, LOOPS
 from gradflow.ops.tensor_names import is_control
 
 _NONE_FED: Mapping[str, bool] = MappingProxyType({})
@@ -42,7 +42,8 @@ class Form(Enum):
 
 
 _FORMS: Mapping[str, tuple[Form, str]] = {
-    **dict.fromkeys(CALLS | REMOTE_CALLS, (Form.CALL, "Tout")),
+    # Not REMOTE_CALLS: TensorFlow registers no gradient for them (2.16.1 to 2.21).
+    **dict.fromkeys(CALLS, (Form.CALL, "Tout")),
     **dict.fromkeys(BRANCHES, (Form.BRANCH, "Tout")),
     **dict.fromkeys(LOOPS, (Form.LOOP, "T")),
 }

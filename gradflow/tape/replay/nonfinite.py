@@ -12,7 +12,7 @@ from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
 
-_READS = frozenset({"ReadVariableOp", "ResourceGather"})
+_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 
 
 @dataclass(frozen=True, slots=True)
