@@ -38,7 +38,7 @@ def read_baseline(path: Path) -> Mapping[str, Snapshot]:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
             raise UsageError(f"{path}: is a baseline of another version: {data['schema']}", _AGAIN)
-        return {key: _snapshot(model) for key, model in data["models"].items()}
+        return {key: _snapshot(model, path) for key, model in data["models"].items()}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", _AGAIN) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -59,7 +59,6 @@ def _key(path: str) -> str:
     return path if "://" in path else Path(path).as_posix()
 
 
-def _snapshot(value: Any) -> Snapshot:
-    return Snapshot(
-        {name: decode(WeightSnapshot, weight) for name, weight in value["weights"].items()}
-    )
+def _snapshot(value: Any, path: Path) -> Snapshot:
+    weights = {name: decode(WeightSnapshot, weight) for name, weight in value["weights"].items()}
+    return Snapshot(weights, path=str(path))

@@ -81,11 +81,13 @@ def init(
     if failed:
         context.exit(2)
     # Imported where it is needed: help and a failure do without.
-    from gradflow.config.template import template
+    from gradflow.config.template import accepted_words, template
 
     Target(output.out, no_color=True).write(
         template(_as_seen_from(out, path, model) for path, model in reports)
     )
+    for words in accepted_words(model for _, model in reports):
+        stderr.remark(words)
     stderr.remark(f"{out} is written; gradflow check compares the models with it")
 
 

@@ -60,7 +60,7 @@ class Display:
             self._failed += failed
             self._broken += checked.is_broken and not failed
             self._findings += sum(
-                finding.severity is not Severity.NOTE for finding in checked.model.findings
+                finding.severity is not Severity.NOTE for finding in checked.model.open_findings
             )
         if not self._quiet and self._live is None:
             sys.stderr.write(

@@ -171,6 +171,8 @@ class Stderr:
 
     def judged(self, command: str, models: Sequence[tuple[ModelReport, bool]]) -> None:
         """The one line that tells whether the build goes on, and which models hold it up."""
+        from gradflow.report.accepted import accepted_count
+
         failed = [model.name or model.path for model, _ in models if model.status is Status.FAILED]
         broken = [
             model.name or model.path
@@ -185,6 +187,7 @@ class Stderr:
         ]
         parts += [f"broken: {_listed(broken)}"] if broken else []
         parts += [f"not checked: {_listed(failed)}"] if failed else []
+        parts += [accepted_count([model for model, _ in models])]
         if failed or broken or not self.quiet:
             self._say(f"{command}: " + "; ".join(part for part in parts if part))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,10 @@ from gradflow.policy import CutExpectation, Expectations, Ignore, chosen
 
 if TYPE_CHECKING:
     from gradflow.config.parse import Tree  # brings the parser of YAML
+
+
+Location = tuple[str | int, ...]
+"""Keys and indices from the top of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,11 @@ EMPTY = ModelPlan(
 def plan(tree: Tree, file: Path) -> Plan:
     """Make the plan of a valid ``tree``; paths in it are relative to ``file``."""
     value = tree.value or {}
-    shared = value.get("defaults", {})
-    entries = value.get("models", [])
+    shared = _located(value.get("defaults", {}), ("defaults",), tree, file)
+    entries = [
+        _located(entry, ("models", index), tree, file)
+        for index, entry in enumerate(value.get("models", []))
+    ]
     # A model that has an entry of its own belongs to that entry; of two globs the first counts.
     named = {beside(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
     models: list[ModelPlan] = []
@@ -78,6 +85,24 @@ def plan(tree: Tree, file: Path) -> Plan:
                 models.append(_model(settings, path, name, file, anchor))
     defaults = _model(shared, "", None, file, None)
     return Plan(defaults, tuple(models), tuple(_remarks(tree, file)))
+
+
+def _located(settings: Mapping[str, Any], path: Location, tree: Tree, file: Path) -> dict[str, Any]:
+    """Add to each rule that accepts findings where it stands: reports name that line."""
+
+    def with_line(rules: Sequence[Mapping[str, Any]], *keys: str) -> list[dict[str, Any]]:
+        return [
+            {**rule, "stands_at": f"{file}:{tree.line((*path, *keys, index))}"}
+            for index, rule in enumerate(rules)
+        ]
+
+    located = dict(settings)
+    if "ignore" in settings:
+        located["ignore"] = with_line(settings["ignore"], "ignore")
+    if "cut" in settings.get("expect", {}):
+        cuts = with_line(settings["expect"]["cut"], "expect", "cut")
+        located["expect"] = {**settings["expect"], "cut": cuts}
+    return located
 
 
 def _remarks(tree: Tree, file: Path) -> Iterator[str]:
@@ -141,5 +166,9 @@ def _expectations(settings: Mapping[str, Any]) -> Expectations:
 def _ignore(entry: Mapping[str, Any]) -> Ignore:
     until = date.fromisoformat(entry["until"]) if "until" in entry else None
     return Ignore(
-        entry["variables"], chosen(entry.get("codes", ())), entry.get("reason", ""), until
+        variables=entry["variables"],
+        codes=chosen(entry.get("codes", ())),
+        reason=entry.get("reason", ""),
+        until=until,
+        stands_at=entry["stands_at"],
     )

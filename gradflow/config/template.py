@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gradflow.findings import ModelReport, Role, Severity, Variable, Verdict
+from gradflow.findings import Finding, ModelReport, Role, Severity, Variable, Verdict
 from gradflow.patterns import SYNTAX, covers
 from gradflow.text import as_json
 
@@ -18,6 +18,11 @@ defaults:
 models:
 """
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
+_WORDS = {
+    Verdict.NONE: " without gradient",
+    Verdict.ZERO: " with a gradient of zeros",
+    Verdict.NONFINITE: " with NaN or Inf in the gradient",
+}
 
 
 def template(models: Iterable[tuple[str, ModelReport]]) -> str:
@@ -70,16 +75,42 @@ def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
     return [weight for weight in weights if weight.name not in untracked]
 
 
+def _ignorable(model: ModelReport) -> list[Finding]:
+    """The findings for an ignore; what names no weight (GF901: read from the file alone) is not
+    for a pattern."""
+    return [
+        finding
+        for finding in model.findings
+        if finding.severity is not Severity.NOTE and finding.variables
+    ]
+
+
 def _ignored(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
-    for finding in model.findings:
-        # What names no weight (GF901: read from the file alone) is not for a pattern to ignore.
-        if finding.severity is Severity.NOTE or not finding.variables:
-            continue
+    for finding in _ignorable(model):
         covered = [weight for weight in weights if weight.name in finding.variables]
         rest = [weight for weight in weights if weight not in covered]
         for pattern in _patterns(covered, rest):
             rule = f"variables: {_quoted(pattern)}, codes: [{finding.code}]"
             yield f'      - {{{rule}, reason: "found when gradflow init was run"}}'
+
+
+def accepted_words(models: Iterable[ModelReport]) -> Iterator[str]:
+    """Say what the ignores of ``template`` accept, in one sentence for each code."""
+    verdicts: dict[str, list[Verdict]] = {}
+    for model in models:
+        weights = {weight.name: weight for weight in model.variables if weight.role is Role.WEIGHT}
+        names: dict[str, set[str]] = {}
+        for finding in _ignorable(model):
+            names.setdefault(finding.code, set()).update(finding.variables)
+        for code, covered in names.items():
+            members = [weight.verdict for name, weight in weights.items() if name in covered]
+            verdicts.setdefault(code, []).extend(members)
+    for code in sorted(verdicts):
+        number, kinds = len(verdicts[code]), set(verdicts[code])
+        what = _WORDS.get(next(iter(kinds)), "") if len(kinds) == 1 else ""
+        noun = "weight" if number == 1 else "weights"
+        them = "it" if number == 1 else "them"
+        yield f"{number:,} {noun}{what} accepted ({code}): look at {them} first"
 
 
 def _quoted(value: str | list[str]) -> str:

@@ -7,6 +7,7 @@ from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.route import Change, Route, Step
 from gradflow.findings.types import (
     LEFT_OUT,
+    Acceptance,
     Anchor,
     Cause,
     Confidence,
@@ -32,6 +33,7 @@ from gradflow.findings.types import (
 
 __all__ = [
     "LEFT_OUT",
+    "Acceptance",
     "Anchor",
     "Cause",
     "Change",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -28,12 +28,13 @@ def report_schema(version: str) -> dict[str, Any]:
 
 def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    names = [field.name for field in fields(kind) if not field.metadata.get("internal")]
+    public = [field for field in fields(kind) if not field.metadata.get("internal")]
     return {
         "type": "object",
         "description": (kind.__doc__ or "").strip().splitlines()[0],
-        "properties": {name: _schema(hints[name], definitions) for name in names},
-        "required": names,
+        "properties": {field.name: _schema(hints[field.name], definitions) for field in public},
+        # A field with a default was added to this version: reports of before do not have it.
+        "required": [field.name for field in public if field.default is MISSING],
         "additionalProperties": False,
     }
 

@@ -163,6 +163,15 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted a finding, and why."""
+
+    by: str
+    """``gradflow.yaml:12``, the path of a baseline, or ``ignore`` for the option ``--ignore``."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something to tell the user: one cause with all the variables behind it."""
 
@@ -172,6 +181,8 @@ class Finding:
     hint: str
     variables: tuple[str, ...]
     cause: Cause | None
+    accepted: Acceptance | None = None
+    """None where it counts; what is accepted breaks nothing, and is still in the report."""
     threat: str = field(default="", metadata=INTERNAL)
     """Of what a scan found: what it is and what it could do, which others can have in common."""
     location: str = field(default="", metadata=INTERNAL)
@@ -245,6 +256,16 @@ class ModelReport:
     """What the configuration calls it; empty where it has no name."""
     looked_at: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     """What a scan has counted; empty where the model was analysed."""
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """The findings that count: nobody has accepted them."""
+        return tuple(finding for finding in self.findings if finding.accepted is None)
+
+    @property
+    def accepted_findings(self) -> tuple[Finding, ...]:
+        """The findings that a configuration, a baseline or ``--ignore`` covers."""
+        return tuple(finding for finding in self.findings if finding.accepted is not None)
 
 
 @dataclass(frozen=True, slots=True)

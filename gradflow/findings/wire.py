@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -51,7 +51,7 @@ def _decode(hint: Any, value: Any) -> Any:
         present = {
             name: kind
             for name, kind in _hints(hint).items()
-            if name in value or name not in _internal(hint)
+            if name in value or name not in _optional(hint)
         }
         return hint(**{name: _decode(kind, value[name]) for name, kind in present.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -62,9 +62,14 @@ def _decode(hint: Any, value: Any) -> Any:
 
 
 @cache
-def _internal(kind: type) -> frozenset[str]:
-    """The fields that a public report leaves out; each has a default."""
-    return frozenset(field.name for field in fields(kind) if field.metadata.get("internal"))
+def _optional(kind: type) -> frozenset[str]:
+    """The fields with a default: a public report leaves some out, and one of an earlier gradflow
+    does not have those that were added since."""
+    return frozenset(
+        field.name
+        for field in fields(kind)
+        if field.default is not MISSING or field.default_factory is not MISSING
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Take what a baseline accepts out of a judged report, and report what has changed since."""
+"""Mark what a baseline accepts in a judged report, and report what has changed since."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.findings import (
+    Acceptance,
     Expectation,
     ExpectationStatus,
     Finding,
@@ -15,7 +16,7 @@ from gradflow.findings import (
     Status,
 )
 from gradflow.policy.compare import ChangeKind, Snapshot, WeightChange, compare
-from gradflow.policy.ignored import without
+from gradflow.policy.ignored import parted
 from gradflow.policy.names import aligned
 
 _WORSE = (ChangeKind.FROZEN, ChangeKind.UNFROZEN, ChangeKind.LOST)
@@ -32,7 +33,7 @@ _SHOWN = 3
 
 
 def accept(model: ModelReport, base: Snapshot) -> ModelReport:
-    """Take out the findings that ``base`` has too, and report what has changed since (GF404).
+    """Accept the findings that ``base`` has too, and report what has changed since (GF404).
 
     A weight that became worse is an error, beside its own finding. One that became better, is new
     or is gone is a note: then a new baseline can be taken.
@@ -40,6 +41,7 @@ def accept(model: ModelReport, base: Snapshot) -> ModelReport:
     if model.status is Status.FAILED:
         return model
     base = aligned(base, [variable.name for variable in model.variables])
+    acceptance = Acceptance(base.path or "baseline", "known when the baseline was taken")
     findings: list[Finding] = []
     for finding in model.findings:
         accepted = [
@@ -47,8 +49,7 @@ def accept(model: ModelReport, base: Snapshot) -> ModelReport:
             for name in finding.variables
             if name in base.weights and finding.code in base.weights[name].codes
         ]
-        rest = without(finding, accepted)
-        findings += [] if rest is None else [rest]
+        findings += parted(finding, accepted, acceptance)
     outcomes = tuple(_accepted(outcome, base) for outcome in model.expectations)
     return replace(
         model, findings=(*_changes(compare(base, model)), *findings), expectations=outcomes

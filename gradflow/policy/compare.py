@@ -37,6 +37,8 @@ class Snapshot:
 
     weights: Mapping[str, WeightSnapshot]
     """By name."""
+    path: str = ""
+    """The file that it was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class WeightChange:
 
 
 def snapshot(model: ModelReport) -> Snapshot:
-    """Record the trainability, the verdict and the codes of each weight."""
+    """Record the trainability, the verdict and the codes of each weight; what is accepted already
+    needs no record."""
     codes: dict[str, set[str]] = {}
-    for finding in model.findings:
+    for finding in model.open_findings:
         for name in finding.variables:
             codes.setdefault(name, set()).add(finding.code)
     return Snapshot(

@@ -17,6 +17,8 @@ class CutExpectation:
     by: str
     """What cuts them off: an op type, or a code or kind of the catalogue."""
     reason: str = ""
+    stands_at: str = ""
+    """The file and line that say so: ``gradflow.yaml:12``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Ignore:
     reason: str = ""
     until: date | None = None
     """The last day on which it holds."""
+    stands_at: str = ""
+    """The file and line that say so: ``gradflow.yaml:12``."""
 
 
 @dataclass(frozen=True, slots=True)

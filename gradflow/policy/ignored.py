@@ -1,4 +1,4 @@
-"""Take out of a report what the user ignores."""
+"""Mark in a report what the user ignores as accepted."""
 
 from __future__ import annotations
 
@@ -7,37 +7,49 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 
-from gradflow.findings import Expectation, ExpectationStatus, Finding, ModelReport, Variable
+from gradflow.findings import (
+    Acceptance,
+    Expectation,
+    ExpectationStatus,
+    Finding,
+    ModelReport,
+    Variable,
+)
 from gradflow.patterns import covers
 from gradflow.policy.expectations import Ignore
 from gradflow.policy.unmatched import unmatched_ignore
 
 
-def without(finding: Finding, names: Collection[str]) -> Finding | None:
-    """Return ``finding`` without the variables ``names``; None where no variable is left."""
+def parted(finding: Finding, names: Collection[str], acceptance: Acceptance) -> tuple[Finding, ...]:
+    """Part ``finding`` into what is accepted, its variables ``names``, and what is left of it.
+
+    One that is accepted already stays as it is.
+    """
+    accepted = tuple(name for name in finding.variables if name in names)
+    if not accepted or finding.accepted is not None:
+        return (finding,)
     rest = tuple(name for name in finding.variables if name not in names)
-    if rest == finding.variables:
-        return finding
-    return replace(finding, variables=rest) if rest else None
+    left = (replace(finding, variables=rest),) if rest else ()
+    return (replace(finding, variables=accepted, accepted=acceptance), *left)
 
 
-def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) -> ModelReport:
-    """Take out what ``ignores`` cover, and count each as a kept expectation, so that nothing is
-    hidden in silence.
+def with_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) -> ModelReport:
+    """Mark what ``ignores`` cover as accepted, and count each as a kept expectation, so that
+    nothing is hidden in silence.
 
-    An ignore that has expired hides nothing; one that matches nothing is a finding itself.
+    An ignore that has expired accepts nothing; one that matches nothing is a finding itself.
     """
     findings = list(model.findings)
     variables = {variable.name: variable for variable in model.variables}
     outcomes: list[Expectation] = []
     for ignore in ignores:
-        hidden = [
+        covered = [
             tuple(
-                name for name in finding.variables if _hides(ignore, finding, variables.get(name))
+                name for name in finding.variables if _covers(ignore, finding, variables.get(name))
             )
             for finding in findings
         ]
-        names = tuple(dict.fromkeys(itertools.chain.from_iterable(hidden)))
+        names = tuple(dict.fromkeys(itertools.chain.from_iterable(covered)))
         is_expired = ignore.until is not None and ignore.until < today
         if not names:
             outcomes.append(
@@ -50,18 +62,23 @@ def without_ignored(model: ModelReport, ignores: Sequence[Ignore], today: date) 
             )
             findings = [
                 _with_expiry(finding, some, ignore)
-                for finding, some in zip(findings, hidden, strict=True)
+                for finding, some in zip(findings, covered, strict=True)
             ]
         else:
             outcomes.append(Expectation("ignore", ignore.variables, ExpectationStatus.KEPT, names))
-            shown = (without(*pair) for pair in zip(findings, hidden, strict=True))
-            findings = [finding for finding in shown if finding is not None]
+            acceptance = Acceptance(ignore.stands_at or "ignore", ignore.reason)
+            findings = [
+                part
+                for finding, some in zip(findings, covered, strict=True)
+                for part in parted(finding, some, acceptance)
+            ]
     return replace(model, findings=tuple(findings), expectations=(*model.expectations, *outcomes))
 
 
-def _hides(ignore: Ignore, finding: Finding, variable: Variable | None) -> bool:
+def _covers(ignore: Ignore, finding: Finding, variable: Variable | None) -> bool:
     is_meant = not ignore.codes or finding.code in ignore.codes
-    return is_meant and variable is not None and covers(ignore.variables, variable)
+    is_open = finding.accepted is None
+    return is_open and is_meant and variable is not None and covers(ignore.variables, variable)
 
 
 def _with_expiry(finding: Finding, names: Sequence[str], ignore: Ignore) -> Finding:

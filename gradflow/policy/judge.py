@@ -8,6 +8,7 @@ from datetime import date
 
 from gradflow.catalogue import entry
 from gradflow.findings import (
+    Acceptance,
     Cause,
     Expectation,
     ExpectationStatus,
@@ -21,7 +22,7 @@ from gradflow.findings import (
 )
 from gradflow.patterns import covers, matches
 from gradflow.policy.expectations import CutExpectation, Expectations
-from gradflow.policy.ignored import without, without_ignored
+from gradflow.policy.ignored import parted, with_ignored
 from gradflow.policy.unmatched import unmatched
 
 _NARROW = "narrow one of the two patterns"
@@ -29,7 +30,7 @@ _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
 def judge(model: ModelReport, expected: Expectations, today: date) -> ModelReport:
-    """Compare ``model`` with what is ``expected``: remove accepted findings, add findings for
+    """Compare ``model`` with what is ``expected``: mark accepted findings, add findings for
     broken expectations.
 
     A model that could not be checked stays as it is. Ignores come last, so that they can also cover
@@ -47,19 +48,14 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *(_judged(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
         *cuts,
     )
-    accepted = {name for outcome in cuts if outcome.is_kept for name in outcome.variables}
     findings = (
         *_unexpected_frozen(model, weights, expected),
         *_unexpected_trainable(weights, expected),
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
-        *(
-            rest
-            for finding in _adjusted(model.findings, expected, cuts)
-            if (rest := without(finding, accepted)) is not None
-        ),
+        *_with_accepted_cuts(_adjusted(model.findings, expected, cuts), expected.cut, cuts),
     )
-    return without_ignored(
+    return with_ignored(
         replace(model, findings=findings, expectations=outcomes), expected.ignore, today
     )
 
@@ -67,11 +63,30 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
 def is_broken(model: ModelReport, fail_on: Severity) -> bool:
     """Whether an expectation is not kept, or a finding is at least as severe as ``fail_on``."""
     order = list(Severity)
-    bad = any(order.index(finding.severity) <= order.index(fail_on) for finding in model.findings)
+    worst = order.index(fail_on)
+    bad = any(order.index(finding.severity) <= worst for finding in model.open_findings)
     return bad or any(
         not expectation.is_kept and expectation.kind != "ignore"
         for expectation in model.expectations
     )
+
+
+def _with_accepted_cuts(
+    findings: Iterable[Finding],
+    expected: Sequence[CutExpectation],
+    outcomes: Sequence[Expectation],
+) -> Iterator[Finding]:
+    """Mark as accepted what is said of weights that are cut off as ``expected``."""
+    kept = [
+        (outcome.variables, Acceptance(cut.stands_at or "expect.cut", cut.reason))
+        for cut, outcome in zip(expected, outcomes, strict=True)
+        if outcome.is_kept
+    ]
+    for finding in findings:
+        parts: tuple[Finding, ...] = (finding,)
+        for names, acceptance in kept:
+            parts = tuple(piece for part in parts for piece in parted(part, names, acceptance))
+        yield from parts
 
 
 def _adjusted(

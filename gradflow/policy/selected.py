@@ -1,4 +1,4 @@
-"""Leave in a report only the findings of the codes that count."""
+"""Choose by their codes which findings of a report count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import Family, look_up
-from gradflow.findings import ModelReport
+from gradflow.findings import Acceptance, Finding, ModelReport
 
 FAMILIES = tuple(family.value for family in Family)
 """Beginnings of codes that stand for all of them, as in ruff: ``GF2`` for GF201 to GF210."""
@@ -22,12 +22,20 @@ def chosen(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def selected(model: ModelReport, select: Sequence[str], ignore: Sequence[str] = ()) -> ModelReport:
-    """Leave only the findings of the codes ``select`` (empty for all), without those of
-    ``ignore``."""
-    findings = (
-        finding
-        for finding in model.findings
-        if (not select or finding.code.startswith(tuple(select)))
-        and not finding.code.startswith(tuple(ignore))
+    """Leave only the findings of the codes ``select`` (empty for all); mark those of ``ignore`` as
+    accepted by the option."""
+    return replace(
+        model,
+        findings=tuple(
+            _marked(finding, ignore)
+            for finding in model.findings
+            if not select or finding.code.startswith(tuple(select))
+        ),
     )
-    return replace(model, findings=tuple(findings))
+
+
+def _marked(finding: Finding, ignore: Sequence[str]) -> Finding:
+    code = next((code for code in ignore if finding.code.startswith(code)), None)
+    if code is None or finding.accepted is not None:
+        return finding
+    return replace(finding, accepted=Acceptance("ignore", f"--ignore {code}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradflow.findings import Anchor, Failure, ModelReport, Report, Severity
+from gradflow.report.accepted import accepted_count
 from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import remedy, sentence, title
 from gradflow.report.headline import headline
@@ -41,6 +42,8 @@ def _commands(model: ModelReport, anchor: Anchor) -> Iterator[str]:
         fix = remedy(finding)
         lines += [f"fix: {fix}"] if fix else []
         yield _command(_COMMANDS[finding.severity], anchor, title(finding.code), lines)
+    if accepted := accepted_count([model]):
+        yield _command("notice", anchor, "accepted", [f"{title_of(model)}: {accepted}"])
 
 
 def _failure(model: ModelReport, failure: Failure, anchor: Anchor) -> str:

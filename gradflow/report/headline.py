@@ -15,6 +15,7 @@ from gradflow.findings import (
     Status,
     Verdict,
 )
+from gradflow.report.accepted import accepted_count
 from gradflow.report.model_parts import UNTRACKED, frozen, untracked
 from gradflow.report.words import counted
 from gradflow.text import shown
@@ -38,7 +39,8 @@ def statement(model: ModelReport) -> str:
         return _refusal(model.error)
     if model.looked_at:
         return f"nothing in it could do harm ({', '.join(model.looked_at)})"
-    causes = sum(_explains_trouble(model, finding) for finding in model.findings)
+    findings = model.open_findings
+    causes = sum(_explains_trouble(model, finding) for finding in findings)
     parts = [_verdicts(model)]
     if causes:
         parts.append(counted(causes, "cause"))
@@ -48,11 +50,13 @@ def statement(model: ModelReport) -> str:
         parts.append(f"{still:,} frozen")
     if loose:
         parts.append(f"{loose:,} untracked")
-    rest = [f for f in model.findings if f.code != UNTRACKED and not _explains_trouble(model, f)]
+    rest = [f for f in findings if f.code != UNTRACKED and not _explains_trouble(model, f)]
     for severity in (Severity.ERROR, Severity.WARNING):
         number = sum(finding.severity is severity for finding in rest)
         if number:
             parts.append(counted(number, severity.value))
+    if accepted := accepted_count([model]):
+        parts.append(accepted)
     text = ", ".join(parts)
     if summary.unknown and summary.unknown == summary.weights - summary.frozen:
         text += f", verdicts unknown: {_why_unknown(model)}"
@@ -77,7 +81,7 @@ def summary_line(report: Report) -> str:
     return f"{counted(len(standings), 'model')}: {', '.join(parts)}" if parts else "no models"
 
 
-STANDINGS = ("could not be checked", "with findings", "unknown", "fine")
+STANDINGS = ("could not be checked", "with findings", "unknown", "with accepted findings", "fine")
 """From the worst to the best."""
 
 
@@ -85,15 +89,30 @@ def standing(model: ModelReport) -> str:
     """Return which of ``STANDINGS`` a model has."""
     if model.status is Status.FAILED:
         return "could not be checked"
-    summary = model.summary
-    trouble = summary.none or summary.zero or summary.nonfinite
     if (
-        trouble
-        or any(finding.severity is not Severity.NOTE for finding in model.findings)
+        _has_open_trouble(model)
+        or any(finding.severity is not Severity.NOTE for finding in model.open_findings)
         or any(not expectation.is_kept for expectation in model.expectations)
     ):
         return "with findings"
-    return "unknown" if summary.unknown else "fine"
+    if model.summary.unknown:
+        return "unknown"
+    return "with accepted findings" if model.accepted_findings else "fine"
+
+
+def _has_open_trouble(model: ModelReport) -> bool:
+    """Whether a weight gets no useful gradient, and nobody has accepted that."""
+    summary = model.summary
+    if not (summary.none or summary.zero or summary.nonfinite):
+        return False
+    accepted = {name for finding in model.accepted_findings for name in finding.variables}
+    return not accepted or any(
+        variable.name not in accepted
+        and variable.verdict in _TROUBLE
+        and variable.trainable
+        and variable.role is Role.WEIGHT
+        for variable in model.variables
+    )
 
 
 def _verdicts(model: ModelReport) -> str:

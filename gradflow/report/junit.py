@@ -11,6 +11,7 @@ from enum import Enum
 from xml.etree import ElementTree as ET
 
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
+from gradflow.report.accepted import name_of
 from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import sentence
 from gradflow.report.headline import statement, title
@@ -132,7 +133,17 @@ def _failed(model: ModelReport, failure: Failure) -> _Case:
 def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
     broken = [finding for finding in findings if finding.severity is not Severity.NOTE]
     notes = [finding for finding in findings if finding.severity is Severity.NOTE]
-    output = "\n".join([statement(model), *(f"note {_line(model, finding)}" for finding in notes)])
+    output = "\n".join(
+        [
+            statement(model),
+            *(f"note {_line(model, finding)}" for finding in notes),
+            *(
+                f"accepted by {name_of(finding.accepted)}: {_line(model, finding)}"
+                for finding in model.accepted_findings
+                if finding.accepted is not None
+            ),
+        ]
+    )
     if broken:
         more = f" (and {counted(len(broken) - 1, 'more finding')})" if len(broken) > 1 else ""
         message = f"{_line(model, broken[0])}{more}"

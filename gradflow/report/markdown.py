@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
+from gradflow.report.accepted import groups_of, name_of, number_accepted
 from gradflow.report.finding_line import remedy
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
 from gradflow.report.layout import PLAIN, Layout
@@ -145,9 +146,11 @@ def _counts(model: ModelReport) -> Iterator[str]:
     if model.error is not None:
         yield "could not be checked"
     for severity in Severity:
-        number = sum(finding.severity is severity for finding in model.findings)
+        number = sum(finding.severity is severity for finding in model.open_findings)
         if number:
             yield counted(number, severity.value)
+    if model.accepted_findings:
+        yield f"{number_accepted([model]):,} accepted"
     not_kept = sum(not expectation.is_kept for expectation in _judged(model))
     if not_kept:
         yield f"{not_kept:,} of {counted(len(model.expectations), 'expectation')} not kept"
@@ -170,6 +173,20 @@ def _parts(model: ModelReport, page: Page) -> Iterator[tuple[str, str]]:
         yield "finding", "\n\n".join(_finding(finding, variables, cuts, model, page))
     if _judged(model):
         yield "list of expectations", "\n".join(_expectation_lines(_judged(model)))
+    if model.accepted_findings:
+        yield "list of accepted findings", "\n".join(_accepted_lines(model))
+
+
+def _accepted_lines(model: ModelReport) -> Iterator[str]:
+    for group in groups_of([model]):
+        counts = Counter(finding.code for finding in group.findings)
+        codes = ", ".join(
+            f"{number:,} {shown(name)}" if number > 1 else shown(name)
+            for name, number in counts.items()
+        )
+        reason = group.acceptance.reason if group.acceptance.by != "ignore" else ""
+        words = f": {prose(reason)}" if reason else ""
+        yield f"- accepted {codes} by {code(name_of(group.acceptance))}{words}"
 
 
 def _danger(danger: Danger) -> str:

@@ -27,8 +27,8 @@ class Danger:
 
 
 def by_severity(model: ModelReport) -> list[Finding]:
-    """Return the findings of a model, the worst first."""
-    return sorted(model.findings, key=lambda finding: list(Severity).index(finding.severity))
+    """Return the findings of a model that count, the worst first."""
+    return sorted(model.open_findings, key=lambda finding: list(Severity).index(finding.severity))
 
 
 def by_name(model: ModelReport) -> dict[str, Variable]:

@@ -33,6 +33,7 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
     rules = sorted(codes)
     rule_index = {code: index for index, code in enumerate(rules)}
     fingerprints: Counter[str] = Counter()
+    is_with_accepted = any(model.accepted_findings for model in report.models)
     run = {
         "tool": {"driver": _driver(report.tool, rules)},
         "invocations": [
@@ -45,7 +46,10 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
         ],
         "columnKind": "unicodeCodePoints",
         "results": [
-            result
+            # Of one run, either all results say whether they are suppressed or none does (3.27.23).
+            {**result, "suppressions": result.get("suppressions", [])}
+            if is_with_accepted
+            else result
             for model in report.models
             for result in results_of(model, rule_index, anchors, fingerprints)
         ],

@@ -8,7 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gradflow.findings import LEFT_OUT, Anchor, Cause, Finding, ModelReport, Step, Variable
+from gradflow.findings import (
+    LEFT_OUT,
+    Acceptance,
+    Anchor,
+    Cause,
+    Finding,
+    ModelReport,
+    Step,
+    Variable,
+)
+from gradflow.report.accepted import words_of
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
 from gradflow.report.finding_line import remedy, sentence
 from gradflow.report.headline import headline
@@ -28,8 +38,8 @@ def results_of(
     anchors: Mapping[str, Anchor],
     fingerprints: Counter[str],
 ) -> Iterator[Json]:
-    """Yield a result for each finding, the worst first, or one for a model that could not be
-    checked.
+    """Yield a result for each finding, the worst first and accepted ones last, or one for a model
+    that could not be checked.
 
     Args:
         model: the model.
@@ -49,7 +59,7 @@ def results_of(
             "partialFingerprints": _fingerprints(model.error.code, identity, "", fingerprints),
         }
     model_variables, cuts = by_name(model), known_cuts(model)
-    for finding in by_severity(model):
+    for finding in (*by_severity(model), *model.accepted_findings):
         variables = behind(finding, model_variables)
         yield {
             "ruleId": shown(finding.code),
@@ -62,6 +72,7 @@ def results_of(
                 finding.code, identity, min(finding.variables, default=""), fingerprints
             ),
             **_code_flows(finding, variables, cuts, model, physical),
+            **_suppressions(finding.accepted),
         }
 
 
@@ -110,6 +121,22 @@ def _related(cause: Cause | None) -> Json:
         return {}
     location = {"id": 1, "physicalLocation": physical_location(source_anchor(cause.source))}
     return {"relatedLocations": [{**location, "message": message(_cut_words(cause))}]}
+
+
+def _suppressions(accepted: Acceptance | None) -> Json:
+    """Say by which line of which file a finding is accepted."""
+    if accepted is None:
+        return {}
+    suppression: Json = {
+        "kind": "external",
+        "status": "accepted",
+        "justification": words_of(accepted),
+    }
+    if accepted.by != "ignore":
+        suppression["location"] = {
+            "physicalLocation": physical_location(source_anchor(accepted.by))
+        }
+    return {"suppressions": [suppression]}
 
 
 def _fingerprints(code: str, identity: str, variable: str, counts: Counter[str]) -> Json:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
-from gradflow.report.headline import statement, summary_line, title
+from gradflow.report.headline import standing, statement, summary_line, title
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import FROZEN, behind, by_name, by_severity
 from gradflow.report.people.blocks import (
+    accepted_lines,
     danger_lines,
     expectation_lines,
     finding_lines,
@@ -59,7 +60,7 @@ def _headline(model: ModelReport) -> Text:
 
 
 def _is_fine(model: ModelReport) -> bool:
-    findings = any(finding.severity is not Severity.NOTE for finding in model.findings)
+    findings = any(finding.severity is not Severity.NOTE for finding in model.open_findings)
     return not findings and all(expectation.is_kept for expectation in model.expectations)
 
 
@@ -90,6 +91,7 @@ def _blocks(model: ModelReport, page: Page) -> Iterator[list[Text]]:
             yield finding_lines(finding, behind(finding, variables), cuts, outputs, page)
     yield frozen_lines(model, page)
     yield expectation_lines(model, page)
+    yield accepted_lines(model, page)
     if page.show_all:
         yield table_lines(model, page)
     yield _state_lines(model, page)
@@ -103,13 +105,12 @@ def _state_lines(model: ModelReport, page: Page) -> list[Text]:
 
 def _headline_style(model: ModelReport) -> str:
     summary = model.summary
-    severities = {finding.severity for finding in model.findings}
-    if (
-        model.status is Status.FAILED
-        or summary.none
-        or summary.nonfinite
-        or Severity.ERROR in severities
-    ):
+    severities = {finding.severity for finding in model.open_findings}
+    if model.status is Status.FAILED or Severity.ERROR in severities:
+        return "bold red"
+    if standing(model) == "with accepted findings":
+        return "bold yellow"
+    if summary.none or summary.nonfinite:
         return "bold red"
     if summary.zero or Severity.WARNING in severities:
         return "bold yellow"

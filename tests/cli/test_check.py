@@ -231,6 +231,49 @@ def test_a_baseline_accepts_what_is_there(tmp_path: Path) -> None:
     )
 
 
+def test_first_and_last_line_say_what_is_accepted_and_by_which_line(tmp_path: Path) -> None:
+    started = here("init", CUT, "--static")
+    done = check("--static")
+
+    lines = (tmp_path / "gradflow.yaml").read_text().splitlines()
+    rules = [number for number, rule in enumerate(lines, 1) if "codes: [GF201]" in rule]
+    accepted = f"1 finding accepted ({', '.join(f'gradflow.yaml:{rule}' for rule in rules)})"
+    assert "gradflow: 4 weights without gradient accepted (GF201): look at them first\n" in (
+        started.stderr
+    )
+    assert done.stdout.partition("\n")[0].endswith(f"4 of 8 weights get no gradient, {accepted}")
+    assert done.stderr.endswith(f"gradflow: check: as expected; {accepted}\n")
+    assert "error GF201" not in done.stdout
+    assert "GF201: gradient is stopped by StopGradient" in check("--static", "--all").stdout
+
+
+def test_an_audit_says_what_is_accepted(tmp_path: Path) -> None:
+    here("init", CUT, HEALTHY, "--static")
+
+    done = here("audit", "gradflow.yaml", "--no-cache", "-q", "--format", "json")
+    models = json.loads(done.stdout)["models"]
+    text = here("audit", "gradflow.yaml", "--no-cache")
+
+    by = ", ".join(finding["accepted"]["by"] for finding in models[0]["findings"])
+    assert by.startswith("gradflow.yaml:")
+    assert "2 models: 1 with accepted findings, 1 fine\n" in text.stdout
+    assert text.stderr.endswith(f"2 of 2 models as expected; 1 finding accepted ({by})\n")
+
+
+def test_a_baseline_and_an_option_say_what_they_accept(tmp_path: Path) -> None:
+    here("baseline", CUT, "--static", "-o", "b.json")
+
+    by_baseline = check(CUT, "--static", "--baseline", "b.json")
+    by_option = check(CUT, "--static", "--ignore", "GF2", "--format", "sarif")
+
+    assert by_baseline.stderr.endswith("check: as expected; 1 finding accepted (b.json)\n")
+    assert by_option.stderr.endswith("check: as expected; 1 finding accepted (--ignore GF2)\n")
+    (result,) = json.loads(by_option.stdout)["runs"][0]["results"]
+    assert result["suppressions"] == [
+        {"kind": "external", "status": "accepted", "justification": "--ignore GF2"}
+    ]
+
+
 def test_diff_tells_a_frozen_model_from_one_that_is_not(tmp_path: Path) -> None:
     same = here("diff", "--static", FINETUNE, FROZEN, COLUMNS="400")
     other = here("diff", "--static", "--format", "json", FROZEN, HEALTHY)

@@ -80,8 +80,12 @@ def test_every_key_means_what_the_interface_says(tmp_path: Path) -> None:
     )
     assert (options.state, options.thresholds) == (("**/ema_*",), Thresholds(1e-6, 1e6))
     assert (expected.frozen, expected.trainable) == (("backbone/**",), ("head/**",))
-    assert expected.cut == (CutExpectation("encoder/**", "StopGradient", "target network"),)
-    assert expected.ignore == (Ignore("pooler/**", ("GF206",), "unused head", date(2027, 1, 1)),)
+    file = tmp_path / "gradflow.yaml"
+    assert expected.cut == (
+        CutExpectation("encoder/**", "StopGradient", "target network", f"{file}:16"),
+    )
+    until = date(2027, 1, 1)
+    assert expected.ignore == (Ignore("pooler/**", ("GF206",), "unused head", until, f"{file}:18"),)
     assert model.anchor is not None
     assert model.anchor.line == 4
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradflow.findings import (
+    Acceptance,
     Cause,
     Failure,
     Finding,
@@ -21,7 +22,16 @@ from gradflow.findings import (
     Variable,
     Verdict,
 )
-from gradflow.policy import CutExpectation, Expectations, Ignore, accept, is_broken, judge, snapshot
+from gradflow.policy import (
+    CutExpectation,
+    Expectations,
+    Ignore,
+    accept,
+    is_broken,
+    judge,
+    selected,
+    snapshot,
+)
 from tests.report.reports import analyzed, dense, names, state, weight
 
 TODAY = date(2026, 6, 1)
@@ -176,7 +186,59 @@ def test_what_is_ignored_is_counted() -> None:
         ("encoder/kernel",),
         ("encoder/bias",),
     ]
-    assert judged.findings == ()
+    assert judged.open_findings == ()
+    assert [finding.variables for finding in judged.accepted_findings] == [
+        ("encoder/kernel",),
+        ("encoder/bias",),
+    ]
+
+
+def test_what_is_accepted_is_kept_with_the_line_that_says_so() -> None:
+    rule = Ignore("encoder/kernel", ("GF201",), "teacher", stands_at="gradflow.yaml:12")
+
+    judged = judge(CUT, Expectations(ignore=(rule,)), TODAY)
+
+    assert [(finding.variables, finding.accepted) for finding in judged.findings] == [
+        (("encoder/kernel",), Acceptance("gradflow.yaml:12", "teacher")),
+        (("encoder/bias",), None),
+    ]
+    assert is_broken(judged, Severity.WARNING)
+
+
+def test_an_expected_cut_accepts_what_is_said_of_it() -> None:
+    cut = CutExpectation("encoder/**", "StopGradient", "target", stands_at="gradflow.yaml:7")
+
+    judged = judge(CUT, Expectations(cut=(cut,)), TODAY)
+
+    assert [finding.accepted for finding in judged.findings] == [
+        Acceptance("gradflow.yaml:7", "target")
+    ]
+    assert not is_broken(judged, Severity.WARNING)
+
+
+def test_a_finding_is_accepted_once() -> None:
+    """The cut comes first, then the ignore, the baseline and the option: the first one counts."""
+    rules = Expectations(
+        cut=(CutExpectation("encoder/**", "StopGradient", stands_at="gradflow.yaml:7"),),
+        ignore=(Ignore("**", stands_at="gradflow.yaml:9"),),
+    )
+    judged = accept(judge(CUT, rules, TODAY), replace(snapshot(CUT), path="baseline.json"))
+
+    assert [
+        finding.accepted.by
+        for finding in selected(judged, (), ("GF2",)).findings
+        if finding.accepted is not None
+    ] == ["gradflow.yaml:7"]
+    assert outcomes(judged)[1] == ("ignore", "**", "unmatched")
+
+
+def test_the_option_ignore_marks_and_hides_nothing() -> None:
+    judged = selected(judge(CUT, Expectations(), TODAY), (), ("GF2",))
+
+    assert [finding.accepted for finding in judged.findings] == [
+        Acceptance("ignore", "--ignore GF2")
+    ]
+    assert not is_broken(judged, Severity.WARNING)
 
 
 def test_a_harmless_zero_breaks_nothing() -> None:
@@ -254,9 +316,10 @@ def test_a_baseline_accepts_what_was_there_and_nothing_else() -> None:
     )
     later = accept(judge(worse, Expectations(), TODAY), base)
 
-    assert (again.findings, is_broken(again, Severity.WARNING)) == ((), False)
+    assert (again.open_findings, is_broken(again, Severity.WARNING)) == ((), False)
+    assert [one.accepted.by for one in again.findings if one.accepted] == ["baseline"]
     assert is_broken(later, Severity.WARNING)
-    assert [(one.code, one.variables) for one in later.findings] == [
+    assert [(one.code, one.variables) for one in later.open_findings] == [
         ("GF404", ("head/kernel", "head/bias")),
         ("GF201", ("head/kernel", "head/bias")),
     ]
@@ -291,7 +354,7 @@ def test_a_baseline_does_not_mind_new_numbers_of_ops() -> None:
     weights = starved("encoder", renumbered)
     again = model(weights + dense("head", 4, 4), findings=(found(weights, renumbered),))
 
-    assert accept(again, snapshot(CUT)).findings == ()
+    assert accept(again, snapshot(CUT)).open_findings == ()
 
 
 def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import prod
 
 from gradflow.findings import (
+    Acceptance,
     Cause,
     Confidence,
     Expectation,
@@ -507,6 +509,38 @@ def expectations() -> Report:
     return Report(TOOL, (checked, crashed))
 
 
+def accepted() -> Report:
+    """A model of which a configuration, a baseline and an option accept something, and one of which
+    nothing is left to mend."""
+    (model,) = routed().models
+    first, *rest = model.findings
+    by_line = Acceptance("gradflow.yaml:12", "unused head")
+    by_baseline = Acceptance("baseline.json", "known when the baseline was taken")
+    findings = (
+        replace(first, variables=first.variables[1:]),
+        replace(first, variables=first.variables[:1], accepted=by_line),
+        *rest,
+        Finding(
+            "GF305",
+            Severity.WARNING,
+            "vanishing gradient",
+            "",
+            first.variables[1:],
+            None,
+            by_baseline,
+        ),
+    )
+    by_option = Acceptance("ignore", "--ignore GF2")
+    silenced = tuple(replace(finding, accepted=by_option) for finding in model.findings)
+    return Report(
+        TOOL,
+        (
+            replace(model, findings=findings),
+            replace(model, path="models/silenced.keras", findings=silenced),
+        ),
+    )
+
+
 HOSTILE = (
     "::error::x",
     "a\n::stop-commands::t\r",
@@ -573,14 +607,16 @@ CANONICAL = {
     "many": many,
     "frozen": frozen,
     "expectations": expectations,
+    "accepted": accepted,
     "hostile": hostile,
 }
-SIX = {
+IN_EVERY_FORMAT = {
     "healthy": healthy,
     "cut": routed,
     "frozen": frozen,
     "several": several,
     "expectations": expectations,
+    "accepted": accepted,
     "hostile": hostile,
 }
 """What every format is shown on."""

@@ -1,4 +1,4 @@
-"""Every format of the registry on the same six reports, and what holds for every one: nothing of a
+"""Every format of the registry on the same reports, and what holds for every one: nothing of a
 file is obeyed, nothing is random.
 
 After a change that is meant, write the golden files anew and read the difference:
@@ -20,7 +20,7 @@ from gradflow.report import text
 from gradflow.report.answers import codes, diff, entries, why
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS, renderer
 from gradflow.report.layout import Layout
-from tests.report.reports import HOSTILE, SIX, hostile
+from tests.report.reports import HOSTILE, IN_EVERY_FORMAT, hostile
 from tests.report.strategies import reports
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +56,9 @@ def test_every_answer_has_its_formats(renderers: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", IN_EVERY_FORMAT)
 def test_golden(name: str, format: str) -> None:
-    output = written(SIX[name](), format)
+    output = written(IN_EVERY_FORMAT[name](), format)
     golden = GOLDEN / f"{name}.{format}"
     if os.environ.get("GRADFLOW_UPDATE_GOLDEN"):
         golden.write_text(output, encoding="utf-8", newline="\n")
@@ -67,7 +67,7 @@ def test_golden(name: str, format: str) -> None:
 
 def test_every_golden_file_has_its_report() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == {
-        f"{name}.{format}" for name in SIX for format in FORMATS
+        f"{name}.{format}" for name in IN_EVERY_FORMAT for format in FORMATS
     }
 
 
@@ -111,10 +111,10 @@ def test_a_line_of_text_that_a_log_would_obey_is_no_wider() -> None:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_stream_that_holds_less_gets_escapes(format: str, encoding: str) -> None:
-    for build in SIX.values():
+    for build in IN_EVERY_FORMAT.values():
         written(build(), format, encoding).encode(encoding)
 
 
 @pytest.mark.parametrize("format", ["json", "sarif"])
 def test_json_is_ascii(format: str) -> None:
-    assert all(written(build(), format).isascii() for build in SIX.values())
+    assert all(written(build(), format).isascii() for build in IN_EVERY_FORMAT.values())

@@ -113,7 +113,7 @@ def test_each_finding_is_told_once() -> None:
             told = [
                 finding
                 for model in report.models
-                for finding in model.findings
+                for finding in model.open_findings
                 if finding.code == code and finding.severity is not Severity.NOTE
             ]
             heads = sum(text.count(f"{severity.value} {code}: ") for severity in Severity)

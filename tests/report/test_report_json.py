@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from jsonschema import validate
 
 from gradflow.findings import Gradient, Report
+from gradflow.findings.schema import report_schema
 from gradflow.findings.wire import decode, encode
-from gradflow.report.json import render
+from gradflow.report.json import SCHEMA, render
 from tests.report.reports import CANONICAL, healthy
 from tests.report.strategies import reports
 
@@ -58,6 +60,7 @@ def interface_example() -> dict[str, Any]:
     example: dict[str, Any] = first_choice(json.loads(INTERFACE))
     (model,) = example["models"]
     model["findings"][0]["cause"] = model["variables"][0]["causes"][0]
+    model["findings"][0]["accepted"] = None  # added to version 1
     return example
 
 
@@ -68,6 +71,15 @@ def test_it_is_the_published_example_with_keys_in_that_order() -> None:
     assert json.loads(text, object_pairs_hook=list) == json.loads(
         json.dumps(example), object_pairs_hook=list
     )
+
+
+def test_a_report_of_before_has_no_word_on_what_is_accepted() -> None:
+    old = interface_example()
+    del old["models"][0]["findings"][0]["accepted"]
+
+    validate(old, report_schema(SCHEMA))
+    del old["schema"]
+    assert decode(Report, old).models[0].findings[0].accepted is None
 
 
 def test_it_starts_with_the_schema_and_ends_with_a_line_break() -> None:

@@ -19,11 +19,13 @@ from gradflow.findings import (
     Variable,
     Verdict,
 )
+from gradflow.report.accepted import groups_of, number_accepted, words_of
 from gradflow.report.finding_line import remedy
 from gradflow.report.model_parts import (
     FROZEN,
     UNEXPECTED_FROZEN,
     Danger,
+    behind,
     by_name,
     dangers,
     frozen,
@@ -125,14 +127,14 @@ def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     """Draw the frozen weights by the layer that froze them; say what unfreezing would change."""
     unexpected = {
         name
-        for finding in model.findings
+        for finding in model.open_findings
         if finding.code == UNEXPECTED_FROZEN
         for name in finding.variables
     }
     still = [variable for variable in frozen(model) if variable.name not in unexpected]
     if not still:
         return []
-    findings = [finding for finding in model.findings if finding.code == FROZEN]
+    findings = [finding for finding in model.open_findings if finding.code == FROZEN]
     severity = min((f.severity for f in findings), key=list(Severity).index, default=Severity.NOTE)
     head = (f"{severity.value} {FROZEN}", _STYLES[severity])
     lines = fold(line(head, f": frozen: {in_total(still)}"), page.width, 4)
@@ -170,6 +172,26 @@ def expectation_lines(model: ModelReport, page: Page) -> list[Text]:
         lines += fold(words, page.width, 6)
         covered = [variables[name] for name in expectation.variables if name in variables]
         lines += layer_lines(covered, page, 6, _MAX_LAYERS_OF_A_NOTE)
+    return lines
+
+
+def accepted_lines(model: ModelReport, page: Page) -> list[Text]:
+    """Say how many findings are accepted, and by which line of which file; with ``show_all`` draw
+    each of them."""
+    groups = groups_of([model])
+    if not groups:
+        return []
+    total = counted(number_accepted([model]), "finding")
+    more = "" if page.show_all else " (--all shows them)"
+    lines = fold(line("accepted: ", total, (more, "dim")), page.width, 4)
+    variables = by_name(model)
+    for group in groups:
+        number = f"{len(group.findings):,}  "
+        lines += fold(line("    ", number, words_of(group.acceptance)), page.width, 6)
+        for finding in group.findings if page.show_all else ():
+            words = line("      ", (shown(finding.code), "bold"), f": {shown(finding.message)}")
+            lines += fold(words, page.width, 8)
+            lines += layer_lines(behind(finding, variables), page, 8, _MAX_LAYERS)
     return lines
 
 
