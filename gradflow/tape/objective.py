@@ -39,17 +39,33 @@ def project(outputs: Sequence[tuple[str, Any]], seed: int, scale: float = 1.0) -
 def projected(
     outputs: Sequence[tuple[str, Any]], along: Callable[[str, Any], Any], scale: float = 1.0
 ) -> Any | None:
-    """As ``project``, onto the directions that ``along`` returns for an output's name and its real
-    value."""
+    """As ``project``, onto the directions that ``along`` returns for the name and the value of each
+    real part of an output (``real_parts``)."""
     total = None
     for name, value in outputs:
-        if not (value.dtype.is_floating or value.dtype.is_complex):
-            continue
-        real = tf.math.real(value) + tf.math.imag(value) if value.dtype.is_complex else value
-        real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
-        term = tf.cast(tf.reduce_sum(real * along(name, real)), tf.float64)
-        total = term if total is None else total + term
+        for part, real in real_parts(name, value):
+            wide = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
+            term = tf.cast(tf.reduce_sum(wide * along(part, wide)), tf.float64)
+            total = term if total is None else total + term
     return None if total is None else total * scale
+
+
+def real_parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The output itself where it is real, two tensors where it is complex, none where it is not
+    floating; each with a name of its own.
+
+    The two parts of a complex output need directions of their own: along one and the same, what
+    moves them against each other would cancel.
+    """
+    if value.dtype.is_complex:
+        real_name, imaginary_name = part_names(name)
+        return [(real_name, tf.math.real(value)), (imaginary_name, tf.math.imag(value))]
+    return [(name, value)] if value.dtype.is_floating else []
+
+
+def part_names(name: str) -> tuple[str, str]:
+    """The names of the real and the imaginary part of the output called ``name``."""
+    return name, f"{name} (imaginary)"
 
 
 def direction(name: str, value: Any, seed: int) -> Any:

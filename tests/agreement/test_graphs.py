@@ -62,6 +62,7 @@ EXPECTED = {
     "trained_with_adam": {"layer/w": ["flows"], "layer/b": ["flows"]},
     "partitioned": {"tower/w/part_0": ["flows"], "tower/w/part_1": ["flows"]},
     "table_and_embedding": {"rows": ["flows"]},
+    "complex_output": {"a": ["flows"], "b": ["flows"]},
     "loop": {"inside": ["flows"], "limit": ["none", "GF202"]},
     "loop_without_backpropagation": {"inside": ["none", "GF207"], "around": ["flows"]},
     "scan": {"w": ["flows"]},

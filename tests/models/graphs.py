@@ -114,6 +114,13 @@ def trained_with_adam() -> Built:
     return {"x": x}, {"y": y}
 
 
+def complex_output() -> Built:
+    """The real and the imaginary part of an output move against each other."""
+    x = _x()
+    a, b = variable("a", [3], use_resource=False), variable("b", [3], use_resource=False)
+    return {"x": x}, {"y": tf.complex(x * a, -x * a), "z": x * b}
+
+
 def partitioned() -> Built:
     """One variable in two parts."""
     x = _x(4)

@@ -295,12 +295,12 @@ def _measure_tf1(
         values = session.run(outputs, feeds)
         random = np.random.default_rng(seed + 1)
         floating = [
-            (one, value)
+            (part, value)
             for one, value in zip(outputs, values, strict=True)
-            if one.dtype.is_floating
+            for part in _real_parts(one)
         ]
         directions = [
-            tf.constant(random.normal(size=value.shape), one.dtype) for one, value in floating
+            tf.constant(random.normal(size=value.shape), part.dtype) for part, value in floating
         ]
         variables = [
             one for one in tf.compat.v1.global_variables() if one.dtype.base_dtype.is_floating
@@ -329,7 +329,11 @@ def step(
     call: Callable[[], Any], variables: Sequence[tuple[str, tf.Variable]], seed: int
 ) -> dict[str, list[Measured]]:
     """One backward step of ``call``'s projected outputs, by the names of the variables."""
-    floating = [(name, variable) for name, variable in variables if variable.dtype.is_floating]
+    floating = [
+        (name, variable)
+        for name, variable in variables
+        if variable.dtype.is_floating or variable.dtype.is_complex
+    ]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for _, variable in floating:
             tape.watch(variable)
@@ -349,18 +353,27 @@ def _project(outputs: Sequence[tf.Tensor], seed: int) -> tf.Tensor | None:
     floating."""
     random = np.random.default_rng(seed + 1)
     terms = [
-        tf.reduce_sum(output * tf.cast(random.normal(size=output.shape), output.dtype))
+        tf.reduce_sum(real * tf.cast(random.normal(size=real.shape), real.dtype))
         for output in outputs
-        if output is not None and output.dtype.is_floating
+        if output is not None
+        for real in _real_parts(output)
     ]
     return tf.add_n([tf.cast(term, tf.float64) for term in terms]) if terms else None
+
+
+def _real_parts(output: tf.Tensor) -> list[tf.Tensor]:
+    """A floating output itself; of a complex one its real and its imaginary part."""
+    if output.dtype.is_complex:
+        return [tf.math.real(output), tf.math.imag(output)]
+    return [output] if output.dtype.is_floating else []
 
 
 def _judge(gradient: tf.Tensor | tf.IndexedSlices | np.ndarray | None) -> Measured:
     if gradient is None:
         return Measured("none", 0.0)
     dense = tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
-    values = np.asarray(dense, dtype=np.float64)
+    values = np.asarray(dense)
+    values = values.astype(np.complex128 if np.iscomplexobj(values) else np.float64)
     if not np.isfinite(values).all():
         return Measured("nonfinite", 0.0)
     return Measured("flows" if values.any() else "zero", float(np.linalg.norm(values)))

@@ -17,7 +17,7 @@ from gradflow.flow.origins import source_finder
 from gradflow.ops.families import CONTROL_FLOW
 from gradflow.options import Options
 from gradflow.tape.loaded_model import CallableModel
-from gradflow.tape.objective import direction
+from gradflow.tape.objective import direction, real_parts
 from gradflow.tape.replay.backward import backward
 from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
@@ -95,10 +95,11 @@ def _is_floating(value: Any) -> bool:
 
 def _upstream(name: str, value: Any, seed: int) -> Any:
     """The gradient of the objective with respect to an output (see ``objective.project``)."""
-    real = tf.math.real(value) if value.dtype.is_complex else value
-    real = real if real.dtype == tf.float64 else tf.cast(real, tf.float32)
-    drawn = direction(name, real, seed)
-    return tf.cast(tf.complex(drawn, drawn) if value.dtype.is_complex else drawn, value.dtype)
+    drawn = [
+        direction(part, real if real.dtype == tf.float64 else tf.cast(real, tf.float32), seed)
+        for part, real in real_parts(name, value)
+    ]
+    return tf.cast(tf.complex(*drawn) if value.dtype.is_complex else drawn[0], value.dtype)
 
 
 def dying(scene: Scene, names: Iterable[str]) -> Sightings:
