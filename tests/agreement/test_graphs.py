@@ -80,6 +80,17 @@ def test_a_graph_gets_what_its_session_gives(name: str, tmp_path: Path) -> None:
     assert codes(report_on_file_alone(path)) == EXPECTED[name]
 
 
+def test_a_dead_unit_beside_a_loop_is_told(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.loop_beside_dead))
+    assert codes(report) == {
+        "inside": ["flows"],
+        "dead": ["zero", "GF303"],
+        "around": ["flows"],
+    }
+
+
 @pytest.mark.parametrize("name", ["loop", "scan"])
 def test_a_loop_that_is_a_function_is_measured(name: str, tmp_path: Path) -> None:
     from tests.models import graphs

@@ -177,6 +177,24 @@ def loop_without_backpropagation() -> Built:
     return {"x": x}, {"y": y + x * around}
 
 
+def loop_beside_dead() -> Built:
+    """A recurrence, with a condition in a loop of its own, beside a unit that is never active."""
+    x = _x()
+    inside, dead, around = (
+        variable(name, [3], use_resource=False) for name in ("inside", "dead", "around")
+    )
+    _, state = v1.while_loop(
+        lambda step, _: step < 3, lambda step, y: (step + 1, tf.tanh(y * inside)), (0, x)
+    )
+
+    def other(step: Any, y: Any) -> Any:
+        return step + 1, tf.cond(step > 0, lambda: tf.tanh(y * inside), lambda: y + inside)
+
+    _, switched = v1.while_loop(lambda step, _: step < 3, other, (0, x))
+    hidden = tf.nn.relu(-tf.abs(x * dead) - 1.0)
+    return {"x": x}, {"y": state + switched + hidden + x * around}
+
+
 def scan() -> Built:
     """A loop that keeps its steps in arrays, as every recurrent network of TensorFlow 1 does."""
     x = v1.placeholder(tf.float32, [None, 5, 3], name="x")

@@ -32,12 +32,13 @@ from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.saved_model import NotLoadedError, refusal
 from gradflow.tape.loaded_model import Step, Watched
 from gradflow.tape.measure import measure
-from gradflow.tape.objective import drawn_direction, projected, select
+from gradflow.tape.objective import drawn_direction, part_names, projected, select
 from gradflow.tape.private_api import SavedModelLoader
 
 _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on
 2.16.1 and 2.21.0)."""
+_LOOP_ENTRIES, _LOOP_EXITS = ("Enter", "RefEnter"), ("Exit", "RefExit")
 _UPKEEP = frozenset(
     {"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"}
 )
@@ -54,7 +55,7 @@ class GraphSession:
     outputs: Sequence[tuple[str, Any]]
     """The selected outputs by name."""
     directions: Mapping[str, Any]
-    """The placeholder of the random direction of each floating output."""
+    """The placeholder of the random direction of each real part of a floating output."""
     gradients: Mapping[str, Any]
     """By floating variable; None where there is none."""
     shapes: Mapping[str, tuple[int, ...]]
@@ -96,8 +97,8 @@ class GraphSession:
         feeds = self.feeds(step, options)
         branches = {}
         for op in self.merges:
-            # Inside another branch that was not taken.
-            with contextlib.suppress(tf.errors.InvalidArgumentError):
+            # Inside another branch that was not taken, or something else that cannot be fetched.
+            with contextlib.suppress(tf.errors.OpError):
                 branches[op.name] = int(self.session.run(op.outputs[1], feeds))
         return branches
 
@@ -112,11 +113,11 @@ class GraphSession:
     def _feeds(self, batch: Batch, outputs: Sequence[Output], seed: int) -> Mapping[Any, Any]:
         feeds = self._inputs(batch)
         for output in outputs:
-            placeholder = self.directions.get(output.name)
-            if placeholder is not None:
-                shape = [size or 0 for size in output.shape]
-                drawn = drawn_direction(output.name, shape, seed)
-                feeds[placeholder] = drawn.astype(placeholder.dtype.as_numpy_dtype)
+            for part in part_names(output.name):
+                placeholder = self.directions.get(part)
+                if placeholder is not None:
+                    drawn = drawn_direction(part, [size or 0 for size in output.shape], seed)
+                    feeds[placeholder] = drawn.astype(placeholder.dtype.as_numpy_dtype)
         return feeds
 
     def _inputs(self, batch: Batch) -> dict[Any, Any]:
@@ -209,7 +210,8 @@ def _differentiated(
     session: Any, contents: SavedModelContents, entry: Entry, selected: Sequence[str]
 ) -> GraphSession:
     graph = session.graph
-    merges = [op for op in graph.get_operations() if op.type == "Merge" and graph.is_fetchable(op)]
+    in_loops = _ops_in_loops(graph)
+    merges = [op for op in graph.get_operations() if op.type == "Merge" and op not in in_loops]
     try:
         return without_lookup_errors(
             lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
@@ -271,6 +273,20 @@ def _built(
         merges=merges,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
     )
+
+
+def _ops_in_loops(graph: Any) -> set[Any]:
+    """The ops between the entries and the exits of loops: their tensors have a value in each trip,
+    so that none can be fetched."""
+    ops = [op for op in graph.get_operations() if op.type in _LOOP_ENTRIES]
+    in_loops = set(ops)
+    for op in ops:
+        for tensor in op.outputs:
+            for reader in tensor.consumers():
+                if reader.type not in _LOOP_EXITS and reader not in in_loops:
+                    in_loops.add(reader)
+                    ops.append(reader)
+    return in_loops
 
 
 def _additions(variable: Any) -> list[Any]:
