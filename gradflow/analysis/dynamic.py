@@ -242,4 +242,4 @@ def _recorded(
         if variable.frozen_by is not None
     }
     has_weights = any(variable.role is Role.WEIGHT for variable in contents.variables)
-    return contents.producer, frozen, contents.doubts, has_weights
+    return contents.producer, frozen, contents.doubts_in_keras3, has_weights

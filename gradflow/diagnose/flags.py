@@ -54,6 +54,13 @@ _DOUBTS = {
         "{who} {are} in a layer recorded as frozen, but Keras loads {them} as trainable",
         "freeze the layer again after loading, before compile(): layer.trainable = False",
     ),
+    Doubt.KERAS_3_TRAINS: (
+        Severity.NOTE,
+        "{who} {are} frozen by a layer around {them}, as Keras 2 loads the file; where Keras 3 can"
+        " load it, {they} {are} trainable there",
+        "load it with tf_keras; or freeze the layer again after loading with Keras 3: "
+        "layer.trainable = False",
+    ),
     Doubt.RELOADED: (
         Severity.WARNING,
         "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "
@@ -109,6 +116,7 @@ def _filled_in(message: str, names: Sequence[str], doubt: FreezeDoubt | None = N
         who=names[0] if is_one else f"{len(names):,} weights",
         are="is" if is_one else "are",
         them="it" if is_one else "them",
+        they="it" if is_one else "they",
         their="its" if is_one else "their",
         record="record says" if is_one else "records say",
         layer=doubt.layer if doubt else None,

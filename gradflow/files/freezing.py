@@ -24,6 +24,9 @@ class Doubt(Enum):
     """The file's list leaves the weight out, no layer above it is recorded as frozen."""
     FORGOTTEN = "forgotten"
     """The layer is recorded as frozen, and Keras brings the weight back trainable."""
+    KERAS_3_TRAINS = "keras 3 trains"
+    """Under a frozen layer in a file of Keras 2, which freezes all inside; Keras 3 brings it
+    back trainable."""
     RELOADED = "reloaded"
     """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
     the model."""

@@ -133,12 +133,13 @@ def with_state(
     """``variables``, those that ``patterns`` cover as state: the user knows that they are no
     weights."""
     return tuple(
-        _state(variable) if any(covers(pattern, variable) for pattern in patterns) else variable
+        as_state(variable) if any(covers(pattern, variable) for pattern in patterns) else variable
         for variable in variables
     )
 
 
-def _state(variable: StoredVariable) -> StoredVariable:
+def as_state(variable: StoredVariable) -> StoredVariable:
+    """``variable`` as one that is not meant to be trained."""
     return replace(variable, role=Role.STATE, trainable=False, frozen_by=None, untracked=False)
 
 

@@ -53,7 +53,9 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *_unexpected_trainable(weights, expected),
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
-        *_with_accepted_cuts(_adjusted(model.findings, expected, cuts), expected.cut, cuts),
+        *_with_accepted_cuts(
+            _adjusted(model.findings, weights, expected, cuts), expected.cut, cuts
+        ),
     )
     return with_ignored(
         replace(model, findings=findings, expectations=outcomes), expected.ignore, today
@@ -90,13 +92,18 @@ def _with_accepted_cuts(
 
 
 def _adjusted(
-    findings: Iterable[Finding], expected: Expectations, cuts: Sequence[Expectation]
+    findings: Iterable[Finding],
+    weights: Iterable[Variable],
+    expected: Expectations,
+    cuts: Sequence[Expectation],
 ) -> Iterator[Finding]:
     """Adjust findings to the expectations.
 
-    A file without any freeze flags is a note, and an error where flags are expected. Where weights
-    are cut off by another op than expected, the hint says what was expected.
+    A file without any freeze flags is a note, and an error where flags are expected. A doubt about
+    flags (GF102) is a note where an expectation asks for the flag that each weight has. Where
+    weights are cut off by another op than expected, the hint says what was expected.
     """
+    answered = {weight.name for weight in weights if _is_as_expected(weight, expected)}
     broken = [
         cut
         for cut, outcome in zip(expected.cut, cuts, strict=True)
@@ -106,9 +113,18 @@ def _adjusted(
         if finding.code == "GF102" and not finding.variables and expected.frozen is not None:
             yield replace(finding, severity=Severity.ERROR)
             continue
+        if finding.code == "GF102" and finding.variables and answered.issuperset(finding.variables):
+            yield replace(finding, severity=Severity.NOTE)
+            continue
         meant = next((cut for cut in broken if _is_about(finding, cut)), None)
         hint = finding.hint if meant is None else f"{finding.hint} (expect.cut says: by {meant.by})"
         yield replace(finding, hint=hint)
+
+
+def _is_as_expected(weight: Variable, expected: Expectations) -> bool:
+    """Whether an expectation asks for the freeze flag that the weight has."""
+    patterns = expected.trainable if weight.trainable else expected.frozen or ()
+    return any(covers(pattern, weight) for pattern in patterns)
 
 
 def _is_about(finding: Finding, cut: CutExpectation) -> bool:

@@ -798,3 +798,24 @@ def test_the_kernel_under_a_lora_adapter_is_not_trainable(tmp_path: Path) -> Non
         if v.shape[-1] == 1
     }
     assert flags == {"kernel": False, "bias": True}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_in_a_file_of_keras_2_a_frozen_wrapper_freezes_all_inside(
+    tmp_path: Path, suffix: str
+) -> None:
+    keras2 = pytest.importorskip("tf_keras")
+
+    def build(_: Any) -> Any:
+        model = frozen_wrappers(keras2)
+        model.get_layer("td").layer.trainable = True
+        return model
+
+    contents = saved(tmp_path, build, suffix)
+    loaded = keras2.models.load_model(tmp_path / f"m.{suffix}", compile=False)
+    assert not loaded.trainable_weights
+    assert {variable.trainable for variable in contents.variables} == {False}
+    assert {variable.frozen_by for variable in contents.variables} == {"bi", "td", "td2"}
+    assert [doubt.kind for doubt in contents.doubts] == [Doubt.KERAS_3_TRAINS]
+    assert [doubt.kind for doubt in contents.doubts_in_keras3] == [Doubt.FORGOTTEN]

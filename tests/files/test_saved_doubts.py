@@ -71,6 +71,22 @@ class Objects:
         }
 
 
+def test_the_states_of_a_stateful_recurrent_layer_of_keras_2_are_state() -> None:
+    objects = Objects()
+    layer = objects.add(within=0, name="layer-1")
+    objects.graph.nodes[layer].user_object.identifier = "_tf_keras_rnn_layer"
+    own = objects.add(within=layer, name="keras_api")
+    kernel = objects.variable("gru/gru_cell/kernel", layer)
+    state = objects.variable("gru/Variable", objects.add(within=own, name="states"))
+    objects.lists([kernel], [kernel])
+    objects.captured(kernel, state)
+    found = object_variables(objects.graph, objects.properties)
+    assert [(found[number].role, found[number].untracked) for number in (kernel, state)] == [
+        (Role.WEIGHT, False),
+        (Role.STATE, False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("layer", "listed", "doubts"),
     [

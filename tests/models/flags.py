@@ -222,6 +222,14 @@ def sequential_model_is_frozen_and_a_layer_in_it_is_not() -> Any:
     return model
 
 
+@_case("T", frozen=_by("spectral", *_weights("inner")), state={"spectral/vector_u"}, kinds=FILES)
+def normalized_kernel_is_frozen() -> Any:
+    spectral = layers.SpectralNormalization(layers.Dense(6, name="inner"), name="spectral")
+    model = _on(spectral)
+    spectral.trainable = False
+    return model
+
+
 RAW: Told = {"GF103": ("raw",)}
 
 

@@ -119,6 +119,27 @@ def test_a_frozen_weight_that_is_asked_to_be_both_breaks_with_a_word_about_it() 
         assert [finding.hint for finding in told] == ["narrow one of the two patterns"]
 
 
+@pytest.mark.parametrize(
+    ("expected", "severity"),
+    [
+        (Expectations(frozen=("backbone/**",)), Severity.NOTE),
+        (Expectations(frozen=("backbone/**/kernel",)), Severity.WARNING),
+        (Expectations(trainable=("head/**",)), Severity.WARNING),
+    ],
+)
+def test_a_doubt_about_flags_that_an_expectation_answers_is_a_note(
+    expected: Expectations, severity: Severity
+) -> None:
+    weights = frozen("backbone/a", "backbone")
+    doubt = Finding("GF102", Severity.WARNING, "doubtful", "say it", names(weights), None)
+    report = model(weights + dense("head", 4, 4), findings=(doubt,))
+
+    judged = judge(report, expected, TODAY)
+
+    assert [one.severity for one in judged.findings if one.code == "GF102"] == [severity]
+    assert is_broken(judged, Severity.WARNING) is (severity is Severity.WARNING)
+
+
 def test_one_frozen_layer_is_one_finding() -> None:
     report = model(frozen("a", "backbone") + frozen("b", "backbone") + frozen("c"))
 

@@ -105,21 +105,36 @@ def parse_json(text: str | bytes, shown_path: str) -> Any:
         ) from None
 
 
-def frozen(layer: LayerConfig) -> tuple[bool, LayerConfig | None]:
+def is_of_keras2(version: str | None) -> bool:
+    """Whether a Keras 1 or 2 of this version wrote a file, and so Keras 2 loads it as it was."""
+    return version is not None and version.partition(".")[0] in ("0", "1", "2")
+
+
+def frozen(layer: LayerConfig, *, is_keras2: bool = False) -> tuple[bool, LayerConfig | None]:
     """Whether the weights of ``layer`` are frozen once Keras has loaded the file, and the layer to
     name for it.
 
     Keras restores flags layer by layer: a layer whose own flag is true trains under a frozen
     submodel (Keras 3.15, layers/layer.py and models/functional.py: the flag is set before the
     layers are tracked). Only the flag of the model itself covers everything, but
-    Sequential.from_config drops its own.
+    Sequential.from_config drops its own. In Keras 2 a frozen layer freezes whatever is inside
+    (tf_keras 2.21, engine/base_layer.py: ``trainable_weights`` is then empty).
     """
     lineage = layer.lineage()
+    if is_keras2:
+        outermost = next(
+            (above for above in lineage if not above.trainable and not _forgets_flag(above)), None
+        )
+        return outermost is not None, outermost
     model = lineage[0]
-    covered = not model.trainable and model.class_name != "Sequential"
+    covered = not model.trainable and not _forgets_flag(model)
     if layer.trainable and not covered:
         return False, None
     return True, next(above for above in lineage if not above.trainable)
+
+
+def _forgets_flag(layer: LayerConfig) -> bool:
+    return layer.class_name == "Sequential"
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,23 @@ from gradflow.files.keras.variables import Owned
 from gradflow.files.model_file import StoredVariable
 
 
+def keras2_doubts(
+    in_keras2: Sequence[StoredVariable], in_keras3: Sequence[StoredVariable]
+) -> tuple[tuple[FreezeDoubt, ...], tuple[FreezeDoubt, ...]]:
+    """Compare what Keras 2 and Keras 3 make of the flags in a file of Keras 2.
+
+    Return what is doubtful for who reads the file, and for whom Keras 3 loads it.
+    """
+    lost = tuple(
+        variable.name
+        for recorded, variable in zip(in_keras2, in_keras3, strict=True)
+        if variable.trainable and not recorded.trainable
+    )
+    if not lost:
+        return (), ()
+    return (FreezeDoubt(Doubt.KERAS_3_TRAINS, lost),), (FreezeDoubt(Doubt.FORGOTTEN, lost),)
+
+
 def keras_doubts(
     owned: Sequence[Owned], described: Sequence[StoredVariable]
 ) -> tuple[FreezeDoubt, ...]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from gradflow.errors import UnreadableError
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.keras.archive import read_archive
-from gradflow.files.keras.config import LayerConfig
-from gradflow.files.keras.freezing import keras_doubts
+from gradflow.files.keras.config import LayerConfig, is_of_keras2
+from gradflow.files.keras.freezing import keras2_doubts, keras_doubts
 from gradflow.files.keras.h5 import read_h5
 from gradflow.files.keras.variables import describe
 from gradflow.files.model_file import ModelFile, StoredVariable
@@ -31,6 +31,8 @@ class KerasContents:
     layer_classes: Mapping[str, str]
     """Class of every configured layer by its path, the model itself included."""
     doubts: tuple[FreezeDoubt, ...]
+    doubts_in_keras3: tuple[FreezeDoubt, ...]
+    """What is doubtful once Keras 3 has loaded the file, whatever wrote it."""
 
 
 def read_keras(file: ModelFile) -> KerasContents:
@@ -55,13 +57,18 @@ def _contents(file: ModelFile) -> KerasContents:
         raise UnreadableError(
             f"{shown_path}: cannot be read ({error.strerror or error})", "check the file"
         ) from error
-    variables = describe(owned)
+    variables = loaded = describe(owned)
+    doubts = doubts_in_keras3 = keras_doubts(owned, loaded)
+    if is_of_keras2(version):
+        variables = describe(owned, is_keras2=True)
+        doubts, doubts_in_keras3 = keras2_doubts(variables, loaded)
     return KerasContents(
         model_name=config.name,
         producer=None if version is None else f"keras {version}",
         variables=variables,
         layer_classes=_classes(config),
-        doubts=keras_doubts(owned, variables),
+        doubts=doubts,
+        doubts_in_keras3=doubts_in_keras3,
     )
 
 

@@ -35,20 +35,23 @@ class Owned:
         return layer
 
 
-def describe(owned: Sequence[Owned]) -> tuple[StoredVariable, ...]:
+def describe(owned: Sequence[Owned], *, is_keras2: bool = False) -> tuple[StoredVariable, ...]:
     """Add role and freeze flag, and tell equal names apart: by the layers around them, else by
-    ``#2``, ``#3``, ..."""
+    ``#2``, ``#3``, ...
+
+    ``is_keras2``: whether flags count as Keras 2 reads them.
+    """
     names = _unique(owned)
     layers = _layer_paths(owned, names)
     return tuple(
-        _describe(stored, name, layer)
+        _describe(stored, name, layer, is_keras2=is_keras2)
         for stored, name, layer in zip(owned, names, layers, strict=True)
     )
 
 
-def _describe(stored: Owned, name: str, layer: str) -> StoredVariable:
+def _describe(stored: Owned, name: str, layer: str, *, is_keras2: bool) -> StoredVariable:
     role = role_of(stored.owner.class_name, stored.variable, stored.dtype)
-    covered, freezer = frozen(stored.owner)
+    covered, freezer = frozen(stored.owner, is_keras2=is_keras2)
     still = covered or is_lora_base(stored.owner.options, stored.variable)
     return StoredVariable(
         name,

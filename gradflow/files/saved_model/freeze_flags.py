@@ -12,6 +12,7 @@ from gradflow.files.saved_model.schema import DecodeError, parse
 OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
 """Identifiers of objects whose variables are no weights of the model."""
 
+_RECURRENT = "_tf_keras_rnn_layer"
 Properties = Mapping[str, Any]
 """What Keras 2 recorded of one layer: ``name``, ``trainable``, ``config``, ..."""
 
@@ -55,6 +56,29 @@ def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int,
             for inner in paths_below(objects, number):
                 frozen_by.setdefault(inner, layer["name"])
     return frozen_by
+
+
+def recurrent_states(objects: Any) -> frozenset[int]:
+    """The variables in which stateful recurrent layers of Keras 2 keep what they have read.
+
+    They are made as trainable variables, and the layer's own lists leave them out; what Keras 2
+    saves of a layer for itself holds them as ``states`` (tf_keras 2.21,
+    saving/legacy/saved_model/layer_serialization.py).
+    """
+    states: set[int] = set()
+    for node in objects.nodes:
+        if node.user_object.identifier != _RECURRENT:
+            continue
+        own = [child.node_id for child in node.children if child.local_name == "keras_api"]
+        holders = [node, *(objects.nodes[number] for number in own)]
+        states.update(
+            inner
+            for holder in holders
+            for child in holder.children
+            if child.local_name == "states"
+            for inner in paths_below(objects, child.node_id)
+        )
+    return frozenset(states)
 
 
 def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:

@@ -7,8 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
-from gradflow.files.model_file import StoredVariable
-from gradflow.files.saved_model.freeze_flags import Properties, freezers, paths_below, tracked_lists
+from gradflow.files.model_file import StoredVariable, as_state
+from gradflow.files.saved_model.freeze_flags import (
+    Properties,
+    freezers,
+    paths_below,
+    recurrent_states,
+    tracked_lists,
+)
 from gradflow.findings import Role
 
 
@@ -24,6 +30,7 @@ def object_variables(
     paths = paths_below(objects)
     tracked = tracked_lists(objects)
     frozen = freezers(objects, properties)
+    states = recurrent_states(objects)
     by_number: dict[int, StoredVariable] = {}
     captured = {
         node for function in objects.concrete_functions.values() for node in function.bound_inputs
@@ -35,6 +42,8 @@ def object_variables(
             by_number[number] = (
                 stored if tracked is None or number in tracked else _untracked(stored)
             )
+            if number in states:
+                by_number[number] = as_state(by_number[number])
     by_name: dict[str, list[int]] = {}
     for number, variable in by_number.items():
         by_name.setdefault(variable.name, []).append(number)

@@ -180,21 +180,28 @@ class Keras3Model(KerasModel):
 
 def _watched(model: Any) -> Iterator[Watched]:
     """Every variable once, in the model's order, with the outermost frozen layer above it."""
-    owners: dict[int, tuple[tuple[Any, ...], bool]] = {}
+    owners: dict[int, tuple[Any, ...]] = {}
+    # A wrapper that is built frozen keeps the kernel of the layer inside among what it calls
+    # non-trainable (SpectralNormalization, Keras 3.15): it is a weight if any layer says so.
+    weights: set[int] = set()
     for chain in chains(model):
         layer = chain[-1]
-        weights = {id(variable) for variable in layer._trainable_variables}
+        weights.update(map(id, layer._trainable_variables))
         for variable in [
             *layer._trainable_variables,
             *layer._non_trainable_variables,
             *_seeds(layer),
         ]:
             owner = owners.get(id(variable))
-            if owner is None or (_frozen_by(owner[0]) is None and _frozen_by(chain) is not None):
-                owners[id(variable)] = (chain, id(variable) in weights)
+            if owner is None or (_frozen_by(owner) is None and _frozen_by(chain) is not None):
+                owners[id(variable)] = chain
     metrics = {id(variable) for variable in getattr(model, "metrics_variables", ())}
     owned = [
-        (variable, *owners.get(id(variable), ((model,), bool(variable.trainable))))
+        (
+            variable,
+            owners.get(id(variable), (model,)),
+            id(variable) in weights if id(variable) in owners else bool(variable.trainable),
+        )
         for variable in model.variables
         if id(variable) not in metrics
     ]
