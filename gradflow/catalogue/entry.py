@@ -55,6 +55,8 @@ class CodeEntry:
     """TensorFlow raises an error at such an op, also where it would else fill in zeros."""
     cuts_every_input: bool = False
     """Such an op passes gradient to none of its inputs."""
+    breaks_expectation: bool = False
+    """A finding with this code says why an expectation of the configuration is not kept."""
     why: str
     """How a model comes to be so, and what it means for training."""
     fix: str

@@ -10,6 +10,7 @@ EXPECTATIONS = (
         code="GF401",
         kind="unexpected_frozen",
         severity=Severity.ERROR,
+        breaks_expectation=True,
         title="weight is frozen against the expectation",
         why=(
             "The weight is frozen and no pattern of expect.frozen covers it (without "
@@ -25,6 +26,7 @@ EXPECTATIONS = (
         code="GF402",
         kind="unexpected_trainable",
         severity=Severity.ERROR,
+        breaks_expectation=True,
         title="weight is trainable against the expectation",
         why=(
             "A pattern of expect.frozen covers the weight and it is trainable: fine-tuning would "
@@ -38,6 +40,7 @@ EXPECTATIONS = (
         code="GF403",
         kind="unmatched",
         severity=Severity.ERROR,
+        breaks_expectation=True,
         title="expectation or ignore that matches nothing",
         why=(
             "The pattern matches no weight of the model, so it checks nothing: a typing error, or"

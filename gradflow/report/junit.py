@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as ET
 
+from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
 from gradflow.report.accepted import name_of
 from gradflow.report.anchors import anchor_of, portable
@@ -24,7 +25,7 @@ from gradflow.report.words import counted
 from gradflow.text import shown
 
 _WIDTH = 100
-_OF_EXPECTATIONS = ("GF401", "GF402", "GF403")
+_OF_EXPECTATIONS = {code for code, item in CATALOGUE.items() if item.breaks_expectation}
 
 
 class _Outcome(Enum):
