@@ -81,6 +81,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
     assert {name.split("/")[0] for name in names} == {"gradflow", f"{STEM}.dist-info"}
     assert {"gradflow/py.typed", "gradflow/ops/op_table.tsv"} <= data
     assert data <= names
+    assert "gradflow/cli/main.py" in names
+    assert not [name for name in names if name.startswith("gradflow/tables")], "not used in a run"
     assert f"{STEM}.dist-info/licenses/LICENSE" in names
 
 
@@ -115,6 +117,7 @@ def test_the_sdist_holds_what_the_first_command_of_the_readme_needs(built: Path)
 
     assert samples <= names
     assert {"README.md", "LICENSE", "pyproject.toml", "gradflow/version.py"} <= names
+    assert "gradflow/tables/op_table.py" in names
     assert {"tests/conftest.py", "tests/cli/command.py", ".ci/run", "action.yml"} <= names
 
 
