@@ -36,6 +36,11 @@ def shown(text: Path | str) -> str:
     )
 
 
+def quoted(text: str) -> str:
+    """Return ``text`` as ``shown`` does, quoted: a backslash is doubled, an escape is not."""
+    return shown(repr(text))
+
+
 def as_json(value: object, indent: int | None = 2) -> str:
     """Return plain values as JSON text in ASCII: the same bytes on every platform.
 

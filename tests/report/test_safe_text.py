@@ -17,7 +17,7 @@ from gradflow.cli.output import CommandError
 from gradflow.policy import ChangeKind, WeightChange
 from gradflow.report.answers.diff import OF_MODELS, ModelDiff
 from gradflow.report.layout import Layout
-from gradflow.text import as_json, encodable, shown
+from gradflow.text import as_json, encodable, quoted, shown
 from tests.report.reports import HOSTILE
 
 ROOT = Path(gradflow.__file__).parent
@@ -34,6 +34,20 @@ def test_what_is_shown_is_one_harmless_line(text: str) -> None:
     assert line.isprintable()
     assert "##[" not in line
     assert shown(line) == line
+
+
+@given(st.text())
+@example("##[add-mask]x")
+def test_what_is_quoted_is_one_harmless_line(text: str) -> None:
+    line = quoted(text)
+
+    assert shown(line) == line
+    assert line[0] == line[-1]
+
+
+def test_what_is_quoted_holds_each_escape_once() -> None:
+    assert quoted("a\x1b[2J") == r"'a\x1b[2J'"
+    assert quoted("a\\b") == r"'a\\b'"
 
 
 @pytest.mark.parametrize("text", HOSTILE)

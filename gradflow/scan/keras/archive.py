@@ -11,7 +11,7 @@ from typing import IO
 
 from gradflow.files.paths import leads_out
 from gradflow.scan.threat import Threat
-from gradflow.text import shown
+from gradflow.text import quoted
 
 _MEMBERS = re.compile(
     r"(config|metadata)\.json|model\.weights\.(h5|npz|json)|model_\d+\.weights\.h5|variables\.h5|states\.npz|assets/.*"
@@ -74,4 +74,4 @@ def _starts_as_told(info: zipfile.ZipInfo, raw: IO[bytes]) -> bool:
 
 
 def _threat(name: str, harm: str) -> Threat:
-    return Threat(f"member {shown(name)!r}", "the archive", harm)
+    return Threat(f"member {quoted(name)}", "the archive", harm)

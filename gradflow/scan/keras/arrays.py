@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from gradflow.scan.threat import Threat
-from gradflow.text import shown
+from gradflow.text import quoted
 
 _MAGIC = b"\x93NUMPY"
 _TYPE = re.compile(r"[<>|=]?(\?|[bifcuSUV]\d+|b1|bfloat16|float8_\w+)")
@@ -37,7 +37,7 @@ class PackedLook:
             for info in arrays.infolist():
                 with arrays.open(info) as stream:
                     header = _header(stream)
-                description = f"array {shown(info.filename)!r}"
+                description = f"array {quoted(info.filename)}"
                 if header is None:
                     yield Threat(description, self.member, _PICKLED)
                     continue
@@ -53,7 +53,7 @@ class PackedLook:
                     yield Threat(
                         description,
                         self.member,
-                        f"is of the type {shown(kind)!r}, which no variable has",
+                        f"is of the type {quoted(kind)}, which no variable has",
                     )
                 self.numbers += size
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gradflow.scan.keras.allowed_names import Kind, named
 from gradflow.scan.keras.tf_symbols import harm_of_symbol, wrapped
 from gradflow.scan.threat import Threat
-from gradflow.text import shown
+from gradflow.text import quoted, shown
 
 _KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
 _INSIDE = tuple(f"{package}." for package in _KERAS)
@@ -78,7 +78,7 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
             layer = _name(item) or layer
             for object_name, harm in _harms(item, trusted):
                 yield Threat(
-                    object_name, f"layer {shown(layer)!r} of {member}" if layer else member, harm
+                    object_name, f"layer {quoted(layer)} of {member}" if layer else member, harm
                 )
             inside = list(item.values())
         else:
@@ -95,7 +95,7 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
     for key in _PATHS:
         path = value.get(key)
         if isinstance(path, str):
-            yield f"{key} {shown(path)!r}", "reads any file of this machine"
+            yield f"{key} {quoted(path)}", "reads any file of this machine"
     name, module = value.get("class_name"), _text(value.get("module"))
     if not isinstance(name, str):
         return
@@ -109,7 +109,7 @@ def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
             yield f"type {shown(str(value.get('spec_name')))} of {shown(module)}", _STANDARD
     elif base.startswith("__") and base.endswith("__"):
         if base not in _SPECIAL:
-            yield f"{shown(name)!r}", _UNKNOWN
+            yield f"{quoted(name)}", _UNKNOWN
     else:
         yield from _harms_of_class(value, name, module, trusted)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradflow.files.hdf5 import MAX_DEPTH, MAX_OBJECTS, Kind, walk
 from gradflow.scan.threat import Threat
-from gradflow.text import shown
+from gradflow.text import quoted
 
 _FILTERS = frozenset({1, 2, 3, 32000})
 """gzip, shuffle and checksum of HDF5 itself, and h5py's lzf."""
@@ -46,7 +46,7 @@ class HDF5Look:
 
 
 def _quoted(path: str) -> str:
-    return repr(shown(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
+    return quoted(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def _harms(kind: Kind, item: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.scan.saved_model.allowed_ops import class_of
-from gradflow.text import shown
+from gradflow.text import quoted, shown
 
 _MODULES = frozenset(
     "__operators__ math nn linalg signal strings image sparse ragged random audio bitwise "
@@ -130,7 +130,7 @@ def wrapped(layer: str, config: Mapping[str, object]) -> tuple[str, str] | None:
     if layer == "ClassMethod" and config.get("cls_symbol") not in _CLASSES:
         return f"the class tf.{shown(str(config.get('cls_symbol')))}", _UNKNOWN
     if layer in ("ClassMethod", "InstanceMethod", "InstanceProperty") and member not in _MEMBERS:
-        return f"the member {shown(str(member))!r} of a tensor", "can run any Python code"
+        return f"the member {quoted(str(member))} of a tensor", "can run any Python code"
     return None
 
 

@@ -13,7 +13,7 @@ from gradflow.scan.saved_model.assets import Origins
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.saved_model.saver import READS, WRITES, Saver
 from gradflow.scan.threat import IMPORT, TRUST, Threat
-from gradflow.text import shown
+from gradflow.text import quoted, shown
 
 _PRINTED = frozenset({b"", b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
 _OWN_DESCRIPTORS = (b"local://", b"bytes://")
@@ -62,8 +62,8 @@ def refused_ops(program: Program) -> Iterator[Threat]:
 
 def describe_node(body: str, node: str) -> str:
     """Where a node stands, for people."""
-    return f"node {shown(node)!r}" + (
-        f" of function {shown(body)!r}" if body != TOP else " of the graph"
+    return f"node {quoted(node)}" + (
+        f" of function {quoted(body)}" if body != TOP else " of the graph"
     )
 
 

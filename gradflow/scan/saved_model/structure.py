@@ -11,7 +11,7 @@ from gradflow.files.paths import leads_out
 from gradflow.scan.saved_model.allowed_ops import is_op
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.threat import Threat
-from gradflow.text import shown
+from gradflow.text import quoted
 
 _DEEPEST = 200
 """Calls in calls: keras_hub's deepest models have some forty."""
@@ -27,13 +27,13 @@ def strange_structure(program: Program) -> Iterator[Threat]:
     for name, count in counts.items():
         if count > 1:
             yield Threat(
-                f"function {shown(name)!r}",
+                f"function {quoted(name)}",
                 "the function library",
                 "is there twice: only one is looked at",
             )
         if is_op(name):
             yield Threat(
-                f"function {shown(name)!r}",
+                f"function {quoted(name)}",
                 "the function library",
                 "has the name of an op, and hides it",
             )
@@ -65,7 +65,7 @@ def _nesting(program: Program) -> Iterator[Threat]:
                 waiting.pop()
             elif called in open_:
                 yield Threat(
-                    f"function {shown(called)!r}", _within(name), "calls itself, without end"
+                    f"function {quoted(called)}", _within(name), "calls itself, without end"
                 )
                 depth[called] = 0
             elif called not in depth and called in program.calls:
@@ -78,10 +78,10 @@ def _nesting(program: Program) -> Iterator[Threat]:
 
 
 def _within(name: str) -> str:
-    return f"function {shown(name)!r}" if name != TOP else "the graph"
+    return f"function {quoted(name)}" if name != TOP else "the graph"
 
 
 def _asset(name: str) -> Iterator[Threat]:
     if leads_out(name) or not (PurePosixPath(name).parts and PureWindowsPath(name).parts):
         harm = "reads a file outside of the model's folder"
-        yield Threat(f"asset {shown(name)!r}", "the list of assets in saved_model.pb", harm)
+        yield Threat(f"asset {quoted(name)}", "the list of assets in saved_model.pb", harm)
