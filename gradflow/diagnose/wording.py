@@ -64,4 +64,4 @@ def _message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str
     message = item.message.format(op=op, selected="selected " if evidence.selected else "")
     if cause.reenters_at is None:
         return message
-    return f"{message}; the data comes back at {cause.reenters_at!r}"
+    return f"{message}; its values are floats again at {cause.reenters_at!r}"

@@ -17,7 +17,7 @@ class Step:
     fed: bool
     """Gradient comes up to it from the output."""
     comes_back: bool
-    """The data comes back as floating point here."""
+    """The values are floats again here."""
     cause: Cause | None
     """What cuts the gradient here, or spoils it."""
 

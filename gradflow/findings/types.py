@@ -105,7 +105,7 @@ class Cause:
     layer: str | None = None
     """Keras layer that ``op`` belongs to, where known."""
     reenters_at: str | None = None
-    """For a passage outside floating point: the node where the data comes back."""
+    """Where values stop being floats: the node at which they are floats again."""
     source: str | None = None
     """``file.py:line`` of the user's code, where known."""
 

@@ -3,7 +3,7 @@
 One 0-1 walk answers for all variables.
 
 The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs
-1. A passage outside floating point (leaves at ArgMax, comes back at OneHot) is one cut: entering it
+1. A passage without floats (ints from ArgMax on, floats again at OneHot) is one cut: entering it
 costs 1, the steps inside and the way out cost 0. So each node has two states: reached over a
 floating tensor, and reached inside a passage. All steps are linear in the number of edges.
 """
@@ -38,10 +38,10 @@ class Cut:
     node: int
     """The op that passes no gradient; for a passage, the op that leaves the floating type."""
     kind: Edge
-    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage outside floating point, or a
+    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage without floats, or a
     measured kind."""
     reenters_at: int | None
-    """For a passage: the op where the data comes back; None where it ends in an output."""
+    """For a passage: the op whose result is a float again; None where it ends in an output."""
     source: int | None = None
     """For a measured kind: the node that gets nothing, or NaN, from ``node``."""
 
@@ -212,7 +212,7 @@ def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[C
 
 
 def _reentry(via: array[int], state: State) -> int | None:
-    """The node at which the data of a passage comes back; None where it ends in an output."""
+    """Return the node at which a passage ends: its result is a float; None at an output."""
     return next((node_of(step) for step in trail(state, via) if not is_in_passage(step)), None)
 
 

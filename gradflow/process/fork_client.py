@@ -53,7 +53,7 @@ class ForkServers:
         return self
 
     def stop(self) -> None:
-        """Kill every child, and start none any more: the run is given up."""
+        """Kill every child, and start none any more: the run ends early."""
         with self._lock:
             self._is_stopped = True
             running = tuple(self._running)

@@ -14,7 +14,7 @@ from gradflow.scan.saved_model.allowed_ops import OpClass
 _WRITES = "writes files"
 _READS = "reads any file of this machine"
 _NETWORK = "opens network connections"
-_BLOCKS = "can wait for ever, or keep what it is given for ever"
+_BLOCKS = "can wait without end, or keep its inputs in memory without end"
 _DATASET = (
     "builds a tf.data pipeline, which can read files, connect, start threads and run a "
     "graph hidden in a string"
@@ -178,7 +178,5 @@ def classify(name: str, stateful: bool) -> OpClass:
     if allowed is not None:
         return OpClass(name, True, allowed)
     if stateful:
-        return OpClass(
-            name, False, "has effects besides its outputs, and nobody has looked at them"
-        )
+        return OpClass(name, False, "has effects besides its outputs, which nobody has reviewed")
     return OpClass(name, True, "computes from its inputs alone")

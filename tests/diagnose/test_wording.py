@@ -45,7 +45,9 @@ def test_what_a_step_has_shown_is_told_in_its_own_words() -> None:
 def test_data_that_comes_back_is_told_with_the_op() -> None:
     cause = entry("GF202").cause(op="net/ArgMax", op_type="ArgMax", reenters_at="net/one_hot")
 
-    assert word(STATIC, cause, None).message.endswith("; the data comes back at 'net/one_hot'")
+    assert word(STATIC, cause, None).message.endswith(
+        "; its values are floats again at 'net/one_hot'"
+    )
 
 
 def test_an_op_type_that_is_not_tensorflows_is_a_note_only_where_nothing_was_measured() -> None:

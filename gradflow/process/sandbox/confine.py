@@ -18,7 +18,7 @@ _LOST_PARENT, _SIGKILL = 1, 9
 
 
 def confine(scratch: Path) -> tuple[str, ...]:
-    """Confine this process, which must have one thread, for ever. Return what the system has no
+    """Confine this process, which must have one thread, forever. Return what the system has no
     means for."""
     if sys.platform != "linux":
         return ("landlock", "seccomp")

@@ -154,7 +154,7 @@ def forbid_new_privileges() -> bool:
 
 def refuse_calls() -> bool:
     """Refuse the calls of ``REFUSED``, and to start or to signal another process, from here on and
-    for ever.
+    forever.
 
     ``forbid_new_privileges`` has to come before. False where the machine is no known one, or the
     kernel cannot do it.
