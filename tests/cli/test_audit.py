@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gradflow.report.formats import FORMATS
 from tests.cli.command import ROOT, SAMPLES, Done, environment, here, process
 
 CONFIGS = ROOT / "configs"
@@ -73,14 +74,19 @@ def test_a_wrong_name_is_told_with_the_nearest(static: str) -> None:
     assert "did you mean lost?" in audit(static, "--only", "lots").stderr
 
 
-@pytest.mark.parametrize("format", ["text", "json", "markdown", "sarif", "junit", "github"])
-def test_the_same_bytes_with_any_number_of_jobs(format: str, static: str) -> None:
-    one, many = (
-        audit(static, "--no-cache", "-q", "--jobs", jobs, "--format", format) for jobs in ("1", "7")
-    )
+def test_the_same_bytes_with_any_number_of_jobs(static: str, tmp_path: Path) -> None:
+    def run(jobs: str) -> tuple[Done, dict[str, bytes]]:
+        folder = tmp_path / jobs
+        folder.mkdir()
+        files = [part for name in FORMATS for part in ("--report", f"{name}={folder / name}")]
+        done = audit(static, "--no-cache", "-q", "--jobs", jobs, *files)
+        return done, {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    assert one.stdout == many.stdout
-    assert one.code == many.code == 2
+    one, many = run("1"), run("7")
+
+    assert one == many
+    assert one[0].code == 2
+    assert set(one[1]) == set(FORMATS)
 
 
 def test_the_order_is_that_of_the_configuration(tmp_path: Path) -> None:

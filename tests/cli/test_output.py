@@ -146,24 +146,6 @@ def test_quiet_is_quiet() -> None:
     assert static(CUT, "-q", "--format", "json").stderr == ""
 
 
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_the_same_bytes_twice_without_tensorflow(format: str) -> None:
-    once, twice = (
-        apart(
-            "inspect",
-            "--static",
-            "--format",
-            format,
-            CUT,
-            FROZEN,
-            env=environment(PYTHONHASHSEED=seed),
-        )
-        for seed in ("1", "2")
-    )
-
-    assert once == twice
-
-
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("model", ["healthy.keras", "finetune_saved_model"])
 def test_the_same_bytes_twice(model: str) -> None:
