@@ -15,6 +15,8 @@ from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, rep
 from gradflow.diagnose import Evidence, find
 from gradflow.errors import GradflowError, InputError, UnreadableError
 from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.keras.byte_code import foreign_python, unlike_this
+from gradflow.files.keras.opened import read_json
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.choose_entry import other_entries
@@ -96,6 +98,8 @@ def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts, has_weights = _recorded(file)
     training, loss_seed, trust = options.training, options.loss_seed, options.trust
+    if trust:
+        _refuse_foreign_code(file)
     try:
         model = load_keras(file, producer, custom, options.imports, trust=trust)
     except UnreadableError as refusal:
@@ -116,6 +120,14 @@ def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
         doubts=doubts,
         loss_seed=loss_seed,
     )
+
+
+def _refuse_foreign_code(file: ModelFile) -> None:
+    """Raise UnreadableError where another Python wrote the code that the file holds."""
+    version = foreign_python(read_json(file).model)
+    if version is not None:
+        reason, hint = unlike_this(version)
+        raise UnreadableError(f"{file.path}: {reason}", hint)
 
 
 def _analyse_saved_model(

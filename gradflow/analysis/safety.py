@@ -63,8 +63,8 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
 
 
 def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
-    """The analysis, with a note for each of the ``threats`` that were let in."""
-    if not threats:
+    """The analysis, with a note for each of the ``threats`` that were let in, where it was run."""
+    if not threats or analysis.report.mode is not Mode.TAPE:
         return analysis
     from gradflow.diagnose import describe_trusted
 
@@ -80,6 +80,9 @@ def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelRepor
 
 
 def _remedy(threats: Sequence[Threat]) -> str:
+    way_out = next((threat.way_out for threat in threats if threat.way_out), "")
+    if way_out:
+        return way_out
     options = list(dict.fromkeys(threat.remedy for threat in threats))
     return (
         f"{' and '.join(options)} let{'' if options[1:] else 's'} it in, if you know where it "

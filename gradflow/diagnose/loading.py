@@ -12,7 +12,7 @@ from gradflow.scan import Threat
 
 def describe_threat(threat: Threat) -> Finding:
     """Make an error of a threat that keeps the model from being loaded."""
-    remedy = f"{threat.remedy} lets it in, if you know where the file comes from"
+    remedy = threat.way_out or f"{threat.remedy} lets it in, if you know where the file comes from"
     finding = entry("GF902").finding(threat.sentence, (), None, hint=remedy)
     return replace(finding, threat=f"{threat.name}: {threat.harm}", location=threat.location)
 

@@ -29,6 +29,9 @@ class Threat:
     nobody has loaded, or a Python function that nobody has made. A model that holds nothing worse
     can be loaded as far as it goes."""
 
+    way_out: str = ""
+    """What to do where no option lets it in."""
+
     @property
     def sentence(self) -> str:
         """All of it in one line."""

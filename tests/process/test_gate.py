@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gradflow.analysis import safety as gate
 from gradflow.analysis.result import Analysis, analyzed_nothing
 from gradflow.errors import UnsafeError
 from gradflow.files.model_file import ModelFile
-from gradflow.findings import Format, Severity, Status
+from gradflow.findings import Format, Mode, Severity, Status
 from gradflow.options import Options
 from gradflow.scan import IMPORT, Scanned, Threat
 from tests.cli.command import SAMPLES
@@ -30,6 +32,10 @@ def found(monkeypatch: pytest.MonkeyPatch):
     return plant
 
 
+def run(mode: Mode) -> Analysis:
+    return Analysis(replace(analyzed_nothing("m", Format.SAVED_MODEL, ()), mode=mode))
+
+
 def test_a_refusal_names_what_where_and_the_option(found) -> None:
     found(WRITES, ABORTS)
 
@@ -47,9 +53,8 @@ def test_a_refusal_names_what_where_and_the_option(found) -> None:
 def test_what_is_trusted_is_noted(found) -> None:
     found(WRITES, FOREIGN)
     threats = gate.admit(FILE, "m", Options(trust=True))
-    clean = gate.scanned(FILE, "m", Options(imports=("x",)))
 
-    noted = gate.with_trusted(clean, threats).report.findings[: -len(clean.report.findings) or None]
+    noted = gate.with_trusted(run(Mode.TAPE), threats).report.findings
 
     assert [(one.code, one.severity, one.message) for one in noted] == [
         (
@@ -70,14 +75,28 @@ def test_what_is_trusted_in_many_places_is_noted_once(found) -> None:
     )
     threats = gate.admit(FILE, "m", Options(trust=True))
 
-    noted = gate.with_trusted(
-        Analysis(analyzed_nothing("m", Format.SAVED_MODEL, ())), threats
-    ).report.findings
+    noted = gate.with_trusted(run(Mode.TAPE), threats).report.findings
 
     assert [one.message for one in noted] == [
         "let in by --trust: op WriteFile (node '0' of the graph and 299 more places): writes files",
         "let in by --trust: op Abort (node 'b' of the graph): ends the process",
     ]
+
+
+def test_where_nothing_was_run_nothing_is_called_let_in(found) -> None:
+    found(WRITES)
+    threats = gate.admit(FILE, "m", Options(trust=True))
+
+    assert gate.with_trusted(run(Mode.STATIC), threats) == run(Mode.STATIC)
+
+
+def test_what_no_option_lets_in_has_its_own_way_out(found) -> None:
+    found(replace(WRITES, way_out="load it with Python 3.6"))
+
+    with pytest.raises(UnsafeError) as refusal:
+        gate.admit(FILE, "m", Options())
+
+    assert refusal.value.hint == "load it with Python 3.6; --static reads it without running it"
 
 
 @pytest.mark.parametrize("threat", [PYTHON, FOREIGN])

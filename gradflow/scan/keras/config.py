@@ -13,6 +13,7 @@ import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from gradflow.files.keras.byte_code import foreign_python, unlike_this
 from gradflow.scan.keras.allowed_names import Kind, named
 from gradflow.scan.keras.tf_symbols import harm_of_symbol, wrapped
 from gradflow.scan.threat import Threat
@@ -77,9 +78,13 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
         if isinstance(item, dict):
             layer = _name(item) or layer
             for object_name, harm in _harms(item, trusted):
-                yield Threat(
-                    object_name, f"layer {quoted(layer)} of {member}" if layer else member, harm
-                )
+                location = f"layer {quoted(layer)} of {member}" if layer else member
+                version = foreign_python(item) if harm == _RUNS_CODE else None
+                if version is None:
+                    yield Threat(object_name, location, harm)
+                else:
+                    harm, way_out = unlike_this(version)
+                    yield Threat(object_name, location, harm, way_out=way_out)
             inside = list(item.values())
         else:
             inside = list(item)
