@@ -64,7 +64,7 @@ _SIGNS_OF_MEMORY = (
 
 
 def is_lack_of_memory(error: BaseException | None) -> bool:
-    """Whether ``error``, or what it was raised for, is a lack of memory."""
+    """Return whether ``error``, or what it was raised for, is a lack of memory."""
     for _ in range(20):
         if error is None:
             return False

@@ -103,7 +103,7 @@ def unsupported_version() -> str:
 
 
 def _tensorflow_file() -> Path | None:
-    """The file that ``import tensorflow`` runs."""
+    """Return the file that ``import tensorflow`` runs."""
     try:
         spec = importlib.util.find_spec("tensorflow")
     except ValueError:  # a module of that name without a spec: made up by a test

@@ -10,7 +10,7 @@ SYNTAX = "* is one path segment or a part of one, ** is any number of segments"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``pattern`` covers the variable ``name``.
+    """Return whether ``pattern`` covers the variable ``name``.
 
     A name that was made unique by a suffix (``dense/kernel@towers.left``) is covered by what covers
     it without: both weights of one name are meant unless the pattern says more.
@@ -31,7 +31,7 @@ class Named(Protocol):
 
 
 def covers(pattern: str, variable: Named) -> bool:
-    """Whether ``pattern`` covers the variable by its name or by its path among the layers:
+    """Return whether ``pattern`` covers the variable by its name or by its path among the layers:
     ``backbone/**`` is a submodel's weights."""
     return matches(pattern, variable.name) or (
         variable.layer_path != "" and matches(pattern, variable.layer_path)

@@ -52,7 +52,8 @@ _OTHER_ENTRIES = 3
 
 
 def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
-    """Those of ``threats`` that are ops which gradflow does not know and this TensorFlow has."""
+    """Return those of ``threats`` that are ops which gradflow does not know and this TensorFlow
+    has."""
     return [
         threat
         for threat in threats
@@ -238,8 +239,8 @@ def analyse_model(
 def _recorded(
     file: ModelFile,
 ) -> tuple[str | None, Mapping[str, str], tuple[FreezeDoubt, ...] | None, bool]:
-    """Who wrote a Keras file, the outermost layer that froze each weight, what is doubtful about
-    that, has it weights.
+    """Return who wrote a Keras file, the outermost layer that froze each weight, what is doubtful
+    about that, and whether the file has weights.
 
     A Sequential that is loaded forgets its own flag, though its layers keep theirs (Keras 3.15):
     the file knows.

@@ -17,8 +17,8 @@ from gradflow.options import Options
 
 
 def list_entries(path: str, options: Options) -> EntryList:
-    """The entries of the file at ``path``, the default one first; what is wrong with the file is in
-    ``error``."""
+    """Return the entries of the file at ``path``, the default one first; what is wrong with the
+    file is in ``error``."""
     try:
         return _entries(path, options)
     except GradflowError as error:

@@ -65,7 +65,7 @@ def analyzed(
     outputs: tuple[Output, ...] = (),
     why: str | None = None,
 ) -> Analysis:
-    """The report of a model that was analysed; ``why`` is the variable to follow.
+    """Return the report of a model that was analysed; ``why`` is the variable to follow.
 
     Raises:
         UsageError: ``why`` names no variable, or several.
@@ -97,17 +97,17 @@ def analyzed(
 def failed(
     path: str, error: GradflowError, mode: Mode, format: Format | None = None
 ) -> ModelReport:
-    """The report of a model that could not be checked."""
+    """Return the report of a model that could not be checked."""
     return _empty(path, format, mode, error=failure_of(path, error))
 
 
 def analyzed_nothing(path: str, format: Format, looked_at: tuple[str, ...]) -> ModelReport:
-    """The report of a model that was looked through, and not analysed."""
+    """Return the report of a model that was looked through, and not analysed."""
     return replace(_empty(path, format, Mode.STATIC), looked_at=looked_at)
 
 
 def unlisted(path: str, error: GradflowError) -> EntryList:
-    """The list of entries of a model that could not be read."""
+    """Return the list of entries of a model that could not be read."""
     return EntryList(
         path=path,
         format=None,
@@ -124,8 +124,8 @@ def failure_of(path: str, error: GradflowError) -> Failure:
 
 
 def report_of(parts: Sequence[tuple[Tool, ModelReport]]) -> Report:
-    """The reports of models as one; the versions are those of the first of them that TensorFlow has
-    run."""
+    """Return the reports of models as one; the versions are those of the first of them that
+    TensorFlow has run."""
     tools = [tool for tool, _ in parts if tool.tensorflow]
     return Report(tools[0] if tools else NO_TENSORFLOW, tuple(model for _, model in parts))
 

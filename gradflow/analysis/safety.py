@@ -25,7 +25,7 @@ class RefusedError(UnsafeError):
         self.threats = tuple(threats)
 
     def report(self, path: str) -> ModelReport:
-        """The report of the model, with each threat as a finding."""
+        """Return the report of the model, with each threat as a finding."""
         return _with_findings(failed(path, self, Mode.TAPE, self.format), self.threats)
 
 
@@ -44,7 +44,8 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
 
 
 def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
-    """The report of the scan alone: nothing where all is harmless, else each threat as a finding.
+    """Return the report of the scan alone: nothing where all is harmless, else each threat as a
+    finding.
 
     Raises:
         UnreadableError: the file is damaged.
@@ -63,7 +64,8 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
 
 
 def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
-    """The analysis, with a note for each of the ``threats`` that were let in, where it was run."""
+    """Return the analysis, with a note for each of the ``threats`` that were let in, where it was
+    run."""
     if not threats or analysis.report.mode is not Mode.TAPE:
         return analysis
     from gradflow.diagnose import describe_trusted

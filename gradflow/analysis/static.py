@@ -41,7 +41,7 @@ def read(path: str, options: Options) -> Analysis:
 
 
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
-    """As ``read``, for a file that is recognised already."""
+    """Do what ``read`` does, for a file that is recognised already."""
     refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
         contents, entry = chosen(read_saved_model(file), path, options)
@@ -90,8 +90,8 @@ def refuse_entry(path: str, options: Options) -> None:
 def chosen(
     graphs: Sequence[SavedModelContents], path: str, options: Options
 ) -> tuple[SavedModelContents, Entry | None]:
-    """The graph and the entry of a SavedModel that the options ask for; no entry where it holds
-    none.
+    """Return the graph and the entry of a SavedModel that the options ask for; no entry where it
+    holds none.
 
     Raises:
         UnreadableError: it has no such entry.
@@ -145,7 +145,7 @@ def report_saved_model(
 
 
 def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:
-    """What the variables alone tell: names, shapes and what is frozen."""
+    """Return what the variables alone tell: names, shapes and what is frozen."""
     reason, hint = (
         "it holds no function that can be called",
         "save it with a signature or a tf.function",
@@ -166,14 +166,16 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
 
 
 def _with_reason(analysis: Analysis, reason: str, hint: str) -> Analysis:
-    """The analysis, with a finding that says why the model was not run."""
+    """Return the analysis, with a finding that says why the model was not run."""
     findings = (describe_unloaded(reason, hint), *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
 
 
 def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
-    """Attribute; what would be cut even if ops of unknown types passed gradient is cut for
-    certain."""
+    """Attribute a graph with ops of unknown types.
+
+    What would be cut even if such ops passed gradient is cut for certain.
+    """
     careful = attribute(graph)
     if Edge.UNKNOWN not in graph.kinds:
         return careful

@@ -68,7 +68,7 @@ def _remedy(plan: ModelPlan) -> str:
 
 
 def _asks_flags_alone(plan: ModelPlan) -> bool:
-    """Whether the user wants the freeze flags of a file judged and nothing else.
+    """Return whether the user wants the freeze flags of a file judged and nothing else.
 
     No expectation says so: only ``static`` with selected codes, none of them about gradients.
     """

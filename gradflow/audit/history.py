@@ -34,7 +34,7 @@ def keep(report: Report, folder: Path) -> Path:
 
 
 def is_report(path: str) -> bool:
-    """Whether a file is meant as a report, and not as a model."""
+    """Return whether a file is meant as a report, and not as a model."""
     return path.endswith(".json")
 
 

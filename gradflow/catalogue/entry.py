@@ -95,7 +95,7 @@ class CodeEntry:
         reenters_at: str | None = None,
         source: str | None = None,
     ) -> Cause:
-        """A cause with this code."""
+        """Return a cause with this code."""
         return Cause(
             code=self.code,
             kind=self.kind,
@@ -115,7 +115,8 @@ class CodeEntry:
         severity: Severity | None = None,
         hint: str | None = None,
     ) -> Finding:
-        """A finding with this code, as severe and with the remedy as here unless told otherwise."""
+        """Return a finding with this code, as severe and with the remedy as here unless told
+        otherwise."""
         return Finding(
             code=self.code,
             severity=self.severity if severity is None else severity,

@@ -91,7 +91,7 @@ class Display:
         return Group(head, *lines, *more)
 
     def _left(self) -> str:
-        """How long the rest takes if it goes on like this."""
+        """Return how long the rest takes if it goes on like this."""
         if not self._done or self._done == len(self._names):
             return ""
         seconds = (time.monotonic() - self._begun) / self._done * (len(self._names) - self._done)

@@ -128,7 +128,8 @@ def _is_called(plan: ModelPlan, name: str) -> bool:
 
 
 def _is_meant(plan: ModelPlan, model: str) -> bool:
-    """Whether ``model`` is its name or path; pre-commit gives ``saved_model.pb`` for its folder."""
+    """Return whether ``model`` is its name or path; pre-commit gives ``saved_model.pb`` for its
+    folder."""
     return model == plan.name or _absolute(model) == _absolute(plan.path)
 
 
@@ -148,7 +149,7 @@ def _loaded(file: Path | None) -> Plan:
 def _overridden(
     plan: ModelPlan, expected: Expected, analysis: Analysis, messages: Messages
 ) -> ModelPlan:
-    """The plan, with what the command line says in place of what the configuration says."""
+    """Return the plan, with what the command line says in place of what the configuration says."""
     expectations = plan.expectations
     if expected.expect_frozen:
         expectations = replace(expectations, frozen=expected.expect_frozen)

@@ -40,7 +40,7 @@ class Group:
 
     @classmethod
     def options(cls) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-        """The name, the flags and the attributes of each option."""
+        """Return the name, the flags and the attributes of each option."""
         return [
             (field.name, field.metadata["flags"], field.metadata["attributes"])
             for field in dataclasses.fields(cls)
@@ -146,7 +146,7 @@ class ReportOutput(Group):
     no_color: bool = no_color_option()
 
     def targets(self) -> list[tuple[str, Target]]:
-        """The formats, and where each is written: stdout or ``-o`` first.
+        """Return the formats, and where each is written: stdout or ``-o`` first.
 
         Raises:
             CommandError: one of them cannot be written, or two name the same file.
@@ -172,7 +172,7 @@ class ReportOutput(Group):
         return self.out is None and self.format == "text"
 
     def remark(self) -> str:
-        """What to say of ``--all`` where no report is text; else empty."""
+        """Return what to say of ``--all`` where no report is text; else empty."""
         formats = [self.format, *(text.partition("=")[0] for text in self.reports)]
         return _all_without_effect(self.show_all, formats)
 
@@ -206,7 +206,7 @@ class LongAnswerOutput(AnswerOutput):
     show_all: bool = show_all_option()
 
     def remark(self) -> str:
-        """What to say of ``--all`` where the answer is not text; else empty."""
+        """Return what to say of ``--all`` where the answer is not text; else empty."""
         return _all_without_effect(self.show_all, [self.format])
 
 
@@ -226,7 +226,7 @@ class Analysis(Group):
 
     @classmethod
     def options(cls) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]:
-        """Those that are declared for the command line."""
+        """Return those that are declared for the command line."""
         return [(name, *_click_option(DECLARED[name], cls.helps.get(name))) for name in cls.names]
 
     @classmethod
@@ -280,7 +280,7 @@ class ScanLimits(Analysis):
 
 
 def flag(name: str) -> str:
-    """How the command line writes the declared option ``name``."""
+    """Return how the command line writes the declared option ``name``."""
     return DECLARED[name].flag or name
 
 
@@ -291,7 +291,7 @@ def without_effect(names: Sequence[str], reason: str) -> str:
 
 
 def _click_option(option: Declared, help: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The flags and attributes of a declared option."""
+    """Return the flags and attributes of a declared option."""
     assert option.flag is not None
     kind = option.kind
     repeatable = "; repeatable" if kind.repeatable else ""

@@ -29,7 +29,7 @@ class CommandError(click.ClickException):
     exit_code = 2
 
     def format_message(self) -> str:
-        """A line for each problem; the names in them can come from a file."""
+        """Return a line for each problem; the names in them can come from a file."""
         return "\n".join(shown(line) for line in self.message.split("\n"))
 
 

@@ -123,7 +123,8 @@ def _is_glob(path: str) -> bool:
 
 
 def _expanded(folder: Path, path: str) -> list[str]:
-    """What a glob matches; the glob itself where that is nothing, so that a report names it."""
+    """Return what a glob matches; the glob itself where that is nothing, so that a report names
+    it."""
     # Path.glob takes no absolute pattern.
     matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207
     return sorted(beside(folder, match) for match in matches) or [beside(folder, path)]

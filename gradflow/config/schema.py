@@ -48,7 +48,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def _options(*, for_all: bool) -> dict[str, Any]:
-    """The options of an analysis, as they are declared."""
+    """Return the options of an analysis, as they are declared."""
     return {
         option.name: {**option.kind.schema, "description": f"{option.help}."}
         for option in DECLARED.values()

@@ -68,7 +68,7 @@ def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]
 
 
 def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
-    """The weights that some layer tracks, so that an optimizer sees them."""
+    """Return the weights that some layer tracks, so that an optimizer sees them."""
     untracked = {
         name for finding in model.findings if finding.code == "GF103" for name in finding.variables
     }
@@ -76,8 +76,8 @@ def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
 
 
 def _ignorable(model: ModelReport) -> list[Finding]:
-    """The findings for an ignore; what names no weight (GF901: read from the file alone) is not
-    for a pattern."""
+    """Return the findings for an ignore; what names no weight (GF901: read from the file alone) is
+    not for a pattern."""
     return [
         finding
         for finding in model.findings
@@ -114,13 +114,13 @@ def accepted_words(models: Iterable[ModelReport]) -> Iterator[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """As YAML, which reads all JSON."""
+    """Return a text as YAML writes it: JSON will do, since YAML reads all JSON."""
     return as_json(value, indent=None)
 
 
 def _patterns(covered: Sequence[Variable], rest: Sequence[Variable]) -> list[str]:
-    """The shortest patterns that cover the first and none of the rest: ``layer/**`` for a whole
-    layer."""
+    """Return the shortest patterns that cover the first and none of the rest: ``layer/**`` for a
+    whole layer."""
     patterns: list[str] = []
     for variable in covered:
         if any(covers(pattern, variable) for pattern in patterns):

@@ -112,7 +112,7 @@ class _Scanner:
         self._value(path)
 
     def _key(self) -> list[str]:
-        """The parts of a key, up to the sign behind it."""
+        """Return the parts of a key, up to the sign behind it."""
         parts = []
         while True:
             self._skip(_BLANK)

@@ -103,7 +103,7 @@ def _unknown_keys(error: Any, path: Path) -> Worded:
 
 
 def _beyond(tree: Tree, wrong: Collection[Path]) -> Iterator[Problem]:
-    """What the schema cannot say; only of the parts that it accepts."""
+    """Yield what the schema cannot say; only of the parts that it accepts."""
     value = tree.value if isinstance(tree.value, dict) else {}
     models = value.get("models")
     entries: dict[Path, Any] = (

@@ -52,7 +52,7 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
 
 
 def contradicts(attribution: Attribution | None, verdict: Verdict, graph: FlowGraph) -> bool:
-    """Whether the tape's ``verdict`` cannot be true if the graph is (GF209)."""
+    """Return whether the tape's ``verdict`` cannot be true if the graph is (GF209)."""
     reaches = attribution is not None and attribution.cuts_to_restore == 0
     if verdict is Verdict.NONE and attribution is not None and reaches:
         return not leads_through_branch(graph, attribution)
@@ -68,7 +68,8 @@ def contradicts(attribution: Attribution | None, verdict: Verdict, graph: FlowGr
 
 
 def leads_through_branch(graph: FlowGraph, attribution: Attribution) -> bool:
-    """Whether the path to the output goes through a cond or case, whose branch may not be taken."""
+    """Return whether the path to the output goes through a cond or case, whose branch may not be
+    taken."""
     return _branch(graph, attribution) is not None
 
 
@@ -116,7 +117,7 @@ def visible_path(
 
 
 def is_visible(graph: FlowGraph, node: int) -> bool:
-    """Whether a node is one of the user's ops: one that does more than pass a value on."""
+    """Return whether a node is one of the user's ops: one that does more than pass a value on."""
     return graph.ops[node] not in _PLUMBING
 
 
@@ -180,8 +181,8 @@ def _cause_at(
 
 
 def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
-    """Whether one of ``cuts`` is at an op of an unknown type, so that a static reading gives no
-    verdict."""
+    """Return whether one of ``cuts`` is at an op of an unknown type, so that a static reading gives
+    no verdict."""
     return any(_is_unknown(graph, cut) for cut in cuts)
 
 

@@ -33,8 +33,8 @@ MAX_DEPTH = 200
 
 
 def holds_hdf5(path: Path) -> bool:
-    """Whether the file has HDF5's signature, at the start or after a user block of 512, 1024, 2048,
-    ... bytes."""
+    """Return whether the file has HDF5's signature, at the start or after a user block of 512,
+    1024, 2048, ... bytes."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         offset = 0
@@ -74,13 +74,13 @@ def hdf5_errors(shown_path: str) -> Iterator[None]:
 
 
 def text_attribute(item: Any, name: str) -> str | None:
-    """A string attribute of a group or file; None where there is none."""
+    """Return a string attribute of a group or file; None where there is none."""
     return _text(item.attrs[name]) if name in item.attrs and _is_text(item, name) else None
 
 
 def list_attribute(group: Any, name: str) -> list[str]:
-    """A list of strings, which Keras splits into ``name0``, ``name1``, ... where HDF5's limit of 64
-    kB is exceeded."""
+    """Return a list of strings, which Keras splits into ``name0``, ``name1``, ... where HDF5's
+    limit of 64 kB is exceeded."""
     parts = [name] if name in group.attrs else []
     while not parts or parts[-1] != name:
         part = f"{name}{len(parts)}"
@@ -91,8 +91,8 @@ def list_attribute(group: Any, name: str) -> list[str]:
 
 
 def member(group: Any, name: str) -> Any | None:
-    """The group or dataset stored in this very file under ``name``; None for links into other
-    files, or nothing."""
+    """Return the group or dataset stored in this very file under ``name``; None for links into
+    other files, or nothing."""
     import h5py
 
     item = group
@@ -121,8 +121,8 @@ class Kind(Enum):
 
 
 def walk(group: Any) -> Iterator[tuple[str, Kind, Any]]:
-    """Every object below ``group``, each once (hard links can make circles): its path, with a slash
-    before each name; its kind; and the object, in h5py's low-level form, None for a link.
+    """Yield every object below ``group``, each once (hard links can make circles): its path, with a
+    slash before each name; its kind; and the object, in h5py's low-level form, None for a link.
 
     By h5py's low-level names: a group of its own class for each object takes twice the time.
     """
@@ -162,7 +162,7 @@ def walk(group: Any) -> Iterator[tuple[str, Kind, Any]]:
 def contents(
     group: Any,
 ) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], Any]]]:
-    """Every group below ``group`` and every dataset, each once.
+    """Return every group below ``group`` and every dataset, each once.
 
     Of a group its path, and its own name as it is written in the file; of a dataset its path and
     itself.
@@ -181,14 +181,14 @@ def contents(
 
 
 def dtype_of(dataset: Any) -> str:
-    """The dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an
+    """Return the dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an
     attribute."""
     keras_dtype = text_attribute(dataset, "dtype")
     return keras_dtype if keras_dtype is not None else str(dataset.dtype.name)
 
 
 def shape_of(dataset: Any) -> tuple[int, ...]:
-    """The dataset's shape (empty for a scalar, and for HDF5's null dataspace)."""
+    """Return the dataset's shape (empty for a scalar, and for HDF5's null dataspace)."""
     return tuple(int(size) for size in dataset.shape or ())
 
 

@@ -52,7 +52,8 @@ class ModelFile:
         self._stamps.update({path: _stamp(path) for path in self._judged()})
 
     def once(self, read: Callable[[ModelFile], T]) -> T:
-        """The value of ``read(self)``, which is called the first time only (an error is not kept).
+        """Return the value of ``read(self)``, which is called the first time only (an error is not
+        kept).
 
         The value is shared: nobody may change it.
         """
@@ -62,7 +63,8 @@ class ModelFile:
         return value
 
     def opened(self, open_: Callable[[ModelFile], AbstractContextManager[T]]) -> T:
-        """What entering ``open_(self)`` gives, which happens once; it is open until ``close``."""
+        """Return what entering ``open_(self)`` gives, which happens once; it is open until
+        ``close``."""
         if open_ not in self._handles:
             self._handles[open_] = self._stack.enter_context(open_(self))
         handle: T = self._handles[open_]
@@ -100,7 +102,7 @@ class ModelFile:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """What differs once a file is written to or replaced; None where there is none."""
+    """Return what differs once a file is written to or replaced; None where there is none."""
     with suppress(OSError, ValueError):
         status = path.stat()
         return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -37,12 +37,12 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
 
 
 def is_lfs_pointer(head: bytes) -> bool:
-    """Whether a file's first bytes are those of a Git LFS pointer."""
+    """Return whether a file's first bytes are those of a Git LFS pointer."""
     return head.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def foreign(path: Path, head: bytes) -> tuple[str, str]:
-    """What the file is, and a hint (empty where there is nothing special to say)."""
+    """Return what the file is, and a hint (empty where there is nothing special to say)."""
     for offset, magic, description, hint in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return description, hint
@@ -63,14 +63,15 @@ def foreign(path: Path, head: bytes) -> tuple[str, str]:
 
 
 def is_keras_archive(names: Collection[str]) -> bool:
-    """Whether files of those names, in an archive or a folder, are those of a ``.keras`` file."""
+    """Return whether files of those names, in an archive or a folder, are those of a ``.keras``
+    file."""
     return "config.json" in names and (
         "metadata.json" in names or any(name.startswith("model.weights") for name in names)
     )
 
 
 def foreign_zip(names: Sequence[str]) -> tuple[str, str]:
-    """What a zip archive is whose members have those ``names``, and a hint."""
+    """Return what a zip archive is whose members have those ``names``, and a hint."""
     last = {name.rpartition("/")[2] for name in names}
     if not names:
         return "is an empty zip file", _WEIGHTS_HINT
@@ -221,7 +222,8 @@ def _is_graph_def(head: bytes) -> bool:
 
 
 def _length(data: bytes, start: int, tag: int) -> tuple[int, int]:
-    """The length of the field ``tag`` that begins at ``start``, and where its content begins."""
+    """Return the length of the field ``tag`` that begins at ``start``, and where its content
+    begins."""
     if data[start] != tag:
         raise ValueError("another field")
     return read_varint(data, start + 1)

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 
 def leads_out(name: str) -> bool:
-    """Whether joining ``name`` to a folder can name what is not below it, on POSIX or on
+    """Return whether joining ``name`` to a folder can name what is not below it, on POSIX or on
     Windows."""
     kinds = (PurePosixPath(name), PureWindowsPath(name))
     return "\0" in name or any(

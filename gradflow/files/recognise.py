@@ -271,7 +271,7 @@ def _saved_model(folder: Path) -> ModelFile:
 
 
 def _saved_model_around(path: Path) -> Path | None:
-    """The SavedModel folder that the file ``path`` lies in, at its top or in variables/ and
+    """Return the SavedModel folder that the file ``path`` lies in, at its top or in variables/ and
     assets/."""
     folder = path.parent if path.parent.name else path.parent.resolve()
     if (folder / "saved_model.pb").is_file():

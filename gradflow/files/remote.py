@@ -39,7 +39,7 @@ _KNOCK = 0.2
 
 
 def is_remote(path: str) -> bool:
-    """Whether ``path`` is an address, which ``local_copy`` fetches."""
+    """Return whether ``path`` is an address, which ``local_copy`` fetches."""
     return _ADDRESS.match(path) is not None
 
 
@@ -138,7 +138,7 @@ def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
 
 
 def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Those whose name stays in the folder."""
+    """Yield those whose name stays in the folder."""
     for name, path in files:
         if name and not name.endswith("/") and not leads_out(name):
             yield name, path

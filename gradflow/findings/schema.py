@@ -13,7 +13,7 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def report_schema(version: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the report whose ``schema`` is ``version``."""
+    """Return the JSON Schema (draft 2020-12) of the report whose ``schema`` is ``version``."""
     definitions: dict[str, Any] = {}
     report = _object(Report, definitions)
     return {

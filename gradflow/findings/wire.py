@@ -63,8 +63,8 @@ def _decode(hint: Any, value: Any) -> Any:
 
 @cache
 def _optional(kind: type) -> frozenset[str]:
-    """The fields with a default: a public report leaves some out, and one of an earlier gradflow
-    does not have those that were added since."""
+    """Return the fields with a default: a public report leaves some out, and one of an earlier
+    gradflow does not have those that were added since."""
     return frozenset(
         field.name
         for field in fields(kind)

@@ -119,12 +119,12 @@ class _Reading:
         self._sets: dict[int, tuple[Cut, ...]] = {}
 
     def reaches(self, node: int) -> bool:
-        """Whether the walk came to ``node`` over a floating tensor."""
+        """Return whether the walk came to ``node`` over a floating tensor."""
         return self.distance[over_floating(node)] != UNREACHED
 
     def causes(self, node: int) -> tuple[Cut, ...]:
-        """The frontier cuts that the data of ``node`` reaches; variables of one layer stand behind
-        the same ones."""
+        """Return the frontier cuts that the data of ``node`` reaches; variables of one layer stand
+        behind the same ones."""
         bits = self._behind.get(node, 0)
         if bits not in self._sets:
             self._sets[bits] = tuple(_members(self._frontier, bits))
@@ -132,7 +132,7 @@ class _Reading:
 
 
 def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
-    """The graph with the ways on which nothing but a shape goes on taken for ``kind``."""
+    """Return the graph with the ways on which nothing but a shape goes on taken for ``kind``."""
     if Edge.SHAPE not in graph.kinds:
         return graph
     return replace(graph, kinds=bytearray(graph.kinds).replace(bytes([Edge.SHAPE]), bytes([kind])))
@@ -179,8 +179,8 @@ def _walk(
 
 
 def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[Cut, list[int]]:
-    """Every cut between the region that gets gradient and the rest, with the nodes right behind
-    it."""
+    """Return every cut between the region that gets gradient and the rest, with the nodes right
+    behind it."""
     frontier: dict[Cut, list[int]] = {}
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     floating = distance[::2]  # by node
@@ -252,8 +252,8 @@ def _cuts_behind(
 
 
 def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int], bool]:
-    """All nodes whose data reaches ``roots``, each before its sources where there is no loop;
-    whether there is one."""
+    """Return all nodes whose data reaches ``roots``, each before its sources where there is no
+    loop; whether there is one."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     new, open_, closed = 0, 1, 2
     mark = bytearray(len(graph))
@@ -287,7 +287,7 @@ def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int],
 
 
 def _zero_filled(graph: FlowGraph) -> bytearray:
-    """Which nodes get a tensor at all, be it of zeros."""
+    """Return which nodes get a tensor at all, be it of zeros."""
     first, sources, kinds = graph.first, graph.sources, graph.kinds
     passes = {int(Edge.FLOW), int(Edge.ZERO), int(Edge.FILL)}
     filled = bytearray(len(graph))

@@ -118,7 +118,7 @@ class FlowGraph:
         return len(self.names)
 
     def as_if_unknown_flowed(self) -> FlowGraph:
-        """The same graph as if every op that nothing is known about passed gradient."""
+        """Return the same graph as if every op that nothing is known about passed gradient."""
         return replace(self, kinds=self.kinds.replace(bytes([Edge.UNKNOWN]), bytes([Edge.FLOW])))
 
 

@@ -54,7 +54,7 @@ def layer_finder(
 
 
 def variable_layers(names: Iterable[str | None]) -> dict[str, str]:
-    """The layers that own variables, by each part of their paths: ``{"enc": "enc", "dense":
+    """Return the layers that own variables, by each part of their paths: ``{"enc": "enc", "dense":
     "enc/dense"}``."""
     paths: dict[str, str] = {}
     for name in names:

@@ -116,8 +116,8 @@ def with_nonfinite_sources(graph: FlowGraph, arrivals: Arrivals) -> FlowGraph:
 
 
 def _has_looped(graph: FlowGraph, arrivals: Arrivals, node: int) -> bool:
-    """Whether ``node`` is the output of a loop that made a trip, so that the loop's body brought
-    it."""
+    """Return whether ``node`` is the output of a loop that made a trip, so that the loop's body
+    brought it."""
     sources = graph.sources[graph.first[node] : graph.first[node + 1]]
     return not graph.marks[node] & Mark.CARRIED and any(
         graph.marks[source] & Mark.GATE

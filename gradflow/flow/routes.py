@@ -32,8 +32,8 @@ class Stop:
 
 
 def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
-    """The nodes of ``attribution.path``, from the variable to the output, with as many cuts as
-    ``cuts_to_restore`` says."""
+    """Return the nodes of ``attribution.path``, from the variable to the output, with as many cuts
+    as ``cuts_to_restore`` says."""
     states = _states(attribution)
     crossed = {step + 1: _cut(graph, attribution, states[step:]) for step in range(len(states) - 1)}
     cuts = {step: cut for step, cut in crossed.items() if cut is not None}
@@ -48,7 +48,7 @@ def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
 
 
 def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
-    """The variables whose data goes through ``cut``, by the caller's key."""
+    """Return the variables whose data goes through ``cut``, by the caller's key."""
     nodes = set()
     for edge in _edges(graph, cut.node):
         kind = graph.kinds[edge]
@@ -65,7 +65,8 @@ def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
 
 
 def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
-    """The variables that get gradient once every cut on the way is removed, by the caller's key."""
+    """Return the variables that get gradient once every cut on the way is removed, by the caller's
+    key."""
     removed = {stop.cut.node for stop in stops if stop.cut is not None}
     seeds = [over_floating(node) for node in graph.outputs]
     if stops and stops[-1].node not in graph.outputs:  # the way ends in an output of integers
@@ -92,14 +93,14 @@ def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
 
 
 def _states(attribution: Attribution) -> list[State]:
-    """The walk's states from the variable to the output; empty where there is no way."""
+    """Return the walk's states from the variable to the output; empty where there is no way."""
     if attribution.cuts_to_restore is None:
         return []
     return list(trail(over_floating(attribution.node), attribution.via))
 
 
 def _cut(graph: FlowGraph, attribution: Attribution, states: Sequence[State]) -> Cut | None:
-    """The cut between the first two of ``states``, None where the gradient passes."""
+    """Return the cut between the first two of ``states``, None where the gradient passes."""
     source, consumer = states[:2]
     if is_in_passage(source):
         return None  # a passage counts once, at the op that makes integers of floats

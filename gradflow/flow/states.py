@@ -17,22 +17,22 @@ UNREACHED = -1
 
 
 def over_floating(node: int) -> State:
-    """The state in which ``node`` is reached over a floating tensor."""
+    """Return the state in which ``node`` is reached over a floating tensor."""
     return 2 * node
 
 
 def in_passage(node: int) -> State:
-    """The state in which ``node`` is reached inside a passage."""
+    """Return the state in which ``node`` is reached inside a passage."""
     return 2 * node + 1
 
 
 def node_of(state: State) -> int:
-    """The node of a state."""
+    """Return the node of a state."""
     return state >> 1
 
 
 def is_in_passage(state: State) -> bool:
-    """Whether a state is inside a passage."""
+    """Return whether a state is inside a passage."""
     return bool(state & 1)
 
 

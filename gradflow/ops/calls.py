@@ -54,7 +54,7 @@ def callees(node: Any, functions: Container[str]) -> tuple[Callee, ...]:
 
 
 def _function(attr: Any, name: str) -> str:
-    """The function that an attr names; empty where it is missing, which must not add it."""
+    """Return the function that an attr names; empty where it is missing, which must not add it."""
     return str(attr[name].func.name) if name in attr else ""
 
 

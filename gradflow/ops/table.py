@@ -36,7 +36,7 @@ def notes() -> tuple[str, ...]:
 
 
 def render(rows: Iterable[Row], notes: Iterable[str]) -> str:
-    """The text of a table of ``rows``, sorted by op type."""
+    """Return the text of a table of ``rows``, sorted by op type."""
     lines = ["\t".join(row[column] for column in COLUMNS) for row in rows]
     return "".join(f"{line}\n" for line in (*notes, "\t".join(COLUMNS), *sorted(lines)))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 
 def node_of(tensor: str) -> str:
-    """The node of a tensor or of a control input: ``^a/b`` and ``a/b:0`` are of ``a/b``."""
+    """Return the node of a tensor or of a control input: ``^a/b`` and ``a/b:0`` are of ``a/b``."""
     return tensor.removeprefix("^").partition(":")[0]
 
 
 def output_of(tensor: str) -> tuple[str, int]:
-    """The node of a tensor and the number of its output: ``a/b`` and ``a/b:0`` are the first.
+    """Return the node of a tensor and the number of its output: ``a/b`` and ``a/b:0`` are the
+    first.
 
     Raises:
         ValueError: what stands behind the colon is no number.
@@ -19,5 +20,5 @@ def output_of(tensor: str) -> tuple[str, int]:
 
 
 def is_control(tensor: str) -> bool:
-    """Whether an input only says that a node has to run before."""
+    """Return whether an input only says that a node has to run before."""
     return tensor.startswith("^")

@@ -96,8 +96,8 @@ def parse_imports(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_memory(amount: str | int) -> int:
-    """The bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for, or that is given
-    as a number.
+    """Return the bytes that a text such as ``8GB``, ``500MB`` or ``1.5GiB`` stands for, or that is
+    given as a number.
 
     Raises:
         UsageError: it is of no such form, or nothing can run in so little.

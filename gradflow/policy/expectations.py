@@ -57,6 +57,6 @@ class Expectations:
 
 
 def is_about_gradients(code: str) -> bool:
-    """Whether a code, or the beginning of codes, is about gradients: that needs a graph or a step,
-    and freeze flags do not."""
+    """Return whether a code, or the beginning of codes, is about gradients: that needs a graph or a
+    step, and freeze flags do not."""
     return code[:3] in (Family.CUTS, Family.VALUES)

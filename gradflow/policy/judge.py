@@ -63,7 +63,8 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
 
 
 def is_broken(model: ModelReport, fail_on: Severity) -> bool:
-    """Whether an expectation is not kept, or a finding is at least as severe as ``fail_on``."""
+    """Return whether an expectation is not kept, or a finding is at least as severe as
+    ``fail_on``."""
     order = list(Severity)
     worst = order.index(fail_on)
     bad = any(order.index(finding.severity) <= worst for finding in model.open_findings)
@@ -122,13 +123,13 @@ def _adjusted(
 
 
 def _is_as_expected(weight: Variable, expected: Expectations) -> bool:
-    """Whether an expectation asks for the freeze flag that the weight has."""
+    """Return whether an expectation asks for the freeze flag that the weight has."""
     patterns = expected.trainable if weight.trainable else expected.frozen or ()
     return any(covers(pattern, weight) for pattern in patterns)
 
 
 def _is_about(finding: Finding, cut: CutExpectation) -> bool:
-    """Whether the finding is about weights of the expectation, and names another reason than
+    """Return whether the finding is about weights of the expectation, and names another reason than
     expected."""
     cause = finding.cause
     if cause is None or cut.by.casefold() in _words(cause):
@@ -153,7 +154,7 @@ def _judged_cut(weights: Sequence[Variable], cut: CutExpectation) -> Expectation
 
 
 def _is_cut_by(variable: Variable, by: str) -> bool:
-    """Whether the variable gets no gradient, and every cause is the expected one."""
+    """Return whether the variable gets no gradient, and every cause is the expected one."""
     is_meant = all(by.casefold() in _words(cause) for cause in variable.causes)
     return variable.verdict in _STARVED and bool(variable.causes) and is_meant
 

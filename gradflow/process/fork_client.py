@@ -118,7 +118,7 @@ class ForkServers:
                 server.end(copy)
 
     def _current(self, with_tape: bool) -> _Server:
-        """The server of that kind; a new one where there is none, or it has died."""
+        """Return the server of that kind; a new one where there is none, or it has died."""
         with self._lock:
             server = self._servers.get(with_tape)
             if server is None or server.is_gone:

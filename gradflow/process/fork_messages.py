@@ -26,10 +26,10 @@ class Message:
 
 
 def pack(message: Message) -> bytes:
-    """The bytes of a message."""
+    """Return the bytes of a message."""
     return _FORM.pack(message.kind, message.process, message.code)
 
 
 def unpack(sent: bytes) -> Message:
-    """The message of ``SIZE`` bytes."""
+    """Return the message of ``SIZE`` bytes."""
     return Message(*_FORM.unpack(sent))

@@ -118,7 +118,7 @@ def scan_path(path: str, options: Options, progress: Progress = lambda _: None) 
 
 
 def list_entries(path: str, options: Options) -> EntryList:
-    """The entries of the model at ``path``; what is wrong with it is in ``error``."""
+    """Return the entries of the model at ``path``; what is wrong with it is in ``error``."""
     try:
         with _fetched(path, options, lambda _: None) as copy:
             glance(copy)
@@ -250,8 +250,8 @@ def _ask(
 
 
 def _lines(child: Child) -> queue.Queue[Any]:
-    """What the child sends, line by line; None at its end. A thread reads, so that a deadline can
-    be kept."""
+    """Return what the child sends, line by line; None at its end. A thread reads, so that a
+    deadline can be kept."""
     lines: queue.Queue[Any] = queue.Queue()
 
     def pump() -> None:
@@ -266,7 +266,7 @@ def _lines(child: Child) -> queue.Queue[Any]:
 
 
 def _parsed(line: str) -> Any:
-    """The line's JSON; an empty list, which nothing accepts, where it has none."""
+    """Return the line's JSON; an empty list, which nothing accepts, where it has none."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -297,7 +297,7 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
 
 
 def _death(request: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
-    """What to say of a child that has ended without an answer, with ``code``, after printing
+    """Return what to say of a child that has ended without an answer, with ``code``, after printing
     ``words``."""
     if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
         return CrashedError(*out_of_memory(request))
@@ -324,7 +324,7 @@ def _told(words: str | None) -> str:
 
 
 def _last_words(log: IO[bytes]) -> str | None:
-    """The end of what a child has printed; None where the user has seen it."""
+    """Return the end of what a child has printed; None where the user has seen it."""
     if not log.seekable():
         return None
     log.seek(0, os.SEEK_END)

@@ -43,8 +43,8 @@ class Request:
 
 
 def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
-    """The question about the file at ``path``, relative to the working directory, which the user
-    knows as ``shown``."""
+    """Return the question about the file at ``path``, relative to the working directory, which the
+    user knows as ``shown``."""
     absolute = str(Path(path).absolute())
     names = [(absolute, shown)]
     if Path(path).name == "saved_model.pb":
@@ -71,13 +71,14 @@ def to_line(request: Request, scratch: str) -> str:
 
 
 def from_line(line: str) -> tuple[Request, str]:
-    """The request and the scratch folder of a line that ``to_line`` wrote."""
+    """Return the request and the scratch folder of a line that ``to_line`` wrote."""
     message = json.loads(line)
     return decode(Request, message["request"]), message["scratch"]
 
 
 def out_of_memory(request: Request) -> tuple[str, str]:
-    """What is said where a model needs more memory than it may take, and what to do about it."""
+    """Return what is said where a model needs more memory than it may take, and what to do about
+    it."""
     limit = (
         ""
         if request.options.memory_limit is None

@@ -129,5 +129,5 @@ def end_group(process: int) -> None:
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that is removed at the end, whatever a model has made of it."""
+    """Return a folder that is removed at the end, whatever a model has made of it."""
     return tempfile.TemporaryDirectory(prefix="gradflow-", ignore_cleanup_errors=True)

@@ -101,7 +101,7 @@ def standing(model: ModelReport) -> str:
 
 
 def _has_open_trouble(model: ModelReport) -> bool:
-    """Whether a weight gets no useful gradient, and nobody has accepted that."""
+    """Return whether a weight gets no useful gradient, and nobody has accepted that."""
     summary = model.summary
     if not (summary.none or summary.zero or summary.nonfinite):
         return False

@@ -64,7 +64,8 @@ def frozen(model: ModelReport) -> list[Variable]:
 
 
 def is_about_flags(finding: Finding) -> bool:
-    """Whether a finding is about ``trainable`` flags, so that no path and no cut belongs to it."""
+    """Return whether a finding is about ``trainable`` flags, so that no path and no cut belongs to
+    it."""
     return finding.code.startswith("GF1") or finding.code in (
         UNEXPECTED_FROZEN,
         _UNEXPECTED_TRAINABLE,
@@ -87,12 +88,13 @@ def dangers(model: ModelReport) -> list[Danger]:
 
 
 def is_danger(finding: Finding) -> bool:
-    """Whether a finding is a reason not to load the model."""
+    """Return whether a finding is a reason not to load the model."""
     return finding.code == _UNSAFE and finding.severity is Severity.ERROR
 
 
 def is_itemized(model: ModelReport) -> bool:
-    """Whether the findings say all that the error of the model does: only one of them is shown."""
+    """Return whether the findings say all that the error of the model does: only one of them is
+    shown."""
     return (
         model.error is not None
         and model.error.code == _UNSAFE

@@ -64,7 +64,7 @@ given."""
 
 
 def names() -> dict[tuple[Kind, str], KerasName]:
-    """What the installed versions have, by kind and name."""
+    """Return what the installed versions have, by kind and name."""
     rules: dict[tuple[Kind, str], KerasName] = {}
     for library in (keras, tf_keras):
         for kind, name in (*_classes(library), *_functions(library)):

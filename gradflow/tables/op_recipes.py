@@ -116,7 +116,7 @@ def _positive(*shape: int) -> Source:
 
 
 def _definite(size: int) -> Source:
-    """A symmetric, positive definite matrix with distinct eigenvalues."""
+    """Return a symmetric, positive definite matrix with distinct eigenvalues."""
 
     def make(draw: Draw) -> Any:
         values = draw.values((size, size))
@@ -147,7 +147,7 @@ def _variable(*shape: int) -> Source:
 
 
 def _reference(*shape: int) -> Source:
-    """A variable of TensorFlow 1, whose reference ops take nothing else."""
+    """Return a variable of TensorFlow 1, whose reference ops take nothing else."""
 
     def make(draw: Draw) -> Any:
         variable = tf.raw_ops.VariableV2(shape=shape, dtype=tf.float32)
@@ -163,13 +163,13 @@ def _merged(outputs: Any) -> Any:
 
 
 def _python_function() -> bytes:
-    """The token under which TensorFlow knows a Python function of this process."""
+    """Return the token under which TensorFlow knows a Python function of this process."""
     token: bytes = tf.py_function(tf.tanh, [tf.zeros([2, 3])], tf.float32).op.get_attr("token")
     return token
 
 
 def _sparse_metadata() -> bytes:
-    """What a sparse tensor of floats is called inside a variant."""
+    """Return what a sparse tensor of floats is called inside a variant."""
     metadata = composite_tensor_variant_pb2.CompositeTensorVariantMetadata()
     metadata.type_spec_proto.type_spec_class = struct_pb2.TypeSpecProto.SPARSE_TENSOR_SPEC
     metadata.type_spec_proto.type_spec_class_name = "SparseTensorSpec"
@@ -244,7 +244,8 @@ def _ragged_values(outputs: Any) -> Any:
 
 
 def _array(part: str, written: bool = True) -> Source:
-    """The handle or the flow of one TensorArray of two rows, the same for both inputs of an op."""
+    """Return the handle or the flow of one TensorArray of two rows, the same for both inputs of an
+    op."""
 
     def make(draw: Draw) -> Any:
         handles = tf.compat.v1.get_collection_ref("array")
@@ -288,7 +289,7 @@ def _both(*inputs: Source) -> tuple[Recipe, ...]:
 
 
 def _peaks(draw: Draw) -> Any:
-    """The maxima that pooling by 2 finds in ``_spread``."""
+    """Return the maxima that pooling by 2 finds in ``_spread``."""
     return tf.nn.max_pool(_spread(2, 4, 4, 3)(draw), 2, 2, "VALID")
 
 

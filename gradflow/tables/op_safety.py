@@ -170,7 +170,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
 
 
 def classify(name: str, stateful: bool) -> OpClass:
-    """The class of an op, by its name and whether TensorFlow says that it has state."""
+    """Return the class of an op, by its name and whether TensorFlow says that it has state."""
     denied = next((reason for reason, names in DENIED if re.fullmatch(names, name)), None)
     if denied is not None:
         return OpClass(name, False, denied)

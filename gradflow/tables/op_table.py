@@ -24,7 +24,7 @@ _NOTE = re.compile(r"# TensorFlow (\S+): ")
 
 
 def rows() -> dict[str, tuple[table.Row, Probe | None]]:
-    """The row of every op of the installed TensorFlow, and how its gradient was probed.
+    """Return the row of every op of the installed TensorFlow, and how its gradient was probed.
 
     None where the op has no gradient function to probe.
     """
@@ -37,7 +37,7 @@ def rows() -> dict[str, tuple[table.Row, Probe | None]]:
 
 
 def _older_rows(names: Iterable[str]) -> Iterator[table.Row]:
-    """The rows of the present table for ops that are not among ``names``."""
+    """Yield the rows of the present table for ops that are not among ``names``."""
     for op in table.op_types().difference(names):
         row = table.row(op)
         if row is not None:
@@ -45,7 +45,7 @@ def _older_rows(names: Iterable[str]) -> Iterator[table.Row]:
 
 
 def _notes(probes: Iterable[Probe | None]) -> Iterator[str]:
-    """The comments of the table: which TensorFlow was looked at, and how well."""
+    """Yield the comments of the table: which TensorFlow was looked at, and how well."""
     probed = [probe for probe in probes if probe is not None]
     built = sum(bool(probe.inputs) for probe in probed)
     yield _HEAD

@@ -31,8 +31,8 @@ def unregistered(op_types: Iterable[str]) -> tuple[str, ...]:
 
 
 def package_of(op_types: Iterable[str]) -> str:
-    """The module that brings the (op) types, for ``--import``; a placeholder where nobody can
-    know."""
+    """Return the module that brings the (op) types, for ``--import``; a placeholder where nobody
+    can know."""
     modules = {
         module for op in op_types for start, module in _PACKAGES.items() if op.startswith(start)
     }

@@ -48,8 +48,8 @@ class _Stepped:
     attributions: Mapping[str, Attribution]
 
     def reaching(self, measured: _Measurements, verdict: Verdict) -> list[str]:
-        """The weights with a way to the output that flows in the graph, and with ``verdict`` all
-        the same."""
+        """Return the weights with a way to the output that flows in the graph, and with ``verdict``
+        all the same."""
         return [
             name
             for name in flowing_weights(self.model.watched, self.attributions)
@@ -97,7 +97,7 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
 def flowing_weights(
     watched: Sequence[Watched], attributions: Mapping[str, Attribution]
 ) -> list[str]:
-    """The weights with a way to the output that no op cuts."""
+    """Return the weights with a way to the output that no op cuts."""
     return [
         item.stored.name
         for item in watched
@@ -108,7 +108,7 @@ def flowing_weights(
 
 
 def largest_entry(measurement: Measurement) -> float:
-    """The size of a gradient; 0 where there is none, or none that is finite."""
+    """Return the size of a gradient; 0 where there is none, or none that is finite."""
     return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
 
 
@@ -134,7 +134,7 @@ def _needs_explanation(watched: Sequence[Watched], measured: _Measurements) -> b
 def _graph(
     model: CallableModel, batch: Sequence[Any], outputs: Sequence[str]
 ) -> tuple[FlowGraph | None, Trace | None]:
-    """The graph of the call that was stepped, and its trace where there had to be one.
+    """Return the graph of the call that was stepped, and its trace where there had to be one.
 
     Both None where its code runs eagerly and cannot be traced.
     """
@@ -154,8 +154,8 @@ def _graph(
 def _rounding_noise(
     model: CallableModel, measured: _Measurements, thresholds: Thresholds
 ) -> tuple[Mapping[str, str], Sequence[str]]:
-    """The weights whose gradient may be rounding noise: those that the layers explain, and the
-    others."""
+    """Return the weights whose gradient may be rounding noise: those that the layers explain, and
+    the others."""
     names = [
         item.stored.name
         for item in model.watched

@@ -103,13 +103,13 @@ class LoadedModel(Protocol):
         lost."""
 
     def with_watched(self: Model, watched: Sequence[Watched]) -> Model:
-        """The same model with these variables."""
+        """Return the same model with these variables."""
         model = copy.copy(self)
         model.watched = tuple(watched)
         return model
 
     def with_state(self: Model, patterns: Sequence[str]) -> Model:
-        """The same model with the variables that ``patterns`` cover as state."""
+        """Return the same model with the variables that ``patterns`` cover as state."""
         records = with_state((item.stored for item in self.watched), patterns)
         return self.with_watched(
             [
@@ -135,7 +135,7 @@ class LoadedModel(Protocol):
         return not self.is_training and any(name.endswith("moving_variance") for name in names)
 
     def layer_of(self, graph: FlowGraph | None) -> Callable[[int], str | None]:
-        """A function from a node of ``graph`` to its layer."""
+        """Return a function from a node of ``graph`` to its layer."""
         names = graph.names if graph is not None else ()
         layers = (
             variable_layers(stored.layer for stored in self.stored)
@@ -170,7 +170,8 @@ class CallableModel(LoadedModel, Protocol):
         """Trace the call on tensors shaped like ``batch``."""
 
     def stored_graph(self, selected: Sequence[str]) -> FlowGraph:
-        """The graph that the file holds, to the outputs called ``selected`` (empty for all)."""
+        """Return the graph that the file holds, to the outputs called ``selected`` (empty for
+        all)."""
 
     def learn(self) -> Knowledge:
         """Ask the graph, once, what it does with the inputs."""
@@ -180,7 +181,8 @@ class CallableModel(LoadedModel, Protocol):
         weight."""
 
     def biases_before_normalization(self) -> Iterable[str]:
-        """The biases whose shift a BatchNormalization subtracts again, as the layers alone show."""
+        """Return the biases whose shift a BatchNormalization subtracts again, as the layers alone
+        show."""
         return ()
 
     @property

@@ -70,13 +70,14 @@ def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measure
 
 
 def _parts(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """The entries in stretches: what is made of one is small beside a gradient of a gigabyte."""
+    """Yield the entries in stretches: what is made of one is small beside a gradient of a
+    gigabyte."""
     flat = values.reshape(-1)
     return (flat[start : start + _STRETCH] for start in range(0, flat.size, _STRETCH))
 
 
 def _share(zeros: float) -> float:
-    """Rounded, but 1 only where every entry is zero: that is a verdict."""
+    """Round a share of zeros; 1 stands only where every entry is zero, since that is a verdict."""
     rounded = _rounded(zeros)
     return rounded if rounded < 1.0 or zeros == 1.0 else 0.9999
 

@@ -51,8 +51,8 @@ def projected(
 
 
 def real_parts(name: str, value: Any) -> list[tuple[str, Any]]:
-    """The output itself where it is real, two tensors where it is complex, none where it is not
-    floating; each with a name of its own.
+    """Return the output itself where it is real, two tensors where it is complex, none where it is
+    not floating; each with a name of its own.
 
     The two parts of a complex output need directions of their own: along one and the same, what
     moves them against each other would cancel.
@@ -64,18 +64,18 @@ def real_parts(name: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def part_names(name: str) -> tuple[str, str]:
-    """The names of the real and the imaginary part of the output called ``name``."""
+    """Return the names of the real and the imaginary part of the output called ``name``."""
     return name, f"{name} (imaginary)"
 
 
 def direction(name: str, value: Any, seed: int) -> Any:
-    """The fixed random direction onto which the real output called ``name`` is projected; a loss
-    counts as it is."""
+    """Return the fixed random direction onto which the real output called ``name`` is projected; a
+    loss counts as it is."""
     return tf.constant(drawn_direction(name, value.shape.as_list(), seed), dtype=value.dtype)
 
 
 def drawn_direction(name: str, shape: Sequence[int], seed: int) -> np.ndarray[Any, Any]:
-    """The numbers of ``direction``, for an output of ``shape``."""
+    """Return the numbers of ``direction``, for an output of ``shape``."""
     if name == LOSS and not shape:
         return np.ones([])
     return np.asarray(

@@ -106,7 +106,7 @@ def noted_layers(
 
 
 def reached(graph: Any) -> dict[str, Any]:
-    """The graph of each function that ``graph`` reaches, by the function's name; its own is
+    """Return the graph of each function that ``graph`` reaches, by the function's name; its own is
     ``""``."""
     graphs = {"": graph}
     stack = [graph]
@@ -120,8 +120,8 @@ def reached(graph: Any) -> dict[str, Any]:
 
 
 def _path(layer: Any, parent: Any, parent_path: str) -> str:
-    """As the paths of variables have it: the layers of a functional model stand there without the
-    model's name."""
+    """Return the path of a layer as the paths of variables have it: layers of a functional model
+    stand there without the model's name."""
     path = str(getattr(layer, "path", None) or layer.name)
     is_named_alone = not hasattr(layer, "variables") or layer.variables or _is_functional(parent)
     if "/" in path or is_named_alone:
@@ -154,8 +154,8 @@ def _callers(
 
 
 def _layer_of_call(function: str, callers: Mapping[str, Mapping[str, str | None]]) -> str | None:
-    """The layer that reaches a function which was traced or loaded before, so that none of its ops
-    was noted."""
+    """Return the layer that reaches a function which was traced or loaded before, so that none of
+    its ops was noted."""
     queue = [function]
     for called in queue:
         for caller, layer in callers.get(called, {}).items():
@@ -173,7 +173,8 @@ def _operation(graph: Any | None, name: str) -> Any | None:
 
 
 def _inner_frames(op: Any) -> list[Frame]:
-    """The stack inside our own call: what lies outside is the script that called gradflow."""
+    """Return the stack inside our own call: what lies outside is the script that called
+    gradflow."""
     frames = [(frame.filename, frame.lineno) for frame in op.traceback or ()]
     calls = [index for index, (file, _) in enumerate(frames) if file == _TRACED_FROM]
     return frames[calls[-1] + 1 :] if calls else frames

@@ -47,5 +47,5 @@ revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
 
 
 def all_op_defs() -> bytes:
-    """The OpDefs of all ops of this TensorFlow, as an ``OpList`` that is written out."""
+    """Return the OpDefs of all ops of this TensorFlow, as an ``OpList`` that is written out."""
     return bytes(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))

@@ -27,8 +27,8 @@ def awakened(
     measured: Mapping[str, Measurement],
     factors: Collection[str],
 ) -> frozenset[str]:
-    """The variables whose gradient is zero in ``measured`` and not once weights that start at zero
-    have moved.
+    """Return the variables whose gradient is zero in ``measured`` and not once weights that start
+    at zero have moved.
 
     A weight that is all zeros and gets a gradient leaves zero with the first update (LoRA's B, a
     zero-initialized head, a gate): what it multiplied with zero comes alive then. ``factors`` are
@@ -54,15 +54,15 @@ def awakened(
 def underflowing(
     model: CallableModel, options: Options, measured: Mapping[str, Measurement]
 ) -> frozenset[str]:
-    """The variables whose gradient is zero in ``measured`` and not under a loss scale: too small
-    for its type."""
+    """Return the variables whose gradient is zero in ``measured`` and not under a loss scale: too
+    small for its type."""
     if model.epsilon <= SINGLE:
         return frozenset()
     return alive(measured, step(model, options, LOSS_SCALE).measured)
 
 
 def alive(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> frozenset[str]:
-    """The variables whose gradient was zero ``before`` and flows ``after``."""
+    """Return the variables whose gradient was zero ``before`` and flows ``after``."""
     return frozenset(
         name
         for name, measurement in before.items()

@@ -87,8 +87,8 @@ def _live(watched: Sequence[Watched]) -> list[Any]:
 
 
 def _runs(model: CallableModel, batch: Batch) -> bool:
-    """Whether the model takes a batch when nothing is differentiated: a loaded function is built
-    with its gradient."""
+    """Return whether the model takes a batch when nothing is differentiated: a loaded function is
+    built with its gradient."""
     try:
         model.call(batch.tensors)
     except Exception:  # a model's code can raise anything at all

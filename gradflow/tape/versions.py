@@ -14,7 +14,7 @@ from gradflow.version import VERSION
 
 
 def tool() -> Tool:
-    """The versions at work in this process."""
+    """Return the versions at work in this process."""
     return Tool("gradflow", VERSION, tf.__version__, keras.__version__)
 
 

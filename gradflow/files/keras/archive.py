@@ -62,8 +62,8 @@ def _own(owner: LayerConfig, group: _Group) -> Iterator[Owned]:
 def _owner(
     model: LayerConfig, group: _Group, inner_layers: dict[tuple[LayerConfig, str], LayerConfig]
 ) -> LayerConfig | None:
-    """The layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None for an
-    optimizer."""
+    """Return the layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None
+    for an optimizer."""
     layer, rest = model, list(group.path)
     while rest:
         part = rest.pop(0)

@@ -41,7 +41,8 @@ def unlike_this(version: str) -> tuple[str, str]:
 
 
 def foreign_python(config: object) -> str | None:
-    """The Python that wrote byte code in a configuration, ``3.6 or 3.7``, if it is not this one.
+    """Return the Python that wrote byte code in a configuration, ``3.6 or 3.7``, if it is not this
+    one.
 
     None where there is no byte code, or where it is not certain that another Python wrote it.
     """
@@ -54,7 +55,8 @@ def foreign_python(config: object) -> str | None:
 
 
 def _byte_codes(value: Mapping[str, object]) -> list[bytes]:
-    """The byte code that one JSON object holds: of Keras 3, or in the Lambda layer of any Keras."""
+    """Return the byte code that one JSON object holds: of Keras 3, or in the Lambda layer of any
+    Keras."""
     class_name, config = value.get("class_name"), value.get("config")
     texts: list[object] = []
     if class_name == "__lambda__" and isinstance(config, Mapping):
@@ -73,8 +75,8 @@ def _decoded(text: str) -> Iterator[bytes]:
 
 
 def _versions(code: bytes) -> tuple[int, int] | None:
-    """The first and the last Python 3 that lays out a code object like this; (-1, -1) is Python
-    2."""
+    """Return the first and the last Python 3 that lays out a code object like this; (-1, -1) is
+    Python 2."""
     if not code or code[0] & _TYPE != _CODE:
         return None
     for numbers in (4, 5, 6):

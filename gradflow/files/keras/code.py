@@ -16,7 +16,7 @@ _PACKAGES = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
 
 
 def holds_marshalled_code(config: object) -> bool:
-    """Whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda
+    """Return whether the model's JSON holds Python code itself, as a Lambda layer made of a lambda
     does."""
     return any(_is_marshalled(value) for value in objects(config))
 
@@ -68,7 +68,7 @@ def foreign_object(
 
 
 def objects(value: object) -> Iterator[Mapping[str, object]]:
-    """Every object of a JSON value, at any depth."""
+    """Yield every object of a JSON value, at any depth."""
     waiting = [value]
     while waiting:
         item = waiting.pop()

@@ -60,7 +60,7 @@ class LayerConfig:
         return "/".join(names) or self.name
 
     def lineage(self) -> list[LayerConfig]:
-        """The layers from the model down to this one."""
+        """Return the layers from the model down to this one."""
         above: list[LayerConfig] = [] if self.parent is None else self.parent.lineage()
         return [*above, self]
 
@@ -88,7 +88,7 @@ def read_config(value: object, shown_path: str) -> LayerConfig:
 
 
 def parse_json(text: str | bytes, shown_path: str) -> Any:
-    """The JSON value of a model's configuration.
+    """Return the JSON value of a model's configuration.
 
     Raises:
         DamagedError: it is not JSON.
@@ -106,13 +106,14 @@ def parse_json(text: str | bytes, shown_path: str) -> Any:
 
 
 def is_of_keras2(version: str | None) -> bool:
-    """Whether a Keras 1 or 2 of this version wrote a file, and so Keras 2 loads it as it was."""
+    """Return whether a Keras 1 or 2 of this version wrote a file, and so Keras 2 loads it as it
+    was."""
     return version is not None and version.partition(".")[0] in ("0", "1", "2")
 
 
 def frozen(layer: LayerConfig, *, is_keras2: bool = False) -> tuple[bool, LayerConfig | None]:
-    """Whether the weights of ``layer`` are frozen once Keras has loaded the file, and the layer to
-    name for it.
+    """Return whether the weights of ``layer`` are frozen once Keras has loaded the file, and the
+    layer to name for it.
 
     Keras restores flags layer by layer: a layer whose own flag is true trains under a frozen
     submodel (Keras 3.15, layers/layer.py and models/functional.py: the flag is set before the
@@ -139,7 +140,7 @@ def _forgets_flag(layer: LayerConfig) -> bool:
 
 @lru_cache(maxsize=1024)
 def snake_case(class_name: str) -> str:
-    """The name under which Keras stores an object of this class (keras/src/utils/naming.py,
+    """Return the name under which Keras stores an object of this class (keras/src/utils/naming.py,
     3.15)."""
     name = re.sub(r"\W+", "", class_name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)

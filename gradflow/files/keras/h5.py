@@ -96,8 +96,8 @@ def _owned(top: LayerConfig, name: str, dataset: Any, inner_layers: _Made) -> Ow
 
 
 def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str]]:
-    """The innermost layer that the segments name, and the segments after it (all of them where none
-    names one)."""
+    """Return the innermost layer that the segments name, and the segments after it (all of them
+    where none names one)."""
     # Keras 2 numbers again what is loaded again: `dense_1_1/kernel` of `dense_1`.
     for strip in (False, True):
         layer, rest = top, segments
@@ -112,7 +112,7 @@ def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str
 
 
 def _inner(layer: LayerConfig, rest: list[str], inner_layers: _Made) -> LayerConfig:
-    """A layer that ``layer`` makes in code, at the names ``rest`` below it."""
+    """Return a layer that ``layer`` makes in code, at the names ``rest`` below it."""
     for segment in rest:
         key = (layer, segment)
         if key not in inner_layers:

@@ -108,7 +108,7 @@ _COUNTER = re.compile(r"_\d+$")
 
 
 def is_known(class_name: str) -> bool:
-    """Whether the table above knows the class."""
+    """Return whether the table above knows the class."""
     return class_name in _NAMES
 
 
@@ -151,13 +151,13 @@ def role_of(class_name: str, variable: str, dtype: str) -> Role:
 
 
 def is_lora_base(options: Mapping[str, object], variable: str) -> bool:
-    """Whether LoRA holds this variable still: with ``lora_rank`` set, loading freezes the kernel
-    under the adapter."""
+    """Return whether LoRA holds this variable still: with ``lora_rank`` set, loading freezes the
+    kernel under the adapter."""
     return isinstance(options.get("lora_rank"), int) and variable in ("kernel", "embeddings")
 
 
 def inner_layer(owner: LayerConfig, group: str, stored_name: str | None) -> LayerConfig:
-    """A layer that ``owner`` makes in code, so that no configuration describes it.
+    """Return a layer that ``owner`` makes in code, so that no configuration describes it.
 
     ``group`` is the attribute (or the numbered class name) under which it is stored. Keras hands
     the flag of a recurrent layer on to the cell that it makes, and does so for nothing else: such a

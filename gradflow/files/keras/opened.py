@@ -55,12 +55,12 @@ class KerasJson:
 
 
 def bytes_of(file: ModelFile) -> IO[bytes]:
-    """The bytes of the file, from which everything else of a ``.keras`` archive is read."""
+    """Return the bytes of the file, from which everything else of a ``.keras`` archive is read."""
     return file.opened(_bytes)
 
 
 def archive_of(file: ModelFile) -> zipfile.ZipFile:
-    """The ``.keras`` archive; wrap its use in ``zip_errors``."""
+    """Return the ``.keras`` archive; wrap its use in ``zip_errors``."""
     return file.opened(_archive)
 
 
@@ -77,7 +77,8 @@ def hdf5_of(file: ModelFile) -> Iterator[Any]:
 
 
 def model_json(file: ModelFile) -> Any:
-    """The JSON value that describes the model and, in a ``.keras`` file, its building and training.
+    """Return the JSON value that describes the model and, in a ``.keras`` file, its building and
+    training.
 
     It is shared. None where an HDF5 file has none.
 
@@ -88,8 +89,8 @@ def model_json(file: ModelFile) -> Any:
 
 
 def hdf5_texts(file: ModelFile) -> Mapping[str, str | None]:
-    """The attributes ``CONFIG`` and ``TRAINING`` of an HDF5 file, as far as it has them; None for
-    one that is no text.
+    """Return the attributes ``CONFIG`` and ``TRAINING`` of an HDF5 file, as far as it has them;
+    None for one that is no text.
 
     Raises:
         UnreadableError: the file is damaged.
@@ -98,7 +99,7 @@ def hdf5_texts(file: ModelFile) -> Mapping[str, str | None]:
 
 
 def read_json(file: ModelFile) -> KerasJson:
-    """The JSON of a Keras file in its parts, as values that the caller may change.
+    """Return the JSON of a Keras file in its parts, as values that the caller may change.
 
     Raises:
         UnreadableError: the file is damaged, or holds no JSON.
@@ -115,7 +116,7 @@ def read_json(file: ModelFile) -> KerasJson:
 
 
 def keras_version(file: ModelFile) -> str | None:
-    """The version of Keras that a ``.keras`` file says it was written by.
+    """Return the version of Keras that a ``.keras`` file says it was written by.
 
     Raises:
         UnreadableError: the archive is damaged.

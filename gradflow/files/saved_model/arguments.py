@@ -34,8 +34,8 @@ class Leaf:
 
 
 def plain_arguments(function: Any, concrete: Any) -> tuple[Argument, ...]:
-    """The arguments of a ``SavedConcreteFunction`` that are plain values, by the names in its
-    ``SavedFunction``."""
+    """Return the arguments of a ``SavedConcreteFunction`` that are plain values, by the names in
+    its ``SavedFunction``."""
     structure = concrete.canonicalized_input_signature.tuple_value.values
     if len(structure) != 2:
         return ()
@@ -46,7 +46,7 @@ def plain_arguments(function: Any, concrete: Any) -> tuple[Argument, ...]:
 
 
 def leaves(structure: Any, path: tuple[str, ...] = ()) -> Iterator[Leaf | None]:
-    """The leaves of a ``StructuredValue`` in the order in which TensorFlow lays them flat.
+    """Yield the leaves of a ``StructuredValue`` in the order in which TensorFlow lays them flat.
 
     None stands for what is no single tensor: nothing, a plain value, or a ragged or sparse tensor.
     """
@@ -68,7 +68,8 @@ def leaves(structure: Any, path: tuple[str, ...] = ()) -> Iterator[Leaf | None]:
 
 
 def _names(function: Any) -> list[str]:
-    """The names of the positional arguments; ``fullargspec`` is a saved ``inspect.FullArgSpec``."""
+    """Return the names of the positional arguments; ``fullargspec`` is a saved
+    ``inspect.FullArgSpec``."""
     pairs = {
         pair.key: pair.value for pair in function.function_spec.fullargspec.named_tuple_value.values
     }

@@ -68,8 +68,8 @@ def choose_entry(
 def other_entries(
     graphs: Sequence[SavedModelContents], refused: Entry, *, training: bool
 ) -> Iterator[Choice]:
-    """The entries with other inputs that compute with as many weights as ``refused`` and set none,
-    the best first."""
+    """Yield the entries with other inputs that compute with as many weights as ``refused`` and set
+    none, the best first."""
     choices = [(graph, entry) for graph in graphs for entry in graph.entries]
     ranked = sorted(choices, key=lambda choice: _rank(choice[0], choice[1], training))
     tried = {refused.inputs}
@@ -81,7 +81,7 @@ def other_entries(
 
 
 def weights_used(contents: SavedModelContents, entry: Entry) -> int:
-    """How many weights ``entry`` computes with."""
+    """Return how many weights ``entry`` computes with."""
     return sum(
         variable.role is Role.WEIGHT and variable.name in entry.uses
         for variable in contents.variables
@@ -115,7 +115,7 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
 
 
 def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
-    """Whether ``entry`` assigns to a weight: it sets, restores or trains the model."""
+    """Return whether ``entry`` assigns to a weight: it sets, restores or trains the model."""
     if entry.function is None:
         return False
     functions = {

@@ -100,7 +100,8 @@ class SavedModelContents:
 
 
 def variables_of(contents: SavedModelContents, entry: Entry | None) -> tuple[StoredVariable, ...]:
-    """The variables of the model: of those that no layer tracks, the ones that ``entry`` uses."""
+    """Return the variables of the model: of those that no layer tracks, the ones that ``entry``
+    uses."""
     uses = entry.uses if entry is not None else frozenset[str]()
     return tuple(
         variable

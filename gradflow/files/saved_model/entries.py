@@ -42,8 +42,8 @@ class _Variant:
 
 
 def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
-    """The signatures and functions of a TF2 graph; those of inner objects where the model itself
-    has none.
+    """Return the signatures and functions of a TF2 graph; those of inner objects where the model
+    itself has none.
 
     Args:
         graph: a ``MetaGraphDef`` with an object graph.
@@ -59,7 +59,7 @@ def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
 
 
 def graph_entries(graph: Any) -> tuple[Entry, ...]:
-    """The signatures of a TF1 graph."""
+    """Return the signatures of a TF1 graph."""
     nodes = {node.name for node in graph.graph_def.node}
     return tuple(
         _of_graph(graph, name)
@@ -69,8 +69,8 @@ def graph_entries(graph: Any) -> tuple[Entry, ...]:
 
 
 def _is_whole(graph: Any, name: str, nodes: set[str]) -> bool:
-    """Whether it is something to call: not the initialization, and not a fetch of an op without a
-    value."""
+    """Return whether it is something to call: not the initialization, and not a fetch of an op
+    without a value."""
     tensors = graph.signature_def[name].outputs.values()
     return name != _INIT_OP and all(
         info.name.partition(":")[0] in nodes for info in tensors if info.name
@@ -105,8 +105,8 @@ def _of_graph(graph: Any, name: str) -> Entry:
 
 
 def _parts(key: str, info: Any) -> Iterator[tuple[TensorInfo, str]]:
-    """The tensors that stand for one input or output: three of a sparse one, the components of a
-    ragged one."""
+    """Yield the tensors that stand for one input or output: three of a sparse one, the components
+    of a ragged one."""
     if info.HasField("coo_sparse"):
         names, tensors = _sparse(key, info), info.coo_sparse
         rank = None if names.shape is None else len(names.shape)
@@ -174,8 +174,8 @@ def _held_by(objects: Any, number: int, prefix: str) -> Iterator[_Named]:
 
 
 def _inner_functions(objects: Any) -> Iterator[_Named]:
-    """The functions of the objects inside the model, but for those that make a table and what Keras
-    2 keeps twice."""
+    """Yield the functions of the objects inside the model, but for those that make a table and what
+    Keras 2 keeps twice."""
     for number, path in paths_below(objects).items():
         names = {child.local_name for child in objects.nodes[number].children}
         if "keras_api" in path or "_create_resource" in names:
@@ -270,8 +270,8 @@ def _function(function: Any, saved: Any, captured: tuple[str | None, ...]) -> En
 def _results(
     results: Sequence[Any], leaves_of_results: Sequence[Leaf | None]
 ) -> Iterator[TensorInfo]:
-    """The results by the keys of a dict that is returned, else by their numbers; shapes where they
-    are recorded."""
+    """Yield the results by the keys of a dict that is returned, else by their numbers; shapes where
+    they are recorded."""
     is_described = len(leaves_of_results) == len(results)
     for number, result in enumerate(results):
         leaf = leaves_of_results[number] if is_described else None

@@ -18,8 +18,8 @@ Properties = Mapping[str, Any]
 
 
 def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
-    """Whether the root's lists name a variable as trainable, by object number; None where there are
-    no such lists.
+    """Return whether the root's lists name a variable as trainable, by object number; None where
+    there are no such lists.
 
     Keras 2 models and Keras 3's ``export`` keep ``variables`` and ``trainable_variables``; the flag
     in a variable's own record stays true when a layer is frozen.
@@ -33,8 +33,8 @@ def tracked_lists(objects: Any) -> Mapping[int, bool] | None:
 
 
 def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
-    """What Keras 2 recorded of its layers, by object number; empty where the file is not of Keras
-    2.
+    """Return what Keras 2 recorded of its layers, by object number; empty where the file is not of
+    Keras 2.
 
     TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in
     ``keras_metadata.pb``.
@@ -43,8 +43,8 @@ def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
 
 
 def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
-    """The outermost layer with ``trainable=False`` above each variable, by object number, where
-    Keras 2 recorded it."""
+    """Return the outermost layer with ``trainable=False`` above each variable, by object number,
+    where Keras 2 recorded it."""
     frozen_by: dict[int, str] = {}
     for number in paths_below(objects) if properties else ():
         layer = properties.get(number)
@@ -59,7 +59,7 @@ def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int,
 
 
 def recurrent_states(objects: Any) -> frozenset[int]:
-    """The variables in which stateful recurrent layers of Keras 2 keep what they have read.
+    """Return the variables in which stateful recurrent layers of Keras 2 keep what they have read.
 
     They are made as trainable variables, and the layer's own lists leave them out; what Keras 2
     saves of a layer for itself holds them as ``states`` (tf_keras 2.21,
@@ -82,8 +82,8 @@ def recurrent_states(objects: Any) -> frozenset[int]:
 
 
 def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
-    """The shortest way from ``start`` to each object that it holds, itself included and optimizers
-    left out.
+    """Return the shortest way from ``start`` to each object that it holds, itself included and
+    optimizers left out.
 
     Breadth first, so that outer objects come before inner ones.
     """

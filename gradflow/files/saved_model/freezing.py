@@ -90,8 +90,8 @@ def _against_layers(
 
 
 def _in_training_layers(objects: Any, properties: Mapping[int, Properties]) -> set[int]:
-    """What the root holds by some way through no frozen layer: in Keras 2 a frozen layer freezes
-    all inside."""
+    """Return what the root holds by some way through no frozen layer: in Keras 2 a frozen layer
+    freezes all inside."""
     reached: set[int] = set()
     queue = [0]
     while queue:

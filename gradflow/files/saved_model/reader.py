@@ -37,7 +37,7 @@ def read_saved_model(file: ModelFile) -> tuple[SavedModelContents, ...]:
 
 
 def read_message(file: ModelFile) -> Any:
-    """The SavedModel message of ``saved_model.pb``, which has a graph at least; parsed once.
+    """Return the SavedModel message of ``saved_model.pb``, which has a graph at least; parsed once.
 
     NOTE: it is shared. ``attr["x"]`` of a protobuf map adds ``x`` where it is not there: look with
     ``in`` first.
@@ -82,7 +82,7 @@ def _message(file: ModelFile) -> Any:
 
 
 def _instead(path: Path) -> tuple[str, str]:
-    """What a file is that is no SavedModel's graph, and what to do."""
+    """Return what a file is that is no SavedModel's graph, and what to do."""
     with path.open("rb") as file:
         head = file.read(4096)
     if head.startswith(b"PK\x03\x04"):

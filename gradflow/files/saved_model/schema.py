@@ -229,7 +229,7 @@ class DecodeError(ValueError):
 
 
 def parse(name: str, data: bytes) -> Any:
-    """The message ``name`` that ``data`` holds.
+    """Return the message ``name`` that ``data`` holds.
 
     Raises:
         DecodeError: ``data`` is no such message.
@@ -247,7 +247,7 @@ def parse(name: str, data: bytes) -> Any:
 
 
 def attribute(node: Any, name: str) -> Any:
-    """The attribute of a NodeDef; an empty one where it has none.
+    """Return the attribute of a NodeDef; an empty one where it has none.
 
     ``node.attr[name]`` would add the empty one to the message, which others read too.
     """

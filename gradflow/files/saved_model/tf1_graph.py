@@ -28,7 +28,7 @@ train."""
 
 
 def graph_variables(graph: Any) -> tuple[StoredVariable, ...]:
-    """The variables of a TF1 graph: those to be trained are in the collection
+    """Return the variables of a TF1 graph: those to be trained are in the collection
     ``trainable_variables``.
 
     A graph that was saved without that collection, or with an empty one, is told by its names:
@@ -80,8 +80,8 @@ def depends_on(
 
 
 def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
-    """The variables that are added right before a BatchNormalization by the batch, which takes the
-    shift out again."""
+    """Return the variables that are added right before a BatchNormalization by the batch, which
+    takes the shift out again."""
     nodes = {node.name: node for node in graph_def.node}
 
     def behind(tensor: str, ops: Collection[str]) -> Any:
@@ -107,7 +107,7 @@ def shifts_before_normalization(graph_def: Any) -> frozenset[str]:
 
 
 def disabled_exits(graph: Any) -> frozenset[str]:
-    """The nodes through which the data leaves a loop of ``while_loop(back_prop=False)``: no
+    """Return the nodes through which the data leaves a loop of ``while_loop(back_prop=False)``: no
     gradient enters there."""
     loops = _records(graph, "while_context", "WhileContextDef")
     return frozenset(
@@ -128,7 +128,7 @@ def _trainable(graph: Any) -> set[str] | None:
 
 
 def _owners(graph: Any) -> Iterator[tuple[str, str]]:
-    """The whole variable that each part of a partitioned one belongs to."""
+    """Yield the whole variable that each part of a partitioned one belongs to."""
     for collection in _COLLECTIONS:
         for record in _records(graph, collection):
             owner = record.save_slice_info_def.full_name

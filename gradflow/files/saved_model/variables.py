@@ -21,7 +21,7 @@ from gradflow.findings import Role
 def object_variables(
     objects: Any, properties: Mapping[int, Properties]
 ) -> Mapping[int, StoredVariable]:
-    """The variables that are part of the model, each once, by object number.
+    """Return the variables that are part of the model, each once, by object number.
 
     Args:
         objects: the file's object graph.
@@ -58,7 +58,8 @@ def object_variables(
 
 
 def _is_own(path: tuple[str, ...] | None) -> bool:
-    """Whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no optimizer."""
+    """Return whether it is no copy that Keras 3's ExportArchive keeps, and belongs to no
+    optimizer."""
     return path is not None and "_all_variables" not in path
 
 
@@ -91,7 +92,7 @@ def _untracked(stored: StoredVariable) -> StoredVariable:
 
 
 def read_shape(shape: Any) -> tuple[int | None, ...] | None:
-    """A TensorShapeProto's sizes, None for an unknown one; None in all where the rank is
+    """Return a TensorShapeProto's sizes, None for an unknown one; None in all where the rank is
     unknown."""
     if shape.unknown_rank:
         return None

@@ -32,12 +32,13 @@ _FIELDS = {
 
 
 def size_of(tensor: Any) -> int:
-    """The number of entries of a TensorProto."""
+    """Return the number of entries of a TensorProto."""
     return prod(dim.size for dim in tensor.tensor_shape.dim)
 
 
 def numbers_in(tensor: Any) -> list[float] | None:
-    """The entries of a constant of numbers, flat; None where it is too large or of another type."""
+    """Return the entries of a constant of numbers, flat; None where it is too large or of another
+    type."""
     name, size = dtype_name(tensor.dtype), size_of(tensor)
     if name not in _FORMATS or size > _MOST:
         return None
@@ -53,7 +54,8 @@ def numbers_in(tensor: Any) -> list[float] | None:
 
 
 def words_in(tensor: Any) -> list[bytes] | None:
-    """The entries of a constant of strings, flat; None where it is of another type or too large."""
+    """Return the entries of a constant of strings, flat; None where it is of another type or too
+    large."""
     if dtype_name(tensor.dtype) != "string" or size_of(tensor) > _MOST:
         return None
     listed = list(tensor.string_val)

@@ -195,7 +195,7 @@ def _shifted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[int
 
 
 def _is_difference(reading: Reading) -> bool:
-    """Whether the op takes a piece of a tensor from another piece of it: ``splits[1:] -
+    """Return whether the op takes a piece of a tensor from another piece of it: ``splits[1:] -
     splits[:-1]``."""
     wires = reading.frame.wires
     ends = wires.inputs[reading.number]
@@ -217,7 +217,7 @@ def _subtracted(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[
 
 
 def _sets_off(reading: Reading) -> bool:
-    """Whether the op's result is multiplied by a large number: ``(1 - mask) * -1e9``."""
+    """Return whether the op's result is multiplied by a large number: ``(1 - mask) * -1e9``."""
     wires = reading.frame.wires
     for number, input_number in wires.readers.get((reading.number, 0), ()):
         if wires.nodes[number].op == "Mul":

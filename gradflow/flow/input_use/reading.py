@@ -69,7 +69,7 @@ class Marks:
             self.high = limit if self.high is None else min(self.high, limit)
 
     def use(self) -> Use:
-        """The same as a value."""
+        """Return the same as a value."""
         return Use(
             is_index=self.index,
             low=min(self.low, (self.high or self.low + 1) - 1),
@@ -100,7 +100,7 @@ class Reading:
     input_number: int
 
     def numbers(self, input_number: int) -> list[float] | None:
-        """The entries of another input, where it is a small constant."""
+        """Return the entries of another input, where it is a small constant."""
         inputs = self.frame.wires.inputs[self.number]
         return (
             self.wiring.numbers(self.frame, inputs[input_number])
@@ -109,8 +109,8 @@ class Reading:
         )
 
     def at_most(self, input_number: int) -> float | None:
-        """A bound of another input that is a single number: its value, or one of those that it is
-        the minimum of."""
+        """Return a bound of another input that is a single number: its value, or one of those that
+        it is the minimum of."""
         frame, reference = self.wiring.origin(
             self.frame, self.frame.wires.inputs[self.number][input_number]
         )
@@ -124,7 +124,7 @@ class Reading:
         return min(bounds, default=None)
 
     def shape(self, input_number: int) -> tuple[int | None, ...] | None:
-        """The shape of another input, where the graph knows it."""
+        """Return the shape of another input, where the graph knows it."""
         inputs = self.frame.wires.inputs[self.number]
         return (
             self.wiring.shape(self.frame, inputs[input_number])
@@ -138,7 +138,7 @@ class Reading:
         return shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
 
     def behind(self, input_number: int) -> str:
-        """The op type that another input comes from."""
+        """Return the op type that another input comes from."""
         frame, reference = self.wiring.origin(
             self.frame, self.frame.wires.inputs[self.number][input_number]
         )
@@ -146,6 +146,6 @@ class Reading:
         return node.op if node is not None else ""
 
     def sparse_role(self) -> str | None:
-        """Which part of a sparse tensor the op takes the input for."""
+        """Return which part of a sparse tensor the op takes the input for."""
         roles = _SPARSE.get(self.node.op, ())
         return roles[self.input_number] if self.input_number < len(roles) else None

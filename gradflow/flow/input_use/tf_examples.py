@@ -13,7 +13,8 @@ _ANY = Use()
 
 
 def parse_features(reading: Reading) -> Iterator[tuple[int, Feature]]:
-    """The op's outputs that hold values of a feature, each with the feature; nothing for other ops.
+    """Yield the op's outputs that hold values of a feature, each with the feature; nothing for
+    other ops.
 
     Source of the outputs' order: tensorflow/core/ops/parsing_ops.cc, version 2.21.
     """

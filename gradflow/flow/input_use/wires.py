@@ -50,7 +50,7 @@ class Frame:
     inner: dict[tuple[int, str], Frame] = field(default_factory=dict)
 
     def node(self, reference: Reference) -> Any | None:
-        """The node that makes a tensor; None for an argument."""
+        """Return the node that makes a tensor; None for an argument."""
         return self.wires.nodes[reference[0]] if reference[0] >= 0 else None
 
 
@@ -103,7 +103,7 @@ class Wiring:
     indexed: dict[str, Wires] = field(default_factory=dict)
 
     def function(self, name: str) -> Wires | None:
-        """The wires of a function; None where the library does not have it."""
+        """Return the wires of a function; None where the library does not have it."""
         if name not in self.indexed:
             if name not in self.library.functions:
                 return None
@@ -111,12 +111,12 @@ class Wiring:
         return self.indexed[name]
 
     def callees(self, node: Any) -> tuple[Callee, ...]:
-        """The functions that a node calls."""
+        """Return the functions that a node calls."""
         return callees(node, self.library.functions)
 
     def enter(self, frame: Frame, number: int, callee: Callee) -> Frame | None:
-        """The frame of a function that a node calls; None where the library does not have it, or
-        the calls are too deep."""
+        """Return the frame of a function that a node calls; None where the library does not have
+        it, or the calls are too deep."""
         if (number, callee.function) not in frame.inner:
             wires = self.function(callee.function)
             depth, above = 0, frame.parent
@@ -130,7 +130,7 @@ class Wiring:
         return frame.inner[number, callee.function]
 
     def is_loop(self, node: Any) -> bool:
-        """Whether a node's results are its next arguments."""
+        """Return whether a node's results are its next arguments."""
         return node.op in LOOPS
 
     def origin(
@@ -160,7 +160,8 @@ class Wiring:
         return frame, reference
 
     def numbers(self, frame: Frame, reference: Reference) -> list[float] | None:
-        """The entries of a small constant of numbers, flat; None where the tensor is not one."""
+        """Return the entries of a small constant of numbers, flat; None where the tensor is not
+        one."""
         frame, reference = self.origin(frame, reference)
         node = frame.node(reference)
         if node is not None and node.op in ("Pack", "ConcatV2"):
@@ -176,7 +177,8 @@ class Wiring:
         )
 
     def words(self, frame: Frame, reference: Reference) -> list[bytes] | None:
-        """The entries of a small constant of strings, flat; None where the tensor is not one."""
+        """Return the entries of a small constant of strings, flat; None where the tensor is not
+        one."""
         frame, reference = self.origin(frame, reference)
         node = frame.node(reference)
         return (
@@ -184,8 +186,8 @@ class Wiring:
         )
 
     def shape(self, frame: Frame, reference: Reference) -> Shape | None:
-        """The shape of a variable, a constant or what the graph has noted; None where it is not
-        known."""
+        """Return the shape of a variable, a constant or what the graph has noted; None where it is
+        not known."""
         frame, reference = self.origin(frame, reference, _SAME_SHAPE)
         node = frame.node(reference)
         if node is None:

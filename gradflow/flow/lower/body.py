@@ -131,7 +131,7 @@ def _parse(
 def _needed(
     nodes: Sequence[Any], resolve: Resolver, results: Sequence[Reference]
 ) -> dict[int, tuple[Reference, ...]]:
-    """The inputs of each node that ``results`` depend on, by the node's number."""
+    """Return the inputs of each node that ``results`` depend on, by the node's number."""
     inputs: dict[int, tuple[Reference, ...]] = {}
     stack = [number for number, _ in results if number >= 0]
     while stack:
@@ -227,7 +227,7 @@ def _floating_outputs(op_spec: OpSpec, attr: Any) -> tuple[bool, ...]:
 
 
 def _passes(library: Library, op_spec: OpSpec, node: Any, count: int) -> tuple[Edge, ...]:
-    """How gradient passes the ``count`` inputs of a node of a known op type."""
+    """Return how gradient passes the ``count`` inputs of a node of a known op type."""
     if node.name in library.disabled:
         return (Edge.CUT,) * count
     return passes_by_rule(op_spec, node.attr, count)

@@ -87,7 +87,7 @@ def lower_graph(
 
 
 def _arguments(layout: Layout, body: Body) -> list[Tensor]:
-    """A node for each argument of the outermost body."""
+    """Return a node for each argument of the outermost body."""
     return [
         Tensor(layout.builder.node(name, "_Arg"), floating) for name, floating in body.arguments
     ]
@@ -132,5 +132,5 @@ def _finish(
 
 
 def _nodes(tensors: Iterable[Tensor]) -> list[int]:
-    """The nodes of ``tensors``, each once, in their order."""
+    """Return the nodes of ``tensors``, each once, in their order."""
     return list(dict.fromkeys(tensor.node for tensor in tensors))

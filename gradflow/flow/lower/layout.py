@@ -159,7 +159,7 @@ def _refuse_recursion(call: _PendingCall) -> None:
 
 
 def body_of(layout: Layout, function: str) -> Body:
-    """The parsed body of ``function``; parsed once, however often it is called."""
+    """Return the parsed body of ``function``; parsed once, however often it is called."""
     if function not in layout.bodies:
         if function not in layout.library.functions:
             raise UnreadableError(
@@ -218,13 +218,14 @@ def instantiate(
 
 
 def inner_copy(copy: str, name: str, part: str) -> str:
-    """The copy of the body that a call, branch or loop called ``name`` holds (see ``NodeKey``)."""
+    """Return the copy of the body that a call, branch or loop called ``name`` holds (see
+    ``NodeKey``)."""
     return f"{copy}>{name}>{part}"
 
 
 def _allocate(layout: Layout, node: BodyNode, prefix: str, copy: str) -> list[Tensor]:
-    """The node's outputs: one graph node for an op, one an output where outputs are passed on one
-    by one."""
+    """Return the node's outputs: one graph node for an op, one an output where outputs are passed
+    on one by one."""
     if not node.floating:
         return []
     # Only branches and loops prefix the names inside them.
@@ -311,7 +312,8 @@ def _loop(site: _Site) -> None:
 
 
 def _gates(site: _Site, part: str, targets: Sequence[Tensor]) -> list[Tensor]:
-    """A node before each target that stands for what only one branch or the loop's body brings."""
+    """Return a node before each target that stands for what only one branch or the loop's body
+    brings."""
     gates = site.passing(f"{site.node.name}/{part}", part, targets, Mark.GATE)
     for gate, target in zip(gates, targets, strict=True):
         site.layout.builder.edge(gate.node, target.node, _kind(gate, Edge.FLOW))

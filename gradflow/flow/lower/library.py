@@ -22,7 +22,7 @@ class Library:
     """Nodes of the graph itself that let no gradient in, whatever their op type does."""
 
     def spec(self, op: str) -> OpSpec | None:
-        """The rule and signature of an op type; None where nobody knows it."""
+        """Return the rule and signature of an op type; None where nobody knows it."""
         return spec(op) or self.op_specs.get(op)
 
 
@@ -46,7 +46,7 @@ def library_of(
 
 
 def output_starts(library: Library, node: Any) -> dict[str, int]:
-    """The number of the first tensor of each of a node's output arguments, by the argument's
+    """Return the number of the first tensor of each of a node's output arguments, by the argument's
     name."""
     if node.op in library.functions:
         arguments = library.functions[node.op].signature.output_arg
@@ -61,7 +61,8 @@ def output_starts(library: Library, node: Any) -> dict[str, int]:
 
 
 def dtypes_of(arg: Arg, op_spec: OpSpec, attr: Any) -> Sequence[int]:
-    """The DataType numbers of the tensors that stand for one argument of an op definition."""
+    """Return the DataType numbers of the tensors that stand for one argument of an op
+    definition."""
     if arg.type_list_attr:
         return list(attr[arg.type_list_attr].list.type) if arg.type_list_attr in attr else []
     dtype, count = arg.dtype or 0, 1

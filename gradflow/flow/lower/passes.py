@@ -15,7 +15,7 @@ _EDGES = {Rule.FLOW: Edge.FLOW, Rule.ZERO: Edge.ZERO, Rule.UNKNOWN: Edge.UNKNOWN
 
 
 def passes_by_rule(op_spec: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
-    """The edges of a node's ``count`` inputs, as the op table has them."""
+    """Return the edges of a node's ``count`` inputs, as the op table has them."""
     usual = Edge.SHAPE if op_spec.op in SHAPE_OPS else _EDGES.get(op_spec.rule, Edge.CUT)
     if not op_spec.none_inputs and not op_spec.zero_inputs:
         return (usual,) * count
@@ -33,7 +33,7 @@ def passes_by_rule(op_spec: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
 def passes_by_custom_gradient(
     library: Library, node: Any, number: int, count: int, used: Set[Reference]
 ) -> tuple[tuple[Edge, ...], Mark]:
-    """The edges of the ``count`` inputs of an IdentityN that carries a custom gradient.
+    """Return the edges of the ``count`` inputs of an IdentityN that carries a custom gradient.
 
     ``tf.custom_gradient`` wraps its results, then its arguments, into one IdentityN whose gradient
     goes to the arguments alone (tensorflow/python/ops/custom_gradient.py,

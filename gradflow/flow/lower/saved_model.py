@@ -34,7 +34,8 @@ def lower_entry(
 
 
 def lost_gradients(contents: SavedModelContents) -> frozenset[str]:
-    """The custom gradients that the file's functions name and that were not saved with them."""
+    """Return the custom gradients that the file's functions name and that were not saved with
+    them."""
     bodies = (
         contents.graph_def.node,
         *(function.node_def for function in contents.graph_def.library.function),

@@ -37,7 +37,7 @@ class Limits:
 
 
 def limits_for(size: int, memory: int | None, seconds: float) -> Limits:
-    """The limits for a model of ``size`` bytes; ``memory`` and ``seconds`` are what the user
+    """Return the limits for a model of ``size`` bytes; ``memory`` and ``seconds`` are what the user
     allows."""
     cores = os.cpu_count() or 1
     needed = _LEAST + cores * _PER_CORE + _PER_BYTE * size

@@ -168,7 +168,7 @@ def refuse_calls() -> bool:
 
 
 def _filter(machine: _Machine, process: int) -> bytes:
-    """A program of BPF; each jump is over the next one or two instructions."""
+    """Return a program of BPF; each jump is over the next one or two instructions."""
     own, own_or_zero = _numbers(_OWN, machine), _numbers(_OWN_OR_ZERO, machine)
     clone, clone3 = _CLONE[machine.column], _CLONE3[machine.column]
     code = [

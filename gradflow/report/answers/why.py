@@ -181,7 +181,7 @@ def _repair_lines(
 
 
 def _is_certain(change: Change, variable: Variable, route: Route) -> bool:
-    """Whether the change is sure to help: a flag to set, or a cut on the way to remove."""
+    """Return whether the change is sure to help: a flag to set, or a cut on the way to remove."""
     is_cut = bool(variable.cuts_to_restore) and any(
         step.cause == change.cause for step in route.steps
     )

@@ -101,7 +101,7 @@ def draw_steps(
 
 
 def is_cut(cause: Cause) -> bool:
-    """Whether the op itself holds the gradient back, and not the values of this run."""
+    """Return whether the op itself holds the gradient back, and not the values of this run."""
     inside = cause.code == "GF302" and not (cause.op_type or "").removeprefix(
         "Stateless"
     ).startswith(_CONTROL)
@@ -109,7 +109,7 @@ def is_cut(cause: Cause) -> bool:
 
 
 def describe(cause: Cause) -> str:
-    """What is known of a cause's op that its name does not say: ``StopGradient, layer cut7,
+    """Return what is known of a cause's op that its name does not say: ``StopGradient, layer cut7,
     net.py:41``."""
     leaf = (cause.op or "").rpartition("/")[2]
     op_type = (

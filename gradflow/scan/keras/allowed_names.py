@@ -35,7 +35,8 @@ class KerasName:
 
 
 def named(kind: Kind, name: str) -> KerasName | None:
-    """What a name of Keras stands for; None where no Keras from 2.16 of TensorFlow on has it."""
+    """Return what a name of Keras stands for; None where no Keras from 2.16 of TensorFlow on has
+    it."""
     return _names().get((kind, name))
 
 

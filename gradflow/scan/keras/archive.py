@@ -27,7 +27,7 @@ _LOCAL = b"PK\x03\x04"
 
 
 def strange_members(archive: zipfile.ZipFile, raw: IO[bytes]) -> Iterator[Threat]:
-    """What is odd about the members of ``archive``, whose bytes are ``raw``."""
+    """Yield what is odd about the members of ``archive``, whose bytes are ``raw``."""
     members = archive.infolist()
     if len(members) > _MOST_MEMBERS:
         yield Threat(f"{len(members):,} members", "the archive", "take hours to read")
@@ -60,8 +60,8 @@ def _member(info: zipfile.ZipInfo, raw: IO[bytes]) -> Iterator[Threat]:
 
 
 def _starts_as_told(info: zipfile.ZipInfo, raw: IO[bytes]) -> bool:
-    """Whether the member's own header agrees with the directory at the end: readers go by the one
-    or the other."""
+    """Return whether the member's own header agrees with the directory at the end: readers go by
+    the one or the other."""
     raw.seek(info.header_offset)
     header = raw.read(30)
     if len(header) < 30 or header[:4] != _LOCAL:

@@ -29,7 +29,7 @@ class PackedLook:
     """How many numbers its arrays hold."""
 
     def strange(self, file: IO[bytes]) -> Iterator[Threat]:
-        """The arrays in ``file`` whose header is not that of numbers; nothing is unpickled.
+        """Yield the arrays in ``file`` whose header is not that of numbers; nothing is unpickled.
 
         Source: numpy/lib/format.py (2.3).
         """
@@ -59,7 +59,7 @@ class PackedLook:
 
 
 def _header(stream: IO[bytes]) -> tuple[str, tuple[int, ...]] | None:
-    """The type and the shape of an array; None where it may be anything else."""
+    """Return the type and the shape of an array; None where it may be anything else."""
     start = stream.read(8)
     if start[:6] != _MAGIC or len(start) < 8:
         return None

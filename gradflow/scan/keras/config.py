@@ -57,7 +57,7 @@ _Harm = tuple[str, str]
 
 
 def strange_objects(value: object, member: str, imports: Sequence[str]) -> Iterator[Threat]:
-    """The threats in ``value``, which stands in ``member`` of the file.
+    """Yield the threats in ``value``, which stands in ``member`` of the file.
 
     ``imports``: the modules that the user lets in.
     """
@@ -96,7 +96,7 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
 
 
 def _harms(value: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
-    """What one JSON object of a configuration could do."""
+    """Yield what one JSON object of a configuration could do."""
     for key in _PATHS:
         path = value.get(key)
         if isinstance(path, str):
@@ -189,7 +189,7 @@ def _of(kind: str, name: str, module: str) -> str:
 
 
 def _special(base: str, config: Mapping[str, object], trusted: set[str]) -> Iterator[_Harm]:
-    """What depends on the configuration of a class."""
+    """Yield what depends on the configuration of a class."""
     if base == "Lambda":
         for key in ("function", "output_shape", "mask"):
             function = config.get(key)

@@ -30,8 +30,8 @@ class HDF5Look:
     """How many numbers its datasets hold."""
 
     def strange(self, file: Any) -> Iterator[Threat]:
-        """The links, datasets and types of ``file`` (an ``h5py.File``) that have no place in a
-        model."""
+        """Yield the links, datasets and types of ``file`` (an ``h5py.File``) that have no place in
+        a model."""
         for path, kind, item in walk(file):
             if kind is Kind.TOO_MANY:
                 yield Threat(f"more than {MAX_OBJECTS:,} objects", self.member, _SLOW)
@@ -50,7 +50,7 @@ def _quoted(path: str) -> str:
 
 
 def _harms(kind: Kind, item: Any) -> Iterator[str]:
-    """What is strange about one object."""
+    """Yield what is strange about one object."""
     if kind is Kind.LINK:
         yield "is a link to another place, whose data would be read"
     elif kind is Kind.TYPE:

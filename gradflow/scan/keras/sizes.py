@@ -17,7 +17,7 @@ byte."""
 
 
 def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
-    """The layers of ``config`` that make a weight of more numbers than all ``stored`` ones.
+    """Yield the layers of ``config`` that make a weight of more numbers than all ``stored`` ones.
 
     A gigabyte is made for each 2**28 numbers before the file's own weights are looked at. What
     depends on the shape of
@@ -37,8 +37,8 @@ def oversized(config: object, member: str, stored: int) -> Iterator[Threat]:
 
 
 def least_numbers(kind: str, settings: Mapping[str, object]) -> int:
-    """How many numbers the largest weight of a layer has at the least, whatever its input is; 0
-    where that is open.
+    """Return how many numbers the largest weight of a layer has at the least, whatever its input
+    is; 0 where that is open.
 
     Source: ``build`` of the layers in keras/src/layers (3.15).
     """

@@ -118,7 +118,7 @@ _UNKNOWN = "does more than compute, as far as is known"
 
 
 def wrapped(layer: str, config: Mapping[str, object]) -> tuple[str, str] | None:
-    """What a layer of the class ``layer`` calls, and what that could do; None where it calls
+    """Return what a layer of the class ``layer`` calls, and what that could do; None where it calls
     nothing, or computes."""
     function, member = config.get("function"), config.get("attr_name", config.get("method_name"))
     if layer in ("TFOpLambda", "SlicingOpLambda"):
@@ -135,7 +135,8 @@ def wrapped(layer: str, config: Mapping[str, object]) -> tuple[str, str] | None:
 
 
 def harm_of_symbol(symbol: object) -> str | None:
-    """What a public name of TensorFlow, such as ``math.add``, could do; None where it computes."""
+    """Return what a public name of TensorFlow, such as ``math.add``, could do; None where it
+    computes."""
     if not isinstance(symbol, str):
         return _UNKNOWN
     name = symbol.removeprefix("tf.").removeprefix("compat.v1.").removeprefix("compat.v2.")
@@ -153,8 +154,8 @@ def harm_of_symbol(symbol: object) -> str | None:
 
 
 def harm_of_node(node: object) -> str | None:
-    """What the op of a NodeDef could do, which a file holds as text or as JSON; None where it
-    computes."""
+    """Return what the op of a NodeDef could do, which a file holds as text or as JSON; None where
+    it computes."""
     if isinstance(node, Mapping):
         op = node.get("op")
     elif isinstance(node, str):

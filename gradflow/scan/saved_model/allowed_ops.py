@@ -23,7 +23,7 @@ class OpClass:
 
 @cache
 def class_of(op: str) -> OpClass:
-    """The class of an op type; one that the op table does not have is denied."""
+    """Return the class of an op type; one that the op table does not have is denied."""
     row = table.row(op)
     if row is None:
         return OpClass(op, False, _UNKNOWN)
@@ -39,5 +39,5 @@ def write(op_class: OpClass) -> table.Row:
 
 
 def is_op(name: str) -> bool:
-    """Whether some TensorFlow has an op of that name."""
+    """Return whether some TensorFlow has an op of that name."""
     return table.row(name) is not None

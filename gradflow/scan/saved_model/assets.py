@@ -31,7 +31,7 @@ class Origins:
     _answers: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def is_asset(self, body: str, tensor: str, depth: int = 0) -> bool:
-        """Whether whatever can reach ``tensor`` of ``body`` is the path of an asset."""
+        """Return whether whatever can reach ``tensor`` of ``body`` is the path of an asset."""
         key = (body, tensor)
         if key not in self._answers:
             self._answers[key] = True  # on a circle nothing comes in
@@ -74,7 +74,7 @@ class Origins:
             )
 
     def _holds_assets(self, variable: str, depth: int) -> bool:
-        """Whether a variable of the graph itself is given nothing but paths of assets, under
+        """Return whether a variable of the graph itself is given nothing but paths of assets, under
         whatever name."""
         nodes, handle = self.program.graph.graph_def.node, self._nodes[TOP].get(node_of(variable))
         if handle is None or handle.op != "VarHandleOp":

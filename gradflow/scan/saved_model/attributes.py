@@ -20,7 +20,7 @@ _DEEP = 20
 
 
 def strange_attributes(program: Program) -> Iterator[Threat]:
-    """The attributes of nodes, arguments and defaults that hold what no exporter writes."""
+    """Yield the attributes of nodes, arguments and defaults that hold what no exporter writes."""
     for body, nodes in program.bodies.items():
         for node in nodes:
             for name, value in node.attr.items():

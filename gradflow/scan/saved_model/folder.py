@@ -21,7 +21,7 @@ _KINDS = (
 
 
 def strange_files(folder: Path) -> Iterator[Threat]:
-    """What is no plain file or folder below ``folder``."""
+    """Yield what is no plain file or folder below ``folder``."""
     waiting = [folder]
     while waiting:
         with os.scandir(waiting.pop()) as entries:

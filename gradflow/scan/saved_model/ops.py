@@ -36,8 +36,8 @@ _FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 
 
 def refused_ops(program: Program) -> Iterator[Threat]:
-    """The ops that are denied, or not known at all, in any function, whether something calls it or
-    not."""
+    """Yield the ops that are denied, or not known at all, in any function, whether something calls
+    it or not."""
     origins, saver = Origins(program), Saver(program)
     for body, nodes in program.bodies.items():
         for node in nodes:
@@ -61,7 +61,7 @@ def refused_ops(program: Program) -> Iterator[Threat]:
 
 
 def describe_node(body: str, node: str) -> str:
-    """Where a node stands, for people."""
+    """Return where a node stands, for people."""
     return f"node {quoted(node)}" + (
         f" of function {quoted(body)}" if body != TOP else " of the graph"
     )

@@ -49,7 +49,7 @@ class Program:
         return {name: frozenset(self.called(nodes)) for name, nodes in self.bodies.items()}
 
     def reached(self, roots: Iterable[str]) -> frozenset[str]:
-        """The functions ``roots``, and all that they call, however deep."""
+        """Return the functions ``roots``, and all that they call, however deep."""
         reached_names: set[str] = set()
         waiting = list(roots)
         while waiting:
@@ -110,7 +110,7 @@ class Program:
         ]
 
     def above(self, ends: Iterable[str]) -> frozenset[str]:
-        """The nodes of the graph itself that a run of ``ends`` comes to."""
+        """Return the nodes of the graph itself that a run of ``ends`` comes to."""
         inputs = self._inputs
         reached_names: set[str] = set()
         waiting = [end for end in ends if end in inputs]
@@ -129,7 +129,7 @@ class Program:
         }
 
     def called(self, nodes: Iterable[Any]) -> Iterator[str]:
-        """The functions that ``nodes`` name, as their op or in their attributes."""
+        """Yield the functions that ``nodes`` name, as their op or in their attributes."""
         for node in nodes:
             if node.op in self.functions:
                 yield node.op
@@ -137,7 +137,7 @@ class Program:
 
 
 def _names(info: Any) -> Iterator[str]:
-    """The tensors of a TensorInfo, which can be a sparse one."""
+    """Yield the tensors of a TensorInfo, which can be a sparse one."""
     yield info.name
     if info.HasField("composite_tensor"):
         for part in info.composite_tensor.components:
@@ -152,14 +152,14 @@ def _names(info: Any) -> Iterator[str]:
 
 
 def _of_variable(value: bytes) -> tuple[str, ...]:
-    """What a VariableDef names."""
+    """Return what a VariableDef names."""
     variable = _parsed("VariableDef", value)
     return variable.initializer_name, variable.snapshot_name, variable.initial_value_name
 
 
 def _parsed(kind: str, value: bytes) -> Any:
-    """A message; an empty one where the bytes are something else, which TensorFlow does not take
-    either."""
+    """Return a message; an empty one where the bytes are something else, which TensorFlow does not
+    take either."""
     try:
         return parse(kind, value)
     except DecodeError:

@@ -30,8 +30,8 @@ class Saver:
     program: Program
 
     def owns(self, body: str, node: Any) -> bool:
-        """Whether a ``node`` of ``WRITES`` or ``READS`` is the saver's, and does what a saver
-        does."""
+        """Return whether a ``node`` of ``WRITES`` or ``READS`` is the saver's, and does what a
+        saver does."""
         if body != TOP:
             return (
                 body in self._reading and self._is_fed(body, node)
@@ -81,8 +81,8 @@ class Saver:
         return program.reached(own) - program.reached(called_by_others)
 
     def _is_fed(self, function: str, node: Any) -> bool:
-        """Whether the first input is what TensorFlow feeds: an argument that the saver's file name
-        is given to."""
+        """Return whether the first input is what TensorFlow feeds: an argument that the saver's
+        file name is given to."""
         arguments = [item.name for item in self.program.functions[function].signature.input_arg]
         fed = [name for name in map(node_of, node.input[:1]) if name in arguments]
         if not fed:
@@ -95,8 +95,8 @@ class Saver:
         )
 
     def _is_apart(self, name: str) -> bool:
-        """Whether nothing comes after a node of the graph but what a saver does, and no run comes
-        to that."""
+        """Return whether nothing comes after a node of the graph but what a saver does, and no run
+        comes to that."""
         reached: set[str] = set()
         waiting = [name]
         while waiting:

@@ -34,7 +34,7 @@ def scan_saved_model(file: ModelFile) -> Scanned:
 
 
 def scan_message(saved: Any) -> Scanned:
-    """The same for the graphs of a SavedModel message alone."""
+    """Return the same for the graphs of a SavedModel message alone."""
     programs = [Program(graph) for graph in saved.meta_graphs]
     threats = [
         threat

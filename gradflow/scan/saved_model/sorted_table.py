@@ -43,7 +43,8 @@ def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of ``data`` as TensorFlow writes it; a tenth of a second for each megabyte.
+    """Return the checksum of ``data`` as TensorFlow writes it; a tenth of a second for each
+    megabyte.
 
     CRC-32 with Castagnoli's polynomial (Python has the other one only), turned and shifted so that
     the checksum of something that holds checksums is no weak one.
@@ -56,7 +57,7 @@ def masked_crc32c(data: bytes) -> int:
 
 
 def unpacked(data: bytes) -> bytes:
-    """The bytes that a block of Snappy stands for.
+    """Return the bytes that a block of Snappy stands for.
 
     Raises:
         ValueError, IndexError: ``data`` is not of that form, or larger than any index.

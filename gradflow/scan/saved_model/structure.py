@@ -20,7 +20,7 @@ _MOST_NODES = 3_000_000
 
 
 def strange_structure(program: Program) -> Iterator[Threat]:
-    """What no exporter writes about functions and assets."""
+    """Yield what no exporter writes about functions and assets."""
     counts = Counter(
         function.signature.name for function in program.graph.graph_def.library.function
     )

@@ -28,8 +28,8 @@ _AGAIN = "copy or download the model again, or save it again; --static reads the
 
 
 def damaged_variables(folder: Path) -> list[Threat]:
-    """The entries of ``variables/variables.index`` that no TensorFlow has written; none where there
-    is no such file.
+    """Return the entries of ``variables/variables.index`` that no TensorFlow has written; none
+    where there is no such file.
 
     Raises:
         UnreadableError: it is no such index, cut short or altered.
@@ -74,7 +74,7 @@ def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threa
 
 
 def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
-    """What TensorFlow would check too late, or allocate before it checks."""
+    """Yield what TensorFlow would check too late, or allocate before it checks."""
     sizes = [dim.size for dim in entry.shape.dim]
     if entry.dtype not in BYTES and entry.dtype != STRING:
         yield f"has the data type {entry.dtype}, which no variable has"
@@ -94,14 +94,15 @@ def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
 
 
 def _holds(entry: Any, count: int) -> bool:
-    """Whether the bytes of an entry are those of ``count`` values; a string takes one at least."""
+    """Return whether the bytes of an entry are those of ``count`` values; a string takes one at
+    least."""
     size = int(entry.size)
     return count <= size if entry.dtype == STRING else count * BYTES[entry.dtype] == size
 
 
 def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
-    """Whether the parts in which a variable is stored lie within it, each but once, and are all of
-    it."""
+    """Return whether the parts in which a variable is stored lie within it, each but once, and are
+    all of it."""
     boxes: set[tuple[tuple[int, int], ...]] = set()
     for part in parts:
         if len(part.extent) != len(sizes):
@@ -127,7 +128,7 @@ def _fit_together(parts: Iterable[Any], sizes: list[int]) -> bool:
 
 
 def _room(files: list[int | None]) -> float:
-    """The most entries that all files of values can hold."""
+    """Return the most entries that all files of values can hold."""
     return 2 * sum(math.inf if size is None else size for size in files)
 
 

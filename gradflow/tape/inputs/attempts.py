@@ -54,8 +54,8 @@ class Attempt:
 
 
 def with_layers(info: TensorInfo, use: Use) -> TensorInfo:
-    """The input with what the first layer says about its shape, where the model itself leaves it
-    open."""
+    """Return the input with what the first layer says about its shape, where the model itself
+    leaves it open."""
     if info.shape is None and use.rank is not None:
         return replace(info, shape=(*(None,) * (use.rank - 1), use.last))
     if (
@@ -69,7 +69,7 @@ def with_layers(info: TensorInfo, use: Use) -> TensorInfo:
 
 
 def known_inputs(inputs: Sequence[TensorInfo], uses: Uses) -> tuple[TensorInfo, ...]:
-    """The inputs with what the graph knows about their shapes."""
+    """Return the inputs with what the graph knows about their shapes."""
     return tuple(
         with_layers(info, uses.by_input[info.name]) if info.name in uses.by_input else info
         for info in inputs
@@ -77,7 +77,7 @@ def known_inputs(inputs: Sequence[TensorInfo], uses: Uses) -> tuple[TensorInfo, 
 
 
 def shape_of(info: TensorInfo, attempt: Attempt) -> Shape:
-    """The shape that an input has in an attempt."""
+    """Return the shape that an input has in an attempt."""
     declared = open_shape(info, attempt)
     sizes = _IMAGE_SIZES if is_image(declared) else _SIZES
     return tuple(
@@ -89,7 +89,7 @@ def shape_of(info: TensorInfo, attempt: Attempt) -> Shape:
 
 
 def open_shape(info: TensorInfo, attempt: Attempt) -> tuple[int | None, ...]:
-    """The declared shape, or a guess at the rank where there is none."""
+    """Return the declared shape, or a guess at the rank where there is none."""
     if info.shape is not None:
         return info.shape
     rank = attempt.ranks.get(info.name)
@@ -99,7 +99,7 @@ def open_shape(info: TensorInfo, attempt: Attempt) -> tuple[int | None, ...]:
 
 
 def open_axes(inputs: Sequence[TensorInfo], attempt: Attempt) -> list[Axis]:
-    """The dimensions that are guessed, the batch left out."""
+    """Return the dimensions that are guessed, the batch left out."""
     return [
         (info.name, axis)
         for info in inputs
@@ -109,15 +109,15 @@ def open_axes(inputs: Sequence[TensorInfo], attempt: Attempt) -> list[Axis]:
 
 
 def is_image(shape: Sequence[int | None]) -> bool:
-    """Whether a shape is that of images: batch, height, width and one to four channels, or the
-    channels first."""
+    """Return whether a shape is that of images: batch, height, width and one to four channels, or
+    the channels first."""
     return len(shape) == 4 and (
         shape[-1] in _CHANNELS or (shape[1] in _CHANNELS and shape[-1] is None)
     )
 
 
 def ladder(inputs: Sequence[TensorInfo], first: Attempt) -> Iterator[Attempt]:
-    """The guesses that follow ``first`` where no error tells anything."""
+    """Yield the guesses that follow ``first`` where no error tells anything."""
     if open_axes(inputs, first):
         for rung in range(1, len(_SIZES)):
             yield replace(first, rung=rung)

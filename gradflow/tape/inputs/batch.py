@@ -106,7 +106,7 @@ def make_batch(plan: BatchPlan, attempt: Attempt) -> Batch:
 
 
 def names_of(composite: Composite) -> tuple[str, ...]:
-    """The inputs that are its parts."""
+    """Return the inputs that are its parts."""
     if isinstance(composite, SparseParts):
         return composite.indices, composite.values, composite.dense_shape
     return composite.values, *composite.splits
@@ -154,18 +154,18 @@ def _dense(info: TensorInfo, plan: BatchPlan, attempt: Attempt, draw: Draw) -> t
 
 
 def use_of(plan: BatchPlan, name: str) -> Use:
-    """What the graph does with an input, as far as that is known."""
+    """Return what the graph does with an input, as far as that is known."""
     return plan.knowledge.uses.by_input.get(name, _NOTHING)
 
 
 def line(name: str, dtype: str, shape: Sequence[int | None]) -> str:
-    """The value of ``--input`` that gives an input this shape."""
+    """Return the value of ``--input`` that gives an input this shape."""
     return f"{name}={dtype}[{','.join('4' if size is None else str(size) for size in shape)}]"
 
 
 def _dtype(info: TensorInfo, plan: BatchPlan) -> str:
-    """The data type that an input is fed with: what the model declares, unless the option says
-    otherwise."""
+    """Return the data type that an input is fed with: what the model declares, unless the option
+    says otherwise."""
     spec = plan.specs.get(info.name)
     return spec.dtype if spec is not None and spec.dtype is not None else info.dtype
 
@@ -241,8 +241,8 @@ def _compose(
 
 
 def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInfo:
-    """A sparse tensor as if it were dense, or the values of a ragged one; under the name of the
-    values."""
+    """Return a sparse tensor as if it were dense, or the values of a ragged one; under the name of
+    the values."""
     values = infos[composite.values]
     if isinstance(composite, RaggedParts):
         return values
@@ -252,7 +252,7 @@ def whole_of(composite: Composite, infos: Mapping[str, TensorInfo]) -> TensorInf
 
 
 def as_given(composite: Composite, values: TensorInfo) -> TensorInfo:
-    """What an array has to look like that is given for the whole."""
+    """Return what an array has to look like that is given for the whole."""
     return replace(values, shape=composite.shape if isinstance(composite, SparseParts) else None)
 
 
@@ -265,7 +265,8 @@ def _sparse(
     user_array: Array | None,
     spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
-    """The shape of the whole, its places and its shape as parts, and the number of places."""
+    """Return the shape of the whole, its places and its shape as parts, and the number of
+    places."""
     if user_array is not None:
         shape, indices = user_array.shape, np.argwhere(user_array)
     else:
@@ -299,7 +300,7 @@ def _ragged(
     user_array: Array | None,
     spec: InputSpec | None,
 ) -> tuple[tuple[int, ...], dict[str, Array], int]:
-    """The shape of the whole, its row splits from the outermost as parts, and the number of
+    """Return the shape of the whole, its row splits from the outermost as parts, and the number of
     values."""
     depth = len(parts.splits)
     inner = shape_of(infos[parts.values], attempt)[1:]

@@ -33,7 +33,7 @@ _TELLING = re.compile(
 def lessons(
     message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int
 ) -> Iterator[Attempt]:
-    """What a message of TensorFlow or Keras suggests to try, the best reading first.
+    """Yield what a message of TensorFlow or Keras suggests to try, the best reading first.
 
     Args:
         message: the error's text.
@@ -146,14 +146,15 @@ def _groups(sizes: Mapping[Axis, int]) -> list[list[Axis]]:
 
 
 def _depth(group: Sequence[Axis]) -> int:
-    """How many dimensions of one input a group holds: so often does a size enter a number of
+    """Return how many dimensions of one input a group holds: so often does a size enter a number of
     entries."""
     names = [name for name, _ in group]
     return max(names.count(name) for name in names)
 
 
 def _batch(message: str, attempt: Attempt, inputs: Sequence[TensorInfo]) -> int | None:
-    """A batch size that is fixed inside the graph, though the model's inputs leave it open."""
+    """Return a batch size that is fixed inside the graph, though the model's inputs leave it
+    open."""
     if not any(info.shape is None or (info.shape and info.shape[0] is None) for info in inputs):
         return None
     reshaped = _RESHAPE.search(message)

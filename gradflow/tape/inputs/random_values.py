@@ -56,7 +56,7 @@ class Draw:
     """Some keys of a lookup table."""
 
     def generator(self, name: str) -> np.random.Generator:
-        """A generator of its own for each input, so that one more input changes none of the
+        """Return a generator of its own for each input, so that one more input changes none of the
         others."""
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
 
@@ -169,8 +169,8 @@ def _booleans(shape: Shape, draw: Draw, random: np.random.Generator) -> tuple[Ar
 
 
 def _prefixes(shape: Shape, random: np.random.Generator) -> Array:
-    """A mask in which every sequence begins with at least half its length of ones, and the first
-    has nothing else.
+    """Return a mask in which every sequence begins with at least half its length of ones, and the
+    first has nothing else.
 
     It runs along the last axis that has more than one place: what masks an image has an axis of
     channels behind that.
@@ -248,7 +248,7 @@ def _largest(dtype: str) -> int:
 
 
 def _plain(dtype: str) -> str:
-    """A type that NumPy has, for one that only TensorFlow has."""
+    """Return a type that NumPy has, for one that only TensorFlow has."""
     return (
         dtype
         if dtype in ("float16", "float32", "float64", "complex64", "complex128")

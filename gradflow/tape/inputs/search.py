@@ -139,7 +139,7 @@ class _Search:
         self.plan = replace(self.plan, inputs=inputs, knowledge=knowledge, composites=composites)
 
     def attempts(self) -> Iterator[Attempt]:
-        """The first guess, then what errors led to, then the ladder."""
+        """Yield the first guess, then what errors led to, then the ladder."""
         first = Attempt(batch=_batch_size(self.plan))
         yield from self._new(first)
         learned = 0
@@ -155,7 +155,7 @@ class _Search:
             yield from self._new(following)
 
     def _new(self, attempt: Attempt) -> Iterator[Attempt]:
-        """The attempt, unless it is too large or nothing but a repetition."""
+        """Yield the attempt, unless it is too large or nothing but a repetition."""
         shapes = tuple(shape_of(info, attempt) for info in self.plan.guessed)
         key = (shapes, attempt.high, attempt.float_ids)
         fits = (
@@ -192,7 +192,7 @@ class _Search:
         ]
 
     def refusal(self) -> InputError:
-        """The error that says what was tried and what to write."""
+        """Return the error that says what was tried and what to write."""
         if self._most_telling is None:
             return InputError(
                 "the shape of the inputs is too large for a test batch", "give each with --input"

@@ -94,7 +94,7 @@ class CompiledLoss:
         return loss
 
     def _metrics(self) -> list[Any]:
-        """The variables of metrics, which Keras updates along with the loss."""
+        """Return the variables of metrics, which Keras updates along with the loss."""
         metrics: Iterable[Any] = getattr(self.model, "metrics", ())
         variables = [variable for metric in metrics for variable in metric.variables]
         return [
@@ -118,15 +118,16 @@ def require_compiled(model: Any) -> None:
 
 
 def output_names(model: Any, outputs: Any) -> list[str]:
-    """The names of a model's ``outputs``, as it returned them; those that it has on record where
-    they are no dict."""
+    """Return the names of a model's ``outputs``, as it returned them; those that it has on record
+    where they are no dict."""
     if isinstance(outputs, dict):
         return sorted(outputs)
     return list(getattr(model, "output_names", None) or ())
 
 
 def _by_output(model: Any, outputs: Any, count: int) -> list[Any]:
-    """The loss of each flat output, None where it has none or where the model computes its own."""
+    """Return the loss of each flat output, None where it has none or where the model computes its
+    own."""
     loss = model.loss
     if isinstance(loss, Mapping):
         losses = [loss.get(name) for name in output_names(model, outputs)]
@@ -138,7 +139,7 @@ def _by_output(model: Any, outputs: Any, count: int) -> list[Any]:
 
 
 def _is_own(model: Any) -> bool:
-    """Whether the model's class computes its loss itself."""
+    """Return whether the model's class computes its loss itself."""
     return str(type(model).compute_loss.__module__).partition(".")[0] not in ("keras", "tf_keras")
 
 

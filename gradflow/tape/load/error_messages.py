@@ -120,8 +120,8 @@ def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
 
 
 def _is_operation(name: str) -> bool:
-    """Whether this Keras has an operation of that class which is no layer, and so no layer of the
-    user's own."""
+    """Return whether this Keras has an operation of that class which is no layer, and so no layer
+    of the user's own."""
     kinds = list(keras.Operation.__subclasses__())
     for kind in kinds:
         kinds += [] if issubclass(kind, keras.layers.Layer) else kind.__subclasses__()
@@ -131,18 +131,18 @@ def _is_operation(name: str) -> bool:
 
 
 def calls_lost_python(error: Exception) -> bool:
-    """Whether a PyFunc stopped the run: a process knows the functions that it made itself, and no
-    other."""
+    """Return whether a PyFunc stopped the run: a process knows the functions that it made itself,
+    and no other."""
     return _NO_CALLBACK in _chain(error)
 
 
 def is_old(producer: str | None) -> bool:
-    """Whether a Keras 1 or 2 wrote the file."""
+    """Return whether a Keras 1 or 2 wrote the file."""
     return producer is not None and producer.startswith(_OLD)
 
 
 def first_line(error: Exception) -> str:
-    """The line of an error's text that says most."""
+    """Return the line of an error's text that says most."""
     text = _DECORATION.sub("", str(error))
     if text.startswith(("('", '("')):  # several arguments, of which Python shows the tuple
         text = str(error.args[0])

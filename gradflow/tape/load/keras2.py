@@ -32,12 +32,12 @@ _Chain = tuple[Any, ...]
 
 
 def is_installed() -> bool:
-    """Whether tf_keras can be imported."""
+    """Return whether tf_keras can be imported."""
     return importlib.util.find_spec("tf_keras") is not None
 
 
 def is_keras2(model: Any) -> bool:
-    """Whether ``model`` is a model of tf_keras, told without importing it."""
+    """Return whether ``model`` is a model of tf_keras, told without importing it."""
     module = sys.modules.get("tf_keras")
     return module is not None and isinstance(model, module.Model)
 
@@ -129,7 +129,7 @@ def load_older(
 
 
 def known_names(custom: Mapping[str, Any]) -> set[str]:
-    """The names of the user's classes and functions: ``custom``, and what is registered with
+    """Return the names of the user's classes and functions: ``custom``, and what is registered with
     tf_keras."""
     module = sys.modules.get("tf_keras")
     return {*custom, *(module.saving.get_custom_objects() if module is not None else ())}
@@ -198,7 +198,7 @@ class Keras2Model(KerasModel):
         return self.model(self.structured(tensors), training=self.is_training)
 
     def structured(self, tensors: Sequence[Any]) -> Any:
-        """The tensors in the structure that the model is called with."""
+        """Return the tensors in the structure that the model is called with."""
         flat = list(tensors)
         if self._structure is not None:
             return tf.nest.pack_sequence_as(self._structure, flat)
@@ -216,8 +216,8 @@ class Keras2Model(KerasModel):
 
 
 def _watched(model: Any) -> Iterator[Watched]:
-    """Every variable once, in the order of the layers; one that any way to it leaves trainable is
-    trained."""
+    """Yield every variable once, in the order of the layers; one that any way to it leaves
+    trainable is trained."""
     ways: dict[int, list[_Chain]] = {}
     owned: dict[int, tuple[Any, bool]] = {}
     for chain in chains(model, _inner_layers):
@@ -267,11 +267,11 @@ def _inner_layers(layer: Any) -> Iterable[Any]:
 
 
 def _tensors(variables: Sequence[Any]) -> list[Any]:
-    """The variables without the vocabularies of lookup layers, which tf_keras 2.21 lists among
-    them."""
+    """Return the variables without the vocabularies of lookup layers, which tf_keras 2.21 lists
+    among them."""
     return [variable for variable in map(_plain, variables) if isinstance(variable, tf.Variable)]
 
 
 def _plain(variable: Any) -> Any:
-    """The variable that mixed precision wraps: the tape knows no other."""
+    """Return the variable that mixed precision wraps: the tape knows no other."""
     return getattr(variable, "_variable", variable)

@@ -95,7 +95,7 @@ def _refuse_code(file: ModelFile, imported: Sequence[str], custom: Collection[st
 
 
 def _imports_anything(version: str) -> bool:
-    """Whether this Keras imports each module that a file names, as those before 3.9 do."""
+    """Return whether this Keras imports each module that a file names, as those before 3.9 do."""
     return tuple(map(int, version.split(".")[:2])) < (3, 9)
 
 
@@ -169,17 +169,18 @@ class Keras3Model(KerasModel):
         return self.model(*arguments, **keywords, training=self.is_training)
 
     def structured(self, tensors: Sequence[Any]) -> Any:
-        """The tensors in the structure that the model is called with."""
+        """Return the tensors in the structure that the model is called with."""
         arguments, keywords = self._keras_inputs.pack(tensors)
         return arguments[0] if arguments else keywords
 
     def biases_before_normalization(self) -> Iterable[str]:
-        """The biases whose shift a BatchNormalization subtracts again, as it does in training."""
+        """Return the biases whose shift a BatchNormalization subtracts again, as it does in
+        training."""
         return before_batch_normalization(self.model) if self.is_training else ()
 
 
 def _watched(model: Any) -> Iterator[Watched]:
-    """Every variable once, in the model's order, with the outermost frozen layer above it."""
+    """Yield every variable once, in the model's order, with the outermost frozen layer above it."""
     owners: dict[int, tuple[Any, ...]] = {}
     # A wrapper that is built frozen keeps the kernel of the layer inside among what it calls
     # non-trainable (SpectralNormalization, Keras 3.15): it is a weight if any layer says so.

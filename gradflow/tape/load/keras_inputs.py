@@ -72,8 +72,8 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
 
 
 def asks_for_values(model: Any) -> bool:
-    """Whether it has layers that not every number is good for: then its graph is asked before the
-    first step."""
+    """Return whether it has layers that not every number is good for: then its graph is asked
+    before the first step."""
     kinds = {type(operation).__name__ for operation in getattr(model, "operations", ())}
     return id_limit(model) is not None or not kinds.isdisjoint(_DOMAINS)
 
@@ -169,7 +169,7 @@ def _parameters(model: Any) -> Mapping[str, inspect.Parameter]:
 
 
 def _required(model: Any) -> list[str]:
-    """The arguments that the model's ``call`` cannot do without."""
+    """Return the arguments that the model's ``call`` cannot do without."""
     kinds = (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

@@ -18,8 +18,8 @@ def _inner_layers(layer: Any) -> Iterable[Any]:
 def chains(
     model: Any, inner_layers: Callable[[Any], Iterable[Any]] = _inner_layers
 ) -> Iterator[tuple[Any, ...]]:
-    """Every layer with the layers around it, outermost first; a shared layer comes once for each
-    way to it.
+    """Yield every layer with the layers around it, outermost first; a shared layer comes once for
+    each way to it.
 
     ``inner_layers`` lists the layers right inside a layer; by default, in Keras 3.
     """
@@ -32,7 +32,7 @@ def chains(
 
 
 def layer_path(layer: Any) -> str:
-    """The layer's ``path``; its name in versions of Keras 3 that know no paths."""
+    """Return the layer's ``path``; its name in versions of Keras 3 that know no paths."""
     return str(getattr(layer, "path", None) or layer.name)
 
 
@@ -48,8 +48,8 @@ def live_doubts(model: Any, watched: Sequence[Watched]) -> tuple[FreezeDoubt, ..
 def loaded_doubts(
     model: Any, watched: Sequence[Watched], recorded: tuple[FreezeDoubt, ...]
 ) -> tuple[FreezeDoubt, ...]:
-    """What its file says (``recorded``), and the weights of layers of the user's own, whose names
-    the file lacks."""
+    """Return what its file says (``recorded``), and the weights of layers of the user's own, whose
+    names the file lacks."""
     doubted = {name for doubt in recorded for name in doubt.variables}
     unfrozen = [
         name

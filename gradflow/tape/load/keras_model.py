@@ -64,7 +64,7 @@ class KerasModel(TapedModel):
 
     @abstractmethod
     def structured(self, tensors: Sequence[Any]) -> Any:
-        """The tensors in the structure that the model is called with."""
+        """Return the tensors in the structure that the model is called with."""
 
     def call(self, tensors: Sequence[Any]) -> NamedTensors:
         """Call the model on ``tensors``, in the order of ``inputs``; return its outputs, or its

@@ -63,7 +63,8 @@ losses/losses.py)."""
 
 
 def target_of(loss: Any) -> Target | None:
-    """What ``loss``, as given to ``compile``, compares with; None for one of the user's own."""
+    """Return what ``loss``, as given to ``compile``, compares with; None for one of the user's
+    own."""
     if isinstance(loss, str):
         return _target(loss)
     if not isinstance(loss, type) and hasattr(loss, "fn"):
@@ -110,7 +111,7 @@ def _is_library(item: Any) -> bool:
 
 
 def _axis(loss: Any, rank: int) -> int:
-    """The axis of the classes."""
+    """Return the axis of the classes."""
     kwargs = getattr(loss, "_fn_kwargs", None) or {}
     axis = getattr(loss, "axis", kwargs.get("axis", -1))
     return axis if isinstance(axis, int) and -rank <= axis < rank else -1

@@ -84,7 +84,8 @@ class SavedFunction(TapedModel):
         return list(zip(names, filter(tf.is_tensor, values), strict=False))
 
     def stored_graph(self, selected: Sequence[str]) -> FlowGraph:
-        """The graph that the file holds, to the outputs called ``selected`` (empty for all)."""
+        """Return the graph that the file holds, to the outputs called ``selected`` (empty for
+        all)."""
         return entry_graph(self._contents, self._entry, selected)
 
     def ask_graph(self) -> Knowledge:
@@ -116,12 +117,13 @@ def _watched(concrete: Any, contents: SavedModelContents, entry: Entry) -> Itera
 
 
 def entry_graph(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
-    """The graph of ``entry`` that the file holds, with what this TensorFlow knows of its ops."""
+    """Return the graph of ``entry`` that the file holds, with what this TensorFlow knows of its
+    ops."""
     return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
 
 
 def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
-    """The sparse and ragged tensors among a function's arguments; a signature has none."""
+    """Return the sparse and ragged tensors among a function's arguments; a signature has none."""
     if entry.is_signature:
         return ()
     names = iter(info.name for info in entry.inputs)
@@ -139,7 +141,7 @@ def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
 
 
 def epsilon_of(contents: SavedModelContents) -> float:
-    """Of the coarsest type that some variable has or that something is cast to."""
+    """Return the epsilon of the coarsest type that a variable has or that a value is cast to."""
     types = {variable.dtype for variable in contents.variables}
     for nodes in (
         contents.graph_def.node,
@@ -178,8 +180,8 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
 
 
 def _absent(folder: Path, error: Exception) -> str | None:
-    """Which of the files beside the graph are not there: their index, or some of those that it
-    tells of."""
+    """Return which of the files beside the graph are not there: their index, or some of those that
+    it tells of."""
     files = [path.name for path in (folder / "variables").glob("variables.*")]
     is_whole = "variables.index" in files and any(
         name.startswith("variables.data-") for name in files
@@ -204,7 +206,7 @@ def _concrete(loaded: Any, entry: Entry) -> Any:
 
 
 def _child(holder: Any, name: str) -> Any:
-    """An attribute, or what a list or a dict holds."""
+    """Return an attribute, or what a list or a dict holds."""
     if hasattr(holder, name):
         return getattr(holder, name)
     return (

@@ -48,7 +48,8 @@ def describe_untracked(
 
 
 def holding_layer(model: Any, variable: Any) -> str | None:
-    """The layer of a Keras model that has ``variable`` as an attribute, also in a list or dict."""
+    """Return the layer of a Keras model that has ``variable`` as an attribute, also in a list or
+    dict."""
     for layer in model._flatten_layers():
         if any(leaf is variable for value in vars(layer).values() for leaf in _flat(value)):
             return layer_path(layer)
@@ -85,8 +86,8 @@ def _flat(value: Any) -> Sequence[Any]:
 
 
 def _keras_variables() -> dict[int, Any]:
-    """Every Keras variable by the id of its ``tf.Variable``, which does not know it; asked in the
-    rare case only."""
+    """Return every Keras variable by the id of its ``tf.Variable``, which does not know it; asked
+    in the rare case only."""
     variables = [item for item in gc.get_objects() if issubclass(type(item), keras.Variable)]
     return {id(getattr(variable, "_value", None)): variable for variable in variables}
 

@@ -66,8 +66,8 @@ def _public(module: ModuleType) -> list[tuple[str, Any]]:
 
 
 def _is_the_users(name: str, value: Any) -> bool:
-    """Whether Keras may take ``value`` for the custom object ``name``: a helper called ``relu`` is
-    not meant."""
+    """Return whether Keras may take ``value`` for the custom object ``name``: a helper called
+    ``relu`` is not meant."""
     if str(getattr(value, "__module__", "builtins")).partition(".")[0] in _LIBRARIES:
         return False
     return isinstance(value, type) or (

@@ -67,7 +67,7 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
 
 
 def arrived_at(back: Backward, slot: int) -> Arrived:
-    """What arrived at one tensor."""
+    """Return what arrived at one tensor."""
     gradient = back.gradients.get(slot)
     return (
         Arrived.RUN
@@ -77,7 +77,7 @@ def arrived_at(back: Backward, slot: int) -> Arrived:
 
 
 def _active(run: Run, sources: Iterable[int], back: Backward) -> set[int]:
-    """The slots whose value depends on ``sources``: a tape records nothing else."""
+    """Return the slots whose value depends on ``sources``: a tape records nothing else."""
     active = set(sources)
     for record in run.records:
         if not active.isdisjoint(record.inputs):

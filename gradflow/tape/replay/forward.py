@@ -91,7 +91,7 @@ class _Frame:
     slots_by_node: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def slot(self, reference: Reference) -> int:
-        """The slot of a tensor; what it depends on is run first."""
+        """Return the slot of a tensor; what it depends on is run first."""
         number, output = reference
         if number < 0:
             return self.arguments[~number]
@@ -203,8 +203,8 @@ class _Frame:
         return slots
 
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:
-        """The user's gradient, traced when it is asked for: it refers to tensors of the graph,
-        known here."""
+        """Return the user's gradient, traced when it is asked for: it refers to tensors of the
+        graph, known here."""
 
         def gradient(_: Any, *upstream: Any) -> list[Any]:
             traced, captured = self._traced(node, kind)

@@ -29,32 +29,32 @@ class Trail:
     """The runs of the op at a place."""
 
     def array(self, slot: int) -> Any:
-        """The numbers of a floating tensor; None for any other."""
+        """Return the numbers of a floating tensor; None for any other."""
         tensor = self.back.run.tensors[slot]
         if not (tensor.dtype.is_floating or tensor.dtype.is_complex):
             return None
         return numbers(tensor)
 
     def is_zero(self, slot: int) -> bool:
-        """Whether a floating tensor holds nothing but zeros."""
+        """Return whether a floating tensor holds nothing but zeros."""
         array = self.array(slot)
         return array is not None and bool(array.size) and not array.any()
 
     def is_finite(self, slot: int) -> bool:
-        """Whether a tensor holds neither NaN nor Inf."""
+        """Return whether a tensor holds neither NaN nor Inf."""
         array = self.array(slot)
         return array is None or bool(np.isfinite(array).all())
 
     def handed(self, record: Record, number: int) -> Arrived:
-        """What the op handed to its input of that number, over all its runs."""
+        """Return what the op handed to its input of that number, over all its runs."""
         return self.back.edges.get((record.keys[0], number), Arrived(0))
 
     def gradient_of(self, name: str) -> Any:
-        """The gradient of a variable; None where it got none."""
+        """Return the gradient of a variable; None where it got none."""
         return self.back.gradients.get(self.handles.get(name, -1))
 
     def weight_read_by(self, record: Record) -> str | None:
-        """The variable whose value an op reads."""
+        """Return the variable whose value an op reads."""
         return next(
             (name for name, handle in self.handles.items() if handle in record.inputs), None
         )
@@ -75,6 +75,6 @@ def trail(back: Backward, handles: Mapping[str, int]) -> Trail:
 
 
 def numbers(tensor: Any) -> Any:
-    """A tensor as an array that NumPy can calculate with: bfloat16 is an extension type."""
+    """Return a tensor as an array that NumPy can calculate with: bfloat16 is an extension type."""
     array = getattr(tensor, "values", tensor).numpy()
     return array if array.dtype.kind in "fc" else array.astype(np.float32)

@@ -46,7 +46,7 @@ class Scene:
     source_of: Callable[[int], str | None]
 
     def sighting(self, kind: Edge, node: int, detail: str, **more: Any) -> Sighting:
-        """A sighting at a node of the graph."""
+        """Return a sighting at a node of the graph."""
         graph = self.graph
         origin = self.layer_of(node), self.source_of(node)
         return Sighting(kind, graph.names[node], graph.ops[node], detail, *origin, **more)
@@ -94,7 +94,8 @@ def _is_floating(value: Any) -> bool:
 
 
 def _upstream(name: str, value: Any, seed: int) -> Any:
-    """The gradient of the objective with respect to an output (see ``objective.project``)."""
+    """Return the gradient of the objective with respect to an output (see
+    ``objective.project``)."""
     drawn = [
         direction(part, real if real.dtype == tf.float64 else tf.cast(real, tf.float32), seed)
         for part, real in real_parts(name, value)
@@ -127,8 +128,8 @@ def dying(scene: Scene, names: Iterable[str]) -> Sightings:
 
 
 def _telling(cuts: Iterable[Cut]) -> list[Cut]:
-    """Of several kinds of cuts, those that say most: what died or was not run, then what only this
-    run leads to."""
+    """Return of several kinds of cuts those that say most: what died or was not run, then what only
+    this run leads to."""
     kinds = [
         (Edge.DEAD, Edge.UNTAKEN),
         (Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.RESULT),
@@ -215,7 +216,7 @@ def _nonfinite_sighting(scene: Scene, cut: Cut, attribution: Attribution) -> Sig
 
 
 def _owner(graph: FlowGraph, gate: int) -> int:
-    """The node of the cond, case or loop that a gate belongs to."""
+    """Return the node of the cond, case or loop that a gate belongs to."""
     fed = [
         node
         for node in range(len(graph))
@@ -239,7 +240,7 @@ def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
 
 
 def _decider(graph: FlowGraph, node: int) -> str:
-    """The op that makes a condition, behind what only passes it on."""
+    """Return the op that makes a condition, behind what only passes it on."""
     while graph.ops[node] in _BEHIND_CONDITIONS and graph.first[node] < graph.first[node + 1]:
         node = graph.sources[graph.first[node]]
     return f" (condition {graph.ops[node]} {graph.names[node]!r})"

@@ -36,7 +36,7 @@ def node_attrs(node_def: Any) -> tuple[Any, ...]:
 
 
 def _plain(kind: str, value: Any) -> Any:
-    """An AttrValue as ``execute`` takes it."""
+    """Return an AttrValue as ``execute`` takes it."""
     if kind.startswith("list("):
         return [_scalar(kind[5:-1], item) for item in getattr(value.list, _FIELDS[kind[5:-1]])]
     return _scalar(kind, getattr(value, _FIELDS[kind]))

@@ -25,8 +25,8 @@ class Origin:
 
 
 def origin(trail: Trail, key: NodeKey | None) -> Origin:
-    """The op that first made NaN or Inf in the forward pass, at or above ``key``; ``key`` where
-    all is finite."""
+    """Return the op that first made NaN or Inf in the forward pass, at or above ``key``; ``key``
+    where all is finite."""
     slots = [slot for record in _at(trail, key) for slot in (*record.inputs, *record.outputs)]
     slot = next((slot for slot in slots if not trail.is_finite(slot)), None)
     while slot is not None:
@@ -79,7 +79,7 @@ def _at(trail: Trail, key: NodeKey | None) -> list[Record]:
 
 
 def _first(array: Any, mask: Any) -> Any:
-    """The value at the first place that is marked, where the shapes fit."""
+    """Return the value at the first place that is marked, where the shapes fit."""
     try:
         return (
             np.broadcast_to(array, mask.shape)[mask][0]

@@ -63,7 +63,7 @@ class Run:
         self.records.append(record)
 
     def pass_on(self, slot: int, key: NodeKey) -> int:
-        """The same tensor under a slot of its own."""
+        """Return the same tensor under a slot of its own."""
         passed = self.slot(self.tensors[slot])
         self.add(Record("", (), (slot,), (passed,), (key,)))
         return passed

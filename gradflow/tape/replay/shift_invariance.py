@@ -28,8 +28,8 @@ _REMOVERS = {
 
 
 def before_batch_normalization(model: Any) -> Iterator[str]:
-    """The biases of layers whose output goes to nothing but a BatchNormalization that subtracts the
-    batch's mean.
+    """Yield the biases of layers whose output goes to nothing but a BatchNormalization that
+    subtracts the batch's mean.
 
     Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced
     to explain it.
@@ -51,8 +51,8 @@ def _subtracts_mean(layer: Any) -> bool:
 
 
 def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str, str]:
-    """Those of ``names`` that are only added to something, where all cancels in the sum, and what
-    makes it cancel.
+    """Return those of ``names`` that are only added to something, where all cancels in the sum, and
+    what makes it cancel.
 
     A bias gets the sum over what its addition gets. Where that sum is rounding noise beside its own
     terms, it is
@@ -72,7 +72,7 @@ def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str
 
 
 def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
-    """The ops that use a variable's value, behind those that only read or reshape it."""
+    """Yield the ops that use a variable's value, behind those that only read or reshape it."""
     slots = [handle]
     for slot in slots:
         for record in trail.readers.get(slot, ()):
@@ -83,8 +83,8 @@ def _uses(trail: Trail, handle: int) -> Iterator[tuple[Record, int]]:
 
 
 def _keeps_shape(trail: Trail, record: Record, slot: int) -> bool:
-    """Whether an addition repeats nothing, so that its own gradient is the sum that was taken
-    further on."""
+    """Return whether an addition repeats nothing, so that its own gradient is the sum that was
+    taken further on."""
     tensors = trail.back.run.tensors
     return bool(tensors[slot].shape == tensors[record.outputs[0]].shape)
 
@@ -97,8 +97,8 @@ def _cancels(trail: Trail, record: Record, slot: int, epsilon: float) -> bool:
 def _cancel_together(
     trail: Trail, name: str, additions: Sequence[tuple[Record, int]], epsilon: float
 ) -> bool:
-    """Whether what several additions hand to it cancels; one that takes it away from itself does
-    nothing with it."""
+    """Return whether what several additions hand to it cancels; one that takes it away from itself
+    does nothing with it."""
     if len({id(record) for record, _ in additions}) < len(additions):
         return False
     terms = [_terms(trail, record, slot) for record, slot in additions]
@@ -110,8 +110,8 @@ def _cancel_together(
 
 
 def _terms(trail: Trail, record: Record, slot: int) -> float | None:
-    """How much the terms of the sum are together that an addition hands to ``slot``, without their
-    signs."""
+    """Return how much the terms of the sum are together that an addition hands to ``slot``, without
+    their signs."""
     terms, total = (
         trail.back.gradients.get(tensor_slot) for tensor_slot in (record.outputs[0], slot)
     )
@@ -124,14 +124,14 @@ def _terms(trail: Trail, record: Record, slot: int) -> float | None:
 
 
 def is_noise_of_terms(terms: np.ndarray[Any, Any], shape: Sequence[int], epsilon: float) -> bool:
-    """Whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding noise
-    beside them."""
+    """Return whether the sum of ``terms`` over what broadcasting repeats of ``shape`` is rounding
+    noise beside them."""
     total = np.sum(terms.astype(np.complex128), axis=_summed(terms.shape, shape))
     return total.size == np.prod(shape) and _is_noise(total, _magnitude(terms, shape), epsilon)
 
 
 def _magnitude(terms: np.ndarray[Any, Any], shape: Sequence[int]) -> float:
-    """The largest of the sums of sizes over what broadcasting repeats of ``shape``."""
+    """Return the largest of the sums of sizes over what broadcasting repeats of ``shape``."""
     axes = _summed(terms.shape, shape)
     return float(np.max(np.sum(np.abs(terms.astype(np.complex128)), axis=axes), initial=0.0))
 
@@ -142,13 +142,13 @@ def _is_noise(total: Any, terms: float, epsilon: float) -> bool:
 
 
 def _summed(terms: Any, total: Any) -> tuple[int, ...]:
-    """The axes over which broadcasting repeats the smaller shape."""
+    """Return the axes over which broadcasting repeats the smaller shape."""
     offset = len(terms) - len(total)
     return tuple(axis for axis in range(len(terms)) if axis < offset or total[axis - offset] == 1)
 
 
 def _remover(trail: Trail, addition: Record) -> str:
-    """What takes the shift out: the first normalization or softmax behind the addition."""
+    """Return what takes the shift out: the first normalization or softmax behind the addition."""
     slots = list(addition.outputs)
     reached = set(slots)
     for slot in slots:

@@ -84,7 +84,7 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
 
 
 def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) -> Death | None:
-    """What the op alone explains."""
+    """Return what the op alone explains."""
     op = records[-1].op
     if op in _SWITCHES:
         return Death(key, _passes_none(trail, records), _SWITCH_FIX)
@@ -99,8 +99,8 @@ def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) ->
 
 
 def _normalized_alone(trail: Trail, record: Record) -> Death | None:
-    """A fused normalization in training mode whose mean and variance are over one value each, as
-    Keras 2 makes it."""
+    """Return a fused normalization in training mode whose mean and variance are over one value
+    each, as Keras 2 makes it."""
     is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get(
         "is_training", False
     )

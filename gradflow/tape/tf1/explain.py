@@ -99,7 +99,7 @@ def _no_shift(remover: str) -> Sighting:
 
 
 def _asleep(awakened: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting, ...]]:
-    """Of the weights whose gradient is zero, those that the first update brings to life."""
+    """Explain the weights whose gradient is zero until the first update brings them to life."""
     names = ", ".join(awakened.zeros[:1])
     more = f" and {len(awakened.zeros) - 1} more" if len(awakened.zeros) > 1 else ""
     detail = f"gradient is zero until the first update of a weight of zeros: {names}{more}"
@@ -117,7 +117,8 @@ def _untaken(
     zero: Collection[str],
     layer_of: Callable[[int], str | None],
 ) -> Mapping[str, tuple[Sighting, ...]]:
-    """The conditions whose other branch was run, where no way is left to a weight without it."""
+    """Return the conditions whose other branch was run, where no way is left to a weight without
+    it."""
     run = with_untaken_inputs(graph, branches)
     attributions: Mapping[str, Attribution] = attribute(run)
     return {

@@ -103,11 +103,11 @@ class GraphSession:
         return branches
 
     def variable(self, name: str) -> Any:
-        """The op of a variable."""
+        """Return the op of a variable."""
         return self.session.graph.get_operation_by_name(name)
 
     def feeds(self, step: Step, options: Options) -> Mapping[Any, Any]:
-        """What the graph was fed with in ``step``, by tensor."""
+        """Return what the graph was fed with in ``step``, by tensor."""
         return self._feeds(step.batch, step.outputs, options.seed)
 
     def _feeds(self, batch: Batch, outputs: Sequence[Output], seed: int) -> Mapping[Any, Any]:
@@ -130,7 +130,7 @@ class GraphSession:
         return list(self.session.run(list(fetches), feeds))
 
     def _measured(self, feeds: Mapping[Any, Any]) -> dict[str, Measurement]:
-        """One after the other, where a gradient that no branch hands on makes the run of all
+        """Measure one gradient after the other: one that no branch hands on makes the run of all
         fail."""
         gradients = {
             name: gradient for name, gradient in self.gradients.items() if gradient is not None
@@ -147,8 +147,8 @@ class GraphSession:
         return measured
 
     def _alive(self, name: str, gradient: Any, feeds: Mapping[Any, Any]) -> Any:
-        """The gradient; zeros where it stands in a branch that was not taken, so that no optimizer
-        would use it."""
+        """Return the gradient; zeros where it stands in a branch that was not taken, so that no
+        optimizer would use it."""
         try:
             return self.session.run(gradient, feeds)
         except tf.errors.InvalidArgumentError as error:
@@ -276,8 +276,8 @@ def _built(
 
 
 def _ops_in_loops(graph: Any) -> set[Any]:
-    """The ops between the entries and the exits of loops: their tensors have a value in each trip,
-    so that none can be fetched."""
+    """Return the ops between the entries and the exits of loops: their tensors have a value in each
+    trip, so that none can be fetched."""
     ops = [op for op in graph.get_operations() if op.type in _LOOP_ENTRIES]
     in_loops = set(ops)
     for op in ops:
@@ -290,7 +290,7 @@ def _ops_in_loops(graph: Any) -> set[Any]:
 
 
 def _additions(variable: Any) -> list[Any]:
-    """The sums that a variable is a term of; none where anything else computes with it."""
+    """Return the sums that a variable is a term of; none where anything else computes with it."""
     sums: list[Any] = []
     slots = [variable]
     for slot in slots:
@@ -307,7 +307,7 @@ def _additions(variable: Any) -> list[Any]:
 
 
 def _eager(value: Any) -> Any:
-    """What a session returned, as a tensor or as slices."""
+    """Return what a session returned, as a tensor or as slices."""
     if hasattr(value, "indices"):  # the gradient of an embedding: an IndexedSlicesValue
         shape = None if value.dense_shape is None else tf.constant(value.dense_shape)
         return tf.IndexedSlices(tf.constant(value.values), tf.constant(value.indices), shape)

@@ -31,8 +31,8 @@ class Awakened:
 def cancelled(
     live: GraphSession, step: Step, names: Iterable[str], options: Options, epsilon: float
 ) -> frozenset[str]:
-    """Those of ``names`` that are only added to something, where all that the sums get cancels:
-    what follows takes the shift out again, and the gradient is zero by mathematics."""
+    """Return those of ``names`` that are only added to something, where all that the sums get
+    cancels: what follows takes the shift out again, and the gradient is zero by mathematics."""
     feeds = live.feeds(step, options)
     return frozenset(
         name
@@ -52,8 +52,8 @@ def awakened(
     measured: Mapping[str, Measurement],
     trained: Collection[str],
 ) -> Awakened:
-    """The variables whose gradient is zero in ``measured``, and not once the weights of zeros among
-    ``trained`` that get a gradient have moved.
+    """Return the variables whose gradient is zero in ``measured``, and not once the weights of
+    zeros among ``trained`` that get a gradient have moved.
 
     A zero-initialized head hides what lies under it for one update.
     """
@@ -84,7 +84,7 @@ def _alive_with(
     options: Options,
     measured: Mapping[str, Measurement],
 ) -> frozenset[str]:
-    """The variables that come alive once ``zeros`` (shapes by name) are drawn again."""
+    """Return the variables that come alive once ``zeros`` (shapes by name) are drawn again."""
     if not zeros:
         return frozenset()
     draw = np.random.default_rng(options.seed)
@@ -109,7 +109,7 @@ def _assign(session: Any, name: str, value: np.ndarray[Any, Any]) -> None:
 
 
 def _value(node: Any) -> Any:
-    """What a variable holds."""
+    """Return what a variable holds."""
     if node.type == "VarHandleOp":
         return tf.raw_ops.ReadVariableOp(resource=node.outputs[0], dtype=node.get_attr("dtype"))
     return tf.identity(node.outputs[0])
