@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
+from gradflow.catalogue.op_fixes import fix_of
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.findings import Cause, Severity
 from gradflow.flow.op_rules import spec
@@ -29,10 +30,12 @@ def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording
     if cause.code == "GF206" and evidence.is_of_loss:
         return Wording(item.severity, "no path to the compiled loss", _NO_LOSS)
     message = _message(evidence, cause, sighting)
+    of_op = fix_of(cause.code, cause.op_type)
+    usual = item.fix if of_op is None else of_op.fix
     if sighting is None:
-        return Wording(item.severity, message, item.fix)
+        return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
-    return Wording(severity, message, sighting.fix or item.fix)
+    return Wording(severity, message, sighting.fix or usual)
 
 
 def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.findings import Finding, Severity, Variable
+from gradflow.catalogue.op_fixes import fix_of
+from gradflow.findings import Cause, Finding, Severity, Variable
 from gradflow.report.people.layers import by_layer, listed, merge_numbered, totals
 from gradflow.text import shown
 
@@ -30,6 +31,12 @@ def remedy(finding: Finding) -> str:
         else ""
     )
     return shown(finding.hint or usual)
+
+
+def snippet(cause: Cause | None, fix: str) -> Sequence[str]:
+    """Return lines of code that do what ``fix`` says about the op of ``cause``, or none."""
+    of_op = fix_of(cause.code, cause.op_type) if cause is not None else None
+    return of_op.code.splitlines() if of_op is not None and fix.startswith(of_op.fix) else ()
 
 
 def title(code: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
 from gradflow.report.accepted import groups_of, name_of, number_accepted
-from gradflow.report.finding_line import remedy
+from gradflow.report.finding_line import remedy, snippet
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.markdown_escape import code, fence, prose, summary
@@ -223,6 +223,8 @@ def _finding(
     fix = remedy(finding)
     if fix and finding.severity is not Severity.NOTE:
         yield f"fix: {prose(fix)}"
+        if pasted := snippet(finding.cause, fix):
+            yield fence(pasted)
 
 
 def _judged(model: ModelReport) -> Sequence[Expectation]:

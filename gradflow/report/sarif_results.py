@@ -20,7 +20,7 @@ from gradflow.findings import (
 )
 from gradflow.report.accepted import words_of
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
-from gradflow.report.finding_line import remedy, sentence
+from gradflow.report.finding_line import remedy, sentence, snippet
 from gradflow.report.headline import headline
 from gradflow.report.model_parts import behind, by_name, by_severity, is_itemized
 from gradflow.report.people.path_picture import describe, example, is_cut, known_cuts, steps_of
@@ -102,7 +102,8 @@ def message(text: str) -> Json:
 
 def _words(finding: Finding, variables: Sequence[Variable]) -> str:
     fix = remedy(finding)
-    return sentence(finding, variables) + (f"\nfix: {fix}" if fix else "")
+    lines = [sentence(finding, variables), *([f"fix: {fix}"] if fix else [])]
+    return "\n".join([*lines, *snippet(finding.cause, fix)])
 
 
 def _location(physical: Json, finding: Finding) -> Json:

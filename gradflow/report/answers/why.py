@@ -12,7 +12,7 @@ from gradflow.findings.wire import encode
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import by_name, untracked
-from gradflow.report.people.blocks import origin_lines
+from gradflow.report.people.blocks import code_lines, origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import draw_steps
@@ -204,6 +204,7 @@ def _change_lines(
     if position:
         yield from fold(line(pad, ("at: ", "bold"), position), page.width, indent + 4)
     yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), page.width, indent + 5)
+    yield from code_lines(change.cause, change.fix, page, indent + 5)
     behind = [variables[name] for name in change.behind]
     if behind:
         words = "frozen with it:" if change.cause.code == _FROZEN else "also held back:"

@@ -20,7 +20,7 @@ from gradflow.findings import (
     Verdict,
 )
 from gradflow.report.accepted import groups_of, number_accepted, words_of
-from gradflow.report.finding_line import remedy
+from gradflow.report.finding_line import remedy, snippet
 from gradflow.report.model_parts import (
     FROZEN,
     UNEXPECTED_FROZEN,
@@ -107,7 +107,17 @@ def finding_lines(
     fix = remedy(finding)
     if fix:
         lines += fold(line("  ", ("fix: ", "bold"), fix), page.width, 7)
+        lines += code_lines(finding.cause, fix, page, 7)
     return lines
+
+
+def code_lines(cause: Cause | None, fix: str, page: Page, indent: int) -> list[Text]:
+    """Draw the code to paste for a remedy, where there is some."""
+    return [
+        part
+        for code in snippet(cause, fix)
+        for part in fold(line(" " * indent, code), page.width, indent + 8)
+    ]
 
 
 def danger_lines(model: ModelReport, page: Page) -> list[Text]:
