@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
 _GRADFLOW = "from gradflow.cli import main; main(prog_name='gradflow')"
 _WITHOUT_TENSORFLOW = re.compile(
-    r" --(static|help|version|expect-frozen|entry list)\b|/variables"
+    r" --(static|help|version|entry list)\b|/variables"
     r"|gradflow (explain|rules|scan|schema|cache)\b"
 )
 
@@ -73,11 +74,11 @@ def run_session(commands: list[Command], folder: Path) -> list[Command]:
 def run(line: str, folder: Path = ROOT) -> tuple[str, int]:
     """Run ``gradflow ...`` in ``folder``; stdout and the exit code.
 
-    A plain command runs in this process, which saves the start of Python; one with a pipe or a
-    quote runs in a shell.
+    A plain command runs in this process, which saves the start of Python; one with a pipe or the
+    like runs in a shell.
     """
-    words = line.split()
-    if words[0] == "gradflow" and not set(line) & set("|'\"$;<>"):
+    words = shlex.split(line)
+    if words[0] == "gradflow" and not set(line) & set("|$;<>"):
         with _working_directory(folder):
             result = here(*words[1:])
         return result.stdout, result.code
