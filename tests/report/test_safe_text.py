@@ -22,7 +22,8 @@ from tests.report.reports import HOSTILE
 
 ROOT = Path(gradflow.__file__).parent
 HOME = "text.py"
-SIGNS = re.compile(r"isprintable|unicode_escape|backslashreplace|##\[")
+SIGNS = re.compile(r"isprintable|(?<!raw_)unicode_escape|backslashreplace|##\[")
+"""raw_unicode_escape shows nothing: old Keras files hold byte code in it."""
 
 
 @given(st.text())
