@@ -13,6 +13,9 @@ from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
+GIVES_ZEROS = "hands on only zeros"
+"""The ``detail`` of a sighting of which no more is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
-from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Sighting
 from gradflow.findings import Cause, Severity
+from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
 
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
+
+
+_OWN_ZEROS = (
+    "return from it the upstream gradient times the slope of the function, or the upstream "
+    "gradient itself (straight-through); where it is a function of TensorFlow that has a custom "
+    "gradient, such as swish, scale down what comes in"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,9 @@ def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording
         return _unknown_op_type(cause, is_static=evidence.measurements is None)
     if cause.code == "GF206" and evidence.is_of_loss:
         return Wording(item.severity, "no path to the compiled loss", _NO_LOSS)
+    if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
+        message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
+        return Wording(item.severity, message, _OWN_ZEROS)
     message = _message(evidence, cause, sighting)
     of_op = fix_of(cause.code, cause.op_type)
     usual = item.fix if of_op is None else of_op.fix
@@ -36,6 +47,18 @@ def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
     return Wording(severity, message, sighting.fix or usual)
+
+
+def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
+    """Whether the op at which the gradient dies is one that carries a custom gradient."""
+    graph = evidence.graph
+    if graph is None or sighting.kind is not Edge.DEAD or sighting.op_type != "IdentityN":
+        return False
+    is_unexplained = sighting.detail == GIVES_ZEROS and not sighting.harmless
+    return is_unexplained and any(
+        name == sighting.op and mark & Mark.CUSTOM
+        for name, mark in zip(graph.names, graph.marks, strict=True)
+    )
 
 
 def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:

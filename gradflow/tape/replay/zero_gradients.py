@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.index import Trail
@@ -60,7 +61,7 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
     ``inputs``."""
     records = trail.runs.get(key, ()) if key is not None else ()
     if not records:
-        return Death(key, "hands on only zeros")
+        return Death(key, GIVES_ZEROS)
     record = records[-1]
     cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
     if cancelling:
@@ -79,8 +80,8 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
         return _multiplied(trail, key, zeros[0])
     dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
     if dtype in ("float16", "bfloat16"):
-        return Death(key, f"hands on only zeros: {dtype} has no number so small", LOSS_SCALE_FIX)
-    return Death(key, "hands on only zeros")
+        return Death(key, f"{GIVES_ZEROS}: {dtype} has no number so small", LOSS_SCALE_FIX)
+    return Death(key, GIVES_ZEROS)
 
 
 def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) -> Death | None:
