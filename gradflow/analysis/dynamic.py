@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.result import Analysis, analyzed
+from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, report_saved_model
 from gradflow.diagnose import Evidence, find
 from gradflow.errors import GradflowError, InputError, UnreadableError
@@ -163,6 +164,8 @@ def _analyse_entry(
     if entry is None or not any(stored.name in entry.uses for stored in contents.variables):
         # There is nothing that a tape could watch.
         return report_saved_model(path, contents, entry, options)
+    if not options.trust:
+        refuse_chosen(file, path, entry)
     try:
         with _loaded_entry(file, contents, entry, options) as model:
             return analyse_model(model, path, file.format, options, progress)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from gradflow.analysis.result import Analysis, analyzed_nothing, failed
 from gradflow.errors import UnsafeError
 from gradflow.files.model_file import ModelFile
+from gradflow.files.saved_model.contents import Entry
+from gradflow.files.saved_model.reader import read_message
 from gradflow.findings import Format, Mode, ModelReport
 from gradflow.options import Options
 from gradflow.scan import IMPORT, Threat, scan
@@ -41,6 +43,22 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
     if refused and not options.trust:
         raise RefusedError(path, file.format, refused)
     return threats
+
+
+def refuse_chosen(file: ModelFile, path: str, entry: Entry) -> None:
+    """Make sure that a run of ``entry`` writes and reads no checkpoint at a path of its caller's.
+
+    Raises:
+        UnsafeError: it comes to an op that does.
+    """
+    from gradflow.scan.saved_model.chosen import touches_files
+
+    graphs = read_message(file).meta_graphs
+    if entry.function is not None and any(touches_files(graph, entry.function) for graph in graphs):
+        raise UnsafeError(
+            f"{path}: entry {entry.label} writes or reads a file whose path is its input",
+            "choose another entry: --entry list shows them",
+        )
 
 
 def scanned(file: ModelFile, path: str, options: Options) -> Analysis:

@@ -90,6 +90,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         cuts_to_restore=cuts,
         path=path,
         layer_path=stored.layer_path,
+        declared_trainable=stored.declared_trainable,
     )
 
 

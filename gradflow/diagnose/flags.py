@@ -61,6 +61,13 @@ _DOUBTS = {
         "load it with tf_keras; or freeze the layer again after loading with Keras 3: "
         "layer.trainable = False",
     ),
+    Doubt.FROZEN_OR_STATE: (
+        Severity.NOTE,
+        "{who} {are} not trainable by {their} own {record_alone}, as state is: shown as frozen,"
+        " since {they} {are} named or used as weights are",
+        "nothing, if it is frozen on purpose; a file of model.save('model.keras') keeps the flags"
+        " of layers",
+    ),
     Doubt.RELOADED: (
         Severity.WARNING,
         "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "
@@ -119,6 +126,7 @@ def _filled_in(message: str, names: Sequence[str], doubt: FreezeDoubt | None = N
         they="it" if is_one else "they",
         their="its" if is_one else "their",
         record="record says" if is_one else "records say",
+        record_alone="record" if is_one else "records",
         layer=doubt.layer if doubt else None,
         inside=_listed(doubt.inside) if doubt else None,
     )

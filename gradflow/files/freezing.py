@@ -27,6 +27,8 @@ class Doubt(Enum):
     KERAS_3_TRAINS = "keras 3 trains"
     """Under a frozen layer in a file of Keras 2, which freezes all inside; Keras 3 brings it
     back trainable."""
+    FROZEN_OR_STATE = "frozen or state"
+    """The weight's own record calls it non-trainable, as it calls state."""
     RELOADED = "reloaded"
     """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
     the model."""

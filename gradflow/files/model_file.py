@@ -124,6 +124,8 @@ class StoredVariable:
     """The outermost layer whose ``trainable=False`` covers it, where the file knows."""
     untracked: bool = False
     """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
+    declared_trainable: bool = False
+    """State whose creator calls it trainable, and whose type gets no gradient."""
     layer_path: str = ""
     """Its name below the names of the layers around it, outermost first; empty where that is not
     known."""

@@ -137,6 +137,8 @@ class Variable:
     path: tuple[str, ...]
     """Op names from the variable to an output along the fewest cuts, or ``...``; empty where it
     flows."""
+    declared_trainable: bool = field(default=False, metadata=INTERNAL)
+    """State that its creator called trainable, and whose type gets no gradient."""
     layer_path: str = field(default="", metadata=INTERNAL)
     """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's
     own path. Empty where the file does not tell."""

@@ -21,8 +21,8 @@ from gradflow.report.people.blocks import (
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.people.table import table_lines
-from gradflow.report.words import counted
-from gradflow.text import encodable
+from gradflow.report.words import counted, untrainable
+from gradflow.text import encodable, shown
 
 
 def render(report: Report, layout: Layout = PLAIN) -> str:
@@ -98,9 +98,17 @@ def _blocks(model: ModelReport, page: Page) -> Iterator[list[Text]]:
 
 
 def _state_lines(model: ModelReport, page: Page) -> list[Text]:
-    state = sum(variable.role is Role.STATE for variable in model.variables)
-    words = line((f"state: {counted(state, 'variable')}, not trained by design", "dim"))
-    return fold(words, page.width, 4) if state else []
+    state = [variable for variable in model.variables if variable.role is Role.STATE]
+    declared = [variable for variable in state if variable.declared_trainable]
+    designed = len(state) - len(declared)
+    lines: list[Text] = []
+    if designed:
+        words = f"state: {counted(designed, 'variable')}, not trained by design"
+        lines += fold(line((words, "dim")), page.width, 4)
+    for variable in declared:
+        words = f"state: {shown(variable.name)} is {untrainable(variable)}"
+        lines += fold(line(words), page.width, 4)
+    return lines
 
 
 def _headline_style(model: ModelReport) -> str:

@@ -19,6 +19,13 @@ def in_total(variables: Collection[Variable]) -> str:
     return f"{counted(len(variables), 'weight')}, {counted(parameters, 'parameter')}"
 
 
+def untrainable(variable: Variable) -> str:
+    """Say of state that its creator called it trainable, and why it is not trained."""
+    is_integer = "int" in variable.dtype
+    noun = "an integer" if is_integer else f"a variable of type {shown(variable.dtype)}"
+    return f"declared trainable, and {noun} gets no gradient"
+
+
 def type_and_shape(dtype: str, shape: Sequence[int | None]) -> str:
     """``float32[2,6]``, with ``?`` for an unknown dimension."""
     return f"{shown(dtype)}[{','.join('?' if size is None else str(size) for size in shape)}]"

@@ -71,6 +71,56 @@ class Objects:
         }
 
 
+def test_weights_that_were_frozen_before_they_were_built_are_frozen() -> None:
+    objects = Objects()
+    layer = objects.add(within=0, name="_misc")
+    names = ("backbone/kernel", "bn/moving_mean", "ema/average", "head/kernel")
+    numbers = [objects.variable(name, layer, name == "head/kernel") for name in names]
+    objects.lists(numbers, numbers[-1:])
+    found = object_variables(objects.graph, objects.properties)
+    assert [found[number].role for number in numbers] == [
+        Role.WEIGHT,
+        Role.STATE,
+        Role.STATE,
+        Role.WEIGHT,
+    ]
+    assert not found[numbers[0]].trainable
+    assert objects.doubts() == {Doubt.FROZEN_OR_STATE: ("backbone/kernel",)}
+
+
+def test_a_parameter_that_is_not_trained_is_frozen() -> None:
+    objects = Objects()
+    held = objects.add(within=objects.add(within=0, name="kernel"), name="lengthscales")
+    fixed = objects.variable("fixed", None, trainable=False)
+    objects.graph.nodes[held].children.add(node_id=fixed, local_name="_pretransformed_input")
+    other = objects.variable("average", 0, trainable=False)
+    objects.variable("w", 0)
+    found = object_variables(objects.graph, objects.properties)
+    assert (found[fixed].role, found[fixed].trainable) == (Role.WEIGHT, False)
+    assert found[other].role is Role.STATE
+
+
+@pytest.mark.parametrize(("shape", "role"), [([3, 2], Role.WEIGHT), ([1, 3], Role.STATE)])
+def test_where_nothing_is_trainable_matrices_tell_of_frozen_weights(
+    shape: list[int], role: Role
+) -> None:
+    objects = Objects()
+    number = objects.variable("Variable", 0, trainable=False)
+    for size in shape:
+        objects.graph.nodes[number].variable.shape.dim.add(size=size)
+    bias = objects.variable("Variable_1", 0, trainable=False)
+    found = object_variables(objects.graph, objects.properties)
+    assert [found[one].role for one in (number, bias)] == [role, role]
+
+
+def test_an_integer_that_is_declared_trainable_is_told() -> None:
+    objects = Objects()
+    scale, count = objects.variable("scale", 0, True, INT64), objects.variable("n", 0, False, INT64)
+    found = object_variables(objects.graph, objects.properties)
+    assert [found[one].declared_trainable for one in (scale, count)] == [True, False]
+    assert {found[one].role for one in (scale, count)} == {Role.STATE}
+
+
 def test_the_states_of_a_stateful_recurrent_layer_of_keras_2_are_state() -> None:
     objects = Objects()
     layer = objects.add(within=0, name="layer-1")

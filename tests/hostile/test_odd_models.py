@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 
 from gradflow.files.saved_model.schema import message
+from gradflow.findings import Verdict
+from gradflow.options import Options
+from gradflow.process.parent import inspect_path
 from tests.cli.command import ROOT, SAMPLES, apart, environment, here
 from tests.scan.test_saved_model import header, write_index
 
@@ -190,3 +193,42 @@ def test_two_thousand_functions_in_each_other(tmp_path: Path) -> None:
     changed(tmp_path / "model", nest)
 
     assert "2,000 functions, each of which calls the next" in refused(tmp_path / "model")
+
+
+@pytest.mark.tensorflow
+def test_a_model_that_is_trained_on_a_device_is_run_but_for_what_saves_it(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    text = tf.TensorSpec([], tf.string)
+
+    class OnDevice(tf.Module):
+        def __init__(self) -> None:
+            self.w = tf.Variable(tf.ones([3, 2]), name="w")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+        def infer(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"y": x @ self.w}
+
+        @tf.function(input_signature=[text])
+        def save(self, path: tf.Tensor) -> dict[str, tf.Tensor]:
+            tf.raw_ops.Save(filename=path, tensor_names=["w"], data=[self.w.read_value()])
+            return {"path": path}
+
+        @tf.function(input_signature=[text])
+        def restore(self, path: tf.Tensor) -> dict[str, tf.Tensor]:
+            value = tf.raw_ops.Restore(file_pattern=path, tensor_name="w", dt=tf.float32)
+            self.w.assign(tf.reshape(value, [3, 2]))
+            return {"w": value}
+
+    model, folder = OnDevice(), str(tmp_path / "model")
+    methods = {name: getattr(model, name) for name in ("infer", "save", "restore")}
+    tf.saved_model.save(model, folder, signatures=methods)
+    run = inspect_path(folder, Options()).model
+    assert run.error is None
+    assert run.entry == "infer"
+    assert [one.verdict for one in run.variables] == [Verdict.FLOWS]
+    for entry in ("save", "restore"):
+        refused = inspect_path(folder, Options(entry=entry)).model
+        assert refused.error is not None
+        assert refused.error.code == "GF902"
+        assert "whose path is its input" in refused.error.message

@@ -20,6 +20,7 @@ from gradflow.files.saved_model.schema import message
 from gradflow.findings import Format
 from gradflow.ops.table import op_types
 from gradflow.scan.saved_model.allowed_ops import class_of
+from gradflow.scan.saved_model.chosen import touches_files
 from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
 from gradflow.scan.saved_model.sorted_table import masked_crc32c
 from gradflow.scan.threat import Scanned
@@ -370,6 +371,115 @@ class TestSaver:
                     one.input[0] = "elsewhere:output:0"
 
         assert {one.split()[1] for one in found(saved)} == {"RestoreV2"}
+
+
+def saving(saved: Any, name: str = "keep") -> Any:
+    """Add a function that writes a checkpoint to the path that it takes, and an object that holds
+    it; return the function."""
+    graph = saved.meta_graphs[0]
+    function = graph.graph_def.library.function.add()
+    function.signature.name = name
+    function.signature.input_arg.add(name="path", type=7)
+    write = function.node_def.add(name="write", op="SaveV2")
+    write.input.append("path")
+    objects = graph.object_graph_def
+    objects.nodes[0].children.add(node_id=len(objects.nodes), local_name=name)
+    objects.nodes.add().function.concrete_functions.append(name)
+    objects.concrete_functions[name].canonicalized_input_signature.SetInParent()
+    return function
+
+
+class TestChosen:
+    """What the caller of an entry asks for is let in, and nobody else may come to it."""
+
+    def test_a_function_with_the_path_as_its_input(self) -> None:
+        saved = loaded()
+        saving(saved)
+        assert found(saved) == []
+
+    def test_a_saver_that_nothing_calls(self) -> None:
+        saved = loaded()
+        library = saved.meta_graphs[0].graph_def.library
+        for number, op in enumerate(("SaveV2", "MergeV2Checkpoints", "RestoreV2")):
+            function = library.function.add()
+            function.signature.name = f"__inference__traced_left_{number}_of_an_inner_model"
+            inner = function.node_def.add(name="left", op=op)
+            inner.input.append("anywhere:output:0")
+        assert found(saved) == []
+        # Any place that names one of them could call it.
+        call = node(saved, "NoOp", "later")
+        call.attr["note"].s = b"see __inference__traced_left_0_of_an_inner_model"
+        assert [one.split()[1] for one in found(saved)] == ["SaveV2"]
+
+    def test_not_a_path_of_the_file(self) -> None:
+        saved = loaded()
+        function = saving(saved)
+        function.node_def.add(name="fixed", op="Const")
+        function.node_def[0].input[0] = "fixed:output:0"
+        assert found(saved)[0].startswith("op SaveV2 (node 'write' of function 'keep'")
+
+    def test_not_a_path_that_is_bound(self) -> None:
+        saved = loaded()
+        saving(saved)
+        saved.meta_graphs[0].object_graph_def.concrete_functions["keep"].bound_inputs.append(1)
+        assert found(saved)[0].startswith("op SaveV2")
+
+    def test_not_an_op_that_runs_while_the_library_is_built(self) -> None:
+        saved = loaded()
+        saving(saved).node_def[0].op = "ReadFile"
+        assert found(saved)[0].startswith("op ReadFile")
+
+    @pytest.mark.parametrize("path", ["path", "fixed"])
+    def test_not_what_another_function_calls_with_its_own(self, path: str) -> None:
+        saved = loaded()
+        saving(saved)
+        caller = saving(saved, "caller")
+        caller.node_def[0].op = "StatefulPartitionedCall"
+        caller.node_def[0].attr["f"].func.name = "keep"
+        caller.node_def.add(name="fixed", op="Const")
+        caller.node_def[0].input[0] = path
+        assert (found(saved) == []) is (path == "path")
+
+    @pytest.mark.parametrize(
+        "way", ["_initialize", "_destroy_resource", "saveable", "gradient", "start", "branch"]
+    )
+    def test_not_what_runs_unasked(self, way: str) -> None:
+        saved = loaded()
+        saving(saved)
+        graph = saved.meta_graphs[0]
+        objects, library = graph.object_graph_def, graph.graph_def.library
+        number = len(objects.nodes) - 1
+        if way.startswith("_"):
+            objects.nodes[1].children.add(node_id=number, local_name=way)
+        elif way == "saveable":
+            objects.nodes[1].saveable_objects["x"].restore_function = number
+        elif way == "gradient":
+            library.registered_gradients.add(gradient_func="keep", registered_op_type="C-1")
+        elif way == "start":
+            call = node(saved, "StatefulPartitionedCall", "start")
+            call.attr["f"].func.name = "keep"
+            node(saved, "Placeholder", "given")
+            call.input.append("given")
+            graph.collection_def["saved_model_main_op"].node_list.value.append("start")
+        else:
+            call = library.function[0].node_def.add(name="call", op="If")
+            call.attr["then_branch"].func.name = "keep"
+        assert found(saved)[0].startswith("op SaveV2 (node 'write' of function 'keep'")
+
+    def test_not_where_the_graph_is_loaded_as_one(self) -> None:
+        saved = loaded()
+        saving(saved)
+        saved.meta_graphs.add()
+        assert found(saved)[0].startswith("op SaveV2")
+
+    def test_an_entry_that_comes_to_it_is_told(self) -> None:
+        graph = (saved := loaded()).meta_graphs[0]
+        saving(saved)
+        entry = graph.graph_def.library.function.add()
+        entry.signature.name = "entry"
+        assert not touches_files(graph, "entry")
+        entry.node_def.add(name="call", op="keep")
+        assert touches_files(graph, "entry")
 
 
 class TestTables:

@@ -69,7 +69,7 @@ def _byte_codes(value: Mapping[str, object]) -> list[bytes]:
 
 
 def _decoded(text: str) -> Iterator[bytes]:
-    yield text.encode("raw_unicode_escape", "replace")  # as Keras before 2.1 wrote it
+    yield text.encode("latin-1", "replace")  # as Keras before 2.1 wrote it
     with suppress(binascii.Error, ValueError):
         yield base64.b64decode(text)
 

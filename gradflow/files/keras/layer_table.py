@@ -94,6 +94,16 @@ _STATE = frozenset(
     )
 )
 
+_WEIGHTS = (
+    frozenset(
+        name
+        for class_name, names in _NAMES.items()
+        if class_name not in ("Normalization", "SpectralNormalization", "SeedGenerator")
+        for name in names
+    )
+    - _STATE
+)
+
 _MADE_IN_CODE = {
     "query_dense": ("query", "EinsumDense"),
     "key_dense": ("key", "EinsumDense"),
@@ -105,6 +115,17 @@ _CELLS = {"ConvLSTM1D": "ConvLSTMCell", "ConvLSTM2D": "ConvLSTMCell", "ConvLSTM3
 _BY_GROUP = {snake_case(name): name for name in _NAMES}
 _FLOATS = re.compile(r"b?float\d+\w*|complex\d+")
 _COUNTER = re.compile(r"_\d+$")
+
+
+def is_state_name(variable: str) -> bool:
+    """Whether a layer of Keras calls by that name what is not trained."""
+    return variable in _STATE or variable in _NAMES["Normalization"]
+
+
+def is_weight_name(variable: str) -> bool:
+    """Whether layers call weights, and nothing else, by that name."""
+    name = _COUNTER.sub("", variable)
+    return name in _WEIGHTS or name.endswith(("_kernel", "_bias", "_embeddings"))
 
 
 def is_known(class_name: str) -> bool:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.keras.layer_table import is_state_name, is_weight_name
+from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.schema import DecodeError, parse
+from gradflow.findings import Role
 
 OPTIMIZERS = frozenset({"optimizer", "experimentalOptimizer"})
 """Identifiers of objects whose variables are no weights of the model."""
 
 _RECURRENT = "_tf_keras_rnn_layer"
+_PARAMETER = "_pretransformed_input"
+"""What holds the variable of a parameter (tensorflow_probability, util/deferred_tensor.py)."""
+_KERAS_3 = frozenset({"_inbound_nodes", "_outbound_nodes", "_losses"})
+"""Attributes of every Keras 3 layer (3.0 to 3.15) that ``tf.saved_model.save`` writes; Keras 2
+hides its own."""
 Properties = Mapping[str, Any]
 """What Keras 2 recorded of one layer: ``name``, ``trainable``, ``config``, ..."""
 
@@ -56,6 +65,53 @@ def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int,
             for inner in paths_below(objects, number):
                 frozen_by.setdefault(inner, layer["name"])
     return frozen_by
+
+
+def frozen_by_record(
+    objects: Any,
+    variables: Mapping[int, StoredVariable],
+    tracked: Mapping[int, bool] | None,
+    paths: Mapping[int, Sequence[str]],
+    properties: Mapping[int, Properties],
+) -> frozenset[int]:
+    """The variables whose own records call them non-trainable, and which are weights all the same.
+
+    A layer of Keras 3 that is frozen before it is built makes its weights like state (3.15); the
+    name tells which they are. A parameter of GPflow or TensorFlow Probability is one whether it is
+    trained or not. Where nothing in a file is trainable, as in an export of JAX for inference, and
+    some variable is a matrix, the exporter has frozen it all.
+    """
+    recorded = {
+        number
+        for number, variable in variables.items()
+        if variable.role is Role.STATE
+        and variable.dtype in FLOATING_NAMES
+        and not objects.nodes[number].variable.trainable
+    }
+    by_name = {
+        number for number in recorded if is_weight_name(variables[number].name.rpartition("/")[2])
+    }
+    parameters = {number for number in recorded if _PARAMETER in paths.get(number, ())}
+    is_keras3 = not properties and (tracked is not None or has_keras_3_layers(objects))
+    if is_keras3 or parameters:
+        return frozenset(parameters | (by_name if is_keras3 else set()))
+    if properties or any(variable.role is Role.WEIGHT for variable in variables.values()):
+        return frozenset()
+    whole = {
+        number
+        for number in recorded
+        if not is_state_name(variables[number].name.rpartition("/")[2])
+    }
+    return frozenset(whole if any(map(_is_matrix, map(variables.__getitem__, whole))) else ())
+
+
+def has_keras_3_layers(objects: Any) -> bool:
+    """Whether ``tf.saved_model.save`` wrote layers of Keras 3, which have their attributes."""
+    return any({child.local_name for child in node.children} >= _KERAS_3 for node in objects.nodes)
+
+
+def _is_matrix(variable: StoredVariable) -> bool:
+    return sum(size is None or size > 1 for size in variable.shape) > 1
 
 
 def recurrent_states(objects: Any) -> frozenset[int]:

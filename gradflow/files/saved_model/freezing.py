@@ -7,12 +7,14 @@ from typing import Any
 
 from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.files.model_file import StoredVariable
-from gradflow.files.saved_model.freeze_flags import OPTIMIZERS, Properties, tracked_lists
+from gradflow.files.saved_model.freeze_flags import (
+    OPTIMIZERS,
+    Properties,
+    has_keras_3_layers,
+    tracked_lists,
+)
 from gradflow.findings import Role
 
-_KERAS_3 = frozenset({"_inbound_nodes", "_outbound_nodes", "_losses"})
-"""Attributes of every Keras 3 layer (3.0 to 3.15) that ``tf.saved_model.save`` writes; Keras 2
-hides its own."""
 _KERAS_2_LISTS = frozenset(
     {
         "variables",
@@ -42,8 +44,14 @@ def saved_doubts(
     if not weights:
         return ()
     tracked = tracked_lists(objects)
-    if tracked is None and not properties and _has_keras_3_layers(objects):
-        return (FreezeDoubt(Doubt.NOT_RECORDED, ()),)
+    by_record = tuple(
+        variable.name
+        for number, variable in weights.items()
+        if not objects.nodes[number].variable.trainable
+    )
+    told = (FreezeDoubt(Doubt.FROZEN_OR_STATE, by_record),) if by_record else ()
+    if tracked is None and not properties and has_keras_3_layers(objects):
+        return (FreezeDoubt(Doubt.NOT_RECORDED, ()), *told)
     doubtful = (
         dict(_against_layers(objects, weights, tracked, properties))
         if tracked and properties
@@ -53,18 +61,19 @@ def saved_doubts(
     frozen = [
         number
         for number, variable in weights.items()
-        if not variable.trainable and number not in explained
+        if not variable.trainable
+        and number not in explained
+        and objects.nodes[number].variable.trainable
     ]
     doubtful[Doubt.LAYER_KNOWS if properties else Doubt.RECORD_DIFFERS] = frozen
-    return tuple(
-        FreezeDoubt(kind, tuple(weights[number].name for number in numbers))
-        for kind, numbers in doubtful.items()
-        if numbers
+    return (
+        *told,
+        *(
+            FreezeDoubt(kind, tuple(weights[number].name for number in numbers))
+            for kind, numbers in doubtful.items()
+            if numbers
+        ),
     )
-
-
-def _has_keras_3_layers(objects: Any) -> bool:
-    return any({child.local_name for child in node.children} >= _KERAS_3 for node in objects.nodes)
 
 
 def _against_layers(

@@ -11,6 +11,7 @@ from gradflow.files.model_file import StoredVariable, as_state
 from gradflow.files.saved_model.freeze_flags import (
     Properties,
     freezers,
+    frozen_by_record,
     paths_below,
     recurrent_states,
     tracked_lists,
@@ -44,6 +45,8 @@ def object_variables(
             )
             if number in states:
                 by_number[number] = as_state(by_number[number])
+    for number in frozen_by_record(objects, by_number, tracked, paths, properties):
+        by_number[number] = replace(by_number[number], role=Role.WEIGHT)
     by_name: dict[str, list[int]] = {}
     for number, variable in by_number.items():
         by_name.setdefault(variable.name, []).append(number)
@@ -68,7 +71,8 @@ def _stored(
 ) -> StoredVariable:
     name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
     dtype = dtype_name(variable.dtype)
-    role = Role.WEIGHT if variable.trainable and dtype in FLOATING_NAMES else Role.STATE
+    is_floating = dtype in FLOATING_NAMES
+    role = Role.WEIGHT if variable.trainable and is_floating else Role.STATE
     # Without lists (Keras 2, save_traces=False) the layers' own flags count: there a frozen one
     # freezes all below it.
     trainable = role is Role.WEIGHT and (freezer is None if tracked is None else tracked)
@@ -80,6 +84,7 @@ def _stored(
         role=role,
         trainable=trainable,
         frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
+        declared_trainable=variable.trainable and not is_floating and tracked is not False,
     )
 
 

@@ -16,7 +16,7 @@ from gradflow.report.people.blocks import code_lines, origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import draw_steps
-from gradflow.report.words import counted, in_total, type_and_shape
+from gradflow.report.words import counted, in_total, type_and_shape, untrainable
 from gradflow.text import as_json, encodable, shown
 
 SCHEMA = "gradflow-why-1"
@@ -129,6 +129,8 @@ def _lines(model: ModelReport, route: Route, page: Page) -> Iterator[Text]:
 
 def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
     if variable.role is Role.STATE:
+        if variable.declared_trainable:
+            return f"is state: {untrainable(variable)}"
         return "is state, not trained by design"
     if variable.verdict is Verdict.UNKNOWN:
         why = "the graph alone cannot tell" if route.steps else "the file has no graph"

@@ -40,11 +40,11 @@ class Origins:
 
     def _follow(self, body: str, tensor: str, depth: int) -> bool:
         name = node_of(tensor)
-        if body != TOP and name in self._arguments[body]:
-            return all(self._bound(body, self._arguments[body].index(name), depth))
+        if body != TOP and name in self.arguments[body]:
+            return all(self._bound(body, self.arguments[body].index(name), depth))
         if body == TOP and name in self._assets:
             return True
-        node = self._nodes[body].get(name)
+        node = self.nodes[body].get(name)
         if node is None or not node.input:
             return False
         if node.op == "Identity":
@@ -59,13 +59,13 @@ class Origins:
         objects = self.program.graph.object_graph_def
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
-            index = position - (len(self._arguments[function]) - len(bound))
+            index = position - (len(self.arguments[function]) - len(bound))
             # What is not bound is given by who calls it, or read from the variables where the
             # function restores.
             is_bound = index >= 0 and 0 <= bound[index] < len(objects.nodes)
             yield is_bound and objects.nodes[bound[index]].HasField("asset")
-        yield function not in self._called_otherwise
-        for body, node in self._calls.get(function, ()):
+        yield function not in self.called_otherwise
+        for body, node in self.calls.get(function, ()):
             has_assets = body != TOP or node.name not in self.program.run_without_assets
             yield (
                 has_assets
@@ -76,7 +76,7 @@ class Origins:
     def _holds_assets(self, variable: str, depth: int) -> bool:
         """Return whether a variable of the graph itself is given nothing but paths of assets, under
         whatever name."""
-        nodes, handle = self.program.graph.graph_def.node, self._nodes[TOP].get(node_of(variable))
+        nodes, handle = self.program.graph.graph_def.node, self.nodes[TOP].get(node_of(variable))
         if handle is None or handle.op != "VarHandleOp":
             return False
         shared = attribute(handle, "shared_name").s
@@ -104,13 +104,15 @@ class Origins:
         return frozenset(node_of(asset.tensor_info.name) for asset in self.program.assets)
 
     @cached_property
-    def _nodes(self) -> Mapping[str, Mapping[str, Any]]:
+    def nodes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The nodes of each body by their names."""
         return {
             body: {node.name: node for node in nodes} for body, nodes in self.program.bodies.items()
         }
 
     @cached_property
-    def _arguments(self) -> Mapping[str, list[str]]:
+    def arguments(self) -> Mapping[str, list[str]]:
+        """The names of each function's arguments."""
         functions = self.program.functions
         return {
             name: [argument.name for argument in function.signature.input_arg]
@@ -133,7 +135,7 @@ class Origins:
         return frozenset(None if name.HasField("placeholder") else name.s for name in names)
 
     @cached_property
-    def _calls(self) -> Mapping[str, list[tuple[str, Any]]]:
+    def calls(self) -> Mapping[str, list[tuple[str, Any]]]:
         """The nodes that hand their inputs to a function as they are."""
         callers: dict[str, list[tuple[str, Any]]] = {}
         for body, nodes in self.program.bodies.items():
@@ -142,7 +144,7 @@ class Origins:
         return callers
 
     @cached_property
-    def _called_otherwise(self) -> frozenset[str]:
+    def called_otherwise(self) -> frozenset[str]:
         """The functions that are called in any other way, of which it is not known what it gives to
         them."""
         library = self.program.graph.graph_def.library

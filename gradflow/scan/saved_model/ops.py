@@ -10,6 +10,7 @@ from gradflow.files.saved_model.schema import attribute
 from gradflow.ops.families import PYTHON_CALLS
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
+from gradflow.scan.saved_model.chosen import Chosen
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.saved_model.saver import READS, WRITES, Saver
 from gradflow.scan.threat import IMPORT, TRUST, Threat
@@ -39,12 +40,13 @@ def refused_ops(program: Program) -> Iterator[Threat]:
     """Yield the ops that are denied, or not known at all, in any function, whether something calls
     it or not."""
     origins, saver = Origins(program), Saver(program)
+    chosen = Chosen(program, origins)
     for body, nodes in program.bodies.items():
         for node in nodes:
             if node.op in program.functions:
                 continue
             op_class = class_of(node.op)
-            if op_class.is_allowed or _is_harmless_here(origins, saver, body, node):
+            if op_class.is_allowed or _is_harmless_here(origins, saver, chosen, body, node):
                 continue
             is_known = is_op(node.op)
             remedy, idle = (
@@ -67,7 +69,7 @@ def describe_node(body: str, node: str) -> str:
     )
 
 
-def _is_harmless_here(origins: Origins, saver: Saver, body: str, node: Any) -> bool:
+def _is_harmless_here(origins: Origins, saver: Saver, chosen: Chosen, body: str, node: Any) -> bool:
     if node.op in _BY_VALUE:
         name, is_harmless = _BY_VALUE[node.op]
         value = attribute(node, name)
@@ -77,4 +79,4 @@ def _is_harmless_here(origins: Origins, saver: Saver, body: str, node: Any) -> b
         if body == TOP and node.name in saver.program.run_without_assets:
             return False
         return len(node.input) > 1 and origins.is_asset(body, node.input[1])
-    return node.op in READS | WRITES and saver.owns(body, node)
+    return node.op in READS | WRITES and (saver.owns(body, node) or chosen.owns(body, node))

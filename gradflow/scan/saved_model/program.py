@@ -27,6 +27,14 @@ class Program:
 
     graph: Any
     """MetaGraphDef."""
+    is_only: bool = True
+    """Whether the file holds no other graph."""
+
+    @property
+    def loads_objects(self) -> bool:
+        """Whether TensorFlow loads it by its objects, so that nothing runs the graph itself
+        (tensorflow/python/saved_model/load.py, 2.21)."""
+        return self.is_only and len(self.graph.object_graph_def.nodes) > 0
 
     @cached_property
     def functions(self) -> Mapping[str, Any]:
@@ -78,7 +86,12 @@ class Program:
     def run_on_top(self) -> frozenset[str]:
         """The nodes of the graph itself that a run can come to: of its signatures, and of what is
         run at the start."""
-        ends = self._outputs(lambda name: True)
+        return self.run_at_start | self.above(map(node_of, self._outputs(lambda name: True)))
+
+    @cached_property
+    def run_at_start(self) -> frozenset[str]:
+        """The nodes of the graph itself that are run before any signature."""
+        ends = self._outputs(_INIT_SIGNATURES.__contains__)
         for key, collection in self.graph.collection_def.items():
             if key in _INIT_OPS or _INITIALIZERS in key:
                 ends += [

@@ -35,7 +35,7 @@ def scan_saved_model(file: ModelFile) -> Scanned:
 
 def scan_message(saved: Any) -> Scanned:
     """Return the same for the graphs of a SavedModel message alone."""
-    programs = [Program(graph) for graph in saved.meta_graphs]
+    programs = [Program(graph, is_only=len(saved.meta_graphs) == 1) for graph in saved.meta_graphs]
     threats = [
         threat
         for program in programs

@@ -257,6 +257,7 @@ def _stored(variable: Any, name: str, paths: Sequence[_Chain], is_weight: bool) 
         role=role,
         trainable=role is Role.WEIGHT and not is_frozen,
         frozen_by=frozen[0] if is_frozen else None,
+        declared_trainable=is_weight and dtype not in FLOATING_NAMES and None in frozen,
         layer_path="/".join([*(layer.name for layer in paths[0][1:]), name.rpartition("/")[2]]),
     )
 

@@ -238,6 +238,7 @@ def _stored(variable: Any, chain: tuple[Any, ...], is_weight: bool) -> StoredVar
         role=role,
         trainable=trainable,
         frozen_by=frozen_by,
+        declared_trainable=is_weight and bool(variable.trainable) and dtype not in FLOATING_NAMES,
         layer_path="/".join([*(layer.name for layer in chain[1:]), variable.name]),
     )
 

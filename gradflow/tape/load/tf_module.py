@@ -97,6 +97,7 @@ def _watched(module: Any) -> Sequence[Watched]:
             role=role,
             trainable=role is Role.WEIGHT,
             frozen_by=None,
+            declared_trainable=variable.trainable and variable.dtype.name not in FLOATING_NAMES,
         )
         watched.append(Watched(stored, variable))
     return watched
