@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
 from gradflow.report.headline import headline, summary_line
 from gradflow.report.layout import Layout
 from gradflow.report.people.layers import by_layer, merge_numbered
+from gradflow.report.people.lines import cut_in_the_middle
 from gradflow.report.text import render
 from tests.report.reports import (
     CANONICAL,
@@ -147,6 +149,31 @@ def test_long_names_are_folded_without_loss() -> None:
     )
     assert layer in re.sub(r"\n +", "", text)
     assert max(map(len, text.splitlines())) <= 60
+
+
+def test_a_long_name_of_an_op_is_cut_in_the_middle_of_a_picture() -> None:
+    scope = "/".join(f"part{n}" for n in range(40))
+    stop = Cause("GF201", "stop_gradient", f"{scope}/Stop", "StopGradient", None, None, None)
+    way = (f"{scope}/MatMul", f"{scope}/Stop", "net/Add")
+    variables = [weight("w", 2, verdict=Verdict.NONE, causes=(stop,), cuts_to_restore=1, path=way)]
+    finding = Finding("GF201", Severity.ERROR, "cut", "", ("w",), stop)
+    report = Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),))
+    drawn = render(report)
+
+    (line,) = [line for line in drawn.splitlines() if line.startswith("     ✂")]
+    assert line.startswith("     ✂  part0/part1/")
+    assert "/.../" in line
+    assert line.endswith("/part39/Stop")
+    assert len(line) <= 80
+    assert f"{scope}/Stop" in re.sub(r"\n +", "", render(report, Layout(show_all=True)))
+
+
+@given(st.text(st.sampled_from("ab/漢"), max_size=60), st.integers(20, 40))
+def test_what_is_cut_in_the_middle_fits(name: str, room: int) -> None:
+    short = cut_in_the_middle(name, room)
+
+    assert cell_len(short) <= room
+    assert short == name or "..." in short
 
 
 def test_cut_is_drawn_between_starved_and_fed_ops() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from io import StringIO
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from gradflow.report.layout import Layout
@@ -79,6 +79,30 @@ def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
             at += 1
         rest, indent = rest[at:], " " * hang
     return [*lines, _indented(rest, indent)]
+
+
+def cut_in_the_middle(name: str, room: int) -> str:
+    """Return ``name`` in at most ``room`` cells, 20 at least: ``net/block_0/.../query/MatMul``.
+
+    It is cut between segments where that leaves enough of both ends.
+    """
+    if cell_len(name) <= room:
+        return name
+    half = (max(room, 20) - len("...")) // 2
+    head, tail = set_cell_size(name, half), _last_cells(name, half)
+    head_segments, tail_segments = head.rpartition("/"), tail.partition("/")
+    if len(head_segments[0]) > half // 2:
+        head = f"{head_segments[0]}/"
+    if len(tail_segments[2]) > half // 2:
+        tail = f"/{tail_segments[2]}"
+    return f"{head}...{tail}"
+
+
+def _last_cells(name: str, cells: int) -> str:
+    start = len(name)
+    while start > 0 and cell_len(name[start - 1 :]) <= cells:
+        start -= 1
+    return name[start:]
 
 
 def joined(lines: Iterable[Text], color: bool) -> str:

@@ -8,11 +8,13 @@ from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import LEFT_OUT, Cause, ModelReport, Step, Variable
-from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.people.lines import Page, cut_in_the_middle, fold, line
 from gradflow.report.words import counted
 from gradflow.text import shown
 
 _INDENT = 4
+_BESIDE = _INDENT + 4
+"""Columns before the name of an op."""
 _CONTROL = ("If", "Case", "While")
 # The cuts of other codes depend on the input: Gather cuts its indices and not its rows (GF204).
 _CUTS_EVERY_INPUT = frozenset(item.code for item in CATALOGUE.values() if item.cuts_every_input)
@@ -71,15 +73,17 @@ def draw_steps(
     """Draw the data's way down from the variable to the output; a solid bar is where gradient comes
     up.
 
-    Long stretches without a cut are left out in the middle, unless everything is to be shown.
+    Long stretches without a cut, and long names of ops, are left out in the middle, unless
+    everything is to be shown.
     ``with_codes`` adds to each cut the code that stands for its reason.
     """
     glyphs = page.glyphs
     visible = set(range(len(steps))) if page.show_all else _worth_drawing(steps)
     lines = fold(line(" " * _INDENT, (shown(name), "bold")), page.width, _INDENT + 3)
-    index = 0
+    index, room = 0, page.width - _BESIDE
     while index < len(steps):
         step = steps[index]
+        op = shown(step.op) if page.show_all else cut_in_the_middle(shown(step.op), room)
         if index not in visible:
             until = next(later for later in range(index, len(steps)) if later in visible)
             long = any(skipped.op == LEFT_OUT for skipped in steps[index:until])
@@ -90,11 +94,11 @@ def draw_steps(
         if step.cause is not None:
             glyph = glyphs.cut if is_cut(step.cause) else glyphs.fault
             details = _details(step.cause, steps, with_codes=with_codes)
-            lines += _row(glyph, "bold red", [(shown(step.op), "red"), *details], page)
+            lines += _row(glyph, "bold red", [(op, "red"), *details], page)
         else:
             note = ["  is a float again"] if step.comes_back else []
             bar = (glyphs.fed, "green") if step.fed else (glyphs.starved, "red")
-            lines += _row(*bar, [shown(step.op), *note], page)
+            lines += _row(*bar, [op, *note], page)
         index += 1
     end = f"output {shown(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
