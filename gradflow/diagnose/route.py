@@ -36,7 +36,7 @@ def route(
     graph = evidence.graph
     stops = way(graph, attribution)
     # Attributed as if ops of unknown types passed gradient.
-    if _cuts(stops) != attribution.cuts_to_restore:
+    if _cuts(graph, stops) != attribution.cuts_to_restore:
         graph = graph.as_if_unknown_flowed()
         stops = way(graph, attribution)
     cuts = {
@@ -177,8 +177,9 @@ def _starved(variables: Iterable[Variable], names: Collection[str], but: str) ->
     )
 
 
-def _cuts(stops: Iterable[Stop]) -> int:
-    return sum(stop.cut is not None for stop in stops)
+def _cuts(graph: FlowGraph, stops: Iterable[Stop]) -> int:
+    """How many cuts are on the way, the copies of one op counted once."""
+    return len({graph.place(stop.node) for stop in stops if stop.cut is not None})
 
 
 def _output(graph: FlowGraph, attribution: Attribution, outputs: Sequence[Output]) -> str | None:

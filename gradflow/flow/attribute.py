@@ -13,6 +13,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, islice
 
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.states import (
@@ -26,6 +28,9 @@ from gradflow.flow.states import (
 )
 
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
+_MAX_WALKS, _MAX_EDGES = 256, 20_000_000
+"""For the fewest places: sets of places that are tried, and edges that are followed for all of
+them."""
 _MEASURED = frozenset(
     {int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)}
 )
@@ -77,31 +82,32 @@ class Attribution:
         return tuple(path)
 
 
-def attribute(graph: FlowGraph, *, nearest: bool = False) -> Mapping[str, Attribution]:
+def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
     """Attribute every variable of ``graph``.
 
     Where no floating output is reached at all, a way to an integer, boolean or string output counts
     as one cut, and so
     does an op that asks for nothing but a shape: shapes are everywhere, and no weight is meant to
-    act through them. With ``nearest`` a variable's causes are the cuts that its data meets first,
-    not those beyond the region that gets gradient.
+    act through them.
     """
-    values = _Reading(_with_shapes(graph, Edge.FILL), discrete=False, nearest=nearest)
+    values = _Reading(_with_shapes(graph, Edge.FILL), discrete=False)
     readings = [values]
     is_incomplete = any(not values.reaches(node) for node in graph.variables.values())
     if is_incomplete and (graph.discrete_outputs or Edge.SHAPE in graph.kinds):
-        readings.append(_Reading(_with_shapes(graph, Edge.CUT), discrete=True, nearest=nearest))
+        readings.append(_Reading(_with_shapes(graph, Edge.CUT), discrete=True))
     filled = _zero_filled(graph)
     attributions = {}
     for key, node in graph.variables.items():
         reading = next((reading for reading in readings if reading.reaches(node)), values)
-        steps = reading.distance[over_floating(node)]
+        steps, via = reading.distance[over_floating(node)], reading.via
+        if steps > 1 and graph.places:
+            steps, via = reading.fewest_places(node)
         attributions[key] = Attribution(
             cuts_to_restore=None if steps == UNREACHED else steps,
-            causes=reading.causes(node) if steps else (),
+            causes=reading.causes(node, is_filled=bool(filled[node])) if steps else (),
             zero_filled=bool(steps and filled[node]),
             node=node,
-            via=reading.via,
+            via=via,
         )
     return attributions
 
@@ -110,25 +116,68 @@ class _Reading:
     """One walk over a graph: how far each state is, the cuts of the frontier, and behind which of
     them each node is."""
 
-    def __init__(self, graph: FlowGraph, *, discrete: bool, nearest: bool) -> None:
-        seeds = [over_floating(node) for node in graph.outputs]
-        late = [in_passage(node) for node in graph.discrete_outputs] if discrete else []
-        self.distance, self.via = _walk(graph, seeds, late)
+    def __init__(self, graph: FlowGraph, *, discrete: bool) -> None:
+        self._graph = graph
+        self._discrete = discrete
+        self._seeds = [over_floating(node) for node in graph.outputs]
+        self._late = [in_passage(node) for node in graph.discrete_outputs] if discrete else []
+        self.distance, self.via = _walk(graph, self._seeds, self._late)
         self._frontier = _frontier(graph, self.distance, self.via)
-        self._behind = _cuts_behind(graph, self._frontier, self.distance if nearest else None)
+        self._behind = _cuts_behind(graph, self._frontier, self.distance[::2])
         self._sets: dict[int, tuple[Cut, ...]] = {}
 
     def reaches(self, node: int) -> bool:
         """Return whether the walk came to ``node`` over a floating tensor."""
         return self.distance[over_floating(node)] != UNREACHED
 
-    def causes(self, node: int) -> tuple[Cut, ...]:
-        """Return the frontier cuts that the data of ``node`` reaches; variables of one layer stand
-        behind the same ones."""
+    def causes(self, node: int, *, is_filled: bool) -> tuple[Cut, ...]:
+        """Return the frontier cuts at which the data of ``node`` first enters the region that gets
+        gradient; variables of one layer stand behind the same ones.
+
+        An op whose gradient is always zero borders that region. Where nothing at all arrives
+        (``is_filled`` is false), the cut behind it that makes it so is a cause as well.
+        """
         bits = self._behind.get(node, 0)
         if bits not in self._sets:
-            self._sets[bits] = tuple(_members(self._frontier, bits))
-        return self._sets[bits]
+            self._sets[bits] = tuple(_members(self._graph, self._frontier, bits))
+        causes = self._sets[bits]
+        if is_filled or Edge.ZERO not in self._graph.kinds:
+            return causes
+        nodes = {cut.node for cut in causes}
+        beyond = self._beyond_zeros.causes(node, is_filled=True)
+        return (*causes, *(cut for cut in beyond if cut.node not in nodes))
+
+    def fewest_places(self, node: int) -> tuple[int, array[int]]:
+        """Return the cuts that are needed for ``node`` where the copies of an op in several calls
+        of its function are one cut, and the way with so few."""
+        state = over_floating(node)
+        fewest, via = self.distance[state], self.via
+        for count, walk in self._walks_with_places_removed:
+            distance, origins = walk
+            if distance[state] != UNREACHED and distance[state] + count < fewest:
+                fewest, via = distance[state] + count, origins
+        return fewest, via
+
+    @cached_property
+    def _beyond_zeros(self) -> _Reading:
+        """Return the reading as if the ops whose gradient is always zero passed it on."""
+        kinds = bytearray(self._graph.kinds).replace(bytes([Edge.ZERO]), bytes([Edge.FLOW]))
+        return _Reading(replace(self._graph, kinds=kinds), discrete=self._discrete)
+
+    @cached_property
+    def _walks_with_places_removed(self) -> list[tuple[int, tuple[array[int], array[int]]]]:
+        """Return walks with some of the repeated cuts removed, and at how many places."""
+        repeated = _repeated_cuts(self._graph, self.distance)
+        sets = [
+            frozenset(places)
+            for count in range(1, len(repeated) + 1)
+            for places in islice(combinations(repeated, count), _MAX_WALKS)
+        ]
+        affordable = max(len(repeated), _MAX_EDGES // max(len(self._graph.sources), 1))
+        return [
+            (len(places), _walk_without(self._graph, [*self._seeds, *self._late], places))
+            for places in sets[: min(_MAX_WALKS, affordable)]
+        ]
 
 
 def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
@@ -178,6 +227,50 @@ def _walk(
     return distance, via
 
 
+def _repeated_cuts(graph: FlowGraph, distance: array[int]) -> list[int]:
+    """Return the places with a cut at several of their copies."""
+    copies: dict[int, int] = {}
+    for node in range(len(graph)):
+        is_left = distance[in_passage(node)] != UNREACHED
+        kinds = {graph.kinds[edge] for edge in range(graph.first[node], graph.first[node + 1])}
+        if kinds - {_FILL, _DISCRETE} if is_left else kinds - {_FLOW, _FILL, _DISCRETE}:
+            copies[graph.places[node]] = copies.get(graph.places[node], 0) + 1
+    return [place for place, count in copies.items() if count > 1]
+
+
+def _walk_without(
+    graph: FlowGraph, seeds: Sequence[int], removed: frozenset[int]
+) -> tuple[array[int], array[int]]:
+    """As ``_walk``, with the cuts at the places ``removed`` taken out.
+
+    A passage counts where it leaves the floating type, for there stands its cut.
+    """
+    distance = array("i", [UNREACHED]) * (2 * len(graph))
+    via = array("i", [UNREACHED]) * (2 * len(graph))
+    level, current = 0, [(state, UNREACHED) for state in seeds]
+    while current:
+        later = []
+        for state, origin in current:
+            if distance[state] != UNREACHED:
+                continue
+            distance[state], via[state] = level, origin
+            node = node_of(state)
+            is_open = graph.places[node] in removed
+            for edge in range(graph.first[node], graph.first[node + 1]):
+                kind, source = graph.kinds[edge], graph.sources[edge]
+                if kind == _FILL:
+                    continue
+                if kind == _DISCRETE:
+                    current.append((in_passage(source), state))
+                elif is_open or (kind == _FLOW and not is_in_passage(state)):
+                    current.append((over_floating(source), state))
+                else:
+                    later.append((over_floating(source), state))
+        level += 1
+        current = later
+    return distance, via
+
+
 def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[Cut, list[int]]:
     """Return every cut between the region that gets gradient and the rest, with the nodes right
     behind it."""
@@ -217,17 +310,16 @@ def _reentry(via: array[int], state: State) -> int | None:
 
 
 def _cuts_behind(
-    graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], within: array[int] | None
+    graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], region: array[int]
 ) -> dict[int, int]:
-    """For every node a bit set of the frontier cuts that its data reaches, not by way of ``within``
-    (distance 0)."""
+    """For every node a bit set of the frontier cuts that its data reaches, not by way of a node of
+    the ``region`` that gets gradient (distance 0)."""
     bits: dict[int, int] = {}
     for number, sources in enumerate(frontier.values()):
         for source in sources:
             bits[source] = bits.get(source, 0) | 1 << number
     order, has_loop = _consumers_first(graph, list(bits))
     variables = set(graph.variables.values())
-    in_region = None if within is None else within[::2]  # by node
     first, sources_of, kinds = graph.first, graph.sources, graph.kinds
     changed = True
     while changed:
@@ -238,7 +330,7 @@ def _cuts_behind(
                 if kinds[edge] == _FILL:
                     continue
                 source = sources_of[edge]
-                if in_region is not None and in_region[source] == 0:
+                if region[source] == 0:
                     continue
                 source_cuts = bits.get(source, 0)
                 joined = source_cuts | cuts
@@ -304,8 +396,11 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
     return filled
 
 
-def _members(cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
+def _members(graph: FlowGraph, cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
     members = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
     # Where the data goes on from an argument too, that a custom gradient gives its results nothing
     # is no cut.
-    return [cut for cut in members if cut.kind is not Edge.RESULT] or members
+    members = [cut for cut in members if cut.kind is not Edge.RESULT] or members
+    # The copies of one op in several calls of its function are one cut.
+    first = {(graph.place(cut.node), cut.kind): cut for cut in reversed(members)}
+    return [cut for cut in members if first[graph.place(cut.node), cut.kind] is cut]

@@ -113,9 +113,16 @@ class FlowGraph:
     """What is known of op types that the op table does not have."""
     origins: Origins = NOWHERE
     """Where the ops come from, as far as the file or the trace knows."""
+    places: Sequence[int] = ()
+    """For each node the first one that stands for the same place of the file, in another call of
+    its function; empty where no function is called twice."""
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def place(self, node: int) -> int:
+        """Return the place of the file that a node stands for, as the first of its copies."""
+        return self.places[node] if self.places else node
 
     def as_if_unknown_flowed(self) -> FlowGraph:
         """Return the same graph as if every op that nothing is known about passed gradient."""
@@ -133,6 +140,9 @@ class GraphBuilder:
     functions: list[str] = field(default_factory=list)
     function: str = ""
     """The function that nodes are added for."""
+    repeats: list[tuple[int, int, int]] = field(default_factory=list)
+    """Stretches of nodes that repeat earlier ones: their start, the start of the earlier ones, how
+    many they are."""
     _sources: array[int] = field(default_factory=lambda: array("i"))
     _consumers: array[int] = field(default_factory=lambda: array("i"))
     _kinds: bytearray = field(default_factory=bytearray)
@@ -184,4 +194,13 @@ class GraphBuilder:
             marks=self.marks,
             filled_outputs=filled_outputs,
             functions=self.functions,
+            places=self._places(),
         )
+
+    def _places(self) -> Sequence[int]:
+        if not self.repeats:
+            return ()
+        places = array("i", range(len(self.names)))
+        for start, earlier, count in self.repeats:
+            places[start : start + count] = places[earlier : earlier + count]
+        return places

@@ -50,10 +50,11 @@ def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
 def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
     """Return the variables whose data goes through ``cut``, by the caller's key."""
     nodes = set()
-    for edge in _edges(graph, cut.node):
-        kind = graph.kinds[edge]
-        if kind not in _HOLDS_NOTHING and (kind != Edge.FLOW or cut.kind is Edge.DISCRETE):
-            nodes.add(graph.sources[edge])
+    for node in _copies(graph, cut.node):
+        for edge in _edges(graph, node):
+            kind = graph.kinds[edge]
+            if kind not in _HOLDS_NOTHING and (kind != Edge.FLOW or cut.kind is Edge.DISCRETE):
+                nodes.add(graph.sources[edge])
     stack = list(nodes)
     while stack:
         for edge in _edges(graph, stack.pop()):
@@ -67,7 +68,7 @@ def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
 def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
     """Return the variables that get gradient once every cut on the way is removed, by the caller's
     key."""
-    removed = {stop.cut.node for stop in stops if stop.cut is not None}
+    removed = {graph.place(stop.cut.node) for stop in stops if stop.cut is not None}
     seeds = [over_floating(node) for node in graph.outputs]
     if stops and stops[-1].node not in graph.outputs:  # the way ends in an output of integers
         seeds.append(in_passage(stops[-1].node))
@@ -81,7 +82,7 @@ def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
             if kind == Edge.DISCRETE:
                 source = in_passage(graph.sources[edge])
             elif kind != _NO_DATA and (
-                node in removed or (kind == Edge.FLOW and not is_in_passage(state))
+                graph.place(node) in removed or (kind == Edge.FLOW and not is_in_passage(state))
             ):
                 source = over_floating(graph.sources[edge])
             else:
@@ -90,6 +91,14 @@ def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
                 reached.add(source)
                 stack.append(source)
     return frozenset(key for key, node in graph.variables.items() if over_floating(node) in reached)
+
+
+def _copies(graph: FlowGraph, node: int) -> Sequence[int]:
+    """Return the nodes that stand for the same place of the file."""
+    if not graph.places:
+        return (node,)
+    place = graph.place(node)
+    return [copy for copy, its_place in enumerate(graph.places) if its_place == place]
 
 
 def _states(attribution: Attribution) -> list[State]:

@@ -63,6 +63,12 @@ EXPECTED = {
     "partitioned": {"tower/w/part_0": ["flows"], "tower/w/part_1": ["flows"]},
     "table_and_embedding": {"rows": ["flows"]},
     "complex_output": {"a": ["flows"], "b": ["flows"]},
+    "borrowed_gradients": {
+        "opened": ["flows"],
+        "stopped": ["none", "GF205"],
+        "zero": ["zero", "GF301"],
+        "b": ["flows"],
+    },
     "loop": {"inside": ["flows"], "limit": ["none", "GF202"]},
     "loop_without_backpropagation": {"inside": ["none", "GF207"], "around": ["flows"]},
     "scan": {"w": ["flows"]},

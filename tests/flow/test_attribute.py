@@ -53,21 +53,41 @@ def test_distance_is_the_smallest_set_of_cuts_whose_removal_brings_the_gradient_
 
 @settings(max_examples=1500)
 @given(graphs())
-def test_causes_are_the_frontier_cuts_that_the_variable_reaches(drawn) -> None:
+def test_causes_are_the_frontier_cuts_where_the_variable_enters_the_region_first(drawn) -> None:
     size, edges, outputs = drawn
-    graph = _build(size, edges, outputs)
-    found = attribute(graph)
-    region = _reached(edges, outputs, frozenset())
-    frontier = _frontier(edges, region)
+    found = attribute(_build(size, edges, outputs))
+    passing = [(a, b, Edge.FLOW if kind is Edge.ZERO else kind) for a, b, kind in edges]
+    filled = _filled(edges, outputs)
     for node in range(size):
-        expected = (
-            set()
-            if node in region
-            else {cut for cut, behind in frontier if node in _ancestors(edges, behind)}
-        )
+        expected = _causes(edges, outputs, node)
+        if node not in filled:  # what keeps even zeros from it is a cause as well
+            expected |= _causes(passing, outputs, node)
         causes = found[str(node)].causes
         assert {cut.node for cut in causes} == expected
         assert len(causes) == len({cut.node for cut in causes}), "each cut once"
+
+
+def _causes(edges: Edges, outputs: list[int], node: int) -> set[int]:
+    """The frontier cuts that the data of ``node`` reaches outside the region that gets gradient."""
+    region = _reached(edges, outputs, frozenset())
+    outside = [edge for edge in edges if edge[0] not in region]
+    return {
+        cut
+        for cut, behind in _frontier(edges, region)
+        if node not in region and node in _ancestors(outside, behind)
+    }
+
+
+def _filled(edges: Edges, outputs: list[int]) -> set[int]:
+    """The nodes that get a tensor, be it of zeros."""
+    filled = set(outputs)
+    for _ in edges:
+        filled |= {
+            source
+            for source, consumer, kind in edges
+            if consumer in filled and kind in (Edge.FLOW, Edge.ZERO, Edge.FILL)
+        }
+    return filled
 
 
 @settings(max_examples=500)

@@ -46,7 +46,7 @@ def test_gradient_dies_between_a_node_that_has_some_and_one_that_has_none(
 ) -> None:
     graph, alive = drawn
     measured = Arrivals(bytearray(ALIVE if one else ZEROS for one in alive), {})
-    before, after = attribute(graph), attribute(with_dead_ends(graph, measured), nearest=True)
+    before, after = attribute(graph), attribute(with_dead_ends(graph, measured))
     for key, found in after.items():
         node = int(key)
         reaches = before[key].cuts_to_restore == 0
@@ -69,7 +69,7 @@ def test_a_gate_that_was_not_passed_is_named_and_not_what_stands_behind_it() -> 
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"weight": weight}, [output])
     measured = Arrivals(bytearray([0, 0, 0, ALIVE]), {})
-    (cut,) = attribute(with_dead_ends(graph, measured), nearest=True)["weight"].causes
+    (cut,) = attribute(with_dead_ends(graph, measured))["weight"].causes
     assert (cut.node, cut.kind) == (gate, Edge.UNTAKEN)
 
 
@@ -90,7 +90,7 @@ def test_the_output_of_a_loop_that_was_run_does_not_come_from_the_initial_value(
         builder.edge(source, consumer, Edge.FLOW)
     graph = builder.build({"initial": initial, "body": body}, [output])
     measured = Arrivals(bytearray([ZEROS, ZEROS, ALIVE, ALIVE, ALIVE]), {})
-    found = attribute(with_dead_ends(graph, measured), nearest=True)
+    found = attribute(with_dead_ends(graph, measured))
     assert [cut.kind for cut in found["initial"].causes] == [Edge.OVERWRITTEN]
     assert found["body"].cuts_to_restore == 0
 
@@ -111,5 +111,5 @@ def test_nan_comes_by_the_edge_that_carries_it() -> None:
     }
     edges = {(("", "Sqrt", "0"), 0): BROKEN, (("", "Mul", "0"), 0): ALIVE}
     measured = arrivals_of(graph, places, nodes, edges)
-    (cut,) = attribute(with_nonfinite_sources(graph, measured), nearest=True)["weight"].causes
+    (cut,) = attribute(with_nonfinite_sources(graph, measured))["weight"].causes
     assert (cut.node, cut.kind, cut.source) == (root, Edge.NONFINITE, weight)

@@ -121,6 +121,22 @@ def complex_output() -> Built:
     return {"x": x}, {"y": tf.complex(x * a, -x * a), "z": x * b}
 
 
+def borrowed_gradients() -> Built:
+    """Ops that take over the gradient of another type: an open one, a cut, one that is zero."""
+    x = _x()
+    opened, stopped, zero, b = (
+        variable(name, [3], use_resource=False) for name in ("opened", "stopped", "zero", "b")
+    )
+    borrow = v1.get_default_graph().gradient_override_map
+    with borrow({"Round": "Identity"}):
+        y = tf.round(x * opened)
+    with borrow({"Tanh": "Round"}):
+        y += tf.tanh(x * stopped)
+    with borrow({"Tanh": "Sign"}):
+        y += tf.tanh(x * zero)
+    return {"x": x}, {"y": y + x * b}
+
+
 def partitioned() -> Built:
     """One variable in two parts."""
     x = _x(4)

@@ -46,7 +46,8 @@ class LayerTruth:
     verdict: str
     """``flows``, ``zero`` (only Sign stands between) or ``none``."""
     causes: frozenset[str]
-    """The frontier cuts behind a missing gradient, as names of flat nodes."""
+    """The cuts at which its data first enters the region that gets gradient, as names of flat
+    nodes."""
     cuts_to_restore: int | None
     frozen: bool
     frozen_by: str | None
@@ -92,7 +93,7 @@ def expected(plan: Plan) -> dict[str, LayerTruth]:
         frozen_by = next((name for name in owners[layer] if name in plan.frozen), None)
         truths[layer] = LayerTruth(
             verdict="flows" if flows else "zero" if zero else "none",
-            causes=frozenset() if flows else _frontier(flat) & frozenset().union(*crossed),
+            causes=frozenset() if flows else _entered(flat, paths, is_none=not zero),
             cuts_to_restore=_fewest(crossed),
             frozen=frozen_by is not None,
             frozen_by=frozen_by,
@@ -153,16 +154,27 @@ def _paths(flat: FlatPlan, start: str) -> Iterator[tuple[str, ...]]:
                 yield (start, *rest)
 
 
-def _frontier(flat: FlatPlan) -> frozenset[str]:
-    """Cuts whose output side is reached by the gradient, and whose input side is not."""
+def _entered(flat: FlatPlan, paths: list[tuple[str, ...]], *, is_none: bool) -> frozenset[str]:
+    """The cuts at which ``paths`` first enter the region that a gradient reaches.
 
-    def reached(name: str) -> bool:
-        return any(
-            not any(flat.kind(later) in CUTS for later in path[1:]) for path in _paths(flat, name)
-        )
+    Sign passes zeros: where nothing at all arrives, the cuts at which they first enter the region
+    that a tensor reaches count as well.
+    """
+    regions = [frozenset(CUTS)]
+    if is_none:
+        regions.append(frozenset(CUTS) - {"sign"})
+    return frozenset(
+        next(later for later in path[1:] if _is_reached(flat, later, kinds))
+        for kinds in regions
+        for path in paths
+    )
 
-    cuts = [node for node in flat.nodes.values() if node.kind in CUTS]
-    return frozenset(cut.name for cut in cuts if reached(cut.name) and not reached(cut.sources[0]))
+
+def _is_reached(flat: FlatPlan, name: str, cuts: frozenset[str]) -> bool:
+    """Whether a path from the output side of ``name`` to an output crosses no cut."""
+    return any(
+        not any(flat.kind(later) in cuts for later in path[1:]) for path in _paths(flat, name)
+    )
 
 
 def _fewest(crossed: list[frozenset[str]]) -> int | None:

@@ -64,6 +64,8 @@ class Layout:
     pending: list[_PendingCall] = field(default_factory=list)
     nodes_by_key: dict[NodeKey, int] | None = None
     """Filled where there is one."""
+    first_copies: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Where the nodes of the first copy of each function start, and how many they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def instantiate(
         nodes: filled, where given, with the first node of each of the body's nodes by its name.
     """
     layout.builder.function = chain[0]
+    start = len(layout.builder.names)
     outputs = [_allocate(layout, node, prefix, copy) for node in body.nodes]
 
     def tensor(reference: Reference) -> Tensor:
@@ -214,7 +217,16 @@ def instantiate(
             chain=chain,
         )
         _FORMS[node.form](site)
+    _note_copy(layout, chain[0], start)
     return [tensor(reference) for reference in body.results]
+
+
+def _note_copy(layout: Layout, function: str, start: int) -> None:
+    """Each copy of a body has the same nodes in the same order."""
+    count = len(layout.builder.names) - start
+    first, first_count = layout.first_copies.setdefault(function, (start, count))
+    if first != start and first_count == count:
+        layout.builder.repeats.append((start, first, count))
 
 
 def inner_copy(copy: str, name: str, part: str) -> str:

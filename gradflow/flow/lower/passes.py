@@ -8,7 +8,7 @@ from typing import Any
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.lower.library import Library, dtypes_of
 from gradflow.flow.lower.references import Reference
-from gradflow.flow.op_rules import OpSpec, Rule
+from gradflow.flow.op_rules import OpSpec, Rule, spec
 from gradflow.ops.families import SHAPE_OPS
 
 _EDGES = {Rule.FLOW: Edge.FLOW, Rule.ZERO: Edge.ZERO, Rule.UNKNOWN: Edge.UNKNOWN}
@@ -33,15 +33,20 @@ def passes_by_rule(op_spec: OpSpec, attr: Any, count: int) -> tuple[Edge, ...]:
 def passes_by_custom_gradient(
     library: Library, node: Any, number: int, count: int, used: Set[Reference]
 ) -> tuple[tuple[Edge, ...], Mark]:
-    """Return the edges of the ``count`` inputs of an IdentityN that carries a custom gradient.
+    """Return the edges of the ``count`` inputs of an op that carries a gradient of its own.
+
+    That is the gradient of another op type, or one of the user's on an IdentityN:
 
     ``tf.custom_gradient`` wraps its results, then its arguments, into one IdentityN whose gradient
     goes to the arguments alone (tensorflow/python/ops/custom_gradient.py,
     ``_graph_mode_decorator``). ``number`` is that of the node, ``used`` are the tensors of its body
     that somebody reads.
     """
+    kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+    borrowed = spec(kind)
+    if borrowed is not None:  # gradient_override_map({"Round": "Identity"})
+        return passes_by_rule(borrowed, node.attr, count), Mark.CUSTOM
     if library.custom_gradients is not None:
-        kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
         if kind not in library.custom_gradients:
             return (Edge.CUT,) * count, Mark.CUSTOM | Mark.LOST
         returned = library.custom_gradients[kind]

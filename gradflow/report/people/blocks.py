@@ -251,7 +251,11 @@ def _several_cuts(variables: Sequence[Variable], page: Page) -> Iterator[Text]:
 def _other_cuts(cause: Cause, variables: Sequence[Variable], page: Page) -> list[Text]:
     """Say which weights are cut on another way to the output too."""
     others = {
-        variable.name: [other for other in variable.causes if other.op and other != cause]
+        variable.name: [
+            other
+            for other in variable.causes
+            if other.op and other != cause and not {other.op, cause.op} <= {*variable.path}
+        ]
         for variable in variables
     }
     some = [variable for variable in variables if others[variable.name]]

@@ -109,7 +109,7 @@ def dying(scene: Scene, names: Iterable[str]) -> Sightings:
     graph = with_dead_ends(scene.graph, scene.arrivals)
     sighting_of: dict[Cut, Sighting] = {}
     sightings_of: dict[str, tuple[Sighting, ...]] = {}
-    attributions = attribute(graph, nearest=True)
+    attributions = attribute(graph)
     for name in names:
         attribution = attributions.get(name)
         cuts = _telling(attribution.causes) if attribution is not None else []
@@ -177,7 +177,7 @@ def _dead_sighting(
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
     """See where the gradients of ``names`` become NaN or Inf; what cannot be told is missing."""
     graph = with_nonfinite_sources(scene.graph, scene.arrivals)
-    attributions = attribute(graph, nearest=True)
+    attributions = attribute(graph)
     sightings_of: dict[str, tuple[Sighting, ...]] = {}
     for name in names:
         attribution = attributions.get(name)

@@ -119,3 +119,37 @@ def a_real_part_of_a_complex_product(x, v):
 def embedding_rows_that_are_looked_up(x, v):
     table = tf.reshape(v["b"], [3, 1])
     return x * v["a"] + tf.gather(table, [0, 2, 0])[:, 0]
+
+
+@case(
+    a=Truth("none", frozenset({("GF201", "StopGradient"), ("GF301", "Sign")}), 2),
+    b=FLOWS,
+)
+def stopped_behind_a_sign(x, v):
+    """The Sign is the border of what is not zero, and the stop makes it None: each has to go."""
+    return tf.sign(tf.stop_gradient(x * v["a"]) * 2.0) + x * v["b"]
+
+
+@case(a=Truth("none", frozenset({("GF202", "Round"), ("GF301", "Sign")}), 3), b=FLOWS)
+def rounded_behind_two_signs(x, v):
+    return tf.sign(tf.sign(tf.round(x * v["a"])) * 2.0) + x * v["b"]
+
+
+@case(a=FLOWS, b=cut("GF201", "StopGradient"), c=cut("GF201", "StopGradient"))
+def one_cut_in_a_function_called_three_times(x, v):
+    scaled = tf.function(lambda t, factor: tf.stop_gradient(t) * factor, autograph=False)
+    return scaled(scaled(scaled(x * v["c"], v["a"]), v["b"]), v["a"])
+
+
+@case(a=FLOWS, c=cut("GF202", "Cast", cuts=1))
+def one_passage_in_a_function_called_twice(x, v):
+    quantised = tf.function(
+        lambda t, factor: tf.cast(tf.cast(t * 8.0, tf.int32), tf.float32) * factor, autograph=False
+    )
+    return quantised(quantised(x * v["c"], v["a"]), v["a"])
+
+
+@case(a=FLOWS, c=Truth("none", frozenset({("GF201", "StopGradient")}), 2))
+def one_cut_called_twice_and_another_one(x, v):
+    stopped = tf.function(lambda t: tf.stop_gradient(t) * 2.0, autograph=False)
+    return stopped(tf.round(stopped(x * v["c"]))) + x * v["a"]
