@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -80,10 +80,26 @@ def _asks_flags_alone(plan: ModelPlan) -> bool:
     )
 
 
+def _without_flags(plan: ModelPlan, model: ModelReport, names: Sequence[str]) -> ModelReport:
+    """Return a failure: the file does not say whether the weights called ``names`` are frozen."""
+    more = f" and {len(names) - 1:,} more" if names[1:] else ""
+    error = UsageError(
+        f"{plan.path}: read without TensorFlow, which does not tell whether {names[0]}{more} "
+        f"{'are' if names[1:] else 'is'} frozen: a class that is not Keras's own decides that",
+        "run it without --static, with --import MODULE, the module that defines the class",
+    )
+    return failed(plan.path, error, model.mode, model.format)
+
+
 def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     """Return ``model``, or a failure where gradients are expected and a static reading does not
     know them."""
-    if _asks_flags_alone(plan) or model.status is Status.FAILED:
+    if model.status is Status.FAILED:
+        return model
+    unsaid = [variable.name for variable in model.variables if variable.has_open_flag]
+    if unsaid:
+        return _without_flags(plan, model, unsaid)
+    if _asks_flags_alone(plan):
         return model
     weights = [
         variable

@@ -91,6 +91,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         path=path,
         layer_path=stored.layer_path,
         declared_trainable=stored.declared_trainable,
+        has_open_flag=stored.has_open_flag,
     )
 
 

@@ -68,6 +68,12 @@ _DOUBTS = {
         "nothing, if it is frozen on purpose; a file of model.save('model.keras') keeps the flags"
         " of layers",
     ),
+    Doubt.FOREIGN_CLASS: (
+        Severity.NOTE,
+        "{who} {are} of a class that is not Keras's own, which decides what is frozen: shown as"
+        " trainable, since the file does not say",
+        "run without --static, with --import MODULE, the module that defines the class",
+    ),
     Doubt.RELOADED: (
         Severity.WARNING,
         "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "

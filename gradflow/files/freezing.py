@@ -29,6 +29,8 @@ class Doubt(Enum):
     back trainable."""
     FROZEN_OR_STATE = "frozen or state"
     """The weight's own record calls it non-trainable, as it calls state."""
+    FOREIGN_CLASS = "foreign class"
+    """The weight belongs to a class that is not Keras's own, which was not loaded."""
     RELOADED = "reloaded"
     """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
     the model."""

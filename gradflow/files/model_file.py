@@ -126,6 +126,9 @@ class StoredVariable:
     """A weight that the model computes with and no layer holds, so that no optimizer sees it."""
     declared_trainable: bool = False
     """State whose creator calls it trainable, and whose type gets no gradient."""
+    has_open_flag: bool = False
+    """A weight of a class that is not Keras's own, which can freeze it or not: the file does not
+    say."""
     layer_path: str = ""
     """Its name below the names of the layers around it, outermost first; empty where that is not
     known."""

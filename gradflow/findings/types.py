@@ -139,6 +139,8 @@ class Variable:
     flows."""
     declared_trainable: bool = field(default=False, metadata=INTERNAL)
     """State that its creator called trainable, and whose type gets no gradient."""
+    has_open_flag: bool = field(default=False, metadata=INTERNAL)
+    """Whether it is frozen is decided by a class that was not loaded."""
     layer_path: str = field(default="", metadata=INTERNAL)
     """Where it stands among the layers, ``backbone/stem/kernel``: a submodel is no part of Keras's
     own path. Empty where the file does not tell."""

@@ -33,6 +33,8 @@ class LayerConfig:
     name scope."""
     options: Mapping[str, object]
     parent: LayerConfig | None
+    module: str | None = None
+    """The package that defines the class, where the file says so; empty for a registered one."""
     parts: dict[str, tuple[LayerConfig, ...]] = field(default_factory=dict)
     """Layers inside this one by the key that holds them: ``layers``, ``layer``, ``backward_layer``,
     ``cell``, ..."""
@@ -167,6 +169,7 @@ def _layer(
         built=bool(value.get("build_config") or options.get("build_input_shape")),
         options=options,
         parent=parent,
+        module=_module(value),
     )
     for key, inner in options.items():
         inner_configs = () if key in _NO_LAYERS else _layers_in(key, inner)
@@ -175,6 +178,15 @@ def _layer(
                 _layer(inner_config, layer, shown_path, depth + 1) for inner_config in inner_configs
             )
     return layer
+
+
+def _module(value: Mapping[str, object]) -> str | None:
+    """The top package of a layer's class; empty for one that its author registered."""
+    names = (value.get("class_name"), value.get("registered_name"))
+    if any(isinstance(name, str) and ">" in name for name in names):
+        return ""
+    module = value.get("module")
+    return module.partition(".")[0] if isinstance(module, str) else None
 
 
 def _layers_in(key: str, value: object) -> list[dict[str, object]]:

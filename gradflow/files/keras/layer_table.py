@@ -104,6 +104,40 @@ _WEIGHTS = (
     - _STATE
 )
 
+_PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "keras_core", "builtins"})
+_OTHERS = frozenset(
+    (
+        *(
+            "Model",
+            "Functional",
+            "Sequential",
+            "Graph",
+            "Wrapper",
+            "TimeDistributed",
+            "Bidirectional",
+        ),
+        *("StackedRNNCells", "LocallyConnected1D", "LocallyConnected2D", "SyncBatchNormalization"),
+        *("BatchNormalizationV1", "BatchNormalizationV2", "ConvRNN2D", "ParametricSoftplus"),
+        *(
+            "Convolution1D",
+            "Convolution2D",
+            "Convolution3D",
+            "AtrousConvolution2D",
+            "Deconvolution2D",
+        ),
+        *("SeparableConvolution2D", "MaxoutDense", "Highway", "TimeDistributedDense", "SReLU"),
+        *(
+            "DenseFeatures",
+            "SequenceFeatures",
+            "StringLookup",
+            "IntegerLookup",
+            "TextVectorization",
+        ),
+        *("Merge", "Discretization", "Hashing", "CategoryEncoding", "RandomFourierFeatures"),
+    )
+)
+"""Classes of Keras that hold layers, or whose variables have no names here."""
+
 _MADE_IN_CODE = {
     "query_dense": ("query", "EinsumDense"),
     "key_dense": ("key", "EinsumDense"),
@@ -126,6 +160,17 @@ def is_weight_name(variable: str) -> bool:
     """Whether layers call weights, and nothing else, by that name."""
     name = _COUNTER.sub("", variable)
     return name in _WEIGHTS or name.endswith(("_kernel", "_bias", "_embeddings"))
+
+
+def is_kerass_own(layer: LayerConfig) -> bool:
+    """Whether Keras defines the class of a layer, so that its configuration tells what is frozen.
+
+    A file that names no module is believed where the class is one of those that have weights.
+    """
+    if layer.module is not None:
+        return layer.module in _PACKAGES
+    name = layer.class_name.rpartition(".")[2]
+    return not name or name in _NAMES or name in _OTHERS
 
 
 def is_known(class_name: str) -> bool:

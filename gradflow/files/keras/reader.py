@@ -3,11 +3,11 @@ TensorFlow and Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from gradflow.errors import UnreadableError
-from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.files.keras.archive import read_archive
 from gradflow.files.keras.config import LayerConfig, is_of_keras2
 from gradflow.files.keras.freezing import keras2_doubts, keras_doubts
@@ -62,6 +62,9 @@ def _contents(file: ModelFile) -> KerasContents:
     if is_of_keras2(version):
         variables = describe(owned, is_keras2=True)
         doubts, doubts_in_keras3 = keras2_doubts(variables, loaded)
+    unsaid = tuple(variable.name for variable in variables if variable.has_open_flag)
+    if unsaid:
+        doubts = (FreezeDoubt(Doubt.FOREIGN_CLASS, unsaid), *_about_others(doubts, {*unsaid}))
     return KerasContents(
         model_name=config.name,
         producer=None if version is None else f"keras {version}",
@@ -70,6 +73,14 @@ def _contents(file: ModelFile) -> KerasContents:
         doubts=doubts,
         doubts_in_keras3=doubts_in_keras3,
     )
+
+
+def _about_others(doubts: Iterable[FreezeDoubt], names: Collection[str]) -> Iterator[FreezeDoubt]:
+    """Yield ``doubts`` as far as they are not about the weights called ``names``."""
+    for doubt in doubts:
+        others = tuple(name for name in doubt.variables if name not in names)
+        if others:
+            yield replace(doubt, variables=others)
 
 
 def _classes(model: LayerConfig) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradflow.files.keras.config import LayerConfig, frozen
-from gradflow.files.keras.layer_table import is_lora_base, role_of
+from gradflow.files.keras.layer_table import is_kerass_own, is_lora_base, role_of
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
 
@@ -51,6 +51,7 @@ def describe(owned: Sequence[Owned], *, is_keras2: bool = False) -> tuple[Stored
 
 def _describe(stored: Owned, name: str, layer: str, *, is_keras2: bool) -> StoredVariable:
     role = role_of(stored.owner.class_name, stored.variable, stored.dtype)
+    is_open = role is Role.WEIGHT and not all(map(is_kerass_own, stored.owner.lineage()))
     covered, freezer = frozen(stored.owner, is_keras2=is_keras2)
     still = covered or is_lora_base(stored.owner.options, stored.variable)
     return StoredVariable(
@@ -59,8 +60,9 @@ def _describe(stored: Owned, name: str, layer: str, *, is_keras2: bool) -> Store
         stored.shape,
         stored.dtype,
         role,
-        trainable=role is Role.WEIGHT and not still,
-        frozen_by=None if freezer is None or role is Role.STATE else freezer.path,
+        trainable=role is Role.WEIGHT and (is_open or not still),
+        frozen_by=None if freezer is None or role is Role.STATE or is_open else freezer.path,
+        has_open_flag=is_open,
         layer_path=f"{stored.owner.nested_name}/{stored.variable}",
     )
 
