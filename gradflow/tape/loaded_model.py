@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from gradflow.diagnose import Measurement, Sighting
 from gradflow.files.freezing import FreezeDoubt
@@ -30,6 +31,18 @@ NamedTensors = list[tuple[str, Any]]
 SINGLE = float(np.finfo(np.float32).eps)
 HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 """Epsilon of the short floating types."""
+
+
+def dense_parts(name: str, value: Any) -> NamedTensors:
+    """Return an output as plain tensors: three for a sparse one, the values and the row splits of a
+    ragged one; named as in the signatures of a SavedModel."""
+    if isinstance(value, tf.SparseTensor):
+        parts = ("indices", "values", "dense_shape")
+        return [(f"{name}/{part}", getattr(value, part)) for part in parts]
+    flat = tf.nest.flatten(value, expand_composites=True)
+    if len(flat) == 1 and flat[0] is value:
+        return [(name, value)]
+    return [(f"{name}/{number}", part) for number, part in enumerate(flat)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -337,7 +337,7 @@ def step(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         for _, variable in floating:
             tape.watch(variable)
-        objective = _project(tf.nest.flatten(call()), seed)
+        objective = _project(tf.nest.flatten(call(), expand_composites=True), seed)
     if objective is None:
         gradients = [None] * len(floating)
     else:

@@ -144,16 +144,18 @@ def _signatures(
 
 
 def _signature(signature: Any, name: str, concrete: str, captured: tuple[str | None, ...]) -> Entry:
-    outputs = sorted(signature.outputs.items())
+    outputs = [
+        pair for key, info in sorted(signature.outputs.items()) for pair in _parts(key, info)
+    ]
     return Entry(
         name=name,
         label=name,
         is_signature=True,
         function=concrete,
         inputs=tuple(_tensor(key, info) for key, info in sorted(signature.inputs.items())),
-        outputs=tuple(_tensor(key, info) for key, info in outputs),
+        outputs=tuple(info for info, _ in outputs),
         output_index=tuple(
-            _output_number(info.name, position) for position, (_, info) in enumerate(outputs)
+            _output_number(tensor, position) for position, (_, tensor) in enumerate(outputs)
         ),
         tensors=(),
         captured=captured,

@@ -10,7 +10,7 @@ from typing import Any
 from gradflow.files.model_file import StoredVariable
 from gradflow.tape.load.compiled_loss import CompiledLoss, output_names, require_compiled
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
-from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors
+from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, dense_parts
 from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
@@ -91,7 +91,8 @@ class KerasModel(TapedModel):
         names = output_names(self.model, outputs)
         if len(names) != len(flat):
             names = [f"output_{position}" for position in range(len(flat))]
-        return list(zip(_unique(names), flat, strict=True))
+        named = zip(_unique(names), flat, strict=True)
+        return [part for name, value in named for part in dense_parts(name, value)]
 
 
 def _unique(names: Sequence[str]) -> list[str]:

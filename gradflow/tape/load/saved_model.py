@@ -72,7 +72,12 @@ class SavedFunction(TapedModel):
         if self._entry.is_signature:
             named = {info.name: tensor for info, tensor in zip(self.inputs, tensors, strict=True)}
             outputs = concrete(**named)
-            return [(name, outputs[name]) for name in names]
+            parts = [
+                part
+                for name in sorted(outputs)
+                for part in tf.nest.flatten(outputs[name], expand_composites=True)
+            ]
+            return list(zip(names, parts, strict=True))
         structure = concrete.structured_input_signature
         flat = iter(tensors)
         filled = [

@@ -13,7 +13,7 @@ from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Role
 from gradflow.tape.load.untracked import describe_untracked
-from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched
+from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched, dense_parts
 from gradflow.tape.taped_model import TapedModel
 
 
@@ -51,7 +51,8 @@ class ModuleMethod(TapedModel):
             if isinstance(outputs, dict)
             else [f"output_{position}" for position in range(len(flat))]
         )
-        return list(zip(names, flat, strict=True))
+        named = zip(names, flat, strict=True)
+        return [part for name, value in named for part in dense_parts(name, value)]
 
     def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
         """Records of variables that the method reads and the module does not track."""

@@ -8,7 +8,7 @@ from tests.models.functions.case import CASES, FLOWS, Case, Module, Truth
 __all__ = ["CASES", "FLOWS", "Case", "Module", "Truth"]
 
 for _topic in (
-    "complex_numbers composed_gradients control_flow custom_gradients cuts magnitudes nesting "
-    "no_gradient nonfinite passages places zeros"
+    "complex_numbers composed_gradients composites control_flow custom_gradients cuts "
+    "magnitudes nesting no_gradient nonfinite passages places zeros"
 ).split():
     import_module(f"{__name__}.{_topic}")  # its cases register themselves
