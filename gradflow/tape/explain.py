@@ -260,7 +260,7 @@ def _judged(
     if is_underflow:
         return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
     if is_harmless and sighting.weight and measured[sighting.weight].verdict is Verdict.ZERO:
-        fix = "both stay zero in training: give one of them random values before"
+        fix = "both stay zero in training: give one of them random values first"
         return replace(sighting, harmless=True, fix=fix)
     if is_harmless:
         fix = STARTS_LATER if sighting.weight else HARMLESS

@@ -125,8 +125,8 @@ def low_rank_adapter(x, v):
 @case(
     {"b": NOUGHT, "c": NOUGHT},
     a=FLOWS,
-    b=valued("GF303", ANY, note=True, says=("neither",)),
-    c=valued("GF303", ANY, note=True, says=("neither",)),
+    b=valued("GF303", ANY, note=True, says=("both stay zero",)),
+    c=valued("GF303", ANY, note=True, says=("both stay zero",)),
 )
 def two_zero_initialised_factors(x, v):
     """Each is multiplied by the other: a second draw brings both to life, and nothing else does."""
