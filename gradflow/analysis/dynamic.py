@@ -15,7 +15,7 @@ from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, report_saved_model
 from gradflow.diagnose import Evidence, find
 from gradflow.errors import GradflowError, InputError, UnreadableError
-from gradflow.files.freezing import FreezeDoubt
+from gradflow.files.freezing import LATE, FreezeDoubt
 from gradflow.files.keras.byte_code import foreign_python, unlike_this
 from gradflow.files.keras.opened import read_json
 from gradflow.files.keras.reader import read_keras
@@ -108,7 +108,9 @@ def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
         older = load_older(file, producer, custom, options.imports, refusal, trust=trust)
         if loss_seed is not None:
             compile_as_saved(older, file, producer, custom, options.imports, trust=trust)
-        return Keras2Model(older, producer, training=training, loss_seed=loss_seed)
+        model2 = Keras2Model(older, producer, training=training, loss_seed=loss_seed)
+        model2.doubts = tuple(doubt for doubt in doubts or () if doubt.kind in LATE)
+        return model2
     if has_weights and not model.variables:
         raise UnreadableError(f"{file.path}: {_UNBUILT}", _UNBUILT_HINT)
     if loss_seed is not None:

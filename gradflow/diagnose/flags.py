@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence
-from gradflow.files.freezing import Doubt, FreezeDoubt
+from gradflow.files.freezing import LATE, Doubt, FreezeDoubt
 from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Finding, Role, Severity
 
@@ -74,6 +75,19 @@ _DOUBTS = {
         " trainable, since the file does not say",
         "run without --static, with --import MODULE, the module that defines the class",
     ),
+    Doubt.FROZEN_LATE: (
+        Severity.WARNING,
+        "{who} {are} frozen, and the saved optimizer has trained {them}: frozen after compile(),"
+        " which training did not follow",
+        "compile the model again after the flags are set; the values that were saved are trained"
+        " ones",
+    ),
+    Doubt.UNFROZEN_LATE: (
+        Severity.WARNING,
+        "{who} {are} trainable, and the saved optimizer has only trained others: unfrozen after"
+        " compile(), which training did not follow",
+        "compile the model again after the flags are set, and train again",
+    ),
     Doubt.RELOADED: (
         Severity.WARNING,
         "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "
@@ -106,13 +120,14 @@ def flag_findings(evidence: Evidence) -> Iterator[Finding]:
         if names or not doubt.variables:
             item = entry("GF102")
             severity, message, hint = _DOUBTS[doubt.kind]
-            yield item.finding(
+            finding = item.finding(
                 _filled_in(message, names, doubt),
                 names,
                 item.cause(layer=doubt.layer),
                 severity=severity,
                 hint=hint,
             )
+            yield replace(finding, is_of_the_past=doubt.kind in LATE)
 
 
 def _frozen_graph(constants: Constants) -> str:

@@ -31,11 +31,19 @@ class Doubt(Enum):
     """The weight's own record calls it non-trainable, as it calls state."""
     FOREIGN_CLASS = "foreign class"
     """The weight belongs to a class that is not Keras's own, which was not loaded."""
+    FROZEN_LATE = "frozen late"
+    """Frozen by its layer, and the saved optimizer has slots for it."""
+    UNFROZEN_LATE = "unfrozen late"
+    """Trainable by its layer, and the saved optimizer has slots for other weights only."""
     RELOADED = "reloaded"
     """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
     the model."""
     FROZEN_PARENT = "frozen parent"
     """The layer trains although a layer around it has ``trainable=False``."""
+
+
+LATE = frozenset({Doubt.FROZEN_LATE, Doubt.UNFROZEN_LATE})
+"""What is doubtful about the training of the past: no flag that is expected now settles it."""
 
 
 @dataclass(frozen=True, slots=True)

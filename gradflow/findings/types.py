@@ -189,6 +189,8 @@ class Finding:
     """None where it counts; what is accepted breaks nothing, and is still in the report."""
     threat: str = field(default="", metadata=INTERNAL)
     """Of what a scan found: what it is and what it could do, which others can have in common."""
+    is_of_the_past: bool = field(default=False, metadata=INTERNAL)
+    """Whether it tells how the model was trained, which no expectation about flags settles."""
     location: str = field(default="", metadata=INTERNAL)
     """The place of that in the file."""
 

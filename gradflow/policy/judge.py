@@ -114,7 +114,12 @@ def _adjusted(
         if finding.code == "GF102" and not finding.variables and expected.frozen is not None:
             yield replace(finding, severity=Severity.ERROR)
             continue
-        if finding.code == "GF102" and finding.variables and answered.issuperset(finding.variables):
+        if (
+            finding.code == "GF102"
+            and finding.variables
+            and not finding.is_of_the_past
+            and answered.issuperset(finding.variables)
+        ):
             yield replace(finding, severity=Severity.NOTE)
             continue
         meant = next((cut for cut in broken if _is_about(finding, cut)), None)

@@ -827,3 +827,37 @@ def test_in_a_file_of_keras_2_a_frozen_wrapper_freezes_all_inside(
     assert {variable.frozen_by for variable in contents.variables} == {"bi", "td", "td2"}
     assert [doubt.kind for doubt in contents.doubts] == [Doubt.KERAS_3_TRAINS]
     assert [doubt.kind for doubt in contents.doubts_in_keras3] == [Doubt.FORGOTTEN]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (True, False, Doubt.FROZEN_LATE),
+        (False, True, Doubt.UNFROZEN_LATE),
+        (False, False, None),
+        (True, True, None),
+    ],
+)
+def test_a_flag_that_was_set_after_compiling_is_told_by_the_optimizer(
+    tmp_path: Path, before: bool, after: bool, kind: Doubt | None, optimizer: str, suffix: str
+) -> None:
+    def build(keras: Any) -> Any:
+        L = keras.layers
+        base = keras.Sequential([keras.Input((3,)), L.Dense(4, name="a")], name="base")
+        x = keras.Input((3,))
+        model = keras.Model(x, L.Dense(2, name="head")(base(x)))
+        base.trainable = before
+        model.compile(optimizer, "mse")
+        model.optimizer.build(model.trainable_variables)
+        base.trainable = after
+        return model
+
+    doubts = saved(tmp_path, build, suffix).doubts
+    tells = optimizer != "sgd"  # without momentum it keeps nothing
+    expected = [(kind, ["a/kernel", "a/bias"])] if kind and tells else []
+    # An HDF5 file names the layers of a Sequential after it.
+    told = [(one.kind, [name.removeprefix("base/") for name in one.variables]) for one in doubts]
+    assert told == expected

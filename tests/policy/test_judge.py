@@ -140,6 +140,18 @@ def test_a_doubt_about_flags_that_an_expectation_answers_is_a_note(
     assert is_broken(judged, Severity.WARNING) is (severity is Severity.WARNING)
 
 
+def test_no_expectation_settles_how_a_model_was_trained() -> None:
+    weights = frozen("backbone/a", "backbone")
+    doubt = Finding(
+        "GF102", Severity.WARNING, "late", "", names(weights), None, is_of_the_past=True
+    )
+    report = model(weights + dense("head", 4, 4), findings=(doubt,))
+
+    judged = judge(report, Expectations(frozen=("backbone/**",)), TODAY)
+
+    assert is_broken(judged, Severity.WARNING)
+
+
 def test_one_frozen_layer_is_one_finding() -> None:
     report = model(frozen("a", "backbone") + frozen("b", "backbone") + frozen("c"))
 

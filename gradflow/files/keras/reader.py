@@ -12,6 +12,7 @@ from gradflow.files.keras.archive import read_archive
 from gradflow.files.keras.config import LayerConfig, is_of_keras2
 from gradflow.files.keras.freezing import keras2_doubts, keras_doubts
 from gradflow.files.keras.h5 import read_h5
+from gradflow.files.keras.slots import slot_doubts
 from gradflow.files.keras.variables import describe
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format
@@ -65,13 +66,14 @@ def _contents(file: ModelFile) -> KerasContents:
     unsaid = tuple(variable.name for variable in variables if variable.has_open_flag)
     if unsaid:
         doubts = (FreezeDoubt(Doubt.FOREIGN_CLASS, unsaid), *_about_others(doubts, {*unsaid}))
+    late = slot_doubts(file, variables)
     return KerasContents(
         model_name=config.name,
         producer=None if version is None else f"keras {version}",
         variables=variables,
         layer_classes=_classes(config),
-        doubts=doubts,
-        doubts_in_keras3=doubts_in_keras3,
+        doubts=(*late, *doubts),
+        doubts_in_keras3=(*late, *doubts_in_keras3),
     )
 
 
