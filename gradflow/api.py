@@ -33,7 +33,7 @@ def inspect(
     batch_size: int = 4,
     seed: int = 0,
     training: bool = True,
-    objective: str = "outputs",
+    objective: str = "auto",
     probes: int = 3,
     imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
@@ -53,7 +53,7 @@ def inspect(
         seed: of the random inputs and of the random objective.
         training: call the model in training mode.
         objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on
-            synthetic targets.
+            synthetic targets; ``"auto"``: that loss where it can be had, unless outputs are named.
         probes: batches that are tried before a weight is called dead.
         imports: modules to import before a file is loaded, which define its own layers or ops; for
             a path only.

@@ -23,19 +23,19 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.choose_entry import other_entries
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
-from gradflow.findings import Format, Mode, Role
+from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.origins import source_finder
-from gradflow.options import Options, refuse_objective
+from gradflow.options import Objective, Options, refuse_objective
 from gradflow.progress import Progress
 from gradflow.scan import IMPORT, Threat
 from gradflow.tape.custom_ops import is_registered
+from gradflow.tape.load.choose_loss import choose_saved_loss, why_unused
 from gradflow.tape.load.error_messages import calls_lost_python
 from gradflow.tape.load.keras2 import Keras2Model, load_older
 from gradflow.tape.load.keras3 import Keras3Model, load_keras
-from gradflow.tape.load.saved_loss import compile_as_saved
 from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction
 from gradflow.tape.load.user_modules import import_modules
-from gradflow.tape.loaded_model import LoadedModel
+from gradflow.tape.loaded_model import LoadedModel, Step
 from gradflow.tape.tf1.graph_model import graph_model
 from gradflow.tape.versions import seed_everything
 
@@ -48,6 +48,7 @@ _UNBUILT_HINT = (
     "model in memory to "
     "gradflow.inspect(model)"
 )
+_MADE_UP = "with targets that were made up, it brings zeros or NaN to some weights"
 _OTHER_ENTRIES = 3
 """Entries of a SavedModel that are tried where the best one refuses every input."""
 
@@ -99,22 +100,19 @@ def _analyse_keras(
 def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> LoadedModel:
     """Load a Keras file with the Keras that can: Keras 3, else Keras 2 where that wrote it."""
     producer, freezers, doubts, has_weights = _recorded(file)
-    training, loss_seed, trust = options.training, options.loss_seed, options.trust
+    training, trust = options.training, options.trust
     if trust:
         _refuse_foreign_code(file)
     try:
         model = load_keras(file, producer, custom, options.imports, trust=trust)
     except UnreadableError as refusal:
         older = load_older(file, producer, custom, options.imports, refusal, trust=trust)
-        if loss_seed is not None:
-            compile_as_saved(older, file, producer, custom, options.imports, trust=trust)
-        model2 = Keras2Model(older, producer, training=training, loss_seed=loss_seed)
-        model2.doubts = tuple(doubt for doubt in doubts or () if doubt.kind in LATE)
-        return model2
+        loss = choose_saved_loss(older, file, producer, custom, options)
+        keras2 = Keras2Model(older, producer, training=training, loss=loss)
+        keras2.doubts = tuple(doubt for doubt in doubts or () if doubt.kind in LATE)
+        return keras2
     if has_weights and not model.variables:
         raise UnreadableError(f"{file.path}: {_UNBUILT}", _UNBUILT_HINT)
-    if loss_seed is not None:
-        compile_as_saved(model, file, producer, custom, options.imports, trust=trust)
     return Keras3Model(
         model,
         producer,
@@ -122,7 +120,7 @@ def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) ->
         input_names=tuple(spec.name for spec in options.inputs),
         freezers=freezers,
         doubts=doubts,
-        loss_seed=loss_seed,
+        loss=choose_saved_loss(model, file, producer, custom, options),
     )
 
 
@@ -208,7 +206,7 @@ def analyse_model(
         # A typing error is told before the step.
         find(options.why, [stored.name for stored in model.stored])
     progress("step")
-    step = model.step(options)
+    model, step = _stepped(model, options)
     model = model.with_watched(step.watched).with_state(options.state)
     explanation = model.explain(step, options, progress)
     graph = explanation.graph
@@ -225,7 +223,8 @@ def analyse_model(
         selected=options.outputs,
         source_of=source_finder(graph),
         doubts=model.doubts,
-        is_of_loss=options.loss_seed is not None,
+        is_of_loss=model.is_of_loss,
+        uncovered=explanation.uncovered,
         thresholds=options.thresholds,
     )
     return analyzed(
@@ -238,7 +237,43 @@ def analyse_model(
         inputs=step.batch.described,
         outputs=step.outputs,
         why=options.why,
+        objective=model.objective,
+        unused_loss=model.unused_loss,
     )
+
+
+def _stepped(model: LoadedModel, options: Options) -> tuple[LoadedModel, Step]:
+    """Step the model; with ``auto``, step its outputs where its loss cannot be stepped.
+
+    Nobody knows the targets of a loss of the user's own: where it brings zeros or NaN to a weight
+    that gets a gradient from the outputs, the targets that were drawn for it may be to blame.
+    """
+    if not model.is_of_loss or options.objective is Objective.COMPILED:
+        return model, model.step(options)
+    try:
+        step = model.step(options)
+    except GradflowError as error:
+        model = model.on_outputs(why_unused(error))
+        return model, model.step(options)
+    lost = _lost(step) if model.has_made_up_targets else set()
+    if lost:
+        objective = model.objective.removeprefix("compiled: ")
+        outputs = model.on_outputs(f"{objective}: {_MADE_UP}")
+        other = outputs.step(options)
+        if lost - _lost(other):
+            return outputs, other
+    return model, step
+
+
+def _lost(step: Step) -> set[str]:
+    """Return the trainable weights that a step brings only zeros, NaN or Inf."""
+    return {
+        item.stored.name
+        for item in step.watched
+        if item.stored.trainable
+        and item.stored.name in step.measured
+        and step.measured[item.stored.name].verdict in (Verdict.ZERO, Verdict.NONFINITE)
+    }
 
 
 def _recorded(

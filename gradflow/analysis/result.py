@@ -64,8 +64,12 @@ def analyzed(
     inputs: tuple[Input, ...] = (),
     outputs: tuple[Output, ...] = (),
     why: str | None = None,
+    objective: str = "outputs",
+    unused_loss: str = "",
 ) -> Analysis:
     """Return the report of a model that was analysed; ``why`` is the variable to follow.
+
+    ``objective`` is what was differentiated, ``unused_loss`` why that is not the compiled loss.
 
     Raises:
         UsageError: ``why`` names no variable, or several.
@@ -79,6 +83,8 @@ def analyzed(
         format=format,
         producer=producer,
         entry=entry,
+        objective=objective,
+        unused_loss=unused_loss,
         mode=mode,
         status=Status.ANALYZED,
         error=None,

@@ -11,7 +11,7 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.contents import Entry
 from gradflow.files.saved_model.reader import read_message
 from gradflow.findings import Format, Mode, ModelReport
-from gradflow.options import Options
+from gradflow.options import Objective, Options
 from gradflow.scan import IMPORT, Threat, scan
 
 
@@ -38,7 +38,7 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
         RefusedError: something could do harm, and is not trusted.
         UnreadableError: the file is damaged.
     """
-    threats = scan(file, options.imports, options.loss_seed is not None).threats
+    threats = scan(file, options.imports, options.objective is Objective.COMPILED).threats
     refused = [threat for threat in threats if not threat.idle_op]
     if refused and not options.trust:
         raise RefusedError(path, file.format, refused)

@@ -93,4 +93,7 @@ class Evidence:
     """What stands in a SavedModel's graph in place of weights, where the entry uses no variable."""
     is_of_loss: bool = False
     """Whether the output is the loss that the model was compiled with."""
+    uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The outputs that this loss does not cover and each variable leads to, for those that do not
+    lead to the loss."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS

@@ -115,7 +115,7 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
 def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
     """Make one finding of each cause, with the trainable weights behind it: a frozen weight needs
     no gradient."""
-    behind: dict[tuple[Cause, Sighting | None], list[str]] = {}
+    behind: dict[tuple[Cause, Sighting | None, tuple[str, ...]], list[str]] = {}
     for variable in variables:
         if variable.trainable:
             sightings = {
@@ -123,9 +123,11 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
                 for sighting in evidence.sightings.get(variable.name, ())
             }
             for cause in variable.causes:
-                behind.setdefault((cause, sightings.get(cause)), []).append(variable.name)
-    for (cause, sighting), names in behind.items():
-        wording = word(evidence, cause, sighting)
+                uncovered = evidence.uncovered.get(variable.name, ())
+                key = (cause, sightings.get(cause), uncovered)
+                behind.setdefault(key, []).append(variable.name)
+    for (cause, sighting, uncovered), names in behind.items():
+        wording = word(evidence, cause, sighting, uncovered)
         yield entry(cause.code).finding(
             wording.message, names, cause, severity=wording.severity, hint=wording.fix
         )

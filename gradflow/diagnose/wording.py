@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
@@ -10,7 +11,9 @@ from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Sighting
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
+from gradflow.text import shown
 
+_UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 
 
@@ -30,13 +33,21 @@ class Wording:
     fix: str
 
 
-def word(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> Wording:
-    """Put ``cause`` into words; ``sighting`` is what a real step has shown of it."""
+def word(
+    evidence: Evidence,
+    cause: Cause,
+    sighting: Sighting | None,
+    uncovered: Sequence[str] = (),
+) -> Wording:
+    """Put ``cause`` into words; ``sighting`` is what a real step has shown of it.
+
+    ``uncovered``: the outputs that the way leads to, where the compiled loss covers none of them.
+    """
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(cause, is_static=evidence.measurements is None)
     if cause.code == "GF206" and evidence.is_of_loss:
-        return Wording(item.severity, "no path to the compiled loss", _NO_LOSS)
+        return Wording(item.severity, *_no_way_to_loss(uncovered))
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
         message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, _OWN_ZEROS)
@@ -59,6 +70,14 @@ def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
         name == sighting.op and mark & Mark.CUSTOM
         for name, mark in zip(graph.names, graph.marks, strict=True)
     )
+
+
+def _no_way_to_loss(uncovered: Sequence[str]) -> tuple[str, str]:
+    """Say that no way leads to the compiled loss, and what to do."""
+    if not uncovered:
+        return "no path to the compiled loss", _UNUSED
+    outputs = f"output{'s' if uncovered[1:] else ''} {' and '.join(map(shown, uncovered))}"
+    return f"no path to the loss: the compiled loss does not cover {outputs}", _NO_LOSS
 
 
 def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:

@@ -249,6 +249,9 @@ class ModelReport:
     """The software that wrote the file, for example ``keras 3.15.1``."""
     entry: str | None
     """The function that was differentiated, for example ``call(training=True)``."""
+    objective: str | None = field(default=None, kw_only=True)
+    """What of it was differentiated: ``outputs``, or ``compiled: mse on head, weight 1.0``; None
+    where nothing was analysed."""
     mode: Mode
     status: Status
     error: Failure | None
@@ -260,6 +263,9 @@ class ModelReport:
     summary: Summary
     name: str = field(default="", metadata=INTERNAL)
     """What the configuration calls it; empty where it has no name."""
+    unused_loss: str = field(default="", metadata=INTERNAL)
+    """Why the loss that the model was compiled with was not differentiated; empty where it was, or
+    where there is none."""
     looked_at: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     """What a scan has counted; empty where the model was analysed."""
 

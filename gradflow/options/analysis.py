@@ -146,9 +146,10 @@ class Options:
         help="Call the model in training mode, where it has a choice",
     )
     objective: Objective = declared(
-        default=Objective.OUTPUTS,
+        default=Objective.AUTO,
         kind=Choice(Objective),
-        help="What to differentiate: the outputs, or the compiled loss of a Keras model",
+        help="What to differentiate: the outputs, or the compiled loss of a Keras model; auto: the "
+        "loss where there is one, unless outputs are chosen",
     )
     imports: tuple[str, ...] = declared(
         default=(),
@@ -205,8 +206,12 @@ class Options:
 
     @property
     def loss_seed(self) -> int | None:
-        """The seed of the targets where the compiled loss is asked for, else None."""
-        return self.seed if self.objective is Objective.COMPILED else None
+        """The seed of the targets where a compiled loss is to be stepped if there is one, else
+        None."""
+        is_asked = self.objective is Objective.COMPILED or (
+            self.objective is Objective.AUTO and not self.outputs
+        )
+        return self.seed if is_asked else None
 
 
 def _declarations() -> dict[str, Declared]:

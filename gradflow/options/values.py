@@ -31,8 +31,10 @@ _FORMS = "write int32[2,16]<30522, float32[2,224,224,3], @batch.npz:key or @batc
 
 class Objective(str, Enum):
     """What is differentiated: a random projection of the outputs, or the loss that a Keras model
-    was compiled with."""
+    was compiled with; ``auto``: that loss where there is one that can be stepped, else the
+    outputs."""
 
+    AUTO = "auto"
     OUTPUTS = "outputs"
     COMPILED = "compiled"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradflow.findings import Finding, ModelReport, Role, Severity, Variable
+from gradflow.text import shown
 
 FROZEN = "GF101"
 UNTRACKED = "GF103"
@@ -24,6 +25,14 @@ class Danger:
     hint: str
     locations: tuple[str, ...]
     """Empty where ``description`` names the only one."""
+
+
+def objective_line(model: ModelReport) -> str:
+    """Say what was differentiated where a compiled loss was, or would have been; else nothing."""
+    if model.unused_loss:
+        return f"{model.objective}; the compiled loss is not used: {shown(model.unused_loss)}"
+    is_loss = (model.objective or "outputs") != "outputs"
+    return shown(model.objective) if is_loss and model.objective else ""
 
 
 def by_severity(model: ModelReport) -> list[Finding]:

@@ -91,7 +91,38 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     measured, sightings, more = _looked_into(stepped, measured, tiny, progress)
     removers = {**removers, **more}
     measured = _largest_of_all(stepped, measured, [name for name in tiny if name not in removers])
-    return Explanation(measured, graph, attributions, sightings, removers)
+    uncovered = _uncovered(model, step.batch.tensors, attributions)
+    return Explanation(measured, graph, attributions, sightings, removers, uncovered)
+
+
+def _uncovered(
+    model: CallableModel, batch: Sequence[Any], attributions: Mapping[str, Attribution]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the outputs without a loss, for each weight that leads to them and not to the loss."""
+    missing = [
+        item.stored.name
+        for item in model.watched
+        if item.stored.role is Role.WEIGHT
+        and (
+            item.stored.name not in attributions
+            or attributions[item.stored.name].cuts_to_restore is None
+        )
+    ]
+    if not missing or not model.uncovered:
+        return {}
+    try:
+        traced = model.trace_outputs(batch)
+    except Exception as error:  # as above: the model's own code runs; its loss could be traced
+        if is_lack_of_memory(error):
+            raise MemoryError from error
+        return {}
+    outputs: dict[str, list[str]] = {}
+    for output in model.uncovered:
+        ways = attribute(lower_trace(traced, model.handles, (output,)))
+        for name in missing:
+            if name in ways and ways[name].cuts_to_restore is not None:
+                outputs.setdefault(name, []).append(output)
+    return {name: tuple(leading) for name, leading in outputs.items()}
 
 
 def flowing_weights(

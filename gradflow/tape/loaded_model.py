@@ -28,6 +28,8 @@ from gradflow.tape.trace import Trace
 Model = TypeVar("Model", bound="LoadedModel")
 NamedTensors = list[tuple[str, Any]]
 """Tensors, each after its name."""
+OUTPUTS = "outputs"
+"""What is differentiated where no loss is."""
 SINGLE = float(np.finfo(np.float32).eps)
 HALVES = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 """Epsilon of the short floating types."""
@@ -81,6 +83,9 @@ class Explanation:
     """Where a gradient was seen to die or to become NaN or Inf, by variable name."""
     cancelled: Mapping[str, str] = field(default_factory=dict)
     """What cancels the gradient, for each bias whose gradient is zero by mathematics."""
+    uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The outputs that the compiled loss does not cover and each variable leads to, for those that
+    do not lead to the loss."""
 
 
 class LoadedModel(Protocol):
@@ -99,6 +104,9 @@ class LoadedModel(Protocol):
     """Path of every layer by its name; None where only the variables tell of layers."""
     is_training: bool = False
     """Whether the call normalizes by the batch, as training does, where it has a choice."""
+    unused_loss: str = ""
+    """Why the loss that the model was compiled with is not differentiated; empty where it is, or
+    where there is none."""
     finds_untracked: bool = False
     """Whether a step can find weights that no layer tracks; not where the file itself says what is
     tracked."""
@@ -114,6 +122,25 @@ class LoadedModel(Protocol):
     def explain(self, step: Step, options: Options, progress: Progress) -> Explanation:
         """Find out where gradients of ``step`` that are missing, zero, tiny or not finite were
         lost."""
+
+    @property
+    def objective(self) -> str:
+        """What is differentiated; of a loss, once the model was stepped."""
+        return OUTPUTS
+
+    @property
+    def is_of_loss(self) -> bool:
+        """Return whether the loss that the model was compiled with is differentiated."""
+        return False
+
+    @property
+    def has_made_up_targets(self) -> bool:
+        """Return whether nobody knows which targets that loss takes."""
+        return False
+
+    def on_outputs(self, reason: str) -> LoadedModel:
+        """Return the same model with its outputs to differentiate; ``reason``: why not its loss."""
+        return self
 
     def with_watched(self: Model, watched: Sequence[Watched]) -> Model:
         """Return the same model with these variables."""
@@ -197,6 +224,14 @@ class CallableModel(LoadedModel, Protocol):
         """Return the biases whose shift a BatchNormalization subtracts again, as the layers alone
         show."""
         return ()
+
+    @property
+    def uncovered(self) -> Sequence[str]:
+        """Return the outputs that the compiled loss does not cover."""
+        return ()
+
+    def trace_outputs(self, batch: Sequence[Any]) -> Trace:
+        """As ``trace``, of the outputs alone where a loss is stepped."""
 
     @property
     def handles(self) -> Mapping[int, str]:

@@ -65,7 +65,8 @@ def test_the_loss_of_a_model_in_memory(name: str) -> None:
     case = made(name)
     report = gradflow.inspect(case.model, objective="compiled").models[0]
     assert report.status is Status.ANALYZED, report.error
-    assert report.entry == "call(training=True), compiled loss"
+    assert report.entry == "call(training=True)"
+    assert str(report.objective).startswith("compiled: ")
     assert [(output.name, output.shape) for output in report.outputs] == [("loss", ())]
     score = compare_with_tape(report, lambda seed: measure_loss(case.model, case.targets, seed))
     assert score.complaints == []
@@ -102,13 +103,14 @@ def test_a_cut_inside_the_loss_is_the_cause_with_its_line() -> None:
     assert finding.cause.op_type == "Round"
     assert str(finding.cause.source).startswith("compiled_models.py:")
     assert len(finding.variables) == 4
-    assert gradflow.inspect(made("rounding").model).models[0].summary.flows == 4
+    outputs = gradflow.inspect(made("rounding").model, objective="outputs").models[0]
+    assert outputs.summary.flows == 4
 
 
 def test_an_output_without_a_loss_is_told_so() -> None:
     report = gradflow.inspect(made("output_without_a_loss").model, objective="compiled").models[0]
     (finding,) = (one for one in report.findings if one.code == "GF206")
-    assert finding.message == "no path to the compiled loss"
+    assert finding.message == "no path to the loss: the compiled loss does not cover output size"
     assert "give the output that it leads to a loss" in finding.hint
 
 
@@ -194,8 +196,10 @@ def test_the_loss_of_a_model_of_keras_2(kind: str, tmp_path: Path) -> None:
     else:
         model.save(tmp_path / f"model.{kind}")
         report = file_report(tmp_path / f"model.{kind}")
-        assert "compiled loss, loaded by tf_keras" in str(report.entry)
+        assert "call(training=True), loaded by tf_keras" in str(report.entry)
     assert report.status is Status.ANALYZED, report.error
-    # The regularizer reaches hidden/kernel alone: the first head is stopped, the second has no
-    # loss.
-    assert none_of(report) == ["hidden/bias", "size/bias", "size/kernel"]
+    # The first head is stopped, the second has no loss; what a regularizer moves is not trained.
+    assert none_of(report) == ["hidden/bias", "hidden/kernel", "size/bias", "size/kernel"]
+    assert report.objective == (
+        "compiled: sparse_categorical_crossentropy on kind, weight 1.0; none on size"
+    )

@@ -140,12 +140,12 @@ def added_loss_alone() -> CompiledCase:
 
 
 def regularized_behind_a_cut() -> CompiledCase:
-    """The loss stops at the rounding, the regularizer does not."""
+    """The loss stops at the rounding; the regularizer does not, but it is no training."""
     x = keras.Input([5], name="x")
     hidden = L.Dense(4, kernel_regularizer="l2", name="hidden")(x)
     model = keras.Model(x, L.Dense(3, name="head")(keras.ops.round(hidden)))
     model.compile("sgd", "mse")
-    return CompiledCase(model, FLOATS, ("hidden/bias",))
+    return CompiledCase(model, FLOATS, ("hidden/bias", "hidden/kernel"))
 
 
 def half_precision() -> CompiledCase:

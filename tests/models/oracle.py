@@ -77,7 +77,10 @@ def measure_model(
 
 
 def measure_loss(model: keras.Model, targets: Any, seed: int = 0) -> dict[str, list[Measured]]:
-    """Measure the loss of a compiled Keras model on ``targets``, by variable path."""
+    """Measure the loss of a compiled Keras model on ``targets``, by variable path, without the
+    regularizers of its weights."""
+    for variable in model.trainable_weights:
+        variable.regularizer = None
     batch = list(make_batch(specs_of(model), seed).values())
     metrics = {id(variable) for variable in model.metrics_variables}
     variables = [

@@ -95,6 +95,7 @@ def analyzed(path: str, variables: Iterable[Variable], **changes: object) -> Mod
         "format": Format.KERAS,
         "producer": "keras 3.15.1",
         "entry": "call(training=True)",
+        "objective": "outputs",
         "mode": Mode.TAPE,
         "status": Status.ANALYZED,
         "error": None,

@@ -24,7 +24,8 @@ INTERFACE = """
  "tool": {"name": "gradflow", "version": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1"},
  "models": [{
    "path": "m/model.keras", "format": "keras|h5|saved_model", "producer": "keras 3.15.1",
-   "entry": "call(training=True)", "mode": "tape|static", "status": "analyzed|failed",
+   "entry": "call(training=True)", "objective": "outputs", "mode": "tape|static",
+   "status": "analyzed|failed",
    "error": null,
    "inputs":  [{"name": "x", "shape": [2, 6], "dtype": "float32", "source": "normal(seed=0)"}],
    "outputs": [{"name": "head0", "shape": [2, 2], "dtype": "float32"}],

@@ -30,6 +30,7 @@ from gradflow.report.model_parts import (
     dangers,
     frozen,
     is_about_flags,
+    objective_line,
 )
 from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.people.lines import Page, fold, line
@@ -67,6 +68,9 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     inputs = [f"{_tensor(tensor)} {shown(tensor.source)}" for tensor in model.inputs]
     outputs = [_tensor(tensor) for tensor in model.outputs]
     lines = fold(line("  ", (", ".join(facts), "dim")), page.width, 4)
+    if objective_line(model):
+        outputs = outputs if model.unused_loss else []
+        lines += fold(line("  ", (f"objective: {objective_line(model)}", "dim")), page.width, 4)
     for word, items in (("inputs", inputs), ("outputs", outputs)):
         fits = page.show_all or len(items) <= _MAX_INPUTS + 1
         listed = items if fits else items[:_MAX_INPUTS]

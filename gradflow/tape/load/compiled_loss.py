@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,50 @@ from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS
 
 _HINT = "compile it with a loss before it is saved, or use no --objective compiled"
+_ADDED = "losses that layers add (add_loss)"
 _OWN = (Target.SHARES, Target.IDS)
 """What a loss of the user's own is given, in this order, until it takes one."""
 
 
+class NoLossError(UsageError):
+    """A model that minimises no loss of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossChoice:
+    """Whether a model's own loss is differentiated, and why not where it has one."""
+
+    seed: int | None = None
+    """Of the targets; None where the outputs are differentiated."""
+    unused: str = ""
+    """Why the compiled loss is not used; empty where it is, or where there is none."""
+
+
+OUTPUTS = LossChoice()
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLoss:
+    """What a compiled loss does with one output."""
+
+    output: str
+    losses: tuple[Any, ...]
+    """As given to ``compile``; empty where none covers the output."""
+    weight: float
+
+    @property
+    def target(self) -> Target | None:
+        """What the first of the losses compares the output with; None for one of the user's own,
+        and where there is none."""
+        return target_of(self.losses[0]) if self.losses else None
+
+
 @dataclass(slots=True)
 class CompiledLoss:
-    """The loss of a model of Keras 2 or 3, with the targets that were drawn for it last."""
+    """The loss of a model of Keras 2 or 3, with the targets that were drawn for it last.
+
+    Regularizers of weights are left out of it: what they alone move learns nothing of the data.
+    """
 
     model: Any
     forward: Callable[[Sequence[Any]], Any]
@@ -32,7 +70,39 @@ class CompiledLoss:
     """Of this Keras: ``flatten`` and ``pack_sequence_as``."""
     training: bool
     seed: int
+    parts: tuple[OutputLoss, ...] = ()
+    """One for each output, in the order of the model, once it was called."""
+    has_added: bool = False
+    """Whether layers have added losses in the last call."""
     _targets: list[Any] = field(default_factory=list)
+
+    @property
+    def description(self) -> str:
+        """``compiled: mse on head, weight 1.0``."""
+        if _is_own(self.model):
+            return f"compiled: compute_loss of {type(self.model).__name__}"
+        covered = [
+            f"{' and '.join(map(loss_name, part.losses))} on {part.output}, weight {part.weight!r}"
+            for part in self.parts
+            if part.losses
+        ]
+        left_out = [f"none on {name}" for name in self.uncovered if covered]
+        return f"compiled: {'; '.join([*covered, *([_ADDED] * self.has_added), *left_out])}"
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """The outputs that no loss covers, by their names."""
+        if _is_own(self.model):
+            return ()
+        return tuple(part.output for part in self.parts if not part.losses)
+
+    @property
+    def has_made_up_targets(self) -> bool:
+        """Return whether nobody knows which targets it takes: those that are drawn for it may be to
+        blame for zeros."""
+        return _is_own(self.model) or any(
+            part.losses and part.weight and part.target is None for part in self.parts
+        )
 
     def __call__(self, tensors: Sequence[Any]) -> list[tuple[str, Any]]:
         """Return the loss as the only output.
@@ -53,14 +123,14 @@ class CompiledLoss:
 
     def _tried(self, inputs: Any, outputs: Any) -> Any:
         flat = self.tree.flatten(outputs)
-        losses = _by_output(self.model, outputs, len(flat))
-        targets = [target_of(loss) for loss in losses]
+        self.parts = parts_of(self.model, outputs, len(flat))
+        targets = [part.target for part in self.parts]
         refusal: Exception | None = None
         for own in _OWN if None in targets else _OWN[:1]:
             self._targets = [
-                draw(target or own, output, loss, self.seed, number)
-                for number, (output, loss, target) in enumerate(
-                    zip(flat, losses, targets, strict=True)
+                draw(target or own, output, next(iter(part.losses), None), self.seed, number)
+                for number, (output, part, target) in enumerate(
+                    zip(flat, self.parts, targets, strict=True)
                 )
             ]
             try:
@@ -76,8 +146,13 @@ class CompiledLoss:
         ) from refusal
 
     def _loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:
-        if not self.model.loss and not self.model.losses and not _is_own(self.model):
-            raise UsageError(
+        with without_regularizers(self.model):
+            return self._data_loss(inputs, outputs, targets)
+
+    def _data_loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:
+        self.has_added = bool(self.model.losses)
+        if not self.model.loss and not self.has_added and not _is_own(self.model):
+            raise NoLossError(
                 "the model was compiled without a loss and adds none itself (add_loss)", _HINT
             )
         packed = self.tree.pack_sequence_as(outputs, targets)
@@ -108,9 +183,14 @@ class CompiledLoss:
             variable.assign(before.get(id(variable), tf.zeros_like(variable)))
 
 
+def is_compiled(model: Any) -> bool:
+    """Return whether a model of Keras 2 or 3 was compiled."""
+    return bool(getattr(model, "compiled", False) or getattr(model, "_is_compiled", False))
+
+
 def require_compiled(model: Any) -> None:
     """Raise UsageError where ``model`` was never compiled."""
-    if not (getattr(model, "compiled", False) or getattr(model, "_is_compiled", False)):
+    if not is_compiled(model):
         raise UsageError(
             f"--objective compiled: model {model.name!r} was not compiled, so that it has no loss",
             _HINT,
@@ -125,22 +205,114 @@ def output_names(model: Any, outputs: Any) -> list[str]:
     return list(getattr(model, "output_names", None) or ())
 
 
-def _by_output(model: Any, outputs: Any, count: int) -> list[Any]:
-    """Return the loss of each flat output, None where it has none or where the model computes its
-    own."""
-    loss = model.loss
+def parts_of(model: Any, outputs: Any, count: int) -> tuple[OutputLoss, ...]:
+    """Return what the compiled loss does with each of the ``count`` flat ``outputs``.
+
+    Where nobody can tell which output a loss covers, all of them cover each.
+    """
+    names = output_names(model, outputs)
+    if len(names) != count:
+        names = [f"output_{number}" for number in range(count)]
+    container = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+    losses = _by_output(model.loss, names)
+    weights = _by_output(getattr(container, "_user_loss_weights", None), names)
+    return tuple(
+        OutputLoss(name, _flat(loss), _weight(weight))
+        for name, loss, weight in zip(names, losses, weights, strict=True)
+    )
+
+
+def _by_output(values: Any, names: Sequence[str]) -> list[Any]:
+    """Losses or their weights, one for each output of ``names``."""
+    if isinstance(values, Mapping):
+        known = [values.get(name) for name in names]
+        return known if set(values) <= set(names) else [list(values.values())] * len(names)
+    if isinstance(values, (list, tuple)) and len(names) > 1 and len(values) > 1:
+        return list(values) if len(values) == len(names) else [list(values)] * len(names)
+    return [values] * len(names)
+
+
+def _flat(loss: Any) -> tuple[Any, ...]:
+    if isinstance(loss, (list, tuple)):
+        return tuple(inner for item in loss for inner in _flat(item))
     if isinstance(loss, Mapping):
-        losses = [loss.get(name) for name in output_names(model, outputs)]
-    elif isinstance(loss, (list, tuple)):
-        losses = list(loss) if len(loss) != 1 else list(loss) * count
-    else:
-        losses = [loss] * count
-    return losses if len(losses) == count else [None] * count
+        return _flat(list(loss.values()))
+    return () if loss is None else (loss,)
+
+
+def _weight(weight: Any) -> float:
+    """Return the weight of an output's losses; the first that is not 0 where there are several."""
+    if isinstance(weight, (list, tuple)):
+        return next((float(item) for item in weight if item), 0.0)
+    return 1.0 if weight is None else float(weight)
+
+
+def loss_name(loss: Any) -> str:
+    """Return what a loss, as given to ``compile``, is called."""
+    if isinstance(loss, str):
+        return loss
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
+    return str(name or type(loss).__name__)
+
+
+@contextlib.contextmanager
+def without_regularizers(model: Any) -> Iterator[None]:
+    """Take the regularizers off the weights of a model of Keras 2 or 3 for a while.
+
+    What layers add of their activations stays.
+    """
+    variables = [
+        (variable, variable.regularizer)
+        for variable in model.trainable_weights
+        if getattr(variable, "regularizer", None) is not None
+    ]
+    layers = [
+        (layer, layer._callable_losses)
+        for layer in model._flatten_layers()
+        if getattr(layer, "_callable_losses", None)
+    ]
+    try:
+        for variable, _ in variables:
+            variable.regularizer = None
+        for layer, _ in layers:
+            layer._callable_losses = []
+        yield
+    finally:
+        for variable, regularizer in variables:
+            variable.regularizer = regularizer
+        for layer, losses in layers:
+            layer._callable_losses = losses
+
+
+@contextlib.contextmanager
+def loss_unchanged(model: Any) -> Iterator[None]:
+    """Leave the loss of a model in memory as it was: Keras builds it for the first targets that it
+    is called with."""
+    container = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+    before = dict(vars(container)) if container is not None else {}
+    lists = [(value, list(value)) for value in before.values() if isinstance(value, list)]
+    try:
+        yield
+    finally:
+        if container is not None:
+            vars(container).clear()
+            vars(container).update(before)
+        for value, items in lists:
+            value[:] = items
+
+
+def has_own_step(model: Any) -> bool:
+    """Return whether the model's class says itself what ``fit`` does with a batch."""
+    return _is_users(type(model).train_step)
 
 
 def _is_own(model: Any) -> bool:
     """Return whether the model's class computes its loss itself."""
-    return str(type(model).compute_loss.__module__).partition(".")[0] not in ("keras", "tf_keras")
+    return _is_users(type(model).compute_loss)
+
+
+def _is_users(method: Any) -> bool:
+    return str(method.__module__).partition(".")[0] not in ("keras", "tf_keras")
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gradflow.errors import UsageError
 from gradflow.options import Options, refuse_objective
+from gradflow.tape.load.choose_loss import choose_live_loss
 from gradflow.tape.load.keras2 import Keras2Model, is_keras2
 from gradflow.tape.load.keras3 import Keras3Model
 from gradflow.tape.load.tf_module import ModuleMethod
@@ -29,11 +30,13 @@ def model_in_memory(model: Any, name: str, options: Options) -> LoadedModel:
             "gradflow measures on TensorFlow",
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
-    training, loss_seed = options.training, options.loss_seed
+    training = options.training
     if isinstance(model, keras.Model):
-        return Keras3Model(model, training=training, input_names=names, loss_seed=loss_seed)
+        loss = choose_live_loss(model, options)
+        return Keras3Model(model, training=training, input_names=names, loss=loss)
     if is_keras2(model):
-        return Keras2Model(model, training=training, is_file=False, loss_seed=loss_seed)
+        loss = choose_live_loss(model, options)
+        return Keras2Model(model, training=training, is_file=False, loss=loss)
     refuse_objective(name, options)
     if isinstance(model, tf.Module):
         return ModuleMethod(model, options.entry, names)

@@ -22,6 +22,7 @@ from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.installed import install_command
+from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice
 from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras_layers import chains
 from gradflow.tape.load.keras_model import KerasModel
@@ -145,7 +146,7 @@ class Keras2Model(KerasModel):
         *,
         training: bool,
         is_file: bool = True,
-        loss_seed: int | None = None,
+        loss: LossChoice = OUTPUTS,
     ) -> None:
         """Describe ``model``.
 
@@ -154,8 +155,7 @@ class Keras2Model(KerasModel):
             producer: what wrote its file; this tf_keras by default.
             training: the mode it is called in.
             is_file: whether it was loaded from a file.
-            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
-                its outputs.
+            loss: whether the model's own loss is to be differentiated, or its outputs.
 
         Raises:
             InputError: it has no symbolic inputs, so that no batch can be guessed.
@@ -169,9 +169,7 @@ class Keras2Model(KerasModel):
                 "save it as a SavedModel, whose signature records them",
             )
         self._structure = getattr(model, "_nested_inputs", None)
-        super().__init__(
-            model, tf.nest, (tf_keras.layers.Layer,), training=training, loss_seed=loss_seed
-        )
+        super().__init__(model, tf.nest, (tf_keras.layers.Layer,), training=training, loss=loss)
         layers = list(model._flatten_layers())
         embeddings = [
             layer.input_dim for layer in layers if isinstance(layer, tf_keras.layers.Embedding)

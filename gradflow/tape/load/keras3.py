@@ -19,6 +19,7 @@ from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_c
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
+from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice
 from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
 from gradflow.tape.load.keras_layers import (
@@ -111,7 +112,7 @@ class Keras3Model(KerasModel):
         input_names: Sequence[str] = (),
         freezers: Mapping[str, str] = MappingProxyType({}),
         doubts: tuple[FreezeDoubt, ...] | None = None,
-        loss_seed: int | None = None,
+        loss: LossChoice = OUTPUTS,
     ) -> None:
         """Describe ``model``.
 
@@ -124,8 +125,7 @@ class Keras3Model(KerasModel):
                 layers do not know.
             doubts: what is doubtful about the flags in its file; None where there is no file to
                 ask.
-            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
-                its outputs.
+            loss: whether the model's own loss is to be differentiated, or its outputs.
 
         Raises:
             InputError: the model is not built, or has no symbolic inputs, so that no batch can be
@@ -143,7 +143,7 @@ class Keras3Model(KerasModel):
             keras.tree,
             (keras.Operation, keras.layers.Layer),
             training=training,
-            loss_seed=loss_seed,
+            loss=loss,
         )
         self.producer = producer or f"keras {keras.__version__}"
         self.inputs = self._keras_inputs.infos

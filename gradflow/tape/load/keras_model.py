@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from gradflow.files.model_file import StoredVariable
-from gradflow.tape.load.compiled_loss import CompiledLoss, output_names, require_compiled
+from gradflow.tape.load.compiled_loss import (
+    CompiledLoss,
+    LossChoice,
+    output_names,
+    require_compiled,
+)
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
-from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, dense_parts
+from gradflow.tape.loaded_model import HALVES, OUTPUTS, SINGLE, NamedTensors, dense_parts
 from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
@@ -28,7 +34,7 @@ class KerasModel(TapedModel):
         noted: Sequence[Any],
         *,
         training: bool,
-        loss_seed: int | None,
+        loss: LossChoice,
     ) -> None:
         """Keep ``model``.
 
@@ -37,26 +43,52 @@ class KerasModel(TapedModel):
             tree: of its Keras: ``flatten`` and ``pack_sequence_as``.
             noted: the classes whose calls are noted while it is traced, that of the layers last.
             training: the mode that it is called in.
-            loss_seed: of the targets, where the model's own loss is to be differentiated; None for
-                its outputs.
+            loss: whether the model's own loss is to be differentiated, or its outputs.
 
         Raises:
             UsageError: its loss is asked for, and it was not compiled.
         """
         self.model = model
         self.is_training = training
-        self.entry = f"call(training={training}){'' if loss_seed is None else ', compiled loss'}"
+        self.entry = f"call(training={training})"
+        self.unused_loss = loss.unused
         self.epsilon = max(
             HALVES.get(layer.compute_dtype or "", SINGLE) for layer in model._flatten_layers()
         )
         self._tree = tree
         self._noted = noted
         self._loss: CompiledLoss | None = None
-        if loss_seed is not None:
+        if loss.seed is not None:
             require_compiled(model)
             self._loss = CompiledLoss(
-                model, self.forward, self.structured, tree, training=training, seed=loss_seed
+                model, self.forward, self.structured, tree, training=training, seed=loss.seed
             )
+
+    @property
+    def objective(self) -> str:
+        """``outputs``, or the loss that was differentiated."""
+        return OUTPUTS if self._loss is None else self._loss.description
+
+    @property
+    def is_of_loss(self) -> bool:
+        """Return whether the loss is differentiated."""
+        return self._loss is not None
+
+    @property
+    def uncovered(self) -> Sequence[str]:
+        """The outputs that the loss does not cover, once it was called."""
+        return () if self._loss is None else self._loss.uncovered
+
+    @property
+    def has_made_up_targets(self) -> bool:
+        """Return whether nobody knows which targets the loss takes, as it is the user's own."""
+        return self._loss is not None and self._loss.has_made_up_targets
+
+    def on_outputs(self, reason: str) -> KerasModel:
+        """Return the same model with its outputs to differentiate; ``reason``: why not its loss."""
+        model = copy.copy(self)
+        model._loss, model.unused_loss = None, reason
+        return model
 
     @abstractmethod
     def forward(self, tensors: Sequence[Any]) -> Any:

@@ -92,7 +92,10 @@ def draw(target: Target, output: Any, loss: Any, seed: int, number: int) -> Any:
         length = max(1, shape[1] // 2) if len(shape) > 1 else 1
         return tf.constant(random.integers(1, max(2, classes), size=[shape[0], length]), tf.int32)
     if target is Target.BITS:
-        return tf.constant(random.integers(0, 2, size=shape), tf.float32)
+        bits = random.integers(0, 2, size=shape)
+        if bits.size > 1 and len(np.unique(bits)) == 1:
+            bits.flat[0] = 1 - bits.flat[0]  # where all are zeros, Dice has no gradient
+        return tf.constant(bits, tf.float32)
     if target is Target.SHARES:
         return tf.constant(random.uniform(size=shape), tf.float32)
     values = random.normal(size=shape)

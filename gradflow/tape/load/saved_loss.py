@@ -12,13 +12,16 @@ from gradflow.files.keras.code import foreign_code, holds_marshalled_code
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
 from gradflow.scan.keras.config import strange_objects
-from gradflow.tape.load.error_messages import keras_refusal
+from gradflow.tape.load.compiled_loss import NoLossError
+from gradflow.tape.load.error_messages import is_old, keras_refusal
 from gradflow.tape.load.keras2 import is_keras2, known_names
 
 _HINT = (
     "or use no --objective compiled: gradflow then tests the way from the outputs to the "
     "weights, without the loss"
 )
+PREFIX = "--objective compiled: "
+"""Before what is wrong with the loss of a file."""
 _BY_SHAPE = ("crossentropy", "ce")
 """Names that Keras 3 resolves when it sees the targets."""
 
@@ -48,8 +51,8 @@ def compile_as_saved(
     """
     training = read_json(file).training
     if not isinstance(training, Mapping) or not training:
-        raise UsageError(
-            f"{file.path}: --objective compiled: the file was saved without a loss",
+        raise NoLossError(
+            f"{file.path}: {PREFIX}the file was saved without a loss",
             f"compile the model before it is saved, {_HINT}",
         )
     recorded = training.get("loss")
@@ -59,14 +62,15 @@ def compile_as_saved(
     try:
         with library.saving.custom_object_scope(dict(custom)):
             loss = _restored(recorded, _reader(library, custom, trust))
+            weights = training.get("loss_weights")
+            if library is keras and producer is not None and is_old(producer):
+                loss, weights = _with_all_outputs(model, loss, weights)
             # The class's own compile may want what no file records.
-            library.Model.compile(
-                model, optimizer="sgd", loss=loss, loss_weights=training.get("loss_weights")
-            )
+            library.Model.compile(model, optimizer="sgd", loss=loss, loss_weights=weights)
     except Exception as error:  # Keras raises many types for a loss that it does not know
         reason, hint = keras_refusal(error, producer)
         raise UsageError(
-            f"{file.path}: --objective compiled: the file's loss cannot be restored: {reason}",
+            f"{file.path}: {PREFIX}the file's loss cannot be restored: {reason}",
             hint if hint.startswith("--import") else f"save it again with this Keras, {_HINT}",
         ) from error
 
@@ -78,21 +82,32 @@ def _refuse(
     restores it."""
     if holds_marshalled_code(recorded):
         raise UsageError(
-            f"{file.path}: --objective compiled: the file's loss is Python code, which is not run",
+            f"{file.path}: {PREFIX}the file's loss is Python code, which is not run",
             f"give it a name in a module and save again, {_HINT}",
         )
     threat = next(strange_objects(recorded, "the loss of the file", imported), None)
     if threat is not None:
         raise UnsafeError(
-            f"{file.path}: --objective compiled: not loaded: {threat.sentence}",
+            f"{file.path}: {PREFIX}not loaded: {threat.sentence}",
             f"give it a name in a module and save again, {_HINT}",
         )
     code = None if custom is None else foreign_code(recorded, imported, custom)
     if code is not None:
         raise UsageError(
-            f"{file.path}: --objective compiled: the file's loss is {code}, which is not imported",
+            f"{file.path}: {PREFIX}the file's loss is {code}, which is not imported",
             f"--import MODULE, the module that defines it, {_HINT}",
         )
+
+
+def _with_all_outputs(model: Any, loss: Any, weights: Any) -> tuple[Any, Any]:
+    """Name every output in a dict of losses: Keras 2 takes those that it lacks as without a loss,
+    and Keras 3 refuses it."""
+    names = getattr(model, "output_names", None) or ()
+    if isinstance(loss, Mapping) and set(loss) < set(names):
+        loss = {name: loss.get(name) for name in names}
+    if isinstance(weights, Mapping) and set(weights) < set(names):
+        weights = {name: weights.get(name, 1.0) for name in names}
+    return loss, weights
 
 
 def _keras2() -> Any:
@@ -136,6 +151,7 @@ def _named(name: str, library: Any, custom: Mapping[str, Any]) -> Any:
     if loss is not None:
         return loss
     try:
-        return library.losses.get(name)
+        library.losses.get(name)
     except ValueError:
         raise ValueError(f"Unknown loss: {name!r}") from None
+    return name

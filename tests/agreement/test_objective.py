@@ -1,0 +1,229 @@
+"""``--objective auto``: what is differentiated, what is said of it, and that it is what ``fit``
+does to the weights."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.findings import ModelReport
+from gradflow.options import Objective, Options
+from gradflow.report.text import render_model
+from tests.agreement.fit_oracle import hold, hold_random
+from tests.agreement.subject import analysed
+from tests.agreement.test_compiled import NAMES, made, none_of
+from tests.models.keras_key import KERAS_CASES
+from tests.models.keras_key.case import made as made_key
+
+pytestmark = pytest.mark.tensorflow
+
+CUSTOM = ("tests.models.compiled_models",)
+
+
+def saved(model: Any, folder: Path, kind: str = "keras", **options: Any) -> ModelReport:
+    """The report of ``model`` as a file."""
+    import keras
+
+    path = folder / f"model.{kind}"
+    model.save(path)
+    keras.backend.clear_session()
+    return analysed(path, Options(**options)).report
+
+
+def head(report: ModelReport) -> str:
+    """The first lines of the text, unfolded."""
+    return " ".join(render_model(report).partition("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("kind", ["memory", "keras"])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[] if seed < 12 else pytest.mark.slow) for seed in range(60)]
+)
+def test_the_verdicts_are_what_fit_does_to_a_random_model(seed: int, kind: str) -> None:
+    if kind == "keras" and seed % 4:
+        pytest.skip("a quarter of them as files")
+    assert hold_random(seed, kind).complaints == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_verdicts_are_what_fit_does_to_a_compiled_model(name: str) -> None:
+    import numpy as np
+
+    from tests.models.fit import moved_by_fit
+
+    case = made(name)
+    report = gradflow.inspect(case.model).models[0]
+    case = made(name)
+    shape = case.model.inputs[0].shape[1:]
+    draw = np.random.default_rng(0)
+    x = draw.integers(0, 9, [4, *shape]) if name == "tokens" else draw.normal(size=[4, *shape])
+    assert hold(report, moved_by_fit(case.model, x, case.targets, 4)).complaints == []
+
+
+@pytest.mark.parametrize("name", KERAS_CASES)
+def test_the_verdicts_are_what_fit_does_to_a_model_of_the_key(name: str) -> None:
+    """Compiled with a squared error on all outputs, which is what the key asks for."""
+    from tests.models.fit import moved_by_fit, normal_data
+
+    case = KERAS_CASES[name]
+    model = made_key(case)
+    x, y = normal_data(model)
+    if y is None:
+        pytest.skip("an output is not of floats")
+    model.compile("sgd", "mse")
+    report = gradflow.inspect(model).models[0]
+    assert str(report.objective).startswith("compiled: mse on ")
+    model = made_key(case)
+    model.compile("sgd", "mse", jit_compile=False)
+    assert hold(report, moved_by_fit(model, x, y, 4)).complaints == []
+
+
+def test_a_head_that_the_loss_does_not_cover_does_not_train(tmp_path: Path) -> None:
+    import keras
+
+    x = keras.Input([5], name="x")
+    hidden = keras.layers.Dense(4, "tanh", name="hidden")(x)
+    heads = {name: keras.layers.Dense(2, name=name)(hidden) for name in ("a", "b")}
+    model = keras.Model(x, heads)
+    model.compile("sgd", {"a": "mse"})
+    report = saved(model, tmp_path)
+
+    assert report.objective == "compiled: mse on a, weight 1.0; none on b"
+    assert none_of(report) == ["b/bias", "b/kernel"]
+    (finding,) = report.findings
+    assert finding.code == "GF206"
+    assert finding.message.endswith("the compiled loss does not cover output b")
+    assert "objective: compiled: mse on a, weight 1.0; none on b" in head(report)
+    outputs = saved(model, tmp_path, objective=Objective.OUTPUTS)
+    assert (outputs.objective, none_of(outputs)) == ("outputs", [])
+
+
+def test_a_softmax_of_one_unit_is_alive_where_the_loss_goes_by_its_logits(tmp_path: Path) -> None:
+    import keras
+
+    x = keras.Input([5], name="x")
+    hidden = keras.layers.Dense(3, "tanh")(x)
+    model = keras.Model(x, keras.layers.Dense(1, "softmax", name="head")(hidden))
+    model.compile("sgd", "binary_crossentropy")
+    report = saved(model, tmp_path)
+    assert report.objective == "compiled: binary_crossentropy on head, weight 1.0"
+    assert (report.summary.flows, report.findings) == (4, ())
+    assert saved(model, tmp_path, objective=Objective.OUTPUTS).summary.zero == 4
+
+
+@pytest.mark.parametrize("kind", ["keras", "h5"])
+def test_a_loss_that_is_not_to_be_had_is_said_with_the_option(kind: str, tmp_path: Path) -> None:
+    report = saved(made("rounding").model, tmp_path, kind)
+    assert report.objective == "outputs"
+    assert report.summary.flows == 4
+    assert "objective: outputs; the compiled loss is not used: " in head(report)
+    assert "'rounding', which Keras does not have" in head(report)
+    assert "--import MODULE" in head(report)
+    imported = saved(made("rounding").model, tmp_path, kind, imports=CUSTOM)
+    assert imported.summary.none == 4
+    assert "the compiled loss is not used" not in head(imported)
+
+
+def test_byte_code_as_a_loss_is_not_run_and_that_is_said(tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+    model.compile("sgd", lambda y_true, y_pred: y_pred - y_true)
+    report = saved(model, tmp_path)
+    assert (report.objective, report.summary.flows) == ("outputs", 2)
+    assert "the file's loss is Python code, which is not run" in head(report)
+
+
+def test_what_has_no_loss_is_asked_for_its_outputs_without_a_word(tmp_path: Path) -> None:
+    import keras
+
+    def model(*arguments: Any) -> Any:
+        model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+        if arguments:
+            model.compile(*arguments)
+        return model
+
+    for report in (
+        gradflow.inspect(model()).models[0],
+        gradflow.inspect(model("sgd")).models[0],
+        saved(model(), tmp_path),
+        saved(model("sgd"), tmp_path),
+    ):
+        assert (report.objective, report.unused_loss) == ("outputs", "")
+        assert "objective" not in head(report)
+
+
+def test_outputs_that_are_chosen_count_and_not_the_loss() -> None:
+    report = gradflow.inspect(made("list_of_losses").model, outputs=["size"]).models[0]
+    assert report.objective == "outputs"
+    assert [output.name for output in report.outputs] == ["size"]
+
+
+def test_a_loss_that_synthetic_targets_do_not_suit_gives_way_to_the_outputs() -> None:
+    import keras
+
+    def of_rows(y_true: Any, y_pred: Any) -> Any:
+        raise ValueError("the targets must be boxes")
+
+    def of_positives(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(y_pred)) * keras.ops.relu(
+            keras.ops.min(y_true) - 10.0
+        )
+
+    for loss, reason in ((of_rows, "must be boxes"), (of_positives, "made up")):
+        model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+        model.compile("sgd", loss)
+        report = gradflow.inspect(model).models[0]
+        assert (report.objective, report.summary.flows) == ("outputs", 2)
+        assert reason in report.unused_loss
+
+
+def test_a_step_of_its_own_decides_what_is_minimised() -> None:
+    import keras
+
+    class Own(keras.Model):
+        def train_step(self, data: Any) -> Any:
+            return {}
+
+    x = keras.Input([3])
+    model = Own(x, keras.layers.Dense(2)(x))
+    model.compile("sgd", "mse")
+    report = gradflow.inspect(model).models[0]
+    assert report.objective == "outputs"
+    assert "a train_step of its own" in report.unused_loss
+
+
+def test_a_model_in_memory_can_be_fitted_afterwards_with_targets_of_another_structure() -> None:
+    import numpy as np
+
+    case = made("dict_of_losses")
+    before = vars(case.model._compile_loss).copy()
+    gradflow.inspect(case.model)
+    assert vars(case.model._compile_loss) == before
+    case.model.fit(np.ones([4, 5]), case.targets, verbose=0)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"
+)
+@pytest.mark.parametrize("kind", ["memory", "keras", "h5"])
+def test_keras_2_alike(kind: str, tmp_path: Path) -> None:
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    x = tf_keras.Input([5], name="x")
+    hidden = tf_keras.layers.Dense(4, "tanh", kernel_regularizer="l2", name="hidden")(x)
+    heads = [tf_keras.layers.Dense(2, name=name)(hidden) for name in ("a", "b")]
+    model = tf_keras.Model(x, heads)
+    model.compile("adam", {"a": "mse"}, loss_weights={"a": 2.0})
+    if kind == "memory":
+        report = gradflow.inspect(model).models[0]
+    else:
+        model.save(tmp_path / f"model.{kind}")
+        report = analysed(tmp_path / f"model.{kind}", Options()).report
+    assert report.objective == "compiled: mse on a, weight 2.0; none on b"
+    assert none_of(report) == ["b/bias", "b/kernel"]
