@@ -43,6 +43,6 @@ def test_a_frozen_flag_of_a_foreign_class_is_not_believed(
     class_name: str, module: str | None, code: int, select: tuple[str, ...], tmp_path: Path
 ) -> None:
     path = written(tmp_path, class_name, module)
-    done = here("check", path, "--static", "--expect-frozen", "**", *select)
+    done = here("check", path, "--static", "--expect-frozen", "**", *select, COLUMNS="400")
     assert done.code == code
     assert ("a class that is not Keras's own decides that" in done.stdout) is (code == 2)

@@ -58,7 +58,8 @@ def test_the_configuration_of_the_guide_is_kept(
     result = here("check")
     assert (result.code, result.stderr.splitlines()[-1]) == (
         0,
-        "gradflow: check: 3 of 3 models as expected",
+        "gradflow: check: 3 of 3 models as expected; "
+        "2 findings accepted (gradflow.yaml:12, gradflow.yaml:15)",
     )
 
 
