@@ -84,7 +84,7 @@ def is_about_flags(finding: Finding) -> bool:
 def dangers(model: ModelReport) -> list[Danger]:
     """Return what kept ``model`` from being loaded, in the order of its findings."""
     groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in model.findings:
+    for finding in model.open_findings:
         if is_danger(finding):
             key = (finding.threat or finding.message, finding.hint)
             groups.setdefault(key, []).append(finding)
@@ -107,5 +107,5 @@ def is_itemized(model: ModelReport) -> bool:
     return (
         model.error is not None
         and model.error.code == _UNSAFE
-        and any(map(is_danger, model.findings))
+        and any(map(is_danger, model.open_findings))
     )
