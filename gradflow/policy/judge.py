@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -101,7 +101,8 @@ def _adjusted(
     """Adjust findings to the expectations.
 
     A file without any freeze flags is a note, and an error where flags are expected. A doubt about
-    flags (GF102) is a note where an expectation asks for the flag that each weight has. Where
+    flags (GF102) is a note where an expectation asks for the flag that each weight has. A gradient
+    that stays zero (GF303) is an error where the weight is expected to train. Where
     weights are cut off by another op than expected, the hint says what was expected.
     """
     answered = {weight.name for weight in weights if _is_as_expected(weight, expected)}
@@ -109,6 +110,11 @@ def _adjusted(
         cut
         for cut, outcome in zip(expected.cut, cuts, strict=True)
         if outcome.status is ExpectationStatus.BROKEN
+    ]
+    trained = [
+        weight.name
+        for weight in weights
+        if any(covers(pattern, weight) for pattern in expected.trainable)
     ]
     for finding in findings:
         if finding.code == "GF102" and not finding.variables and expected.frozen is not None:
@@ -124,7 +130,20 @@ def _adjusted(
             continue
         meant = next((cut for cut in broken if _is_about(finding, cut)), None)
         hint = finding.hint if meant is None else f"{finding.hint} (expect.cut says: by {meant.by})"
-        yield replace(finding, hint=hint)
+        yield from _judged_zeros(replace(finding, hint=hint), trained)
+
+
+def _judged_zeros(finding: Finding, trained: Collection[str]) -> Iterator[Finding]:
+    """Make an error of gradients that stay zero, for those weights that are expected to train."""
+    if finding.code != "GF303" or finding.severity is not Severity.WARNING:
+        yield finding
+        return
+    within = tuple(name for name in finding.variables if name in trained)
+    rest = tuple(name for name in finding.variables if name not in trained)
+    if within:
+        yield replace(finding, variables=within, severity=Severity.ERROR)
+    if rest:
+        yield replace(finding, variables=rest)
 
 
 def _is_as_expected(weight: Variable, expected: Expectations) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,11 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.options import Options, Thresholds
 from gradflow.progress import Progress
+from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
 from gradflow.tape.gradient_registry import without_lookup_errors
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
-from gradflow.tape.measure import measure
-from gradflow.tape.reinitialise import LOSS_SCALE, alive, awakened, underflowing
-from gradflow.tape.replay.locate import breaking, dying, look
+from gradflow.tape.measure import largest_entry, measure
+from gradflow.tape.replay.locate import Sightings, breaking, dying, look
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION, cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.step import step as take_step
@@ -29,6 +29,9 @@ _UNDERFLOWS = (
 )
 HARMLESS = "harmless, there is nothing to change"
 STARTS_LATER = "harmless: it gets a gradient after the first update of that weight"
+_STARTS_WITH_OTHERS = "harmless: it gets a gradient after the first update of other weights"
+_BOTH_STAY = "both stay zero in training: give one of them random values first"
+_FROZEN_ZEROS = "make {weight!r} trainable, or give it values other than zero"
 _MARGIN = 3.0
 """A median moves when gradients are measured again: what is near the threshold is looked into as
 well."""
@@ -136,11 +139,6 @@ def flowing_weights(
         and item.stored.name in attributions
         and attributions[item.stored.name].cuts_to_restore == 0
     ]
-
-
-def largest_entry(measurement: Measurement) -> float:
-    """Return the size of a gradient; 0 where there is none, or none that is finite."""
-    return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
 
 
 def larger(measured: _Measurements, probed: _Measurements) -> _Measurements:
@@ -267,33 +265,44 @@ def _looked_into(
     sightings: dict[str, tuple[Sighting, ...]] = {}
     sightings.update(dying(scene, missing))
     if zero:
-        deaths = dying(scene, zero)
-        zeros = {
-            sighting.weight
-            for deadly in deaths.values()
-            for sighting in deadly
-            if sighting.weight is not None
-        }
-        harmless = awakened(model, options, measured, zeros).union(removers)
-        underflow = underflowing(model, options, measured)
-        for name, deadly in deaths.items():
-            sightings[name] = tuple(
-                _judged(sighting, name in harmless, name in underflow, measured)
-                for sighting in deadly
-            )
+        sightings.update(_judged(stepped, measured, dying(scene, zero), removers))
     drawn = {name: measure(scene.trail.gradient_of(name)) for name in tiny}
     return larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removers
 
 
 def _judged(
-    sighting: Sighting, is_harmless: bool, is_underflow: bool, measured: _Measurements
-) -> Sighting:
-    if is_underflow:
-        return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
-    if is_harmless and sighting.weight and measured[sighting.weight].verdict is Verdict.ZERO:
-        fix = "both stay zero in training: give one of them random values first"
-        return replace(sighting, harmless=True, fix=fix)
-    if is_harmless:
-        fix = STARTS_LATER if sighting.weight else HARMLESS
-        return replace(sighting, harmless=True, fix=fix)
-    return sighting
+    stepped: _Stepped, measured: _Measurements, deaths: Sightings, removers: Collection[str]
+) -> Sightings:
+    """Say of each zero whether training lifts it, and what to do where it does not."""
+    underflow = underflowing(stepped.model, stepped.options, measured)
+    doubtful = {name for name in deaths if name not in removers and name not in underflow}
+    begun = lifted(stepped.model, stepped.options, measured) if doubtful else frozenset()
+    frozen = {item.stored.name for item in stepped.model.watched if not item.stored.trainable}
+
+    def judged(name: str, sighting: Sighting) -> Sighting:
+        if name in underflow:
+            return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
+        if name in removers:
+            return replace(sighting, harmless=True, fix=HARMLESS)
+        if name in begun:
+            fix = STARTS_LATER if sighting.weight else _STARTS_WITH_OTHERS
+            return replace(sighting, harmless=True, fix=fix)
+        return _lasting(sighting, measured, frozen)
+
+    return {
+        name: tuple(judged(name, sighting) for sighting in deadly)
+        for name, deadly in deaths.items()
+    }
+
+
+def _lasting(sighting: Sighting, measured: _Measurements, frozen: Collection[str]) -> Sighting:
+    """Say of a weight of zeros that no update moves what would help what it is multiplied with."""
+    if sighting.weight is None:
+        return sighting
+    if sighting.weight in frozen:
+        fix = _FROZEN_ZEROS.format(weight=sighting.weight)
+    elif measured[sighting.weight].verdict is Verdict.ZERO:
+        fix = _BOTH_STAY
+    else:
+        return sighting
+    return replace(sighting, detail=f"{sighting.detail}, and no update changes that", fix=fix)

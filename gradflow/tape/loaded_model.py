@@ -68,6 +68,8 @@ class Step:
     outputs: tuple[Output, ...]
     measured: Mapping[str, Measurement]
     """By variable name."""
+    gradients: Mapping[str, Any] = field(default_factory=dict)
+    """By variable name, where they were asked for: a tensor, IndexedSlices or None each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ def measure(gradient: Any) -> Measurement:
     return _sized(values, max(size, values.size), rows)
 
 
+def largest_entry(measurement: Measurement) -> float:
+    """Return the size of a gradient; 0 where there is none, or none that is finite."""
+    return measurement.gradient.max_abs or 0.0 if measurement.gradient is not None else 0.0
+
+
 def _summed_rows(
     indices: np.ndarray[Any, Any], values: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:

@@ -28,8 +28,13 @@ class _Pass:
     """Of those of ``watched`` that are live."""
 
 
-def step(model: CallableModel, options: Options, scale: float = 1.0) -> Step:
+def step(
+    model: CallableModel, options: Options, scale: float = 1.0, *, keeps_gradients: bool = False
+) -> Step:
     """Run the forward pass, the random-projection objective times ``scale`` and the backward pass.
+
+    ``keeps_gradients``: whether the gradients themselves are wanted too, which take as much memory
+    as the weights.
 
     Raises:
         InputError: no synthetic batch is accepted.
@@ -58,11 +63,12 @@ def step(model: CallableModel, options: Options, scale: float = 1.0) -> Step:
         composites=model.composites,
     )
     live = [item for item in result.watched if item.variable is not None]
-    measured = {
-        item.stored.name: measure(gradient)
-        for item, gradient in zip(live, result.gradients, strict=True)
+    gradients = {
+        item.stored.name: gradient for item, gradient in zip(live, result.gradients, strict=True)
     }
-    return Step(result.watched, batch, result.outputs, measured)
+    measured = {name: measure(gradient) for name, gradient in gradients.items()}
+    kept = gradients if keeps_gradients else {}
+    return Step(result.watched, batch, result.outputs, measured, kept)
 
 
 def _passed(model: CallableModel, batch: Batch, options: Options, scale: float) -> _Pass:

@@ -162,6 +162,19 @@ def test_what_a_zero_head_hides_is_a_note_and_what_is_dead_is_not(
     )
 
 
+def test_only_what_an_update_lifts_is_a_note(tmp_path: Path) -> None:
+    from tests.models import graphs
+
+    report = agreeing(saved(tmp_path, graphs.zeros_in_a_row))
+    severities = {name: one.severity for one in report.findings for name in one.variables}
+    assert severities == {
+        "body": Severity.NOTE,
+        "middle": Severity.NOTE,
+        "left": Severity.WARNING,
+        "right": Severity.WARNING,
+    }
+
+
 def test_a_part_of_an_embedding_without_a_row_that_is_looked_up_is_a_note(tmp_path: Path) -> None:
     from tests.models import graphs
 

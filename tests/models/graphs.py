@@ -315,6 +315,18 @@ def zero_head(resource: bool) -> Callable[[], Built]:
     return build
 
 
+def zeros_in_a_row() -> Built:
+    """``last`` starts first, then ``middle``, then ``body``; ``left`` and ``right`` never do."""
+    x = _x()
+
+    def zeros(name: str) -> Any:
+        return v1.get_variable(name, [3], initializer=v1.zeros_initializer(), use_resource=True)
+
+    body = variable("body", [3], use_resource=True)
+    chain = (tf.tanh(x * body) * zeros("middle") + x) * zeros("last")
+    return {"x": x}, {"y": chain + x * zeros("left") * zeros("right")}
+
+
 def save_without_collections(folder: Path) -> None:
     """A graph that says nothing of which of its variables are trained."""
     save_graph(folder, _recorded(trained_with_adam), clear=("trainable_variables", "variables"))

@@ -284,6 +284,19 @@ def test_a_harmless_zero_breaks_nothing() -> None:
     )
 
 
+def test_a_zero_that_stays_is_an_error_where_the_weight_is_expected_to_train() -> None:
+    zero = Cause("GF303", "dead", "m/MatMul", "MatMul", None, None, None)
+    weights = starved("adapter", zero, Verdict.ZERO) + starved("other", zero, Verdict.ZERO)
+    report = model(weights, findings=(found(weights, zero, Severity.WARNING),))
+
+    judged = judge(report, Expectations(trainable=("adapter/**",)), TODAY)
+
+    assert [(finding.severity, finding.variables) for finding in judged.findings] == [
+        (Severity.ERROR, ("adapter/kernel", "adapter/bias")),
+        (Severity.WARNING, ("other/kernel", "other/bias")),
+    ]
+
+
 def test_a_dead_weight_breaks_an_explicit_expectation_whatever_fails_the_build() -> None:
     zero = Cause("GF303", "dead", "m/Relu", "Relu", None, None, None)
     weights = starved("a", zero, Verdict.ZERO)

@@ -13,8 +13,8 @@ from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.measured import with_untaken_inputs
 from gradflow.options import Options
 from gradflow.tape.explain import HARMLESS, STARTS_LATER, flowing_weights, larger
+from gradflow.tape.further_steps import alive
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
-from gradflow.tape.reinitialise import alive
 from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
 from gradflow.tape.tf1.session import GraphSession

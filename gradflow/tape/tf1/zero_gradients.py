@@ -12,10 +12,13 @@ import tensorflow as tf
 from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.options import Options
+from gradflow.tape.further_steps import alive
 from gradflow.tape.loaded_model import LoadedModel, Step
-from gradflow.tape.reinitialise import REDRAWN, alive
 from gradflow.tape.replay.shift_invariance import is_noise_of_terms
 from gradflow.tape.tf1.session import GraphSession
+
+_REDRAWN = 0.1
+"""Standard deviation of weights that are drawn again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +60,36 @@ def awakened(
 
     A zero-initialized head hides what lies under it for one update.
     """
-    graph = live.session.graph
     flowing = [
         name for name in trained if name in measured and measured[name].verdict is Verdict.FLOWS
     ]
-    nodes = [graph.get_operation_by_name(name) for name in flowing]
-    with graph.as_default():
-        reads = {name: _value(node) for name, node in zip(flowing, nodes, strict=True)}
-    values = ((name, live.session.run(read)) for name, read in reads.items())
-    sleeping = {name: np.shape(value) for name, value in values if not np.any(value)}
-    # What is only added to something multiplies no gradient with zero.
-    sleeping = {name: shape for name, shape in sleeping.items() if not live.additions[name]}
 
     def alive_with(zeros: Mapping[str, tuple[int, ...]]) -> frozenset[str]:
         return _alive_with(model, live, zeros, options, measured)
 
+    sleeping = _zeros(live, flowing)
     names = alive_with(sleeping)
+    # What has come alive can be a weight of zeros itself, which the next update moves.
+    while further := _zeros(live, [name for name in trained if name in names - sleeping.keys()]):
+        sleeping = {**sleeping, **further}
+        names |= alive_with(sleeping)
     alone = [name for name in sleeping if alive_with({name: sleeping[name]})] if names else []
     return Awakened(names, tuple(alone or sleeping))
+
+
+def _zeros(live: GraphSession, names: Collection[str]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of those of ``names`` that hold only zeros, and multiply with them: what is
+    only added to something multiplies no gradient with zero."""
+    graph = live.session.graph
+    nodes = [graph.get_operation_by_name(name) for name in names]
+    with graph.as_default():
+        reads = {name: _value(node) for name, node in zip(names, nodes, strict=True)}
+    values = ((name, live.session.run(read)) for name, read in reads.items())
+    return {
+        name: np.shape(value)
+        for name, value in values
+        if not np.any(value) and not live.additions[name]
+    }
 
 
 def _alive_with(
@@ -89,7 +104,7 @@ def _alive_with(
         return frozenset()
     draw = np.random.default_rng(options.seed)
     for name, shape in zeros.items():
-        _assign(live.session, name, REDRAWN * draw.standard_normal(shape))
+        _assign(live.session, name, _REDRAWN * draw.standard_normal(shape))
     drawn = model.step(options).measured
     for name, shape in zeros.items():
         _assign(live.session, name, np.zeros(shape))

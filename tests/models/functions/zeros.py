@@ -125,11 +125,36 @@ def low_rank_adapter(x, v):
 @case(
     {"b": NOUGHT, "c": NOUGHT},
     a=FLOWS,
-    b=valued("GF303", ANY, note=True, says=("both stay zero",)),
-    c=valued("GF303", ANY, note=True, says=("both stay zero",)),
+    b=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
+    c=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
 )
 def two_zero_initialised_factors(x, v):
-    """Each is multiplied by the other: a second draw brings both to life, and nothing else does."""
+    """Each is multiplied by the other: no update ever moves one of them."""
+    return x * v["a"] + x * v["b"] * v["c"]
+
+
+@case(
+    {"c": NOUGHT, "d": NOUGHT},
+    a=FLOWS,
+    b=valued("GF303", ANY, note=True),
+    c=valued("GF303", ANY, note=True),
+    d=FLOWS,
+)
+def factors_of_zeros_that_start_one_after_the_other(x, v):
+    """The first update moves ``d``, the second one ``c``, and only then ``b`` gets a gradient."""
+    return x * v["a"] + (tf.tanh(x * v["b"]) * v["c"] + x) * v["d"]
+
+
+@case({"c": [0.0, 0.0, 1.0]}, a=FLOWS, b=valued("GF303", ANY, note=True), c=FLOWS)
+def multiplied_by_the_part_of_a_weight_that_is_zero(x, v):
+    """The weight as a whole is not zero: what an update does to it tells, not what it holds."""
+    gate = v["c"][:2] * tf.tanh(x[:, :2] * v["b"][:2] + v["b"][2])
+    return x * v["a"] + tf.pad(gate, [[0, 0], [0, 1]]) + x * v["c"][2]
+
+
+@case({"c": [0.0, 0.0, 0.0]}, a=FLOWS, b=valued("GF303", ANY, says=("make 'c' trainable",)))
+def multiplied_by_a_frozen_weight_of_zeros(x, v):
+    """No update moves it: it is no weight that is trained."""
     return x * v["a"] + x * v["b"] * v["c"]
 
 

@@ -1,0 +1,104 @@
+"""Find the zero gradients that another step shows alive: weights that start at zero, underflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Verdict
+from gradflow.options import Options
+from gradflow.tape.loaded_model import SINGLE, CallableModel, Step
+from gradflow.tape.measure import largest_entry
+from gradflow.tape.step import step
+
+LOSS_SCALE = 2.0**15
+"""What Keras's LossScaleOptimizer starts with."""
+_UPDATE = 0.01
+"""How far an update moves the entry of a weight that it moves most: weights start at some 0.1."""
+
+
+def lifted(
+    model: CallableModel, options: Options, measured: Mapping[str, Measurement]
+) -> frozenset[str]:
+    """Return the variables whose gradient is zero in ``measured`` and not once training has begun.
+
+    Each trainable weight that gets a gradient is moved along it, as an optimizer would, and the
+    step is taken again; as long as that brings a gradient to further weights, it is repeated. So
+    what was multiplied with a weight of zeros comes alive (LoRA's A, the layers under a
+    zero-initialized head), and of two weights of zeros that are multiplied with each other neither
+    does. The weights have their values again afterwards.
+    """
+    zero = {name for name, item in measured.items() if item.verdict is Verdict.ZERO}
+    with _restored() as before:
+        taken = step(model, options, keeps_gradients=True)
+        reached = _flowing(taken)
+        while zero - reached:
+            _update(taken, before)
+            taken = step(model, options, keeps_gradients=True)
+            grown = reached | _flowing(taken)
+            if grown == reached:
+                break
+            reached = grown
+    return frozenset(zero & reached)
+
+
+def underflowing(
+    model: CallableModel, options: Options, measured: Mapping[str, Measurement]
+) -> frozenset[str]:
+    """Return the variables whose gradient is zero in ``measured`` and not under a loss scale: too
+    small for its type."""
+    if model.epsilon <= SINGLE:
+        return frozenset()
+    return alive(measured, step(model, options, LOSS_SCALE).measured)
+
+
+def alive(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> frozenset[str]:
+    """Return the variables whose gradient was zero ``before`` and flows ``after``."""
+    return frozenset(
+        name
+        for name, measurement in before.items()
+        if measurement.verdict is Verdict.ZERO and after[name].verdict is Verdict.FLOWS
+    )
+
+
+def _flowing(taken: Step) -> set[str]:
+    return {name for name, item in taken.measured.items() if item.verdict is Verdict.FLOWS}
+
+
+@contextmanager
+def _restored() -> Iterator[dict[int, tuple[Any, Any]]]:
+    """Give back to each variable that is noted the value that is noted with it."""
+    before: dict[int, tuple[Any, Any]] = {}
+    try:
+        yield before
+    finally:
+        for variable, value in before.values():
+            variable.assign(value)
+
+
+def _update(taken: Step, before: dict[int, tuple[Any, Any]]) -> None:
+    """Move each trainable weight against its gradient; note in ``before`` what it was."""
+    flowing = _flowing(taken)
+    for item in taken.watched:
+        name, variable = item.stored.name, item.variable
+        if variable is None or not item.stored.trainable or name not in flowing:
+            continue
+        before.setdefault(id(variable), (variable, variable.read_value()))
+        scale = _UPDATE / largest_entry(taken.measured[name])
+        _move(variable, taken.gradients[name], scale)
+
+
+def _move(variable: Any, gradient: Any, scale: float) -> None:
+    if isinstance(gradient, tf.IndexedSlices):
+        variable.scatter_sub(tf.IndexedSlices(_scaled(gradient.values, scale), gradient.indices))
+    else:
+        variable.assign_sub(_scaled(gradient, scale))
+
+
+def _scaled(values: Any, scale: float) -> Any:
+    return values * tf.constant(np.asarray(scale), values.dtype)
