@@ -17,6 +17,7 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Mode, Tool
 from gradflow.findings.wire import encode
+from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import Purpose, Request, from_line, out_of_memory
 from gradflow.process.sandbox.confine import confine, end_with_parent
 from gradflow.process.sandbox.limits import impose
@@ -116,8 +117,9 @@ def _scan_and_step(request: Request, file: ModelFile, progress: Progress) -> tup
         return Analysis(error.report(request.path)), NO_TENSORFLOW
     progress("import")
     # Imported here: the stage has to be told first, since this takes seconds.
-    from gradflow.analysis.dynamic import analyse_file, known_to_tensorflow
-    from gradflow.tape.versions import tool
+    with lasting_imports():
+        from gradflow.analysis.dynamic import analyse_file, known_to_tensorflow
+        from gradflow.tape.versions import tool
 
     # An op that is new in this TensorFlow is one that nobody has looked at.
     new = known_to_tensorflow(threats) if not request.options.trust else []

@@ -15,6 +15,7 @@ import traceback
 
 from gradflow.process.child import serve
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.spawn import end_group
 
 
@@ -27,7 +28,8 @@ def main(with_tape: bool) -> None:
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    _import_once(with_tape)
+    with lasting_imports():
+        _import_once(with_tape)
     _Server(control).run()
     os._exit(0)
 

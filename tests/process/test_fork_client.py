@@ -141,12 +141,17 @@ def test_at_the_end_the_server_is_gone() -> None:
 
 def server_of(copies: ForkServers) -> int:
     """The newest child of this process that runs the server."""
-    found = [
-        one
-        for one in children(os.getpid())
-        if b".fork_server" in Path(f"/proc/{one}/cmdline").read_bytes()
+    servers = [
+        child
+        for child in children(os.getpid())
+        if b".fork_server" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
-    return found[-1]
+    return max(servers, key=started_at)
+
+
+def started_at(process: int) -> int:
+    """When the process was started, in clock ticks: process numbers begin again at the lowest."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def children(process: int) -> list[int]:
