@@ -17,7 +17,7 @@ from gradflow.findings import Anchor, ModelReport, Report, Status
 from gradflow.report.layout import Layout
 from gradflow.text import shown
 
-_NAMED = 10
+_NAMED = 3
 """Models that a closing line names."""
 _PIPED_WIDTH = 100
 """Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""

@@ -170,7 +170,8 @@ class Options:
     memory_limit: int | None = declared(
         default=None,
         kind=Memory(),
-        help="Stop the analysis of a model that takes more memory than this",
+        help="Stop the analysis of a model that takes more memory than this; the 2 GiB that "
+        "TensorFlow itself maps are not counted",
         metavar="SIZE",
         example=": 8GB",
         default_help="by the size of the model",

@@ -230,7 +230,8 @@ def _ask(
                 hint = (
                     longer
                     if allowed == patience
-                    else "the file is damaged, or was made so that reading it never ends"
+                    else "save the model again: the file is damaged, or was made so that reading "
+                    "it never ends"
                 )
                 problem = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
                 raise CrashedError(f"{request.shown}: {problem}", hint) from None
@@ -303,7 +304,11 @@ def _death(request: Request, stage: str, code: int | None, words: str | None) ->
         return CrashedError(*out_of_memory(request))
     faulted = code is not None and -code in _FAULTS
     kind = StepCrashedError if faulted and stage == "step" else CrashedError
-    return kind(f"{request.shown}: {_ending(code)} while {_STAGES[stage]}", _told(words))
+    problem = f"{request.shown}: {_ending(code)} while {_STAGES[stage]}"
+    if words is None:
+        return kind(problem, "read its messages above")
+    last = f"its last message: {words.splitlines()[-1][:300]}" if words else "it left no message"
+    return kind(f"{problem}; {last}", "run it again with -v, which shows all of its messages")
 
 
 def _ending(code: int | None) -> str:
@@ -314,13 +319,6 @@ def _ending(code: int | None) -> str:
     with contextlib.suppress(ValueError):
         return f"the process that runs the model was ended by {signal.Signals(-code).name}"
     return f"the process that runs the model was ended by signal {-code}"
-
-
-def _told(words: str | None) -> str:
-    if words is None:
-        return "its messages are above"
-    last = words.splitlines()[-1] if words else "it left no message"
-    return f"{last[:300]} (-v shows all of its messages)"
 
 
 def _last_words(log: IO[bytes]) -> str | None:

@@ -12,8 +12,8 @@ from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import FROZEN, behind, by_name, by_severity
 from gradflow.report.people.blocks import (
     accepted_lines,
-    danger_lines,
     expectation_lines,
+    failure_lines,
     finding_lines,
     frozen_lines,
     origin_lines,
@@ -32,16 +32,14 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
     report = encodable(report, layout.encoding)
     lines: list[Text] = []
     rule = line((page.glyphs.rule * page.width, "dim"))
-    follows_line = False
+    follows_block = False
     for model in report.models:
-        is_line = model.status is Status.FAILED or (brief and _is_fine(model))
-        lines += (
-            [rule] if len(report.models) > 1 and not (brief and is_line and follows_line) else []
+        is_line = model.status is not Status.FAILED and (
+            bool(model.looked_at) or (brief and _is_fine(model))
         )
-        lines += (
-            [_headline(model)] if is_line and not model.looked_at else _model_lines(model, page)
-        )
-        follows_line = is_line
+        lines += [rule] if lines and (follows_block or not is_line) else []
+        lines += [_headline(model)] if is_line else _model_lines(model, page)
+        follows_block = not is_line
     if len(report.models) != 1:
         lines += [
             *([rule] if report.models else []),
@@ -65,14 +63,10 @@ def _is_fine(model: ModelReport) -> bool:
 
 
 def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
-    words = _headline(model)
     if model.status is Status.FAILED:
-        yield words  # one line, whatever the width
-        if model.looked_at:
-            yield from (line(), *danger_lines(model, page), line())
-            yield from fold(line(f"  looked at {', '.join(model.looked_at)}"), page.width, 4)
+        yield from failure_lines(title(model), model.error, page, model)
         return
-    yield from fold(words, page.width, 4)
+    yield from fold(_headline(model), page.width, 4)
     if model.looked_at:
         return
     yield from origin_lines(model, page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,12 +30,39 @@ class Done:
     stderr: str
 
     def failed_in_one_line(self) -> str:
-        """Check that it failed as it should, exit code 2 and one line, and return the line."""
+        """Check that it failed as it should, exit code 2 and one thing said; return that as a line.
+
+        What a text report says of a model that could not be checked is a block: title, cause, fix.
+        """
         lines = (self.stdout + self.stderr).splitlines()
         assert self.code == 2, self
-        assert len(lines) == 1, self
-        assert "Traceback" not in lines[0]
-        return lines[0]
+        assert "Traceback" not in self.stdout + self.stderr
+        if self.stderr or "could not be checked" not in " ".join(self.stdout.split()):
+            assert len(lines) == 1, self
+            return lines[0]
+        assert all(line.startswith("  ") for line in lines[1:]), self
+        assert sum(line.startswith("  fix: ") for line in lines) == 1, self
+        return in_one_line(self.stdout)
+
+
+def in_one_line(block: str) -> str:
+    """Return what a block says of a model that could not be checked as stderr says it."""
+    title, cause, fix = _unfolded(block).splitlines()
+    cause = re.sub("^  (it (?=is|has|holds|lists|gave))?", "", cause)
+    return f"{title}: {cause}; {fix.removeprefix('  fix: ')}"
+
+
+def _unfolded(block: str) -> str:
+    """Put the folded lines of a block together again: title, cause and fix are a line each."""
+    title, *rest = block.splitlines()
+    while rest and not title.endswith(")"):
+        title += " " * (not title.endswith("/")) + rest.pop(0).strip()
+    lines = [title]
+    for line in rest:
+        is_new = len(lines) == 1 or line.startswith("  fix: ")
+        gap = " " * (not lines[-1].endswith("/"))
+        lines = [*lines, line] if is_new else [*lines[:-1], lines[-1] + gap + line.strip()]
+    return "\n".join(lines)
 
 
 def here(*arguments: str, **environment: str) -> Done:

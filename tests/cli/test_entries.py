@@ -45,11 +45,11 @@ def test_a_keras_file_has_one_entry() -> None:
     assert "one entry" in done.stdout
 
 
-def test_a_file_that_cannot_be_read_is_one_line_and_does_not_lose_the_others() -> None:
+def test_a_file_that_cannot_be_read_is_told_and_does_not_lose_the_others() -> None:
     done = inspect("--entry", "list", "no_such_model", HEALTHY, COLUMNS="400")
     assert done.code == 2
     assert done.stdout.startswith(
-        "no_such_model: could not be checked (GF901): no such file or folder"
+        "no_such_model: could not be checked (GF901)\n  no such file or folder\n"
     )
     assert "healthy_saved_model: 3 entries" in done.stdout
 

@@ -18,6 +18,7 @@ from tests.cli.command import (
     SAMPLES,
     apart,
     environment,
+    here,
     inspect,
     process,
     static,
@@ -241,3 +242,13 @@ def test_progress_is_shown_on_a_terminal_and_wiped() -> None:
     assert "importing TensorFlow" in said
     assert "running the gradient step" in said
     assert said.endswith("\r\x1b[2K")
+
+
+def test_a_closing_line_names_three_models_at_most() -> None:
+    done = here("check", "--static", *[f"no/model_{number}.keras" for number in range(5)])
+
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        "gradflow: check: 0 of 5 models as expected; not checked: no/model_0.keras, "
+        "no/model_1.keras, no/model_2.keras and 2 more"
+    )

@@ -20,7 +20,7 @@ from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.report.text import render_model
-from tests.cli.command import here, static
+from tests.cli.command import here, in_one_line, static
 from tests.files.malformed import ALL, BIDI, ESCAPE, MARKUP, SAMPLES
 
 TEXT = "the model configuration is not valid JSON"
@@ -250,7 +250,7 @@ def test_every_command_says_it_in_one_line(
         here("inspect", path, "--entry", "list").failed_in_one_line(),
         here("why", "--static", path, "kernel").failed_in_one_line(),
         here("diff", "--static", other, path).stderr.splitlines()[0],
-        here("check", "--static", path).stdout.rstrip("\n"),
+        in_one_line(here("check", "--static", path).stdout),
     ]
     for line in lines:
         assert f"{path}: could not be checked (GF901): " in line

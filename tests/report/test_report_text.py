@@ -65,26 +65,37 @@ def test_every_golden_file_has_its_report() -> None:
 @pytest.mark.parametrize("name", CANONICAL)
 def test_no_line_is_wider_than_asked(name: str, mode: dict[str, object], width: int) -> None:
     lines = render(CANONICAL[name](), Layout(width=width, **mode)).splitlines()
-    assert max(map(cell_len, _foldable(lines))) <= width
+    assert max(map(cell_len, lines)) <= width
 
 
-@pytest.mark.parametrize("width", [40, 80, 140])
-def test_a_model_that_could_not_be_checked_is_one_line_with_its_remedy(width: int) -> None:
-    broken = [model for model in several().models if model.error is not None]
-    lines = [
-        line
-        for line in render(several(), Layout(width=width)).splitlines()
-        if line.startswith("broken.keras")
-    ]
-    assert [
-        line.endswith(f"; {model.error.hint}") for line, model in zip(lines, broken, strict=True)
-    ] == [True]
+def test_a_model_that_could_not_be_checked_is_a_block_with_its_fix_last() -> None:
+    failed = several().models[0]
+    assert render(Report(TOOL, (failed,))) == (
+        "broken.keras: could not be checked (GF901)\n"
+        "  layer 'MyAttention' is not known to Keras\n"
+        "  fix: give its module with --import MODULE\n"
+    )
+    assert render(Report(TOOL, (failed,)), Layout(width=40)) == (
+        "broken.keras: could not be checked\n"
+        "    (GF901)\n"
+        "  layer 'MyAttention' is not known to\n"
+        "  Keras\n"
+        "  fix: give its module with --import\n"
+        "       MODULE\n"
+    )
 
 
-def _foldable(lines: list[str]) -> list[str]:
-    """All lines but those about models that could not be checked: cause and remedy stay in one
-    line, for scripts."""
-    return [line for line in lines if "could not be checked" not in line]
+def test_models_that_a_scan_has_passed_are_a_line_each_and_one_rule() -> None:
+    clean = replace(healthy().models[0], variables=(), looked_at=("3 members",))
+    models = tuple(replace(clean, path=f"m{number}.keras") for number in range(22))
+    lines = render(Report(TOOL, models)).splitlines()
+    assert lines[:22] == [headline(model) for model in models]
+    assert [line[0] for line in lines[22:]] == ["─", "2"]
+
+    failed = several().models[0]
+    blocks = render(Report(TOOL, (*models[:2], failed, failed, *models[2:4]))).splitlines()
+    rules = [number for number, line in enumerate(blocks) if line.startswith("─")]
+    assert rules == [2, 6, 10, 13]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -92,7 +103,7 @@ def _foldable(lines: list[str]) -> list[str]:
 def test_any_report_fits_and_is_harmless(report: Report) -> None:
     for mode in MODES:
         text = render(report, Layout(width=80, **mode))
-        assert all(cell_len(line) <= 80 for line in _foldable(text.split("\n")))
+        assert all(cell_len(line) <= 80 for line in text.split("\n"))
         assert text.replace("\n", "").isprintable()
         text.encode(mode.get("encoding", "utf-8"))
     assert summary_line(report).isprintable()

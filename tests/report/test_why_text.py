@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from gradflow.findings import ModelReport, Route
+from gradflow.findings import ModelReport, Report, Route
 from gradflow.findings.wire import decode
 from gradflow.report.answers import why
 from gradflow.report.answers.why import Answer, headline
 from gradflow.report.layout import Layout
+from gradflow.report.text import render as render_text
 from tests.report.reports import TOOL, several
 from tests.report.routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
 
@@ -108,12 +109,9 @@ def test_a_cut_on_another_way_needs_no_change() -> None:
     )
 
 
-def test_a_model_that_could_not_be_checked_is_one_line() -> None:
+def test_a_model_that_could_not_be_checked_is_the_block_of_a_report() -> None:
     model = several().models[0]
-    assert render(model, None, width=40) == (
-        "broken.keras: could not be checked (GF901): layer 'MyAttention' is not known to Keras; "
-        "give its module with --import MODULE\n"
-    )
+    assert render(model, None, width=80) == render_text(Report(TOOL, (model,)), Layout(width=80))
 
 
 def test_names_are_neither_markup_nor_escapes() -> None:

@@ -9,7 +9,8 @@ from rich.text import Text
 from gradflow.findings import EntryList, Format, ListedEntry, ListedTensor
 from gradflow.findings.wire import encode
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.people.lines import fold, joined, line, page_of
+from gradflow.report.people.blocks import failure_lines
+from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.words import counted, type_and_shape
 from gradflow.text import as_json, encodable, shown
 from gradflow.version import VERSION
@@ -20,11 +21,11 @@ SCHEMA = "gradflow-entries-1"
 def render(lists: Sequence[EntryList], layout: Layout = PLAIN) -> str:
     """Return the entries of each file as text of at most ``layout.width`` columns (40 at
     least)."""
-    width = page_of(layout).width
+    page = page_of(layout)
     lines: list[Text] = []
     for listed in lists:
         lines += [line()] if lines else []
-        lines += _of_file(encodable(listed, layout.encoding), width)
+        lines += _of_file(encodable(listed, layout.encoding), page)
     return joined(lines, layout.color)
 
 
@@ -52,10 +53,11 @@ def refusal(listed: EntryList) -> str:
     )
 
 
-def _of_file(listed: EntryList, width: int) -> Iterator[Text]:
+def _of_file(listed: EntryList, page: Page) -> Iterator[Text]:
     if listed.error is not None:
-        yield line(refusal(listed))
+        yield from failure_lines(shown(listed.path), listed.error, page)
         return
+    width = page.width
     number = len(listed.entries)
     entries = "no entry" if not number else "1 entry" if number == 1 else f"{number} entries"
     words = f": {entries}, {counted(listed.weights, 'weight')}"

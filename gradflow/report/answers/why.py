@@ -10,9 +10,10 @@ from rich.text import Text
 from gradflow.findings import Change, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
 from gradflow.report.headline import headline as model_headline
+from gradflow.report.headline import title
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import by_name, untracked
-from gradflow.report.people.blocks import code_lines, origin_lines
+from gradflow.report.people.blocks import code_lines, failure_lines, origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import draw_steps
@@ -62,15 +63,12 @@ class Answer:
 
 
 def render(answer: Answer, layout: Layout = PLAIN) -> str:
-    """Return the answer as text of at most ``layout.width`` columns (40 at least).
-
-    A model that could not be checked is one line, whatever the width.
-    """
-    answer = encodable(answer, layout.encoding)
+    """Return the answer as text of at most ``layout.width`` columns (40 at least)."""
+    answer, page = encodable(answer, layout.encoding), page_of(layout)
     model, route = answer.model, answer.route
     if route is None:
-        return joined([line((headline(model, None), "bold red"))], layout.color)
-    return joined(_lines(model, route, page_of(layout)), layout.color)
+        return joined(failure_lines(title(model), model.error, page, model), layout.color)
+    return joined(_lines(model, route, page), layout.color)
 
 
 def render_json(answer: Answer, layout: Layout = PLAIN) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 
 from gradflow.findings import (
     Cause,
+    Failure,
     Finding,
     Format,
     Input,
@@ -30,6 +32,7 @@ from gradflow.report.model_parts import (
     dangers,
     frozen,
     is_about_flags,
+    is_itemized,
     objective_line,
 )
 from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
@@ -45,6 +48,8 @@ _FORMATS = {
     Format.SAVED_MODEL: "SavedModel",
     Format.MEMORY: "model in memory",
 }
+_PREDICATES = ("is ", "has ", "holds ", "lists ", "gave ")
+"""Begin messages that follow the name of the model in a line."""
 _MAX_LAYERS = 8
 _MAX_LAYERS_OF_A_NOTE = 3
 _MAX_INPUTS = 4
@@ -122,6 +127,32 @@ def code_lines(cause: Cause | None, fix: str, page: Page, indent: int) -> list[T
         for code in snippet(cause, fix)
         for part in fold(line(" " * indent, code), page.width, indent + 8)
     ]
+
+
+def failure_lines(
+    heading: str, failure: Failure | None, page: Page, model: ModelReport | None = None
+) -> list[Text]:
+    """Draw why something could not be checked: ``heading``, the cause, and the remedy last.
+
+    Where the findings of ``model`` list the dangers that keep it from being loaded, they stand for
+    the cause.
+    """
+    code = f" ({shown(failure.code)})" if failure else ""
+    head = line((heading, "bold"), (f": could not be checked{code}", "bold red"))
+    lines = fold(head, page.width, 4)
+    if model is not None and is_itemized(model):
+        lines.append(line("  it holds what could do harm:" if model.looked_at else "  not loaded:"))
+        narrower = replace(page, width=page.width - 2)
+        lines += [Text("  ") + danger for danger in danger_lines(model, narrower)]
+    elif failure is not None:
+        subject = "it " if failure.message.startswith(_PREDICATES) else ""
+        lines += fold(line(f"  {subject}{shown(failure.message)}"), page.width, 2)
+    if model is not None and model.looked_at:
+        looked_at = f"  looked at {', '.join(model.looked_at)}"
+        lines += fold(line((looked_at, "dim")), page.width, 4)
+    if failure is not None and failure.hint:
+        lines += fold(line("  ", ("fix: ", "bold"), shown(failure.hint)), page.width, 7)
+    return lines
 
 
 def danger_lines(model: ModelReport, page: Page) -> list[Text]:
