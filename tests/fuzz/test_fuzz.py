@@ -1,4 +1,4 @@
-"""Whatever happened to a file, what gradflow says of it is one line of its own, or a report."""
+"""Whatever happened to a file, what gradflow says of it is a block with a fix, or a report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gradflow.findings import Status
 from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
+from gradflow.report.layout import Layout
 from gradflow.report.text import render_model
 from tests.fuzz.mutations import KINDS, mutated
 from tests.fuzz.run import fuzz
@@ -53,7 +54,7 @@ def copies() -> Iterator[ForkServers]:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_that_is_run_is_a_report_or_one_line(
+def test_a_damaged_file_that_is_run_is_a_report_or_a_block(
     kind: str, tmp_path: Path, copies: ForkServers
 ) -> None:
     for seed in range(STEPPED):
@@ -66,5 +67,7 @@ def test_a_damaged_file_that_is_run_is_a_report_or_one_line(
             # A process that dies is contained; that a fault of gradflow's own ends it is not what
             # this is for.
             assert "exit code 1 " not in model.error.message, (seed, model.error)
-            assert len(render_model(model).splitlines()) == 1
+            title, cause, *_ = render_model(model, Layout(400)).splitlines()
+            assert title.startswith(f"{path}: could not be checked"), (seed, title)
+            assert cause.startswith("  "), (seed, cause)
         assert "Traceback" not in render_model(model)
