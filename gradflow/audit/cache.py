@@ -13,10 +13,10 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.machinery import PathFinder
@@ -36,6 +36,25 @@ _FORM = "gradflow-result-1"
 _LIBRARIES = ("keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
 """What a verdict can depend on besides gradflow."""
 _CHUNK = 1 << 20
+_MARKER = "CACHEDIR.TAG"
+"""Says that the folder is a cache, to backup programs too (bford.info/cachedir), and whose."""
+_MARK = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder holds results of gradflow audit; gradflow cache clear removes them.\n"
+)
+_RESULT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.json")
+_PARTIAL = re.compile(r"[0-9a-f]{2}/\.\w+\.part")
+_START = b'{"form": "gradflow-result-'
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What ``Cache.clear`` did."""
+
+    results: int
+    """How many it removed."""
+    others: tuple[str, ...]
+    """Paths in the folder that are not gradflow's, in order: they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,9 @@ class Cache:
         path = self._path_of(key)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
+            marker = self.folder / _MARKER
+            if not marker.exists():
+                marker.write_text(_MARK, encoding="utf-8")
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -86,11 +108,52 @@ class Cache:
                 Path(name).unlink(missing_ok=True)
                 raise
 
-    def clear(self) -> int:
-        """Remove every result, and return how many there were."""
-        count = sum(1 for _ in self.folder.glob("*/*.json"))
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return count
+    def clear(self) -> Cleared:
+        """Remove every result that gradflow wrote, and nothing else.
+
+        A folder without the marker is none of gradflow's: the user may have named a folder of
+        their own.
+
+        Raises:
+            OSError: a result cannot be removed.
+        """
+        is_ours = _is_marker(self.folder / _MARKER)
+        results = 0
+        for path in sorted(self.folder.glob("??/*")) if is_ours else ():
+            is_result = self._is_result(path)
+            if is_result or self._is_partial(path):
+                path.unlink()
+                results += is_result
+        return Cleared(results, tuple(self._others(is_ours)))
+
+    def _others(self, is_ours: bool) -> Iterator[str]:
+        """Yield what is left, and remove the folders and the marker that are left alone."""
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+            if is_ours and re.fullmatch("[0-9a-f]{2}", path.name) and not path.is_symlink():
+                with contextlib.suppress(OSError):  # it is not empty
+                    path.rmdir()
+                    continue
+                yield from (f"{path.name}/{inner.name}" for inner in sorted(path.glob("*")))
+            elif not (is_ours and path.name == _MARKER):
+                yield path.name
+        with contextlib.suppress(OSError):
+            if is_ours and {path.name for path in self.folder.iterdir()} == {_MARKER}:
+                (self.folder / _MARKER).unlink()
+                self.folder.rmdir()
+
+    def _is_result(self, path: Path) -> bool:
+        if not self._is_named(path, _RESULT):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_START)) == _START
+
+    def _is_partial(self, path: Path) -> bool:
+        """Whether it is what a run that was killed left of a result."""
+        return self._is_named(path, _PARTIAL)
+
+    def _is_named(self, path: Path, name: re.Pattern[str]) -> bool:
+        is_plain = path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+        return is_plain and name.fullmatch(path.relative_to(self.folder).as_posix()) is not None
 
     def _path_of(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
@@ -128,16 +191,13 @@ def key_of(path: str, options: Options) -> str | None:
     try:
         model = Path(path)
         folder = model.parent if model.name == "saved_model.pb" else model
-        for root in (
-            folder,
-            *(Path(spec.file) for spec in options.inputs if spec.file),
-            *_modules(options),
-        ):
-            for file in _files(root):
-                digest.update(
-                    f"\0{file.relative_to(root).as_posix()}\0{file.lstat().st_size}\0".encode()
-                )
-                _add(digest, file)
+        inputs = [Path(spec.file) for spec in options.inputs if spec.file]
+        for root in (folder, *inputs):
+            _add_all(digest, root, _files(root))
+        for root in _modules(options):
+            # What Python compiled of a module is made again from its source.
+            files = (file for file in _files(root) if "__pycache__" not in file.parts)
+            _add_all(digest, root, files)
     except (OSError, ValueError, _UnknownError):
         return None
     return digest.hexdigest()
@@ -145,6 +205,13 @@ def key_of(path: str, options: Options) -> str | None:
 
 def _lasts(outcome: Outcome) -> bool:
     return outcome.model.error is None or outcome.model.error.code == UnsafeError.code
+
+
+def _is_marker(path: Path) -> bool:
+    try:
+        return not path.is_symlink() and path.read_text(encoding="utf-8", errors="replace") == _MARK
+    except OSError:
+        return False
 
 
 class _UnknownError(Exception):
@@ -159,8 +226,15 @@ def _files(root: Path) -> Iterator[Path]:
     if not root.is_dir():
         raise _UnknownError(root)
     for file in sorted(root.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
+        if file.is_file():
             yield file
+
+
+def _add_all(digest: hashlib._Hash, root: Path, files: Iterable[Path]) -> None:
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        digest.update(f"\0{name}\0{file.lstat().st_size}\0".encode())
+        _add(digest, file)
 
 
 def _add(digest: hashlib._Hash, file: Path) -> None:

@@ -6,7 +6,8 @@ import click
 
 from gradflow.audit.cache import Cache, default_folder
 from gradflow.cli.help import Command, Group
-from gradflow.cli.output import Target
+from gradflow.cli.output import CommandError, Target, listed
+from gradflow.text import shown
 
 
 @click.group(cls=Group, examples=("gradflow cache folder", "gradflow cache clear"))
@@ -16,11 +17,15 @@ def cache() -> None:
 
 @cache.command(cls=Command, examples=("gradflow cache clear",))
 def clear() -> None:
-    """Remove every result that is kept."""
-    count = Cache(default_folder()).clear()
-    Target(None, no_color=True).write(
-        f"{count:,} results removed\n" if count != 1 else "1 result removed\n"
-    )
+    """Remove every result that is kept, and no other file."""
+    results = default_folder()
+    try:
+        cleared = Cache(results).clear()
+    except OSError as error:
+        raise CommandError(f"{results}: cannot be cleared: {error.strerror or error}") from error
+    removed = f"{cleared.results:,} result{'s' * (cleared.results != 1)} removed"
+    left = f"; not gradflow's, and left in {results}: {listed(cleared.others)}"
+    Target(None, no_color=True).write(shown(removed + left * bool(cleared.others)) + "\n")
 
 
 @cache.command(cls=Command, examples=("gradflow cache folder",))

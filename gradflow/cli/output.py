@@ -18,7 +18,7 @@ from gradflow.report.layout import Layout
 from gradflow.text import shown
 
 _NAMED = 3
-"""Models that a closing line names."""
+"""Names that a line holds."""
 _PIPED_WIDTH = 100
 """Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
 
@@ -185,8 +185,8 @@ class Stderr:
             if len(models) != 1
             else "as expected" * as_expected
         ]
-        parts += [f"broken: {_listed(broken)}"] if broken else []
-        parts += [f"not checked: {_listed(failed)}"] if failed else []
+        parts += [f"broken: {listed(broken)}"] if broken else []
+        parts += [f"not checked: {listed(failed)}"] if failed else []
         parts += [accepted_count([model for model, _ in models])]
         if failed or broken or not self.quiet:
             self._say(f"{command}: " + "; ".join(part for part in parts if part))
@@ -212,7 +212,8 @@ class Stderr:
         sys.stderr.write(f"gradflow: {shown(text)}\n")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 

@@ -45,20 +45,33 @@ def _decode(hint: Any, value: Any) -> Any:
             return None
         return _decode(next(arg for arg in get_args(hint) if arg is not NoneType), value)
     if origin is tuple:
-        item = get_args(hint)[0]
-        return tuple(_decode(item, entry) for entry in value)
+        return _decode_tuple(get_args(hint), _checked(list, value))
     if isinstance(hint, type) and is_dataclass(hint):
+        entries = _checked(dict, value)
         present = {
             name: kind
             for name, kind in _hints(hint).items()
-            if name in value or name not in _optional(hint)
+            if name in entries or name not in _optional(hint)
         }
-        return hint(**{name: _decode(kind, value[name]) for name, kind in present.items()})
+        return hint(**{name: _decode(kind, entries[name]) for name, kind in present.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     if hint is float:
-        return float(value)
-    return value
+        return float(value) if type(value) is int else _checked(float, value)
+    return _checked(hint, value)
+
+
+def _decode_tuple(items: tuple[Any, ...], value: list[Any]) -> tuple[Any, ...]:
+    if items[-1] is Ellipsis:
+        return tuple(_decode(items[0], entry) for entry in value)
+    return tuple(_decode(item, entry) for item, entry in zip(items, value, strict=True))
+
+
+def _checked(kind: type[T], value: Any) -> T:
+    """Return ``value``, which comes from a file or from a process that ran a model."""
+    if type(value) is not kind:  # True is no number here
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} is expected")
+    return cast(T, value)
 
 
 @cache

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradflow.analysis.result import failed
 from gradflow.audit import cache as module
-from gradflow.audit.cache import Cache, default_folder, key_of
+from gradflow.audit.cache import Cache, Cleared, default_folder, key_of
 from gradflow.errors import CrashedError, UnreadableError, UnsafeError
-from gradflow.findings import Mode, Tool
+from gradflow.findings import Mode, Report, Tool
+from gradflow.findings.wire import decode, encode
 from gradflow.options import InputSpec, Objective, Options, Thresholds
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.progress import Progress
-from tests.cli.command import SAMPLES
+from gradflow.report.formats import FORMATS, renderer
+from gradflow.report.layout import Layout
+from tests.cli.command import CUT, SAMPLES, here
 
 STATIC = Options(static=True)
 OTHER = {
@@ -214,7 +222,8 @@ def test_many_at_once_leave_whole_results(model: str, cache: Cache) -> None:
         list(pool.map(lambda _: cache.write(key, outcome), range(100)))
         assert set(pool.map(lambda _: cache.read(key) == outcome, range(20))) == {True}
 
-    assert [path.name for path in cache.folder.rglob("*") if path.is_file()] == [f"{key}.json"]
+    names = {path.name for path in cache.folder.rglob("*") if path.is_file()}
+    assert names == {f"{key}.json", "CACHEDIR.TAG"}
 
 
 def test_a_folder_that_cannot_be_written_does_without(model: str, tmp_path: Path) -> None:
@@ -222,14 +231,116 @@ def test_a_folder_that_cannot_be_written_does_without(model: str, tmp_path: Path
     cache = Cache(tmp_path / "file" / "cache")
 
     assert cache.through(counting([]))(model, STATIC, lambda _: None) == inspect_path(model, STATIC)
-    assert cache.clear() == 0
+    assert cache.clear() == Cleared(0, ())
 
 
 def test_it_is_cleared(model: str, cache: Cache) -> None:
     cache.through(counting([]))(model, STATIC, lambda _: None)
+    (next(cache.folder.glob("??")) / ".killed.part").write_text("")  # of a run that was killed
 
-    assert cache.clear() == 1
+    assert cache.clear() == Cleared(1, ())
     assert not cache.folder.exists()
+
+
+def test_what_is_not_its_own_stays_and_is_named(model: str, cache: Cache, tmp_path: Path) -> None:
+    cache.through(counting([]))(model, STATIC, lambda _: None)
+    (result,) = cache.folder.glob("??/*.json")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(result, elsewhere)
+    foreign = {
+        "notes.txt": "mine",
+        "ab/notes.json": "mine",
+        f"{result.parent.name}/{'0' * 64}.json": '{"form": "another"}',
+        "thesis/chapter": "mine",
+    }
+    for name, content in foreign.items():
+        (cache.folder / name).parent.mkdir(exist_ok=True)
+        (cache.folder / name).write_text(content)
+    link = next(name for name in ("00", "01") if name != result.parent.name)
+    (cache.folder / link).symlink_to(elsewhere)
+
+    cleared = cache.clear()
+
+    assert cleared.results == 1
+    assert set(cleared.others) == {*foreign, "thesis", link} - {"thesis/chapter"}
+    assert {name: (cache.folder / name).read_text() for name in foreign} == foreign
+    assert (elsewhere / result.name).exists()
+    assert not result.exists()
+
+
+def test_a_folder_without_the_marker_is_left_as_it_is(model: str, cache: Cache) -> None:
+    """As where GRADFLOW_CACHE_DIR names a folder that holds anything."""
+    cache.through(counting([]))(model, STATIC, lambda _: None)
+    (cache.folder / "CACHEDIR.TAG").unlink()
+    before = sorted(cache.folder.rglob("*"))
+
+    assert cache.clear().results == 0
+    assert sorted(cache.folder.rglob("*")) == before
+
+
+def test_the_command_names_what_it_left(model: str, cache: Cache) -> None:
+    cache.through(counting([]))(model, STATIC, lambda _: None)
+    (cache.folder / "notes.txt").write_text("mine")
+
+    done = here("cache", "clear", GRADFLOW_CACHE_DIR=str(cache.folder))
+
+    left = f"1 result removed; not gradflow's, and left in {cache.folder}: notes.txt\n"
+    assert (done.code, done.stdout) == (0, left)
+
+
+def test_what_lies_in_a_cache_folder_of_python_counts(model: str, tmp_path: Path) -> None:
+    """A model can lie anywhere; of a module, what Python compiled does not count."""
+    below = tmp_path / "__pycache__" / "model"
+    shutil.copytree(model, below)
+    before = key_of(str(below), Options())
+    (below / "more").write_text("")
+
+    assert key_of(str(below), Options()) != before
+
+
+@settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "100")))
+@given(damage=st.data())
+def test_a_damaged_result_is_a_miss_or_of_the_right_form(
+    outcomes: tuple[Path, Outcome], damage: st.DataObject
+) -> None:
+    folder, outcome = outcomes
+    cache = Cache(folder)
+    cache.write("a" * 64, outcome)
+    path = folder / "aa" / f"{'a' * 64}.json"
+    stored = json.loads(path.read_text())
+    _damage(stored, damage)
+    path.write_text(json.dumps(stored))
+
+    result = cache.read("a" * 64)
+
+    if result is not None:  # another text or number of the same type, or a default was left out
+        assert decode(Outcome, encode(result)) == result
+        for format in FORMATS:
+            renderer(format)(Report(result.tool, (result.model,)), Layout(width=80))
+
+
+def _damage(value: Any, data: st.DataObject) -> None:
+    """Replace or take out one entry, anywhere in ``value``."""
+    while isinstance(value, dict | list) and value:
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        key = data.draw(st.sampled_from(keys))
+        is_inside = isinstance(value[key], dict | list) and value[key]
+        if not is_inside or data.draw(st.integers(0, 9)) == 0:
+            if data.draw(st.booleans()):
+                del value[key]
+            else:
+                value[key] = data.draw(
+                    st.sampled_from([None, True, -1, 2.5, "", "x", [], [None], {}, {"a": 1}])
+                )
+            return
+        value = value[key]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A folder, and the result of a model with a cut."""
+    return tmp_path_factory.mktemp("cache"), inspect_path(CUT, STATIC)
 
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
