@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import (
@@ -18,6 +19,16 @@ from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.wording import word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Summary, Variable, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """A cause, and the weights behind it."""
+
+    cause: Cause
+    sighting: Sighting | None
+    uncovered: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
@@ -114,7 +125,11 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
 
 def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
     """Make one finding of each cause, with the trainable weights behind it: a frozen weight needs
-    no gradient."""
+    no gradient.
+
+    Where a step has seen the same at several ops, and the same weights are behind each of them,
+    that is one finding (the gates of a recurrent layer).
+    """
     behind: dict[tuple[Cause, Sighting | None, tuple[str, ...]], list[str]] = {}
     for variable in variables:
         if variable.trainable:
@@ -126,11 +141,23 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
                 uncovered = evidence.uncovered.get(variable.name, ())
                 key = (cause, sightings.get(cause), uncovered)
                 behind.setdefault(key, []).append(variable.name)
+    alike: dict[tuple[object, ...], list[_Behind]] = {}
     for (cause, sighting, uncovered), names in behind.items():
-        wording = word(evidence, cause, sighting, uncovered)
-        yield entry(cause.code).finding(
-            wording.message, names, cause, severity=wording.severity, hint=wording.fix
+        seen = None if sighting is None else _without_place(sighting)
+        where = cause if seen is None else cause.code
+        group = alike.setdefault((where, seen, uncovered, tuple(names)), [])
+        group.append(_Behind(cause, sighting, uncovered, tuple(names)))
+    for group in alike.values():
+        first = group[0]
+        further = [other.cause for other in group[1:]]
+        wording = word(evidence, first.cause, first.sighting, first.uncovered, further)
+        yield entry(first.cause.code).finding(
+            wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
         )
+
+
+def _without_place(sighting: Sighting) -> Sighting:
+    return replace(sighting, op=None, op_type=None, layer=None, source=None)
 
 
 def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:

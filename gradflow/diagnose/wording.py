@@ -38,10 +38,16 @@ def word(
     cause: Cause,
     sighting: Sighting | None,
     uncovered: Sequence[str] = (),
+    further: Sequence[Cause] = (),
 ) -> Wording:
-    """Put ``cause`` into words; ``sighting`` is what a real step has shown of it.
+    """Put ``cause`` into words.
 
-    ``uncovered``: the outputs that the way leads to, where the compiled loss covers none of them.
+    Args:
+        evidence: all that is known about the model.
+        cause: what to put into words.
+        sighting: what a real step has shown of it.
+        uncovered: the outputs that the way leads to, where the compiled loss covers none of them.
+        further: the causes at other ops at which the same was seen.
     """
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
@@ -51,7 +57,7 @@ def word(
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
         message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, _OWN_ZEROS)
-    message = _message(evidence, cause, sighting)
+    message = _message(evidence, cause, sighting, further)
     of_op = fix_of(cause.code, cause.op_type)
     usual = item.fix if of_op is None else of_op.fix
     if sighting is None:
@@ -97,9 +103,14 @@ def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:
     return Wording(item.severity, message, item.fix)
 
 
-def _message(evidence: Evidence, cause: Cause, sighting: Sighting | None) -> str:
+def _message(
+    evidence: Evidence, cause: Cause, sighting: Sighting | None, further: Sequence[Cause]
+) -> str:
     item = CATALOGUE[cause.code]
     op = f"{cause.op_type} {cause.op!r}" if cause.op is not None else "the model's code"
+    if further:
+        second = f"{further[0].op_type} {further[0].op!r}"
+        op += f" (and {second if len(further) == 1 else f'{len(further)} more ops'} alike)"
     if sighting is not None and sighting.kind in item.measured:
         if not cause.op:
             return sighting.detail

@@ -82,6 +82,14 @@ def test_the_module_in_memory_gets_the_same_report(name: str) -> None:
     assert complaints(report, CASES[name].truths) == []
 
 
+def test_what_is_seen_alike_at_several_ops_is_one_finding() -> None:
+    name = "parts_of_a_kernel_times_a_state_of_zeros"
+    report = gradflow.inspect(Module(name), entry="serve").models[0]
+    (variable,) = (variable for variable in report.variables if variable.name == "b")
+    assert len(variable.causes) == 3
+    assert [finding.variables for finding in report.findings] == [("b",)]
+
+
 def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> None:
     Module("straight_through").save(str(tmp_path), custom_gradients=False)
     truths = CASES["straight_through"].truths

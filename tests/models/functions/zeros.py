@@ -90,6 +90,14 @@ def matrix_product_with_zeros(x, v):
     )
 
 
+@case(a=FLOWS, b=valued("GF303", "MatMul|Mul", says=("2 more ops alike",)))
+def parts_of_a_kernel_times_a_state_of_zeros(x, v):
+    """A recurrent layer of one time step, its gates one after the other."""
+    state, parts = 0.0 * x, tf.split(tf.linalg.diag(v["b"]), 3)
+    gates = [tf.matmul(state, tf.transpose(part)) for part in parts]
+    return x * v["a"] + tf.concat(gates, 1)
+
+
 @case(a=FLOWS, b=valued("GF303", "Select(V2)?"))
 def selected_nowhere(x, v):
     return x * v["a"] + tf.where(x > 1e9, v["b"], x)
