@@ -28,6 +28,7 @@ __all__ = [
     "Family",
     "entry",
     "look_up",
+    "series",
 ]
 
 _ENTRIES = (*FLAGS, *CUTS, *VALUES, *EXPECTATIONS, *FAILURES)
@@ -62,6 +63,9 @@ _BY_WORD = _unique(
     for word in (item.code, item.kind)
 )
 
+_BEGINNING = re.compile(r"(?P<beginning>GF[0-9]{1,2})[x*?]{0,2}", re.IGNORECASE)
+"""Some of the digits of a code, and signs for those that are left open."""
+
 
 def entry(code: str) -> CodeEntry:
     """Return the entry of a code, in either case.
@@ -83,5 +87,14 @@ def look_up(word: str) -> CodeEntry:
     if plain in _BY_WORD:
         return _BY_WORD[plain]
     near = [_BY_WORD[close] for close in difflib.get_close_matches(plain, _BY_WORD, n=1)]
-    suggestion = "".join(f"did you mean {item.code} {item.kind}? " for item in near)
+    meant = series(word) or "".join(f"{item.code} {item.kind}" for item in near)
+    suggestion = f"did you mean {meant}? " if meant else ""
     raise UsageError(f"no code {word!r}", f"{suggestion}gradflow rules lists them all")
+
+
+def series(word: str) -> str:
+    """Return the first and the last code that ``word`` may stand for, ``GF201 to GF209`` for
+    ``GF20x``; empty where it is not the beginning of several codes."""
+    match = _BEGINNING.fullmatch(word.strip())
+    codes = [code for code in CATALOGUE if match and code.startswith(match["beginning"].upper())]
+    return f"{codes[0]} to {codes[-1]}" if len(codes) > 1 else ""

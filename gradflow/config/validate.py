@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from gradflow.catalogue import CATALOGUE, series
 from gradflow.config.parse import Path, Problem, Tree
 from gradflow.config.schema import config_schema
 from gradflow.errors import UsageError
@@ -189,6 +190,9 @@ def _named(value: Any) -> str:
 
 
 def _nearest(word: Any, words: list[str]) -> str:
+    codes = series(str(word)) if not CATALOGUE.keys().isdisjoint(words) else ""
+    if codes:
+        return f": did you mean {codes}?"
     close = difflib.get_close_matches(str(word), [str(candidate) for candidate in words], n=1)
     if close:
         return f": did you mean {close[0]!r}?"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradflow.catalogue import CATALOGUE
-from tests.cli.command import here
+from tests.cli.command import SAMPLES, here
 from tests.cli.test_help import HEAVY, loaded
 
 
@@ -82,6 +82,17 @@ def test_colors_are_those_that_are_asked_for() -> None:
 )
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     assert loaded(*arguments).isdisjoint([*HEAVY.split(), "numpy", "h5py", "google"])
+
+
+@pytest.mark.parametrize("word", ["GF20x", "gf20X", "GF20", "GF20*"])
+def test_a_code_that_is_left_open_is_told_its_range(word: str) -> None:
+    sample = str(SAMPLES / "argmax.keras")
+    for arguments in (
+        ["explain", word],
+        ["check", "--static", sample, "--select", word],
+        ["check", "--static", sample, "--ignore", word],
+    ):
+        assert "did you mean GF201 to GF209?" in here(*arguments).failed_in_one_line()
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,22 @@ models:
     ]
 
 
+def test_a_code_that_is_left_open_is_told_its_range(tmp_path: Path) -> None:
+    text = """\
+models:
+  - path: a.keras
+    select: [GF3x]
+    ignore:
+      - {variables: "**", codes: [GF20x]}
+"""
+
+    assert refused(tmp_path, text) == [
+        "3: models[0].select[0]: 'GF3x' is not allowed here: did you mean GF301 to GF306?",
+        "5: models[0].ignore[0].codes[0]: 'GF20x' is not allowed here: did you mean GF201 to "
+        "GF209?",
+    ]
+
+
 def test_a_model_is_trusted_by_an_entry_of_its_own(tmp_path: Path) -> None:
     text = (
         "defaults: {memory_limit: 8GB}\nmodels: [{path: a, trust: true}, {path: b, "
