@@ -6,16 +6,18 @@ from __future__ import annotations
 class GradflowError(Exception):
     """Something that could not be checked, said in one line.
 
-    ``message`` names the thing and the cause, ``hint`` what to do about it, ``code`` the catalogue
-    entry (GF901 unreadable, GF902 unsafe, GF903 crashed).
+    ``message`` names the thing and the cause, ``remedy`` what to do about it, ``hint`` this and
+    what can be done without it, ``code`` the catalogue entry (GF901 unreadable, GF902 unsafe, GF903
+    crashed).
     """
 
     code = "GF901"
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, remedy: str = "", otherwise: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.remedy = remedy
+        self.hint = ", or ".join(filter(None, (remedy, otherwise)))
 
 
 class UnreadableError(GradflowError):

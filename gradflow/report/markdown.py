@@ -20,6 +20,7 @@ from gradflow.report.model_parts import (
     dangers,
     is_about_flags,
     is_itemized,
+    objective_line,
 )
 from gradflow.report.people.layers import by_layer, merge_numbered, totals
 from gradflow.report.people.lines import Page, page_of
@@ -167,6 +168,8 @@ def _parts(model: ModelReport, page: Page) -> Iterator[tuple[str, str]]:
     if model.error is not None:
         fix = f"\n\nfix: {prose(model.error.hint)}" if model.error.hint else ""
         yield "failure", f"**{shown(model.error.code)}** {prose(model.error.message)}{fix}"
+    if objective_line(model) and (model.unused_loss or model.findings or _judged(model)):
+        yield "objective", f"objective: {prose(objective_line(model))}"
     model_variables, cuts = by_name(model), known_cuts(model)
     for finding in by_severity(model):
         variables = behind(finding, model_variables)

@@ -29,10 +29,10 @@ class Danger:
 
 def objective_line(model: ModelReport) -> str:
     """Say what was differentiated where a compiled loss was, or would have been; else nothing."""
+    objective = shown(model.objective or "outputs")
     if model.unused_loss:
-        return f"{model.objective}; the compiled loss is not used: {shown(model.unused_loss)}"
-    is_loss = (model.objective or "outputs") != "outputs"
-    return shown(model.objective) if is_loss and model.objective else ""
+        return f"{objective}; the compiled loss is not used: {shown(model.unused_loss)}"
+    return "" if objective == "outputs" else objective
 
 
 def by_severity(model: ModelReport) -> list[Finding]:

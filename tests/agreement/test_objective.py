@@ -122,7 +122,8 @@ def test_a_loss_that_is_not_to_be_had_is_said_with_the_option(kind: str, tmp_pat
     assert report.summary.flows == 4
     assert "objective: outputs; the compiled loss is not used: " in head(report)
     assert "'rounding', which Keras does not have" in head(report)
-    assert "--import MODULE" in head(report)
+    assert "--import MODULE, the module that defines it" in head(report)
+    assert "--objective compiled" not in head(report)
     imported = saved(made("rounding").model, tmp_path, kind, imports=CUSTOM)
     assert imported.summary.none == 4
     assert "the compiled loss is not used" not in head(imported)
@@ -135,7 +136,8 @@ def test_byte_code_as_a_loss_is_not_run_and_that_is_said(tmp_path: Path) -> None
     model.compile("sgd", lambda y_true, y_pred: y_pred - y_true)
     report = saved(model, tmp_path)
     assert (report.objective, report.summary.flows) == ("outputs", 2)
-    assert "the file's loss is Python code, which is not run" in head(report)
+    assert "the file's loss is Python code, which is not run; give it a name" in head(report)
+    assert "--objective compiled" not in head(report)
 
 
 def test_what_has_no_loss_is_asked_for_its_outputs_without_a_word(tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from gradflow.findings import Expectation, ExpectationStatus, Finding, Report, Severity
+from gradflow.findings import (
+    Expectation,
+    ExpectationStatus,
+    Finding,
+    ModelReport,
+    Report,
+    Severity,
+)
 from gradflow.report.layout import Layout
 from gradflow.report.markdown import render
 from gradflow.report.markdown_escape import code, fence, prose, summary
@@ -62,6 +69,22 @@ def inert(written: str) -> None:
     html = "".join(token.content for token in tokens(written) if token.type == "html_block")
     assert html.count("<details>") == html.count("</details>")
     assert len(written) < GITHUB_LIMIT
+
+
+def test_what_was_differentiated_is_said_where_a_loss_was_or_would_have_been() -> None:
+    (cut,), (fine,) = two_towers().models, healthy().models
+    loss = "compiled: mse on head, weight 1.0"
+    why = "the file's loss is 'focal', which is not imported; --import MODULE"
+
+    def written(model: ModelReport, **changes: str) -> str:
+        return render(Report(TOOL, (replace(model, **changes),)))
+
+    assert f"\n\nobjective: {loss}\n\n" in written(cut, objective=loss)
+    assert "objective" not in written(cut, objective="outputs")
+    assert "objective" not in written(fine, objective=loss)
+    unused = f"objective: outputs; the compiled loss is not used: {prose(why)}"
+    for model in (cut, fine):
+        assert unused in written(model, objective="outputs", unused_loss=why)
 
 
 @pytest.mark.parametrize("name", CANONICAL)

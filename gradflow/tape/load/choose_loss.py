@@ -10,12 +10,13 @@ from gradflow.files.model_file import ModelFile
 from gradflow.options import Objective, Options
 from gradflow.tape.load.compiled_loss import (
     OUTPUTS,
+    PREFIX,
     LossChoice,
     NoLossError,
     has_own_step,
     is_compiled,
 )
-from gradflow.tape.load.saved_loss import PREFIX, compile_as_saved
+from gradflow.tape.load.saved_loss import compile_as_saved
 
 
 def choose_saved_loss(
@@ -62,13 +63,12 @@ def why_unused(error: GradflowError) -> str:
     if isinstance(error, NoLossError):
         return ""
     reason = error.message.rpartition(PREFIX)[2]
-    return f"{reason}; {error.hint}" if error.hint.startswith("--import") else reason
+    return f"{reason}; {error.remedy}" if error.remedy else reason
 
 
 def _refuse_own_step(model: Any, options: Options) -> None:
     if options.objective is Objective.AUTO and has_own_step(model):
         raise UsageError(
             f"{type(model).__name__} has a train_step of its own, which decides what fit() "
-            "minimises",
-            "",
+            "minimises"
         )

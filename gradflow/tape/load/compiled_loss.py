@@ -15,7 +15,14 @@ from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS
 
-_HINT = "compile it with a loss before it is saved, or use no --objective compiled"
+PREFIX = "--objective compiled: "
+"""Before what is wrong with a loss."""
+WITHOUT_LOSS = (
+    "use no --objective compiled: gradflow then tests the way from the outputs to the weights, "
+    "without the loss"
+)
+"""What else can be done where a loss that was asked for cannot be used."""
+_REMEDY = "compile it with a loss before it is saved"
 _ADDED = "losses that layers add (add_loss)"
 _OWN = (Target.SHARES, Target.IDS)
 """What a loss of the user's own is given, in this order, until it takes one."""
@@ -141,8 +148,7 @@ class CompiledLoss:
                 refusal = refusal or error
         raise InputError(
             f"the model's loss refuses synthetic targets: {first_line(refusal) if refusal else ''}",
-            "use no --objective compiled: gradflow then tests the way from the outputs to the "
-            "weights, without the loss",
+            otherwise=WITHOUT_LOSS,
         ) from refusal
 
     def _loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:
@@ -153,7 +159,9 @@ class CompiledLoss:
         self.has_added = bool(self.model.losses)
         if not self.model.loss and not self.has_added and not _is_own(self.model):
             raise NoLossError(
-                "the model was compiled without a loss and adds none itself (add_loss)", _HINT
+                "the model was compiled without a loss and adds none itself (add_loss)",
+                _REMEDY,
+                WITHOUT_LOSS,
             )
         packed = self.tree.pack_sequence_as(outputs, targets)
         mode = (
@@ -165,7 +173,7 @@ class CompiledLoss:
             x=inputs, y=packed, y_pred=outputs, sample_weight=None, **mode
         )
         if loss is None:
-            raise UsageError("the model's loss is None", _HINT)
+            raise UsageError("the model's loss is None", _REMEDY, WITHOUT_LOSS)
         return loss
 
     def _metrics(self) -> list[Any]:
@@ -192,8 +200,9 @@ def require_compiled(model: Any) -> None:
     """Raise UsageError where ``model`` was never compiled."""
     if not is_compiled(model):
         raise UsageError(
-            f"--objective compiled: model {model.name!r} was not compiled, so that it has no loss",
-            _HINT,
+            f"{PREFIX}model {model.name!r} was not compiled, so that it has no loss",
+            _REMEDY,
+            WITHOUT_LOSS,
         )
 
 

@@ -12,16 +12,11 @@ from gradflow.files.keras.code import foreign_code, holds_marshalled_code
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
 from gradflow.scan.keras.config import strange_objects
-from gradflow.tape.load.compiled_loss import NoLossError
+from gradflow.tape.load.compiled_loss import PREFIX, WITHOUT_LOSS, NoLossError
 from gradflow.tape.load.error_messages import is_old, keras_refusal
 from gradflow.tape.load.keras2 import is_keras2, known_names
 
-_HINT = (
-    "or use no --objective compiled: gradflow then tests the way from the outputs to the "
-    "weights, without the loss"
-)
-PREFIX = "--objective compiled: "
-"""Before what is wrong with the loss of a file."""
+_NAME_IT = "give it a name in a module and save again"
 _BY_SHAPE = ("crossentropy", "ce")
 """Names that Keras 3 resolves when it sees the targets."""
 
@@ -53,7 +48,8 @@ def compile_as_saved(
     if not isinstance(training, Mapping) or not training:
         raise NoLossError(
             f"{file.path}: {PREFIX}the file was saved without a loss",
-            f"compile the model before it is saved, {_HINT}",
+            "compile the model before it is saved",
+            WITHOUT_LOSS,
         )
     recorded = training.get("loss")
     if not trust:
@@ -71,7 +67,8 @@ def compile_as_saved(
         reason, hint = keras_refusal(error, producer)
         raise UsageError(
             f"{file.path}: {PREFIX}the file's loss cannot be restored: {reason}",
-            hint if hint.startswith("--import") else f"save it again with this Keras, {_HINT}",
+            hint if hint.startswith("--import") else "save it again with this Keras",
+            WITHOUT_LOSS,
         ) from error
 
 
@@ -83,19 +80,22 @@ def _refuse(
     if holds_marshalled_code(recorded):
         raise UsageError(
             f"{file.path}: {PREFIX}the file's loss is Python code, which is not run",
-            f"give it a name in a module and save again, {_HINT}",
+            _NAME_IT,
+            WITHOUT_LOSS,
         )
     threat = next(strange_objects(recorded, "the loss of the file", imported), None)
     if threat is not None:
         raise UnsafeError(
             f"{file.path}: {PREFIX}not loaded: {threat.sentence}",
-            f"give it a name in a module and save again, {_HINT}",
+            _NAME_IT,
+            WITHOUT_LOSS,
         )
     code = None if custom is None else foreign_code(recorded, imported, custom)
     if code is not None:
         raise UsageError(
             f"{file.path}: {PREFIX}the file's loss is {code}, which is not imported",
-            f"--import MODULE, the module that defines it, {_HINT}",
+            "--import MODULE, the module that defines it",
+            WITHOUT_LOSS,
         )
 
 
