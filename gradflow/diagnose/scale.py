@@ -77,9 +77,11 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
     ]
     apart = outliers(evidence.measurements, names, evidence.epsilon, evidence.thresholds)
     by_remover: dict[str, list[str]] = {}
-    for outlier in apart:
-        if outlier.name in evidence.cancelled:
-            by_remover.setdefault(evidence.cancelled[outlier.name], []).append(outlier.name)
+    for name in names:
+        measured = evidence.measurements.get(name)
+        is_flowing = measured is not None and measured.verdict is Verdict.FLOWS
+        if name in evidence.cancelled and is_flowing:
+            by_remover.setdefault(evidence.cancelled[name], []).append(name)
     for remover, biases in by_remover.items():
         item = entry("GF305")
         message = (

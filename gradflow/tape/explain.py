@@ -6,20 +6,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradflow.diagnose import Measurement, Sighting, leads_through_branch, outliers
+from gradflow.diagnose import Measurement, Sighting, leads_through_branch
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
-from gradflow.options import Options, Thresholds
+from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
 from gradflow.tape.gradient_registry import without_lookup_errors
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.replay.locate import Sightings, breaking, dying, look
-from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION, cancelled
+from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
+from gradflow.tape.rounding_noise import Noise, rounding_noise
 from gradflow.tape.step import step as take_step
 from gradflow.tape.trace import Trace, lower_trace
 
@@ -32,9 +33,6 @@ STARTS_LATER = "harmless: it gets a gradient after the first update of that weig
 _STARTS_WITH_OTHERS = "harmless: it gets a gradient after the first update of other weights"
 _BOTH_STAY = "both stay zero in training: give one of them random values first"
 _FROZEN_ZEROS = "make {weight!r} trainable, or give it values other than zero"
-_MARGIN = 3.0
-"""A median moves when gradients are measured again: what is near the threshold is looked into as
-well."""
 _Measurements = Mapping[str, Measurement]
 
 
@@ -73,14 +71,14 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
         MemoryError: there is too little memory to trace the call.
     """
     measured = step.measured
-    removers, tiny = _rounding_noise(model, measured, options.thresholds)
-    is_asked = options.why is not None or model.has_stored_graph or bool(tiny)
+    noise = rounding_noise(model, measured, options.thresholds)
+    is_asked = options.why is not None or model.has_stored_graph or noise.is_faint
     if not is_asked and not _needs_explanation(model.watched, measured):
-        return Explanation(measured, cancelled=removers)
+        return Explanation(measured, cancelled=noise.explained)
     progress("trace")
     graph, traced = _graph(model, step.batch.tensors, options.outputs)
     if graph is None:
-        return Explanation(measured, cancelled=removers)
+        return Explanation(measured, cancelled=noise.explained)
     attributions = attribute(graph)
     stepped = _Stepped(
         model=model,
@@ -91,9 +89,11 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
         attributions=attributions,
     )
     measured = _probed_again(stepped, measured, progress)
-    measured, sightings, more = _looked_into(stepped, measured, tiny, progress)
-    removers = {**removers, **more}
-    measured = _largest_of_all(stepped, measured, [name for name in tiny if name not in removers])
+    noise = rounding_noise(model, measured, options.thresholds)
+    measured, sightings, more = _looked_into(stepped, measured, noise, progress)
+    removers = {**more, **noise.explained}
+    vanishing = [name for name in noise.tiny if name not in removers]
+    measured = _largest_of_all(stepped, measured, vanishing)
     uncovered = _uncovered(model, step.batch.tensors, attributions)
     return Explanation(measured, graph, attributions, sightings, removers, uncovered)
 
@@ -180,26 +180,6 @@ def _graph(
     return lower_trace(traced, model.handles, outputs), traced
 
 
-def _rounding_noise(
-    model: CallableModel, measured: _Measurements, thresholds: Thresholds
-) -> tuple[Mapping[str, str], Sequence[str]]:
-    """Return the weights whose gradient may be rounding noise: those that the layers explain, and
-    the others."""
-    names = [
-        item.stored.name
-        for item in model.watched
-        if item.stored.role is Role.WEIGHT and item.stored.trainable
-    ]
-    tiny = [
-        outlier.name
-        for outlier in outliers(measured, names, model.epsilon, thresholds, _MARGIN)
-        if outlier.ratio < 1
-    ]
-    biases = set(model.biases_before_normalization()) if tiny else set()
-    explained = {name: BATCH_NORMALIZATION for name in tiny if name in biases}
-    return explained, [name for name in tiny if name not in biases]
-
-
 def _probed_again(stepped: _Stepped, measured: _Measurements, progress: Progress) -> _Measurements:
     """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one
     small batch.
@@ -234,7 +214,7 @@ def _largest_of_all(
 
 
 def _looked_into(
-    stepped: _Stepped, measured: _Measurements, tiny: Sequence[str], progress: Progress
+    stepped: _Stepped, measured: _Measurements, noise: Noise, progress: Progress
 ) -> tuple[_Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
     """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and
     where they cancel.
@@ -247,7 +227,7 @@ def _looked_into(
     )
     # Run eagerly, a branch not taken leaves None in place of zeros.
     missing = stepped.reaching(measured, Verdict.NONE)
-    if not zero and not nonfinite and not tiny and not missing:
+    if not zero and not nonfinite and not noise.is_faint and not missing:
         return measured, {}, {}
     progress("replay")
     model, batch, options = stepped.model, stepped.batch, stepped.options
@@ -261,12 +241,12 @@ def _looked_into(
         scene = None
     if scene is None:
         return measured, {}, {}
-    removers = cancelled(scene.trail, (*tiny, *zero), model.epsilon)
+    removers = cancelled(scene.trail, (*noise.small, *zero), model.epsilon)
     sightings: dict[str, tuple[Sighting, ...]] = {}
     sightings.update(dying(scene, missing))
     if zero:
         sightings.update(_judged(stepped, measured, dying(scene, zero), removers))
-    drawn = {name: measure(scene.trail.gradient_of(name)) for name in tiny}
+    drawn = {name: measure(scene.trail.gradient_of(name)) for name in noise.tiny}
     return larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removers
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -222,10 +222,10 @@ class CallableModel(LoadedModel, Protocol):
         """Records of variables that the call reads and no layer tracks; None for what is no
         weight."""
 
-    def biases_before_normalization(self) -> Iterable[str]:
-        """Return the biases whose shift a BatchNormalization subtracts again, as the layers alone
-        show."""
-        return ()
+    def shifted_before_normalization(self) -> Mapping[str, str]:
+        """Return the biases whose shift a normalization subtracts again, as the layers alone show;
+        to each what subtracts it."""
+        return {}
 
     @property
     def uncovered(self) -> Sequence[str]:

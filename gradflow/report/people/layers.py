@@ -15,7 +15,7 @@ from gradflow.report.words import counted
 from gradflow.text import shown
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_MAX_RUNS = 4
+_MAX_RUNS = 24
 
 
 @dataclass(frozen=True, slots=True)

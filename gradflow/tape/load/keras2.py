@@ -195,6 +195,10 @@ class Keras2Model(KerasModel):
         """Call the model; return its outputs in their structure."""
         return self.model(self.structured(tensors), training=self.is_training)
 
+    def plain(self, variable: Any) -> Any:
+        """Return the ``tf.Variable`` behind one that mixed precision wraps."""
+        return _plain(variable)
+
     def structured(self, tensors: Sequence[Any]) -> Any:
         """Return the tensors in the structure that the model is called with."""
         flat = list(tensors)

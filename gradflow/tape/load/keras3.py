@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,6 @@ from gradflow.tape.load.keras_layers import (
 )
 from gradflow.tape.load.keras_model import KerasModel
 from gradflow.tape.loaded_model import Watched
-from gradflow.tape.replay.shift_invariance import before_batch_normalization
 
 _SUFFIXES = {Format.KERAS: (".keras",), Format.H5: (".h5", ".hdf5")}
 
@@ -168,15 +167,14 @@ class Keras3Model(KerasModel):
         arguments, keywords = self._keras_inputs.pack(tensors)
         return self.model(*arguments, **keywords, training=self.is_training)
 
+    def plain(self, variable: Any) -> Any:
+        """Return the ``tf.Variable`` behind a variable of Keras."""
+        return variable.value
+
     def structured(self, tensors: Sequence[Any]) -> Any:
         """Return the tensors in the structure that the model is called with."""
         arguments, keywords = self._keras_inputs.pack(tensors)
         return arguments[0] if arguments else keywords
-
-    def biases_before_normalization(self) -> Iterable[str]:
-        """Return the biases whose shift a BatchNormalization subtracts again, as it does in
-        training."""
-        return before_batch_normalization(self.model) if self.is_training else ()
 
 
 def _watched(model: Any) -> Iterator[Watched]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradflow.files.model_file import StoredVariable
@@ -15,6 +15,7 @@ from gradflow.tape.load.compiled_loss import (
     output_names,
     require_compiled,
 )
+from gradflow.tape.load.shifted_layers import shifted_before_normalization
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
 from gradflow.tape.loaded_model import HALVES, OUTPUTS, SINGLE, NamedTensors, dense_parts
 from gradflow.tape.op_origins import noted_layers
@@ -95,6 +96,10 @@ class KerasModel(TapedModel):
         """Call the model; return its outputs in their structure."""
 
     @abstractmethod
+    def plain(self, variable: Any) -> Any:
+        """Return the ``tf.Variable`` behind a variable of Keras: the tape knows no other."""
+
+    @abstractmethod
     def structured(self, tensors: Sequence[Any]) -> Any:
         """Return the tensors in the structure that the model is called with."""
 
@@ -116,6 +121,18 @@ class KerasModel(TapedModel):
     def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
         """Records of variables that the call reads and no layer tracks."""
         return describe_untracked(variables, lambda variable: holding_layer(self.model, variable))
+
+    def shifted_before_normalization(self) -> Mapping[str, str]:
+        """Return the biases whose shift is subtracted again, as it is in training."""
+        if not self.is_training:
+            return {}
+        names = {id(item.variable): item.stored.name for item in self.watched}
+        layers = self.model._flatten_layers(include_self=False)
+        shifted = (
+            (names.get(id(self.plain(bias))), remover)
+            for bias, remover in shifted_before_normalization(layers)
+        )
+        return {name: remover for name, remover in shifted if name is not None}
 
     def _outputs(self, tensors: Sequence[Any]) -> NamedTensors:
         outputs = self.forward(tensors)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +13,7 @@ from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
 
 BATCH_NORMALIZATION = "the BatchNormalization behind it"
+NORMALIZATION = "the normalization behind it"
 _NOISE = 8.0
 """Rounding noise beside the terms of a sum, in units of epsilon."""
 _MIN_RATIO = 1e-4
@@ -23,31 +23,8 @@ _REMOVERS = {
     **dict.fromkeys(FUSED_NORMALIZATIONS, BATCH_NORMALIZATION),
     "Softmax": "the softmax behind it",
     "LogSoftmax": "the softmax behind it",
-    "Rsqrt": "the normalization behind it",
+    "Rsqrt": NORMALIZATION,
 }
-
-
-def before_batch_normalization(model: Any) -> Iterator[str]:
-    """Yield the biases of layers whose output goes to nothing but a BatchNormalization that
-    subtracts the batch's mean.
-
-    Told from the layers alone: where the measured gradient is tiny too, no graph has to be traced
-    to explain it.
-    """
-    for layer in model._flatten_layers(include_self=False):
-        bias = getattr(layer, "bias", None)
-        if bias is None or getattr(layer, "activation", None) not in (
-            None,
-            keras.activations.linear,
-        ):
-            continue
-        consumers = [node.operation for node in getattr(layer, "_outbound_nodes", ())]
-        if consumers and all(_subtracts_mean(consumer) for consumer in consumers):
-            yield bias.path
-
-
-def _subtracts_mean(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization) and bool(layer.trainable)
 
 
 def cancelled(trail: Trail, names: Iterable[str], epsilon: float) -> Mapping[str, str]:

@@ -40,11 +40,12 @@ def explain(
     measured = _probed_again(model, step, flowing, options)
     zero = _zero(measured, flowing)
     tiny = _tiny(measured, flowing, options, model.epsilon)
-    without_effect = cancelled(live, step, [*tiny, *zero], options, model.epsilon)
     normalized = shifts_before_normalization(live.contents.graph_def)
+    shifted = [name for name in flowing if name in normalized]
+    without_effect = cancelled(live, step, [*tiny, *zero, *shifted], options, model.epsilon)
     shifts = {
-        **dict.fromkeys(without_effect, "what follows"),
-        **dict.fromkeys(normalized, BATCH_NORMALIZATION),
+        name: BATCH_NORMALIZATION if name in normalized else "what follows"
+        for name in (*sorted(without_effect), *(name for name in zero if name in normalized))
     }
     sightings: dict[str, tuple[Sighting, ...]] = {}
     if zero:
