@@ -12,20 +12,36 @@ from gradflow.audit import check_model, render_baseline
 from gradflow.cli.help import Command
 from gradflow.cli.models import Expected, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow
-from gradflow.cli.options import MODEL_PATH, Analysis, Group, Messages, out_file, with_options
+from gradflow.cli.options import (
+    MODEL_PATH,
+    Analysis,
+    FileOutput,
+    Messages,
+    force_option,
+    out_file,
+    with_options,
+)
+from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import Status
 from gradflow.policy import Snapshot, snapshot
 
+_MARK = r'\{ ?"schema": "gradflow-baseline-'
+
 
 @dataclass(frozen=True, slots=True)
-class BaselineOutput(Group):
+class BaselineOutput(FileOutput):
     """Where the baseline goes."""
 
     heading: ClassVar[str] = "Baseline"
 
     out: str | None = out_file("Write the baseline to FILE.")
+    force: bool = force_option("no baseline of gradflow")
+
+    def files(self) -> list[OutFile]:
+        """Return the file of ``-o``."""
+        return [] if self.out is None else [OutFile("-o", self.out, "a baseline", _MARK)]
 
 
 @click.command(

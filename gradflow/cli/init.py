@@ -14,13 +14,14 @@ from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
     MODEL_PATH,
     Analysis,
-    Group,
+    FileOutput,
     Messages,
-    option,
+    force_option,
     out_file,
     with_options,
 )
-from gradflow.cli.output import CommandError, Stderr, Target
+from gradflow.cli.out_file import OutFile
+from gradflow.cli.output import Stderr, Target
 from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
 from gradflow.options import Options
@@ -28,7 +29,7 @@ from gradflow.process.parent import inspect_path
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationOutput(Group):
+class ConfigurationOutput(FileOutput):
     """Where the configuration goes."""
 
     heading: ClassVar[str] = "Configuration"
@@ -36,7 +37,11 @@ class ConfigurationOutput(Group):
     out: str = out_file(
         "Write the configuration to FILE.", default="gradflow.yaml", show_default=True
     )
-    force: bool = option("--force", is_flag=True, help="Replace a file that exists.")
+    force: bool = force_option("there")
+
+    def files(self) -> list[OutFile]:
+        """Return the file of ``-o``; one that is there was edited by hand."""
+        return [OutFile("-o", self.out, "a configuration", None)]
 
 
 @click.command(
@@ -63,8 +68,6 @@ def init(
     nothing is written, when a model could not be checked.
     """
     out = Path(output.out)
-    if out.exists() and not output.force:
-        raise CommandError(f"{out}: exists already; --force replaces it, -o FILE writes another")
     stderr = Stderr(messages.quiet, messages.verbose)
     options = analysis.over(Options(), messages)
     require_tensorflow("init", models, [options])

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from gradflow.cli.help import OTHER, Option
+from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import CommandError, Target, command_errors
 from gradflow.options import DECLARED, Declared, Options, names_without_effect, read
 from gradflow.options.kinds import Choice, Flag, Seconds, Whole
@@ -79,27 +80,14 @@ def with_options(**groups: type[Group]) -> Decorator:
     return decorate
 
 
-def refuse_out(out: str | None, flag: str = "-o") -> None:
-    """Raise CommandError where the file of ``flag`` cannot be written, before anything is done."""
-    if out is None:
-        return
-    if not Path(out).absolute().parent.is_dir():
-        raise CommandError(f"{flag} {out}: its folder does not exist: create it first")
-    if Path(out).is_dir():
-        raise CommandError(f"{flag} {out}: is a folder: name a file")
-
-
 def out_file(help: str, **attributes: Any) -> Any:
-    """Make the field of ``-o``, whose file is looked at before anything is done."""
+    """Make the field of ``-o``; its group looks at the file before anything is done."""
+    return option("-o", "--out", metavar="FILE", type=click.Path(), help=help, **attributes)
 
-    def checked(_context: click.Context, _option: click.Parameter, path: str | None) -> str | None:
-        refuse_out(path)
-        return path
 
-    kind = click.Path(dir_okay=False)
-    return option(
-        "-o", "--out", metavar="FILE", type=kind, callback=checked, help=help, **attributes
-    )
+def force_option(kind: str) -> Any:
+    """Make the field of ``--force``; ``kind`` is what the file is expected to be."""
+    return option("--force", is_flag=True, help=f"Replace a file that is {kind}.")
 
 
 def no_color_option() -> Any:
@@ -123,7 +111,28 @@ class Messages(Group):
 
 
 @dataclass(frozen=True, slots=True)
-class ReportOutput(Group):
+class FileOutput(Group):
+    """What is written to files that the command line names."""
+
+    @classmethod
+    def made(cls, values: dict[str, Any]) -> Any:
+        """As of any group, with a look at each file before anything is done.
+
+        Raises:
+            CommandError: one of them cannot be written, or holds something else.
+        """
+        output = cls(**values)
+        for file in output.files():
+            file.refuse_other(force=values["force"])
+        return output
+
+    def files(self) -> list[OutFile]:
+        """Return the files that are named."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutput(FileOutput):
     """What a report is written as, and where."""
 
     heading: ClassVar[str] = "Report"
@@ -142,27 +151,33 @@ class ReportOutput(Group):
         multiple=True,
         help="Write it to FILE in FORMAT as well; repeatable.",
     )
+    force: bool = force_option("no report of gradflow")
     show_all: bool = show_all_option()
     no_color: bool = no_color_option()
+
+    def files(self) -> list[OutFile]:
+        """Return the files of ``-o`` and of each ``--report``."""
+        named = [_report(text) for text in self.reports]
+        main = [] if self.out is None else [OutFile.of_format("-o", self.out, self.format)]
+        return main + [
+            OutFile.of_format(f"--report {format}", file, format) for format, file in named
+        ]
 
     def targets(self) -> list[tuple[str, Target]]:
         """Return the formats, and where each is written: stdout or ``-o`` first.
 
         Raises:
-            CommandError: one of them cannot be written, or two name the same file.
+            CommandError: two name the same file.
         """
-        named = [_report(text) for text in self.reports]
-        files = [("-o", self.out)] if self.out is not None else []
-        files += [(f"--report {format}", file) for format, file in named]
         flags: dict[Path, str] = {}
-        for flag, file in files:
-            refuse_out(file, flag)
-            first = flags.setdefault(Path(file).resolve(), flag)
-            if first is not flag:
+        for file in self.files():
+            first = flags.setdefault(Path(file.path).resolve(), file.flag)
+            if first is not file.flag:
                 raise CommandError(
-                    f"{flag} and {first} write to the same file, {file}: give each a file of its "
-                    "own"
+                    f"{file.flag} and {first} write to the same file, {file.path}: give each a "
+                    "file of its own"
                 )
+        named = [_report(text) for text in self.reports]
         targets = [(self.format, Target(self.out, self.no_color))]
         return targets + [(format, Target(file, self.no_color)) for format, file in named]
 
@@ -178,7 +193,7 @@ class ReportOutput(Group):
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerOutput(Group):
+class AnswerOutput(FileOutput):
     """What an answer that is no report is written as, and where."""
 
     heading: ClassVar[str] = "Answer"
@@ -191,7 +206,12 @@ class AnswerOutput(Group):
         help="Format of the answer.",
     )
     out: str | None = out_file("Write the answer to FILE.")
+    force: bool = force_option("no answer of gradflow")
     no_color: bool = no_color_option()
+
+    def files(self) -> list[OutFile]:
+        """Return the file of ``-o``."""
+        return [] if self.out is None else [OutFile.of_format("-o", self.out, self.format)]
 
     @property
     def target(self) -> Target:

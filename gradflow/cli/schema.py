@@ -8,18 +8,26 @@ from typing import ClassVar
 import click
 
 from gradflow.cli.help import Command
-from gradflow.cli.options import Group, out_file, with_options
+from gradflow.cli.options import FileOutput, force_option, out_file, with_options
+from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Target
 from gradflow.text import as_json
 
+_MARK = r'\{ "\$schema": "https://json-schema.org/[^"]*", "title": "gradflow '
+
 
 @dataclass(frozen=True, slots=True)
-class SchemaOutput(Group):
+class SchemaOutput(FileOutput):
     """Where the schema goes."""
 
     heading: ClassVar[str] = "Schema"
 
     out: str | None = out_file("Write the schema to FILE.")
+    force: bool = force_option("no schema of gradflow")
+
+    def files(self) -> list[OutFile]:
+        """Return the file of ``-o``."""
+        return [] if self.out is None else [OutFile("-o", self.out, "a schema", _MARK)]
 
 
 @click.command(

@@ -71,7 +71,7 @@ def _checked(kind: type[T], value: Any) -> T:
     """Return ``value``, which comes from a file or from a process that ran a model."""
     if type(value) is not kind:  # True is no number here
         raise TypeError(f"{type(value).__name__} where {kind.__name__} is expected")
-    return cast(T, value)
+    return value
 
 
 @cache

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from types import MappingProxyType
 
 from gradflow.findings import Report
@@ -11,18 +14,36 @@ from gradflow.report.layout import Layout
 
 Render = Callable[[Report, Layout], str]
 
-FORMATS: Mapping[str, str] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """A format that a report is written in."""
+
+    module: str
+    """It has the ``render`` of the format, and is imported when a report is written in it: a run
+    that writes JSON does not pay for what a text needs."""
+    mark: str
+    """A pattern for how what gradflow writes in it begins, answers included: a file that does not
+    begin so is another's."""
+
+
+_ANSWERS = "report|why|entries|diff|trend|rules"
+FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
-        "text": "gradflow.report.text",
-        "json": "gradflow.report.json",
-        "markdown": "gradflow.report.markdown",
-        "sarif": "gradflow.report.sarif",
-        "junit": "gradflow.report.junit",
-        "github": "gradflow.report.github",
+        "text": ReportFormat(
+            "gradflow.report.text",
+            r"no models$|code +kind |GF\d{3} \w+:|[^\s{](?=.*: ).*"
+            r"\b(weights?|harm|changes|entries|entry|models?|could not be checked)\b",
+        ),
+        "json": ReportFormat("gradflow.report.json", rf'\{{ ?"schema": "gradflow-({_ANSWERS})-'),
+        "markdown": ReportFormat("gradflow.report.markdown", "### gradflow: "),
+        "sarif": ReportFormat("gradflow.report.sarif", r'\{.* "driver": \{ "name": "gradflow"'),
+        "junit": ReportFormat(
+            "gradflow.report.junit", r'<\?xml [^>]*> <testsuites name="gradflow"'
+        ),
+        "github": ReportFormat("gradflow.report.github", "::(error|warning|notice)[ :]"),
     }
 )
-"""The module that has the ``render`` of each format. It is imported when a report is written in
-that format: a run that writes JSON does not pay for what a text needs."""
 ANSWER_FORMATS = ("text", "json")
 """The formats of an answer that is no report; each in ``gradflow.report.answers`` has both."""
 
@@ -33,5 +54,13 @@ def renderer(format: str) -> Render:
     Raises:
         KeyError: there is no such format.
     """
-    render: Render = import_module(FORMATS[format]).render
+    render: Render = import_module(FORMATS[format].module).render
     return render
+
+
+def begins_as(text: str, mark: str) -> bool:
+    """Return whether the first line of ``text``, with the lines that it is folded into, begins as
+    ``mark`` says."""
+    first, *others = text.partition("\n\n")[0].splitlines() or [""]
+    folded = takewhile(lambda line: line.startswith((" ", "<")), others)
+    return re.match(mark, " ".join(" ".join([first, *folded]).split())) is not None

@@ -25,6 +25,9 @@ from tests.cli.command import (
 )
 
 
+EARLIER = '{"schema": "gradflow-report-1", "models": []}'
+
+
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_a_file_holds_what_stdout_would(tmp_path: Path, format: str) -> None:
     out = tmp_path / "report"
@@ -39,7 +42,7 @@ def test_a_file_holds_what_stdout_would(tmp_path: Path, format: str) -> None:
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
-    out.write_text("x" * 100_000)
+    out.write_text(EARLIER + "x" * 100_000)
     out.chmod(0o640)
 
     static(HEALTHY, "--format", "json", "-o", str(out))
@@ -52,7 +55,7 @@ def test_what_was_there_stays_when_writing_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "report.json"
-    out.write_text("what was there")
+    out.write_text(EARLIER)
 
     def full(self: Path, *_: object, **__: object) -> None:
         self.touch()
@@ -62,7 +65,7 @@ def test_what_was_there_stays_when_writing_fails(
     done = static(HEALTHY, "-o", str(out))
 
     assert "cannot be written: No space left on device" in done.failed_in_one_line()
-    assert out.read_text() == "what was there"
+    assert out.read_text() == EARLIER
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import inspect
 import os
+from dataclasses import replace
 from json import loads
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradflow.findings import Report
 from gradflow.report import text
 from gradflow.report.answers import codes, diff, entries, why
-from gradflow.report.formats import ANSWER_FORMATS, FORMATS, renderer
+from gradflow.report.formats import ANSWER_FORMATS, FORMATS, begins_as, renderer
 from gradflow.report.layout import Layout
 from tests.report.reports import HOSTILE, IN_EVERY_FORMAT, hostile
 from tests.report.strategies import reports
@@ -116,3 +118,14 @@ def test_a_stream_that_holds_less_gets_escapes(format: str, encoding: str) -> No
 @pytest.mark.parametrize("format", ["json", "sarif"])
 def test_json_is_ascii(format: str) -> None:
     assert all(written(build(), format).isascii() for build in IN_EVERY_FORMAT.values())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@settings(max_examples=50)
+@given(report=reports(), width=st.integers(40, 200))
+def test_any_report_is_known_by_how_it_begins(format: str, report: Report, width: int) -> None:
+    """So that the next one may take its place (``-o``)."""
+    named = replace(report, tool=replace(report.tool, name="gradflow"))
+    text = renderer(format)(named, Layout(width=width))
+
+    assert not text.strip() or begins_as(text, FORMATS[format].mark)
