@@ -24,7 +24,6 @@ from tests.cli.command import (
     static,
 )
 
-
 EARLIER = '{"schema": "gradflow-report-1", "models": []}'
 
 
@@ -62,7 +61,7 @@ def test_what_was_there_stays_when_writing_fails(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(stream.Path, "write_text", full)
-    done = static(HEALTHY, "-o", str(out))
+    done = static(HEALTHY, "--format", "json", "-o", str(out))
 
     assert "cannot be written: No space left on device" in done.failed_in_one_line()
     assert out.read_text() == EARLIER
