@@ -8,7 +8,8 @@ from gradflow.catalogue import BY_EDGE, BY_MARK, BY_RULE, CodeEntry, entry
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
-from gradflow.flow.attribute import Attribution, Cut
+from gradflow.flow.attribute import Attribution
+from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.op_rules import OpSpec, Rule, spec
 from gradflow.ops.families import BRANCHES, CONTROL_FLOW, SHAPE_OPS, VARIABLES

@@ -11,8 +11,9 @@ from gradflow.diagnose.wording import word
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
+from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import FlowGraph, Mark
-from gradflow.flow.routes import Stop, behind, restored, way
+from gradflow.flow.routes import Stop, behind, cuts_of_equal_ways, restored, way
 
 _IN_ORDER = (Verdict.FLOWS, Verdict.UNKNOWN)
 
@@ -40,7 +41,9 @@ def route(
         graph = graph.as_if_unknown_flowed()
         stops = way(graph, attribution)
     cuts = {
-        stop.node: _cause(evidence, graph, stop, variable) for stop in stops if stop.cut is not None
+        stop.node: _cause(evidence, graph, stop.cut, variable)
+        for stop in stops
+        if stop.cut is not None
     }
     held_back = {
         cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name)
@@ -50,15 +53,34 @@ def route(
     steps = _steps(evidence, graph, stops, cuts, variable)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
     changes = (*_changes(evidence, variables, variable, held_back), *_remarks(variable, findings))
-    return Route(name, steps, _output(graph, attribution, outputs), changes, also)
+    return Route(
+        variable=name,
+        steps=steps,
+        output=_output(graph, attribution, outputs),
+        changes=changes,
+        also_restored=also,
+        other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
+    )
 
 
-def _cause(evidence: Evidence, graph: FlowGraph, stop: Stop, variable: Variable) -> Cause:
+def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, variable: Variable) -> Cause:
     """Return the cut's cause, in the variable's own words where it names the cut."""
-    assert stop.cut is not None
-    name = graph.names[stop.node]
+    name = graph.names[cut.node]
     own = (cause for cause in variable.causes if cause.op == name)
-    return next(own, cause_of(evidence, graph, stop.cut, variable.verdict))
+    return next(own, cause_of(evidence, graph, cut, variable.verdict))
+
+
+def _other_ways(
+    evidence: Evidence,
+    graph: FlowGraph,
+    attribution: Attribution,
+    variable: Variable,
+    crossed: Collection[Cause],
+) -> tuple[Cause, ...]:
+    causes = [
+        _cause(evidence, graph, cut, variable) for cut in cuts_of_equal_ways(graph, attribution)
+    ]
+    return tuple(cause for cause in dict.fromkeys(causes) if cause not in crossed)
 
 
 def _steps(

@@ -52,3 +52,5 @@ class Route:
     nothing is wrong."""
     also_restored: tuple[str, ...]
     """The other weights to which the same changes bring a gradient."""
+    other_ways: tuple[Cause, ...] = ()
+    """The cuts of the other repairs that are as small, along other ways to the output."""

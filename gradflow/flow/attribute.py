@@ -1,54 +1,24 @@
 """Find for every variable how far it is from gradient, which cuts hold it back, and its path.
 
-One 0-1 walk answers for all variables.
-
-The walk goes backwards from the outputs. Following an edge that flows costs 0, crossing a cut costs
-1. A passage without floats (ints from ArgMax on, floats again at OneHot) is one cut: entering it
-costs 1, the steps inside and the way out cost 0. So each node has two states: reached over a
-floating tensor, and reached inside a passage. All steps are linear in the number of edges.
+One 0-1 walk answers for all variables. All steps are linear in the number of edges.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, islice
 
+from gradflow.flow.frontier import Cut, cuts_behind, distinct_cuts, frontier_of
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.states import (
-    UNREACHED,
-    State,
-    in_passage,
-    is_in_passage,
-    node_of,
-    over_floating,
-    trail,
-)
+from gradflow.flow.states import UNREACHED, in_passage, node_of, over_floating, trail
+from gradflow.flow.walk import Walk, repeated_cuts, walk, walk_without
 
-_FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
 _MAX_WALKS, _MAX_EDGES = 256, 20_000_000
 """For the fewest places: sets of places that are tried, and edges that are followed for all of
 them."""
-_MEASURED = frozenset(
-    {int(Edge.DEAD), int(Edge.UNTAKEN), int(Edge.NONFINITE), int(Edge.OVERWRITTEN)}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """One place on the frontier where the data flows on and the gradient does not."""
-
-    node: int
-    """The op that passes no gradient; for a passage, the op that leaves the floating type."""
-    kind: Edge
-    """``CUT``, ``ZERO``, ``UNKNOWN``, ``DISCRETE`` for a passage without floats, or a
-    measured kind."""
-    reenters_at: int | None
-    """For a passage: the op whose result is a float again; None where it ends in an output."""
-    source: int | None = None
-    """For a measured kind: the node that gets nothing, or NaN, from ``node``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +28,15 @@ class Attribution:
     cuts_to_restore: int | None
     """Fewest cuts on a way to an output; 0 where gradient flows, None where there is no way."""
     causes: tuple[Cut, ...]
-    """Every frontier cut that the variable's data reaches; empty where gradient flows."""
+    """Every frontier cut at which the variable's data first enters the region that gets gradient;
+    empty where gradient flows."""
     zero_filled: bool
     """Where gradient does not flow: TensorFlow hands back zeros rather than None."""
     node: int
     via: array[int]
     """The state that each state was reached from, shared by all variables; ``path`` reads it."""
+    distance: array[int]
+    """Of every state from the outputs, with as many steps as there are cuts; shared as well."""
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -108,6 +81,7 @@ def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
             zero_filled=bool(steps and filled[node]),
             node=node,
             via=via,
+            distance=reading.distance,
         )
     return attributions
 
@@ -121,9 +95,9 @@ class _Reading:
         self._discrete = discrete
         self._seeds = [over_floating(node) for node in graph.outputs]
         self._late = [in_passage(node) for node in graph.discrete_outputs] if discrete else []
-        self.distance, self.via = _walk(graph, self._seeds, self._late)
-        self._frontier = _frontier(graph, self.distance, self.via)
-        self._behind = _cuts_behind(graph, self._frontier, self.distance[::2])
+        self.distance, self.via = walk(graph, self._seeds, self._late)
+        self._frontier = frontier_of(graph, self.distance, self.via)
+        self._behind = cuts_behind(graph, self._frontier, self.distance)
         self._sets: dict[int, tuple[Cut, ...]] = {}
 
     def reaches(self, node: int) -> bool:
@@ -137,9 +111,9 @@ class _Reading:
         An op whose gradient is always zero borders that region. Where nothing at all arrives
         (``is_filled`` is false), the cut behind it that makes it so is a cause as well.
         """
-        bits = self._behind.get(node, 0)
+        bits = self._behind.get(over_floating(node), 0)
         if bits not in self._sets:
-            self._sets[bits] = tuple(_members(self._graph, self._frontier, bits))
+            self._sets[bits] = tuple(distinct_cuts(self._graph, self._frontier, bits))
         causes = self._sets[bits]
         if is_filled or Edge.ZERO not in self._graph.kinds:
             return causes
@@ -152,8 +126,7 @@ class _Reading:
         of its function are one cut, and the way with so few."""
         state = over_floating(node)
         fewest, via = self.distance[state], self.via
-        for count, walk in self._walks_with_places_removed:
-            distance, origins = walk
+        for count, (distance, origins) in self._walks_with_places_removed:
             if distance[state] != UNREACHED and distance[state] + count < fewest:
                 fewest, via = distance[state] + count, origins
         return fewest, via
@@ -165,9 +138,9 @@ class _Reading:
         return _Reading(replace(self._graph, kinds=kinds), discrete=self._discrete)
 
     @cached_property
-    def _walks_with_places_removed(self) -> list[tuple[int, tuple[array[int], array[int]]]]:
+    def _walks_with_places_removed(self) -> list[tuple[int, Walk]]:
         """Return walks with some of the repeated cuts removed, and at how many places."""
-        repeated = _repeated_cuts(self._graph, self.distance)
+        repeated = repeated_cuts(self._graph, self.distance)
         sets = [
             frozenset(places)
             for count in range(1, len(repeated) + 1)
@@ -175,7 +148,7 @@ class _Reading:
         ]
         affordable = max(len(repeated), _MAX_EDGES // max(len(self._graph.sources), 1))
         return [
-            (len(places), _walk_without(self._graph, [*self._seeds, *self._late], places))
+            (len(places), walk_without(self._graph, [*self._seeds, *self._late], places))
             for places in sets[: min(_MAX_WALKS, affordable)]
         ]
 
@@ -185,197 +158,6 @@ def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
     if Edge.SHAPE not in graph.kinds:
         return graph
     return replace(graph, kinds=bytearray(graph.kinds).replace(bytes([Edge.SHAPE]), bytes([kind])))
-
-
-def _walk(
-    graph: FlowGraph, seeds: Sequence[int], late_seeds: Sequence[int]
-) -> tuple[array[int], array[int]]:
-    """Distance of every state from the outputs, and the state it was reached from."""
-    first, sources, kinds = graph.first, graph.sources, graph.kinds
-    distance = array("i", [UNREACHED]) * (2 * len(graph))
-    via = array("i", [UNREACHED]) * (2 * len(graph))
-    level = 0
-    current = list(dict.fromkeys(seeds))
-    for state in current:
-        distance[state] = 0
-    later = [(state, UNREACHED) for state in late_seeds]
-    while current or later:
-        for state in current:  # grows while it is walked: everything reachable at this distance
-            node = state >> 1  # node_of, is_in_passage, over_floating and in_passage in line
-            passage = state & 1
-            for edge in range(first[node], first[node + 1]):
-                kind = kinds[edge]
-                if kind == _FILL:
-                    continue
-                target = 2 * sources[edge] + (1 if kind == _DISCRETE else 0)
-                if distance[target] != UNREACHED:
-                    continue
-                if kind == _FLOW or passage:
-                    distance[target] = level
-                    via[target] = state
-                    current.append(target)
-                else:
-                    later.append((target, state))
-        level += 1
-        current = []
-        for state, origin in later:
-            if distance[state] == UNREACHED:
-                distance[state] = level
-                via[state] = origin
-                current.append(state)
-        later = []
-    return distance, via
-
-
-def _repeated_cuts(graph: FlowGraph, distance: array[int]) -> list[int]:
-    """Return the places with a cut at several of their copies."""
-    copies: dict[int, int] = {}
-    for node in range(len(graph)):
-        is_left = distance[in_passage(node)] != UNREACHED
-        kinds = {graph.kinds[edge] for edge in range(graph.first[node], graph.first[node + 1])}
-        if kinds - {_FILL, _DISCRETE} if is_left else kinds - {_FLOW, _FILL, _DISCRETE}:
-            copies[graph.places[node]] = copies.get(graph.places[node], 0) + 1
-    return [place for place, count in copies.items() if count > 1]
-
-
-def _walk_without(
-    graph: FlowGraph, seeds: Sequence[int], removed: frozenset[int]
-) -> tuple[array[int], array[int]]:
-    """As ``_walk``, with the cuts at the places ``removed`` taken out.
-
-    A passage counts where it leaves the floating type, for there stands its cut.
-    """
-    distance = array("i", [UNREACHED]) * (2 * len(graph))
-    via = array("i", [UNREACHED]) * (2 * len(graph))
-    level, current = 0, [(state, UNREACHED) for state in seeds]
-    while current:
-        later = []
-        for state, origin in current:
-            if distance[state] != UNREACHED:
-                continue
-            distance[state], via[state] = level, origin
-            node = node_of(state)
-            is_open = graph.places[node] in removed
-            for edge in range(graph.first[node], graph.first[node + 1]):
-                kind, source = graph.kinds[edge], graph.sources[edge]
-                if kind == _FILL:
-                    continue
-                if kind == _DISCRETE:
-                    current.append((in_passage(source), state))
-                elif is_open or (kind == _FLOW and not is_in_passage(state)):
-                    current.append((over_floating(source), state))
-                else:
-                    later.append((over_floating(source), state))
-        level += 1
-        current = later
-    return distance, via
-
-
-def _frontier(graph: FlowGraph, distance: array[int], via: array[int]) -> dict[Cut, list[int]]:
-    """Return every cut between the region that gets gradient and the rest, with the nodes right
-    behind it."""
-    frontier: dict[Cut, list[int]] = {}
-    first, sources, kinds = graph.first, graph.sources, graph.kinds
-    floating = distance[::2]  # by node
-    for node, in_region in enumerate(floating):
-        reached = in_region == 0
-        inside = distance[in_passage(node)] == 1  # a passage that starts at the region itself
-        if not reached and not inside:
-            continue
-        behind = [
-            (sources[edge], kinds[edge])
-            for edge in range(first[node], first[node + 1])
-            if floating[sources[edge]] != 0 and kinds[edge] != _DISCRETE and kinds[edge] != _FILL
-        ]
-        if not behind:
-            continue
-        if inside:
-            frontier[Cut(node, Edge.DISCRETE, _reentry(via, in_passage(node)))] = [
-                source for source, _ in behind
-            ]
-            continue
-        for source, kind in behind:
-            if kind in _MEASURED:
-                frontier[Cut(node, Edge(kind), None, source)] = [source]
-        rest = [(source, kind) for source, kind in behind if kind not in _MEASURED]
-        if rest:  # an op that cuts one input and passes zeros to another is named for the cut
-            kind = Edge(min({kind for _, kind in rest} - {Edge.ZERO}, default=Edge.ZERO))
-            frontier[Cut(node, kind, None)] = [source for source, _ in rest]
-    return frontier
-
-
-def _reentry(via: array[int], state: State) -> int | None:
-    """Return the node at which a passage ends: its result is a float; None at an output."""
-    return next((node_of(step) for step in trail(state, via) if not is_in_passage(step)), None)
-
-
-def _cuts_behind(
-    graph: FlowGraph, frontier: Mapping[Cut, Sequence[int]], region: array[int]
-) -> dict[int, int]:
-    """For every node a bit set of the frontier cuts that its data reaches, not by way of a node of
-    the ``region`` that gets gradient (distance 0)."""
-    bits: dict[int, int] = {}
-    for number, sources in enumerate(frontier.values()):
-        for source in sources:
-            bits[source] = bits.get(source, 0) | 1 << number
-    order, has_loop = _consumers_first(graph, list(bits))
-    variables = set(graph.variables.values())
-    first, sources_of, kinds = graph.first, graph.sources, graph.kinds
-    changed = True
-    while changed:
-        changed = False
-        for node in order:
-            cuts = bits.get(node, 0)
-            for edge in range(first[node], first[node + 1]):
-                if kinds[edge] == _FILL:
-                    continue
-                source = sources_of[edge]
-                if region[source] == 0:
-                    continue
-                source_cuts = bits.get(source, 0)
-                joined = source_cuts | cuts
-                if joined != source_cuts:
-                    # Equal sets share one object: a long chain costs one set, not one a node.
-                    bits[source] = cuts if joined == cuts else joined
-                    changed = has_loop
-            if not has_loop and node not in variables:
-                bits.pop(node, None)
-    return bits
-
-
-def _consumers_first(graph: FlowGraph, roots: Sequence[int]) -> tuple[list[int], bool]:
-    """Return all nodes whose data reaches ``roots``, each before its sources where there is no
-    loop; whether there is one."""
-    first, sources, kinds = graph.first, graph.sources, graph.kinds
-    new, open_, closed = 0, 1, 2
-    mark = bytearray(len(graph))
-    next_edge = graph.first[:]
-    order: list[int] = []
-    has_loop = False
-    for root in roots:
-        if mark[root] != new:
-            continue
-        mark[root] = open_
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            edge = next_edge[node]
-            if edge == first[node + 1]:
-                mark[node] = closed
-                order.append(node)
-                stack.pop()
-                continue
-            next_edge[node] = edge + 1
-            source = sources[edge]
-            if kinds[edge] == _FILL or mark[source] == closed:
-                continue
-            if mark[source] == open_:
-                has_loop = True
-                continue
-            mark[source] = open_
-            stack.append(source)
-    order.reverse()
-    return order, has_loop
 
 
 def _zero_filled(graph: FlowGraph) -> bytearray:
@@ -394,13 +176,3 @@ def _zero_filled(graph: FlowGraph) -> bytearray:
                 filled[source] = 1
                 stack.append(source)
     return filled
-
-
-def _members(graph: FlowGraph, cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
-    members = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
-    # Where the data goes on from an argument too, that a custom gradient gives its results nothing
-    # is no cut.
-    members = [cut for cut in members if cut.kind is not Edge.RESULT] or members
-    # The copies of one op in several calls of its function are one cut.
-    first = {(graph.place(cut.node), cut.kind): cut for cut in reversed(members)}
-    return [cut for cut in members if first[graph.place(cut.node), cut.kind] is cut]

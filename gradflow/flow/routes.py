@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gradflow.flow.attribute import Attribution, Cut
+from gradflow.flow.attribute import Attribution
+from gradflow.flow.frontier import Cut, reentry_of
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.states import (
+    UNREACHED,
     State,
     in_passage,
     is_in_passage,
@@ -45,6 +47,68 @@ def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
         if not stops or stops[-1].node != stop.node or stop.cut is not None:
             stops.append(stop)
     return tuple(stops)
+
+
+def cuts_of_equal_ways(graph: FlowGraph, attribution: Attribution) -> tuple[Cut, ...]:
+    """Return the cuts on all ways that have as few of them as ``attribution.path``, each place of
+    the file once.
+
+    They are the cuts of all repairs of that size. Empty where the copies of an op in several calls
+    count once: then one way is known.
+    """
+    start, distance = over_floating(attribution.node), attribution.distance
+    if not attribution.cuts_to_restore or distance[start] != attribution.cuts_to_restore:
+        return ()
+    consumers = _consumers(graph)
+    cuts: dict[int, Cut] = {}
+    seen, stack = {start}, [start]
+    while stack:
+        state = stack.pop()
+        for edge, consumer in consumers.get(node_of(state), ()):
+            for following, cost, cut in _crossings(graph, attribution, state, edge, consumer):
+                if (
+                    distance[following] == UNREACHED
+                    or distance[following] + cost != distance[state]
+                ):
+                    continue
+                if cut is not None:
+                    cuts.setdefault(graph.place(consumer), cut)
+                if following not in seen:
+                    seen.add(following)
+                    stack.append(following)
+    named = {cause.node: cause for cause in attribution.causes}
+    return tuple(named.get(cut.node, cut) for cut in sorted(cuts.values(), key=_by_node))
+
+
+def _by_node(cut: Cut) -> int:
+    return cut.node
+
+
+def _consumers(graph: FlowGraph) -> Mapping[int, Sequence[tuple[int, int]]]:
+    """Return for each node the edges that its data goes on by, and their consumers."""
+    consumers: dict[int, list[tuple[int, int]]] = {}
+    for node in range(len(graph)):
+        for edge in _edges(graph, node):
+            if graph.kinds[edge] not in (_NO_DATA, Edge.SHAPE):
+                consumers.setdefault(graph.sources[edge], []).append((edge, node))
+    return consumers
+
+
+def _crossings(
+    graph: FlowGraph, attribution: Attribution, state: State, edge: int, consumer: int
+) -> Iterable[tuple[State, int, Cut | None]]:
+    """Yield the states that an edge leads to from ``state``, how far that is, and the cut."""
+    kind = Edge(graph.kinds[edge])
+    if (kind is Edge.DISCRETE) != is_in_passage(state):
+        return
+    if kind is Edge.DISCRETE:
+        yield over_floating(consumer), 1, None
+        yield in_passage(consumer), 0, None
+        return
+    is_cut = kind is not Edge.FLOW
+    yield over_floating(consumer), int(is_cut), Cut(consumer, kind, None) if is_cut else None
+    inside = in_passage(consumer)
+    yield inside, 0, Cut(consumer, Edge.DISCRETE, reentry_of(attribution.via, inside))
 
 
 def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:

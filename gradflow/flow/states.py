@@ -1,9 +1,9 @@
-"""Number the two states in which the walk of ``attribute`` can be at a node.
+"""Number the two states in which the walk from the outputs can be at a node.
 
 It is there over a floating tensor, or inside a passage: behind an op such as ArgMax, where the data
 is integers. An array with one entry a state has twice as many entries as there are nodes.
 
-The inner loop of ``attribute._walk`` calculates the same in line, without a call for each edge.
+The inner loop of ``walk.walk`` calculates the same in line, without a call for each edge.
 """
 
 from __future__ import annotations

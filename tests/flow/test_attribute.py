@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gradflow.flow.attribute import attribute
@@ -67,15 +68,70 @@ def test_causes_are_the_frontier_cuts_where_the_variable_enters_the_region_first
         assert len(causes) == len({cut.node for cut in causes}), "each cut once"
 
 
-def _causes(edges: Edges, outputs: list[int], node: int) -> set[int]:
-    """The frontier cuts that the data of ``node`` reaches outside the region that gets gradient."""
-    region = _reached(edges, outputs, frozenset())
-    outside = [edge for edge in edges if edge[0] not in region]
-    return {
-        cut
-        for cut, behind in _frontier(edges, region)
-        if node not in region and node in _ancestors(outside, behind)
+@settings(max_examples=600)
+@given(graphs())
+def test_every_cause_stands_in_a_repair_of_which_no_cut_can_be_spared(drawn) -> None:
+    size, edges, outputs = drawn
+    # As with real ops: one that passes only zeros does so to each input, and gives no integers.
+    zeros = {consumer for _, consumer, kind in edges if kind is Edge.ZERO}
+    assume(all(kind is Edge.ZERO for _, consumer, kind in edges if consumer in zeros))
+    assume(all(kind is not Edge.DISCRETE for source, _, kind in edges if source in zeros))
+    found = attribute(_build(size, edges, outputs))
+    cuts = sorted({cut.node for one in found.values() for cut in one.causes})
+    others = sorted({consumer for _, consumer, kind in edges if kind is not Edge.FILL} - {*cuts})
+    assume(len(cuts) + len(others) <= 7)
+    reached = {
+        removed: _reached(edges, outputs, removed)
+        for removed in map(frozenset, _subsets(cuts + others))
     }
+    for node in range(size):
+        repairs = [removed for removed, by_it in reached.items() if node in by_it]
+        smallest = [one for one in repairs if not any(other < one for other in repairs)]
+        for cut in found[str(node)].causes:
+            assert any(cut.node in one for one in smallest)
+
+
+def _subsets(cuts: list[int]) -> Iterator[tuple[int, ...]]:
+    for count in range(len(cuts) + 1):
+        yield from combinations(cuts, count)
+
+
+def _causes(edges: Edges, outputs: list[int], node: int) -> set[int]:
+    """The frontier cuts that the data of ``node`` comes to without having entered the region that
+    gets gradient before, be it by an integer: a search along the data, with the cut as its last
+    step."""
+    region = _reached(edges, outputs, frozenset())
+    inside = _passages_at(edges, region)
+    causes: set[int] = set()
+    entered = [(node, False)] if node not in region else []
+    seen = set(entered)
+    while entered:
+        here, is_discrete = entered.pop()
+        for source, consumer, kind in edges:
+            if source != here or kind is Edge.FILL or (kind is Edge.DISCRETE) != is_discrete:
+                continue
+            if not is_discrete and consumer in inside:
+                causes.add(consumer)  # it leaves the floats for a passage into the region
+            if not is_discrete and consumer in region and kind is not Edge.FLOW:
+                causes.add(consumer)
+            is_border = consumer in region or consumer in inside
+            following = {(consumer, True)} if is_discrete or not is_border else set()
+            if consumer not in region and (kind is Edge.FLOW or not is_border):
+                following.add((consumer, False))
+            for step in following - seen:
+                seen.add(step)
+                entered.append(step)
+    return causes
+
+
+def _passages_at(edges: Edges, region: set[int]) -> set[int]:
+    """The nodes whose integers come back as floats inside the region."""
+    discrete: set[int] = set()
+    for _ in edges:
+        for source, consumer, kind in edges:
+            if kind is Edge.DISCRETE and (consumer in region or consumer in discrete):
+                discrete.add(source)
+    return discrete
 
 
 def _filled(edges: Edges, outputs: list[int]) -> set[int]:
@@ -195,22 +251,6 @@ def _reached(edges: Edges, outputs: list[int], removed: frozenset[int]) -> set[i
                     floating.add(source)
         if before == (len(floating), len(discrete)):
             return floating
-
-
-def _frontier(edges: Edges, region: set[int]) -> list[tuple[int, int]]:
-    """Pairs of a cut and the node right behind it."""
-    discrete: set[int] = set()
-    for _ in edges:
-        for source, consumer, kind in edges:
-            if kind is Edge.DISCRETE and (consumer in region or consumer in discrete):
-                discrete.add(source)
-    return [
-        (consumer, source)
-        for source, consumer, kind in edges
-        if kind not in (Edge.DISCRETE, Edge.FILL)
-        and source not in region
-        and ((consumer in region and kind is not Edge.FLOW) or consumer in discrete)
-    ]
 
 
 def _ancestors(edges: Edges, node: int) -> set[int]:

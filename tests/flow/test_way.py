@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from itertools import chain, combinations
+
+from hypothesis import assume, given, settings
 
 from gradflow.flow.attribute import attribute
 from gradflow.flow.graph import Edge, GraphBuilder
-from gradflow.flow.routes import behind, restored, way
+from gradflow.flow.routes import behind, cuts_of_equal_ways, restored, way
 from tests.flow.test_attribute import _ancestors, _build, _reached, graphs
 
 
@@ -56,6 +58,25 @@ def test_behind_a_cut_of_the_frontier_stand_those_that_name_it_as_a_cause(drawn)
         held = behind(graph, cut)
         assert {key for key, one in found.items() if cut in one.causes} <= held
         assert {int(key) for key in held} <= _ancestors(edges, cut.node)
+
+
+@settings(max_examples=600)
+@given(graphs())
+def test_the_cuts_of_equal_ways_are_those_of_all_smallest_repairs(drawn) -> None:
+    size, edges, outputs = drawn
+    graph = _build(size, edges, outputs)
+    cuts = sorted({consumer for _, consumer, kind in edges if kind is not Edge.FILL})
+    assume(len(cuts) <= 7)
+    for key, found in attribute(graph).items():
+        if not found.cuts_to_restore:
+            assert cuts_of_equal_ways(graph, found) == ()
+            continue
+        repairs = [
+            removed
+            for removed in combinations(cuts, found.cuts_to_restore)
+            if int(key) in _reached(edges, outputs, frozenset(removed))
+        ]
+        assert {cut.node for cut in cuts_of_equal_ways(graph, found)} == {*chain(*repairs)}
 
 
 def test_a_cut_behind_another_one_holds_back_only_what_stands_behind_itself() -> None:

@@ -240,7 +240,7 @@ def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
     to_change = {change.cause for change in route.changes}
     causes = [
         f"{shown(cause.code)} {shown(cause.op)}"
-        for cause in variable.causes
+        for cause in dict.fromkeys((*variable.causes, *route.other_ways))
         if cause.op and cause not in to_change
     ]
     if not causes or not variable.cuts_to_restore:

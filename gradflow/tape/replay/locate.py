@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.diagnose import Sighting
-from gradflow.flow.attribute import Attribution, Cut, attribute
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrivals, arrivals_of, with_dead_ends, with_nonfinite_sources

@@ -8,7 +8,8 @@ from dataclasses import replace
 from gradflow.diagnose import Measurement, Sighting, outliers
 from gradflow.files.saved_model.tf1_graph import shifts_before_normalization
 from gradflow.findings import Verdict
-from gradflow.flow.attribute import Attribution, Cut, attribute
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.measured import with_untaken_inputs
 from gradflow.options import Options
