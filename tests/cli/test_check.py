@@ -209,7 +209,7 @@ def test_init_writes_what_the_model_keeps(tmp_path: Path) -> None:
     assert (
         here("init", CUT, "--static")
         .failed_in_one_line()
-        .endswith("--force replaces it, -o FILE writes another")
+        .endswith("name another file, or replace it with --force")
     )
     assert here("init", "missing.keras", "-o", "new.yaml").code == 2
     assert not (tmp_path / "new.yaml").exists()
@@ -249,6 +249,8 @@ def test_first_and_last_line_say_what_is_accepted_and_by_which_line(tmp_path: Pa
 
 def test_an_audit_says_what_is_accepted(tmp_path: Path) -> None:
     here("init", CUT, HEALTHY, "--static")
+    config = tmp_path / "gradflow.yaml"
+    config.write_text(config.read_text().replace("defaults:\n", "defaults:\n  static: true\n"))
 
     done = here("audit", "gradflow.yaml", "--no-cache", "-q", "--format", "json")
     models = json.loads(done.stdout)["models"]

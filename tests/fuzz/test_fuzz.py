@@ -16,7 +16,7 @@ from gradflow.report.text import render_model
 from tests.fuzz.mutations import KINDS, mutated
 from tests.fuzz.run import fuzz
 
-COUNTS = {"saved_model": 1000, "index": 500, "keras": 1000, "h5": 300}
+COUNTS = {"saved_model": 600, "index": 300, "keras": 600, "h5": 200}
 """``python -m tests.fuzz`` takes as many as there is time for. Altered HDF5 can keep its library in
 a circle."""
 STEPPED = 12
