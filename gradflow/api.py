@@ -34,7 +34,7 @@ def inspect(
     seed: int = 0,
     training: bool = True,
     objective: str = "auto",
-    probes: int = 3,
+    probes: int | None = None,
     imports: tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
     memory_limit: str | int | None = None,
@@ -54,7 +54,8 @@ def inspect(
         training: call the model in training mode.
         objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on
             synthetic targets; ``"auto"``: that loss where it can be had, unless outputs are named.
-        probes: batches that are tried before a weight is called dead.
+        probes: batches that are tried before a weight is called dead; by default 3, and up to 12
+            where units are dropped at random.
         imports: modules to import before a file is loaded, which define its own layers or ops; for
             a path only.
         timeout: seconds; for a path only, where the model runs in a process of its own.

@@ -58,6 +58,8 @@ class Sighting:
     """The node's ``Mark``."""
     reenters_at: str | None = None
     cuts_to_restore: int = 0
+    chance: float = 0.0
+    """How likely that is in one draw, where what is drawn at random decides over it; else 0."""
     harmless: bool = False
     """The zeros go away with the first update, or the gradient is zero by mathematics."""
 

@@ -194,6 +194,15 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Draws(Whole):
+    """How often something random is drawn, as a whole number; None is as often as needed."""
+
+    def read(self, value: Any) -> int | None:  # type: ignore[override]
+        """Check the bounds; None stays None."""
+        return None if value is None else Whole.read(self, value)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory(Kind):
     """An amount of memory, such as ``8GB``; in bytes where it is a number."""
 

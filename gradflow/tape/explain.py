@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from gradflow.diagnose import Measurement, Sighting, leads_through_branch
+from gradflow.diagnose import Sighting, leads_through_branch
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
@@ -14,14 +14,14 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
-from gradflow.tape.gradient_registry import without_lookup_errors
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
-from gradflow.tape.replay.locate import Sightings, breaking, dying, look
+from gradflow.tape.random_drops import drawn_further
+from gradflow.tape.replay.locate import Sightings, breaking, dying
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
-from gradflow.tape.step import step as take_step
+from gradflow.tape.stepped import Measurements, Stepped
 from gradflow.tape.trace import Trace, lower_trace
 
 _UNDERFLOWS = (
@@ -33,34 +33,6 @@ STARTS_LATER = "harmless: it gets a gradient after the first update of that weig
 _STARTS_WITH_OTHERS = "harmless: it gets a gradient after the first update of other weights"
 _BOTH_STAY = "both stay zero in training: give one of them random values first"
 _FROZEN_ZEROS = "make {weight!r} trainable, or give it values other than zero"
-_Measurements = Mapping[str, Measurement]
-
-
-@dataclass(frozen=True, slots=True)
-class _Stepped:
-    """A model that was stepped, with the graph of the call."""
-
-    model: CallableModel
-    options: Options
-    batch: Sequence[Any]
-    graph: FlowGraph
-    traced: Trace | None
-    """None where the graph is the file's own."""
-    attributions: Mapping[str, Attribution]
-
-    def reaching(self, measured: _Measurements, verdict: Verdict) -> list[str]:
-        """Return the weights with a way to the output that flows in the graph, and with ``verdict``
-        all the same."""
-        return [
-            name
-            for name in flowing_weights(self.model.watched, self.attributions)
-            if name in measured and measured[name].verdict is verdict
-        ]
-
-    def probe(self, number: int) -> _Measurements:
-        """Draw another batch and measure again."""
-        seed = self.options.seed + number
-        return take_step(self.model, replace(self.options, seed=seed)).measured
 
 
 def explain(model: CallableModel, step: Step, options: Options, progress: Progress) -> Explanation:
@@ -80,7 +52,7 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     if graph is None:
         return Explanation(measured, cancelled=noise.explained)
     attributions = attribute(graph)
-    stepped = _Stepped(
+    stepped = Stepped(
         model=model,
         options=options,
         batch=step.batch.tensors,
@@ -128,20 +100,7 @@ def _uncovered(
     return {name: tuple(leading) for name, leading in outputs.items()}
 
 
-def flowing_weights(
-    watched: Sequence[Watched], attributions: Mapping[str, Attribution]
-) -> list[str]:
-    """Return the weights with a way to the output that no op cuts."""
-    return [
-        item.stored.name
-        for item in watched
-        if item.stored.role is Role.WEIGHT
-        and item.stored.name in attributions
-        and attributions[item.stored.name].cuts_to_restore == 0
-    ]
-
-
-def larger(measured: _Measurements, probed: _Measurements) -> _Measurements:
+def larger(measured: Measurements, probed: Measurements) -> Measurements:
     """``measured``, with those of ``probed`` whose gradient is larger."""
     grown = {
         name: measurement
@@ -151,7 +110,7 @@ def larger(measured: _Measurements, probed: _Measurements) -> _Measurements:
     return {**measured, **grown}
 
 
-def _needs_explanation(watched: Sequence[Watched], measured: _Measurements) -> bool:
+def _needs_explanation(watched: Sequence[Watched], measured: Measurements) -> bool:
     """Tracing a Keras model costs a sixth of the whole run: only where some weight's gradient is
     missing."""
     weights = [item.stored.name for item in watched if item.stored.role is Role.WEIGHT]
@@ -180,14 +139,14 @@ def _graph(
     return lower_trace(traced, model.handles, outputs), traced
 
 
-def _probed_again(stepped: _Stepped, measured: _Measurements, progress: Progress) -> _Measurements:
+def _probed_again(stepped: Stepped, measured: Measurements, progress: Progress) -> Measurements:
     """Draw other batches before a weight is called dead: a narrow ReLU can be off for all of one
     small batch.
 
     Only where a path flows that leads through no branch: of a branch not taken for this input, the
     zero is the answer.
     """
-    for number in range(1, stepped.options.probes):
+    for number in range(1, stepped.options.draws):
         dead = [
             name
             for name in stepped.reaching(measured, Verdict.ZERO)
@@ -202,20 +161,18 @@ def _probed_again(stepped: _Stepped, measured: _Measurements, progress: Progress
     return measured
 
 
-def _largest_of_all(
-    stepped: _Stepped, measured: _Measurements, names: Sequence[str]
-) -> _Measurements:
+def _largest_of_all(stepped: Stepped, measured: Measurements, names: Sequence[str]) -> Measurements:
     """Draw other batches before a gradient is called vanishing: what one batch leaves near nothing,
     another may not."""
-    for number in range(1, stepped.options.probes if names else 1):
+    for number in range(1, stepped.options.draws if names else 1):
         probed = stepped.probe(number)
         measured = larger(measured, {name: probed[name] for name in names})
     return measured
 
 
 def _looked_into(
-    stepped: _Stepped, measured: _Measurements, noise: Noise, progress: Progress
-) -> tuple[_Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
+    stepped: Stepped, measured: Measurements, noise: Noise, progress: Progress
+) -> tuple[Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
     """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and
     where they cancel.
 
@@ -230,33 +187,33 @@ def _looked_into(
     if not zero and not nonfinite and not noise.is_faint and not missing:
         return measured, {}, {}
     progress("replay")
-    model, batch, options = stepped.model, stepped.batch, stepped.options
-    try:
-        traced = model.trace(batch) if stepped.traced is None else stepped.traced
-        scene = without_lookup_errors(
-            lambda: look(model, traced, batch, options), model.lost_gradients
-        )
-    # TensorFlow and the model's code can raise anything; verdicts stand without an explanation.
-    except Exception:
-        scene = None
+    model, scene = stepped.model, stepped.scene()
     if scene is None:
         return measured, {}, {}
     removers = cancelled(scene.trail, (*noise.small, *zero), model.epsilon)
     sightings: dict[str, tuple[Sighting, ...]] = {}
     sightings.update(dying(scene, missing))
     if zero:
-        sightings.update(_judged(stepped, measured, dying(scene, zero), removers))
+        measured, deaths = drawn_further(stepped, measured, scene, zero)
+        more, judged = _judged(stepped, measured, deaths, removers)
+        measured = {**measured, **more}
+        sightings.update(judged)
     drawn = {name: measure(scene.trail.gradient_of(name)) for name in noise.tiny}
     return larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removers
 
 
 def _judged(
-    stepped: _Stepped, measured: _Measurements, deaths: Sightings, removers: Collection[str]
-) -> Sightings:
-    """Say of each zero whether training lifts it, and what to do where it does not."""
+    stepped: Stepped, measured: Measurements, deaths: Sightings, removers: Collection[str]
+) -> tuple[Measurements, Sightings]:
+    """Say of each zero whether training lifts it, and what to do where it does not; what is
+    measured meanwhile of those that only another draw lifts comes first."""
     underflow = underflowing(stepped.model, stepped.options, measured)
-    doubtful = {name for name in deaths if name not in removers and name not in underflow}
-    begun = lifted(stepped.model, stepped.options, measured) if doubtful else frozenset()
+    dropped = {name for name, deadly in deaths.items() if any(item.chance for item in deadly)}
+    doubtful = deaths.keys() - dropped - underflow.union(removers)
+    begun: Collection[str] = ()
+    drawn: Measurements = {}
+    if doubtful:
+        begun, drawn = lifted(stepped.model, stepped.options, measured)
     frozen = {item.stored.name for item in stepped.model.watched if not item.stored.trainable}
 
     def judged(name: str, sighting: Sighting) -> Sighting:
@@ -264,18 +221,19 @@ def _judged(
             return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
         if name in removers:
             return replace(sighting, harmless=True, fix=HARMLESS)
-        if name in begun:
+        if name in begun and name in doubtful:
             fix = STARTS_LATER if sighting.weight else _STARTS_WITH_OTHERS
             return replace(sighting, harmless=True, fix=fix)
         return _lasting(sighting, measured, frozen)
 
-    return {
+    return drawn, {
         name: tuple(judged(name, sighting) for sighting in deadly)
         for name, deadly in deaths.items()
+        if name not in drawn
     }
 
 
-def _lasting(sighting: Sighting, measured: _Measurements, frozen: Collection[str]) -> Sighting:
+def _lasting(sighting: Sighting, measured: Measurements, frozen: Collection[str]) -> Sighting:
     """Say of a weight of zeros that no update moves what would help what it is multiplied with."""
     if sighting.weight is None:
         return sighting

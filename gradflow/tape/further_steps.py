@@ -24,8 +24,9 @@ _UPDATE = 0.01
 
 def lifted(
     model: CallableModel, options: Options, measured: Mapping[str, Measurement]
-) -> frozenset[str]:
-    """Return the variables whose gradient is zero in ``measured`` and not once training has begun.
+) -> tuple[frozenset[str], Mapping[str, Measurement]]:
+    """Return the variables whose gradient is zero in ``measured`` and not once training has begun,
+    and the measurements of those that got one before that: another draw of what is random.
 
     Each trainable weight that gets a gradient is moved along it, as an optimizer would, and the
     step is taken again; as long as that brings a gradient to further weights, it is repeated. So
@@ -37,6 +38,7 @@ def lifted(
     with _restored() as before:
         taken = step(model, options, keeps_gradients=True)
         reached = _flowing(taken)
+        drawn = {name: taken.measured[name] for name in zero & reached}
         while zero - reached:
             _update(taken, before)
             taken = step(model, options, keeps_gradients=True)
@@ -44,7 +46,7 @@ def lifted(
             if grown == reached:
                 break
             reached = grown
-    return frozenset(zero & reached)
+    return frozenset(zero & reached - drawn.keys()), drawn
 
 
 def underflowing(

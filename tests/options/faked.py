@@ -48,7 +48,7 @@ def written(option: Declared) -> tuple[list[str], Any, Any]:
         flag = option.flag if value else kind.off
         return ([flag] if flag else []), value, value
     if isinstance(kind, Whole | Seconds):
-        value = option.default + 1
+        value = (option.default or 0) + 1
         return [str(option.flag), str(value)], value, value
     if isinstance(kind, Choice):
         word = next(name for name in kind.names if name != option.default.value)

@@ -20,6 +20,7 @@ from gradflow.errors import UsageError
 from gradflow.options import DECLARED, Declared, Options
 from gradflow.options.kinds import (
     Choice,
+    Draws,
     Flag,
     Inputs,
     Memory,
@@ -40,6 +41,7 @@ ANNOTATIONS: dict[type, set[str]] = {
     Texts: {"tuple[str, ...] | list[str]"},
     Modules: {"tuple[str, ...] | list[str]"},
     Whole: {"int"},
+    Draws: {"int | None"},
     Seconds: {"float"},
     Choice: {"str"},
     Memory: {"str | int | None"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
         if all(gradient is None for gradient in arrived) or active.isdisjoint(record.inputs):
             continue
         try:
-            handed = _handed(run, record, arrived)
+            handed = handed_by(run, record, arrived)
         except Exception as error:  # a gradient function can raise anything at all
             raise ReplayError(
                 f"the gradient of {record.op}: {type(error).__name__}: {error}"
@@ -99,14 +100,21 @@ def _note(back: Backward, record: Record, arrived: Sequence[Any]) -> None:
         back.nodes[record.keys[0]] = Arrived.RUN
 
 
-def _handed(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
+def handed_by(
+    run: Run,
+    record: Record,
+    arrived: Sequence[Any],
+    instead: Mapping[int, Any] = MappingProxyType({}),
+) -> Sequence[Any]:
+    """Return what an op hands to its inputs for what ``arrived`` at its outputs, where the tensors
+    ``instead``, by slot, take the place of those of the run."""
     if not record.op:
         return arrived
     function = record.gradient or _registered(record.op)
     if function is None:
         return ()
-    outputs = [run.tensors[slot] for slot in record.outputs]
-    inputs = [run.tensors[slot] for slot in record.inputs]
+    outputs = [instead.get(slot, run.tensors[slot]) for slot in record.outputs]
+    inputs = [instead.get(slot, run.tensors[slot]) for slot in record.inputs]
     upstream = [
         _zeros(output) if gradient is None else gradient
         for output, gradient in zip(outputs, arrived, strict=True)

@@ -13,13 +13,20 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layout import NodeKey
-from gradflow.flow.measured import Arrivals, arrivals_of, with_dead_ends, with_nonfinite_sources
+from gradflow.flow.measured import (
+    Arrivals,
+    Arrived,
+    arrivals_of,
+    with_dead_ends,
+    with_nonfinite_sources,
+)
 from gradflow.flow.origins import source_finder
-from gradflow.ops.families import CONTROL_FLOW
+from gradflow.ops.families import CONTROL_FLOW, RANDOM
 from gradflow.options import Options
 from gradflow.tape.loaded_model import CallableModel
 from gradflow.tape.objective import direction, real_parts
-from gradflow.tape.replay.backward import backward
+from gradflow.tape.replay.backward import arrived_at, backward
+from gradflow.tape.replay.chance import odds_of_same
 from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
@@ -51,6 +58,13 @@ class Scene:
         graph = self.graph
         origin = self.layer_of(node), self.source_of(node)
         return Sighting(kind, graph.names[node], graph.ops[node], detail, *origin, **more)
+
+    def draws_gradient(self, name: str) -> bool:
+        """Return whether a gradient that is not zero arrived at a variable, and something in the
+        step was drawn at random."""
+        handle, back = self.trail.handles.get(name), self.trail.back
+        arrives = handle is not None and bool(arrived_at(back, handle) & Arrived.SOMETHING)
+        return arrives and any(record.op in RANDOM for record in back.run.records)
 
 
 def look(
@@ -157,7 +171,9 @@ def _dead_sighting(
     if cut.kind is Edge.UNTAKEN:
         owner = _owner(graph, cut.node)
         part = graph.names[cut.node].rpartition("/")[2]
-        return scene.sighting(cut.kind, owner, _untaken_words(graph, owner, part), fix=OTHER_INPUTS)
+        chance = _chance_of_branch(scene, graph, owner)
+        words = _untaken_words(graph, owner, part)
+        return scene.sighting(cut.kind, owner, words, fix=OTHER_INPUTS, chance=chance)
     if cut.kind is Edge.OVERWRITTEN:
         return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:
@@ -172,7 +188,9 @@ def _dead_sighting(
     inputs = [edge - start for edge in range(start, end) if graph.sources[edge] == cut.source]
     died = death(scene.trail, scene.keys.get(cut.node), inputs)
     node = scene.nodes.get(died.key, cut.node) if died.key is not None else cut.node
-    return scene.sighting(Edge.DEAD, node, died.words, fix=died.fix, weight=died.weight)
+    return scene.sighting(
+        Edge.DEAD, node, died.words, fix=died.fix, weight=died.weight, chance=died.chance
+    )
 
 
 def breaking(scene: Scene, names: Iterable[str]) -> Sightings:
@@ -226,16 +244,32 @@ def _owner(graph: FlowGraph, gate: int) -> int:
     return next((node for node in fed if graph.marks[node] & Mark.CARRIED), fed[0])
 
 
+def _chance_of_branch(scene: Scene, graph: FlowGraph, owner: int) -> float:
+    """Return how likely it is that a condition comes out as it did; 0 where nothing random decides
+    over it."""
+    deciding = _condition(graph, owner)
+    key = None if deciding is None else scene.keys.get(deciding)
+    records = scene.trail.runs.get(key, ()) if key is not None else ()
+    if key is None or not records or not records[-1].outputs:
+        return 0.0
+    record = records[-1]
+    number = record.keys.index(key) if len(record.keys) > 1 else 0
+    return odds_of_same(scene.trail, record.outputs[number]) or 0.0
+
+
+def _condition(graph: FlowGraph, owner: int) -> int | None:
+    """Return the node of what decides over a cond, case or loop."""
+    edges = range(graph.first[owner], graph.first[owner + 1])
+    return next(
+        (graph.sources[edge] for edge in edges if graph.kinds[edge] in (Edge.DISCRETE, Edge.CUT)),
+        None,
+    )
+
+
 def _untaken_words(graph: FlowGraph, owner: int, part: str) -> str:
     """Name the branch and what decides over it."""
-    condition = next(
-        (
-            _decider(graph, graph.sources[edge])
-            for edge in range(graph.first[owner], graph.first[owner + 1])
-            if graph.kinds[edge] in (Edge.DISCRETE, Edge.CUT)
-        ),
-        "",
-    )
+    deciding = _condition(graph, owner)
+    condition = "" if deciding is None else _decider(graph, deciding)
     clause = "makes no trip" if part == "body" else f"does not take its branch {part!r}"
     return f"{clause} for this input{condition}"
 

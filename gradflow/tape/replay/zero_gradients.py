@@ -11,6 +11,7 @@ import numpy as np
 from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.tape.replay.chance import odds_of_nothing
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
 
@@ -20,6 +21,7 @@ _SWITCHES = frozenset(
 """Ops that pass gradient to some elements whole and to others not at all."""
 _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
+DROPPED = "drops it at random"
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
 _OVER_ONE = (
     "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
@@ -54,6 +56,8 @@ class Death:
     """What to do about it; empty where only the catalogue's general advice is to be had."""
     weight: str | None = None
     """The weight of zeros that the gradient is multiplied with."""
+    chance: float = 0.0
+    """How likely that is in one draw, where what is drawn at random decides over it."""
 
 
 def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
@@ -68,6 +72,9 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
         return _cancelled(trail, record, cancelling[0])
     # The others depend on no weight.
     inputs = [number for number in inputs if trail.handed(record, number)]
+    odds = odds_of_nothing(trail, record, inputs)
+    if odds is not None:
+        return Death(key, DROPPED, chance=odds)
     own = _by_its_own(trail, key, records)
     if own is not None:
         return own

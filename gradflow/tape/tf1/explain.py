@@ -13,11 +13,12 @@ from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.measured import with_untaken_inputs
 from gradflow.options import Options
-from gradflow.tape.explain import HARMLESS, STARTS_LATER, flowing_weights, larger
+from gradflow.tape.explain import HARMLESS, STARTS_LATER, larger
 from gradflow.tape.further_steps import alive
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
 from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
+from gradflow.tape.stepped import flowing_weights
 from gradflow.tape.tf1.session import GraphSession
 from gradflow.tape.tf1.zero_gradients import Awakened, awakened, cancelled
 
@@ -81,7 +82,7 @@ def _probed_again(
 ) -> Mapping[str, Measurement]:
     """Draw other batches before a weight is called dead, or its gradient vanishing."""
     measured = step.measured
-    for number in range(1, options.probes):
+    for number in range(1, options.draws):
         dead = _zero(measured, flowing)
         tiny = _tiny(measured, flowing, options, model.epsilon)
         if not dead and not tiny:

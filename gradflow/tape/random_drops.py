@@ -1,0 +1,107 @@
+"""Draw on where a unit was dropped at random in each draw, so that it is not called dead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from gradflow.diagnose import Sighting, leads_through_branch
+from gradflow.findings import Verdict
+from gradflow.flow.graph import Edge
+from gradflow.tape.further_steps import alive
+from gradflow.tape.measure import measure
+from gradflow.tape.replay.locate import Scene, Sightings, dying
+from gradflow.tape.stepped import Measurements, Stepped
+
+_ODDS = 1e-3
+"""How likely it may be that a unit which is not dead was dropped in each draw."""
+_EVEN = 0.5
+"""The chance to begin with for what was dropped in each draw and not where it was looked at."""
+_LOOKS = 8
+"""How often a step is run op by op to see what else is wrong with a unit."""
+_MOST_PROBES = 100
+"""As many as ``--probes`` takes."""
+
+
+def drawn_further(
+    stepped: Stepped, measured: Measurements, scene: Scene, names: Sequence[str]
+) -> tuple[Measurements, Sightings]:
+    """Draw on until the odds that one of ``names``, all of them zero, was only dropped at random
+    are small.
+
+    Returns:
+        What is measured now, and where the gradients die that are zero still.
+    """
+    deaths = dict(dying(scene, names))
+    chances = {name: _chance(deaths[name]) for name in deaths}
+    # Where the step was run op by op, they were not dropped.
+    open_there = [name for name in names if name not in deaths and scene.draws_gradient(name)]
+    chances.update(dict.fromkeys(open_there, _EVEN))
+    drawn = {
+        name: 1
+        if leads_through_branch(stepped.graph, stepped.attributions[name])
+        else stepped.options.draws
+        for name in names
+    }
+
+    def dropped(*, is_likely: bool) -> list[str]:
+        """Return what is zero and can be dropped at random; likely so, or hardly."""
+        return [
+            name
+            for name, chance in chances.items()
+            if chance
+            and measured[name].verdict is Verdict.ZERO
+            and (chance ** drawn[name] >= _ODDS) is is_likely
+        ]
+
+    number = stepped.options.draws
+    while any(drawn[name] < stepped.options.most_draws for name in dropped(is_likely=True)):
+        probed = stepped.probe(number)
+        number += 1
+        drawn = {name: count + 1 for name, count in drawn.items()}
+        revived = alive({name: measured[name] for name in dropped(is_likely=True)}, probed)
+        measured = {**measured, **{name: probed[name] for name in revived}}
+    there = {name: measure(scene.trail.gradient_of(name)) for name in open_there}
+    revived = alive({name: measured[name] for name in open_there}, there)
+    measured = {**measured, **{name: there[name] for name in revived}}
+    deaths.update(_other_deaths(stepped, dropped(is_likely=False)))
+    return measured, {
+        name: tuple(_worded(sighting, chances.get(name, 0.0), drawn[name]) for sighting in deadly)
+        for name, deadly in deaths.items()
+        if measured[name].verdict is Verdict.ZERO
+    }
+
+
+def _chance(sightings: Iterable[Sighting]) -> float:
+    """Return how likely it is that all ways are closed that are closed by chance; 0 where none
+    is."""
+    chances = [sighting.chance for sighting in sightings if sighting.chance]
+    return math.prod(chances) if chances else 0.0
+
+
+def _other_deaths(stepped: Stepped, names: Sequence[str]) -> Mapping[str, tuple[Sighting, ...]]:
+    """Look again until something else than a drop is seen to be wrong with what gets no gradient in
+    more draws than chance explains."""
+    deaths: dict[str, tuple[Sighting, ...]] = {}
+    for _ in range(_LOOKS):
+        waiting = [name for name in names if name not in deaths]
+        scene = stepped.scene() if waiting else None
+        if scene is None:
+            break
+        seen = dying(scene, waiting)
+        deaths.update({name: seen[name] for name in seen if not _chance(seen[name])})
+    return deaths
+
+
+def _worded(sighting: Sighting, chance: float, drawn: int) -> Sighting:
+    if not sighting.chance:
+        return sighting
+    needed = math.ceil(math.log(_ODDS) / math.log(chance) / 10) * 10
+    by_chance = ", by chance" if sighting.kind is Edge.UNTAKEN else ""
+    return replace(
+        sighting,
+        detail=f"{sighting.detail}{by_chance}: dropped in every draw ({drawn})",
+        fix=f"harmless, in other draws it gets a gradient: --probes {min(needed, _MOST_PROBES)}",
+        harmless=True,
+    )

@@ -1,0 +1,132 @@
+"""Tell how often what is drawn at random decides as it did: redraw it, and run what depends on it.
+
+A unit that a dropout or a stochastic depth has dropped gets no gradient in that draw, and is not
+dead.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.ops.families import RANDOM
+from gradflow.tape.private_api import eager_context, execute_op
+from gradflow.tape.replay.backward import handed_by
+from gradflow.tape.replay.index import Trail, numbers
+from gradflow.tape.replay.record import Record
+
+_NEAREST = 60
+"""Ops before a decision among which the draw is looked for: the way of the data may hold others."""
+_REDRAWS, _ENOUGH = 300, 30
+"""How often it is drawn again, at most, and how many draws with another outcome suffice."""
+_SEEDS = ("key", "seed")
+
+
+def odds_of_nothing(trail: Trail, record: Record, inputs: Sequence[int]) -> float | None:
+    """Return the share of draws in which an op hands only zeros to its ``inputs``, given by number;
+    None where nothing random decides over that.
+
+    What the gradient is handed to stays as it is; what else the op takes is drawn again.
+    """
+    dying = {record.inputs[number] for number in inputs}
+    deciding = [slot for slot in record.inputs if slot not in dying]
+    arrived = [trail.back.gradients.get(slot) for slot in record.outputs]
+
+    def is_nothing(drawn: Mapping[int, Any]) -> bool:
+        again = {**drawn, **_run(trail, record, drawn)}
+        handed = handed_by(trail.back.run, record, arrived, again)
+        return not any(
+            handed[number] is not None and np.any(numbers(handed[number]))
+            for number in inputs
+            if number < len(handed)
+        )
+
+    return _share(trail, deciding, is_nothing)
+
+
+def odds_of_same(trail: Trail, slot: int) -> float | None:
+    """Return the share of draws in which a condition comes out as it did; None where nothing random
+    decides over it."""
+    value = trail.back.run.tensors[slot].numpy()
+
+    def is_same(drawn: Mapping[int, Any]) -> bool:
+        return bool(np.array_equal(drawn[slot].numpy(), value)) if slot in drawn else True
+
+    return _share(trail, [slot], is_same)
+
+
+def _share(
+    trail: Trail, slots: Iterable[int], is_so: Callable[[Mapping[int, Any]], bool]
+) -> float | None:
+    cone = _random_cone(trail, slots)
+    if not cone:
+        return None
+    drawn, others = 0, 0
+    for tensors in _redrawn(trail, cone):
+        drawn += 1
+        others += not is_so(tensors)
+        if others == _ENOUGH:
+            break
+    return 1 - others / drawn if others else None
+
+
+def _random_cone(trail: Trail, slots: Iterable[int]) -> list[Record]:
+    """Return the draws near ``slots`` and what depends on them, in the order of the run."""
+    near: list[Record] = []
+    waiting = list(slots)
+    for slot in waiting:
+        maker = trail.makers.get(slot)
+        if maker is not None and not any(maker is record for record in near):
+            if len(near) == _NEAREST:
+                break
+            near.append(maker)
+            waiting += maker.inputs
+    near.sort(key=lambda record: record.outputs[0] if record.outputs else 0)
+    reached: set[int] = set()
+    cone = []
+    for record in near:
+        if record.op in RANDOM or not reached.isdisjoint(record.inputs):
+            cone.append(record)
+            reached.update(record.outputs)
+    return cone
+
+
+def _redrawn(trail: Trail, cone: Sequence[Record]) -> Iterator[Mapping[int, Any]]:
+    draw = np.random.default_rng(0)
+    for _ in range(_REDRAWS):
+        drawn: dict[int, Any] = {}
+        for record in cone:
+            seeds = _seeds(trail, record, draw) if record.op in RANDOM else {}
+            drawn.update(_run(trail, record, {**drawn, **seeds}))
+        yield drawn
+
+
+def _seeds(trail: Trail, record: Record, draw: np.random.Generator) -> Mapping[int, Any]:
+    """Return another seed for an op that takes it as an input."""
+    names = list(inspect.signature(getattr(tf.raw_ops, record.op)).parameters)
+    tensors = trail.back.run.tensors
+    return {
+        slot: tf.cast(draw.integers(0, 2**31, tensors[slot].shape.as_list()), tensors[slot].dtype)
+        for name, slot in zip(names, record.inputs, strict=False)
+        if name in _SEEDS
+    }
+
+
+def _run(trail: Trail, record: Record, drawn: Mapping[int, Any]) -> Mapping[int, Any]:
+    """Run an op once more, with the tensors ``drawn`` in place of those that it took."""
+    inputs = [drawn.get(slot, trail.back.run.tensors[slot]) for slot in record.inputs]
+    if not record.op:
+        return dict(zip(record.outputs, inputs, strict=True))
+    values = execute_op(
+        record.op.encode(),
+        len(record.outputs),
+        inputs=inputs,
+        attrs=record.attrs,
+        ctx=eager_context(),
+        name=None,
+    )
+    return dict(zip(record.outputs, values, strict=True))
