@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 SYNTAX = "* is one path segment or a part of one, ** is any number of segments"
+TAKEN_OUT = "!"
+"""Begins a pattern of a list that takes out again what those before it covered."""
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -30,6 +33,9 @@ class Named(Protocol):
     def layer_path(self) -> str: ...  # noqa: D102 -- the class says it
 
 
+_Named = TypeVar("_Named", bound=Named)
+
+
 def covers(pattern: str, variable: Named) -> bool:
     """Return whether ``pattern`` covers the variable by its name or by its path among the layers:
     ``backbone/**`` is a submodel's weights."""
@@ -38,7 +44,32 @@ def covers(pattern: str, variable: Named) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
+def all_covered(patterns: Iterable[str], variables: Sequence[_Named]) -> list[_Named]:
+    """Return those of the ``variables`` that a list of patterns covers in the end."""
+    covered: set[str] = set()
+    for pattern in patterns:
+        if pattern.startswith(TAKEN_OUT):
+            out = pattern.removeprefix(TAKEN_OUT)
+            covered -= {item.name for item in variables if covers(out, item)}
+        else:
+            covered |= {item.name for item in variables if covers(pattern, item)}
+    return [variable for variable in variables if variable.name in covered]
+
+
+def covering(patterns: Iterable[str], variable: Named) -> str | None:
+    """Return the first of ``patterns`` that covers the variable and after which none takes it out
+    again; None where there is none."""
+    first = None
+    for pattern in patterns:
+        if pattern.startswith(TAKEN_OUT):
+            if first is not None and covers(pattern.removeprefix(TAKEN_OUT), variable):
+                first = None
+        elif first is None and covers(pattern, variable):
+            first = pattern
+    return first
+
+
+@lru_cache(maxsize=1 << 14)
 def _compiled(pattern: str) -> re.Pattern[str]:
     """Every segment brings the slash before it, so that ``**`` may stand for none at all."""
     parts = [

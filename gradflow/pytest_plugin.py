@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gradflow.findings import ModelReport, Severity, Status, Verdict
-from gradflow.policy import Expectations, is_broken, judge
+from gradflow.policy import FROZEN_PATTERNS, Expectations, is_broken, judge
 
 
 class Gradflow:
@@ -52,7 +52,9 @@ class Gradflow:
         report = gradflow.inspect(
             model, inputs=inputs, outputs=tuple(outputs), training=training, **options
         )
-        expected = Expectations(frozen=tuple(frozen) or None)
+        expected = Expectations(
+            frozen=tuple(frozen) or None, accepting=f"frozen={FROZEN_PATTERNS} accepts it"
+        )
         judged = judge(report.models[0], expected, date.today())
         if judged.status is Status.FAILED or is_broken(judged, Severity.WARNING):
             pytest.fail(_text(judged), pytrace=False)

@@ -26,6 +26,7 @@ from gradflow.cli.signals import orderly_end
 from gradflow.findings import ModelReport, Status
 from gradflow.options import Options
 from gradflow.process.parent import inspect_path
+from gradflow.text import as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ def init(
 ) -> None:
     """Write a configuration that describes each MODEL as it is today, with a comment to each part.
 
-    Each finding of today is written as an ignore: repair it, or write the reason. Exit code 2, and
-    nothing is written, when a model could not be checked.
+    Each finding of today is written as an ignore: repair it, or write the reason. The schema from
+    which editors complete the file is written beside it. Exit code 2, and nothing is written, when
+    a model could not be checked.
     """
     out = Path(output.out)
     stderr = Stderr(messages.quiet, messages.verbose)
@@ -89,9 +91,27 @@ def init(
     Target(output.out, no_color=True).write(
         template(_as_seen_from(out, path, model) for path, model in reports)
     )
+    schema = _write_schema(out)
     for words in accepted_words(model for _, model in reports):
         stderr.remark(words)
-    stderr.remark(f"{out} is written; gradflow check compares the models with it")
+    written = f"{out} and {schema} are written" if schema else f"{out} is written"
+    stderr.remark(f"{written}; gradflow check compares the models with it")
+
+
+def _write_schema(out: Path) -> Path | None:
+    """Write the schema that the configuration names beside it; None where the configuration is no
+    file, or something else has that name."""
+    from gradflow.config.schema import TITLE, config_schema
+    from gradflow.config.template import SCHEMA_FILE
+
+    path = out.parent / SCHEMA_FILE
+    is_ours = not path.exists() or (
+        path.is_file() and TITLE in path.read_text(encoding="utf-8", errors="replace")
+    )
+    if not out.is_file() or not is_ours:
+        return None
+    Target(str(path), no_color=True).write(as_json(config_schema()) + "\n")
+    return path
 
 
 def _as_seen_from(out: Path, path: str, model: ModelReport) -> tuple[str, ModelReport]:

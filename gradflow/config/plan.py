@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradflow.findings import Anchor, Severity
 from gradflow.options import DECLARED, Options, beside, names_without_effect
-from gradflow.policy import CutExpectation, Expectations, Ignore, chosen
+from gradflow.policy import FROZEN_PATTERNS, CutExpectation, Expectations, Ignore, chosen
 
 if TYPE_CHECKING:
     from gradflow.config.parse import Tree  # brings the parser of YAML
@@ -137,7 +137,7 @@ def _model(
         path=path,
         name=name,
         options=_options(settings, file.parent),
-        expectations=_expectations(settings),
+        expectations=_expectations(settings, file),
         fail_on=Severity(settings.get("fail_on", "warning")),
         select=chosen(settings.get("select", ())),
         anchor=anchor,
@@ -154,13 +154,14 @@ def _options(settings: Mapping[str, Any], folder: Path) -> Options:
     )
 
 
-def _expectations(settings: Mapping[str, Any]) -> Expectations:
+def _expectations(settings: Mapping[str, Any], file: Path) -> Expectations:
     expect = settings.get("expect", {})
     return Expectations(
         frozen=tuple(expect["frozen"]) if "frozen" in expect else None,
         trainable=tuple(expect.get("trainable", ())),
         cut=tuple(CutExpectation(**entry) for entry in expect.get("cut", ())),
         ignore=tuple(_ignore(entry) for entry in settings.get("ignore", ())),
+        accepting=f"frozen: {FROZEN_PATTERNS} below expect in {file} accepts it",
     )
 
 

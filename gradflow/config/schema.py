@@ -9,6 +9,8 @@ from gradflow.options import DECLARED
 from gradflow.options.kinds import PATTERN, PATTERNS, TEXT
 from gradflow.policy import FAMILIES
 
+TITLE = "gradflow configuration, version 1"
+
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of ``gradflow.yaml`` and of ``[tool.gradflow]``."""
@@ -25,7 +27,7 @@ def config_schema() -> dict[str, Any]:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "gradflow configuration, version 1",
+        "title": TITLE,
         **_object(
             {
                 "version": {"const": 1, "description": "Of this format."},

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gradflow.findings import Finding, ModelReport, Role, Severity, Variable, Verdict
-from gradflow.patterns import SYNTAX, covers
+from gradflow.patterns import SYNTAX
+from gradflow.policy import short_patterns
 from gradflow.text import as_json
 
+SCHEMA_FILE = "gradflow.schema.json"
+"""What editors complete from; it stands beside the configuration."""
 _HEAD = """\
-# yaml-language-server: $schema=gradflow.schema.json
-# (gradflow schema config -o gradflow.schema.json writes the schema that editors complete from)
-# What gradflow check expects. Patterns are names of weights: {syntax}.
+# yaml-language-server: $schema={schema}
+# What gradflow check expects. Patterns are names of weights: {syntax};
+# one that begins with ! takes out again what those before it covered.
 version: 1
 defaults:
   fail_on: warning  # or error: the lowest severity that breaks the build
@@ -28,7 +31,7 @@ _WORDS = {
 def template(models: Iterable[tuple[str, ModelReport]]) -> str:
     """Return a configuration with an entry for each path and its report."""
     blocks = ["".join(f"{line}\n" for line in _model(path, model)) for path, model in models]
-    return _HEAD.format(syntax=SYNTAX) + "".join(blocks)
+    return _HEAD.format(syntax=SYNTAX, schema=SCHEMA_FILE) + "".join(blocks)
 
 
 def _model(path: str, model: ModelReport) -> Iterator[str]:
@@ -54,7 +57,7 @@ def _frozen(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
     frozen = [weight for weight in tracked if not weight.trainable]
     trainable = [weight for weight in tracked if weight.trainable]
     yield "      # These are frozen, and nothing else is."
-    yield f"      frozen: {_quoted(_patterns(frozen, trainable))}"
+    yield f"      frozen: {_quoted(short_patterns(frozen, trainable))}"
 
 
 def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
@@ -64,7 +67,7 @@ def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]
         return
     rest = [weight for weight in weights if weight not in flowing]
     yield "      # These are trainable, and their gradient flows."
-    yield f"      trainable: {_quoted(_patterns(flowing, rest))}"
+    yield f"      trainable: {_quoted(short_patterns(flowing, rest))}"
 
 
 def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
@@ -89,7 +92,7 @@ def _ignored(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
     for finding in _ignorable(model):
         covered = [weight for weight in weights if weight.name in finding.variables]
         rest = [weight for weight in weights if weight not in covered]
-        for pattern in _patterns(covered, rest):
+        for pattern in short_patterns(covered, rest, may_take_out=False):
             rule = f"variables: {_quoted(pattern)}, codes: [{finding.code}]"
             yield f'      - {{{rule}, reason: "found when gradflow init was run"}}'
 
@@ -116,17 +119,3 @@ def accepted_words(models: Iterable[ModelReport]) -> Iterator[str]:
 def _quoted(value: str | list[str]) -> str:
     """Return a text as YAML writes it: JSON will do, since YAML reads all JSON."""
     return as_json(value, indent=None)
-
-
-def _patterns(covered: Sequence[Variable], rest: Sequence[Variable]) -> list[str]:
-    """Return the shortest patterns that cover the first and none of the rest: ``layer/**`` for a
-    whole layer."""
-    patterns: list[str] = []
-    for variable in covered:
-        if any(covers(pattern, variable) for pattern in patterns):
-            continue
-        segments = (variable.layer_path or variable.name).split("/")
-        wider = ["/".join([*segments[:depth], "**"]) for depth in range(len(segments))]
-        exact = (pattern for pattern in wider if not any(covers(pattern, v) for v in rest))
-        patterns.append(next(exact, variable.name))
-    return patterns

@@ -13,6 +13,7 @@ from gradflow.config.parse import Path, Problem, Tree
 from gradflow.config.schema import config_schema
 from gradflow.errors import UsageError
 from gradflow.options import DECLARED
+from gradflow.patterns import TAKEN_OUT
 
 _KINDS = {
     "object": "a mapping",
@@ -135,6 +136,7 @@ def _of_settings(tree: Tree, base: Path, settings: Mapping[str, Any]) -> Iterato
         *_of_inputs(settings.get("inputs", {})),
         *_of_options(settings),
         *_of_expectations(settings.get("expect", {})),
+        *_of_taking_out(settings),
     ):
         inside = (*base, *path)
         yield Problem(tree.line(inside), f"{_shown(inside)}: {message}")
@@ -165,9 +167,31 @@ def _of_options(settings: Mapping[str, Any]) -> Worded:
 
 def _of_expectations(expect: Mapping[str, Any]) -> Worded:
     for pattern in expect.get("frozen", []):
-        if pattern in expect.get("trainable", []):
+        if pattern in expect.get("trainable", []) and not pattern.startswith(TAKEN_OUT):
             index = expect["trainable"].index(pattern)
             yield ("expect", "trainable", index), f"{pattern!r} is expected to be frozen as well"
+
+
+def _of_taking_out(settings: Mapping[str, Any]) -> Worded:
+    """Refuse patterns that take out what no pattern covers."""
+    expect = settings.get("expect", {})
+    lists = {
+        ("expect", "frozen"): expect.get("frozen", []),
+        ("expect", "trainable"): expect.get("trainable", []),
+        ("state",): settings.get("state", []),
+    }
+    for path, patterns in lists.items():
+        if patterns and patterns[0].startswith(TAKEN_OUT):
+            yield (
+                (*path, 0),
+                f"{patterns[0]!r} takes out of nothing: write it after what it narrows",
+            )
+    rules = {("expect", "cut"): expect.get("cut", []), ("ignore",): settings.get("ignore", [])}
+    for path, entries in rules.items():
+        for index, rule in enumerate(entries):
+            if rule["variables"].startswith(TAKEN_OUT):
+                text = f"{rule['variables']!r} takes out of nothing: only a list can hold it"
+                yield (*path, index, "variables"), text
 
 
 def _shown(path: Path) -> str:

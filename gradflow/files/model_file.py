@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from gradflow.errors import UnreadableError
 from gradflow.findings import Format, Role
-from gradflow.patterns import covers
+from gradflow.patterns import covering
 from gradflow.text import shown
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def with_state(
     """``variables``, those that ``patterns`` cover as state: the user knows that they are no
     weights."""
     return tuple(
-        as_state(variable) if any(covers(pattern, variable) for pattern in patterns) else variable
+        as_state(variable) if covering(patterns, variable) is not None else variable
         for variable in variables
     )
 

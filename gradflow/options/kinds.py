@@ -24,7 +24,14 @@ from gradflow.patterns import SYNTAX
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string", "minLength": 1}
 PATTERN: Schema = {**TEXT, "description": f"Names of variables: {SYNTAX}."}
-PATTERNS: Schema = {"type": "array", "items": PATTERN}
+PATTERNS: Schema = {
+    "type": "array",
+    "items": {
+        **TEXT,
+        "description": f"{PATTERN['description']} One that begins with ! takes out again what "
+        "those before it covered.",
+    },
+}
 _POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
 
 

@@ -10,14 +10,24 @@ from gradflow.policy.compare import (
     not_compared,
     snapshot,
 )
-from gradflow.policy.expectations import CutExpectation, Expectations, Ignore, is_about_gradients
+from gradflow.policy.expectations import (
+    FROZEN_PATTERNS,
+    MODEL_PATH,
+    CutExpectation,
+    Expectations,
+    Ignore,
+    is_about_gradients,
+)
 from gradflow.policy.judge import is_broken, judge
 from gradflow.policy.names import aligned, pairs
 from gradflow.policy.selected import FAMILIES, chosen, selected
+from gradflow.policy.short_patterns import short_patterns
 from gradflow.policy.trend import Direction, Trend, trends
 
 __all__ = [
     "FAMILIES",
+    "FROZEN_PATTERNS",
+    "MODEL_PATH",
     "ChangeKind",
     "CutExpectation",
     "Direction",
@@ -37,6 +47,7 @@ __all__ = [
     "not_compared",
     "pairs",
     "selected",
+    "short_patterns",
     "snapshot",
     "trends",
 ]

@@ -7,6 +7,8 @@ from datetime import date
 
 from gradflow.catalogue import Family
 
+MODEL_PATH, FROZEN_PATTERNS = "{path}", "{patterns}"
+
 
 @dataclass(frozen=True, slots=True)
 class CutExpectation:
@@ -42,11 +44,15 @@ class Expectations:
     gradient."""
 
     frozen: tuple[str, ...] | None = None
-    """These are frozen and nothing else is; None where nothing is said."""
+    """These are frozen and nothing else is; None where nothing is said. As in ``trainable``, one
+    that begins with ``!`` takes out again what those before it covered."""
     trainable: tuple[str, ...] = ()
     """These are trainable and their gradient flows."""
     cut: tuple[CutExpectation, ...] = ()
     ignore: tuple[Ignore, ...] = ()
+    accepting: str = f"gradflow init {MODEL_PATH} accepts it"
+    """How a user accepts what is frozen where nothing is said of it; ``MODEL_PATH`` and
+    ``FROZEN_PATTERNS`` in it stand for the path of the model and for patterns of what is frozen."""
 
     @property
     def needs_gradients(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -20,12 +21,16 @@ from gradflow.findings import (
     Variable,
     Verdict,
 )
-from gradflow.patterns import covers, matches
-from gradflow.policy.expectations import CutExpectation, Expectations
+from gradflow.patterns import TAKEN_OUT, all_covered, covering, covers, matches
+from gradflow.policy.expectations import FROZEN_PATTERNS, MODEL_PATH, CutExpectation, Expectations
 from gradflow.policy.ignored import parted, with_ignored
+from gradflow.policy.short_patterns import short_patterns
 from gradflow.policy.unmatched import unmatched
+from gradflow.text import as_json
 
 _NARROW = "narrow one of the two patterns"
+_FEW = 3
+"""Layers that have a finding each where they froze weights against the expectation."""
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 
 
@@ -41,11 +46,10 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
     weights = [variable for variable in model.variables if variable.role is Role.WEIGHT]
     cuts = [_judged_cut(weights, cut) for cut in expected.cut]
     outcomes = (
-        *(
-            _judged(weights, "frozen", pattern, lambda weight: not weight.trainable)
-            for pattern in expected.frozen or ()
+        *_judged_list(
+            weights, "frozen", expected.frozen or (), lambda weight: not weight.trainable
         ),
-        *(_judged(weights, "trainable", pattern, _trains(model)) for pattern in expected.trainable),
+        *_judged_list(weights, "trainable", expected.trainable, _trains(model)),
         *cuts,
     )
     findings = (
@@ -149,7 +153,7 @@ def _judged_zeros(finding: Finding, trained: Collection[str]) -> Iterator[Findin
 def _is_as_expected(weight: Variable, expected: Expectations) -> bool:
     """Return whether an expectation asks for the freeze flag that the weight has."""
     patterns = expected.trainable if weight.trainable else expected.frozen or ()
-    return any(covers(pattern, weight) for pattern in patterns)
+    return covering(patterns, weight) is not None
 
 
 def _is_about(finding: Finding, cut: CutExpectation) -> bool:
@@ -159,6 +163,25 @@ def _is_about(finding: Finding, cut: CutExpectation) -> bool:
     if cause is None or cut.by.casefold() in _words(cause):
         return False
     return any(matches(cut.variables, name) for name in finding.variables)
+
+
+def _judged_list(
+    weights: Sequence[Variable],
+    kind: str,
+    patterns: Sequence[str],
+    keeps: Callable[[Variable], bool],
+) -> Iterator[Expectation]:
+    """Judge each pattern of a list by the weights that the list as a whole covers; one that takes
+    weights out is kept where it does."""
+    in_the_end = all_covered(patterns, weights)
+    for number, pattern in enumerate(patterns):
+        if pattern.startswith(TAKEN_OUT):
+            before = all_covered(patterns[:number], weights)
+            taken_out = pattern.removeprefix(TAKEN_OUT)
+            outcome = _judged(before, kind, taken_out, lambda weight: True)
+            yield replace(outcome, pattern=pattern)
+        else:
+            yield _judged(in_the_end, kind, pattern, keeps)
 
 
 def _judged(
@@ -205,33 +228,54 @@ def _trains(model: ModelReport) -> Callable[[Variable], bool]:
 def _unexpected_frozen(
     model: ModelReport, weights: Sequence[Variable], expected: Expectations
 ) -> Iterator[Finding]:
-    """Report frozen weights (GF401), one finding for each layer that froze them, without those that
-    no layer tracks (GF103)."""
+    """Report frozen weights (GF401), without those that no layer tracks (GF103).
+
+    Each layer that froze some has its finding; more than a few of them share one.
+    """
     untracked = {
         name for finding in model.findings if finding.code == "GF103" for name in finding.variables
     }
-    groups: dict[tuple[str | None, str, str], list[str]] = {}
+    item = entry("GF401")
+    objections: dict[tuple[str, str | None], dict[str | None, list[str]]] = {}
     for weight in weights:
         if weight.trainable or weight.name in untracked:
             continue
         objection = _objection_to_freezing(weight, expected)
         if objection is not None:
-            groups.setdefault((weight.frozen_by, *objection), []).append(weight.name)
-    for (layer, reason, hint), names in groups.items():
-        who = (
-            f"frozen by {layer}.trainable=False"
-            if layer
-            else "frozen (left out of the trainable variables)"
-        )
-        item = entry("GF401")
-        yield item.finding(f"{who}, but {reason}", names, item.cause(layer=layer), hint=hint)
+            freezers = objections.setdefault(objection, {})
+            freezers.setdefault(weight.frozen_by, []).append(weight.name)
+    for (reason, hint), freezers in objections.items():
+        hint = hint or _how_to_accept(model, weights, expected)
+        layers = [layer for layer in freezers if layer is not None]
+        if len(layers) > _FEW:
+            names = [name for layer in layers for name in freezers.pop(layer)]
+            who = f"frozen by trainable=False of {layers[0]} and {len(layers) - 1:,} more layers"
+            yield item.finding(f"{who}, but {reason}", names, item.cause(), hint=hint)
+        for layer, names in freezers.items():
+            who = (
+                f"frozen by {layer}.trainable=False"
+                if layer
+                else "frozen (left out of the trainable variables)"
+            )
+            yield item.finding(f"{who}, but {reason}", names, item.cause(layer=layer), hint=hint)
 
 
-def _objection_to_freezing(weight: Variable, expected: Expectations) -> tuple[str, str] | None:
-    """Return why a frozen weight should not be frozen, and what to do; None where it is
-    expected."""
-    asking = next((pattern for pattern in expected.trainable if covers(pattern, weight)), None)
-    allowing = next((pattern for pattern in expected.frozen or () if covers(pattern, weight)), None)
+def _how_to_accept(model: ModelReport, weights: Sequence[Variable], expected: Expectations) -> str:
+    """Say how to accept all that is frozen, and that it can be unfrozen."""
+    tracked = [weight for weight in weights if not weight.trainable]
+    patterns = short_patterns(tracked, [weight for weight in weights if weight.trainable])
+    accepting = expected.accepting.replace(MODEL_PATH, shlex.quote(model.path))
+    accepting = accepting.replace(FROZEN_PATTERNS, as_json(patterns, indent=None))
+    return f"if it is meant, {accepting}; else unfreeze the layer that is named and save again"
+
+
+def _objection_to_freezing(
+    weight: Variable, expected: Expectations
+) -> tuple[str, str | None] | None:
+    """Return why a frozen weight should not be frozen, and what to do, None where it can be
+    accepted with all others; None for both where it is expected."""
+    asking = covering(expected.trainable, weight)
+    allowing = covering(expected.frozen or (), weight)
     if asking is not None and allowing is not None:
         reason = (
             f"expect.trainable {asking!r} and expect.frozen {allowing!r} contradict each other "
@@ -245,18 +289,19 @@ def _objection_to_freezing(weight: Variable, expected: Expectations) -> tuple[st
         return None
     if expected.frozen:
         return "no pattern of expect.frozen covers it", entry("GF401").fix
-    return "nothing is expected to be frozen", entry("GF401").fix
+    hint = None if expected.frozen is None else entry("GF401").fix
+    return "nothing is expected to be frozen", hint
 
 
 def _unexpected_trainable(weights: Sequence[Variable], expected: Expectations) -> Iterator[Finding]:
     """Report trainable weights that expect.frozen covers (GF402), and contradictions with
     expect.trainable."""
+    trainable = [weight for weight in weights if weight.trainable]
+    in_the_end = all_covered(expected.frozen or (), trainable)
     for pattern in expected.frozen or ():
-        covered = [weight for weight in weights if weight.trainable and covers(pattern, weight)]
+        covered = [weight for weight in in_the_end if covers(pattern, weight)]
         both = [
-            weight.name
-            for weight in covered
-            if any(covers(asking, weight) for asking in expected.trainable)
+            weight.name for weight in covered if covering(expected.trainable, weight) is not None
         ]
         rest = [weight.name for weight in covered if weight.name not in both]
         if rest:

@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator
 
 from gradflow.catalogue import entry
 from gradflow.findings import Expectation, ExpectationStatus, Finding, ModelReport, Role, Severity
-from gradflow.patterns import covers
+from gradflow.patterns import TAKEN_OUT, covers
 
 
 def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[Finding]:
     """Report each of ``outcomes`` that covers no weight (GF403): it checks nothing."""
     for outcome in outcomes:
         if outcome.status is ExpectationStatus.UNMATCHED:
-            text = f"expect.{outcome.kind} {outcome.pattern!r} covers no weight"
+            text = f"expect.{outcome.kind} {outcome.pattern!r}"
+            text += (
+                " takes out no weight that a pattern before it covers"
+                if outcome.pattern.startswith(TAKEN_OUT)
+                else " covers no weight"
+            )
             message, hint = _explained(model, outcome.pattern, text)
             yield entry("GF403").finding(message, (), None, hint=hint)
 
@@ -35,6 +40,8 @@ def unmatched_ignore(
 
 def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
     """Return the message and the hint: the state that the pattern covers, or the nearest name."""
+    sign = TAKEN_OUT if pattern.startswith(TAKEN_OUT) else ""
+    pattern = pattern.removeprefix(TAKEN_OUT)
     state = [
         variable.name
         for variable in model.variables
@@ -54,9 +61,9 @@ def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
         for depth in range(1, name.count("/") + 1)
     }
     if pattern.rstrip("/") in parents:
-        return text, f"it is a layer: write '{pattern.rstrip('/')}/**' for its weights"
+        return text, f"it is a layer: write '{sign}{pattern.rstrip('/')}/**' for its weights"
     stem = pattern.removesuffix("/**").removesuffix("/*")
     close = difflib.get_close_matches(stem, sorted({*names, *parents}), n=1)
     if close and close[0] != stem:
-        return text, f"did you mean {close[0] + pattern[len(stem) :]!r}?"
+        return text, f"did you mean {sign + close[0] + pattern[len(stem) :]!r}?"
     return text, entry("GF403").fix

@@ -36,8 +36,15 @@ def objective_line(model: ModelReport) -> str:
 
 
 def by_severity(model: ModelReport) -> list[Finding]:
-    """Return the findings of a model that count, the worst first."""
-    return sorted(model.open_findings, key=lambda finding: list(Severity).index(finding.severity))
+    """Return the findings of a model that count, the worst first; what is frozen against an
+    expectation comes after what is wrong with gradients, and notes come last."""
+
+    def rank(finding: Finding) -> tuple[bool, bool, int]:
+        is_note = finding.severity is Severity.NOTE
+        is_frozen = finding.code == UNEXPECTED_FROZEN and not is_note
+        return is_note, is_frozen, list(Severity).index(finding.severity)
+
+    return sorted(model.open_findings, key=rank)
 
 
 def by_name(model: ModelReport) -> dict[str, Variable]:

@@ -215,6 +215,27 @@ def test_init_writes_what_the_model_keeps(tmp_path: Path) -> None:
     assert not (tmp_path / "new.yaml").exists()
 
 
+def test_init_writes_the_schema_that_its_file_names(tmp_path: Path) -> None:
+    done = here("init", HEALTHY, "--static", "-o", "new.yaml")
+
+    assert "new.yaml and gradflow.schema.json are written" in done.stderr
+    schema = tmp_path / "gradflow.schema.json"
+    assert schema.read_text(encoding="utf-8") == here("schema", "config").stdout
+    schema.write_text("{}")
+    again = here("init", HEALTHY, "--static", "-o", "new.yaml", "--force")
+    assert "gradflow: new.yaml is written; " in again.stderr
+    assert schema.read_text() == "{}"
+
+
+def test_what_is_frozen_is_accepted_by_the_command_that_check_names() -> None:
+    refused = here("check", FROZEN, "--static", COLUMNS="400")
+    assert refused.code == 1
+    assert f"fix: if it is meant, gradflow init {FROZEN} accepts it; else " in refused.stdout
+
+    assert here("init", FROZEN, "--static").code == 0
+    assert check("--static").code == 0
+
+
 def test_a_baseline_accepts_what_is_there(tmp_path: Path) -> None:
     assert here("baseline", CUT, FROZEN, "--static", "-o", "b.json").code == 0
     assert check(CUT, FROZEN, "--static", "--baseline", "b.json").code == 0

@@ -124,6 +124,24 @@ models:
     ]
 
 
+def test_a_pattern_that_takes_out_of_nothing_is_refused(tmp_path: Path) -> None:
+    text = """\
+models:
+  - path: a.keras
+    expect:
+      frozen: ["!a/**", "b/**"]
+      trainable: ["**", "!b/**"]
+    ignore:
+      - {variables: "!c/**"}
+"""
+
+    assert refused(tmp_path, text) == [
+        "4: models[0].expect.frozen[0]: '!a/**' takes out of nothing: write it after what it "
+        "narrows",
+        "7: models[0].ignore[0].variables: '!c/**' takes out of nothing: only a list can hold it",
+    ]
+
+
 def test_a_code_that_is_left_open_is_told_its_range(tmp_path: Path) -> None:
     text = """\
 models:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gradflow.config import ModelPlan
 from gradflow.config.load import load
-from gradflow.config.template import template
+from gradflow.config.template import SCHEMA_FILE, template
 from gradflow.findings import Cause, Finding, ModelReport, Severity, Verdict
+from gradflow.patterns import all_covered
 from gradflow.policy import Expectations, is_broken, judge
 from tests.report.reports import analyzed, dense, names
 
@@ -78,6 +84,45 @@ def test_what_was_let_in_is_let_in_again(tmp_path: Path) -> None:
         False,
     ]
     assert not is_broken(judge(trusted, loaded(tmp_path, trusted), TODAY), Severity.WARNING)
+
+
+@settings(max_examples=25)
+@given(lot=st.randoms(use_true_random=False))
+def test_any_model_of_layers_in_layers_keeps_what_init_writes(lot: random.Random) -> None:
+    frozen = {layer: lot.random() < 0.5 for layer in tree_of_layers(lot, "", 3)}
+    variables = [
+        variable
+        for layer, is_frozen in frozen.items()
+        for variable in dense(layer, 2, 2, trainable=not is_frozen, frozen_by=layer)
+    ]
+    model = analyzed("m.keras", variables)
+
+    with TemporaryDirectory() as folder:
+        expected = loaded(Path(folder), model)
+        judged = judge(model, expected, TODAY)
+
+    covered = all_covered(expected.frozen or (), model.variables)
+    assert [variable.name for variable in covered] == [
+        variable.name for variable in variables if not variable.trainable
+    ]
+    assert not is_broken(judged, Severity.WARNING), judged.expectations
+
+
+def tree_of_layers(lot: random.Random, around: str, depth: int) -> Iterator[str]:
+    """Yield names of layers such as ``block_2/attention_1``."""
+    kind = lot.choice(["block", "conv2d", "encoder_layer"])
+    for number in range(lot.randint(1, 4)):
+        name = f"{around}{kind}_{number}" if number else f"{around}{kind}"
+        if depth and lot.random() < 0.6:
+            yield from tree_of_layers(lot, f"{name}/", depth - 1)
+        else:
+            yield name
+
+
+def test_the_schema_that_it_names_is_one_that_init_writes(tmp_path: Path) -> None:
+    written = template([("m.keras", analyzed("m.keras", HEAD))])
+
+    assert f"# yaml-language-server: $schema={SCHEMA_FILE}\n" in written
 
 
 def loaded(folder: Path, model: ModelReport) -> Expectations:

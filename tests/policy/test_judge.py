@@ -23,6 +23,7 @@ from gradflow.findings import (
     Verdict,
 )
 from gradflow.policy import (
+    FROZEN_PATTERNS,
     CutExpectation,
     Expectations,
     Ignore,
@@ -32,6 +33,7 @@ from gradflow.policy import (
     selected,
     snapshot,
 )
+from gradflow.report.model_parts import by_severity
 from tests.report.reports import analyzed, dense, names, state, weight
 
 TODAY = date(2026, 6, 1)
@@ -65,6 +67,7 @@ def outcomes(report: ModelReport) -> list[tuple[str, str, str]]:
     return [(one.kind, one.pattern, one.status) for one in report.expectations]
 
 
+DENSE_HEAD = dense("head", 4, 4)
 HEALTHY = model(dense("backbone/a", 4, 4) + dense("head", 4, 4))
 FROZEN = model(frozen("backbone/a", "backbone") + dense("head", 4, 4))
 CUT = model(starved("encoder") + dense("head", 4, 4), findings=(found(starved("encoder")),))
@@ -161,6 +164,75 @@ def test_one_frozen_layer_is_one_finding() -> None:
         ("GF401", 4),
         ("GF401", 2),
     ]
+
+
+def test_more_than_a_few_frozen_layers_share_a_finding() -> None:
+    layers = [f"backbone/layer_{number}" for number in range(91)]
+    report = model([*(weight for layer in layers for weight in frozen(layer)), *DENSE_HEAD])
+
+    (finding,) = judge(report, Expectations(), TODAY).findings
+
+    assert finding.message == (
+        "frozen by trainable=False of backbone/layer_0 and 90 more layers, but nothing is expected "
+        "to be frozen"
+    )
+    assert len(finding.variables) == 182
+
+
+def test_a_frozen_finding_names_what_accepts_it() -> None:
+    report = replace(FROZEN, path="my models/m.keras")
+    otherwise = "; else unfreeze the layer that is named and save again"
+
+    def hint(expected: Expectations) -> str:
+        (finding,) = judge(report, expected, TODAY).findings
+        return finding.hint
+
+    assert hint(Expectations()) == (
+        f"if it is meant, gradflow init 'my models/m.keras' accepts it{otherwise}"
+    )
+    accepting = f"frozen: {FROZEN_PATTERNS} below expect in gradflow.yaml accepts it"
+    in_file = Expectations(accepting=accepting)
+    assert hint(in_file) == (
+        'if it is meant, frozen: ["backbone/**"] below expect in gradflow.yaml accepts it'
+        f"{otherwise}"
+    )
+
+
+def test_what_is_wrong_with_gradients_is_said_before_what_is_frozen() -> None:
+    cut = starved("encoder")
+    dead = found(cut, replace(STOP, code="GF303"), Severity.WARNING)
+    report = model([*frozen("backbone"), *cut, *DENSE_HEAD], findings=(dead,))
+
+    judged = judge(report, Expectations(), TODAY)
+
+    assert [finding.code for finding in by_severity(judged)] == ["GF303", "GF401"]
+
+
+def test_a_pattern_takes_out_what_those_before_it_covered() -> None:
+    report = model([*frozen("b/a"), *frozen("b/c"), *dense("b/head", 4, 4), *DENSE_HEAD])
+
+    judged = judge(report, Expectations(frozen=("b/**", "!b/head/**")), TODAY)
+
+    assert outcomes(judged) == [("frozen", "b/**", "kept"), ("frozen", "!b/head/**", "kept")]
+    assert not is_broken(judged, Severity.WARNING)
+    too_many = judge(report, Expectations(frozen=("b/**", "!b/c/**", "!b/head/**")), TODAY)
+    assert [(one.code, one.variables) for one in too_many.findings] == [
+        ("GF401", names(frozen("b/c")))
+    ]
+    again = Expectations(trainable=("**", "!b/**", "b/head/**"), frozen=("b/a/**", "b/c/**"))
+    assert not is_broken(judge(report, again, TODAY), Severity.WARNING)
+
+
+def test_a_pattern_that_takes_out_nothing_is_told() -> None:
+    report = model([*frozen("b/a"), *dense("b/head", 4, 4)])
+
+    judged = judge(report, Expectations(frozen=("b/a/**", "!b/heda/**")), TODAY)
+
+    (finding,) = [finding for finding in judged.findings if finding.code == "GF403"]
+    assert finding.message == (
+        "expect.frozen '!b/heda/**' takes out no weight that a pattern before it covers"
+    )
+    assert finding.hint == "did you mean '!b/head/**'?"
 
 
 @pytest.mark.parametrize(

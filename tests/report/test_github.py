@@ -76,10 +76,10 @@ def test_nothing_found_is_nothing_said() -> None:
 
 def test_severities_and_their_order() -> None:
     assert [(command, values["title"]) for command, values, _ in commands_of(expectations())] == [
-        ("error", "GF401 unexpected_frozen"),
         ("error", "GF402 unexpected_trainable"),
         ("error", "GF403 unmatched"),
         ("warning", "GF404 changed"),
+        ("error", "GF401 unexpected_frozen"),
         ("notice", "GF101 frozen"),
         ("notice", "GF101 frozen"),
         ("error", "GF903 crashed"),
