@@ -225,6 +225,7 @@ def analyse_model(
         doubts=model.doubts,
         is_of_loss=model.is_of_loss,
         uncovered=explanation.uncovered,
+        outputs=step.outputs,
         thresholds=options.thresholds,
     )
     return analyzed(

@@ -113,16 +113,6 @@ def report_saved_model(
     variables = with_state(variables_of(contents, entry), options.state)
     layers = variable_layers(variable.layer for variable in variables)
     layer_of = noted_layer_finder(graph, layer_finder(graph.names, layers, complete=False))
-    evidence = Evidence(
-        variables=variables,
-        graph=graph,
-        attributions=_attribute(graph),
-        layer_of=layer_of,
-        selected=options.outputs,
-        source_of=source_finder(graph),
-        doubts=contents.doubts,
-        constants=None if graph.variables else constants(contents.graph_def, entry.function),
-    )
     inputs = tuple(
         Input(info.name, info.shape or (), info.dtype, "declared") for info in entry.inputs
     )
@@ -130,6 +120,17 @@ def report_saved_model(
         Output(info.name, info.shape or (), info.dtype)
         for info in entry.outputs
         if not options.outputs or info.name in options.outputs
+    )
+    evidence = Evidence(
+        variables=variables,
+        graph=graph,
+        attributions=_attribute(graph),
+        layer_of=layer_of,
+        selected=options.outputs,
+        outputs=outputs,
+        source_of=source_finder(graph),
+        doubts=contents.doubts,
+        constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
     return analyzed(
         path,

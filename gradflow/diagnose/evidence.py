@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.constants import Constants
-from gradflow.findings import Gradient, Verdict
+from gradflow.findings import Gradient, Output, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
@@ -98,4 +98,6 @@ class Evidence:
     uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The outputs that this loss does not cover and each variable leads to, for those that do not
     lead to the loss."""
+    outputs: tuple[Output, ...] = ()
+    """The outputs that count."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS

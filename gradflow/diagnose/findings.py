@@ -16,6 +16,7 @@ from gradflow.diagnose.causes import (
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.scale import scale_findings
+from gradflow.diagnose.where import Whereabouts
 from gradflow.diagnose.wording import word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Summary, Variable, Verdict
@@ -36,8 +37,10 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     tracked = [variable for variable in variables if variable.name not in untracked]
+    by_name = {variable.name: variable for variable in variables}
+    where = None if evidence.graph is None else Whereabouts(evidence, evidence.graph, by_name)
     findings = (
-        *_cut_findings(evidence, variables),
+        *_cut_findings(evidence, variables, where),
         *scale_findings(evidence),
         *flag_findings(evidence),
     )
@@ -123,7 +126,9 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
     return (Verdict.ZERO if attribution.zero_filled else Verdict.NONE), Confidence.STATIC
 
 
-def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable[Finding]:
+def _cut_findings(
+    evidence: Evidence, variables: Iterable[Variable], where: Whereabouts | None
+) -> Iterable[Finding]:
     """Make one finding of each cause, with the trainable weights behind it: a frozen weight needs
     no gradient.
 
@@ -144,16 +149,31 @@ def _cut_findings(evidence: Evidence, variables: Iterable[Variable]) -> Iterable
     alike: dict[tuple[object, ...], list[_Behind]] = {}
     for (cause, sighting, uncovered), names in behind.items():
         seen = None if sighting is None else _without_place(sighting)
-        where = cause if seen is None else cause.code
-        group = alike.setdefault((where, seen, uncovered, tuple(names)), [])
+        same = cause if seen is None else cause.code
+        group = alike.setdefault((same, seen, uncovered, tuple(names)), [])
         group.append(_Behind(cause, sighting, uncovered, tuple(names)))
     for group in alike.values():
         first = group[0]
         further = [other.cause for other in group[1:]]
         wording = word(evidence, first.cause, first.sighting, first.uncovered, further)
-        yield entry(first.cause.code).finding(
+        finding = entry(first.cause.code).finding(
             wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
         )
+        yield finding if where is None else _placed(finding, where)
+
+
+def _placed(finding: Finding, where: Whereabouts) -> Finding:
+    """Say where the cut of ``finding`` stands, with its weights in the order of the model."""
+    names = tuple(where.in_order(finding.variables))
+    cut = where.cut_of(finding.cause, names[0]) if finding.cause is not None else None
+    if cut is None:
+        return replace(finding, variables=names)
+    return replace(
+        finding,
+        variables=names,
+        between=where.between(cut, names[0]),
+        reach=where.reach(cut, names),
+    )
 
 
 def _without_place(sighting: Sighting) -> Sighting:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
 from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.where import output_of
 from gradflow.diagnose.wording import word
-from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
@@ -56,7 +56,7 @@ def route(
     return Route(
         variable=name,
         steps=steps,
-        output=_output(graph, attribution, outputs),
+        output=output_of(graph, attribution, outputs),
         changes=changes,
         also_restored=also,
         other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
@@ -202,17 +202,3 @@ def _starved(variables: Iterable[Variable], names: Collection[str], but: str) ->
 def _cuts(graph: FlowGraph, stops: Iterable[Stop]) -> int:
     """How many cuts are on the way, the copies of one op counted once."""
     return len({graph.place(stop.node) for stop in stops if stop.cut is not None})
-
-
-def _output(graph: FlowGraph, attribution: Attribution, outputs: Sequence[Output]) -> str | None:
-    if len(outputs) == 1:
-        return outputs[0].name
-    if attribution.cuts_to_restore is None:
-        return None
-    end = attribution.path[-1]
-    for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
-        names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
-        # Two outputs that are one tensor have one node.
-        if end in nodes and len(names) == len(nodes):
-            return names[list(nodes).index(end)]
-    return None

@@ -176,6 +176,29 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How far back from a cut nothing learns, in layers that have weights."""
+
+    start: str | None
+    """The first of these layers; None where it goes back to the input."""
+    ends: tuple[str, ...]
+    """The last layers behind the cut."""
+    is_whole: bool
+    """Nothing learns between ``start`` and ``ends``; else some layers there do, and these do
+    not."""
+    layers: int
+    all_layers: int
+    """Of the whole model."""
+    frozen: int
+    """How many of ``layers`` are frozen."""
+    parameters: int
+    """Of ``layers``."""
+    all_parameters: int
+    noun: str = "layer"
+    """What is counted: ``weight`` where nothing tells of layers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something to tell the user: one cause with all the variables behind it."""
 
@@ -187,6 +210,11 @@ class Finding:
     cause: Cause | None
     accepted: Acceptance | None = None
     """None where it counts; what is accepted breaks nothing, and is still in the report."""
+    between: tuple[str, str] | None = None
+    """The last layer behind the cut and the first before it, the same one twice where the cut is
+    inside of it; None where it is no cut at an op."""
+    reach: Reach | None = field(default=None, metadata=INTERNAL)
+    """How far back nothing learns for this cut."""
     threat: str = field(default="", metadata=INTERNAL)
     """Of what a scan found: what it is and what it could do, which others can have in common."""
     is_of_the_past: bool = field(default=False, metadata=INTERNAL)

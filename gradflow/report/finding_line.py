@@ -20,7 +20,17 @@ def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
     details = [shown(source)] if source and source not in finding.message else []
     rows = merge_numbered(by_layer(variables))
     details += [f"{totals(rows)}: {listed(rows, _MAX_LAYERS)}"] if rows else []
-    return shown(finding.message) + (f" ({'; '.join(details)})" if details else "")
+    return located(finding) + (f" ({'; '.join(details)})" if details else "")
+
+
+def located(finding: Finding) -> str:
+    """Return the message of a finding, after the layers that the cut stands between: ``between a
+    and b, gradient is stopped by ...``."""
+    if finding.between is None:
+        return shown(finding.message)
+    behind, before = map(shown, finding.between)
+    position = f"in layer {behind}" if behind == before else f"between {behind} and {before}"
+    return f"{position}, {shown(finding.message)}"
 
 
 def remedy(finding: Finding) -> str:

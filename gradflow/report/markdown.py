@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
 from gradflow.report.accepted import groups_of, name_of, number_accepted
-from gradflow.report.finding_line import remedy, snippet
+from gradflow.report.finding_line import located, remedy, snippet
 from gradflow.report.headline import STANDINGS, standing, statement, summary_line
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.markdown_escape import code, fence, prose, summary
@@ -211,7 +211,7 @@ def _finding(
 ) -> Iterator[str]:
     source = finding.cause.source if finding.cause else None
     position = f" ({code(source)})" if source and source not in finding.message else ""
-    yield f"**{finding.severity.value} {shown(finding.code)}** {prose(finding.message)}{position}"
+    yield f"**{finding.severity.value} {shown(finding.code)}** {prose(located(finding))}{position}"
     rows = merge_numbered(by_layer(variables))
     if rows:
         listed = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]

@@ -17,6 +17,7 @@ from gradflow.report.people.blocks import (
     finding_lines,
     frozen_lines,
     origin_lines,
+    reach_lines,
 )
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import known_cuts
@@ -69,6 +70,7 @@ def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
     yield from fold(_headline(model), page.width, 4)
     if model.looked_at:
         return
+    yield from reach_lines(model, page)
     yield from origin_lines(model, page)
     for block in _blocks(model, page):
         if block:

@@ -20,6 +20,7 @@ from gradflow.findings import (
     Mode,
     ModelReport,
     Output,
+    Reach,
     Report,
     Role,
     Severity,
@@ -188,6 +189,17 @@ def two_towers() -> Report:
             "remove the stop_gradient at net.py:41, or declare it in expect.cut",
             names([*first, *second, other]),
             stop,
+            between=("left/dense_1", "merge"),
+            reach=Reach(
+                start=None,
+                ends=("left/dense_1",),
+                is_whole=True,
+                layers=3,
+                all_layers=9,
+                frozen=0,
+                parameters=102,
+                all_parameters=1400,
+            ),
         ),
         Finding(
             "GF202",
@@ -196,6 +208,7 @@ def two_towers() -> Report:
             "",
             ("router/kernel",),
             rounding,
+            between=("left", "left"),
         ),
     )
     expectations = (
@@ -243,7 +256,9 @@ def routed() -> Report:
     ]
     message = "gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable)"
     hint = "use a softmax over the experts, or a straight-through estimator"
-    finding = Finding("GF202", Severity.ERROR, message, hint, names(gate), cause)
+    finding = Finding(
+        "GF202", Severity.ERROR, message, hint, names(gate), cause, between=("gate", "mix")
+    )
     model = analyzed(
         "moe_saved",
         variables,
@@ -407,6 +422,17 @@ def many() -> Report:
             "remove the stop_gradient, or move it to the branch that should not be trained",
             names(starved),
             stop,
+            between=("lens", "head"),
+            reach=Reach(
+                start="stem",
+                ends=("encoder/block_11/ffn/down", "mixer", "lens", "scale", "zoom"),
+                is_whole=True,
+                layers=72,
+                all_layers=160,
+                frozen=2,
+                parameters=298_752,
+                all_parameters=2_500_000,
+            ),
         ),
         Finding(
             "GF304",

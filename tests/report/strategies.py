@@ -11,6 +11,7 @@ from gradflow.findings import (
     Finding,
     Gradient,
     ModelReport,
+    Reach,
     Report,
     Variable,
 )
@@ -68,12 +69,25 @@ def reports() -> st.SearchStrategy[Report]:
         causes=_tuples(causes, 2),
         path=_tuples(_NAMES, 12),
     )
+    counts = st.integers(0, 2000)
+    reaches = st.builds(
+        Reach,
+        start=_maybe(_NAMES),
+        ends=st.lists(_NAMES, min_size=1, max_size=5).map(tuple),
+        layers=counts,
+        all_layers=counts,
+        frozen=counts,
+        parameters=counts,
+        all_parameters=counts,
+    )
     findings = st.builds(
         Finding,
         code=st.sampled_from(["GF101", "GF201", "GF206", "GF303", "GF401"]),
         message=_NAMES,
         variables=_tuples(_NAMES, 3),
         cause=st.none() | causes,
+        between=st.none() | st.tuples(_NAMES, _NAMES),
+        reach=st.none() | reaches,
     )
     expectations = st.builds(Expectation, pattern=_NAMES, variables=_tuples(_NAMES, 3))
     failures = st.builds(

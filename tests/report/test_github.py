@@ -90,8 +90,8 @@ def test_the_message_names_model_weights_place_and_fix() -> None:
     ((_, values, message),) = commands_of(routed())
     assert values == {"file": "moe_saved", "title": "GF202 non_differentiable"}
     assert message == (
-        "moe_saved: gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable) "
-        "(experts.py:88; 2 weights in 1 layer, 520 parameters: gate)\n"
+        "moe_saved: between gate and mix, gradient is cut by ArgMax 'moe/route/ArgMax' "
+        "(not differentiable) (experts.py:88; 2 weights in 1 layer, 520 parameters: gate)\n"
         "fix: use a softmax over the experts, or a straight-through estimator"
     )
 

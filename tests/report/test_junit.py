@@ -139,7 +139,8 @@ def test_the_worst_finding_is_the_message_and_the_others_are_counted() -> None:
     (failure,) = suite.iter("failure")
     assert failure.attrib["type"] == "GF201"
     assert failure.attrib["message"].startswith(
-        "GF201: gradient is cut by StopGradient 'net/target/StopGradient' ("
+        "GF201: between left/dense_1 and merge, gradient is cut by StopGradient "
+        "'net/target/StopGradient' ("
     )
     assert failure.attrib["message"].endswith(" (and 1 more finding)")
     assert "     ✂  net/target/StopGradient  layer target, net.py:41\n" in str(failure.text)

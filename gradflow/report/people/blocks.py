@@ -22,7 +22,7 @@ from gradflow.findings import (
     Verdict,
 )
 from gradflow.report.accepted import groups_of, number_accepted, words_of
-from gradflow.report.finding_line import remedy, snippet
+from gradflow.report.finding_line import located, remedy, snippet
 from gradflow.report.model_parts import (
     FROZEN,
     UNEXPECTED_FROZEN,
@@ -38,6 +38,7 @@ from gradflow.report.model_parts import (
 from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.report.people.path_picture import describe, draw, example
+from gradflow.report.reach import reach_sentences
 from gradflow.report.words import counted, in_total, type_and_shape
 from gradflow.text import shown
 
@@ -87,6 +88,15 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     return lines
 
 
+def reach_lines(model: ModelReport, page: Page) -> list[Text]:
+    """Say how far back from the cuts nothing learns."""
+    return [
+        part
+        for sentence in reach_sentences(model)
+        for part in fold(line("  ", (sentence, "bold")), page.width, 4)
+    ]
+
+
 def finding_lines(
     finding: Finding,
     variables: Sequence[Variable],
@@ -96,9 +106,7 @@ def finding_lines(
 ) -> list[Text]:
     """Draw one finding: message, weights behind it by layer, the path with the cut, the remedy."""
     style = _STYLES[finding.severity]
-    head = line(
-        (f"{finding.severity.value} {shown(finding.code)}", style), ": ", shown(finding.message)
-    )
+    head = line((f"{finding.severity.value} {shown(finding.code)}", style), ": ", located(finding))
     lines = fold(head, page.width, 4)
     note = finding.severity is Severity.NOTE
     limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
@@ -234,7 +242,7 @@ def accepted_lines(model: ModelReport, page: Page) -> list[Text]:
         number = f"{len(group.findings):,}  "
         lines += fold(line("    ", number, words_of(group.acceptance)), page.width, 6)
         for finding in group.findings if page.show_all else ():
-            words = line("      ", (shown(finding.code), "bold"), f": {shown(finding.message)}")
+            words = line("      ", (shown(finding.code), "bold"), f": {located(finding)}")
             lines += fold(words, page.width, 8)
             lines += layer_lines(behind(finding, variables), page, 8, _MAX_LAYERS)
     return lines

@@ -1,0 +1,154 @@
+"""Say where a cut stands among the layers of the model, and how far back nothing learns for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gradflow.diagnose.evidence import Evidence
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.findings import Cause, Output, Reach, Role, Variable, Verdict
+from gradflow.flow.attribute import Attribution
+from gradflow.flow.fold import Folded, fold, neighbours, positions, readers_of
+from gradflow.flow.frontier import Cut
+from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.routes import behind
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """A model's graph, folded when the first cut asks for its layers."""
+
+    evidence: Evidence
+    graph: FlowGraph
+    variables: Mapping[str, Variable]
+    """By name."""
+
+    @cached_property
+    def folded(self) -> Folded:
+        """The layers of the model, in its order."""
+        owners = {name: owner_of(variable) for name, variable in self.variables.items()}
+        return fold(self.graph, self.evidence.layer_of, owners)
+
+    @cached_property
+    def _positions(self) -> Mapping[str, int]:
+        return positions(self.graph, self.folded)
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, int]:
+        return {name: node for node, name in reversed(list(enumerate(self.graph.names)))}
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Return the variables in the order of the model; those that the graph does not use stand
+        last."""
+        return sorted(names, key=lambda name: self._positions.get(name, len(self.folded.groups)))
+
+    def cut_of(self, cause: Cause, name: str) -> Cut | None:
+        """Return the place in the graph where ``cause`` holds back the variable ``name``; None for
+        a cause that stands at no op."""
+        attribution = self.evidence.attributions.get(name)
+        for cut in attribution.causes if attribution is not None else ():
+            if self.graph.names[cut.node] == cause.op:
+                return cut
+        node = self._nodes.get(cause.op) if cause.op else None
+        # Of what a real step has shown, the op is known, and not the edge.
+        back = self._nodes.get(cause.reenters_at) if cause.reenters_at else None
+        return None if node is None else Cut(node, Edge.DISCRETE, back)
+
+    def between(self, cut: Cut, name: str) -> tuple[str, str] | None:
+        """Return the last layer behind ``cut`` and the first before it: the same layer twice where
+        it is inside of one; an output where it has no layer before it.
+
+        ``name``: a variable that the cut holds back.
+        """
+        sources, consumers = neighbours(self.graph, self.folded, cut)
+        attribution = self.evidence.attributions.get(name)
+        end = output_of(self.graph, attribution, self.evidence.outputs) if attribution else None
+        before = consumers[0] if consumers else end
+        return (sources[-1], before) if sources and before is not None else None
+
+    def reach(self, cut: Cut, names: Sequence[str]) -> Reach | None:
+        """Return how far back nothing learns: of ``names``, the weights that ``cut`` holds back."""
+        weights = [item for item in self.variables.values() if item.role is Role.WEIGHT]
+        learning = {owner_of(item) for item in weights if _may_learn(item)}
+        starved = [
+            owner
+            for owner in dict.fromkeys(owner_of(self.variables[name]) for name in names)
+            if owner not in learning
+        ]
+        if not starved:
+            return None
+        back = behind(self.graph, cut)
+        layers = {owner_of(item) for item in weights if item.name in back}.union(starved)
+        start, is_whole = None, True
+        if layers & learning:
+            start = starved[0]
+            passed = self._downstream(start) & layers
+            is_whole = not passed & learning and passed.issuperset(starved)
+            layers = passed if is_whole else set(starved)
+        ends = neighbours(self.graph, self.folded, cut)[0]
+        if not ends or not is_whole or learning.intersection(ends):
+            ends = (starved[-1],)
+        inside = [item for item in weights if owner_of(item) in layers]
+        return Reach(
+            start=start,
+            ends=ends,
+            is_whole=is_whole,
+            layers=len(layers),
+            all_layers=len({owner_of(item) for item in weights}),
+            frozen=len(layers - {owner_of(item) for item in inside if item.trainable}),
+            parameters=sum(item.parameters for item in inside),
+            all_parameters=sum(item.parameters for item in weights),
+            noun="weight" if all(owner_of(item) == item.name for item in weights) else "layer",
+        )
+
+    def _downstream(self, owner: str) -> set[str]:
+        """Return the owners of the weights that are used on a way from those of ``owner`` on."""
+        consumers = self.folded.consumers
+        nodes = {
+            reader
+            for name, node in self.graph.variables.items()
+            if name in self.variables and owner_of(self.variables[name]) == owner
+            for reader in readers_of(self.graph, node, consumers)
+        }
+        stack = list(nodes)
+        while stack:
+            fresh = {node for node in consumers[stack.pop()] if node not in nodes}
+            nodes |= fresh
+            stack += fresh
+        return {
+            owner_of(self.variables[name])
+            for name, node in self.graph.variables.items()
+            if name in self.variables
+            and not nodes.isdisjoint(readers_of(self.graph, node, consumers))
+        }.union({owner})
+
+
+def owner_of(variable: Variable) -> str:
+    """Return the layer of a variable; the object that holds it where no layer is known, else the
+    variable's own name."""
+    if variable.layer is not None:
+        return variable.layer
+    holder = variable.name.partition("@")[2].rpartition(".")[0]
+    return holder.replace(".", "/") or variable.name
+
+
+def output_of(graph: FlowGraph, attribution: Attribution, outputs: Sequence[Output]) -> str | None:
+    """Return the name of the output at which a variable's way ends; None where there is no way, or
+    nobody knows."""
+    if len(outputs) == 1:
+        return outputs[0].name
+    if attribution.cuts_to_restore is None:
+        return None
+    end = attribution.path[-1]
+    for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
+        names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
+        # Two outputs that are one tensor have one node.
+        if end in nodes and len(names) == len(nodes):
+            return names[list(nodes).index(end)]
+    return None
+
+
+def _may_learn(variable: Variable) -> bool:
+    return variable.trainable and variable.verdict in (Verdict.FLOWS, Verdict.UNKNOWN)
