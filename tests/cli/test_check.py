@@ -265,7 +265,7 @@ def test_first_and_last_line_say_what_is_accepted_and_by_which_line(tmp_path: Pa
     assert done.stdout.partition("\n")[0].endswith(f"4 of 8 weights get no gradient, {accepted}")
     assert done.stderr.endswith(f"gradflow: check: as expected; {accepted}\n")
     assert "error GF201" not in done.stdout
-    assert "GF201: gradient is stopped by StopGradient" in check("--static", "--all").stdout
+    assert "and score, gradient is stopped by StopGradient" in check("--static", "--all").stdout
 
 
 def test_an_audit_says_what_is_accepted(tmp_path: Path) -> None:
