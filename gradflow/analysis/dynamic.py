@@ -217,6 +217,7 @@ def analyse_model(
         attributions=explanation.attributions,
         layer_of=model.layer_of(graph),
         sightings=explanation.sightings,
+        raising=step.raising,
         cancelled=explanation.cancelled,
         epsilon=model.epsilon,
         has_running_statistics=model.has_running_statistics,

@@ -77,6 +77,8 @@ class Evidence:
     """By variable name; a variable that the entry does not use is not in it."""
     layer_of: Callable[[int], str | None] = lambda _: None
     """The layer that an op belongs to, by its node in the graph."""
+    raising: tuple[str, ...] = ()
+    """Types of the ops at which TensorFlow would have raised an error in the step."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     """Where the gradient was seen to die or to become NaN or Inf, by variable name."""
     cancelled: Mapping[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from gradflow.diagnose.causes import (
 )
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.diagnose.flags import flag_findings
+from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.where import Whereabouts
 from gradflow.diagnose.wording import word
@@ -39,8 +40,10 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     tracked = [variable for variable in variables if variable.name not in untracked]
     by_name = {variable.name: variable for variable in variables}
     where = None if evidence.graph is None else Whereabouts(evidence, evidence.graph, by_name)
+    cuts = tuple(_cut_findings(evidence, variables, where))
     findings = (
-        *_cut_findings(evidence, variables, where),
+        *cuts,
+        *raising_findings(evidence, variables, cuts),
         *scale_findings(evidence),
         *flag_findings(evidence),
     )

@@ -68,7 +68,7 @@ def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
     is_incomplete = any(not values.reaches(node) for node in graph.variables.values())
     if is_incomplete and (graph.discrete_outputs or Edge.SHAPE in graph.kinds):
         readings.append(_Reading(_with_shapes(graph, Edge.CUT), discrete=True))
-    filled = _zero_filled(graph)
+    filled = graph.given_gradient([*graph.outputs, *graph.filled_outputs])
     attributions = {}
     for key, node in graph.variables.items():
         reading = next((reading for reading in readings if reading.reaches(node)), values)
@@ -158,21 +158,3 @@ def _with_shapes(graph: FlowGraph, kind: Edge) -> FlowGraph:
     if Edge.SHAPE not in graph.kinds:
         return graph
     return replace(graph, kinds=bytearray(graph.kinds).replace(bytes([Edge.SHAPE]), bytes([kind])))
-
-
-def _zero_filled(graph: FlowGraph) -> bytearray:
-    """Return which nodes get a tensor at all, be it of zeros."""
-    first, sources, kinds = graph.first, graph.sources, graph.kinds
-    passes = {int(Edge.FLOW), int(Edge.ZERO), int(Edge.FILL)}
-    filled = bytearray(len(graph))
-    stack = [*graph.outputs, *graph.filled_outputs]
-    for node in stack:
-        filled[node] = 1
-    while stack:
-        node = stack.pop()
-        for edge in range(first[node], first[node + 1]):
-            source = sources[edge]
-            if kinds[edge] in passes and not filled[source]:
-                filled[source] = 1
-                stack.append(source)
-    return filled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 
@@ -111,6 +111,8 @@ class FlowGraph:
     """Name of the function that each node stands in; empty for the graph's own nodes."""
     op_specs: Mapping[str, OpSpec] = field(default_factory=dict)
     """What is known of op types that the op table does not have."""
+    raising: Sequence[int] = ()
+    """Nodes whose gradient a training step asks for, and TensorFlow raises an error there."""
     origins: Origins = NOWHERE
     """Where the ops come from, as far as the file or the trace knows."""
     places: Sequence[int] = ()
@@ -123,6 +125,22 @@ class FlowGraph:
     def place(self, node: int) -> int:
         """Return the place of the file that a node stands for, as the first of its copies."""
         return self.places[node] if self.places else node
+
+    def given_gradient(self, outputs: Iterable[int]) -> bytearray:
+        """Which nodes get a tensor at all, be it of zeros, where the nodes ``outputs`` get one."""
+        passes = {int(Edge.FLOW), int(Edge.ZERO), int(Edge.FILL)}
+        given = bytearray(len(self))
+        stack = list(outputs)
+        for node in stack:
+            given[node] = 1
+        while stack:
+            node = stack.pop()
+            for edge in range(self.first[node], self.first[node + 1]):
+                source = self.sources[edge]
+                if self.kinds[edge] in passes and not given[source]:
+                    given[source] = 1
+                    stack.append(source)
+        return given
 
     def as_if_unknown_flowed(self) -> FlowGraph:
         """Return the same graph as if every op that nothing is known about passed gradient."""

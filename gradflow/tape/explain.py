@@ -14,6 +14,7 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
+from gradflow.tape.gradient_registry import asked_in_vain
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.random_drops import drawn_further
@@ -45,11 +46,12 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     measured = step.measured
     noise = rounding_noise(model, measured, options.thresholds)
     is_asked = options.why is not None or model.has_stored_graph or noise.is_faint
-    if not is_asked and not _needs_explanation(model.watched, measured):
+    is_asked = is_asked or _needs_explanation(model.watched, measured)
+    if not is_asked and not model.has_own_code and not asked_in_vain():
         return Explanation(measured, cancelled=noise.explained)
     progress("trace")
     graph, traced = _graph(model, step.batch.tensors, options.outputs)
-    if graph is None:
+    if graph is None or not (is_asked or graph.raising):
         return Explanation(measured, cancelled=noise.explained)
     attributions = attribute(graph)
     stepped = Stepped(
@@ -136,7 +138,9 @@ def _graph(
         if is_lack_of_memory(error):
             raise MemoryError from error
         return None, None
-    return lower_trace(traced, model.handles, outputs), traced
+    # A frozen layer does not tell TensorFlow: a tape watches its weights all the same.
+    weights = {item.stored.name for item in model.watched if item.stored.role is Role.WEIGHT}
+    return lower_trace(traced, model.handles, outputs, trained=weights), traced
 
 
 def _probed_again(stepped: Stepped, measured: Measurements, progress: Progress) -> Measurements:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ _MISSING = (
     re.compile(r"No gradient defined for operation.*\(op type: (\w+)\)", re.DOTALL),
 )
 _LONGEST_CHAIN = 10
+_asked: Counter[str] = Counter()
 
 
 def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
@@ -64,8 +66,27 @@ def _missing(error: BaseException) -> str | None:
     return None
 
 
+def asked_in_vain() -> Counter[str]:
+    """How often this process asked an op for a gradient that TensorFlow does not have, by op type.
+
+    Once is enough to doubt every later model: a ``tf.function`` that two of them share keeps the
+    gradient that was built then, and asks no op again.
+    """
+    return Counter(_asked)
+
+
 def _no_gradient(op: Any, *_: Any) -> list[None]:
-    return [None] * len(op.inputs)
+    _asked[str(op.type)] += 1
+    return [None] * _input_count(op)
+
+
+def _input_count(op: Any) -> int:
+    if op.inputs is not None:
+        return len(op.inputs)
+    # A tape hands over no inputs of an op whose own gradient would read none of them
+    # (PreventGradient; tensorflow/python/eager/pywrap_gradient_exclusions.cc, TensorFlow 2.21).
+    row = spec(str(op.type))
+    return 1 if row is None else len(row.inputs)
 
 
 _STAND_IN = {"type": _no_gradient, "location": "gradflow"}

@@ -70,6 +70,8 @@ class Step:
     """By variable name."""
     gradients: Mapping[str, Any] = field(default_factory=dict)
     """By variable name, where they were asked for: a tensor, IndexedSlices or None each."""
+    raising: tuple[str, ...] = ()
+    """Types of the ops at which TensorFlow would have raised an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,8 @@ class CallableModel(LoadedModel, Protocol):
     """Integers below this are valid indexes of every embedding; None where nothing is known."""
     knows_graph: bool = False
     """Whether ``learn`` costs next to nothing, or is needed before the first step."""
+    has_own_code: bool = True
+    """Whether the call runs code that is not Keras's own."""
     has_stored_graph: bool = False
     """Whether the file holds the graph of the call, so that it need not be traced."""
     lost_gradients: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ import tensorflow as tf
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Output
 from gradflow.options import Options
-from gradflow.tape.gradient_registry import without_lookup_errors
+from gradflow.tape.gradient_registry import asked_in_vain, without_lookup_errors
 from gradflow.tape.inputs.search import Batch, with_batch
 from gradflow.tape.load.error_messages import BackwardError
 from gradflow.tape.load.untracked import with_untracked
@@ -53,6 +53,7 @@ def step(
                 raise BackwardError(str(error)) from error
             raise
 
+    asked = asked_in_vain()
     batch, result = with_batch(
         model.inputs,
         options,
@@ -68,7 +69,8 @@ def step(
     }
     measured = {name: measure(gradient) for name, gradient in gradients.items()}
     kept = gradients if keeps_gradients else {}
-    return Step(result.watched, batch, result.outputs, measured, kept)
+    raising = tuple(sorted(asked_in_vain() - asked))
+    return Step(result.watched, batch, result.outputs, measured, kept, raising)
 
 
 def _passed(model: CallableModel, batch: Batch, options: Options, scale: float) -> _Pass:

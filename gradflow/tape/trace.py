@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,7 @@ def lower_trace(
     handles: Mapping[int, str],
     selected: Sequence[str],
     nodes_by_key: dict[NodeKey, int] | None = None,
+    trained: Collection[str] | None = None,
 ) -> FlowGraph:
     """Lower a trace.
 
@@ -63,6 +64,7 @@ def lower_trace(
         handles: variable names by the ``id`` of their handle.
         selected: names of the outputs that count; empty for all.
         nodes_by_key: as for ``lower_graph``.
+        trained: names of the variables that a training step watches; all of ``handles`` by default.
     """
     graph = traced.concrete.graph
     graph_def = graph.as_graph_def()
@@ -76,6 +78,12 @@ def lower_trace(
     gradients = traced_gradients(graph, graph_def)
     library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
     lowered = lower_graph(
-        library, graph_def, outputs, variables, selected=chosen, nodes_by_key=nodes_by_key
+        library,
+        graph_def,
+        outputs,
+        variables,
+        selected=chosen,
+        nodes_by_key=nodes_by_key,
+        trained=trained,
     )
     return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))

@@ -22,11 +22,12 @@ from gradflow.flow.lower.references import (
     function_resolver,
     graph_resolver,
 )
-from gradflow.flow.op_rules import FLOATING, OpSpec
+from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
 from gradflow.ops.calls import Callee, callees
 from gradflow.ops.families import BRANCHES, CALLS, LOOPS
 from gradflow.ops.tensor_names import is_control
 
+_RAISING = (Rule.UNREGISTERED, Rule.DISABLED)
 _NONE_FED: Mapping[str, bool] = MappingProxyType({})
 
 
@@ -64,6 +65,8 @@ class BodyNode:
     """For each output, whether its type carries gradient."""
     mark: Mark | int = 0
     callees: tuple[Callee, ...] = ()
+    raises: bool = False
+    """TensorFlow raises an error where it is asked for a gradient through it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ def _node(
         passes=passes,
         floating=_floating_outputs(op_spec, node.attr),
         mark=mark,
+        raises=_raises(library, op_spec, node, mark),
     )
 
 
@@ -224,6 +228,12 @@ def _floating_outputs(op_spec: OpSpec, attr: Any) -> tuple[bool, ...]:
     if "element_dtype" in attr and attr["element_dtype"].type not in FLOATING:
         return (False,) * len(floating)  # a list of integers is no way for a gradient
     return floating
+
+
+def _raises(library: Library, op_spec: OpSpec, node: Any, mark: Mark) -> bool:
+    if mark & Mark.CUSTOM:
+        return bool(mark & Mark.LOST) and node.op == "IdentityN"
+    return op_spec.rule in _RAISING and node.name not in library.disabled
 
 
 def _passes(library: Library, op_spec: OpSpec, node: Any, count: int) -> tuple[Edge, ...]:

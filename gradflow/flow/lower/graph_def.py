@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.lower.body import Body, graph_body
 from gradflow.flow.lower.layout import Layout, NodeKey, Tensor, body_of, drain, instantiate
 from gradflow.flow.lower.library import Library
+from gradflow.flow.lower.raising import raising
 
 
 def op_types(graph_def: Any) -> frozenset[str]:
@@ -50,7 +51,9 @@ def lower_function(
         results = instantiate(layout, body, arguments, chain=(function, None))
         drain(layout)
     keys = _bind(layout, ((key, arguments[index].node) for index, key in variables.items()))
-    return _finish(layout, keys, results, selected)
+    graph = _finish(layout, keys, results, selected)
+    # A function is differentiated as a whole: all its floating results, by all its arguments.
+    return replace(graph, raising=raising(graph, layout, body, outputs=graph.filled_outputs))
 
 
 def lower_graph(
@@ -61,12 +64,14 @@ def lower_graph(
     selected: Sequence[int] | None = None,
     nodes_by_key: dict[NodeKey, int] | None = None,
     fed: Mapping[str, bool] = MappingProxyType({}),
+    trained: Collection[str] | None = None,
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the
     variables' keys.
 
     ``nodes_by_key`` is filled with the laid out nodes, where given. ``fed`` is as in
-    ``graph_body``.
+    ``graph_body``. ``trained`` are the keys of the variables that a training step differentiates
+    by; all of them by default.
 
     Raises:
         UnreadableError: as ``lower_function``, and where an output is not in the graph.
@@ -83,7 +88,9 @@ def lower_graph(
             # Captured, but no selected output depends on it.
             nodes[name] = layout.builder.node(name, "_Arg")
     keys = _bind(layout, ((key, nodes[name]) for name, key in variables.items()))
-    return _finish(layout, keys, results, selected)
+    graph = _finish(layout, keys, results, selected)
+    sources = {name for name, key in variables.items() if trained is None or key in trained}
+    return replace(graph, raising=raising(graph, layout, body, sources, graph.outputs))
 
 
 def _arguments(layout: Layout, body: Body) -> list[Tensor]:

@@ -41,6 +41,18 @@ CallChain: TypeAlias = tuple[str, "CallChain"] | None
 """The functions that a body stands in, innermost first."""
 
 
+class BodyCopy(NamedTuple):
+    """One copy of a body in the graph."""
+
+    body: Body
+    caller: Caller
+
+
+Caller: TypeAlias = tuple[BodyCopy, int] | None
+"""The copy of a body that calls another, with the number of the calling node in it; None for the
+outermost body."""
+
+
 @dataclass(frozen=True, slots=True)
 class _PendingCall:
     """A function still to be laid out, and the tensors that wait for its results."""
@@ -52,6 +64,7 @@ class _PendingCall:
     prefix: str
     copy: str
     chain: CallChain
+    caller: Caller
 
 
 @dataclass(slots=True)
@@ -66,6 +79,9 @@ class Layout:
     """Filled where there is one."""
     first_copies: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Where the nodes of the first copy of each function start, and how many they are."""
+    raising: list[tuple[int, BodyCopy, int]] = field(default_factory=list)
+    """Each op at which TensorFlow raises an error if it gets gradient: its node, the copy that it
+    stands in, and its number there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,8 @@ class _Site:
     prefix: str
     copy: str
     chain: CallChain
+    here: tuple[BodyCopy, int]
+    """The copy of the body, and the node's number in it."""
 
     def call(
         self,
@@ -98,6 +116,7 @@ class _Site:
                 prefix=prefix,
                 copy=inner_copy(self.copy, self.node.name, callee.part),
                 chain=self.chain,
+                caller=self.here,
             )
         )
 
@@ -135,6 +154,7 @@ def drain(layout: Layout) -> None:
             prefix=call.prefix,
             copy=call.copy,
             chain=(call.function, call.chain),
+            caller=call.caller,
         )
         for result, waiting in zip(results, call.results, strict=True):
             # A condition that is a floating number decides all the same: it passes no gradient.
@@ -180,6 +200,7 @@ def instantiate(
     prefix: str = "",
     copy: str = "",
     chain: tuple[str, CallChain],
+    caller: Caller = None,
     nodes: dict[str, int] | None = None,
 ) -> list[Tensor]:
     """Add one copy of ``body`` to the graph and return its results.
@@ -191,6 +212,7 @@ def instantiate(
         prefix: stands before the names of its nodes.
         copy: as in ``NodeKey``.
         chain: the function of the body, and those that it stands in.
+        caller: the node that calls the body.
         nodes: filled, where given, with the first node of each of the body's nodes by its name.
     """
     layout.builder.function = chain[0]
@@ -203,7 +225,10 @@ def instantiate(
             return arguments[~number]
         return outputs[number][output]
 
-    for node, own_outputs in zip(body.nodes, outputs, strict=True):
+    body_copy = BodyCopy(body, caller)
+    for number, (node, own_outputs) in enumerate(zip(body.nodes, outputs, strict=True)):
+        if node.raises and own_outputs:
+            layout.raising.append((own_outputs[0].node, body_copy, number))
         if nodes is not None and own_outputs:
             nodes[node.name] = own_outputs[0].node
         inputs = [tensor(reference) for reference in node.inputs]
@@ -215,6 +240,7 @@ def instantiate(
             prefix=prefix,
             copy=copy,
             chain=chain,
+            here=(body_copy, number),
         )
         _FORMS[node.form](site)
     _note_copy(layout, chain[0], start)

@@ -75,8 +75,15 @@ def _lowered(
             name: info.dtype in FLOATING_NAMES
             for name, info in zip(entry.feeds, entry.inputs, strict=True)
         }
+        trained = {stored.name for stored in contents.variables if stored.trainable}
         return lower_graph(
-            library, contents.graph_def, entry.tensors, contents.graph_variables, chosen, fed=fed
+            library,
+            contents.graph_def,
+            entry.tensors,
+            contents.graph_variables,
+            selected=chosen,
+            fed=fed,
+            trained=trained,
         )
     arguments = len(library.functions[entry.function].signature.input_arg)
     start = arguments - len(entry.captured)

@@ -22,6 +22,8 @@ from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
 
+_LIBRARIES = ("keras", "tf_keras")
+
 
 class KerasModel(TapedModel):
     """A model of Keras, called in one mode for its outputs or for its loss."""
@@ -53,6 +55,7 @@ class KerasModel(TapedModel):
         self.is_training = training
         self.entry = f"call(training={training})"
         self.unused_loss = loss.unused
+        self.has_own_code = any(_is_own_code(layer) for layer in model._flatten_layers())
         self.epsilon = max(
             HALVES.get(layer.compute_dtype or "", SINGLE) for layer in model._flatten_layers()
         )
@@ -142,6 +145,12 @@ class KerasModel(TapedModel):
             names = [f"output_{position}" for position in range(len(flat))]
         named = zip(_unique(names), flat, strict=True)
         return [part for name, value in named for part in dense_parts(name, value)]
+
+
+def _is_own_code(layer: Any) -> bool:
+    """Whether a layer's call is not Keras's own: the user's, or what a Lambda holds."""
+    library = type(layer).__module__.partition(".")[0]
+    return library not in _LIBRARIES or type(layer).__name__ == "Lambda"
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -65,6 +65,48 @@ def gradient_disabled_in_a_loop(x, v):
     return tf.while_loop(lambda step, _: step < 3, body, (0, x))[1]
 
 
+RAISES = Truth("flows", frozenset({("GF203", "Unique")}), says=("LookupError",))
+"""What flows by another way, and of which a training step never hears: it raises an error."""
+
+
+@case(a=FLOWS, b=RAISES)
+def open_way_beside_an_op_without_a_gradient(x, v):
+    return x * v["a"] + tf.reduce_sum(tf.unique(v["b"])[0]) + v["b"]
+
+
+@case(a=FLOWS, b=Truth("flows", frozenset({("GF207", "PreventGradient")}), says=("forbidden",)))
+def open_way_beside_a_disabled_gradient(x, v):
+    return x * v["a"] + tf.raw_ops.PreventGradient(input=v["b"], message="not here") + v["b"]
+
+
+@case(a=FLOWS, b=RAISES)
+def open_way_beside_an_untaken_branch_that_raises(x, v):
+    def branch():
+        return v["b"] + tf.reduce_sum(tf.unique(v["b"])[0])
+
+    return x * v["a"] + tf.cond(tf.reduce_sum(x) > 1e9, branch, lambda: tf.identity(v["b"]))
+
+
+@case(a=FLOWS, b=RAISES)
+def open_way_beside_a_loop_that_raises(x, v):
+    def body(step, y):
+        return step + 1, y * v["a"] + v["b"] + tf.reduce_sum(tf.unique(v["b"])[0])
+
+    return tf.while_loop(lambda step, _: step < 3, body, (0, x))[1]
+
+
+@case(a=FLOWS, b=RAISES)
+def unread_result_of_a_function_that_raises(x, v):
+    inner = tf.function(lambda y: (2.0 * y, tf.unique(y)[0]))
+    return x * v["a"] + inner(v["b"])[0]
+
+
+@case(a=FLOWS, b=FLOWS, c=cut("GF201", "StopGradient", cuts=2))
+def raising_op_that_gets_no_gradient(x, v):
+    stopped = tf.stop_gradient(tf.reduce_sum(tf.unique(v["b"] * v["c"])[0]))
+    return x * v["a"] + stopped + v["b"] + tf.reduce_sum(tf.unique(tf.stop_gradient([1.0]))[0])
+
+
 @case(a=FLOWS, b=FLOWS)
 def a_checked_number(x, v):
     return x * v["a"] + tf.debugging.check_numerics(v["b"], "not finite")
