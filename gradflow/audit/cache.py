@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,6 +30,7 @@ from gradflow.options import Options
 from gradflow.process.parent import Outcome
 from gradflow.progress import Progress
 from gradflow.version import VERSION
+from gradflow.whole_file import write_whole
 
 _FORM = "gradflow-result-1"
 _LIBRARIES = ("keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
@@ -43,7 +43,7 @@ _MARK = (
     "# This folder holds results of gradflow audit; gradflow cache clear removes them.\n"
 )
 _RESULT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.json")
-_PARTIAL = re.compile(r"[0-9a-f]{2}/\.\w+\.part")
+_PARTIAL = re.compile(r"[0-9a-f]{2}/\.[\w.]+\.part")
 _START = b'{"form": "gradflow-result-'
 
 
@@ -99,14 +99,7 @@ class Cache:
             marker = self.folder / _MARKER
             if not marker.exists():
                 marker.write_text(_MARK, encoding="utf-8")
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({"form": _FORM, "outcome": encode(outcome)}, file)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(path, json.dumps({"form": _FORM, "outcome": encode(outcome)}))
 
     def clear(self) -> Cleared:
         """Remove every result that gradflow wrote, and nothing else.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -26,6 +25,7 @@ from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.progress import Progress
+from gradflow.scratch import scratch_folder
 
 _PATIENCE = 20
 """Seconds for the scheduler to answer."""
@@ -113,7 +113,7 @@ def _on_worker(path: str, location: str, options_text: str, content: bytes | Non
             path, options, spawn=_copies(), copy=None if is_remote(location) else location
         )
     else:
-        with tempfile.TemporaryDirectory(prefix="gradflow-") as folder:
+        with scratch_folder() as folder:
             copy = _unpacked(content, Path(folder))
             outcome = inspect_path(path, options, spawn=_copies(), copy=str(copy))
     return json.dumps(encode(outcome))

@@ -10,6 +10,7 @@ from gradflow.errors import UsageError
 from gradflow.findings import Report
 from gradflow.findings.wire import decode
 from gradflow.report.json import SCHEMA, render
+from gradflow.whole_file import write_whole
 
 _AGAIN = "gradflow audit CONFIG --history DIR, or any command with --format json, writes one"
 
@@ -24,8 +25,7 @@ def keep(report: Report, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.json"
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(render(report))
+        write_whole(path, render(report))
     except OSError as error:
         raise UsageError(
             f"--history {folder}: {error.strerror or error}", "name a folder that can be written"

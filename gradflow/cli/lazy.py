@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gradflow.cli.help import Group
+from gradflow.cli.streams import is_of_a_stream, leave_stdout, open_closed_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,19 @@ class LazyGroup(Group):
     def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.lazy = lazy
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line."""
+        open_closed_streams()
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            if not is_of_a_stream(error):
+                raise
+            leave_stdout()
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"Error: stdout: cannot be written: {error.strerror}\n")
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are given: the first is the main one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import click
 
+from gradflow.cli.streams import leave_stdout
 from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
 from gradflow.report.layout import Layout
 from gradflow.text import shown
+from gradflow.whole_file import write_whole
 
 _NAMED = 3
 """Names that a line holds."""
@@ -82,7 +85,7 @@ class Target:
             if self.out is None:
                 _to_stdout(text)
             else:
-                _to_file(text, Path(self.out))
+                write_whole(Path(self.out), text)
         except OSError as error:
             raise CommandError(
                 f"{self.out or 'stdout'}: cannot be written: {error.strerror}"
@@ -209,7 +212,8 @@ class Stderr:
             self._say(text)
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"gradflow: {shown(text)}\n")
+        with contextlib.suppress(OSError):  # the report and the exit code do not depend on it
+            sys.stderr.write(f"gradflow: {shown(text)}\n")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -223,27 +227,9 @@ def _to_stdout(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered would be written, and fail, once more at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_stdout()
         if not isinstance(error, BrokenPipeError):  # the reader, a pager or head, has seen enough
             raise
-
-
-def _to_file(text: str, path: Path) -> None:
-    """Write a file whole or not at all; what is no regular file (a pipe, /dev/stdout) is written
-    to, not replaced."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8", newline="\n")
-        return
-    target = path.resolve()  # a link stays a link
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        if target.exists():
-            shutil.copymode(target, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _width(to_terminal: bool) -> int:

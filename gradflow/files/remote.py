@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from typing import Any
 from gradflow.errors import UnreadableError
 from gradflow.files.paths import leads_out
 from gradflow.installed import install_command
+from gradflow.scratch import scratch_folder
 from gradflow.text import shown
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -57,7 +57,7 @@ def local_copy(address: str, graph_only: bool, timeout: float) -> Iterator[Path]
     Raises:
         UnreadableError: the extra is not installed, nothing is there, or the store cannot be asked.
     """
-    with tempfile.TemporaryDirectory(prefix="gradflow-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder() as folder:
         deadline = time.monotonic() + timeout
         kind = _answer(address, min(timeout, _FIRST_ANSWER), lambda: _opened(address))
         copy = Path(folder, kind.name)

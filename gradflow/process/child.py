@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
@@ -72,13 +73,9 @@ def _settle(scratch: Path, request: Request) -> None:
 
 def answer(request: Request, pipe: TextIO) -> None:
     """Do what is asked and write the stages and the answer, which names files as the user does."""
-    names = [(_inside(path), _inside(shown)) for path, shown in request.names]
 
     def send(**line: object) -> None:
-        text = json.dumps(line)
-        for path, shown in names:
-            text = text.replace(path, shown)
-        pipe.write(text + "\n")
+        pipe.write(json.dumps(as_written(line, request.names)) + "\n")
         pipe.flush()
 
     try:
@@ -90,9 +87,21 @@ def answer(request: Request, pipe: TextIO) -> None:
     send(answer=encode(result), tool=encode(tool))
 
 
-def _inside(text: str) -> str:
-    """``text`` as it stands inside a string of JSON."""
-    return json.dumps(text)[1:-1]
+def as_written(value: Any, names: Sequence[tuple[str, str]]) -> Any:
+    """Return a JSON value with each path as the user wrote it: ``names`` has both.
+
+    A path counts where it begins: ``/mnt`` is also a part of the weight ``encoder/mnt/kernel``.
+    """
+    if isinstance(value, dict):
+        return {key: as_written(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_written(item, names) for item in value]
+    if isinstance(value, str):
+        for path, shown in names:
+            if path in value:
+                alone = rf"(?<![\w/.-]){re.escape(path)}(?![\w-])"
+                value = re.sub(alone, shown.replace("\\", r"\\"), value)
+    return value
 
 
 def _refused(request: Request, error: GradflowError) -> Analysis | EntryList:

@@ -22,9 +22,9 @@ from gradflow.process.spawn import (
     READS_ONLY,
     Child,
     interpreter,
-    scratch_folder,
     started,
 )
+from gradflow.scratch import scratch_folder
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from "

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import sys
 import tempfile
@@ -57,6 +58,11 @@ _READING = ("read", "scan")
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
 """In the last words of a process that needed more than it may take."""
+_LOG_TIME = re.compile(
+    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*: [A-Z] |[A-Z]\d{4} [\d:.]+ +\d+ )"
+)
+"""How a line of TensorFlow's or of Abseil's log begins."""
+_NUMBERS = re.compile(r"\b(0x|PID |pid |TID |tid )(?:0x)?[0-9a-fA-F]+\b")
 T = TypeVar("T")
 
 
@@ -327,4 +333,10 @@ def _last_words(log: IO[bytes]) -> str | None:
         return None
     log.seek(0, os.SEEK_END)
     log.seek(max(0, log.tell() - 4000))
-    return "\n".join(map(shown, log.read().decode("utf-8", "replace").strip().splitlines()))
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return "\n".join(shown(_same_each_time(line)) for line in lines)
+
+
+def _same_each_time(line: str) -> str:
+    """Return a line of a log without its time, process and addresses: a report has none of them."""
+    return _NUMBERS.sub(r"\1...", _LOG_TIME.sub("", line))

@@ -8,13 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
 from gradflow.process.request import Purpose, Request, to_line
+from gradflow.scratch import scratch_folder
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child "
@@ -126,8 +126,3 @@ def end_group(process: int) -> None:
             os.killpg(process, signal.SIGKILL)
         else:
             os.kill(process, signal.SIGTERM)
-
-
-def scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder that is removed at the end, whatever a model has made of it."""
-    return tempfile.TemporaryDirectory(prefix="gradflow-", ignore_cleanup_errors=True)
