@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -34,8 +34,15 @@ class Backward:
     """Element type of the lists among the tensors, by slot."""
 
 
-def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> Backward:
+def backward(
+    run: Run,
+    upstream: Mapping[int, Any],
+    sources: Iterable[int],
+    opened: Collection[NodeKey] = (),
+) -> Backward:
     """Go backwards from ``upstream``, the gradients of some slots, to the slots ``sources``.
+
+    The ops at the places ``opened`` hand on what they get, to each input of the same shape.
 
     Raises:
         ReplayError: a gradient function cannot be run by itself.
@@ -48,7 +55,8 @@ def backward(run: Run, upstream: Mapping[int, Any], sources: Iterable[int]) -> B
         if all(gradient is None for gradient in arrived) or active.isdisjoint(record.inputs):
             continue
         try:
-            handed = handed_by(run, record, arrived)
+            is_open = record.keys[0] in opened
+            handed = (_let_through if is_open else handed_by)(run, record, arrived)
         except Exception as error:  # a gradient function can raise anything at all
             raise ReplayError(
                 f"the gradient of {record.op}: {type(error).__name__}: {error}"
@@ -133,6 +141,18 @@ def handed_by(
         # Keras compiles it.
         compiled: Sequence[Any] = tf.function(gradient, jit_compile=True)(inputs, outputs, upstream)
         return compiled
+
+
+def _let_through(run: Run, record: Record, arrived: Sequence[Any]) -> Sequence[Any]:
+    upstream = arrived[0]
+    return [
+        upstream if upstream is not None and _is_like(run.tensors[slot], upstream) else None
+        for slot in record.inputs
+    ]
+
+
+def _is_like(tensor: Any, gradient: Any) -> bool:
+    return bool(tensor.dtype == gradient.dtype and tensor.shape == gradient.shape)
 
 
 def _registered(op: str) -> Gradient | None:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.ops.families import RANDOM
-from gradflow.tape.private_api import eager_context, execute_op
+from gradflow.tape.replay.again import near, run_again
 from gradflow.tape.replay.backward import handed_by
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
@@ -37,7 +37,7 @@ def odds_of_nothing(trail: Trail, record: Record, inputs: Sequence[int]) -> floa
     arrived = [trail.back.gradients.get(slot) for slot in record.outputs]
 
     def is_nothing(drawn: Mapping[int, Any]) -> bool:
-        again = {**drawn, **_run(trail, record, drawn)}
+        again = {**drawn, **run_again(trail, record, drawn)}
         handed = handed_by(trail.back.run, record, arrived, again)
         return not any(
             handed[number] is not None and np.any(numbers(handed[number]))
@@ -76,19 +76,9 @@ def _share(
 
 def _random_cone(trail: Trail, slots: Iterable[int]) -> list[Record]:
     """Return the draws near ``slots`` and what depends on them, in the order of the run."""
-    near: list[Record] = []
-    waiting = list(slots)
-    for slot in waiting:
-        maker = trail.makers.get(slot)
-        if maker is not None and not any(maker is record for record in near):
-            if len(near) == _NEAREST:
-                break
-            near.append(maker)
-            waiting += maker.inputs
-    near.sort(key=lambda record: record.outputs[0] if record.outputs else 0)
     reached: set[int] = set()
     cone = []
-    for record in near:
+    for record in near(trail, slots, _NEAREST):
         if record.op in RANDOM or not reached.isdisjoint(record.inputs):
             cone.append(record)
             reached.update(record.outputs)
@@ -101,7 +91,7 @@ def _redrawn(trail: Trail, cone: Sequence[Record]) -> Iterator[Mapping[int, Any]
         drawn: dict[int, Any] = {}
         for record in cone:
             seeds = _seeds(trail, record, draw) if record.op in RANDOM else {}
-            drawn.update(_run(trail, record, {**drawn, **seeds}))
+            drawn.update(run_again(trail, record, {**drawn, **seeds}))
         yield drawn
 
 
@@ -114,19 +104,3 @@ def _seeds(trail: Trail, record: Record, draw: np.random.Generator) -> Mapping[i
         for name, slot in zip(names, record.inputs, strict=False)
         if name in _SEEDS
     }
-
-
-def _run(trail: Trail, record: Record, drawn: Mapping[int, Any]) -> Mapping[int, Any]:
-    """Run an op once more, with the tensors ``drawn`` in place of those that it took."""
-    inputs = [drawn.get(slot, trail.back.run.tensors[slot]) for slot in record.inputs]
-    if not record.op:
-        return dict(zip(record.outputs, inputs, strict=True))
-    values = execute_op(
-        record.op.encode(),
-        len(record.outputs),
-        inputs=inputs,
-        attrs=record.attrs,
-        ctx=eager_context(),
-        name=None,
-    )
-    return dict(zip(record.outputs, values, strict=True))

@@ -174,7 +174,9 @@ class _Frame:
     def _op(self, node: BodyNode, inputs: Sequence[int]) -> Sequence[int]:
         node_def = self.node_defs[node.name]
         if node.op == "Const":
-            return [self.run.slot(tf.constant(make_ndarray(node_def.attr["value"].tensor)))]
+            slot = self.run.slot(tf.constant(make_ndarray(node_def.attr["value"].tensor)))
+            self.run.constants[slot] = NodeKey(self.copy, node.name, "0")
+            return [slot]
         attrs = node_attrs(node_def)
         tensors = [self.run.tensors[slot] for slot in inputs]
         values = execute_op(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from gradflow.diagnose import Sighting
+from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
@@ -30,8 +31,8 @@ from gradflow.tape.replay.chance import odds_of_same
 from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
-from gradflow.tape.replay.record import ReplayError
-from gradflow.tape.replay.zero_gradients import death
+from gradflow.tape.replay.record import ReplayError, Run
+from gradflow.tape.replay.zero_gradients import SWITCH_FIX, death
 from gradflow.tape.trace import Trace, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
@@ -52,6 +53,8 @@ class Scene:
     nodes: Mapping[NodeKey, int]
     layer_of: Callable[[int], str | None]
     source_of: Callable[[int], str | None]
+    opened: Callable[[Collection[NodeKey]], Scene]
+    """Brings the gradient back once more, while some ops hand on what they get."""
 
     def sighting(self, kind: Edge, node: int, detail: str, **more: Any) -> Sighting:
         """Return a sighting at a node of the graph."""
@@ -83,25 +86,47 @@ def look(
             for name, slot in zip(names, run.outputs, strict=True)
             if (not options.outputs or name in options.outputs) and _is_floating(run.tensors[slot])
         }
-        back = backward(run, upstream, sources)
+        placed = _Placed(model, graph, nodes, run, upstream, sources)
+        return placed.scene()
     except ReplayError:
         return None
-    slots = {
-        nodes[NodeKey("", placeholder, "0")]: slot
-        for placeholder, slot in run.fed.items()
-        if ("", placeholder, "0") in nodes
-    }
-    handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
-    measured = arrivals_of(graph, nodes, back.nodes, back.edges)
-    return Scene(
-        graph=graph,
-        arrivals=measured,
-        trail=trail(back, handles),
-        keys={node: key for key, node in nodes.items()},
-        nodes=nodes,
-        layer_of=model.layer_of(graph),
-        source_of=source_finder(graph),
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A step that was run forward, and the nodes of its graph."""
+
+    model: CallableModel
+    graph: FlowGraph
+    nodes: Mapping[NodeKey, int]
+    run: Run
+    upstream: Mapping[int, Any]
+    sources: Sequence[int]
+
+    def scene(self, opened: Collection[NodeKey] = ()) -> Scene:
+        """Bring the gradient back, where the ops at the places ``opened`` hand on what they get.
+
+        Raises:
+            ReplayError: a gradient function cannot be run by itself.
+        """
+        graph, nodes, run = self.graph, self.nodes, self.run
+        back = backward(run, self.upstream, self.sources, opened)
+        slots = {
+            nodes[NodeKey("", placeholder, "0")]: slot
+            for placeholder, slot in run.fed.items()
+            if ("", placeholder, "0") in nodes
+        }
+        handles = {name: slots[node] for name, node in graph.variables.items() if node in slots}
+        return Scene(
+            graph=graph,
+            arrivals=arrivals_of(graph, nodes, back.nodes, back.edges),
+            trail=trail(back, handles),
+            keys={node: key for key, node in nodes.items()},
+            nodes=nodes,
+            layer_of=self.model.layer_of(graph),
+            source_of=source_finder(graph),
+            opened=self.scene,
+        )
 
 
 def _is_floating(value: Any) -> bool:
@@ -121,25 +146,68 @@ def _upstream(name: str, value: Any, seed: int) -> Any:
 def dying(scene: Scene, names: Iterable[str]) -> Sightings:
     """See where the gradients of ``names``, all of them zero, die; what cannot be told is
     missing."""
+    deaths = _deaths(scene, names)
+    sightings_of = {
+        name: tuple(dict.fromkeys(sighting for _, sighting in seen))
+        for name, seen in deaths.items()
+    }
+    further = _behind_units(scene, deaths)
+    return {
+        name: tuple(dict.fromkeys((*_deepest(sightings_of, sightings), *further.get(name, ()))))
+        for name, sightings in sightings_of.items()
+    }
+
+
+_Deaths = Mapping[str, Sequence[tuple[Cut, Sighting]]]
+
+
+def _deaths(scene: Scene, names: Iterable[str]) -> _Deaths:
+    """Return where the gradients of ``names`` die, counted from the output."""
     graph = with_dead_ends(scene.graph, scene.arrivals)
     sighting_of: dict[Cut, Sighting] = {}
-    sightings_of: dict[str, tuple[Sighting, ...]] = {}
+    deaths: dict[str, Sequence[tuple[Cut, Sighting]]] = {}
     attributions = attribute(graph)
     for name in names:
         attribution = attributions.get(name)
-        cuts = _telling(attribution.causes) if attribution is not None else []
+        if attribution is None:
+            continue
+        cuts = _telling(attribution.causes)
         for cut in cuts:
             if cut not in sighting_of:
-                sighting_of[cut] = _dead_sighting(
-                    scene,
-                    graph,
-                    cut,
-                    attribution.cuts_to_restore if attribution is not None else None,
-                )
-        sightings = tuple(dict.fromkeys(sighting_of[cut] for cut in cuts))
-        if sightings:
-            sightings_of[name] = sightings
-    return {name: _deepest(sightings_of, sightings) for name, sightings in sightings_of.items()}
+                sighting_of[cut] = _dead_sighting(scene, graph, cut, attribution.cuts_to_restore)
+        if cuts:
+            deaths[name] = [(cut, sighting_of[cut]) for cut in cuts]
+    return deaths
+
+
+def _behind_units(scene: Scene, deaths: _Deaths) -> Sightings:
+    """Return what else is wrong behind units that are off, where to open these alone would not
+    help: a normalization over a single value, another unit."""
+    off = {
+        name: {scene.keys[cut.node] for cut, _ in seen}
+        for name, seen in deaths.items()
+        if all(_is_unit(scene, cut, sighting) for cut, sighting in seen)
+    }
+    try:
+        opened = scene.opened(set().union(*off.values())) if off else scene
+    except ReplayError:
+        return {}
+    further = _deaths(opened, off) if off else {}
+    return {
+        name: tuple(
+            sighting
+            for cut, sighting in seen
+            if cut.kind is Edge.DEAD and not sighting.weight and sighting.detail != GIVES_ZEROS
+        )
+        for name, seen in further.items()
+    }
+
+
+def _is_unit(scene: Scene, cut: Cut, sighting: Sighting) -> bool:
+    """Return whether the gradient dies at a unit that is off, and nothing before it explains
+    that."""
+    is_there = cut.node in scene.keys and sighting.op == scene.graph.names[cut.node]
+    return is_there and sighting.fix == SWITCH_FIX
 
 
 def _telling(cuts: Iterable[Cut]) -> list[Cut]:

@@ -47,6 +47,9 @@ class Run:
     fed: dict[str, int] = field(default_factory=dict)
     """Slots of the graph's inputs and captures, by the name of their placeholder."""
 
+    constants: dict[int, NodeKey] = field(default_factory=dict)
+    """The places of the constants, by their slot."""
+
     def slot(self, tensor: Any) -> int:
         """Keep a tensor and return its number."""
         self.tensors.append(tensor)

@@ -14,6 +14,14 @@ from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.chance import odds_of_nothing
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
+from gradflow.tape.replay.root import (
+    CONSTANT_FIX,
+    OVER_ONE,
+    OVER_ONE_FIX,
+    ends_over_one,
+    is_fused_over_one,
+    root_of,
+)
 
 _SWITCHES = frozenset(
     {"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"}
@@ -23,10 +31,6 @@ _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 DROPPED = "drops it at random"
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
-_OVER_ONE = (
-    "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
-)
-_OVER_ONE_FIX = "normalize over an axis that has more than one entry"
 LOSS_SCALE_FIX = (
     "use a loss scale: keras.optimizers.LossScaleOptimizer, or a policy of mixed_float16"
 )
@@ -37,8 +41,9 @@ _WEIGHT_FIX = (
     "give the loss a weight other than 0 in compile(), or remove the layers that only it "
     "would train"
 )
+_ONE_STEP = "a recurrent layer with a single time step needs more of them"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
-_SWITCH_FIX = (
+SWITCH_FIX = (
     "look at the scale and the bias of what comes in, and at real data (--input); a leaky "
     "activation passes gradient "
     "on both sides"
@@ -75,7 +80,7 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
     odds = odds_of_nothing(trail, record, inputs)
     if odds is not None:
         return Death(key, DROPPED, chance=odds)
-    own = _by_its_own(trail, key, records)
+    own = _by_its_own(trail, key, records, inputs)
     if own is not None:
         return own
     zeros = [
@@ -91,11 +96,13 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
     return Death(key, GIVES_ZEROS)
 
 
-def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) -> Death | None:
+def _by_its_own(
+    trail: Trail, key: NodeKey | None, records: Sequence[Record], inputs: Sequence[int]
+) -> Death | None:
     """Return what the op alone explains."""
     op = records[-1].op
     if op in _SWITCHES:
-        return Death(key, _passes_none(trail, records), _SWITCH_FIX)
+        return _switched_off(trail, records, inputs)
     if op in _SATURATING:
         fix = "scale down what comes in, or use an activation that does not saturate"
         return Death(key, "is saturated: its slope is exactly 0", fix)
@@ -103,20 +110,18 @@ def _by_its_own(trail: Trail, key: NodeKey | None, records: Sequence[Record]) ->
     if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
         fix = "use a sigmoid for a single output, or give the softmax more than one class"
         return Death(key, "is taken over a single class, so that it is constant", fix)
-    return _normalized_alone(trail, records[-1])
+    if is_fused_over_one(trail, records[-1]):
+        return Death(records[-1].keys[0], OVER_ONE, OVER_ONE_FIX)
+    return None
 
 
-def _normalized_alone(trail: Trail, record: Record) -> Death | None:
-    """Return a fused normalization in training mode whose mean and variance are over one value
-    each, as Keras 2 makes it."""
-    is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get(
-        "is_training", False
-    )
-    if not record.op.startswith("FusedBatchNorm") or not is_training:
-        return None
-    if _size(trail, record.inputs[0]) != _size(trail, record.inputs[1]):
-        return None
-    return Death(record.keys[0], _OVER_ONE, _OVER_ONE_FIX)
+def _switched_off(trail: Trail, records: Sequence[Record], inputs: Sequence[int] = ()) -> Death:
+    """Say of an op that passes no element why: what comes in may be zeros that something before it
+    makes."""
+    root = root_of(trail, records[-1], inputs)
+    if root is not None:
+        return Death(root.key, root.words, root.fix)
+    return Death(records[-1].keys[0], _passes_none(trail, records), SWITCH_FIX)
 
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
@@ -140,16 +145,16 @@ def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
             return Death(
                 key, f"multiplies by zero: the weight {weight!r} is all zeros", weight=weight
             )
-        alone = _normalized_alone(trail, record)
-        if alone is not None:
-            return alone
+        if ends_over_one(trail, record):
+            return Death(record.keys[0], OVER_ONE, OVER_ONE_FIX)
+        root = root_of(trail, record) if record.op in _SWITCHES else None
+        if root is not None:
+            return Death(root.key, root.words, root.fix)
         earlier = [source for source in record.inputs if trail.array(source) is not None]
         zeros = [source for source in earlier if trail.is_zero(source)]
         if earlier and not zeros:
             if record.op in _SWITCHES:
-                return Death(
-                    record.keys[0], _passes_none(trail, trail.runs[record.keys[0]]), _SWITCH_FIX
-                )
+                return _switched_off(trail, trail.runs[record.keys[0]])
             return Death(
                 record.keys[0], "gives all zeros, and what is multiplied with them gets nothing"
             )
@@ -161,11 +166,10 @@ def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
             key, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX
         )
     is_single = key is not None and key.copy.endswith(">body") and len(trail.runs.get(key, ())) == 1
-    return Death(
-        key,
-        "multiplies by zero: its other input is a constant 0",
-        _SINGLE_TRIP if is_single else "",
-    )
+    if slot not in trail.back.run.constants:
+        return Death(key, "multiplies by zero: its other input is all zeros")
+    fix = _SINGLE_TRIP if is_single else f"{CONSTANT_FIX}; {_ONE_STEP}"
+    return Death(key, "multiplies by zero: its other input is a constant 0", fix)
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:
@@ -206,7 +210,7 @@ def _meeting(trail: Trail, record: Record) -> Death:
     ]
     beside = [mean for mean in means if mean.keys[0].name.startswith(f"{scope}/")]
     if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
-        return Death(key, _OVER_ONE, _OVER_ONE_FIX)
+        return Death(key, OVER_ONE, OVER_ONE_FIX)
     return Death(key, CANCELS)
 
 

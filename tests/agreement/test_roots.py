@@ -1,0 +1,58 @@
+"""Of a unit that is off, what makes it so is named: once that is mended, the gradient arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.findings import ModelReport, Verdict
+
+pytestmark = pytest.mark.tensorflow
+
+OVER_ONE = "ends a normalization over an axis of size 1"
+ROOTS = {
+    "kernel_of_zeros": "the weight 'first/kernel' is all zeros",
+    "two_kernels_of_zeros": "'second/kernel' is all zeros, and the weight 'first/kernel' is all",
+    "scale_of_zeros": "the weight 'norm/gamma' is all zeros",
+    "normalization_over_one_value": OVER_ONE,
+    "normalization_of_one_feature": OVER_ONE,
+    "constant_of_zeros": "is a constant 0",
+}
+"""By model, what its only finding says."""
+
+
+def report_on(name: str, *, mended: bool) -> ModelReport:
+    import keras
+
+    from tests.models import roots
+
+    keras.utils.set_random_seed(0)
+    model: Any = getattr(roots, name)(mended=mended)
+    return gradflow.inspect(model).models[0]
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_one_root_explains_all_that_is_zero(name: str) -> None:
+    report = report_on(name, mended=False)
+    (finding,) = report.findings
+    assert ROOTS[name] in finding.message
+    assert "leaky" not in finding.hint
+    zeros = {item.name for item in report.variables if item.verdict is Verdict.ZERO}
+    assert set(finding.variables) == zeros
+
+
+@pytest.mark.parametrize("name", [*ROOTS, "unit_off_behind_a_normalization_over_one_value"])
+def test_once_it_is_mended_the_gradient_arrives(name: str) -> None:
+    assert report_on(name, mended=True).summary.zero == 0
+
+
+def test_what_lies_behind_a_unit_that_is_off_is_named_beside_it() -> None:
+    """With a leaky unit alone, the layer before the normalization would stay as it is."""
+    report = report_on("unit_off_behind_a_normalization_over_one_value", mended=False)
+    unit, normalization = report.findings
+    assert "passes 0 of" in unit.message
+    assert {"first/kernel", "norm/beta"} < set(unit.variables)
+    assert OVER_ONE in normalization.message
+    assert set(normalization.variables) == {"first/kernel", "first/bias", "norm/gamma"}
