@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
@@ -52,7 +53,13 @@ def route(
     }
     steps = _steps(evidence, graph, stops, cuts, variable)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
-    changes = (*_changes(evidence, variables, variable, held_back), *_remarks(variable, findings))
+    marked = {step.cause for step in steps if step.cause is not None}
+    if marked and len(marked) == variable.cuts_to_restore:  # a cut on another way needs no change
+        needed = [cause for cause in variable.causes if cause in marked or cause.op is None]
+        mending = replace(variable, causes=tuple(needed))
+    else:
+        mending = variable
+    changes = (*_changes(evidence, variables, mending, held_back), *_remarks(variable, findings))
     return Route(
         variable=name,
         steps=steps,
@@ -173,7 +180,7 @@ def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
         if peer.role is Role.WEIGHT
         and not peer.trainable
         and peer.frozen_by == layer
-        and peer is not variable
+        and peer.name != variable.name
     )
     cause = entry("GF101").cause(layer=layer)
     if layer is None:

@@ -86,10 +86,12 @@ def arrived_at(back: Backward, slot: int) -> Arrived:
 
 
 def _active(run: Run, sources: Iterable[int], back: Backward) -> set[int]:
-    """Return the slots whose value depends on ``sources``: a tape records nothing else."""
+    """Return the slots whose value depends on ``sources``, for a tape records nothing else, and
+    those that come from a branch or a loop: another branch, or another trip, may bring it there."""
     active = set(sources)
     for record in run.records:
-        if not active.isdisjoint(record.inputs):
+        is_brought = ":" in record.keys[0].part and run.tensors[record.outputs[0]].dtype.is_floating
+        if is_brought or not active.isdisjoint(record.inputs):
             active.update(record.outputs)
         attrs = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True))
         for slot in record.outputs:

@@ -22,7 +22,7 @@ from gradflow.flow.measured import (
     with_nonfinite_sources,
 )
 from gradflow.flow.origins import source_finder
-from gradflow.ops.families import CONTROL_FLOW, RANDOM
+from gradflow.ops.families import CONTROL_FLOW, LOOPS, RANDOM
 from gradflow.options import Options
 from gradflow.tape.loaded_model import CallableModel
 from gradflow.tape.objective import direction, real_parts
@@ -32,11 +32,15 @@ from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
 from gradflow.tape.replay.record import ReplayError, Run
+from gradflow.tape.replay.unrolled import unrolled
 from gradflow.tape.replay.zero_gradients import SWITCH_FIX, death
 from gradflow.tape.trace import Trace, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
 """Ops that pass on what decides over a branch."""
+_COMPARISONS = frozenset(
+    {"Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "IsNan", "IsFinite"}
+)
 OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
@@ -53,6 +57,8 @@ class Scene:
     nodes: Mapping[NodeKey, int]
     layer_of: Callable[[int], str | None]
     source_of: Callable[[int], str | None]
+    outputs: Mapping[int, Any]
+    """The gradient of the objective with respect to each output, by slot."""
     opened: Callable[[Collection[NodeKey]], Scene]
     """Brings the gradient back once more, while some ops hand on what they get."""
 
@@ -125,6 +131,7 @@ class _Placed:
             nodes=nodes,
             layer_of=self.model.layer_of(graph),
             source_of=source_finder(graph),
+            outputs=self.upstream,
             opened=self.scene,
         )
 
@@ -167,14 +174,23 @@ def _deaths(scene: Scene, names: Iterable[str]) -> _Deaths:
     sighting_of: dict[Cut, Sighting] = {}
     deaths: dict[str, Sequence[tuple[Cut, Sighting]]] = {}
     attributions = attribute(graph)
+    ran = unrolled(scene.graph, scene.nodes, scene.trail, scene.outputs)
     for name in names:
         attribution = attributions.get(name)
         if attribution is None:
             continue
-        cuts = _telling(attribution.causes)
+        steps, cuts = ran.cuts(name)
+        if cuts and all(cut.node >= 0 for cut in cuts):
+            cuts = [*_without_choices(graph, cuts), *_other_branches(graph, attribution, cuts)]
+        else:
+            steps, cuts = attribution.cuts_to_restore or 0, _telling(attribution.causes)
+            late = _too_late(scene, graph, attribution, cuts) if not ran.reaches(name) else None
+            if late is not None:
+                deaths[name] = [late]
+                continue
         for cut in cuts:
             if cut not in sighting_of:
-                sighting_of[cut] = _dead_sighting(scene, graph, cut, attribution.cuts_to_restore)
+                sighting_of[cut] = _dead_sighting(scene, graph, cut, steps)
         if cuts:
             deaths[name] = [(cut, sighting_of[cut]) for cut in cuts]
     return deaths
@@ -208,6 +224,45 @@ def _is_unit(scene: Scene, cut: Cut, sighting: Sighting) -> bool:
     that."""
     is_there = cut.node in scene.keys and sighting.op == scene.graph.names[cut.node]
     return is_there and sighting.fix == SWITCH_FIX
+
+
+def _too_late(
+    scene: Scene, graph: FlowGraph, attribution: Attribution, cuts: Sequence[Cut]
+) -> tuple[Cut, Sighting] | None:
+    """Return the loop whose trips were too few to bring a variable's data to an output: then the
+    cuts in its body, which did run, hold nothing back."""
+    loop = next((node for node in attribution.path if graph.ops[node] in LOOPS), None)
+    kinds = (Edge.CUT, Edge.ZERO, Edge.RESULT, Edge.OVERWRITTEN)
+    if loop is None or not all(
+        cut.kind in kinds and graph.names[cut.node].startswith(f"{graph.names[loop]}/")
+        for cut in cuts
+    ):
+        return None
+    words = "makes too few trips for this input to bring them to an output"
+    sighting = scene.sighting(Edge.UNTAKEN, loop, words, fix=OTHER_INPUTS)
+    return Cut(loop, Edge.UNTAKEN, None), sighting
+
+
+def _without_choices(graph: FlowGraph, cuts: Sequence[Cut]) -> list[Cut]:
+    """Return the causes without the comparisons that only choose what a dead unit passes on."""
+    is_dead = any(cut.kind is Edge.DEAD for cut in cuts)
+    return [
+        cut
+        for cut in cuts
+        if not (is_dead and cut.kind is Edge.DISCRETE and graph.ops[cut.node] in _COMPARISONS)
+    ]
+
+
+def _other_branches(
+    graph: FlowGraph, attribution: Attribution, cuts: Sequence[Cut]
+) -> Iterable[Cut]:
+    """Yield the branches that did not run, unless what holds back is in the branch beside them."""
+    for gate in attribution.causes:
+        owner = graph.names[gate.node].rpartition("/")[0]
+        if gate.kind is Edge.UNTAKEN and not any(
+            graph.names[cut.node].startswith(f"{owner}/") for cut in cuts
+        ):
+            yield gate
 
 
 def _telling(cuts: Iterable[Cut]) -> list[Cut]:

@@ -72,7 +72,10 @@ def stop_gradient_in_the_branch_not_taken(x, v):
     return tf.cond(always(x), lambda: x * v["a"], lambda: x * v["a"] + tf.stop_gradient(v["b"]))
 
 
-@case(a=FLOWS, b=valued("GF302", IF, says=("else", "Greater"), at="^cond"))
+@case(
+    a=FLOWS,
+    b=Truth("zero", frozenset({("GF302", "StopGradient")}), 1, "flows", at="^cond/then/"),
+)
 def cut_in_the_branch_taken_and_free_in_the_other(x, v):
     return tf.cond(always(x), lambda: x * v["a"] + tf.stop_gradient(v["b"]), lambda: x * v["b"])
 
@@ -218,3 +221,53 @@ def fold(x, v):
 def variable_of_a_branch_that_python_never_traced(x, v):
     training = False
     return x * v["b"] if training else x * v["a"]
+
+
+@case(a=Truth("zero", frozenset({("GF302", "StopGradient")}), 1, "flows", at="then"), b=FLOWS)
+def cut_in_the_branch_that_runs_beside_an_open_one(x, v):
+    z = x * v["a"]
+    taken = tf.reduce_sum(x) > -1e9
+    return tf.cond(taken, lambda: tf.stop_gradient(z), lambda: z * 2.0) + v["b"]
+
+
+@case(
+    a=Truth("zero", frozenset({("GF302", "While|StatelessWhile")}), 0, "flows"),
+    b=Truth("zero", frozenset({("GF302", "StopGradient")}), 1, "flows"),
+    c=FLOWS,
+)
+def loop_variables_that_change_places(x, v):
+    """In three trips the first one ends where only the second one is seen."""
+
+    def body(i, p, q):
+        return i + 1, q, tf.stop_gradient(p)
+
+    start = [0, x * v["a"], x * v["b"]]
+    return tf.while_loop(lambda i, p, q: i < 3, body, start)[1] + v["c"]
+
+
+@case(a=Truth("zero", frozenset({("GF302", "Round")}), 2, "flows"), b=FLOWS)
+def overwritten_initial_value_and_two_cuts_in_the_body(x, v):
+    def body(i, s):
+        return i + 1, tf.round(tf.sin(tf.round(x * v["a"])))
+
+    return tf.while_loop(lambda i, s: i < 1, body, [0, x * v["a"]])[1] + v["b"]
+
+
+@case(a=valued("GF302", "If|StatelessIf"), b=FLOWS)
+def untaken_branch_right_before_an_addition(x, v):
+    never = tf.reduce_sum(x) > 1e9
+    return tf.cond(never, lambda: x * v["a"], lambda: x) + v["b"]
+
+
+@case(a=valued("GF302", "While|StatelessWhile"), b=FLOWS)
+def loop_without_a_trip_right_before_an_addition(x, v):
+    trips = tf.cast(tf.reduce_sum(x) > 1e9, tf.int32)
+    return (
+        tf.while_loop(lambda i, s: i < trips, lambda i, s: (i + 1, s * v["a"]), [0, x])[1] + v["b"]
+    )
+
+
+@case(a=valued("GF302", "Case|StatelessCase"), b=FLOWS)
+def untaken_case_right_before_an_addition(x, v):
+    number = tf.cast(tf.reduce_sum(x) > 1e9, tf.int32)
+    return tf.switch_case(number, [lambda: x, lambda: x * v["a"]]) + v["b"]

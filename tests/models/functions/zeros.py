@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tests.models.functions.case import ANY, FLOWS, case, cut, valued
+from tests.models.functions.case import ANY, FLOWS, Truth, case, cut, valued
 
 NOUGHT = [0.0, 0.0, 0.0]
 LOW, HIGH = [-5.0, -6.0, -7.0], [5.0, 6.0, 7.0]
@@ -181,3 +181,13 @@ def dead_behind_a_zero_initialised_head(x, v):
 def float16_underflow(x, v):
     tiny = v["b"] * tf.constant(1e-5, tf.float16) * tf.constant(1e-5, tf.float16)
     return x * v["a"] + tf.cast(tiny, tf.float32)
+
+
+@case(
+    a=Truth("zero", frozenset({("GF303", "Relu"), ("GF201", "StopGradient")}), 1, "flows"),
+    b=FLOWS,
+)
+def dead_unit_beside_a_cut(x, v):
+    """Either one would let the gradient through."""
+    z = x * v["a"]
+    return tf.nn.relu(-tf.abs(z) - 1.0) + tf.stop_gradient(z) + v["b"]
