@@ -1,4 +1,5 @@
-"""Tell to which inputs each custom gradient of a live FuncGraph returns a gradient.
+"""Tell to which inputs each custom gradient of a live FuncGraph returns a gradient, and which only
+recompute.
 
 A SavedModel records the same for its own graph.
 
@@ -9,10 +10,12 @@ each gradient function is traced once, on the tensors that it gets, and not run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from gradflow.files.saved_model.recomputation import recomputes
 from gradflow.tape.op_origins import reached
 from gradflow.tape.private_api import gradient_registry
 
@@ -20,7 +23,17 @@ UNTRACEABLE: tuple[bool, ...] = ()
 """Says nothing about any input, as in a file whose record of the gradient is damaged."""
 
 
-def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...]]:
+@dataclass(frozen=True, slots=True)
+class TracedGradients:
+    """What is known of the custom gradients of a graph, by their ``_gradient_op_type``."""
+
+    returned: Mapping[str, tuple[bool, ...]]
+    """To which inputs they return a gradient."""
+    recomputed: frozenset[str]
+    """Those of ``tf.recompute_grad``."""
+
+
+def traced_gradients(graph: Any, graph_def: Any) -> TracedGradients:
     """Trace the gradients of ``graph``, of which ``graph_def`` is the definition, and of all
     functions that it calls.
 
@@ -28,6 +41,7 @@ def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...
     saved without it.
     """
     returned: dict[str, tuple[bool, ...]] = {}
+    recomputed: set[str] = set()
     graphs: Mapping[str, Any] | None = None
     for function, node in _wrapped(graph_def):
         kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
@@ -38,8 +52,11 @@ def traced_gradients(graph: Any, graph_def: Any) -> Mapping[str, tuple[bool, ...
         except LookupError:
             continue
         graphs = graphs if graphs is not None else reached(graph)
-        returned[kind] = _returned(gradient, graphs, function, node.name)
-    return returned
+        traced = _traced(gradient, graphs, function, node.name)
+        returned[kind] = _returned(traced)
+        if traced is not None and _recomputes(traced, len(node.input)):
+            recomputed.add(kind)
+    return TracedGradients(returned, frozenset(recomputed))
 
 
 def _wrapped(graph_def: Any) -> Iterator[tuple[str, Any]]:
@@ -54,21 +71,30 @@ def _wrapped(graph_def: Any) -> Iterator[tuple[str, Any]]:
         )
 
 
-def _returned(
-    gradient: Any, graphs: Mapping[str, Any], function: str, name: str
-) -> tuple[bool, ...]:
+def _traced(gradient: Any, graphs: Mapping[str, Any], function: str, name: str) -> Any:
+    """Return a gradient as a ConcreteFunction; None where it cannot be traced."""
     if gradient is None:
-        return UNTRACEABLE
+        return None
     try:
         op = graphs[function].get_operation_by_name(name)
         # Upstream gradients look like the op's outputs, and those like its inputs: it is an
         # identity.
-        traced = tf.function(gradient, autograph=False).get_concrete_function(None, *op.inputs)
+        return tf.function(gradient, autograph=False).get_concrete_function(None, *op.inputs)
     except Exception:  # the user's own Python code, which can raise anything
-        return UNTRACEABLE
-    values = traced.structured_outputs
+        return None
+
+
+def _returned(traced: Any) -> tuple[bool, ...]:
+    values = None if traced is None else traced.structured_outputs
     return (
         tuple(value is not None for value in values)
         if isinstance(values, list | tuple)
         else UNTRACEABLE
     )
+
+
+def _recomputes(traced: Any, count: int) -> bool:
+    """Of a file that was loaded, the gradient is a call of the function that was saved."""
+    called = (getattr(inner, "function_def", None) for inner in traced.graph._functions.values())
+    functions = (traced.function_def, *(function for function in called if function is not None))
+    return any(recomputes(function, count) for function in functions)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower.graph_def import lower_graph, op_types
 from gradflow.flow.lower.layout import NodeKey
-from gradflow.flow.lower.library import library_of
+from gradflow.flow.lower.library import Library, library_of
 from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.op_origins import Notes, live_origins
@@ -56,6 +56,7 @@ def lower_trace(
     selected: Sequence[str],
     nodes_by_key: dict[NodeKey, int] | None = None,
     trained: Collection[str] | None = None,
+    library: Library | None = None,
 ) -> FlowGraph:
     """Lower a trace.
 
@@ -65,6 +66,7 @@ def lower_trace(
         selected: names of the outputs that count; empty for all.
         nodes_by_key: as for ``lower_graph``.
         trained: names of the variables that a training step watches; all of ``handles`` by default.
+        library: that of its graph, where it was made before.
     """
     graph = traced.concrete.graph
     graph_def = graph.as_graph_def()
@@ -75,10 +77,8 @@ def lower_trace(
     }
     outputs = [output.name for output in graph.outputs]
     chosen = [index for index, name in enumerate(traced.names) if not selected or name in selected]
-    gradients = traced_gradients(graph, graph_def)
-    library = library_of(graph_def, (), gradients, registered_specs(op_types(graph_def)))
     lowered = lower_graph(
-        library,
+        library or live_library(graph),
         graph_def,
         outputs,
         variables,
@@ -87,3 +87,16 @@ def lower_trace(
         trained=trained,
     )
     return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))
+
+
+def live_library(graph: Any) -> Library:
+    """Return the functions that a live FuncGraph calls, with what this process knows of their
+    gradients."""
+    graph_def = graph.as_graph_def()
+    gradients = traced_gradients(graph, graph_def)
+    return library_of(
+        graph_def,
+        custom_gradients=gradients.returned,
+        registered=registered_specs(op_types(graph_def)),
+        recomputed=gradients.recomputed,
+    )

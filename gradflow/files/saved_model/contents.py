@@ -86,6 +86,8 @@ class SavedModelContents:
     custom_gradients: Mapping[str, tuple[bool, ...]]
     """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it
     returns a gradient."""
+    recomputed: frozenset[str]
+    """Those of them that are of ``tf.recompute_grad``."""
     frames: Callable[[str, str], Sequence[Frame] | None]
     """From a function's and an op's name to the stack that created the op, as
     ``debug_info.frames_finder`` reads it."""

@@ -17,6 +17,7 @@ from gradflow.files.saved_model.debug_info import frames_finder
 from gradflow.files.saved_model.entries import graph_entries, object_entries
 from gradflow.files.saved_model.freeze_flags import layer_properties
 from gradflow.files.saved_model.freezing import saved_doubts
+from gradflow.files.saved_model.recomputation import recomputes
 from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.files.saved_model.tf1_graph import disabled_exits, graph_variables
 from gradflow.files.saved_model.variables import object_variables
@@ -151,6 +152,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         variables = graph_variables(graph)
         graph_nodes = {variable.name: variable.name for variable in variables}
     used = {name for entry in entries for name in entry.uses}
+    custom_gradients = dict(_custom_gradients(graph))
     return SavedModelContents(
         producer=f"tensorflow {version}" if version else None,
         entries=entries,
@@ -163,7 +165,8 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         graph_def=graph.graph_def,
         op_defs=graph.meta_info_def.stripped_op_list.op,
         graph_variables=graph_nodes,
-        custom_gradients=dict(_custom_gradients(graph)),
+        custom_gradients=custom_gradients,
+        recomputed=frozenset(_recomputed(graph.graph_def.library, custom_gradients)),
         frames=frames_finder(folder),
         doubts=doubts,
         disabled=disabled_exits(graph),
@@ -186,3 +189,12 @@ def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
             )
         else:
             yield registered.registered_op_type, ()
+
+
+def _recomputed(library: Any, returned: Mapping[str, tuple[bool, ...]]) -> Iterable[str]:
+    """Yield the gradients of ``tf.recompute_grad`` among those that were saved."""
+    functions = {function.signature.name: function for function in library.function}
+    for registered in library.registered_gradients:
+        function, kind = functions.get(registered.gradient_func), registered.registered_op_type
+        if function is not None and recomputes(function, len(returned[kind])):
+            yield kind

@@ -186,11 +186,12 @@ def _node(
             passes=(Edge.UNKNOWN,) * len(inputs),
             floating=(True,) * count,
         )
-    if "_gradient_op_type" in node.attr:
+    has_own_gradient = "_gradient_op_type" in node.attr and not _is_recomputed(library, node)
+    if has_own_gradient:
         passes, mark = passes_by_custom_gradient(library, node, number, len(inputs), used)
     else:
         passes, mark = _passes(library, op_spec, node, len(inputs)), Mark(0)
-    is_diagonal = node.op == "IdentityN" and "_gradient_op_type" not in node.attr
+    is_diagonal = node.op == "IdentityN" and not has_own_gradient
     return BodyNode(
         name=node.name,
         op=node.op,
@@ -201,6 +202,11 @@ def _node(
         mark=mark,
         raises=_raises(library, op_spec, node, mark),
     )
+
+
+def _is_recomputed(library: Library, node: Any) -> bool:
+    kind = node.attr["_gradient_op_type"].s.decode("utf-8", "replace")
+    return kind in library.recomputed
 
 
 def _calling(

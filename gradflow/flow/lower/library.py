@@ -18,6 +18,9 @@ class Library:
     op_specs: Mapping[str, OpSpec]
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
     """As ``SavedModelContents.custom_gradients``; None where nobody knows what they return."""
+    recomputed: frozenset[str] = frozenset()
+    """Those of ``tf.recompute_grad``, by ``_gradient_op_type``: they pass gradient as the plain
+    function would."""
     disabled: frozenset[str] = frozenset()
     """Nodes of the graph itself that let no gradient in, whatever their op type does."""
 
@@ -32,17 +35,20 @@ def library_of(
     custom_gradients: Mapping[str, tuple[bool, ...]] | None = None,
     registered: Mapping[str, OpSpec] = MappingProxyType({}),
     disabled: frozenset[str] = frozenset(),
+    recomputed: frozenset[str] = frozenset(),
 ) -> Library:
     """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
 
     Those of the file say nothing about gradients; ``registered``, what this process knows, outranks
-    them. ``disabled`` are the nodes of the graph that let no gradient in.
+    them. ``disabled`` are the nodes of the graph that let no gradient in, ``recomputed`` the custom
+    gradients of ``tf.recompute_grad``.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
     unknown = {
         op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None
     }
-    return Library(functions, {**unknown, **registered}, custom_gradients, disabled)
+    specs = {**unknown, **registered}
+    return Library(functions, specs, custom_gradients, recomputed, disabled)
 
 
 def output_starts(library: Library, node: Any) -> dict[str, int]:

@@ -69,6 +69,7 @@ def _lowered(
         contents.custom_gradients,
         registered,
         contents.disabled,
+        contents.recomputed,
     )
     if entry.function is None:
         fed = {

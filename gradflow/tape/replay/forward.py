@@ -36,15 +36,17 @@ from gradflow.tape.replay.node_attrs import node_attrs
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
 
-def replay(graph: Any, feeds: Sequence[Any]) -> Run:
+def replay(graph: Any, feeds: Sequence[Any], recomputed: frozenset[str] = frozenset()) -> Run:
     """Run the live FuncGraph ``graph`` op by op on ``feeds``, one tensor for each of its inputs and
     captures.
+
+    ``recomputed`` are the custom gradients that pass gradient as the plain function would.
 
     Raises:
         ReplayError: an op or its gradient cannot be run by itself.
     """
     graph_def = graph.as_graph_def()
-    library = library_of(graph_def)
+    library = library_of(graph_def, recomputed=recomputed)
     run = Run()
     body = graph_body(library, graph_def, [output.name for output in graph.outputs])
     run.fed = {
@@ -189,7 +191,7 @@ class _Frame:
         )
         slots = tuple(self.run.slot(value) for value in values)
         gradient = None
-        if "_gradient_op_type" in node_def.attr:
+        if "_gradient_op_type" in node_def.attr and node.form is not Form.DIAGONAL:
             gradient = self._custom_gradient(node, node_def.attr["_gradient_op_type"].s.decode())
         count = len(slots) if node.form is Form.DIAGONAL else 1
         keys = tuple(NodeKey(self.copy, node.name, str(output)) for output in range(count))

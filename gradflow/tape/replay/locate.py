@@ -34,7 +34,7 @@ from gradflow.tape.replay.nonfinite import origin, words
 from gradflow.tape.replay.record import ReplayError, Run
 from gradflow.tape.replay.unrolled import unrolled
 from gradflow.tape.replay.zero_gradients import SWITCH_FIX, death
-from gradflow.tape.trace import Trace, lower_trace
+from gradflow.tape.trace import Trace, live_library, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
 """Ops that pass on what decides over a branch."""
@@ -83,9 +83,10 @@ def look(
     run so."""
     nodes: dict[NodeKey, int] = {}
     concrete, names = traced.concrete, traced.names
-    graph = lower_trace(traced, model.handles, options.outputs, nodes)
+    library = live_library(concrete.graph)
+    graph = lower_trace(traced, model.handles, options.outputs, nodes, library=library)
     try:
-        run = replay(concrete.graph, [*batch, *concrete.captured_inputs])
+        run = replay(concrete.graph, [*batch, *concrete.captured_inputs], library.recomputed)
         sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
         upstream = {
             slot: _upstream(name, run.tensors[slot], options.seed)

@@ -195,3 +195,44 @@ def custom_gradient_that_ignores_the_zeros_it_is_given(x, v):
 
     both = tf.raw_ops.IdentityN(input=[v["a"] + 0.0, constant(v["c"] + 0.0)])
     return x * both[0] + v["c"]
+
+
+STOPPED = Truth("zero", frozenset({("GF201", "StopGradient")}), 1)
+
+
+@case(a=STOPPED, b=STOPPED, c=FLOWS)
+def stop_gradient_in_what_is_recomputed(x, v):
+    """``keras.remat`` is the same function."""
+
+    def stopped(y):
+        return tf.stop_gradient(tf.tanh(y * v["a"])) + v["c"]
+
+    return tf.recompute_grad(stopped)(x * v["b"])
+
+
+@case(a=FLOWS, b=FLOWS, c=FLOWS)
+def recomputed_twice_over(x, v):
+    inner = tf.recompute_grad(lambda y: tf.tanh(y * v["a"]))
+    return tf.recompute_grad(lambda y: inner(y) * v["c"])(x * v["b"])
+
+
+@case(a=valued("GF303", "Relu"), b=FLOWS, c=valued("GF303", "Relu"))
+def dead_unit_in_what_is_recomputed(x, v):
+    dead = tf.recompute_grad(lambda y: tf.nn.relu(-tf.abs(y * v["a"]) - 1.0))
+    return dead(x * v["c"]) + v["b"]
+
+
+@case(a=FLOWS, b=STOPPED, c=FLOWS)
+def recomputed_with_two_results(x, v):
+    def both(y, z):
+        return tf.tanh(y) * v["c"], tf.stop_gradient(z) + y
+
+    first, second = tf.recompute_grad(both)(x * v["a"], x * v["b"])
+    return first + second
+
+
+@case(a=FLOWS, b=cut("GF205", "IdentityN"), c=FLOWS)
+def recomputed_from_a_tensor_outside(x, v):
+    """What comes in by no argument gets nothing."""
+    outside = x * v["b"]
+    return tf.recompute_grad(lambda y: tf.tanh(y) * outside * v["c"])(x * v["a"])
