@@ -85,7 +85,7 @@ VALUES = (
         ),
         right_when=(
             "the weight is multiplied by a zero-initialized gate (LoRA, zero-init residual) and "
-            "comes alive in training"
+            "comes alive in training: gradflow takes the first updates, in memory, and says so"
         ),
         example=(
             "inputs = keras.Input([4])\n"

@@ -14,12 +14,14 @@ from gradflow.findings import Verdict
 from gradflow.options import Options
 from gradflow.tape.loaded_model import SINGLE, CallableModel, Step
 from gradflow.tape.measure import largest_entry
+from gradflow.tape.replay.index import numbers
 from gradflow.tape.step import step
 
 LOSS_SCALE = 2.0**15
 """What Keras's LossScaleOptimizer starts with."""
 _UPDATE = 0.01
-"""How far an update moves the entry of a weight that it moves most: weights start at some 0.1."""
+"""How far an update moves the entry of a weight that it moves most, beside the weight's largest
+entry; beside 1 where the weight is zero."""
 
 
 def lifted(
@@ -37,12 +39,12 @@ def lifted(
     zero = {name for name, item in measured.items() if item.verdict is Verdict.ZERO}
     with _restored() as before:
         taken = step(model, options, keeps_gradients=True)
-        reached = _flowing(taken)
+        reached = _arriving(taken)
         drawn = {name: taken.measured[name] for name in zero & reached}
         while zero - reached:
             _update(taken, before)
             taken = step(model, options, keeps_gradients=True)
-            grown = reached | _flowing(taken)
+            grown = reached | _arriving(taken)
             if grown == reached:
                 break
             reached = grown
@@ -72,6 +74,15 @@ def _flowing(taken: Step) -> set[str]:
     return {name for name, item in taken.measured.items() if item.verdict is Verdict.FLOWS}
 
 
+def _arriving(taken: Step) -> set[str]:
+    """Return what gets a gradient, be it one that an update has made NaN."""
+    return {
+        name
+        for name, item in taken.measured.items()
+        if item.verdict in (Verdict.FLOWS, Verdict.NONFINITE)
+    }
+
+
 @contextmanager
 def _restored() -> Iterator[dict[int, tuple[Any, Any]]]:
     """Give back to each variable that is noted the value that is noted with it."""
@@ -91,7 +102,8 @@ def _update(taken: Step, before: dict[int, tuple[Any, Any]]) -> None:
         if variable is None or not item.stored.trainable or name not in flowing:
             continue
         before.setdefault(id(variable), (variable, variable.read_value()))
-        scale = _UPDATE / largest_entry(taken.measured[name])
+        size = float(np.max(np.abs(numbers(variable)), initial=0.0)) or 1.0
+        scale = _UPDATE * size / largest_entry(taken.measured[name])
         _move(variable, taken.gradients[name], scale)
 
 

@@ -19,8 +19,9 @@ _FAINT, _SMALL, _PLAUSIBLE = 3e-5, 1e-2, 1e-3
 """Beside the model's median: what is looked into, what is looked at once that is done, and up to
 which size the word of the layers counts. Noise in single precision is some 1e-6, and which
 weights are above a narrow limit would be a matter of the seed."""
-_COARSE = 64.0
-"""The same limits where the model computes in a short type, in units of its epsilon."""
+_COARSE_FAINT, _COARSE = 24.0, 64.0
+"""The same limits where the model computes in a short type, in units of its epsilon: the first, and
+the other two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,6 @@ def rounding_noise(
     ]
     others = {name: size / middle for name, size in sizes.items() if name not in explained}
     small = [name for name, share in others.items() if share < max(_SMALL, coarse)]
-    is_faint = bool(tiny) or any(others[name] < max(_FAINT, coarse) for name in small)
+    faint = max(_FAINT, _COARSE_FAINT * model.epsilon)
+    is_faint = bool(tiny) or any(others[name] < faint for name in small)
     return Noise(explained, tuple(tiny), tuple(small), is_faint=is_faint)

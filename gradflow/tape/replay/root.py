@@ -24,7 +24,10 @@ from gradflow.tape.replay.record import Record
 OVER_ONE = (
     "ends a normalization over an axis of size 1: what comes out does not depend on what goes in"
 )
-OVER_ONE_FIX = "normalize over an axis that has more than one entry"
+OVER_ONE_FIX = (
+    "let it normalize over more than one entry: over other axes, of a larger input or of a larger "
+    "batch"
+)
 CONSTANT_FIX = "feed data, or a value that is trained, in place of the constant"
 _PASSING = PLAIN_READS | RESHAPES | {"Cast", "Transpose", ""}
 _NEAREST = 30
