@@ -42,23 +42,32 @@ def whole_dropout(rate: float) -> Callable[..., Any]:
     return lambda tf, x, b: tf.nn.dropout(x, rate, noise_shape=[1, 1]) * b
 
 
+def branch_by_chance(rate: float) -> Callable[..., Any]:
+    """The same by a branch that a random number decides over."""
+    return lambda tf, x, b: tf.cond(tf.random.uniform([]) >= rate, lambda: x * b, lambda: x)
+
+
+WAYS = [stochastic_depth, whole_dropout, branch_by_chance]
+
+
 def verdict_of_b(report: ModelReport) -> str:
     return next(item.verdict.value for item in report.variables if item.name == "b")
 
 
-@pytest.mark.parametrize("way", [stochastic_depth, whole_dropout])
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_dropped_half_of_the_time_flows_with_every_seed(way: Any) -> None:
     for seed in range(4):
         report = report_on(way(0.5), seed=seed)
         assert (verdict_of_b(report), report.findings) == ("flows", ()), seed
 
 
-@pytest.mark.parametrize("way", [stochastic_depth, whole_dropout])
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_dropped_in_every_draw_is_a_note_that_says_so(way: Any) -> None:
     report = report_on(way(0.98), probes=3)
     assert verdict_of_b(report) == "zero"
     (finding,) = report.findings
-    assert (finding.code, finding.severity) == ("GF303", Severity.NOTE)
+    assert finding.code == ("GF302" if way is branch_by_chance else "GF303")
+    assert finding.severity is Severity.NOTE
     assert "dropped in every draw (3)" in finding.message
     assert "--probes 100" in finding.hint
 
