@@ -46,7 +46,8 @@ def inspect(
         model: path of a SavedModel folder, ``.keras`` or ``.h5`` file; or a Keras model or
             ``tf.Module`` in memory, which is left as it was found.
         static: read the file only; TensorFlow is never imported.
-        entry: SavedModel and ``tf.Module``: the function to differentiate.
+        entry: SavedModel and ``tf.Module``: the function to differentiate; of a SavedModel "all"
+            analyses each.
         outputs: names of the outputs that count; all by default.
         inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``.
         batch_size: rows of the batch, where the model does not fix their number.

@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+from gradflow.analysis.all_entries import all_entries, asks_for_all, joined
+from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, report_saved_model
-from gradflow.diagnose import Evidence, find
-from gradflow.errors import GradflowError, InputError, UnreadableError
+from gradflow.diagnose import Evidence, OtherUse, find
+from gradflow.errors import GradflowError, InputError, UnreadableError, UnsafeError
 from gradflow.files.freezing import LATE, FreezeDoubt
 from gradflow.files.keras.byte_code import foreign_python, unlike_this
 from gradflow.files.keras.opened import read_json
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile
-from gradflow.files.saved_model.choose_entry import other_entries
+from gradflow.files.saved_model.choose_entry import Choice, other_entries
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Format, Mode, Role, Verdict
@@ -33,7 +35,7 @@ from gradflow.tape.load.choose_loss import choose_saved_loss, why_unused
 from gradflow.tape.load.error_messages import calls_lost_python
 from gradflow.tape.load.keras2 import Keras2Model, load_older
 from gradflow.tape.load.keras3 import Keras3Model, load_keras
-from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction
+from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction, load_graph
 from gradflow.tape.load.user_modules import import_modules
 from gradflow.tape.loaded_model import LoadedModel, Step
 from gradflow.tape.tf1.graph_model import graph_model
@@ -139,8 +141,13 @@ def _analyse_saved_model(
     takes others."""
     refuse_objective(path, options)
     graphs = read_saved_model(file)
+    loader = _Loader(file)
+    if asks_for_all(graphs, options):
+        options, several = replace(options, entry=None), all_entries(graphs, options)
+        if several:
+            return _analyse_all(file, path, loader, progress, several)
     contents, entry = chosen(graphs, path, options)
-    analyse = functools.partial(_analyse_entry, file, path, options, progress)
+    analyse = functools.partial(_analyse_entry, file, path, loader, progress, options)
     try:
         return analyse(contents, entry)
     except InputError:
@@ -153,11 +160,51 @@ def _analyse_saved_model(
         raise
 
 
+class _Loader:
+    """Loads each graph of a SavedModel once."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self._file = file
+        self._loaded: dict[tuple[str, ...], Any] = {}
+
+    def model(
+        self, contents: SavedModelContents, entry: Entry, options: Options
+    ) -> AbstractContextManager[LoadedModel]:
+        """Load an entry with the TensorFlow that can run it: a graph of TensorFlow 1 in a
+        session."""
+        if entry.function is None:
+            return graph_model(self._file.path, contents, entry, options.outputs)
+        if contents.tags not in self._loaded:
+            self._loaded[contents.tags] = load_graph(self._file.path, contents)
+        return contextlib.nullcontext(SavedFunction(self._loaded[contents.tags], contents, entry))
+
+
+def _analyse_all(
+    file: ModelFile,
+    path: str,
+    loader: _Loader,
+    progress: Progress,
+    several: Sequence[tuple[Choice, Options]],
+) -> Analysis:
+    """Step each entry; one that cannot be run is read statically, unless none can."""
+    analyses, refusals = [], []
+    for (contents, entry), options in several:
+        try:
+            analyses.append(_analyse_entry(file, path, loader, progress, options, contents, entry))
+        except (InputError, UnsafeError) as refusal:
+            refusals.append(refusal)
+            analyses.append(analyse_unloaded(file, path, options, refusal))
+    if len(refusals) == len(several):
+        raise refusals[0]
+    return joined(analyses)
+
+
 def _analyse_entry(
     file: ModelFile,
     path: str,
-    options: Options,
+    loader: _Loader,
     progress: Progress,
+    options: Options,
     contents: SavedModelContents,
     entry: Entry | None,
 ) -> Analysis:
@@ -166,9 +213,10 @@ def _analyse_entry(
         return report_saved_model(path, contents, entry, options)
     if not options.trust:
         refuse_chosen(file, path, entry)
+    elsewhere = finder_elsewhere(contents, entry, training=options.training)
     try:
-        with _loaded_entry(file, contents, entry, options) as model:
-            return analyse_model(model, path, file.format, options, progress)
+        with loader.model(contents, entry, options) as model:
+            return analyse_model(model, path, file.format, options, progress, elsewhere)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:
@@ -181,23 +229,17 @@ def _analyse_entry(
         )
 
 
-def _loaded_entry(
-    file: ModelFile, contents: SavedModelContents, entry: Entry, options: Options
-) -> AbstractContextManager[LoadedModel]:
-    """Load an entry with the TensorFlow that can run it: a graph of TensorFlow 1 in a session."""
-    if entry.function is None:
-        return graph_model(file.path, contents, entry, options.outputs)
-    return contextlib.nullcontext(SavedFunction(file.path, contents, entry))
-
-
 def analyse_model(
     model: LoadedModel,
     path: str,
     format: Format,
     options: Options,
     progress: Progress = lambda _: None,
+    elsewhere: Callable[[str], OtherUse | None] = lambda _: None,
 ) -> Analysis:
     """Step a loaded model and join what the step and the graph say.
+
+    ``elsewhere`` finds the other entry of its file that uses a weight.
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
@@ -227,6 +269,7 @@ def analyse_model(
         is_of_loss=model.is_of_loss,
         uncovered=explanation.uncovered,
         outputs=step.outputs,
+        elsewhere=elsewhere,
         thresholds=options.thresholds,
     )
     return analyzed(

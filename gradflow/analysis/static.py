@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gradflow.analysis.all_entries import ALL_ENTRIES, all_entries, asks_for_all, joined
+from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.diagnose import Evidence, describe_unloaded
 from gradflow.errors import (
@@ -44,7 +46,14 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """Do what ``read`` does, for a file that is recognised already."""
     refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
-        contents, entry = chosen(read_saved_model(file), path, options)
+        graphs = read_saved_model(file)
+        if asks_for_all(graphs, options):
+            options, several = replace(options, entry=None), all_entries(graphs, options)
+            if several:
+                return joined(
+                    [report_saved_model(path, *choice, fitting) for choice, fitting in several]
+                )
+        contents, entry = chosen(graphs, path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
     stored = read_keras(file)
@@ -80,7 +89,7 @@ def analyse_unloaded(
 
 def refuse_entry(path: str, options: Options) -> None:
     """Raise UsageError where ``--entry`` is given for a Keras file."""
-    if options.entry is not None:
+    if options.entry not in (None, ALL_ENTRIES):
         raise UsageError(
             f"{path}: --entry {options.entry!r}: a Keras file has one entry only",
             "leave --entry out",
@@ -130,6 +139,7 @@ def report_saved_model(
         outputs=outputs,
         source_of=source_finder(graph),
         doubts=contents.doubts,
+        elsewhere=finder_elsewhere(contents, entry, training=options.training),
         constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
     return analyzed(

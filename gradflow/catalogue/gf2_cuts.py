@@ -141,7 +141,8 @@ CUTS = (
         message="no path to any {selected}output",
         why=(
             "The weight is in the file, but no selected output depends on it: a head that nobody "
-            "calls, a layer that call() builds and skips, or an output that --output leaves out."
+            "calls, a layer that call() builds and skips, or an output that --output leaves out. A "
+            "weight that another entry of the SavedModel trains is a note that names this entry."
         ),
         fix="connect the layer, select its output, or remove it",
         right_when="the weight belongs to another task's head or to another signature of the file",

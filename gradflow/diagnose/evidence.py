@@ -64,6 +64,16 @@ class Sighting:
     """The zeros go away with the first update, or the gradient is zero by mathematics."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherUse:
+    """Another entry of the file, which uses a weight that the one at hand does not reach."""
+
+    entry: str
+    """Its label."""
+    is_trained: bool
+    """Whether its graph leads a gradient to the weight."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that is known about a model when the conclusions begin."""
@@ -102,4 +112,6 @@ class Evidence:
     lead to the loss."""
     outputs: tuple[Output, ...] = ()
     """The outputs that count."""
+    elsewhere: Callable[[str], OtherUse | None] = lambda _: None
+    """The entry that uses a weight without a path to the outputs of this one, by its name."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS

@@ -13,12 +13,12 @@ from gradflow.diagnose.causes import (
     sighted_cause,
     visible_path,
 )
-from gradflow.diagnose.evidence import Evidence, Sighting
+from gradflow.diagnose.evidence import Evidence, OtherUse, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.where import Whereabouts
-from gradflow.diagnose.wording import word
+from gradflow.diagnose.wording import other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import Cause, Confidence, Finding, Role, Summary, Variable, Verdict
 
@@ -30,6 +30,7 @@ class _Behind:
     cause: Cause
     sighting: Sighting | None
     uncovered: tuple[str, ...]
+    other: OtherUse | None
     names: tuple[str, ...]
 
 
@@ -138,7 +139,7 @@ def _cut_findings(
     Where a step has seen the same at several ops, and the same weights are behind each of them,
     that is one finding (the gates of a recurrent layer).
     """
-    behind: dict[tuple[Cause, Sighting | None, tuple[str, ...]], list[str]] = {}
+    behind: dict[tuple[Cause, Sighting | None, tuple[str, ...], OtherUse | None], list[str]] = {}
     for variable in variables:
         if variable.trainable:
             sightings = {
@@ -147,18 +148,26 @@ def _cut_findings(
             }
             for cause in variable.causes:
                 uncovered = evidence.uncovered.get(variable.name, ())
-                key = (cause, sightings.get(cause), uncovered)
+                other = other_use(evidence, cause, variable.name)
+                key = (cause, sightings.get(cause), uncovered, other)
                 behind.setdefault(key, []).append(variable.name)
     alike: dict[tuple[object, ...], list[_Behind]] = {}
-    for (cause, sighting, uncovered), names in behind.items():
+    for (cause, sighting, uncovered, other), names in behind.items():
         seen = None if sighting is None else _without_place(sighting)
         same = cause if seen is None else cause.code
-        group = alike.setdefault((same, seen, uncovered, tuple(names)), [])
-        group.append(_Behind(cause, sighting, uncovered, tuple(names)))
+        group = alike.setdefault((same, seen, uncovered, other, tuple(names)), [])
+        group.append(_Behind(cause, sighting, uncovered, other, tuple(names)))
     for group in alike.values():
         first = group[0]
-        further = [other.cause for other in group[1:]]
-        wording = word(evidence, first.cause, first.sighting, first.uncovered, further)
+        further = [repeat.cause for repeat in group[1:]]
+        wording = word(
+            evidence,
+            first.cause,
+            first.sighting,
+            first.uncovered,
+            further=further,
+            other=first.other,
+        )
         finding = entry(first.cause.code).finding(
             wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
         )

@@ -9,7 +9,7 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
 from gradflow.diagnose.evidence import Evidence
 from gradflow.diagnose.where import output_of
-from gradflow.diagnose.wording import word
+from gradflow.diagnose.wording import other_use, word
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
@@ -155,7 +155,13 @@ def _changes(
                 peer.name for peer in variables if cause.op is not None and cause in peer.causes
             }
             names = _starved(variables, sharing, variable.name)
-        wording = word(evidence, cause, sightings.get(cause))
+        wording = word(
+            evidence,
+            cause,
+            sightings.get(cause),
+            evidence.uncovered.get(variable.name, ()),
+            other=other_use(evidence, cause, variable.name),
+        )
         changes.append(Change(cause, wording.message, wording.fix, names))
     return tuple(changes)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
-from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Sighting
+from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, OtherUse, Sighting
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
-from gradflow.text import shown
+from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
@@ -38,7 +38,9 @@ def word(
     cause: Cause,
     sighting: Sighting | None,
     uncovered: Sequence[str] = (),
+    *,
     further: Sequence[Cause] = (),
+    other: OtherUse | None = None,
 ) -> Wording:
     """Put ``cause`` into words.
 
@@ -48,12 +50,15 @@ def word(
         sighting: what a real step has shown of it.
         uncovered: the outputs that the way leads to, where the compiled loss covers none of them.
         further: the causes at other ops at which the same was seen.
+        other: another entry of the file that uses what has no path to the outputs of this one.
     """
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(cause, is_static=evidence.measurements is None)
     if cause.code == "GF206" and evidence.is_of_loss:
         return Wording(item.severity, *_no_way_to_loss(uncovered))
+    if other is not None:
+        return _of_other_entry(other, _message(evidence, cause, sighting, ()))
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
         message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, _OWN_ZEROS)
@@ -64,6 +69,11 @@ def word(
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
     return Wording(severity, message, sighting.fix or usual)
+
+
+def other_use(evidence: Evidence, cause: Cause, name: str) -> OtherUse | None:
+    """Return the entry that uses the weight called ``name``, where this one does not."""
+    return evidence.elsewhere(name) if cause.code == "GF206" else None
 
 
 def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
@@ -84,6 +94,23 @@ def _no_way_to_loss(uncovered: Sequence[str]) -> tuple[str, str]:
         return "no path to the compiled loss", _UNUSED
     outputs = f"output{'s' if uncovered[1:] else ''} {' and '.join(map(shown, uncovered))}"
     return f"no path to the loss: the compiled loss does not cover {outputs}", _NO_LOSS
+
+
+def _of_other_entry(other: OtherUse, message: str) -> Wording:
+    """Say which entry uses a weight; one that is trained there is no fault."""
+    name = quoted(other.entry)
+    if other.is_trained:
+        return Wording(
+            Severity.NOTE,
+            f"{message} of this entry: the entry {name} leads a gradient to it",
+            f"nothing, if the entries are trained apart; --entry {name} analyses that one, "
+            "--entry all every entry",
+        )
+    return Wording(
+        CATALOGUE["GF206"].severity,
+        f"{message} of this entry: the entry {name} uses it, and leads no gradient to it either",
+        f"--entry {name} shows what cuts it off there; let it lead to an output, or remove it",
+    )
 
 
 def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:

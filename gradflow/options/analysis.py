@@ -104,7 +104,7 @@ class Options:
         kind=Text(),
         help="SavedModel: the signature or function to differentiate",
         metavar="NAME",
-        example="; --entry list shows them",
+        example="; list shows them, all analyses each",
     )
     outputs: tuple[str, ...] = declared(
         default=(),

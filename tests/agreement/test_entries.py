@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -204,3 +205,96 @@ def test_a_file_of_variables_that_is_missing_is_said(
     assert report.mode is Mode.STATIC
     assert "some of the files of its variables are missing" in report.findings[0].message
     assert report.findings[0].hint.startswith("put the folder variables")
+
+
+def test_the_model_below_an_inference_loop_is_an_entry_and_is_stepped(tmp_path: Path) -> None:
+    from tests.models.modules import save_inference_loop
+
+    path = saved(tmp_path, save_inference_loop)
+    report = agreeing(path)
+    assert report.entry == "model.call(training=True)"
+    assert verdicts(report) == {"body": "flows", "head": "flows"}
+    loop = agreeing(path, entry="generate_one_step")
+    assert verdicts(loop) == {"body": "flows", "head": "none"}
+    labels = {entry.label for graph in read_saved_model(recognise(path)) for entry in graph.entries}
+    # The parts of a model that can be called are no entries.
+    assert labels == {
+        "serving_default",
+        "generate_one_step",
+        "model.call(training=True)",
+        "model.call(training=False)",
+    }
+
+
+def findings_of_unused(report: ModelReport) -> dict[str, tuple[str, str]]:
+    return {
+        name: (finding.severity.value, finding.message)
+        for finding in report.findings
+        if finding.code == "GF206"
+        for name in finding.variables
+    }
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["run", "static"])
+def test_a_weight_of_another_entry_is_a_note_that_names_it(static: bool, tmp_path: Path) -> None:
+    from tests.models.modules import save_signatures
+
+    path = saved(tmp_path, save_signatures)
+    report = report_on(path, entry="decode", static=static)
+    assert verdicts(report) == {
+        "enc": "none",
+        "decoder": "flows",
+        "only_set": "none",
+        "unused": "none",
+    }
+    unused = findings_of_unused(report)
+    assert unused["enc"] == (
+        "note",
+        "no path to any output of this entry: the entry 'encode' leads a gradient to it",
+    )
+    assert unused["only_set"][0] == unused["unused"][0] == "warning"
+    assert "the entry 'reset' uses it, and leads no gradient to it" in unused["only_set"][1]
+    assert unused["unused"][1] == "no path to any output"
+
+
+def test_a_weight_that_another_entry_cuts_off_stays_a_warning(tmp_path: Path) -> None:
+    from tests.models.modules import save_signatures
+
+    path = saved(tmp_path, functools.partial(save_signatures, is_cut=True))
+    severity, message = findings_of_unused(report_on(path, entry="encode"))["decoder"]
+    assert severity == "warning"
+    assert "the entry 'decode' uses it, and leads no gradient to it" in message
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["run", "static"])
+def test_with_all_entries_a_weight_is_trained_where_any_reaches_it(
+    static: bool, tmp_path: Path
+) -> None:
+    from tests.models.modules import save_signatures
+
+    path = saved(tmp_path, save_signatures)
+    report = report_on(path, entry="all", static=static)
+    assert report.entry == "all: decode, encode"
+    assert verdicts(report) == {
+        "enc": "flows",
+        "decoder": "flows",
+        "only_set": "none",
+        "unused": "none",
+    }
+    assert (report.summary.flows, report.summary.none) == (2, 2)
+    assert set(findings_of_unused(report)) == {"only_set", "unused"}
+    assert [item.name for item in report.inputs] == ["x"]
+    route = analysed(path, Options(entry="all", static=static, why="decoder")).route
+    assert route is not None
+    assert route.steps
+
+
+def test_with_all_entries_a_cut_names_its_entry(tmp_path: Path) -> None:
+    from tests.models.modules import save_signatures
+
+    report = report_on(
+        saved(tmp_path, functools.partial(save_signatures, is_cut=True)), entry="all"
+    )
+    (cut,) = [finding for finding in report.findings if finding.code == "GF201"]
+    assert cut.message.endswith("(entry decode)")
+    assert cut.variables == ("decoder",)

@@ -181,3 +181,54 @@ def save_structures(folder: Path) -> None:
     call.get_concrete_function(spec, scale=2.0)
     call.get_concrete_function(spec, scale=3.0)
     _save_as_trackable(folder, __call__=call, w=w)
+
+
+def save_signatures(folder: Path, *, is_cut: bool = False) -> None:
+    """Two signatures with a weight each, one that only a third function sets, and one that none
+    uses; ``is_cut`` stops the gradient of the second."""
+    module = tf.Module()
+    module.enc, module.dec = _weight("enc"), _weight("decoder")
+    module.only_set, module.unused = _weight("only_set"), _weight("unused")
+
+    @tf.function(input_signature=[SPEC])
+    def encode(x: Any) -> Any:
+        return x * module.enc + tf.reduce_mean(module.enc)
+
+    @tf.function(input_signature=[SPEC])
+    def decode(x: Any) -> Any:
+        product = x * module.dec
+        return tf.stop_gradient(product) if is_cut else product
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="value")])
+    def reset(value: Any) -> Any:
+        module.only_set.assign(value)
+        return value
+
+    module.encode, module.decode, module.reset = encode, decode, reset
+    signatures = {"encode": encode.get_concrete_function()}
+    tf.saved_model.save(module, str(folder), signatures)
+
+
+def save_inference_loop(folder: Path) -> None:
+    """The root offers one step of inference, and holds the model that was trained below it."""
+    body, head = _weight("body"), _weight("head")
+
+    @tf.function
+    def call(x: Any, training: bool = False) -> Any:
+        return x * body * head if training else x * body * head + 1.0
+
+    model, part = tf.Module(), tf.Module()
+    part.call = tf.function(lambda x: x * body, input_signature=[SPEC])
+    part.body, model.part, model.head = body, part, head
+    model.call = call
+    for training in (True, False):
+        call.get_concrete_function(SPEC, training=training)
+    root = tf.Module()
+    root.model = model
+
+    @tf.function(input_signature=[SPEC])
+    def generate_one_step(x: Any) -> Any:
+        return tf.argmax(call(x), -1), x * body
+
+    root.generate_one_step = generate_one_step
+    tf.saved_model.save(root, str(folder))

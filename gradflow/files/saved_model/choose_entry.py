@@ -80,6 +80,26 @@ def other_entries(
             yield graph, entry
 
 
+def ranked_entries(contents: SavedModelContents, *, training: bool) -> list[Entry]:
+    """Return the entries of one graph, the one that training would call first, those that set
+    weights last."""
+    ranked = sorted(contents.entries, key=lambda entry: _rank(contents, entry, training))
+    return sorted(ranked, key=lambda entry: _writes_weights(contents, entry))
+
+
+def entries_to_train(graphs: Sequence[SavedModelContents], *, training: bool) -> list[Choice]:
+    """Return what can be differentiated of a file: of each function the variant that training
+    would call, without those that set weights, and without what Keras 2 keeps beside a call."""
+    choices: dict[tuple[tuple[str, ...], str], Choice] = {}
+    for graph in graphs:
+        called = {entry.name.rpartition(".")[2] for entry in graph.entries} - set(_WRAPPERS)
+        for entry in ranked_entries(graph, training=training):
+            is_beside = called and entry.name.rpartition(".")[2] in _WRAPPERS
+            if _merit(graph, entry) and not is_beside and not _writes_weights(graph, entry):
+                choices.setdefault((graph.tags, entry.name), (graph, entry))
+    return list(choices.values())
+
+
 def weights_used(contents: SavedModelContents, entry: Entry) -> int:
     """Return how many weights ``entry`` computes with."""
     return sum(
@@ -106,8 +126,8 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
         mode is not None and mode is not training,
         -weights_used(contents, entry),
         mode is None,
-        depth,
         preferred,
+        depth,
         len(entry.label),
         entry.name,
         entry.variant,

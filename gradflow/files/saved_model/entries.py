@@ -18,6 +18,8 @@ from gradflow.files.saved_model.variables import read_shape
 _INIT_OP = "__saved_model_init_op"
 _TRAINING = ("training", "is_training", "train")
 """What an argument is called that chooses between training and inference."""
+_CALLED = frozenset({"__call__", "call"})
+"""Functions that make an object one that is called: those of what it holds are parts of it."""
 _GENERIC = re.compile(r"inputs(_\d+)?|args_\d+(_\d+)?")
 """Names of inputs that Keras 2 gives to a second trace of each function, beside the one with the
 model's own names."""
@@ -42,8 +44,8 @@ class _Variant:
 
 
 def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
-    """Return the signatures and functions of a TF2 graph; those of inner objects where the model
-    itself has none.
+    """Return the signatures and functions of a TF2 graph; those of inner objects too where the
+    model itself cannot be called.
 
     Args:
         graph: a ``MetaGraphDef`` with an object graph.
@@ -52,9 +54,7 @@ def object_entries(graph: Any, names: Mapping[int, str]) -> tuple[Entry, ...]:
     objects = graph.object_graph_def
     library = {function.signature.name: function for function in graph.graph_def.library.function}
     variants = [_Variant(entry) for entry in _signatures(graph, library, names)]
-    variants += _variants(_held_by(objects, 0, ""), objects, library, names)
-    if not variants:
-        variants += _variants(_inner_functions(objects), objects, library, names)
+    variants += _variants(_functions(objects), objects, library, names)
     return tuple(_labelled(variants))
 
 
@@ -175,12 +175,24 @@ def _held_by(objects: Any, number: int, prefix: str) -> Iterator[_Named]:
             yield _Named(prefix + child.local_name, node.function)
 
 
-def _inner_functions(objects: Any) -> Iterator[_Named]:
-    """Yield the functions of the objects inside the model, but for those that make a table and what
-    Keras 2 keeps twice."""
+def _functions(objects: Any) -> Iterator[_Named]:
+    """Yield the functions of the model, and of the objects that it holds down to the first that
+    can be called.
+
+    A model that offers an inference loop only holds the one that was trained. What makes a table
+    is left out, as is what Keras 2 keeps twice.
+    """
+    parts: set[int] = set()
     for number, path in paths_below(objects).items():
-        names = {child.local_name for child in objects.nodes[number].children}
-        if "keras_api" in path or "_create_resource" in names:
+        children = objects.nodes[number].children
+        called = {
+            child.local_name
+            for child in children
+            if objects.nodes[child.node_id].HasField("function")
+        }
+        if number in parts or called & _CALLED:
+            parts.update(child.node_id for child in children)
+        if number in parts or "keras_api" in path or "_create_resource" in called:
             continue
         yield from _held_by(objects, number, "".join(f"{name}." for name in path))
 

@@ -43,15 +43,10 @@ class SavedFunction(TapedModel):
     knows_graph = True
     has_stored_graph = True
 
-    def __init__(self, folder: Path, contents: SavedModelContents, entry: Entry) -> None:
-        """Load ``folder`` and bind the variables that ``entry`` captures.
-
-        Raises:
-            NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
-            UnreadableError: its variables are damaged.
-        """
+    def __init__(self, loaded: Any, contents: SavedModelContents, entry: Entry) -> None:
+        """Bind the variables that ``entry`` captures of what ``load_graph`` has returned."""
         # NOTE: lookup tables are freed with what was loaded, though the function refers to them.
-        self._loaded = _loaded(folder, contents)
+        self._loaded = loaded
         self._contents = contents
         self._entry = entry
         self._concrete = _concrete(self._loaded, entry)
@@ -98,7 +93,13 @@ class SavedFunction(TapedModel):
         return saved_knowledge(self._contents, self._entry, self._concrete)
 
 
-def _loaded(folder: Path, contents: SavedModelContents) -> Any:
+def load_graph(folder: Path, contents: SavedModelContents) -> Any:
+    """Load one graph of the SavedModel in ``folder``.
+
+    Raises:
+        NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
+        UnreadableError: its variables are damaged.
+    """
     try:
         with revived_optimizers():
             return tf.saved_model.load(

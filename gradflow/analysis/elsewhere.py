@@ -1,0 +1,41 @@
+"""Find the entry of a SavedModel that trains a weight which another entry does not reach."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from gradflow.diagnose import OtherUse
+from gradflow.errors import GradflowError
+from gradflow.files.saved_model.choose_entry import ranked_entries
+from gradflow.files.saved_model.contents import Entry, SavedModelContents
+from gradflow.flow.attribute import attribute
+from gradflow.flow.lower.saved_model import lower_entry
+
+_MOST = 24
+"""Entries that are read for it."""
+
+
+def finder_elsewhere(
+    contents: SavedModelContents, entry: Entry, *, training: bool
+) -> Callable[[str], OtherUse | None]:
+    """Return a function from the name of a weight to the entry, other than ``entry``, that uses
+    it: one to whose outputs it leads a gradient, where there is one; None where none uses it."""
+    others = [other for other in ranked_entries(contents, training=training) if other != entry]
+
+    @functools.cache
+    def trained_by(number: int) -> frozenset[str]:
+        try:
+            attributions = attribute(lower_entry(contents, others[number], ()))
+        except GradflowError:  # its functions are damaged, which is no matter of this entry
+            return frozenset()
+        return frozenset(name for name, found in attributions.items() if found.cuts_to_restore == 0)
+
+    def elsewhere(name: str) -> OtherUse | None:
+        using = [number for number, other in enumerate(others) if name in other.uses][:_MOST]
+        training_it = next((number for number in using if name in trained_by(number)), None)
+        if training_it is not None:
+            return OtherUse(others[training_it].label, is_trained=True)
+        return OtherUse(others[using[0]].label, is_trained=False) if using else None
+
+    return elsewhere
