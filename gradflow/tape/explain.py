@@ -18,7 +18,7 @@ from gradflow.tape.gradient_registry import asked_in_vain
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.random_drops import drawn_further
-from gradflow.tape.replay.locate import Sightings, breaking, dying
+from gradflow.tape.replay.locate import Sightings, breaking
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
@@ -195,11 +195,11 @@ def _looked_into(
     if scene is None:
         return measured, {}, {}
     removers = cancelled(scene.trail, (*noise.small, *zero), model.epsilon)
-    sightings: dict[str, tuple[Sighting, ...]] = {}
-    sightings.update(dying(scene, missing))
-    if zero:
-        measured, deaths = drawn_further(stepped, measured, scene, zero)
-        more, judged = _judged(stepped, measured, deaths, removers)
+    measured, deaths = drawn_further(stepped, measured, scene, [*zero, *missing])
+    sightings = {name: deaths[name] for name in missing if name in deaths}
+    zero_deaths = {name: deaths[name] for name in zero if name in deaths}
+    if zero_deaths:
+        more, judged = _judged(stepped, measured, zero_deaths, removers)
         measured = {**measured, **more}
         sightings.update(judged)
     drawn = {name: measure(scene.trail.gradient_of(name)) for name in noise.tiny}

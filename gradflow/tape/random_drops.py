@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.diagnose import Sighting, leads_through_branch
+from gradflow.diagnose import Measurement, Sighting, leads_through_branch
 from gradflow.findings import Verdict
 from gradflow.flow.graph import Edge
-from gradflow.tape.further_steps import alive
 from gradflow.tape.measure import measure
 from gradflow.tape.replay.locate import Scene, Sightings, dying
 from gradflow.tape.stepped import Measurements, Stepped
@@ -27,11 +26,11 @@ _MOST_PROBES = 100
 def drawn_further(
     stepped: Stepped, measured: Measurements, scene: Scene, names: Sequence[str]
 ) -> tuple[Measurements, Sightings]:
-    """Draw on until the odds that one of ``names``, all of them zero, was only dropped at random
-    are small.
+    """Draw on until the odds that one of ``names``, to which nothing arrives, was only dropped at
+    random are small.
 
     Returns:
-        What is measured now, and where the gradients die that are zero still.
+        What is measured now, and where the gradients die that do not arrive still.
     """
     deaths = dict(dying(scene, names))
     chances = {name: _chance(deaths[name]) for name in deaths}
@@ -50,9 +49,7 @@ def drawn_further(
         return [
             name
             for name, chance in chances.items()
-            if chance
-            and measured[name].verdict is Verdict.ZERO
-            and (chance ** drawn[name] >= _ODDS) is is_likely
+            if chance and _is_lost(measured[name]) and (chance ** drawn[name] >= _ODDS) is is_likely
         ]
 
     number = stepped.options.draws
@@ -60,17 +57,28 @@ def drawn_further(
         probed = stepped.probe(number)
         number += 1
         drawn = {name: count + 1 for name, count in drawn.items()}
-        revived = alive({name: measured[name] for name in dropped(is_likely=True)}, probed)
-        measured = {**measured, **{name: probed[name] for name in revived}}
+        measured = _with_alive(measured, probed, dropped(is_likely=True))
     there = {name: measure(scene.trail.gradient_of(name)) for name in open_there}
-    revived = alive({name: measured[name] for name in open_there}, there)
-    measured = {**measured, **{name: there[name] for name in revived}}
+    # Only the tape says of None that a gradient arrives in its place.
+    zero = [name for name in there if measured[name].verdict is Verdict.ZERO]
+    measured = _with_alive(measured, there, zero)
     deaths.update(_other_deaths(stepped, dropped(is_likely=False)))
     return measured, {
         name: tuple(_worded(sighting, chances.get(name, 0.0), drawn[name]) for sighting in deadly)
         for name, deadly in deaths.items()
-        if measured[name].verdict is Verdict.ZERO
+        if _is_lost(measured[name])
     }
+
+
+def _is_lost(measurement: Measurement) -> bool:
+    """Return whether nothing arrives; where a branch is run eagerly, that is None."""
+    return measurement.verdict in (Verdict.ZERO, Verdict.NONE)
+
+
+def _with_alive(measured: Measurements, probed: Measurements, names: Iterable[str]) -> Measurements:
+    """Return ``measured``, with those of ``names`` that get a gradient in ``probed``."""
+    revived = {name: probed[name] for name in names if probed[name].verdict is Verdict.FLOWS}
+    return {**measured, **revived}
 
 
 def _chance(sightings: Iterable[Sighting]) -> float:

@@ -85,3 +85,23 @@ def test_what_is_dead_behind_a_drop_is_dead() -> None:
 def test_a_mask_that_no_draw_opens_is_no_chance() -> None:
     (finding,) = report_on(stochastic_depth(1.5)).findings
     assert finding.severity is Severity.WARNING
+
+
+def test_a_branch_that_chance_decides_over_and_that_keras_runs_eagerly() -> None:
+    """Where it is not taken, the tape gives None and not zeros."""
+    import keras
+    import tensorflow as tf
+
+    class Chance(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.kernel = self.add_weight(shape=(shape[-1],), name="kernel")
+
+        def call(self, x: Any) -> Any:
+            return tf.cond(tf.random.uniform(()) < 0.5, lambda: x, lambda: x * self.kernel)
+
+    keras.utils.set_random_seed(0)
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(2)(Chance()(x)))
+    for seed in range(4):
+        report = gradflow.inspect(model, seed=seed).models[0]
+        assert (report.summary.flows, report.findings) == (3, ()), seed
