@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from gradflow.errors import UsageError
-from gradflow.findings import Report
+from gradflow.errors import GradflowError, UsageError
+from gradflow.findings import ModelReport
+from gradflow.findings import Report as PlainReport
 from gradflow.installed import (
     FILES_ARE_READ,
     NOT_INSTALLED,
@@ -16,26 +22,51 @@ from gradflow.installed import (
     install_command,
     unsupported_version,
 )
-from gradflow.options import DECLARED, Options, from_python, names_without_effect
+from gradflow.options import DECLARED, Options, from_python, in_python, names_without_effect
 from gradflow.process.parent import inspect_path
+from gradflow.report.formats import FORMATS, renderer
+from gradflow.report.headline import standing, summary_line
+from gradflow.report.layout import PLAIN, Layout
+from gradflow.text import near
 
 if TYPE_CHECKING:
     import os
 
+P = ParamSpec("P")
+R = TypeVar("R")
+_FINE = ("fine", "with accepted findings")
 
+
+def _naming_the_nearest(function: Callable[P, R]) -> Callable[P, R]:
+    """Make ``function`` say which keyword may be meant where it has none of that name."""
+    known = signature(function).parameters
+
+    @wraps(function)
+    def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
+        unknown = next((name for name in keywords if name not in known), None)
+        if unknown is not None:
+            hint = near(unknown, known) or f"they are {', '.join(known)}"
+            text = f"{function.__name__}() has no keyword argument {unknown!r}: {hint.strip()}"
+            raise TypeError(text)
+        return function(*arguments, **keywords)
+
+    return checked
+
+
+@_naming_the_nearest
 def inspect(
     model: str | os.PathLike[str] | Any,
     *,
     static: bool = False,
     entry: str | None = None,
-    outputs: tuple[str, ...] | list[str] = (),
-    inputs: Mapping[str, str] | None = None,
+    outputs: str | tuple[str, ...] | list[str] = (),
+    inputs: Any = None,
     batch_size: int = 4,
     seed: int = 0,
     training: bool = True,
     objective: str = "auto",
     probes: int | None = None,
-    imports: tuple[str, ...] | list[str] = (),
+    imports: str | tuple[str, ...] | list[str] = (),
     timeout: float = 600.0,
     memory_limit: str | int | None = None,
     trust: bool = False,
@@ -48,8 +79,11 @@ def inspect(
         static: read the file only; TensorFlow is never imported.
         entry: SavedModel and ``tf.Module``: the function to differentiate; of a SavedModel "all"
             analyses each.
-        outputs: names of the outputs that count; all by default.
-        inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``.
+        outputs: the name of the output that counts, or the names of several; all by default.
+        inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``, a shape or an
+            array. Without names: an array or a shape for a model with one input, a list of them,
+            ``(x, y)``, of which ``y`` is not used, or a ``tf.data.Dataset``, of which the first
+            batch is taken.
         batch_size: rows of the batch, where the model does not fix their number.
         seed: of the random inputs and of the random objective.
         training: call the model in training mode.
@@ -73,23 +107,39 @@ def inspect(
     Raises:
         UsageError: a value is not one that its option takes, ``static`` is asked of an object, or
             an object is given and TensorFlow is not installed.
+        TypeError: there is no keyword argument of that name.
     """
     arguments = locals()  # each of them but the model is a declared option
     values = {name: value for name, value in arguments.items() if name in DECLARED}
+    try:
+        with ExitStack() as stack:
+            if inputs is not None and not _is_plain(inputs):
+                # Imports NumPy, which a caller with arrays has already.
+                from gradflow.tape.inputs.callers_arrays import as_specs
+
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                values["inputs"] = as_specs(inputs, folder, _input_count(model))
+            return _inspected(model, values)
+    except GradflowError as error:
+        error.message, error.hint = in_python(error.message), in_python(error.hint)
+        raise
+
+
+def _inspected(model: Any, values: dict[str, Any]) -> Report:
     options = from_python(values)
     changed = [name for name in values if getattr(options, name) != DECLARED[name].default]
     is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
-    if not is_path and not static and not has_tensorflow():
+    if not is_path and not options.static and not has_tensorflow():
         raise UsageError(
             f"the model is an object in memory, and {NOT_INSTALLED}", install_command("tf")
         )
     for notice in (_notice_of_tensorflow(options), _notice_of_effect(changed, options, is_path)):
         if notice:
-            warnings.warn(notice, stacklevel=2)
+            warnings.warn(notice, stacklevel=4)
     if is_path:
         outcome = inspect_path(str(model), options)
-        return Report(outcome.tool, (outcome.model,))
-    if static:
+        return Report(outcome.tool, (_in_python(outcome.model),))
+    if options.static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
             "give a path, or leave it out",
@@ -98,7 +148,86 @@ def inspect(
     from gradflow.analysis.in_memory import inspect_object
 
     tool, report = inspect_object(model, options)
-    return Report(tool, (report,))
+    return Report(tool, (_in_python(report),))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(PlainReport):
+    """What ``gradflow.inspect`` has found out: ``models`` holds a report of each model.
+
+    ``print(report)`` shows what the command ``gradflow inspect`` prints.
+    """
+
+    @property
+    def ok(self) -> bool:
+        """Whether every model could be checked, and no error and no warning was found."""
+        return all(standing(model) in _FINE for model in self.models)
+
+    def to_text(self, *, width: int = 100, show_all: bool = False) -> str:
+        """Return the report as text of at most ``width`` columns (40 at least).
+
+        Args:
+            width: columns of a line.
+            show_all: leave nothing out, and add a table of all variables.
+        """
+        return in_python(self._written("text", Layout(width, show_all=show_all)))
+
+    def to_json(self) -> str:
+        """Return the report as JSON (see ``gradflow schema report``)."""
+        return self._written("json")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report to a file, in the format that the end of its name says.
+
+        Raises:
+            UsageError: it says none.
+            OSError: the file cannot be written.
+        """
+        suffix = Path(path).suffix.lower()
+        known = {form.suffix: name for name, form in FORMATS.items() if form.suffix}
+        if suffix not in known:
+            forms = ", ".join(f"{end} ({name})" for end, name in known.items())
+            raise UsageError(f"{path}: no format has the ending {suffix!r}", f"end it with {forms}")
+        name = known[suffix]
+        text = self.to_text() if name == "text" else self._written(name)
+        Path(path).write_text(text, encoding="utf-8", newline="\n")
+
+    def _written(self, format: str, layout: Layout = PLAIN) -> str:
+        return renderer(format)(self, replace(layout, encoding="utf-8"))
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.to_text().rstrip("\n")
+
+    def __repr__(self) -> str:
+        """Return one line: ``<gradflow.Report model.keras: all 4 weights receive a gradient>``."""
+        return f"<gradflow.Report {in_python(summary_line(self))}>"
+
+
+def _is_plain(inputs: Any) -> bool:
+    """Return whether it is a mapping from names to texts, as the command line has it."""
+    return isinstance(inputs, Mapping) and all(isinstance(spec, str) for spec in inputs.values())
+
+
+def _input_count(model: Any) -> int:
+    """Return how many inputs a model in memory has; 0 where it does not say."""
+    try:
+        return len(model.inputs or ())
+    except (AttributeError, TypeError, ValueError):
+        return 0
+
+
+def _in_python(model: ModelReport) -> ModelReport:
+    """Return the report with hints that name keywords of Python and no options of a command."""
+    error = model.error and replace(
+        model.error, message=in_python(model.error.message), hint=in_python(model.error.hint)
+    )
+    findings = tuple(
+        replace(finding, message=in_python(finding.message), hint=in_python(finding.hint))
+        for finding in model.findings
+    )
+    unused_loss = in_python(model.unused_loss)
+    return replace(model, error=error, findings=findings, unused_loss=unused_loss)
 
 
 def _notice_of_tensorflow(options: Options) -> str:

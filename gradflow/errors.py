@@ -19,6 +19,10 @@ class GradflowError(Exception):
         self.remedy = remedy
         self.hint = ", or ".join(filter(None, (remedy, otherwise)))
 
+    def __str__(self) -> str:
+        """Return the cause, and what to do about it."""
+        return "; ".join(filter(None, (self.message, self.hint)))
+
 
 class UnreadableError(GradflowError):
     """The path holds no model that gradflow can read (GF901)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -20,8 +20,8 @@ class Gradflow:
         model: Any,
         *,
         frozen: Sequence[str] = (),
-        inputs: Mapping[str, str] | None = None,
-        outputs: Sequence[str] = (),
+        inputs: Any = None,
+        outputs: str | Sequence[str] = (),
         training: bool = True,
         **options: Any,
     ) -> ModelReport:
@@ -50,7 +50,11 @@ class Gradflow:
                 pytrace=False,
             )
         report = gradflow.inspect(
-            model, inputs=inputs, outputs=tuple(outputs), training=training, **options
+            model,
+            inputs=inputs,
+            outputs=[outputs] if isinstance(outputs, str) else list(outputs),
+            training=training,
+            **options,
         )
         expected = Expectations(
             frozen=tuple(frozen) or None, accepting=f"frozen={FROZEN_PATTERNS} accepts it"

@@ -9,7 +9,9 @@ commands of GitHub) is the matter of that format alone.
 from __future__ import annotations
 
 import codecs
+import difflib
 import json
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -39,6 +41,13 @@ def shown(text: Path | str) -> str:
 def quoted(text: str) -> str:
     """Return ``text`` as ``shown`` does, quoted: a backslash is doubled, an escape is not."""
     return shown(repr(text))
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """Return a question for the nearest of ``words``, to begin a hint: ``did you mean 'head'? ``;
+    empty where none is near."""
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def as_json(value: object, indent: int | None = 2) -> str:

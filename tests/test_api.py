@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_a_subclassed_model_without_recorded_inputs_says_what_to_write() -> None
     model.built = True  # by hand: no shape was seen
     failed = gradflow.inspect(model).models[0]
     assert failed.error is not None
-    assert "--input x=" in failed.error.hint
+    assert failed.error.hint == 'give each: inputs={"x": "float32[4,16]"}'
     fed = gradflow.inspect(model, inputs={"x": "float32[4,5]"}).models[0]
     assert fed.error is None
     assert fed.summary.flows == 2
@@ -110,6 +111,175 @@ def test_a_subclassed_model_without_recorded_inputs_says_what_to_write() -> None
     called(np.ones((2, 5)))
     known = gradflow.inspect(called).models[0]
     assert [(one.name, one.shape) for one in known.inputs] == [("x", (4, 5))]
+    by_hand = gradflow.inspect(model, inputs=np.ones((3, 5))).models[0]
+    assert [(one.name, one.shape, one.source) for one in by_hand.inputs] == [("x", (3, 5), "given")]
+
+
+@pytest.fixture(scope="module")
+def two_heads() -> Any:
+    import keras
+
+    x = keras.Input((5,), name="x")
+    hidden = keras.layers.Dense(4, name="hidden")(x)
+    heads = {name: keras.layers.Dense(2, name=name)(hidden) for name in ("head", "tail")}
+    return keras.Model(x, heads, name="two_heads")
+
+
+def test_a_report_is_printed_as_the_command_prints_it(two_heads: Any, tmp_path: Path) -> None:
+    report = gradflow.inspect(two_heads)
+
+    assert report.ok
+    assert str(report) == report.to_text().rstrip("\n")
+    assert str(report).startswith("two_heads: all 6 weights receive a gradient\n  model in memory")
+    assert repr(report) == "<gradflow.Report two_heads: all 6 weights receive a gradient>"
+    cut = gradflow.inspect(two_heads, outputs="head")
+    assert not cut.ok
+    assert "tail/kernel" in cut.to_text(show_all=True)
+    assert json.loads(cut.to_json())["models"][0]["summary"]["none"] == 2
+    for ending, beginning in {
+        "txt": "two_heads: ",
+        "json": '{\n  "schema": "gradflow-report-1"',
+        "md": "### gradflow: ",
+        "sarif": "{",
+        "xml": "<?xml ",
+    }.items():
+        cut.save(tmp_path / f"report.{ending}")
+        written = (tmp_path / f"report.{ending}").read_text(encoding="utf-8")
+        assert written.startswith(beginning)
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == cut.to_json()
+    with pytest.raises(UsageError, match=r"no format has the ending '\.doc'; end it with \.txt"):
+        cut.save(tmp_path / "report.doc")
+    failed = gradflow.inspect(tmp_path / "missing.keras")
+    assert not failed.ok
+
+
+def test_inputs_are_what_a_caller_has(two_heads: Any) -> None:
+    import numpy as np
+    import tensorflow as tf
+
+    x, y = np.ones((3, 5)), np.ones((3, 2))
+    data = tf.data.Dataset.from_tensor_slices((np.ones((4, 5), "float32"), np.ones((4, 2))))
+    for given, shape, source in (
+        ({"x": x}, (3, 5), "given"),
+        (x, (3, 5), "given"),
+        ([x], (3, 5), "given"),
+        ((x, y), (3, 5), "given"),
+        (({"x": x}, y), (3, 5), "given"),
+        (tf.constant(x), (3, 5), "given"),
+        (x.tolist(), (3, 5), "given"),
+        (data.batch(2), (2, 5), "given"),
+        (data.map(lambda row, _: {"x": row}).batch(2), (2, 5), "given"),
+        ((6, 5), (6, 5), "normal(seed=0)"),
+        ({"x": (6, 5)}, (6, 5), "normal(seed=0)"),
+        ({"x": "float32[7,5]"}, (7, 5), "normal(seed=0)"),
+    ):
+        (read,) = gradflow.inspect(two_heads, inputs=given).models[0].inputs
+        assert (read.name, read.shape, read.source) == ("x", shape, source)
+    path = SAMPLES / "argmax.keras"
+    (declared,) = gradflow.inspect(path).models[0].inputs
+    (read,) = gradflow.inspect(path, inputs=np.ones([2, *declared.shape[1:]])).models[0].inputs
+    assert (read.name, read.shape[0], read.source) == (declared.name, 2, "given")
+
+
+def test_several_inputs_are_given_in_their_order() -> None:
+    import keras
+    import numpy as np
+
+    left, right = keras.Input((3,), name="left"), keras.Input((2,), name="right")
+    both = keras.layers.Concatenate()([left, right])
+    model = keras.Model([left, right], keras.layers.Dense(2)(both))
+    arrays = [np.ones((2, 3)), np.ones((2, 2))]
+    for given in (arrays, tuple(arrays), (arrays, np.ones((2, 2)))):
+        report = gradflow.inspect(model, inputs=given).models[0]
+        assert [(one.name, one.shape) for one in report.inputs] == [
+            ("left", (2, 3)),
+            ("right", (2, 2)),
+        ]
+
+
+def test_a_wrong_name_is_told_the_nearest_one(two_heads: Any) -> None:
+    import numpy as np
+
+    def hint(**options: Any) -> str:
+        error = gradflow.inspect(two_heads, **options).models[0].error
+        assert error is not None
+        assert "--" not in f"{error.message} {error.hint}"
+        return f"{error.message}; {error.hint}"
+
+    assert hint(outputs="haed").startswith(
+        "outputs 'haed': the model has no such output; did you mean 'head'? its outputs are: head"
+    )
+    assert hint(inputs={"xx": "float32[2,5]"}) == (
+        "inputs 'xx': the model has no such input; did you mean 'x'? its inputs are: x"
+    )
+    assert "the array is float64[3,4], the model takes float32[?,5]" in hint(inputs=np.ones((3, 4)))
+    with pytest.raises(
+        TypeError, match=r"no keyword argument 'batchsize': did you mean 'batch_siz"
+    ):
+        gradflow.inspect(two_heads, batchsize=4)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="batch_size: 0 is out of range; give a whole number of"):
+        gradflow.inspect(two_heads, batch_size=0)
+    with pytest.raises(UsageError, match="inputs: x is no array: object"):
+        gradflow.inspect(two_heads, inputs={"x": object()})
+
+
+def test_the_names_of_the_api_are_all_that_dir_shows() -> None:
+    assert dir(gradflow) == ["GradflowError", "Report", "UsageError", "__version__", "inspect"]
+    assert gradflow.UsageError is UsageError
+    assert issubclass(gradflow.UsageError, gradflow.GradflowError)
+
+
+def test_a_model_that_trains_its_parts_itself_is_told_so() -> None:
+    import keras
+    import numpy as np
+
+    class Gan(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="gan")
+            dense = keras.layers.Dense
+            self.generator = keras.Sequential([keras.Input((3,)), dense(4)])
+            self.discriminator = keras.Sequential([keras.Input((4,)), dense(1)])
+
+        def train_step(self, data: Any) -> Any:
+            return {}
+
+    class Called(Gan):
+        def call(self, x: Any) -> Any:
+            return self.generator(x)
+
+    error = gradflow.inspect(Gan()).models[0].error
+    assert error is not None
+    assert "its own train_step trains parts that its call" in error.message
+    assert error.hint == (
+        "inspect each part: gradflow.inspect(model.generator), "
+        "gradflow.inspect(model.discriminator)"
+    )
+    called = Called()
+    called(np.ones((2, 3)))
+    (unused,) = gradflow.inspect(called).models[0].findings
+    assert unused.code == "GF206"
+    assert "the model's own train_step may train them" in unused.hint
+
+
+def test_no_two_variables_of_a_layer_carry_one_name() -> None:
+    import keras
+
+    class Named(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.named = [self.add_weight(name="w", shape=(3, 3)) for _ in range(3)]
+            self.unnamed = [self.add_weight(shape=(3, 3)) for _ in range(2)]
+            super().build(shape)
+
+        def call(self, x: Any) -> Any:
+            a, b, c = self.named
+            return x @ a @ keras.ops.stop_gradient(b) @ c @ self.unnamed[0] @ self.unnamed[1]
+
+    model = keras.Sequential([keras.Input((3,)), Named(name="one"), Named(name="two")])
+    variables = gradflow.inspect(model).models[0].variables
+    assert len({variable.name for variable in variables}) == 10
+    assert [item.name for item in variables if item.name.startswith(f"{model.name}/two/w")] == [
+        f"{model.name}/two/w@two{end}" for end in ("", "#2", "#3")
+    ]
 
 
 def test_a_layer_that_runs_python_code_eagerly_is_named_as_leaving_tensorflow() -> None:
@@ -170,7 +340,7 @@ def test_a_file_is_trusted_by_its_caller_only(tmp_path: Path) -> None:
     assert refused.error is not None
     assert (refused.error.code, trusted.error) == ("GF902", None)
     assert [(one.code, one.severity) for one in trusted.findings] == [("GF902", Severity.NOTE)]
-    assert trusted.findings[0].message.startswith("let in by --trust: ")
+    assert trusted.findings[0].message.startswith("let in by trust=True: ")
 
 
 @pytest.mark.parametrize("limit", ["8", "much", 8, -1, 2.5, True])

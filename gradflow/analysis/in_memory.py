@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.dynamic import analyse_model
@@ -9,9 +10,11 @@ from gradflow.analysis.result import failed
 from gradflow.errors import GradflowError
 from gradflow.findings import Format, Mode, ModelReport, Tool
 from gradflow.options import Options
-from gradflow.tape.load.compiled_loss import loss_unchanged
+from gradflow.tape.load.compiled_loss import loss_unchanged, trains_itself
 from gradflow.tape.load.in_memory import model_in_memory
 from gradflow.tape.versions import tool, unchanged
+
+_UNUSED = "GF206"
 
 
 def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
@@ -21,6 +24,21 @@ def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
         loaded = model_in_memory(model, name, options)
         variables = [item.variable for item in loaded.watched if item.variable is not None]
         with unchanged(variables), loss_unchanged(model):
-            return tool(), analyse_model(loaded, name, Format.MEMORY, options).report
+            report = analyse_model(loaded, name, Format.MEMORY, options).report
+        return tool(), _told_of_own_step(report) if trains_itself(model) else report
     except GradflowError as error:
         return tool(), failed(name, error, Mode.TAPE, Format.MEMORY)
+
+
+def _told_of_own_step(report: ModelReport) -> ModelReport:
+    """Add to what is said of unused weights that the model's own ``train_step`` may train them."""
+    words = "the model's own train_step may train them: inspect the part that they belong to"
+    return replace(
+        report,
+        findings=tuple(
+            replace(finding, hint="; ".join(filter(None, (words, finding.hint))))
+            if finding.code == _UNUSED
+            else finding
+            for finding in report.findings
+        ),
+    )

@@ -9,6 +9,7 @@ from gradflow.options.analysis import (
     read,
     refuse_objective,
 )
+from gradflow.options.python_words import in_python
 from gradflow.options.values import (
     DEFAULT_THRESHOLDS,
     DTYPES,
@@ -30,6 +31,7 @@ __all__ = [
     "Thresholds",
     "beside",
     "from_python",
+    "in_python",
     "names_without_effect",
     "parse_inputs",
     "read",

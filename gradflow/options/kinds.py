@@ -20,6 +20,7 @@ from gradflow.options.values import (
     parse_memory,
 )
 from gradflow.patterns import SYNTAX
+from gradflow.text import near
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string", "minLength": 1}
@@ -95,10 +96,8 @@ class Texts(Kind):
         return {"type": "array", "items": TEXT}
 
     def read(self, value: Any) -> tuple[str, ...]:
-        """Read a list or a tuple."""
-        if isinstance(value, str):
-            raise UsageError(f"{value!r} is one text", "give a list of texts")
-        return tuple(value)
+        """Read a list or a tuple, or a text alone."""
+        return (value,) if isinstance(value, str) else tuple(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +194,8 @@ class Choice(Kind):
         try:
             return self.words(value)
         except ValueError:
-            raise UsageError(
-                f"{value!r} is not known", f"it is {' or '.join(self.names)}"
-            ) from None
+            hint = f"{near(str(value), self.names)}it is {' or '.join(self.names)}"
+            raise UsageError(f"{value!r} is not known", hint) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +234,10 @@ class Inputs(Kind):
 
     def read(self, value: Any) -> tuple[InputSpec, ...]:
         """Read the texts of the command line, or a mapping from names to texts."""
-        if isinstance(value, Mapping):
-            value = [f"{name}={spec}" for name, spec in value.items()]
-        return parse_inputs(value or ())
+        specs = value.items() if isinstance(value, Mapping) else ()
+        ready = [spec for _, spec in specs if isinstance(spec, InputSpec)]
+        texts = [f"{name}={spec}" for name, spec in specs if not isinstance(spec, InputSpec)]
+        return (*parse_inputs(texts if isinstance(value, Mapping) else value or ()), *ready)
 
     def from_config(self, value: Any, folder: Path) -> tuple[InputSpec, ...]:
         """Read the objects; the paths of files are relative to ``folder``."""

@@ -53,6 +53,10 @@ class InputSpec:
     file: str | None = None
     key: str | None = None
     """The array's name in an ``.npz`` file."""
+    source: str = ""
+    """What a report says of where the array comes from; by default the file."""
+    position: int | None = None
+    """Which input of the model it is for, counted from 0, where ``name`` does not say it."""
 
 
 @dataclass(frozen=True, slots=True)

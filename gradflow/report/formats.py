@@ -25,6 +25,8 @@ class ReportFormat:
     mark: str
     """A pattern for how what gradflow writes in it begins, answers included: a file that does not
     begin so is another's."""
+    suffix: str = ""
+    """How the name of a file in it ends; empty where that says nothing."""
 
 
 _ANSWERS = "report|why|entries|diff|trend|rules"
@@ -34,12 +36,17 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
             "gradflow.report.text",
             r"no models$|code +kind |GF\d{3} \w+:|[^\s{](?=.*: ).*"
             r"\b(weights?|harm|changes|entries|entry|models?|could not be checked)\b",
+            ".txt",
         ),
-        "json": ReportFormat("gradflow.report.json", rf'\{{ ?"schema": "gradflow-({_ANSWERS})-'),
-        "markdown": ReportFormat("gradflow.report.markdown", "### gradflow: "),
-        "sarif": ReportFormat("gradflow.report.sarif", r'\{.* "driver": \{ "name": "gradflow"'),
+        "json": ReportFormat(
+            "gradflow.report.json", rf'\{{ ?"schema": "gradflow-({_ANSWERS})-', ".json"
+        ),
+        "markdown": ReportFormat("gradflow.report.markdown", "### gradflow: ", ".md"),
+        "sarif": ReportFormat(
+            "gradflow.report.sarif", r'\{.* "driver": \{ "name": "gradflow"', ".sarif"
+        ),
         "junit": ReportFormat(
-            "gradflow.report.junit", r'<\?xml [^>]*> <testsuites name="gradflow"'
+            "gradflow.report.junit", r'<\?xml [^>]*> <testsuites name="gradflow"', ".xml"
         ),
         "github": ReportFormat("gradflow.report.github", "::(error|warning|notice)[ :]"),
     }

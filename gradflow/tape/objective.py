@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.errors import UsageError
+from gradflow.text import near
 
 LOSS = "loss"
 """The name of the only output where the objective is the model's own loss."""
@@ -22,7 +23,7 @@ def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tup
         if name not in available:
             raise UsageError(
                 f"--output {name!r}: the model has no such output",
-                f"its outputs are: {', '.join(available)}",
+                f"{near(name, available)}its outputs are: {', '.join(available)}",
             )
     return [(name, value) for name, value in outputs if not names or name in names]
 

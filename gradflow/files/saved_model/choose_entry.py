@@ -11,6 +11,7 @@ from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.findings import Role
 from gradflow.ops.calls import named_functions
 from gradflow.ops.families import BRANCHES
+from gradflow.text import near
 
 Choice = tuple[SavedModelContents, Entry]
 
@@ -52,7 +53,7 @@ def choose_entry(
         if not matching:
             labels = ", ".join(entry.label for _, entry in choices)
             hint = (
-                f"its entries are: {labels}"
+                f"{near(name, [entry.label for _, entry in choices])}its entries are: {labels}"
                 if labels
                 else "it holds no function that can be called"
             )

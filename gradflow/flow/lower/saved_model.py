@@ -13,6 +13,7 @@ from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_function, lower_graph
 from gradflow.flow.lower.library import library_of
 from gradflow.flow.op_rules import OpSpec
+from gradflow.text import near
 
 
 def lower_entry(
@@ -60,7 +61,7 @@ def _lowered(
         if name not in names:
             raise UsageError(
                 f"--output {name!r}: the model has no such output",
-                f"its outputs are: {', '.join(names)}",
+                f"{near(name, names)}its outputs are: {', '.join(names)}",
             )
     chosen = [index for index, name in enumerate(names) if not selected or name in selected]
     library = library_of(

@@ -28,6 +28,7 @@ from gradflow.tape.inputs.error_hints import lessons
 from gradflow.tape.inputs.graph_hints import NO_KNOWLEDGE, Knowledge
 from gradflow.tape.inputs.user_arrays import given_array
 from gradflow.tape.load.error_messages import BackwardError, first_line
+from gradflow.text import near
 
 T = TypeVar("T")
 
@@ -266,13 +267,18 @@ def _match(
         for name in names_of(composite)
     }
     input_names = list(dict.fromkeys(parts.get(info.name, info.name) for info in inputs))
+    named = {}
     for spec in specs:
-        if spec.name not in input_names:
-            names = ", ".join(input_names) or "none"
+        name = spec.name
+        if spec.position is not None and spec.position < len(input_names):
+            name = input_names[spec.position]
+        if name not in input_names:
             raise UsageError(
-                f"--input {spec.name!r}: the model has no such input", f"its inputs are: {names}"
+                f"--input {name!r}: the model has no such input",
+                f"{near(name, input_names)}its inputs are: {', '.join(input_names) or 'none'}",
             )
-    return {spec.name: spec for spec in specs}
+        named[name] = replace(spec, name=name)
+    return named
 
 
 def _batch_size(plan: BatchPlan) -> int:

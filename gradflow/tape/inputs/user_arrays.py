@@ -23,17 +23,18 @@ def given_array(info: TensorInfo, spec: InputSpec) -> tuple[Array, str]:
         UsageError: the file or its key is not there, or the array does not fit the input.
     """
     array, source = _loaded(info.name, Path(spec.file or ""), spec.key)
+    source, called = (
+        (spec.source, "the array") if spec.source else (source, f"the array of {source}")
+    )
     if info.shape is not None and not _fits(array.shape, info.shape):
         raise UsageError(
-            f"--input {info.name}: the array of {source} is {_spec(_type(array), array.shape)}, "
+            f"--input {info.name}: {called} is {_spec(_type(array), array.shape)}, "
             f"the model takes {_spec(info.dtype, info.shape)}",
             "give an array of that shape",
         )
     if array.shape[:1] == (0,):
-        raise UsageError(
-            f"--input {info.name}: the array of {source} is empty", "give at least one row"
-        )
-    return _converted(info, array, source), source
+        raise UsageError(f"--input {info.name}: {called} is empty", "give at least one row")
+    return _converted(info, array, called), source
 
 
 def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
@@ -62,13 +63,12 @@ def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
         raise UsageError(f"--input {name}: cannot read {path}", _HINT) from error
 
 
-def _converted(info: TensorInfo, array: Array, source: str) -> Array:
+def _converted(info: TensorInfo, array: Array, called: str) -> Array:
     is_text = array.dtype.kind in "SU"
     if is_text != (info.dtype == "string"):
         holds = "strings" if is_text else _type(array)
         raise UsageError(
-            f"--input {info.name}: the array of {source} holds {holds}, the model takes "
-            f"{info.dtype}",
+            f"--input {info.name}: {called} holds {holds}, the model takes {info.dtype}",
             f"give an array of {info.dtype}",
         )
     if is_text:
@@ -83,7 +83,7 @@ def _converted(info: TensorInfo, array: Array, source: str) -> Array:
     is_whole = np.dtype(numpy_dtype).kind in "iub" and array.dtype.kind != "b"
     if is_whole and not np.array_equal(converted.astype(array.dtype), array):
         raise UsageError(
-            f"--input {info.name}: the array of {source} is {array.dtype.name} with entries that "
+            f"--input {info.name}: {called} is {array.dtype.name} with entries that "
             f"are no {info.dtype}",
             f"give an array of {info.dtype}",
         )

@@ -315,6 +315,11 @@ def has_own_step(model: Any) -> bool:
     return _is_users(type(model).train_step)
 
 
+def trains_itself(model: Any) -> bool:
+    """Return whether ``model`` is a Keras model of a class with a ``train_step`` of its own."""
+    return hasattr(type(model), "train_step") and has_own_step(model)
+
+
 def _is_own(model: Any) -> bool:
     """Return whether the model's class computes its loss itself."""
     return _is_users(type(model).compute_loss)

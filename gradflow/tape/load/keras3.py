@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_c
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
-from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice
+from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice, has_own_step
 from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
 from gradflow.tape.load.keras_layers import (
@@ -132,6 +133,8 @@ class Keras3Model(KerasModel):
             UsageError: its loss is asked for, and it was not compiled.
         """
         if not model.built:
+            if has_own_step(model):
+                raise _trains_its_parts(model)
             raise InputError(
                 f"model {model.name!r}: is not built, so it has no weights yet",
                 "call it on a batch once",
@@ -205,13 +208,34 @@ def _watched(model: Any) -> Iterator[Watched]:
         if id(variable) not in metrics
     ]
     repeated = Counter(variable.path for variable, _, _ in owned)
+    names = {path for path, count in repeated.items() if count == 1}
     for variable, chain, is_weight in owned:
         stored = _stored(variable, chain, is_weight)
         if repeated[variable.path] > 1:
-            stored = replace(
-                stored, name=f"{stored.name}@{'.'.join(layer.name for layer in chain[1:])}"
-            )
+            around = ".".join(layer.name for layer in chain[1:])
+            stored = replace(stored, name=_unused(f"{stored.name}@{around}".rstrip("@"), names))
+        names.add(stored.name)
         yield Watched(stored, variable.value)
+
+
+def _trains_its_parts(model: Any) -> InputError:
+    """Return what to say of a model that has a ``train_step`` of its own and was never called."""
+    parts = [
+        f"gradflow.inspect(model.{name})"
+        for name, part in vars(model).items()
+        if isinstance(part, keras.Model) and not name.startswith("_")
+    ]
+    return InputError(
+        f"model {model.name!r}: its own train_step trains parts that its call, which gradflow "
+        "differentiates, does not reach: it was never called",
+        f"inspect each part: {', '.join(parts)}" if parts else "call it on a batch once",
+    )
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    """Return ``name``, numbered where ``names`` has it: one layer can give one name twice."""
+    numbers = itertools.chain([""], (f"#{number}" for number in itertools.count(2)))
+    return next(f"{name}{number}" for number in numbers if f"{name}{number}" not in names)
 
 
 def _with_freezer(item: Watched, freezers: Mapping[str, str]) -> Watched:

@@ -23,6 +23,10 @@ _DOMAINS = frozenset(
 Call = Callable[[Any], Any]
 
 
+_SET_BY_KERAS = ("training", "mask")
+"""Arguments of a call that are no inputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class KerasInputs:
     """What a Keras model is called with."""
@@ -40,6 +44,7 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
     Raises:
         InputError: nothing is known of them.
     """
+    names = _by_position(model, names)
     try:
         symbolic = model.inputs
     except (AttributeError, ValueError):
@@ -69,6 +74,13 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
         f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
         "give each: --input x=float32[4,16]",
     )
+
+
+def _by_position(model: Any, names: Sequence[str]) -> list[str]:
+    """Return ``names`` with the argument of the call in place of a number, such as ``#0``."""
+    arguments = [name for name in _parameters(model) if name not in _SET_BY_KERAS]
+    numbers = {f"#{number}": name for number, name in enumerate(arguments)}
+    return [numbers.get(name, name) for name in names]
 
 
 def asks_for_values(model: Any) -> bool:
@@ -175,13 +187,12 @@ def _required(model: Any) -> list[str]:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
         inspect.Parameter.KEYWORD_ONLY,
     )
-    set_by_keras = ("training", "mask")
     return [
         name
         for name, parameter in _parameters(model).items()
         if parameter.default is parameter.empty
         and parameter.kind in kinds
-        and name not in set_by_keras
+        and name not in _SET_BY_KERAS
     ]
 
 

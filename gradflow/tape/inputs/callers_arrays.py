@@ -1,0 +1,102 @@
+"""Write the arrays that a Python caller gives as inputs into a file that an analysis reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradflow.errors import UsageError
+from gradflow.options import InputSpec
+
+_FILE = "inputs.npz"
+_SOURCE = "given"
+_FORMS = (
+    'give {"x": "float32[4,16]"}, a shape, an array, a list of arrays, (x, y), or a '
+    "tf.data.Dataset of batches"
+)
+
+
+def as_specs(inputs: Any, folder: Path, input_count: int) -> dict[str, str | InputSpec]:
+    """Return how each input is made, by its name; by its number where it has none.
+
+    Args:
+        inputs: as ``gradflow.inspect`` takes them: a mapping from names, or one input alone, a
+            list of them, ``(x, y)`` or a dataset, of which the first batch is taken.
+        folder: arrays are written to a file in it.
+        input_count: how many inputs the model has; 0 where that is not known.
+
+    Raises:
+        UsageError: something is neither an array, nor a shape, nor a text.
+    """
+    arrays: dict[str, Any] = {}
+    specs = {
+        name: _spec(name, value, position, arrays, folder / _FILE)
+        for position, (name, value) in enumerate(_named(_features(inputs, input_count)))
+    }
+    if arrays:
+        np.savez(folder / _FILE, **arrays)
+    return specs
+
+
+def _features(inputs: Any, input_count: int) -> Any:
+    """Take the features out of a dataset and of a pair with targets."""
+    if hasattr(inputs, "element_spec"):
+        inputs = next(iter(inputs), None)
+        if inputs is None:
+            raise UsageError("the dataset is empty", "give one with at least one batch")
+    if not isinstance(inputs, tuple) or _is_shape(inputs):
+        return inputs
+    is_all_of_them = 1 < len(inputs) == input_count and not _is_nested(inputs[0])
+    return list(inputs) if is_all_of_them or not inputs else inputs[0]
+
+
+def _named(features: Any) -> list[tuple[str, Any]]:
+    if isinstance(features, Mapping):
+        return [(str(name), value) for name, value in features.items()]
+    values = list(features) if _is_nested(features) and not _is_shape(features) else [features]
+    return [(f"#{number}", value) for number, value in enumerate(values)]
+
+
+def _is_nested(value: Any) -> bool:
+    """Return whether it is a mapping, or a list of arrays; a list of numbers is an array."""
+    return isinstance(value, Mapping) or (
+        isinstance(value, list | tuple) and any(hasattr(item, "shape") for item in value)
+    )
+
+
+def _is_shape(value: Any) -> bool:
+    return (
+        isinstance(value, tuple)
+        and bool(value)
+        and all(isinstance(size, int) and not isinstance(size, bool) for size in value)
+    )
+
+
+def _spec(
+    name: str, value: Any, position: int, arrays: dict[str, Any], file: Path
+) -> str | InputSpec:
+    number = position if name == f"#{position}" else None
+    if isinstance(value, str) and number is None:
+        return value
+    if _is_shape(value):
+        return InputSpec(name, shape=value, position=number)
+    key = f"input_{position}"
+    arrays[key] = _array(name, value)
+    return InputSpec(name, file=str(file), key=key, source=_SOURCE, position=number)
+
+
+def _array(name: str, value: Any) -> Any:
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # of a ragged tensor, or of rows of different lengths
+        raise UsageError(f"inputs: {name} is no array: {type(value).__name__}", _FORMS) from error
+    if array.dtype == object and all(isinstance(item, str | bytes) for item in array.flat):
+        array = array.astype("U" if all(isinstance(item, str) for item in array.flat) else "S")
+    if array.dtype.kind == "V":  # bfloat16, which NumPy itself does not have
+        array = array.astype("float32")
+    if array.dtype.kind not in "biufcSU" or array.ndim == 0:
+        raise UsageError(f"inputs: {name} is no array: {type(value).__name__}", _FORMS)
+    return array
