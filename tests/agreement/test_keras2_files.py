@@ -185,7 +185,7 @@ def test_a_lambda_is_not_run(tmp_path: Path) -> None:
         assert report.error is not None
         assert report.error.code == "GF902"
         assert "Lambda" in report.error.message
-        assert "--trust" in report.error.hint
+        assert "trust=True" in report.error.hint
         assert not Path(marker).exists()
 
 

@@ -124,7 +124,7 @@ def test_both_arguments_of_a_call_can_be_given() -> None:
     report = gradflow.inspect(model).models[0]
     assert report.error is not None
     assert "is called with x, y, but only the shape of x is recorded" in report.error.message
-    assert report.error.hint == "give each: --input x=float32[4,16] --input y=float32[4,16]"
+    assert report.error.hint == ('give each: inputs={"x": "float32[4,16]", "y": "float32[4,16]"}')
     report = gradflow.inspect(model, inputs={"x": "float32[4,4]", "y": "float32[4,5]"}).models[0]
     verdicts = {variable.name: variable.verdict.value for variable in report.variables}
     assert list(verdicts.values()) == ["flows", "flows", "none", "none"], verdicts

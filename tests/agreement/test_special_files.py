@@ -83,7 +83,7 @@ def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(
     assert verdicts(report) == {"a": "flows", "b": "unknown"}
     (warning,) = (finding for finding in report.findings if finding.code == "GF901")
     assert FOREIGN_OP in warning.message
-    assert "--import" in warning.hint
+    assert "imports=" in warning.hint
 
 
 def test_a_file_is_not_changed_by_the_step(tmp_path: Path) -> None:
