@@ -7,10 +7,11 @@ the outputs in this step, and what held its gradient back, is told by what ran a
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from gradflow.flow.attribute import Attribution, attribute
@@ -19,7 +20,8 @@ from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.backward import arrived_at
-from gradflow.tape.replay.index import Trail
+from gradflow.tape.replay.entries import WHOLE, Link, Parts, is_number, parts_of
+from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
 
 
@@ -62,55 +64,111 @@ def unrolled(
         trail: the step.
         outputs: the slots of the floating outputs that count.
     """
-    builder, node_of = GraphBuilder(), array("i")
-    makers: dict[int, int] = {}
-    """By slot, the node that made it."""
-    arrived = _arrivals(trail)
+    run = trail.back.run
+    laid = _Unrolling(graph, nodes, trail, parts_of(run))
+    for name, slot in run.fed.items():
+        laid.add(NodeKey("", name, "0"), [(slot, WHOLE)])
+    for number, record in enumerate(run.records):
+        if number in laid.parts.links:
+            laid.part_by_part(record, laid.parts.links[number])
+        else:
+            laid.whole(record)
+    makers = laid.makers
+    ends = [(slot, part) for slot in outputs for part in laid.parts.of(slot)]
+    ran = laid.builder.build(
+        {
+            name: makers[slot, WHOLE]
+            for name, slot in trail.handles.items()
+            if (slot, WHOLE) in makers
+        },
+        list(dict.fromkeys(makers[end] for end in ends if end in makers)),
+    )
+    return Unrolled(attribute(replace(ran, places=_places(laid.node_of))), laid.node_of)
 
-    def add(key: NodeKey | None, slots: tuple[int, ...]) -> int:
-        number = nodes.get(key, -1) if key is not None else -1
-        makers.update(dict.fromkeys(slots, len(node_of)))
-        node_of.append(number)
+
+_Part = tuple[int, int]
+"""A slot, and the part of its tensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unrolling:
+    """A step while it is laid out."""
+
+    graph: FlowGraph
+    nodes: Mapping[NodeKey, int]
+    trail: Trail
+    parts: Parts
+    builder: GraphBuilder = field(default_factory=GraphBuilder)
+    node_of: array[int] = field(default_factory=lambda: array("i"))
+    makers: dict[_Part, int] = field(default_factory=dict)
+    """The node that made a part of a tensor."""
+    seen: dict[_Part, bool] = field(default_factory=dict)
+
+    def add(self, key: NodeKey, made: Iterable[_Part]) -> int:
+        """Add a node that makes some parts of tensors."""
+        number = self.nodes.get(key, -1)
+        self.makers.update(dict.fromkeys(made, len(self.node_of)))
+        self.node_of.append(number)
+        graph = self.graph
         name, op = (graph.names[number], graph.ops[number]) if number >= 0 else ("", "")
-        return builder.node(name, op)
+        return self.builder.node(name, op)
 
-    for name, slot in trail.back.run.fed.items():
-        add(NodeKey("", name, "0"), (slot,))
-    for record in trail.back.run.records:
+    def whole(self, record: Record) -> None:
+        """Add an op whose outputs come each from all of its inputs, or each from its own."""
         is_diagonal = len(record.keys) > 1
         groups = [(slot,) for slot in record.outputs] if is_diagonal else [record.outputs]
-        for group, key in zip(groups, record.keys, strict=True):
-            node = add(key, group)
-            is_alive = any(arrived(slot) for slot in group)
-            inputs = (
-                record.inputs
-                if not is_diagonal
-                else record.inputs[record.outputs.index(group[0]) :][:1]
-            )
-            for number, slot in enumerate(inputs):
-                if slot not in makers:
-                    continue
-                kind = _kind(graph, nodes.get(key), record, number, trail.back.run.tensors[slot])
-                if kind is Edge.FLOW and is_alive and not arrived(slot):
-                    kind = Edge.DEAD
-                builder.edge(makers[slot], node, kind)
-    ran = builder.build(
-        {name: makers[slot] for name, slot in trail.handles.items() if slot in makers},
-        list(dict.fromkeys(makers[slot] for slot in outputs if slot in makers)),
-    )
-    return Unrolled(attribute(replace(ran, places=_places(node_of))), node_of)
+        for place, (group, key) in enumerate(zip(groups, record.keys, strict=True)):
+            made = [(slot, part) for slot in group for part in self.parts.of(slot)]
+            node = self.add(key, made)
+            for number, slot in enumerate(record.inputs):
+                if not is_diagonal or number == place:
+                    for part in self.parts.of(slot):
+                        self._edge(record, key, number, (slot, part), node, made)
 
+    def part_by_part(self, record: Record, links: Sequence[Link]) -> None:
+        """Add an op whose outputs have parts of their own, each from some parts of its inputs."""
+        made: dict[_Part, int] = {}
+        for output, slot in enumerate(record.outputs):
+            key = record.keys[output if len(record.keys) > 1 else 0]
+            for part in self.parts.of(slot):
+                made[slot, part] = self.add(key, [(slot, part)])
+        for number, part, output, made_part in links:
+            key = record.keys[output if len(record.keys) > 1 else 0]
+            end = record.outputs[output], made_part
+            self._edge(record, key, number, (record.inputs[number], part), made[end], [end])
+        for number, slot in enumerate(record.inputs):  # an axis, an index
+            if not is_number(self.trail.back.run.tensors[slot]):
+                for end, node in made.items():
+                    self._edge(record, record.keys[0], number, (slot, WHOLE), node, [end])
 
-def _arrivals(trail: Trail) -> Callable[[int], bool]:
-    """Return whether something other than zeros arrived at a slot, looked at once."""
-    seen: dict[int, bool] = {}
+    def _edge(
+        self,
+        record: Record,
+        key: NodeKey,
+        number: int,
+        source: _Part,
+        node: int,
+        made: Sequence[_Part],
+    ) -> None:
+        if source not in self.makers:
+            return
+        tensor = self.trail.back.run.tensors[source[0]]
+        kind = _kind(self.graph, self.nodes.get(key), record, number, tensor)
+        if kind is Edge.FLOW and any(map(self._arrived, made)) and not self._arrived(source):
+            kind = Edge.DEAD
+        self.builder.edge(self.makers[source], node, kind)
 
-    def arrived(slot: int) -> bool:
-        if slot not in seen:
-            seen[slot] = bool(arrived_at(trail.back, slot) & Arrived.SOMETHING)
-        return seen[slot]
-
-    return arrived
+    def _arrived(self, part: _Part) -> bool:
+        """Return whether something other than zeros arrived at a part, looked at once."""
+        if part not in self.seen:
+            slot, number = part
+            labels, gradient = self.parts.labels.get(slot), self.trail.back.gradients.get(slot)
+            arrived = bool(arrived_at(self.trail.back, slot) & Arrived.SOMETHING)
+            if arrived and labels is not None and getattr(gradient, "shape", None) == labels.shape:
+                dense = numbers(tf.convert_to_tensor(gradient))
+                arrived = bool(np.any(dense[labels == number]))
+            self.seen[part] = arrived
+        return self.seen[part]
 
 
 def _kind(graph: FlowGraph, node: int | None, record: Record, number: int, tensor: Any) -> Edge:

@@ -9,6 +9,6 @@ __all__ = ["CASES", "FLOWS", "Case", "Module", "Truth"]
 
 for _topic in (
     "complex_numbers composed_gradients composites control_flow custom_gradients cuts "
-    "magnitudes nesting no_gradient nonfinite passages places zeros"
+    "entries magnitudes nesting no_gradient nonfinite passages places zeros"
 ).split():
     import_module(f"{__name__}.{_topic}")  # its cases register themselves

@@ -1,0 +1,167 @@
+"""Follow which entries of a tensor come from which: through Concat, Split, Slice and their like.
+
+A tensor that was joined of several has several parts. Gradient may arrive at some of them alone:
+what came in by another part is then not dead at the join, but where its own part goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from gradflow.tape.private_api import eager_context, execute_op
+from gradflow.tape.replay.record import Record, Run
+
+WHOLE = 1
+"""The part of a tensor that has but one."""
+_JOINS = frozenset({"ConcatV2", "Concat", "Pack"})
+_MOVES = _JOINS.union(
+    "BroadcastTo ExpandDims Gather GatherNd GatherV2 MirrorPad Pad PadV2 Reshape ReverseV2 Roll "
+    "Slice Split SplitV Squeeze StridedSlice Tile Transpose Unpack".split()
+)
+"""Ops that bring entries to other places, and change none."""
+_ELEMENTWISE = frozenset(
+    "Abs Add AddN AddV2 Ceil Cos Div DivNoNan Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p "
+    "Maximum Minimum Mul MulNoNan Neg Pow PreventGradient RealDiv Relu Relu6 Rint Round Rsqrt Selu "
+    "Sigmoid Sign Sin Softplus Softsign Sqrt Square SquaredDifference StopGradient Sub Tan Tanh "
+    "Xdivy CheckNumerics ClipByValue Snapshot EnsureShape".split()
+)
+"""Ops whose entries come each from the entries at the same place."""
+_MAX_PARTS, _MAX_ENTRIES, _MAX_INPUTS = 64, 1_000_000, 8
+"""Of one op: more are followed as one part."""
+_BASE = _MAX_PARTS + 1
+_INT32 = tf.int32.as_datatype_enum
+Link = tuple[int, int, int, int]
+"""The number of an input, its part, the number of an output, its part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of the tensors of a run."""
+
+    labels: dict[int, Any] = field(default_factory=dict)
+    """By slot, the part that each entry belongs to, 0 where it comes from nothing; missing where
+    the tensor is one part."""
+    links: dict[int, tuple[Link, ...]] = field(default_factory=dict)
+    """By the number of its record in the run, how the parts of an op's inputs make those of its
+    outputs; missing where all of them make all."""
+
+    def of(self, slot: int) -> Sequence[int]:
+        """Return the parts of a tensor."""
+        labels = self.labels.get(slot)
+        return (WHOLE,) if labels is None else [int(part) for part in np.unique(labels) if part]
+
+
+def parts_of(run: Run) -> Parts:
+    """Divide the tensors of a run into the parts that they were joined of."""
+    parts = Parts()
+    for number, record in enumerate(run.records):
+        is_known = not record.op or record.op == "IdentityN" or record.op in _MOVES | _ELEMENTWISE
+        if not is_known or record.gradient is not None:
+            continue
+        if record.op not in _JOINS and parts.labels.keys().isdisjoint(record.inputs):
+            continue
+        try:
+            _divide(run, parts, number, record)
+        except (tf.errors.OpError, TypeError, ValueError):  # no kernel for integers: one part
+            continue
+    return parts
+
+
+def is_number(tensor: Any) -> bool:
+    """Return whether a tensor is floating or complex."""
+    return bool(tensor.dtype.is_floating or tensor.dtype.is_complex)
+
+
+def _divide(run: Run, parts: Parts, number: int, record: Record) -> None:
+    coded: dict[int, Any] = {}
+    origins: dict[int, tuple[int, int]] = {}
+    """By code, the number of an input and its part."""
+    for place, slot in enumerate(record.inputs):
+        tensor = run.tensors[slot]
+        if not is_number(tensor):
+            continue
+        if record.op == "PadV2" and place == 2:
+            coded[place] = np.zeros((), np.int32)
+            continue
+        labels = parts.labels.get(slot)
+        labels = np.full(tensor.shape, WHOLE, np.int32) if labels is None else labels
+        codes = np.zeros_like(labels)
+        for part in parts.of(slot):
+            origins[len(origins) + 1] = place, part
+            codes[labels == part] = len(origins)
+        coded[place] = codes
+    size = sum(codes.size for codes in coded.values())
+    too_many = record.op in _ELEMENTWISE and len(coded) > _MAX_INPUTS
+    if len(origins) > _MAX_PARTS or size > _MAX_ENTRIES or too_many:
+        return
+    links: list[Link] = []
+    for output, (slot, made) in enumerate(
+        zip(record.outputs, _outputs(run, record, coded), strict=True)
+    ):
+        labels, sources = _numbered(made)
+        if len(sources) > 1:
+            parts.labels[slot] = labels
+        for part, codes in enumerate(sources, WHOLE):
+            links += [(*origins[code], output, part) for code in codes]
+    parts.links[number] = tuple(links)
+
+
+def _outputs(run: Run, record: Record, coded: Mapping[int, Any]) -> Iterable[Sequence[Any]]:
+    """Yield for each output the codes that its entries come from: one array, or several where an
+    entry comes from several inputs."""
+    if not record.op or record.op == "IdentityN":
+        return [[coded[place]] if place in coded else [] for place in range(len(record.inputs))]
+    if record.op in _ELEMENTWISE:
+        shape = tuple(run.tensors[record.outputs[0]].shape)
+        return [[np.broadcast_to(codes, shape) for codes in coded.values()]]
+    moved = execute_op(
+        record.op.encode(),
+        len(record.outputs),
+        inputs=[
+            tf.constant(coded[place]) if place in coded else run.tensors[slot]
+            for place, slot in enumerate(record.inputs)
+        ],
+        attrs=_of_integers(record.attrs),
+        ctx=eager_context(),
+        name=None,
+    )
+    return [[tensor.numpy()] for tensor in moved]
+
+
+def _of_integers(attrs: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the attrs of an op that moves entries, for entries that are integers."""
+    pairs = zip(attrs[::2], attrs[1::2], strict=True)
+    return tuple(
+        item
+        for name, value in pairs
+        for item in (name, _INT32 if name in ("T", "Tparams") else value)
+    )
+
+
+def _numbered(made: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]]]:
+    """Number the different combinations of codes from 1 on: the number of each entry, and the codes
+    of each number."""
+    if not made:
+        return None, []
+    joint = np.zeros(made[0].shape, np.int64)
+    for codes in made:
+        joint = joint * _BASE + codes
+    combinations, numbers = np.unique(np.ravel(joint), return_inverse=True)
+    sources = [_digits(int(combination)) for combination in combinations]
+    present = [codes for codes in sources if codes]
+    new = np.cumsum([bool(codes) for codes in sources], dtype=np.int32)
+    new[[not codes for codes in sources]] = 0
+    return new[np.ravel(numbers)].reshape(made[0].shape), present
+
+
+def _digits(joint: int) -> tuple[int, ...]:
+    digits = []
+    while joint:
+        joint, digit = divmod(joint, _BASE)
+        digits.append(digit)
+    return tuple(digit for digit in digits if digit)
