@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
 from gradflow.findings import Cause, Finding, Severity, Variable
-from gradflow.report.people.layers import by_layer, listed, merge_numbered, totals
+from gradflow.report.people.layers import by_layer, listed, stretches, totals
 from gradflow.text import shown
 
 _MAX_LAYERS = 4
@@ -18,7 +18,7 @@ def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
     parameters: dense_0)``."""
     source = finding.cause.source if finding.cause else None
     details = [shown(source)] if source and source not in finding.message else []
-    rows = merge_numbered(by_layer(variables))
+    rows = stretches(by_layer(variables), _MAX_LAYERS)
     details += [f"{totals(rows)}: {listed(rows, _MAX_LAYERS)}"] if rows else []
     return located(finding) + (f" ({'; '.join(details)})" if details else "")
 

@@ -22,7 +22,7 @@ from gradflow.report.model_parts import (
     is_itemized,
     objective_line,
 )
-from gradflow.report.people.layers import by_layer, merge_numbered, totals
+from gradflow.report.people.layers import by_layer, stretches, totals
 from gradflow.report.people.lines import Page, page_of
 from gradflow.report.people.path_picture import draw, example, known_cuts
 from gradflow.report.words import counted
@@ -212,7 +212,7 @@ def _finding(
     source = finding.cause.source if finding.cause else None
     position = f" ({code(source)})" if source and source not in finding.message else ""
     yield f"**{finding.severity.value} {shown(finding.code)}** {prose(located(finding))}{position}"
-    rows = merge_numbered(by_layer(variables))
+    rows = stretches(by_layer(variables), _MAX_LAYERS)
     if rows:
         listed = rows if len(rows) <= _MAX_LAYERS + 1 else rows[:_MAX_LAYERS]
         rest = sum(row.layers for row in rows[len(listed) :])

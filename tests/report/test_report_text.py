@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
 from gradflow.report.headline import headline, summary_line
 from gradflow.report.layout import Layout
-from gradflow.report.people.layers import by_layer, merge_numbered
+from gradflow.report.people.layers import by_layer, stretches
 from gradflow.report.people.lines import cut_in_the_middle
 from gradflow.report.text import render
 from tests.report.reports import (
@@ -218,8 +218,8 @@ def test_a_cut_of_another_input_is_not_drawn_on_this_path() -> None:
 
 def test_numbered_layers_share_a_row_unless_all_are_asked_for() -> None:
     short, full = render(many()), render(many(), Layout(show_all=True))
-    assert "encoder/block_{0..11}/attention/query  kernel, bias  24 weights\n" in short
-    assert "... and 9 more layers (--all shows them)\n" in short
+    assert "encoder/block_{0..11}/*  60 layers  120 weights, " in short
+    assert "... and 5 more layers (--all shows them)\n" in short
     assert "block_{" not in full
     assert "--all" not in full
     missing = [
@@ -243,14 +243,49 @@ def test_numbered_layers_share_a_row_unless_all_are_asked_for() -> None:
     ],
 )
 def test_numbers_of_a_family(layers: list[str], rows: list[str] | None) -> None:
-    merged = merge_numbered(by_layer(v for layer in layers for v in dense(layer, 2, 2)))
+    merged = stretches(by_layer(v for layer in layers for v in dense(layer, 2, 2)), 8)
     assert sum(row.layers for row in merged) == len(layers)
     assert sum(row.weights for row in merged) == 2 * len(layers)
     assert rows is None or [row.layer for row in merged] == rows
 
 
+@pytest.mark.parametrize(
+    ("layers", "rows"),
+    [
+        (["a_0", "b", "a_1", "c"], ["a_0", "b", "a_1", "c"]),
+        (
+            ["stem", *(f"block{n}a_{part}" for n in range(1, 4) for part in ("conv", "bn", "se"))],
+            ["stem", "block1a_*", "block2a_*", "block3a_*"],
+        ),
+        (
+            [f"enc/layer_{n}/{part}" for n in range(12) for part in ("query", "ffn", "norm")],
+            ["enc/layer_{0..11}/*"],
+        ),
+        (
+            ["in", *(f"enc/layer_{n}/{p}" for n in range(2) for p in ("q", "k", "v")), "out"],
+            ["in", "enc/layer_0/*", "enc/layer_1/*", "out"],
+        ),
+    ],
+)
+def test_layers_stand_in_the_order_of_the_model_and_blocks_by_their_first_words(
+    layers: list[str], rows: list[str]
+) -> None:
+    found = stretches(by_layer(v for layer in layers for v in dense(layer, 2, 2)), 4)
+    assert [row.layer for row in found] == rows
+    assert sum(row.layers for row in found) == len(layers)
+
+
+def test_of_many_layers_the_first_and_the_last_are_shown() -> None:
+    layers = [f"{chr(97 + n)}{chr(98 + n)}" for n in range(20)]
+    variables = [v for layer in layers for v in dense(layer, 2, 2, verdict=Verdict.NONE)]
+    finding = Finding("GF206", Severity.ERROR, "no path", "", names(variables), None)
+    text = render(Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)))
+    shown = [line.split()[0] for line in text.splitlines() if line.startswith("    ")]
+    assert shown == ["ab", "bc", "cd", "de", "ef", "fg", "...", "st", "tu"]
+
+
 def test_layers_with_other_weights_stay_apart() -> None:
-    merged = merge_numbered(by_layer([*dense("a_0", 2, 2), weight("a_1/kernel", 2)]))
+    merged = stretches(by_layer([*dense("a_0", 2, 2), weight("a_1/kernel", 2)]), 8)
     assert [(row.layer, row.leaves) for row in merged] == [
         ("a_0", ("kernel", "bias")),
         ("a_1", ("kernel",)),

@@ -35,7 +35,7 @@ from gradflow.report.model_parts import (
     is_itemized,
     objective_line,
 )
-from gradflow.report.people.layers import by_layer, layer_lines, merge_numbered
+from gradflow.report.people.layers import by_layer, layer_lines, stretches
 from gradflow.report.people.lines import Page, fold, line
 from gradflow.report.people.path_picture import describe, draw, example
 from gradflow.report.reach import reach_sentences
@@ -55,6 +55,7 @@ _MAX_LAYERS = 8
 _MAX_LAYERS_OF_A_NOTE = 3
 _MAX_INPUTS = 4
 _MAX_OTHER_CUTS = 3
+_MAX_OF_SOME = 3
 _MAX_DANGERS = 20
 _MAX_LOCATIONS = 3
 
@@ -326,8 +327,8 @@ def _subject(
 
 
 def _layers(some: Sequence[Variable], variables: Sequence[Variable]) -> str:
-    layers = [row.layer for row in merge_numbered(by_layer(some))]
-    if len(some) == len(variables) or len(layers) > 3:
+    layers = [row.layer for row in stretches(by_layer(some), _MAX_OF_SOME)]
+    if len(some) == len(variables) or len(layers) > _MAX_OF_SOME:
         return ""
     return f": {', '.join(layers)}"
 
