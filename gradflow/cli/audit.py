@@ -118,7 +118,14 @@ def audit(
         )
     report = report_of([(result.tool, result.model) for result in checked])
     if checked:
-        emit(report, targets, show_all=output.show_all, brief=True, anchors=anchors_of(plans))
+        emit(
+            report,
+            targets,
+            show_all=output.show_all,
+            show_ops=messages.verbose,
+            brief=True,
+            anchors=anchors_of(plans),
+        )
     for remark in dict.fromkeys(result.remark for result in checked):
         stderr.remark(remark)
     if ending is not None:

@@ -73,7 +73,13 @@ def check(
         checked.append(replace(result, model=selected(result.model, (), ignored)))
         stderr.remark(result.remark)
     report = report_of([(result.tool, result.model) for result in checked])
-    emit(report, targets, show_all=output.show_all, anchors=anchors_of(plans))
+    emit(
+        report,
+        targets,
+        show_all=output.show_all,
+        show_ops=messages.verbose,
+        anchors=anchors_of(plans),
+    )
     judged = [(result.model, result.is_broken) for result in checked]
     stderr.judged("check", judged)
     context.exit(exit_code(judged, exit_zero=judgement.exit_zero))

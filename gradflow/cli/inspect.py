@@ -87,7 +87,7 @@ def inspect(
             outcomes.append(inspect_path(path, options, warming(stage, formats)))
         stderr.remark(outcomes[-1].remark)
     report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
-    emit(report, targets, show_all=output.show_all)
+    emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
     stderr.closing(report, on_screen=output.is_on_screen)
     judged = judged_by(report, exit_with.fail_on)
     context.exit(exit_code(judged, exit_zero=exit_with.exit_zero))

@@ -107,7 +107,12 @@ class Messages(Group):
     """What is said beside the report."""
 
     quiet: bool = option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
-    verbose: bool = option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says.")
+    verbose: bool = option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Show what TensorFlow says, and the ops of drawn paths.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Target:
         self,
         *,
         show_all: bool = False,
+        show_ops: bool = False,
         brief: bool = False,
         anchors: Mapping[str, Anchor] | None = None,
     ) -> Layout:
@@ -66,6 +67,7 @@ class Target:
             width=_width(self._is_terminal),
             color=_color(self._is_terminal, self.no_color),
             show_all=show_all,
+            show_ops=show_ops,
             brief=brief,
             encoding="utf-8" if self.out is not None else sys.stdout.encoding or "utf-8",
             anchors=anchors or {},
@@ -97,6 +99,7 @@ def emit(
     targets: Sequence[tuple[str, Target]],
     *,
     show_all: bool,
+    show_ops: bool = False,
     brief: bool = False,
     anchors: Mapping[str, Anchor] | None = None,
 ) -> None:
@@ -116,7 +119,12 @@ def emit(
     texts = [
         renderer(format)(
             report,
-            target.layout(show_all=show_all, brief=brief, anchors={**below, **(anchors or {})}),
+            target.layout(
+                show_all=show_all,
+                show_ops=show_ops,
+                brief=brief,
+                anchors={**below, **(anchors or {})},
+            ),
         )
         for format, target in targets
     ]

@@ -59,7 +59,8 @@ def why(
     from gradflow.report.answers.why import RENDERERS, Answer, headline
 
     answer = Answer(outcome.tool, outcome.model, outcome.route)
-    target.write(RENDERERS[output.format](answer, target.layout(show_all=output.show_all)))
+    layout = target.layout(show_all=output.show_all, show_ops=messages.verbose)
+    target.write(RENDERERS[output.format](answer, layout))
     failed = outcome.route is None
     if target.out is not None or output.format != "text":
         stderr.answer(headline(outcome.model, outcome.route), failed=failed)

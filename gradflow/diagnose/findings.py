@@ -16,11 +16,22 @@ from gradflow.diagnose.causes import (
 from gradflow.diagnose.evidence import Evidence, OtherUse, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.raising import raising_findings
+from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.where import Whereabouts
 from gradflow.diagnose.wording import other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
-from gradflow.findings import Cause, Confidence, Finding, Role, Summary, Variable, Verdict
+from gradflow.findings import (
+    Cause,
+    Confidence,
+    Finding,
+    Role,
+    Summary,
+    Variable,
+    Verdict,
+    Way,
+    example,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +188,17 @@ def _cut_findings(
 def _placed(finding: Finding, where: Whereabouts) -> Finding:
     """Say where the cut of ``finding`` stands, with its weights in the order of the model."""
     names = tuple(where.in_order(finding.variables))
-    cut = where.cut_of(finding.cause, names[0]) if finding.cause is not None else None
-    if cut is None:
+    cause = finding.cause
+    cut = where.cut_of(cause, names[0]) if cause is not None else None
+    if cause is None or cut is None:
         return replace(finding, variables=names)
+    drawn = example([where.variables[name] for name in names], cause)
     return replace(
         finding,
         variables=names,
         between=where.between(cut, names[0]),
         reach=where.reach(cut, names),
+        way=None if drawn is None else Way(drawn.name, way_in_layers(where, drawn)),
     )
 
 

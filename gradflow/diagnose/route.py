@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
 from gradflow.diagnose.evidence import Evidence
-from gradflow.diagnose.where import output_of
+from gradflow.diagnose.where import Whereabouts, output_of
 from gradflow.diagnose.wording import other_use, word
 from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
 from gradflow.flow.attribute import Attribution
@@ -30,28 +30,19 @@ def route(
 
     ``findings`` are those of the model.
     """
-    variable = next(variable for variable in variables if variable.name == name)
+    by_name = {variable.name: variable for variable in variables}
+    variable = by_name[name]
     attribution = evidence.attributions.get(name)
     if evidence.graph is None or attribution is None or variable.role is not Role.WEIGHT:
         changes = (*_changes(evidence, variables, variable, {}), *_remarks(variable, findings))
         return Route(name, (), None, changes, ())
-    graph = evidence.graph
-    stops = way(graph, attribution)
-    # Attributed as if ops of unknown types passed gradient.
-    if _cuts(graph, stops) != attribution.cuts_to_restore:
-        graph = graph.as_if_unknown_flowed()
-        stops = way(graph, attribution)
-    cuts = {
-        stop.node: _cause(evidence, graph, stop.cut, variable)
-        for stop in stops
-        if stop.cut is not None
-    }
+    graph, stops, cuts = _walked(evidence, evidence.graph, attribution, variable)
     held_back = {
         cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name)
         for stop in stops
         if stop.cut is not None
     }
-    steps = _steps(evidence, graph, stops, cuts, variable)
+    steps = _steps(graph, stops, cuts, variable, evidence.layer_of)
     also = _starved(variables, restored(graph, stops), name) if cuts else ()
     marked = {step.cause for step in steps if step.cause is not None}
     if marked and len(marked) == variable.cuts_to_restore:  # a cut on another way needs no change
@@ -67,7 +58,51 @@ def route(
         changes=changes,
         also_restored=also,
         other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
+        way=way_in_layers(Whereabouts(evidence, evidence.graph, by_name), variable),
     )
+
+
+def way_in_layers(where: Whereabouts, variable: Variable) -> tuple[Step, ...]:
+    """Return the way of ``variable`` to the output, one step for each layer and each cut.
+
+    What stands in no layer is left out, but for cuts and for where floats begin again.
+    """
+    attribution = where.evidence.attributions.get(variable.name)
+    if attribution is None:
+        return ()
+    graph, stops, cuts = _walked(where.evidence, where.graph, attribution, variable)
+    joined: list[Step] = []
+    for step in _steps(graph, stops, cuts, variable, where.layer_of):
+        last = joined[-1] if joined else None
+        if step.cause is None and step.layer is None and not step.comes_back:
+            continue
+        if (
+            last is not None
+            and step.layer is not None
+            and (last.layer, last.fed, last.cause) == (step.layer, step.fed, step.cause)
+        ):
+            joined[-1] = replace(last, comes_back=last.comes_back or step.comes_back)
+        else:
+            joined.append(replace(step, op=step.layer or step.op))
+    return tuple(joined)
+
+
+def _walked(
+    evidence: Evidence, graph: FlowGraph, attribution: Attribution, variable: Variable
+) -> tuple[FlowGraph, Sequence[Stop], Mapping[int, Cause]]:
+    """Return the graph as it was attributed, the way in it, and the cause at each cut of the
+    way."""
+    stops = way(graph, attribution)
+    # Attributed as if ops of unknown types passed gradient.
+    if _cuts(graph, stops) != attribution.cuts_to_restore:
+        graph = graph.as_if_unknown_flowed()
+        stops = way(graph, attribution)
+    cuts = {
+        stop.node: _cause(evidence, graph, stop.cut, variable)
+        for stop in stops
+        if stop.cut is not None
+    }
+    return graph, stops, cuts
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, variable: Variable) -> Cause:
@@ -91,11 +126,11 @@ def _other_ways(
 
 
 def _steps(
-    evidence: Evidence,
     graph: FlowGraph,
     stops: Sequence[Stop],
     cuts: Mapping[int, Cause],
     variable: Variable,
+    layer_of: Callable[[int], str | None],
 ) -> tuple[Step, ...]:
     marks = dict(cuts)
     if not cuts:  # the op that makes the zeros or the NaN, where it was found and stands on the way
@@ -111,7 +146,7 @@ def _steps(
         Step(
             op=graph.names[stop.node],
             op_type=graph.ops[stop.node],
-            layer=evidence.layer_of(stop.node),
+            layer=layer_of(stop.node),
             fed=stop.fed and index >= fed_from,
             comes_back=stop.node in returns,
             cause=marks.get(stop.node),

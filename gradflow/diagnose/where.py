@@ -39,6 +39,11 @@ class Whereabouts:
     def _nodes(self) -> Mapping[str, int]:
         return {name: node for node, name in reversed(list(enumerate(self.graph.names)))}
 
+    def layer_of(self, node: int) -> str | None:
+        """Return the layer of a node; None where it stands in none."""
+        group = self.folded.group_of[node]
+        return self.folded.groups[group] if self.folded.is_layer[group] else None
+
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Return the variables in the order of the model; those that the graph does not use stand
         last."""

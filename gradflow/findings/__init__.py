@@ -4,7 +4,8 @@ Source of the field names and their meaning: the JSON report, version 1 (docs/js
 """
 
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
-from gradflow.findings.route import Change, Route, Step
+from gradflow.findings.example import example
+from gradflow.findings.route import Change, Route
 from gradflow.findings.types import (
     LEFT_OUT,
     Acceptance,
@@ -26,10 +27,12 @@ from gradflow.findings.types import (
     Role,
     Severity,
     Status,
+    Step,
     Summary,
     Tool,
     Variable,
     Verdict,
+    Way,
 )
 
 __all__ = [
@@ -63,4 +66,6 @@ __all__ = [
     "Tool",
     "Variable",
     "Verdict",
+    "Way",
+    "example",
 ]

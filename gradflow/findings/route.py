@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from gradflow.findings.types import Cause
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One op on the way of the data from the variable to the output."""
-
-    op: str
-    op_type: str
-    layer: str | None
-    fed: bool
-    """Gradient comes up to it from the output."""
-    comes_back: bool
-    """The values are floats again here."""
-    cause: Cause | None
-    """What cuts the gradient here, or spoils it."""
+from gradflow.findings.types import INTERNAL, Cause, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +39,5 @@ class Route:
     """The other weights to which the same changes bring a gradient."""
     other_ways: tuple[Cause, ...] = ()
     """The cuts of the other repairs that are as small, along other ways to the output."""
+    way: tuple[Step, ...] = field(default=(), metadata=INTERNAL)
+    """``steps`` as layers: one step each."""

@@ -176,6 +176,30 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One op on the way of the data from the variable to the output."""
+
+    op: str
+    op_type: str
+    layer: str | None
+    fed: bool
+    """Gradient comes up to it from the output."""
+    comes_back: bool
+    """The values are floats again here."""
+    cause: Cause | None
+    """What cuts the gradient here, or spoils it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way of the data from a variable to an output, in layers."""
+
+    variable: str
+    steps: tuple[Step, ...]
+    """Each is named after its layer, where it stands in one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """How far back from a cut nothing learns, in layers that have weights."""
 
@@ -215,6 +239,8 @@ class Finding:
     inside of it; None where it is no cut at an op."""
     reach: Reach | None = field(default=None, metadata=INTERNAL)
     """How far back nothing learns for this cut."""
+    way: Way | None = field(default=None, metadata=INTERNAL)
+    """The way of one of its variables."""
     threat: str = field(default="", metadata=INTERNAL)
     """Of what a scan found: what it is and what it could do, which others can have in common."""
     is_of_the_past: bool = field(default=False, metadata=INTERNAL)

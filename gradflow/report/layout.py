@@ -18,6 +18,8 @@ class Layout:
     """Write terminal colors; without it there is no escape sequence in the text."""
     show_all: bool = False
     """Leave nothing out of a text, and add a table of all variables."""
+    show_ops: bool = False
+    """Draw paths op by op, not layer by layer."""
     brief: bool = False
     """A model that nothing is wrong with takes one line of a text, unless ``show_all``."""
     encoding: str = "utf-8"

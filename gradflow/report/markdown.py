@@ -24,7 +24,7 @@ from gradflow.report.model_parts import (
 )
 from gradflow.report.people.layers import by_layer, stretches, totals
 from gradflow.report.people.lines import Page, page_of
-from gradflow.report.people.path_picture import draw, example, known_cuts
+from gradflow.report.people.path_picture import draw, known_cuts
 from gradflow.report.words import counted
 from gradflow.text import encodable, shown
 
@@ -63,7 +63,7 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
 
     At most 60,000 bytes: what does not fit is counted at the end.
     """
-    page = page_of(Layout(_WIDTH, encoding=layout.encoding))
+    page = page_of(Layout(_WIDTH, encoding=layout.encoding, show_ops=layout.show_ops))
     comment = _Comment(layout.encoding)
     comment.add(f"### gradflow: {_title(report)}", _LIMIT)
     models = sorted(report.models, key=lambda model: STANDINGS.index(standing(model)))
@@ -219,9 +219,9 @@ def _finding(
         more = f" and {counted(rest, 'more layer')}" if rest else ""
         yield f"{totals(rows)}: {', '.join(code(row.layer) for row in listed)}{more}"
     if finding.cause and finding.severity is not Severity.NOTE and not is_about_flags(finding):
-        drawn = example(variables, finding.cause)
-        if drawn is not None:
-            picture = draw(drawn, cuts, [output.name for output in model.outputs], page)
+        outputs = [output.name for output in model.outputs]
+        picture = draw(finding, variables, cuts, outputs, page)
+        if picture:
             yield fence([line.plain.rstrip() for line in picture])
     fix = remedy(finding)
     if fix and finding.severity is not Severity.NOTE:

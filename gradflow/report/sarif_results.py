@@ -17,13 +17,14 @@ from gradflow.findings import (
     ModelReport,
     Step,
     Variable,
+    example,
 )
 from gradflow.report.accepted import words_of
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
 from gradflow.report.finding_line import remedy, sentence, snippet
 from gradflow.report.headline import headline
 from gradflow.report.model_parts import behind, by_name, by_severity, is_itemized
-from gradflow.report.people.path_picture import describe, example, is_cut, known_cuts, steps_of
+from gradflow.report.people.path_picture import describe, is_cut, known_cuts, steps_of
 from gradflow.text import encodable, shown
 
 Json = dict[str, Any]

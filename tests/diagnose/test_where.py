@@ -81,6 +81,18 @@ def test_a_finding_says_between_which_layers_before_it_names_the_op() -> None:
     assert found.variables == ("a/w", "b/w")
 
 
+def test_the_way_is_told_in_layers_and_a_cut_in_none_by_its_op() -> None:
+    (found,) = findings(STOPPED, "c", "d")
+    assert found.way is not None
+    assert found.way.variable == "b/w"
+    assert [(step.op, step.fed, step.cause is not None) for step in found.way.steps] == [
+        ("b", False, False),
+        ("StopGradient", False, True),
+        ("c", True, False),
+        ("d", True, False),
+    ]
+
+
 def test_the_first_block_says_how_far_back_nothing_learns() -> None:
     assert sentences(findings(STOPPED, "c", "d")) == [
         "from the input to b nothing learns: 2 of 4 layers, 50 % of the parameters"

@@ -18,7 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from gradflow.findings import Cause, Finding, Mode, ModelReport, Report, Severity, Verdict
+from gradflow.findings import (
+    Cause,
+    Finding,
+    Mode,
+    ModelReport,
+    Report,
+    Severity,
+    Step,
+    Verdict,
+    Way,
+)
 from gradflow.report.headline import headline, summary_line
 from gradflow.report.layout import Layout
 from gradflow.report.people.layers import by_layer, stretches
@@ -282,6 +292,28 @@ def test_of_many_layers_the_first_and_the_last_are_shown() -> None:
     text = render(Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)))
     shown = [line.split()[0] for line in text.splitlines() if line.startswith("    ")]
     assert shown == ["ab", "bc", "cd", "de", "ef", "fg", "...", "st", "tu"]
+
+
+def test_a_path_is_told_in_layers_and_in_ops_where_they_are_asked_for() -> None:
+    report = two_towers()
+    (model,) = report.models
+    stop = next(finding for finding in model.findings if finding.code == "GF201")
+    steps = [Step("left/dense_1", "MatMul", "left/dense_1", False, False, None)]
+    steps += [Step("target", "StopGradient", "target", False, False, stop.cause)]
+    steps += [Step(f"mix_{n}", "Mul", f"mix_{n}", True, False, None) for n in range(9)]
+    way = Way("left/dense_1/kernel", (*steps, Step("head", "MatMul", "head", True, False, None)))
+    told = replace(report, models=(replace(model, findings=(replace(stop, way=way),)),))
+    assert (
+        "    left/dense_1/kernel\n"
+        "     ╎  left/dense_1\n"
+        "     ✂  target  StopGradient, net.py:41\n"
+        "     │  mix_0\n"
+        "     ⋮  7 more layers\n"
+        "     │  mix_8\n"
+        "     │  head\n"
+        "     ▼  output head\n"
+    ) in render(told)
+    assert "     ╎  net/left/dense_1/MatMul\n" in render(told, Layout(show_ops=True))
 
 
 def test_layers_with_other_weights_stay_apart() -> None:

@@ -83,7 +83,7 @@ def render_json(answer: Answer, layout: Layout = PLAIN) -> str:
         "tool": encode(answer.tool),
         "model": {name: facts[name] for name in _OF_THE_MODEL},
         "variable": encode(_variable(model, route) if route else None, public=True),
-        "route": encode(route),
+        "route": encode(route, public=True),
     }
     return as_json(value) + "\n"
 
@@ -119,7 +119,11 @@ def _lines(model: ModelReport, route: Route, page: Page) -> Iterator[Text]:
     yield from fold(line("  ", (facts, "dim")), page.width, 4)
     if route.steps:
         yield line()
-        yield from draw_steps(variable.name, route.steps, route.output, page, with_codes=True)
+        in_layers = bool(route.way) and not page.show_ops
+        steps = route.way if in_layers else route.steps
+        yield from draw_steps(
+            variable.name, steps, route.output, page, in_layers=in_layers, with_codes=True
+        )
     if route.changes:
         yield line()
         yield from _repair_lines(model, variable, route, page)

@@ -37,7 +37,7 @@ from gradflow.report.model_parts import (
 )
 from gradflow.report.people.layers import by_layer, layer_lines, stretches
 from gradflow.report.people.lines import Page, fold, line
-from gradflow.report.people.path_picture import describe, draw, example
+from gradflow.report.people.path_picture import describe, draw
 from gradflow.report.reach import reach_sentences
 from gradflow.report.words import counted, in_total, type_and_shape
 from gradflow.text import shown
@@ -113,10 +113,10 @@ def finding_lines(
     limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
     lines += layer_lines(variables, page, 4, limit, total=True, tag_frozen=not flags)
     if finding.cause and not note and not flags:
-        drawn = example(variables, finding.cause)
+        picture = draw(finding, variables, cuts, outputs, page)
         lines += (
-            [line(), *draw(drawn, cuts, outputs, page), line()]
-            if drawn
+            [line(), *picture, line()]
+            if picture
             else _position_lines(finding.cause, finding.message, page)
         )
     if not flags:

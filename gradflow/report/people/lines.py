@@ -40,6 +40,7 @@ class Page:
     width: int
     show_all: bool
     glyphs: Glyphs
+    show_ops: bool = False
 
 
 def page_of(layout: Layout) -> Page:
@@ -49,7 +50,7 @@ def page_of(layout: Layout) -> Page:
         "".join(astuple(_DRAWN)).encode(layout.encoding)
     except UnicodeEncodeError:
         glyphs = _ASCII
-    return Page(max(layout.width, _NARROWEST), layout.show_all, glyphs)
+    return Page(max(layout.width, _NARROWEST), layout.show_all, glyphs, layout.show_ops)
 
 
 def line(*parts: str | tuple[str, str]) -> Text:

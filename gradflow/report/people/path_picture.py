@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
-from gradflow.findings import LEFT_OUT, Cause, ModelReport, Step, Variable
+from gradflow.findings import LEFT_OUT, Cause, Finding, ModelReport, Step, Variable, example
 from gradflow.report.people.lines import Page, cut_in_the_middle, fold, line
 from gradflow.report.words import counted
 from gradflow.text import shown
@@ -18,16 +18,6 @@ _BESIDE = _INDENT + 4
 _CONTROL = ("If", "Case", "While")
 # The cuts of other codes depend on the input: Gather cuts its indices and not its rows (GF204).
 _CUTS_EVERY_INPUT = frozenset(item.code for item in CATALOGUE.values() if item.cuts_every_input)
-
-
-def example(variables: Sequence[Variable], cause: Cause) -> Variable | None:
-    """Return the variable whose path to the cause is worth drawing: the first one of the nearest
-    layer."""
-    with_path = [variable for variable in variables if cause.op in variable.path]
-    if not with_path:
-        return None
-    nearest = min(with_path, key=lambda variable: variable.path.index(str(cause.op)))
-    return next(variable for variable in with_path if variable.layer == nearest.layer)
 
 
 def known_cuts(model: ModelReport) -> dict[str, Cause]:
@@ -42,13 +32,23 @@ def known_cuts(model: ModelReport) -> dict[str, Cause]:
 
 
 def draw(
-    variable: Variable, cuts: Mapping[str, Cause], outputs: Sequence[str], page: Page
+    finding: Finding,
+    variables: Sequence[Variable],
+    cuts: Mapping[str, Cause],
+    outputs: Sequence[str],
+    page: Page,
 ) -> list[Text]:
-    """Draw the way that the report knows of ``variable``, as ``draw_steps``; ``cuts`` as in
-    ``steps_of``."""
-    return draw_steps(
-        variable.name, steps_of(variable, cuts), outputs[0] if len(outputs) == 1 else None, page
-    )
+    """Draw the way of one of ``variables`` through the cause of ``finding``: in layers where they
+    are known, unless ops are asked for; nothing where no way is known.
+
+    ``cuts`` as in ``steps_of``.
+    """
+    output = outputs[0] if len(outputs) == 1 else None
+    way = finding.way
+    if way is not None and way.steps and not page.show_ops and way.variable in finding.variables:
+        return draw_steps(way.variable, way.steps, output, page, in_layers=True)
+    drawn = example(variables, finding.cause) if finding.cause is not None else None
+    return [] if drawn is None else draw_steps(drawn.name, steps_of(drawn, cuts), output, page)
 
 
 def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
@@ -68,14 +68,21 @@ def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
 
 
 def draw_steps(
-    name: str, steps: Sequence[Step], output: str | None, page: Page, *, with_codes: bool = False
+    name: str,
+    steps: Sequence[Step],
+    output: str | None,
+    page: Page,
+    *,
+    in_layers: bool = False,
+    with_codes: bool = False,
 ) -> list[Text]:
     """Draw the data's way down from the variable to the output; a solid bar is where gradient comes
     up.
 
     Long stretches without a cut, and long names of ops, are left out in the middle, unless
     everything is to be shown.
-    ``with_codes`` adds to each cut the code that stands for its reason.
+    ``in_layers``: the steps are layers, so that a cut tells its op. ``with_codes`` adds to each cut
+    the code that stands for its reason.
     """
     glyphs = page.glyphs
     visible = set(range(len(steps))) if page.show_all else _worth_drawing(steps)
@@ -87,13 +94,16 @@ def draw_steps(
         if index not in visible:
             until = next(later for later in range(index, len(steps)) if later in visible)
             long = any(skipped.op == LEFT_OUT for skipped in steps[index:until])
-            words = "many more ops" if long else counted(until - index, "more op")
+            noun = "layer" if in_layers else "op"
+            words = f"many more {noun}s" if long else counted(until - index, f"more {noun}")
             lines += _row(glyphs.gap, "dim", [(words, "dim")], page)
             index = until
             continue
         if step.cause is not None:
             glyph = glyphs.cut if is_cut(step.cause) else glyphs.fault
-            details = _details(step.cause, steps, with_codes=with_codes)
+            is_layer = in_layers and step.layer is not None
+            said = describe_op(step.cause) if is_layer else describe(step.cause)
+            details = _details(step.cause, steps, said, with_codes=with_codes)
             lines += _row(glyph, "bold red", [(op, "red"), *details], page)
         else:
             note = ["  is a float again"] if step.comes_back else []
@@ -123,6 +133,11 @@ def describe(cause: Cause) -> str:
     return ", ".join(shown(part) for part in (op_type, layer, cause.source) if part)
 
 
+def describe_op(cause: Cause) -> str:
+    """Return what is known of a cause's op beside its layer: ``StopGradient, net.py:41``."""
+    return ", ".join(shown(part) for part in (cause.op_type, cause.source) if part)
+
+
 def _worth_drawing(steps: Sequence[Step]) -> set[int]:
     last = len(steps) - 1
     visible = {0, 1, last - 1, last}
@@ -135,15 +150,15 @@ def _worth_drawing(steps: Sequence[Step]) -> set[int]:
 
 
 def _details(
-    cause: Cause, steps: Sequence[Step], *, with_codes: bool
+    cause: Cause, steps: Sequence[Step], said: str, *, with_codes: bool
 ) -> list[str | tuple[str, str]]:
     words = ", ".join(
-        part
-        for part in (f"{cause.code} {cause.kind}" if with_codes else "", describe(cause))
-        if part
+        part for part in (f"{cause.code} {cause.kind}" if with_codes else "", said) if part
     )
     parts = [words] if words else []
-    if cause.reenters_at is not None and any(step.op == cause.reenters_at for step in steps):
+    if cause.reenters_at is not None and any(
+        step.comes_back or step.op == cause.reenters_at for step in steps
+    ):
         parts.append("its result is not a float")
     elif cause.reenters_at:
         parts.append(f"its result is not a float until {shown(cause.reenters_at)}")
