@@ -54,6 +54,10 @@ class InputError(GradflowError):
     code = "GF901"
 
 
+class NoWeightsError(GradflowError):
+    """The model has no weights and cannot get any: there is nothing to check."""
+
+
 class UsageError(GradflowError):
     """An option names something that the model does not have (GF901)."""
 

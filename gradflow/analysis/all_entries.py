@@ -115,14 +115,14 @@ def _order(variable: Variable) -> tuple[int, bool]:
 def _findings(report: ModelReport, number: int, chosen: _Chosen) -> Iterator[Finding]:
     """Yield what one entry tells of the model and of the variables that its report counts for.
 
-    An error about a weight that gets a gradient is one about the step itself: it counts too.
+    An error at which TensorFlow raises ends the training of all the weights of the entry, and an
+    error about a weight that gets a gradient is one about the step itself: they count too.
     """
     verdicts = {variable.name: variable.verdict for variable in report.variables}
     for finding in report.findings:
-        if not finding.variables or CATALOGUE[finding.code].family not in (
-            Family.CUTS,
-            Family.VALUES,
-        ):
+        item = CATALOGUE[finding.code]
+        is_of_model = item.raises or item.family not in (Family.CUTS, Family.VALUES)
+        if not finding.variables or is_of_model:
             yield finding
             continue
         names = tuple(

@@ -14,9 +14,15 @@ from gradflow.analysis.all_entries import all_entries, asks_for_all, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
-from gradflow.analysis.static import analyse_unloaded, chosen, refuse_entry, report_saved_model
+from gradflow.analysis.static import (
+    analyse_unloaded,
+    chosen,
+    read_file,
+    refuse_entry,
+    report_saved_model,
+)
 from gradflow.diagnose import Evidence, OtherUse, find
-from gradflow.errors import GradflowError, InputError, UnreadableError, UnsafeError
+from gradflow.errors import GradflowError, InputError, NoWeightsError, UnreadableError, UnsafeError
 from gradflow.files.freezing import LATE, FreezeDoubt
 from gradflow.files.keras.byte_code import foreign_python, unlike_this
 from gradflow.files.keras.opened import read_json
@@ -95,6 +101,8 @@ def _analyse_keras(
         model = _load_keras(file, options, custom)
     except UnreadableError as refusal:
         return analyse_unloaded(file, path, options, refusal)
+    except NoWeightsError:
+        return read_file(file, path, options)
     file.close()
     return analyse_model(model, path, file.format, options, progress)
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.dynamic import analyse_model
-from gradflow.analysis.result import failed
-from gradflow.errors import GradflowError
+from gradflow.analysis.result import analyzed, failed
+from gradflow.diagnose import Evidence
+from gradflow.errors import GradflowError, NoWeightsError
 from gradflow.findings import Format, Mode, ModelReport, Tool
 from gradflow.options import Options
 from gradflow.tape.load.compiled_loss import loss_unchanged, trains_itself
@@ -26,6 +27,9 @@ def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
         with unchanged(variables), loss_unchanged(model):
             report = analyse_model(loaded, name, Format.MEMORY, options).report
         return tool(), _told_of_own_step(report) if trains_itself(model) else report
+    except NoWeightsError:
+        nothing = Evidence(variables=())
+        return tool(), analyzed(name, Format.MEMORY, Mode.TAPE, nothing, producer=None).report
     except GradflowError as error:
         return tool(), failed(name, error, Mode.TAPE, Format.MEMORY)
 

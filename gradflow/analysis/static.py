@@ -114,7 +114,8 @@ def report_saved_model(
     """Static verdicts of a SavedModel's entry from its graph; unknown ones where there is no entry.
 
     Raises:
-        UnreadableError: it holds neither an entry nor a weight, so that there is nothing to say.
+        UnreadableError: it holds no entry, no weight and no table, so that there is nothing to
+            say.
     """
     if entry is None:
         return _without_entry(path, contents, options)
@@ -162,7 +163,8 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
         "save it with a signature or a tf.function",
     )
     variables = with_state(contents.variables, options.state)
-    if all(variable.role is not Role.WEIGHT for variable in variables):
+    is_weightless = all(variable.role is not Role.WEIGHT for variable in variables)
+    if is_weightless and not _holds_tables(contents):
         raise UnreadableError(f"{path}: {reason}, and no weight", hint)
     evidence = Evidence(variables=variables, doubts=contents.doubts)
     analysis = analyzed(
@@ -173,7 +175,15 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
         producer=contents.producer,
         why=options.why,
     )
-    return _with_reason(analysis, reason, hint)
+    return analysis if is_weightless else _with_reason(analysis, reason, hint)
+
+
+def _holds_tables(contents: SavedModelContents) -> bool:
+    """Return whether the file holds lookup tables, as one that prepares data does."""
+    functions = contents.graph_def.library.function
+    return any(
+        node.op.endswith("HashTableV2") for function in functions for node in function.node_def
+    )
 
 
 def _with_reason(analysis: Analysis, reason: str, hint: str) -> Analysis:

@@ -128,7 +128,7 @@ def _verdicts(model: ModelReport) -> str:
             ),
             "",
         )
-        return f"no weights{': ' if frozen else ''}{frozen}"
+        return f"no weights: {frozen}" if frozen else "no weights, nothing to train"
     if not live and untracked(model):
         return "no weight is trained"
     if not live:

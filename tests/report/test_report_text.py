@@ -379,7 +379,7 @@ CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
 @pytest.mark.parametrize(
     ("report", "words"),
     [
-        (model(), "no weights"),
+        (model(), "no weights, nothing to train"),
         (model(A), "the only weight receives a gradient"),
         (model(A, B), "all 2 weights receive a gradient"),
         (model(A, B, FROZEN), "all 2 trainable weights receive a gradient, 1 frozen"),

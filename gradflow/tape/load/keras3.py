@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from gradflow.errors import InputError, UnreadableError
+from gradflow.errors import InputError, NoWeightsError, UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_code
@@ -28,6 +28,7 @@ from gradflow.tape.load.keras_layers import (
     layer_path,
     live_doubts,
     loaded_doubts,
+    never_has_weights,
     reloaded_doubts,
 )
 from gradflow.tape.load.keras_model import KerasModel
@@ -128,16 +129,19 @@ class Keras3Model(KerasModel):
             loss: whether the model's own loss is to be differentiated, or its outputs.
 
         Raises:
+            NoWeightsError: the model is not built, and none of its layers ever has a weight.
             InputError: the model is not built, or has no symbolic inputs, so that no batch can be
                 guessed.
             UsageError: its loss is asked for, and it was not compiled.
         """
+        if not model.built and never_has_weights(model):
+            raise NoWeightsError(f"model {model.name!r}: no weights")
         if not model.built:
             if has_own_step(model):
                 raise _trains_its_parts(model)
             raise InputError(
                 f"model {model.name!r}: is not built, so it has no weights yet",
-                "call it on a batch once",
+                f"call it on a batch once{', and save it again' if producer else ''}",
             )
         self._keras_inputs = keras_inputs(model, input_names)
         super().__init__(

@@ -10,6 +10,12 @@ import keras
 from gradflow.files.freezing import Doubt, FreezeDoubt, frozen_parents
 from gradflow.tape.loaded_model import Watched
 
+_WEIGHTLESS = tuple(
+    f"keras.src.layers.{family}."
+    for family in ("preprocessing", "reshaping", "pooling", "merging", "regularization")
+)
+"""Modules of Keras whose layers never have a weight (checked on Keras 3.3 and 3.15)."""
+
 
 def _inner_layers(layer: Any) -> Iterable[Any]:
     return (inner for inner in layer._layers if isinstance(inner, keras.layers.Layer))
@@ -29,6 +35,14 @@ def chains(
         yield chain
         inner = [layer for layer in inner_layers(chain[-1]) if layer not in chain]
         stack.extend((*chain, layer) for layer in reversed(inner))
+
+
+def never_has_weights(model: Any) -> bool:
+    """Return whether a Sequential holds layers of Keras only that never have a weight, built or
+    not: it prepares data."""
+    layers = [chain[-1] for chain in chains(model)]
+    parts = [layer for layer in layers if type(layer) is not keras.Sequential]
+    return bool(parts) and all(type(part).__module__.startswith(_WEIGHTLESS) for part in parts)
 
 
 def layer_path(layer: Any) -> str:
