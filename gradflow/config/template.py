@@ -20,6 +20,7 @@ defaults:
   fail_on: warning  # or error: the lowest severity that breaks the build
 models:
 """
+_WIDTH = 100
 _STARVED = (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE)
 _WORDS = {
     Verdict.NONE: " without gradient",
@@ -57,7 +58,7 @@ def _frozen(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
     frozen = [weight for weight in tracked if not weight.trainable]
     trainable = [weight for weight in tracked if weight.trainable]
     yield "      # These are frozen, and nothing else is."
-    yield f"      frozen: {_quoted(short_patterns(frozen, trainable))}"
+    yield from _list("frozen", short_patterns(frozen, trainable))
 
 
 def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _trainable(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]
         return
     rest = [weight for weight in weights if weight not in flowing]
     yield "      # These are trainable, and their gradient flows."
-    yield f"      trainable: {_quoted(short_patterns(flowing, rest))}"
+    yield from _list("trainable", short_patterns(flowing, rest))
 
 
 def _tracked(model: ModelReport, weights: Sequence[Variable]) -> list[Variable]:
@@ -114,6 +115,16 @@ def accepted_words(models: Iterable[ModelReport]) -> Iterator[str]:
         noun = "weight" if number == 1 else "weights"
         them = "it" if number == 1 else "them"
         yield f"{number:,} {noun}{what} accepted ({code}): look at {them} first"
+
+
+def _list(key: str, patterns: list[str]) -> Iterator[str]:
+    """Write a list in one line, or each pattern in a line of its own where that is long."""
+    line = f"      {key}: {_quoted(patterns)}"
+    if len(line) <= _WIDTH:
+        yield line
+        return
+    yield f"      {key}:"
+    yield from (f"        - {_quoted(pattern)}" for pattern in patterns)
 
 
 def _quoted(value: str | list[str]) -> str:

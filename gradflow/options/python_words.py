@@ -15,7 +15,7 @@ _VALUES = {
     Inputs: r"[\w./:\[\]-]+=@?[\w./:\[\],?<-]*[\w\]]",
     Memory: r"\d[\w.]*",
     Modules: r"[A-Za-z_][\w.]*\w",
-    Text: r"[A-Z]{2,}\b",
+    Text: r"(?:[A-Z]{2,}\b|all\b|'[^']*')",
     Texts: r"[A-Z]{2,}\b",
 }
 """What the value of an option looks like in a hint, by its kind."""
@@ -72,7 +72,7 @@ def _plain(values: list[str]) -> str:
 
 
 def _quoted(values: list[str]) -> str:
-    return f'"{values[-1]}"'
+    return values[-1] if values[-1].startswith("'") else f'"{values[-1]}"'
 
 
 def _listed(values: list[str]) -> str:

@@ -53,13 +53,13 @@ def judge(model: ModelReport, expected: Expectations, today: date) -> ModelRepor
         *cuts,
     )
     findings = (
-        *_unexpected_frozen(model, weights, expected),
         *_unexpected_trainable(weights, expected),
         *_unexpected_flow(cuts, weights),
         *unmatched(model, outcomes),
         *_with_accepted_cuts(
             _adjusted(model.findings, weights, expected, cuts), expected.cut, cuts
         ),
+        *_unexpected_frozen(model, weights, expected),
     )
     return with_ignored(
         replace(model, findings=findings, expectations=outcomes), expected.ignore, today

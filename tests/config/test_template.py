@@ -119,6 +119,18 @@ def tree_of_layers(lot: random.Random, around: str, depth: int) -> Iterator[str]
             yield name
 
 
+def test_no_line_holds_many_names(tmp_path: Path) -> None:
+    names = [f"backbone/{word}" for word in "ab cd ef gh ij kl mn op qr st uv wx".split()]
+    frozen = [dense(name, 2, 2, trainable=number % 2 == 0) for number, name in enumerate(names)]
+    model = analyzed("m.keras", [weight for layer in frozen for weight in layer])
+
+    written = template([(model.path, model)])
+
+    assert max(map(len, written.splitlines()[3:])) <= 100
+    assert '        - "backbone/cd/**"\n' in written
+    assert not is_broken(judge(model, loaded(tmp_path, model), TODAY), Severity.WARNING)
+
+
 def test_the_schema_that_it_names_is_one_that_init_writes(tmp_path: Path) -> None:
     written = template([("m.keras", analyzed("m.keras", HEAD))])
 

@@ -31,6 +31,9 @@ HINTS = {
         "choose another entry: gradflow inspect MODEL --entry list shows them"
     ),
     "--output 'x': the model has no such output": "outputs 'x': the model has no such output",
+    "--entry 'train' analyses that one, --entry all every entry": (
+        "entry='train' analyses that one, entry=\"all\" every entry"
+    ),
     "leave --entry out": "leave entry out",
     "gradflow inspect MODEL --all lists them; --static reads the graph": (
         "gradflow inspect MODEL --all lists them; static=True reads the graph"

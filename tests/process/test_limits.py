@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.process.sandbox.limits import Limits, limits_for, size_of
+from gradflow.options import DECLARED
+from gradflow.process.sandbox.limits import MAPPED, Limits, limits_for, size_of
 from tests.cli.command import ROOT, environment
 
 _MB = 1 << 20
@@ -54,6 +55,13 @@ def test_a_process_that_never_ends_is_ended(tmp_path: Path) -> None:
     code, _ = ended(Limits(2000 * _MB, 1, _MB), "any(False for _ in iter(int, 1))", tmp_path)
 
     assert code < 0
+
+
+def test_a_limit_counts_what_its_help_says() -> None:
+    assert limits_for(0, 300 * _MB, 600).memory == 300 * _MB + MAPPED
+    assert f"the {MAPPED >> 30} GiB that TensorFlow itself maps are not counted" in (
+        DECLARED["memory_limit"].help
+    )
 
 
 def test_a_larger_model_may_take_more() -> None:
