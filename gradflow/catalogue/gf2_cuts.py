@@ -249,4 +249,38 @@ CUTS = (
             'tf.saved_model.save(model, "saved", options=options)'
         ),
     ),
+    CodeEntry(
+        code="GF211",
+        kind="overwritten",
+        severity=Severity.ERROR,
+        title="value is assigned to a variable in the call",
+        message="gradient is cut by {op}: what is assigned to a variable passes no gradient back",
+        marks=(Mark.WRITES,),
+        why=(
+            "The call itself writes to a variable. What is written there carries no gradient back "
+            "to what it was computed from, so that stays at its initial value. And a weight that "
+            "every call overwrites keeps nothing of what an optimizer changes, although it gets a "
+            "gradient."
+        ),
+        fix=(
+            "use the computed value itself in the call, without assigning it; where the variable "
+            "is memory and not to be trained, make it with trainable=False"
+        ),
+        right_when=(
+            "the variable is state that only follows the model, such as a moving average, or the "
+            "assigned value comes from the variable itself and only scales it"
+        ),
+        example=(
+            "class Doubled(keras.layers.Layer):\n"
+            "    def build(self, shape):\n"
+            '        self.base = self.add_weight(shape=(shape[-1], 4), name="base")\n'
+            '        self.kernel = self.add_weight(shape=(shape[-1], 4), name="kernel")\n'
+            "\n"
+            "    def call(self, inputs):\n"
+            "        self.kernel.assign(2.0 * self.base)  # base gets no gradient\n"
+            "        return keras.ops.matmul(inputs, self.kernel)  # kernel is overwritten\n"
+            "\n"
+            "model = keras.Sequential([keras.Input([4]), Doubled()])"
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from gradflow.catalogue import BY_EDGE, BY_MARK, BY_RULE, CodeEntry, entry
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import LEFT_OUT, Cause, Verdict
+from gradflow.flow.assignments import feeding
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
@@ -43,7 +44,7 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
         return (entry("GF303" if verdict is Verdict.ZERO else "GF208").cause(),)
     attribution = evidence.attributions.get(variable.name)
     if attribution is None or attribution.cuts_to_restore is None:
-        return (entry("GF206").cause(),)
+        return (_unused(evidence, evidence.graph, variable.name),)
     if attribution.cuts_to_restore == 0 and sightings:
         return _sighted_causes(sightings, verdict)
     if attribution.cuts_to_restore == 0:
@@ -126,6 +127,16 @@ def _sighted_causes(sightings: Iterable[Sighting], verdict: Verdict) -> tuple[Ca
     return tuple(dict.fromkeys(sighted_cause(sighting, verdict) for sighting in sightings))
 
 
+def _unused(evidence: Evidence, graph: FlowGraph, name: str) -> Cause:
+    """Return why no way leads from a variable to an output: its value may be put into another."""
+    if graph.assignments and name in graph.variables:
+        writer = feeding(graph).get(graph.variables[name])
+        written = {item.variable for item in graph.assignments if item.node == writer}
+        if writer is not None and graph.variables[name] not in written:
+            return _cause_at(evidence, graph, BY_MARK[Mark.WRITES], writer)
+    return entry("GF206").cause()
+
+
 def _alive_in_the_graph(
     evidence: Evidence, graph: FlowGraph, attribution: Attribution, verdict: Verdict
 ) -> Cause:
@@ -154,6 +165,8 @@ def _entry_of(
     """Choose the catalogue's entry for a cut by an edge of ``kind`` at an op."""
     if kind is Edge.ZERO:
         return BY_EDGE[kind]
+    if mark & Mark.WRITES:
+        return BY_MARK[Mark.WRITES]
     if op_type in _EXITS:
         return BY_RULE[Rule.DISABLED]
     by_rule = BY_RULE[Rule.UNKNOWN if op_spec is None else op_spec.rule]

@@ -15,6 +15,7 @@ from gradflow.diagnose.causes import (
 )
 from gradflow.diagnose.evidence import Evidence, OtherUse, Sighting
 from gradflow.diagnose.flags import flag_findings
+from gradflow.diagnose.overwritten import overwritten_findings
 from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
@@ -56,6 +57,7 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     findings = (
         *cuts,
         *raising_findings(evidence, variables, cuts),
+        *overwritten_findings(evidence, variables),
         *scale_findings(evidence),
         *flag_findings(evidence),
     )

@@ -55,6 +55,8 @@ class Mark(IntFlag):
     in which."""
     CARRIED = 16
     """It is a variable of a loop."""
+    WRITES = 32
+    """It puts a value into a variable."""
 
 
 def _unknown(function: str, op: str) -> None:
@@ -76,6 +78,19 @@ class Origins:
 
 
 NOWHERE = Origins()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A node that puts a value into a variable."""
+
+    node: int
+    variable: int
+    """The node of the variable."""
+    is_whole: bool
+    """Nothing of the old value stays, unless the new one is computed from it."""
+    is_certain: bool
+    """Each call runs it: it stands in no branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +128,10 @@ class FlowGraph:
     """What is known of op types that the op table does not have."""
     raising: Sequence[int] = ()
     """Nodes whose gradient a training step asks for, and TensorFlow raises an error there."""
+    assignments: Sequence[Assignment] = ()
+    """What the call writes to variables."""
+    overwritten_reads: frozenset[int] = frozenset()
+    """Nodes whose first input is a variable that the call has just overwritten."""
     origins: Origins = NOWHERE
     """Where the ops come from, as far as the file or the trace knows."""
     places: Sequence[int] = ()

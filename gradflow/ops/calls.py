@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradflow.ops.families import CALLS, CASES, IFS, LOOPS, REMOTE_CALLS
+from gradflow.ops.families import (
+    ASSIGNMENTS,
+    CALLS,
+    CASES,
+    CONTROL_FLOW,
+    IFS,
+    LOOPS,
+    REMOTE_CALLS,
+)
 
 COND, BODY = "cond", "body"
 
@@ -51,6 +59,26 @@ def callees(node: Any, functions: Container[str]) -> tuple[Callee, ...]:
     if node.op in LOOPS:
         return (Callee(_function(attr, "body"), BODY), Callee(_function(attr, "cond"), COND))
     return ()
+
+
+def writing_functions(functions: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the functions that write to a variable, themselves or by a call."""
+    callers: dict[str, list[str]] = {}
+    todo: list[str] = []
+    for name, function in functions.items():
+        for node in function.node_def:
+            if node.op in ASSIGNMENTS:
+                todo.append(name)
+            elif node.op in CONTROL_FLOW or node.op in functions:
+                for callee in callees(node, functions):
+                    callers.setdefault(callee.function, []).append(name)
+    writing: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in writing:
+            writing.add(name)
+            todo += callers.get(name, ())
+    return frozenset(writing)
 
 
 def _function(attr: Any, name: str) -> str:

@@ -51,7 +51,7 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
         return Explanation(measured, cancelled=noise.explained)
     progress("trace")
     graph, traced = _graph(model, step.batch.tensors, options.outputs)
-    if graph is None or not (is_asked or graph.raising):
+    if graph is None or not (is_asked or graph.raising or _writes_weights(model, graph)):
         return Explanation(measured, cancelled=noise.explained)
     attributions = attribute(graph)
     stepped = Stepped(
@@ -110,6 +110,16 @@ def larger(measured: Measurements, probed: Measurements) -> Measurements:
         if largest_entry(measurement) > largest_entry(measured[name])
     }
     return {**measured, **grown}
+
+
+def _writes_weights(model: CallableModel, graph: FlowGraph) -> bool:
+    """Whether the call assigns a trainable weight."""
+    written = {assignment.variable for assignment in graph.assignments}
+    return any(
+        graph.variables.get(item.stored.name) in written
+        for item in model.watched
+        if item.stored.role is Role.WEIGHT and item.stored.trainable
+    )
 
 
 def _needs_explanation(watched: Sequence[Watched], measured: Measurements) -> bool:

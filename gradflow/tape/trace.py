@@ -85,6 +85,7 @@ def lower_trace(
         selected=chosen,
         nodes_by_key=nodes_by_key,
         trained=trained,
+        runs_all=True,
     )
     return replace(lowered, origins=live_origins(graph, graph_def, traced.notes))
 

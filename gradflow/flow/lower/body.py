@@ -22,9 +22,10 @@ from gradflow.flow.lower.references import (
     function_resolver,
     graph_resolver,
 )
+from gradflow.flow.lower.writes import reads_after, writers
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
 from gradflow.ops.calls import Callee, callees
-from gradflow.ops.families import BRANCHES, CALLS, LOOPS
+from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS
 from gradflow.ops.tensor_names import is_control
 
 _RAISING = (Rule.UNREGISTERED, Rule.DISABLED)
@@ -40,6 +41,8 @@ class Form(Enum):
     CALL = "call"
     BRANCH = "branch"
     LOOP = "loop"
+    WRITE = "write"
+    """It puts a value into a variable."""
 
 
 _FORMS: Mapping[str, tuple[Form, str]] = {
@@ -67,6 +70,10 @@ class BodyNode:
     callees: tuple[Callee, ...] = ()
     raises: bool = False
     """TensorFlow raises an error where it is asked for a gradient through it."""
+    read_later: frozenset[int] = frozenset()
+    """Of a node that writes to variables: which of its inputs another node takes afterwards."""
+    reads_overwritten: bool = False
+    """Its first input is a variable that was just overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +96,31 @@ def function_body(library: Library, name: str) -> Body:
     arguments = tuple((arg.name, arg.type in FLOATING) for arg in function.signature.input_arg)
     resolve = function_resolver(library, function)
     results = [resolve(function.ret[arg.name]) for arg in function.signature.output_arg]
-    return _parse(library, function.node_def, arguments, resolve, results)
+    writing = writers(function.node_def, library.functions, library.writing)
+    return _parse(library, function.node_def, arguments, resolve, results, writing=writing)
 
 
 def graph_body(
-    library: Library, graph_def: Any, outputs: Iterable[str], fed: Mapping[str, bool] = _NONE_FED
+    library: Library,
+    graph_def: Any,
+    outputs: Iterable[str],
+    fed: Mapping[str, bool] = _NONE_FED,
+    *,
+    runs_all: bool = False,
 ) -> Body:
     """Parse a GraphDef's own nodes; ``outputs`` are tensor names such as ``dense/BiasAdd:0``.
 
     ``fed`` names the tensors that are the arguments of the body, whatever the graph would make them
-    from, each with whether it carries gradient.
+    from, each with whether it carries gradient. ``runs_all``: whether a call runs every op of the
+    graph that writes to a variable, and not only those that its outputs depend on.
 
     Raises:
         KeyError: a name stands for no node.
     """
     resolve = graph_resolver(graph_def, fed)
     results = [resolve(name) for name in outputs]
-    return _parse(library, graph_def.node, tuple(fed.items()), resolve, results)
+    writing = writers(graph_def.node, library.functions, library.writing) if runs_all else ()
+    return _parse(library, graph_def.node, tuple(fed.items()), resolve, results, writing=writing)
 
 
 def _parse(
@@ -114,8 +129,11 @@ def _parse(
     arguments: tuple[tuple[str, bool], ...],
     resolve: Resolver,
     results: Sequence[Reference],
+    *,
+    writing: Sequence[int],
 ) -> Body:
-    inputs = _needed(nodes, resolve, results)
+    inputs = _needed(nodes, resolve, results, writing)
+    reads = reads_after(nodes, inputs, writing, library.functions)
     numbers = sorted(inputs)
     renumbered = {number: index for index, number in enumerate(numbers)}
 
@@ -127,16 +145,23 @@ def _parse(
     for number in numbers:
         moved = tuple(move(reference) for reference in inputs[number])
         node = _node(library, nodes[number], number, moved, used)
+        if number in reads.later or number in reads.overwritten:
+            node = replace(
+                node,
+                read_later=reads.later.get(number, frozenset()),
+                reads_overwritten=number in reads.overwritten,
+            )
         parsed.append(_without_integer_lists(node, nodes[number], parsed))
     return Body(arguments, tuple(parsed), tuple(move(reference) for reference in results))
 
 
 def _needed(
-    nodes: Sequence[Any], resolve: Resolver, results: Sequence[Reference]
+    nodes: Sequence[Any], resolve: Resolver, results: Sequence[Reference], writing: Sequence[int]
 ) -> dict[int, tuple[Reference, ...]]:
-    """Return the inputs of each node that ``results`` depend on, by the node's number."""
+    """Return the inputs of each node that ``results`` or the nodes ``writing`` depend on, by the
+    node's number."""
     inputs: dict[int, tuple[Reference, ...]] = {}
-    stack = [number for number, _ in results if number >= 0]
+    stack = [*writing, *(number for number, _ in results if number >= 0)]
     while stack:
         number = stack.pop()
         if number in inputs:
@@ -175,6 +200,16 @@ def _node(
     if node.op in _FORMS:
         form, types_attr = _FORMS[node.op]
         return _calling(library, node, form, inputs, attribute(node, types_attr).list.type)
+    if node.op in ASSIGNMENTS:
+        return BodyNode(
+            name=node.name,
+            op=node.op,
+            form=Form.WRITE,
+            inputs=inputs,
+            passes=(Edge.CUT,) * len(inputs),
+            floating=(True,),  # stands for the value that reads of the variable bring afterwards
+            mark=Mark.WRITES,
+        )
     op_spec = library.spec(node.op)
     if op_spec is None:
         count = 1 + max((output for source, output in used if source == number), default=0)

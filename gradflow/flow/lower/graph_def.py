@@ -65,12 +65,14 @@ def lower_graph(
     nodes_by_key: dict[NodeKey, int] | None = None,
     fed: Mapping[str, bool] = MappingProxyType({}),
     trained: Collection[str] | None = None,
+    *,
+    runs_all: bool = False,
 ) -> FlowGraph:
     """Lay out a GraphDef from the tensors ``outputs``; ``variables`` maps node names to the
     variables' keys.
 
-    ``nodes_by_key`` is filled with the laid out nodes, where given. ``fed`` is as in
-    ``graph_body``. ``trained`` are the keys of the variables that a training step differentiates
+    ``nodes_by_key`` is filled with the laid out nodes, where given. ``fed`` and ``runs_all`` are as
+    in ``graph_body``. ``trained`` are the keys of the variables that a training step differentiates
     by; all of them by default.
 
     Raises:
@@ -79,7 +81,7 @@ def lower_graph(
     layout = Layout(library, nodes_by_key=nodes_by_key)
     nodes: dict[str, int] = {}
     with _damage_named():
-        body = graph_body(library, graph_def, outputs, fed)
+        body = graph_body(library, graph_def, outputs, fed, runs_all=runs_all)
         arguments = _arguments(layout, body)
         results = instantiate(layout, body, arguments, chain=("", None), nodes=nodes)
         drain(layout)
@@ -135,7 +137,12 @@ def _finish(
         discrete_outputs=_nodes(tensor for tensor in outputs if not tensor.floating),
         filled_outputs=_nodes(tensor for tensor in results if tensor.floating),
     )
-    return replace(graph, op_specs=layout.library.op_specs)
+    return replace(
+        graph,
+        op_specs=layout.library.op_specs,
+        assignments=tuple(layout.assignments),
+        overwritten_reads=frozenset(layout.overwritten_reads),
+    )
 
 
 def _nodes(tensors: Iterable[Tensor]) -> list[int]:

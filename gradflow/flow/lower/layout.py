@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from gradflow.errors import UnreadableError
-from gradflow.flow.graph import Edge, GraphBuilder, Mark
+from gradflow.flow.graph import Assignment, Edge, GraphBuilder, Mark
 from gradflow.flow.lower.body import Body, BodyNode, Form, function_body
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.references import Reference
 from gradflow.ops.calls import Callee
+from gradflow.ops.families import OVERWRITING
 
 MAX_NODES = 5_000_000
 """Beyond this a graph is refused: functions that call each other can multiply without end."""
@@ -82,6 +83,10 @@ class Layout:
     raising: list[tuple[int, BodyCopy, int]] = field(default_factory=list)
     """Each op at which TensorFlow raises an error if it gets gradient: its node, the copy that it
     stands in, and its number there."""
+    assignments: list[Assignment] = field(default_factory=list)
+    overwritten_reads: list[int] = field(default_factory=list)
+    initial: dict[int, int] = field(default_factory=dict)
+    """For each variable of a loop, the node of its initial value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +234,8 @@ def instantiate(
     for number, (node, own_outputs) in enumerate(zip(body.nodes, outputs, strict=True)):
         if node.raises and own_outputs:
             layout.raising.append((own_outputs[0].node, body_copy, number))
+        if node.reads_overwritten and own_outputs:
+            layout.overwritten_reads.append(own_outputs[0].node)
         if nodes is not None and own_outputs:
             nodes[node.name] = own_outputs[0].node
         inputs = [tensor(reference) for reference in node.inputs]
@@ -335,6 +342,7 @@ def _loop(site: _Site) -> None:
     builder = site.layout.builder
     carried = site.passing(site.node.name, "carried", site.outputs, Mark.CARRIED)
     for initial, variable, output in zip(site.inputs, carried, site.outputs, strict=True):
+        site.layout.initial[variable.node] = initial.node
         builder.edge(initial.node, variable.node, _kind(initial, Edge.FLOW))
         builder.edge(variable.node, output.node, _kind(variable, Edge.FLOW))
     _fill(site, carried)
@@ -347,6 +355,54 @@ def _loop(site: _Site) -> None:
     for gate, output in zip(gates, site.outputs, strict=True):
         builder.edge(gate.node, output.node, _kind(gate, Edge.FLOW))
     site.call(body, carried, gates, None)
+
+
+def _write(site: _Site) -> None:
+    """What is put into a variable is what reads of it bring afterwards, and no gradient goes back
+    over it."""
+    layout, (written, _) = site.layout, site.outputs[0]
+    handle, *values = site.inputs
+    variable = handle.node
+    while variable in layout.initial:
+        variable = layout.initial[variable]
+    for source, passes in zip(values, site.node.passes[1:], strict=True):
+        layout.builder.edge(source.node, written, _kind(source, passes))
+    if _is_read_later(site.here):
+        layout.builder.edge(written, variable, Edge.FLOW)
+    layout.assignments.append(
+        Assignment(
+            node=written,
+            variable=variable,
+            is_whole=site.node.op in OVERWRITING,
+            is_certain=all(
+                body_copy.body.nodes[number].form is not Form.BRANCH
+                for body_copy, number in _levels(site.here)
+            ),
+        )
+    )
+
+
+def _levels(here: Caller) -> Iterator[tuple[BodyCopy, int]]:
+    """Yield a node, the one that calls its body, the one that calls that, and so on."""
+    while here is not None:
+        yield here
+        here = here[0].caller
+
+
+def _is_read_later(here: Caller) -> bool:
+    """Return whether the variable that a node writes to is read after it, in its body or in one
+    that calls it; the next trip of a loop does."""
+    argument = 0
+    for body_copy, number in _levels(here):
+        node = body_copy.body.nodes[number]
+        position = argument + (node.callees[0].first_input if node.callees else 0)
+        if node.form is Form.LOOP or position in node.read_later:
+            return True
+        source, _ = node.inputs[position]
+        if source >= 0:
+            return False
+        argument = ~source
+    return False
 
 
 def _gates(site: _Site, part: str, targets: Sequence[Tensor]) -> list[Tensor]:
@@ -368,4 +424,5 @@ _FORMS: Mapping[Form, Callable[[_Site], None]] = {
     Form.CALL: _call,
     Form.BRANCH: _branch,
     Form.LOOP: _loop,
+    Form.WRITE: _write,
 }

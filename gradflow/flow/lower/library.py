@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gradflow.flow.op_rules import Arg, OpSpec, spec, spec_from_op_def
+from gradflow.ops.calls import writing_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Library:
     function would."""
     disabled: frozenset[str] = frozenset()
     """Nodes of the graph itself that let no gradient in, whatever their op type does."""
+    writing: frozenset[str] = frozenset()
+    """Names of the functions that write to a variable."""
 
     def spec(self, op: str) -> OpSpec | None:
         """Return the rule and signature of an op type; None where nobody knows it."""
@@ -47,8 +50,14 @@ def library_of(
     unknown = {
         op_def.name: spec_from_op_def(op_def) for op_def in op_defs if spec(op_def.name) is None
     }
-    specs = {**unknown, **registered}
-    return Library(functions, specs, custom_gradients, recomputed, disabled)
+    return Library(
+        functions=functions,
+        op_specs={**unknown, **registered},
+        custom_gradients=custom_gradients,
+        recomputed=recomputed,
+        disabled=disabled,
+        writing=writing_functions(functions),
+    )
 
 
 def output_starts(library: Library, node: Any) -> dict[str, int]:
