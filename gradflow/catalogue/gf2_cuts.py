@@ -141,8 +141,10 @@ CUTS = (
         message="no path to any {selected}output",
         why=(
             "The weight is in the file, but no selected output depends on it: a head that nobody "
-            "calls, a layer that call() builds and skips, or an output that --output leaves out. A "
-            "weight that another entry of the SavedModel trains is a note that names this entry."
+            "calls, a layer that call() builds and skips, or an output that --output leaves out. "
+            "Or no op reads it, since __init__ or build computed a value from it: that value was "
+            "computed once and is a constant. A weight that another entry of the SavedModel trains "
+            "is a note that names this entry."
         ),
         fix="connect the layer, select its output, or remove it",
         right_when="the weight belongs to another task's head or to another signature of the file",
@@ -277,8 +279,9 @@ CUTS = (
             '        self.kernel = self.add_weight(shape=(shape[-1], 4), name="kernel")\n'
             "\n"
             "    def call(self, inputs):\n"
-            "        self.kernel.assign(2.0 * self.base)  # base gets no gradient\n"
-            "        return keras.ops.matmul(inputs, self.kernel)  # kernel is overwritten\n"
+            "        # base gets no gradient, and kernel is overwritten\n"
+            "        self.kernel.assign(2.0 * self.base)\n"
+            "        return keras.ops.matmul(inputs, self.kernel)\n"
             "\n"
             "model = keras.Sequential([keras.Input([4]), Doubled()])"
         ),

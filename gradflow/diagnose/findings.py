@@ -41,7 +41,7 @@ class _Behind:
 
     cause: Cause
     sighting: Sighting | None
-    uncovered: tuple[str, ...]
+    uncovered: tuple[str, ...] | None
     other: OtherUse | None
     names: tuple[str, ...]
 
@@ -152,7 +152,9 @@ def _cut_findings(
     Where a step has seen the same at several ops, and the same weights are behind each of them,
     that is one finding (the gates of a recurrent layer).
     """
-    behind: dict[tuple[Cause, Sighting | None, tuple[str, ...], OtherUse | None], list[str]] = {}
+    behind: dict[
+        tuple[Cause, Sighting | None, tuple[str, ...] | None, OtherUse | None], list[str]
+    ] = {}
     for variable in variables:
         if variable.trainable:
             sightings = {
@@ -160,7 +162,7 @@ def _cut_findings(
                 for sighting in evidence.sightings.get(variable.name, ())
             }
             for cause in variable.causes:
-                uncovered = evidence.uncovered.get(variable.name, ())
+                uncovered = _uncovered(evidence, variable.name)
                 other = other_use(evidence, cause, variable.name)
                 key = (cause, sightings.get(cause), uncovered, other)
                 behind.setdefault(key, []).append(variable.name)
@@ -185,6 +187,13 @@ def _cut_findings(
             wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
         )
         yield finding if where is None else _placed(finding, where)
+
+
+def _uncovered(evidence: Evidence, name: str) -> tuple[str, ...] | None:
+    """Return the outputs without a loss that the weight leads to; None where no op reads it."""
+    if evidence.graph is not None and name not in evidence.graph.variables:
+        return None
+    return evidence.uncovered.get(name, ())
 
 
 def _placed(finding: Finding, where: Whereabouts) -> Finding:

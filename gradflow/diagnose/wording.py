@@ -14,6 +14,10 @@ from gradflow.flow.op_rules import spec
 from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
+_UNREAD_FIX = (
+    "use it in the call, or remove it; what __init__ or build computed from it is a constant: "
+    "compute that in the call"
+)
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 
 
@@ -37,7 +41,7 @@ def word(
     evidence: Evidence,
     cause: Cause,
     sighting: Sighting | None,
-    uncovered: Sequence[str] = (),
+    uncovered: Sequence[str] | None = (),
     *,
     further: Sequence[Cause] = (),
     other: OtherUse | None = None,
@@ -48,13 +52,16 @@ def word(
         evidence: all that is known about the model.
         cause: what to put into words.
         sighting: what a real step has shown of it.
-        uncovered: the outputs that the way leads to, where the compiled loss covers none of them.
+        uncovered: the outputs that the way leads to, where the compiled loss covers none of them;
+            None where no op of the call reads the weight.
         further: the causes at other ops at which the same was seen.
         other: another entry of the file that uses what has no path to the outputs of this one.
     """
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(cause, is_static=evidence.measurements is None)
+    if cause.code == "GF206" and uncovered is None and other is None:
+        return Wording(item.severity, _unread(evidence), _UNREAD_FIX)
     if cause.code == "GF206" and evidence.is_of_loss:
         return Wording(item.severity, *_no_way_to_loss(uncovered))
     if other is not None:
@@ -88,7 +95,12 @@ def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
     )
 
 
-def _no_way_to_loss(uncovered: Sequence[str]) -> tuple[str, str]:
+def _unread(evidence: Evidence) -> str:
+    goal = "the compiled loss" if evidence.is_of_loss else "any output"
+    return f"no path to {goal}: no op of the call reads it"
+
+
+def _no_way_to_loss(uncovered: Sequence[str] | None) -> tuple[str, str]:
     """Say that no way leads to the compiled loss, and what to do."""
     if not uncovered:
         return "no path to the compiled loss", _UNUSED

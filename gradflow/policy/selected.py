@@ -9,7 +9,7 @@ from gradflow.catalogue import Family, look_up
 from gradflow.findings import Acceptance, Finding, ModelReport
 
 FAMILIES = tuple(family.value for family in Family)
-"""Beginnings of codes that stand for all of them, as in ruff: ``GF2`` for GF201 to GF210."""
+"""Beginnings of codes that stand for all of them, as in ruff: ``GF2`` for GF201 to GF211."""
 
 
 def chosen(words: Iterable[str]) -> tuple[str, ...]:

@@ -1,0 +1,198 @@
+"""What a call assigns to its variables: where gradient is cut, and what no optimizer keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.analysis.static import read
+from gradflow.findings import ModelReport, Severity
+from gradflow.options import Options
+from tests.agreement.subject import analysed
+
+pytestmark = pytest.mark.tensorflow
+
+X = {"x": "float32[4,3]"}
+
+
+def before(module: Any, x: Any) -> Any:
+    module.buf.assign(module.k * 2.0)
+    return x * module.buf
+
+
+def afterwards(module: Any, x: Any) -> Any:
+    y = x * module.buf
+    module.buf.assign(module.k * 2.0)
+    return y
+
+
+def increment(module: Any, x: Any) -> Any:
+    module.buf.assign_add(module.k * 2.0)
+    return x * module.buf
+
+
+def scattered(module: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    module.buf.scatter_update(tf.IndexedSlices(module.k[:1] * 2.0, tf.constant([1])))
+    return x * module.buf
+
+
+def in_branch(module: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    tf.cond(
+        tf.reduce_sum(x) > -1e9,
+        lambda: module.buf.assign(module.k * 2.0).read_value(),
+        lambda: module.buf.read_value(),
+    )
+    return x * module.buf
+
+
+def in_loop(module: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    def body(trip: Any, total: Any) -> Any:
+        module.buf.assign(module.k * 2.0 + total)
+        return trip + 1, total + module.buf
+
+    return x * tf.while_loop(lambda trip, _: trip < 2, body, (0, tf.zeros([3])))[1]
+
+
+def by_function(module: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    tf.function(lambda: module.buf.assign(module.k * 2.0))()
+    return x * module.buf
+
+
+def moving(module: Any, x: Any) -> Any:
+    module.buf.assign(0.9 * module.buf + 0.1 * module.k)
+    return x * module.buf
+
+
+CALLS = [before, afterwards, increment, scattered, in_branch, in_loop, by_function, moving]
+LOSING = {before, afterwards, in_loop, by_function}
+
+
+@pytest.mark.parametrize("is_function", [True, False])
+@pytest.mark.parametrize("call", CALLS)
+def test_what_flows_into_an_assignment_is_cut_there(
+    call: Callable[..., Any], is_function: bool, tmp_path: Path
+) -> None:
+    module = assigning(call, is_function)
+    reports = [gradflow.inspect(module, entry="serve", inputs=X).models[0]]
+    if is_function:
+        import tensorflow as tf
+
+        tf.saved_model.save(module, str(tmp_path))
+        reports += [analysed(tmp_path, Options()).report, read(tmp_path, Options()).report]
+    for report in reports:
+        verdicts = {variable.name: variable for variable in report.variables}
+        assert verdicts["buf"].verdict.value == "flows"
+        assert verdicts["k"].verdict.value in ("none", "zero")
+        assert [cause.code for cause in verdicts["k"].causes] == ["GF211"]
+        assert verdicts["k"].cuts_to_restore == (None if call is afterwards else 1)
+        assert lost(report) == (["buf"] if call in LOSING else [])
+        assert_an_optimizer_keeps_what_the_report_says(call, report)
+
+
+def assert_an_optimizer_keeps_what_the_report_says(
+    call: Callable[..., Any], report: ModelReport
+) -> None:
+    """Two values of the weight before a call, and what each leaves."""
+    import numpy as np
+    import tensorflow as tf
+
+    left = []
+    for value in (0.5, 7.0):
+        module = assigning(call, is_function=True)
+        module.buf.assign([value] * 3)
+        module.serve(tf.ones([4, 3]))
+        left.append(module.buf.numpy())
+    if call is not in_branch:  # the branch that is run overwrites it, and nobody knows before
+        assert bool(np.array_equal(*left)) is (lost(report) == ["buf"])
+
+
+def assigning(call: Callable[..., Any], is_function: bool) -> Any:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.k = tf.Variable([1.0, 2.0, 3.0], name="k")
+    module.buf = tf.Variable([0.5, 0.5, 0.5], name="buf")
+
+    def serve(x: Any) -> Any:
+        return call(module, x)
+
+    signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
+    module.serve = tf.function(serve, input_signature=signature) if is_function else serve
+    return module
+
+
+def lost(report: ModelReport) -> list[str]:
+    """The weights of which the report says that no optimizer keeps what it changes."""
+    return [
+        name
+        for finding in report.findings
+        if "each call overwrites it" in finding.message
+        for name in finding.variables
+        if finding.severity is Severity.ERROR
+    ]
+
+
+def test_moving_averages_are_no_finding() -> None:
+    import keras
+
+    normed = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    report = gradflow.inspect(keras.Sequential([keras.Input([4]), *normed])).models[0]
+    assert report.summary.flows == 6
+    assert "GF211" not in [finding.code for finding in report.findings]
+
+
+def test_a_cell_that_assigns_in_a_loop() -> None:
+    """https://github.com/tensorflow/probability/issues/927"""
+    import keras
+    import tensorflow as tf
+
+    class Cell(keras.layers.Layer):
+        state_size = output_size = 3
+
+        def build(self, shape: Any) -> None:
+            self.w = self.add_weight(name="w", shape=(shape[-1] + 3, 3))
+            self.interim = self.add_weight(name="interim", shape=(2, 3))
+
+        def call(self, inputs: Any, states: Any) -> Any:
+            self.interim.assign(tf.matmul(tf.concat([inputs, states[0]], -1), self.w))
+            return tf.tanh(self.interim), [tf.tanh(self.interim)]
+
+    inputs = keras.Input(batch_shape=(2, 5, 4))
+    outputs = keras.layers.RNN(Cell(name="cell"), name="rnn")(inputs)
+    report = gradflow.inspect(keras.Model(inputs, outputs)).models[0]
+    assert lost(report) == ["rnn/cell/interim"]
+    causes = {variable.name: variable.causes for variable in report.variables}
+    assert {cause.code for cause in causes["rnn/cell/w"]} == {"GF211"}
+
+
+def test_a_value_that_build_computed_is_a_constant() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Doubled(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 2))
+            self.doubled = tf.constant(2.0 * self.kernel)
+
+        def call(self, inputs: Any) -> Any:
+            return tf.matmul(inputs, self.doubled)
+
+    model = keras.Sequential([keras.Input([4]), Doubled(), keras.layers.Dense(1)])
+    finding = gradflow.inspect(model).models[0].findings[0]
+    assert (finding.code, finding.message) == (
+        "GF206",
+        "no path to any output: no op of the call reads it",
+    )
+    assert finding.hint is not None and "what __init__ or build computed" in finding.hint
