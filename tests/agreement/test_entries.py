@@ -254,7 +254,7 @@ def test_a_weight_of_another_entry_is_a_note_that_names_it(static: bool, tmp_pat
     )
     assert unused["only_set"][0] == unused["unused"][0] == "warning"
     assert "the entry 'reset' uses it, and leads no gradient to it" in unused["only_set"][1]
-    assert unused["unused"][1] == "no path to any output"
+    assert unused["unused"][1] == "no path to any output: no op of the call reads it"
 
 
 def test_a_weight_that_another_entry_cuts_off_stays_a_warning(tmp_path: Path) -> None:
