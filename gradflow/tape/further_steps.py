@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.diagnose import Measurement
+from gradflow.errors import GradflowError
 from gradflow.findings import Verdict
 from gradflow.options import Options
 from gradflow.tape.loaded_model import SINGLE, CallableModel, Step
@@ -43,7 +44,10 @@ def lifted(
         drawn = {name: taken.measured[name] for name in zero & reached}
         while zero - reached:
             _update(taken, before)
-            taken = step(model, options, keeps_gradients=True)
+            try:
+                taken = step(model, options, keeps_gradients=True)
+            except GradflowError:  # the model refuses what the update has made of its weights
+                break
             grown = reached | _arriving(taken)
             if grown == reached:
                 break
@@ -115,4 +119,4 @@ def _move(variable: Any, gradient: Any, scale: float) -> None:
 
 
 def _scaled(values: Any, scale: float) -> Any:
-    return values * tf.constant(np.asarray(scale), values.dtype)
+    return values * tf.cast(scale, values.dtype)

@@ -66,11 +66,15 @@ def _share(
     if not cone:
         return None
     drawn, others = 0, 0
-    for tensors in _redrawn(trail, cone):
-        drawn += 1
-        others += not is_so(tensors)
-        if others == _ENOUGH:
-            break
+    try:
+        for tensors in _redrawn(trail, cone):
+            drawn += 1
+            others += not is_so(tensors)
+            if others == _ENOUGH:
+                break
+    # An op that is run again can raise anything; then nothing is known of its chances.
+    except Exception:
+        return None
     return 1 - others / drawn if others else None
 
 

@@ -72,8 +72,17 @@ def root_of(trail: Trail, record: Record, inputs: Sequence[int] = ()) -> Root | 
         inputs: the numbers of its inputs that get only zeros; none where it is its output that is
             all zeros.
     """
-    numbered = inputs or range(len(record.inputs))
-    for number in numbered:
+    try:
+        return _tested_root(trail, record, inputs)
+    # An op that is run again with other tensors can raise anything; the unit itself is named then.
+    except Exception:
+        return None
+
+
+def _tested_root(trail: Trail, record: Record, inputs: Sequence[int]) -> Root | None:
+    # The others depend on no weight: a bound, a condition.
+    led = [number for number in range(len(record.inputs)) if trail.handed(record, number)]
+    for number in inputs or led:
         slot = record.inputs[number]
         if trail.array(slot) is None:
             continue
@@ -110,6 +119,14 @@ def ends_over_one(trail: Trail, record: Record) -> bool:
     output = record.outputs[0] if record.outputs else -1
     if record.op not in SHIFTS or trail.array(output) is None:
         return False
+    try:
+        return _takes_out(trail, record, output)
+    except Exception:  # as above
+        return False
+
+
+def _takes_out(trail: Trail, record: Record, output: int) -> bool:
+    """Return whether a mean over one value near ``record`` takes out all that it is the mean of."""
     for mean in near(trail, record.inputs, _NEAREST):
         if mean.op != "Mean" or not _is_over_one(trail, mean):
             continue

@@ -150,7 +150,7 @@ def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
         root = root_of(trail, record) if record.op in _SWITCHES else None
         if root is not None:
             return Death(root.key, root.words, root.fix)
-        earlier = [source for source in record.inputs if trail.array(source) is not None]
+        earlier = _earlier(trail, record)
         zeros = [source for source in earlier if trail.is_zero(source)]
         if earlier and not zeros:
             if record.op in _SWITCHES:
@@ -170,6 +170,15 @@ def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
         return Death(key, "multiplies by zero: its other input is all zeros")
     fix = _SINGLE_TRIP if is_single else f"{CONSTANT_FIX}; {_ONE_STEP}"
     return Death(key, "multiplies by zero: its other input is a constant 0", fix)
+
+
+def _earlier(trail: Trail, record: Record) -> list[int]:
+    """Return the floating inputs of an op; of a unit those that lead to a weight, not its bound."""
+    floating = [
+        (number, slot) for number, slot in enumerate(record.inputs) if trail.array(slot) is not None
+    ]
+    led = [slot for number, slot in floating if trail.handed(record, number)]
+    return led if led and record.op in _SWITCHES else [slot for _, slot in floating]
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:

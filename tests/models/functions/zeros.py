@@ -38,6 +38,12 @@ def weights_on_both_sides_of_a_dead_relu(x, v):
     return x * v["a"] + tf.nn.relu(v["b"]) * v["c"]
 
 
+@case({"b": LOW}, a=FLOWS, b=valued("GF303", "Maximum"), c=valued("GF303", "Maximum"))
+def weights_on_both_sides_of_a_maximum_with_zero(x, v):
+    """The constant 0 is the bound of the unit, and no reason why it is off."""
+    return x * v["a"] + tf.maximum(v["b"], tf.zeros([3])) * v["c"]
+
+
 @case({"b": LOW}, a=FLOWS, b=FLOWS)
 def leaky_relu(x, v):
     return x * v["a"] + tf.nn.leaky_relu(v["b"])
