@@ -83,7 +83,8 @@ def gradflow() -> Gradflow:
 
 
 def _text(model: ModelReport) -> str:
+    from gradflow.options import in_python
     from gradflow.report.layout import Layout
     from gradflow.report.text import render_model
 
-    return render_model(model, Layout(width=100))
+    return in_python(render_model(model, Layout(width=100)))

@@ -84,8 +84,10 @@ def _spec(
     if _is_shape(value):
         return InputSpec(name, shape=value, position=number)
     key = f"input_{position}"
-    arrays[key] = _array(name, value)
-    return InputSpec(name, file=str(file), key=key, source=_SOURCE, position=number)
+    arrays[key] = array = _array(name, value)
+    # Where the model declares no type, whole numbers stay what they are.
+    dtype = array.dtype.name if array.dtype.kind in "biu" else None
+    return InputSpec(name, dtype=dtype, file=str(file), key=key, source=_SOURCE, position=number)
 
 
 def _array(name: str, value: Any) -> Any:

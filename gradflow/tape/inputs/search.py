@@ -277,7 +277,10 @@ def _match(
                 f"--input {name!r}: the model has no such input",
                 f"{near(name, input_names)}its inputs are: {', '.join(input_names) or 'none'}",
             )
-        named[name] = replace(spec, name=name)
+        # The type of a caller's array is for what the model declares nothing of.
+        is_declared = any(info.name == name and info.shape is not None for info in inputs)
+        dtype = None if spec.source and is_declared else spec.dtype
+        named[name] = replace(spec, name=name, dtype=dtype)
     return named
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def given_array(info: TensorInfo, spec: InputSpec) -> tuple[Array, str]:
         )
     if array.shape[:1] == (0,):
         raise UsageError(f"--input {info.name}: {called} is empty", "give at least one row")
+    info = replace(info, dtype=spec.dtype or info.dtype)
     return _converted(info, array, called), source
 
 

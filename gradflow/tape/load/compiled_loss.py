@@ -320,6 +320,21 @@ def trains_itself(model: Any) -> bool:
     return hasattr(type(model), "train_step") and has_own_step(model)
 
 
+def trains_its_parts(model: Any, kind: type) -> InputError:
+    """Return what to say of a model of the Keras class ``kind`` that has a ``train_step`` of its
+    own and was never called."""
+    parts = [
+        f"gradflow.inspect(model.{name})"
+        for name, part in vars(model).items()
+        if isinstance(part, kind) and not name.startswith("_")
+    ]
+    return InputError(
+        f"model {model.name!r}: its own train_step trains parts that its call, which gradflow "
+        "differentiates, does not reach: it was never called",
+        f"inspect each part: {', '.join(parts)}" if parts else "call it on a batch once",
+    )
+
+
 def _is_own(model: Any) -> bool:
     """Return whether the model's class computes its loss itself."""
     return _is_users(type(model).compute_loss)

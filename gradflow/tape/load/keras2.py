@@ -22,7 +22,12 @@ from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Format, Role
 from gradflow.installed import install_command
-from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice
+from gradflow.tape.load.compiled_loss import (
+    OUTPUTS,
+    LossChoice,
+    has_own_step,
+    trains_its_parts,
+)
 from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras_layers import chains
 from gradflow.tape.load.keras_model import KerasModel
@@ -164,6 +169,8 @@ class Keras2Model(KerasModel):
         import tf_keras
 
         if not model.inputs:
+            if not model.built and has_own_step(model):
+                raise trains_its_parts(model, tf_keras.Model)
             raise InputError(
                 f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
                 "save it as a SavedModel, whose signature records them",

@@ -20,7 +20,12 @@ from gradflow.files.keras.code import LAMBDA, foreign_object, holds_marshalled_c
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
-from gradflow.tape.load.compiled_loss import OUTPUTS, LossChoice, has_own_step
+from gradflow.tape.load.compiled_loss import (
+    OUTPUTS,
+    LossChoice,
+    has_own_step,
+    trains_its_parts,
+)
 from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
 from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
 from gradflow.tape.load.keras_layers import (
@@ -138,7 +143,7 @@ class Keras3Model(KerasModel):
             raise NoWeightsError(f"model {model.name!r}: no weights")
         if not model.built:
             if has_own_step(model):
-                raise _trains_its_parts(model)
+                raise trains_its_parts(model, keras.Model)
             raise InputError(
                 f"model {model.name!r}: is not built, so it has no weights yet",
                 f"call it on a batch once{', and save it again' if producer else ''}",
@@ -220,20 +225,6 @@ def _watched(model: Any) -> Iterator[Watched]:
             stored = replace(stored, name=_unused(f"{stored.name}@{around}".rstrip("@"), names))
         names.add(stored.name)
         yield Watched(stored, variable.value)
-
-
-def _trains_its_parts(model: Any) -> InputError:
-    """Return what to say of a model that has a ``train_step`` of its own and was never called."""
-    parts = [
-        f"gradflow.inspect(model.{name})"
-        for name, part in vars(model).items()
-        if isinstance(part, keras.Model) and not name.startswith("_")
-    ]
-    return InputError(
-        f"model {model.name!r}: its own train_step trains parts that its call, which gradflow "
-        "differentiates, does not reach: it was never called",
-        f"inspect each part: {', '.join(parts)}" if parts else "call it on a batch once",
-    )
 
 
 def _unused(name: str, names: Collection[str]) -> str:

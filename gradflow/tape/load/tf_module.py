@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,9 @@ def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[Tens
             for position, spec in enumerate(specs)
         )
     if input_names:
+        arguments = inspect.signature(function).parameters
+        numbers = {f"#{number}": name for number, name in enumerate(arguments)}
+        input_names = [numbers.get(name, name) for name in input_names]
         return tuple(TensorInfo(name, "float32", None) for name in input_names)
     raise InputError(
         f"{entry}: has no input signature", "give each input: inputs={'x': 'float32[4,16]'}"
