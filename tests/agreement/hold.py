@@ -59,7 +59,7 @@ def _problems(variable: Variable, truth: Truth, findings: list[Finding]) -> Iter
         yield f"cuts_to_restore {variable.cuts_to_restore}, not {truth.cuts}"
     if truth.verdict != "flows":
         yield from _cause_problems(variable.causes, truth)
-    codes = {code for code, _ in truth.causes}
+    codes = {code for code, _ in truth.causes} | truth.raises
     if {finding.code for finding in findings} != codes:
         yield f"findings {sorted(finding.code for finding in findings)}, not {sorted(codes)}"
     for finding in findings:

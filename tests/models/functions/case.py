@@ -24,6 +24,8 @@ class Truth:
     cuts: int | None = 0
     static: str | None = None
     """The verdict of a static reading, where only a run can tell."""
+    raises: frozenset[str] = frozenset()
+    """Codes of further findings: a training step raises an error at an op on the way."""
     at: str | None = None
     """Regular expression that is found in the name of the cause's op: its place."""
     back: str | None = None
