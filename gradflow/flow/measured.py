@@ -76,6 +76,25 @@ def with_dead_ends(graph: FlowGraph, arrivals: Arrivals) -> FlowGraph:
     return replace(graph, kinds=kinds)
 
 
+def with_dead_ops(graph: FlowGraph, alive: Mapping[str, bool]) -> FlowGraph:
+    """Mark where gradient dies, as far as it is known of some ops whether any that is not zero
+    arrives at their outputs.
+
+    Args:
+        graph: of the model.
+        alive: by the op's name.
+    """
+    kinds = bytearray(graph.kinds)
+    for node in range(len(graph)):
+        if not alive.get(graph.names[node], False):
+            continue
+        for edge in range(graph.first[node], graph.first[node + 1]):
+            source = graph.names[graph.sources[edge]]
+            if kinds[edge] == Edge.FLOW and not alive.get(source, True):
+                kinds[edge] = Edge.DEAD
+    return replace(graph, kinds=kinds)
+
+
 def with_untaken_inputs(graph: FlowGraph, passed_on: Mapping[str, int]) -> FlowGraph:
     """Mark the inputs that the ``Merge`` ops of TensorFlow 1 did not pass on.
 

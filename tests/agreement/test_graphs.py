@@ -95,6 +95,8 @@ def test_a_dead_unit_beside_a_loop_is_told(tmp_path: Path) -> None:
         "dead": ["zero", "GF303"],
         "around": ["flows"],
     }
+    causes = {variable.name: variable.causes for variable in report.variables}
+    assert [cause.op_type for cause in causes["dead"]] == ["Relu"]
 
 
 @pytest.mark.parametrize("name", ["loop", "scan"])

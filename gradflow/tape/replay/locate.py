@@ -257,7 +257,10 @@ def _without_choices(graph: FlowGraph, cuts: Sequence[Cut]) -> list[Cut]:
 def _other_branches(
     graph: FlowGraph, attribution: Attribution, cuts: Sequence[Cut]
 ) -> Iterable[Cut]:
-    """Yield the branches that did not run, unless what holds back is in the branch beside them."""
+    """Yield the branches that did not run, unless what holds back is in the branch beside them, or
+    is a cut: that one to open is enough."""
+    if any(cut.kind is not Edge.DEAD for cut in cuts):
+        return
     for gate in attribution.causes:
         owner = graph.names[gate.node].rpartition("/")[0]
         if gate.kind is Edge.UNTAKEN and not any(

@@ -43,6 +43,8 @@ _WEIGHT_FIX = (
 )
 _ONE_STEP = "a recurrent layer with a single time step needs more of them"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
+_SATURATED = "is saturated: its slope is exactly 0"
+_SATURATED_FIX = "scale down what comes in, or use an activation that does not saturate"
 SWITCH_FIX = (
     "look at the scale and the bias of what comes in, and at real data (--input); a leaky "
     "activation passes gradient "
@@ -63,6 +65,16 @@ class Death:
     """The weight of zeros that the gradient is multiplied with."""
     chance: float = 0.0
     """How likely that is in one draw, where what is drawn at random decides over it."""
+
+
+def words_for(op: str) -> tuple[str, str]:
+    """Say what an op that hands on only zeros does, and what to do, where no more is known of it
+    than its type."""
+    if op in _SWITCHES:
+        return "passes none of its elements", SWITCH_FIX
+    if op in _SATURATING:
+        return _SATURATED, _SATURATED_FIX
+    return GIVES_ZEROS, ""
 
 
 def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
@@ -104,8 +116,7 @@ def _by_its_own(
     if op in _SWITCHES:
         return _switched_off(trail, records, inputs)
     if op in _SATURATING:
-        fix = "scale down what comes in, or use an activation that does not saturate"
-        return Death(key, "is saturated: its slope is exactly 0", fix)
+        return Death(key, _SATURATED, _SATURATED_FIX)
     first = trail.array(records[-1].inputs[0])
     if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
         fix = "use a sigmoid for a single output, or give the softmax more than one class"

@@ -11,13 +11,14 @@ from gradflow.findings import Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.measured import with_untaken_inputs
+from gradflow.flow.measured import with_dead_ops, with_untaken_inputs
 from gradflow.options import Options
 from gradflow.tape.explain import HARMLESS, STARTS_LATER, larger
 from gradflow.tape.further_steps import alive
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
 from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
+from gradflow.tape.replay.zero_gradients import words_for
 from gradflow.tape.stepped import flowing_weights
 from gradflow.tape.tf1.session import GraphSession
 from gradflow.tape.tf1.zero_gradients import Awakened, awakened, cancelled
@@ -54,11 +55,13 @@ def explain(
         trainable = {item.stored.name for item in model.watched if item.stored.trainable}
         trained = [name for name in flowing if name in trainable]
         # Of several reasons, the last one says most.
+        layer_of = model.layer_of(graph)
         sightings = {
+            **_dead(graph, live.alive(step, options), zero, layer_of),
             **_asleep(awakened(model, live, options, measured, trained), zero),
             **{name: (_NO_ROWS,) for name in zero if _rows(measured[name]) == 0},
             **{name: (_no_shift(shifts[name]),) for name in zero if name in shifts},
-            **_untaken(graph, live.branches(step, options), zero, model.layer_of(graph)),
+            **_untaken(graph, live.branches(step, options), zero, layer_of),
         }
     return Explanation(measured, graph, attributions, sightings, shifts)
 
@@ -108,6 +111,35 @@ def _asleep(awakened: Awakened, zero: Sequence[str]) -> dict[str, tuple[Sighting
     detail = f"gradient is zero until the first update of a weight of zeros: {names}{more}"
     sighting = Sighting(Edge.DEAD, None, None, detail, fix=STARTS_LATER, harmless=True)
     return {name: (sighting,) for name in zero if name in awakened.names}
+
+
+def _dead(
+    graph: FlowGraph,
+    alive: Mapping[str, bool],
+    zero: Sequence[str],
+    layer_of: Callable[[int], str | None],
+) -> dict[str, tuple[Sighting, ...]]:
+    """Return the ops that get a gradient and hand on only zeros, where no way is left without
+    them."""
+    run = with_dead_ops(graph, alive)
+    attributions = attribute(run)
+    return {
+        name: tuple(
+            Sighting(
+                Edge.DEAD,
+                run.names[cut.node],
+                run.ops[cut.node],
+                detail,
+                layer_of(cut.node),
+                fix=fix,
+            )
+            for cut in attributions[name].causes
+            if cut.kind is Edge.DEAD
+            for detail, fix in [words_for(run.ops[cut.node])]
+        )
+        for name in zero
+        if attributions[name].cuts_to_restore
+    }
 
 
 def _rows(measurement: Measurement) -> int | None:

@@ -39,6 +39,8 @@ _DEAD = "does not have value"
 """TensorFlow's words for a tensor in the branch of a condition that was not taken (checked on
 2.16.1 and 2.21.0)."""
 _LOOP_ENTRIES, _LOOP_EXITS = ("Enter", "RefEnter"), ("Exit", "RefExit")
+_MAX_REACHED = 5000
+"""Ops whose gradients are looked at, to name the one at which they die."""
 _UPKEEP = frozenset(
     {"Assign", "AssignVariableOp", "IsVariableInitialized", "VarIsInitializedOp", "SaveV2"}
 )
@@ -62,6 +64,8 @@ class GraphSession:
     """Of the variables; unknown sizes are 1."""
     additions: Mapping[str, Sequence[Any]]
     """Of the variables that are only added to something, the gradients of the sums."""
+    arriving: Mapping[str, Sequence[Any]]
+    """Of the ops that a variable leads to, outside loops, the gradients of their outputs."""
     merges: Sequence[Any]
     """The ops of the model that bring the branches of its conditions together."""
     learn: Callable[[], Knowledge]
@@ -101,6 +105,21 @@ class GraphSession:
             with contextlib.suppress(tf.errors.OpError):
                 branches[op.name] = int(self.session.run(op.outputs[1], feeds))
         return branches
+
+    def alive(self, step: Step, options: Options) -> dict[str, bool]:
+        """Return for each op of ``arriving`` whether a gradient that is not zero arrives at it; it
+        is missing where that cannot be told."""
+        feeds = self.feeds(step, options)
+        tensors = [tensor for gradients in self.arriving.values() for tensor in gradients]
+        try:
+            values = iter(self._fetched(tensors, feeds))
+        except tf.errors.InvalidArgumentError:  # in a branch that was not taken
+            return {}
+        return {
+            name: bool(any(np.any(getattr(value, "values", value)) for value in arrived))
+            for name, gradients in self.arriving.items()
+            for arrived in [[next(values) for _ in gradients]]
+        }
 
     def variable(self, name: str) -> Any:
         """Return the op of a variable."""
@@ -248,14 +267,15 @@ def _built(
     tensors = [graph.get_operation_by_name(name).outputs[0] for name in variables]
     additions = {name: _additions(tensor) for name, tensor in zip(variables, tensors, strict=True)}
     sums = [total for uses in additions.values() for total in uses]
-    gradients = [None] * (len(tensors) + len(sums))
+    reached = _reached(tensors)
+    between = [tensor for op in reached for tensor in op.outputs if tensor.dtype.is_floating]
+    wanted = [*tensors, *sums, *between]
+    gradients = [None] * len(wanted)
     if objective is not None and tensors:
         # What is fed is given: nothing flows on to what the graph would compute it from.
         fed = [graph.get_tensor_by_name(name) for name in entry.feeds]
-        gradients = tf.compat.v1.gradients(objective, [*tensors, *sums], stop_gradients=fed)
-    by_sum = {
-        id(total): gradient for total, gradient in zip(sums, gradients[len(tensors) :], strict=True)
-    }
+        gradients = tf.compat.v1.gradients(objective, wanted, stop_gradients=fed)
+    by_tensor = {id(tensor): gradient for tensor, gradient in zip(wanted, gradients, strict=True)}
     return GraphSession(
         session=session,
         contents=contents,
@@ -267,8 +287,16 @@ def _built(
             name: tuple(size or 1 for size in stored.shape) for name, stored in variables.items()
         },
         additions={
-            name: [by_sum[id(total)] for total in uses if by_sum[id(total)] is not None]
+            name: [by_tensor[id(total)] for total in uses if by_tensor[id(total)] is not None]
             for name, uses in additions.items()
+        },
+        arriving={
+            op.name: [
+                by_tensor[id(tensor)]
+                for tensor in op.outputs
+                if by_tensor.get(id(tensor)) is not None
+            ]
+            for op in reached
         },
         merges=merges,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
@@ -287,6 +315,23 @@ def _ops_in_loops(graph: Any) -> set[Any]:
                     in_loops.add(reader)
                     ops.append(reader)
     return in_loops
+
+
+def _reached(variables: Sequence[Any]) -> list[Any]:
+    """Return the ops that variables lead to, but for those in loops, whose tensors have a value in
+    each trip; none where they are too many."""
+    if not variables:
+        return []
+    in_loops = _ops_in_loops(variables[0].graph)
+    ops = list(dict.fromkeys(tensor.op for tensor in variables))
+    seen = set(ops)
+    for op in ops:
+        for tensor in op.outputs:
+            readers = [reader for reader in tensor.consumers() if reader not in seen]
+            seen.update(readers)
+            ops += readers
+    reached = [op for op in ops if op not in in_loops]
+    return reached if len(reached) <= _MAX_REACHED else []
 
 
 def _additions(variable: Any) -> list[Any]:
