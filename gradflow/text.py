@@ -50,6 +50,12 @@ def near(word: str, words: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names as a sentence has them: ``a, b and c``."""
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
 def as_json(value: object, indent: int | None = 2) -> str:
     """Return plain values as JSON text in ASCII: the same bytes on every platform.
 

@@ -38,10 +38,10 @@ from gradflow.progress import Progress
 from gradflow.scan import IMPORT, Threat
 from gradflow.tape.custom_ops import is_registered
 from gradflow.tape.load.choose_loss import choose_saved_loss, why_unused
-from gradflow.tape.load.error_messages import calls_lost_python
+from gradflow.tape.load.error_messages import calls_lost_python, without_kernel
 from gradflow.tape.load.keras2 import Keras2Model, load_older
 from gradflow.tape.load.keras3 import Keras3Model, load_keras
-from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction, load_graph
+from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction, load_graph, other_device
 from gradflow.tape.load.user_modules import import_modules
 from gradflow.tape.loaded_model import LoadedModel, Step
 from gradflow.tape.tf1.graph_model import graph_model
@@ -228,6 +228,11 @@ def _analyse_entry(
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:
+        op_type = without_kernel(error)
+        if op_type is not None:
+            return analyse_unloaded(
+                file, path, replace(options, entry=entry.label), other_device(op_type)
+            )
         if not calls_lost_python(error):
             raise
         hint = "give the model in memory to gradflow.inspect(model)"

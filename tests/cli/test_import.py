@@ -78,7 +78,7 @@ def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -
     # Keras says where the class was for one of them.
     module = "layers.own" if model.endswith(".keras") else "MODULE"
     assert [finding["hint"] for finding in unloaded["findings"]] == [
-        f"--import {module}, the module that defines it"
+        f"--import {module}, the module that defines them"
     ]
     done = inspect("-q", "--import", "layers.own", "--format", "json", model)
     assert done.code == 0, done

@@ -9,6 +9,8 @@ from __future__ import annotations
 import builtins
 from collections.abc import Collection, Iterator, Mapping
 
+from gradflow.text import listed
+
 LAMBDA = "a Lambda layer, whose Python code is not run"
 _KERAS = frozenset({"keras", "tf_keras", "builtins"})
 _PACKAGES = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
@@ -39,8 +41,8 @@ def foreign_code(
             return LAMBDA
         if _registered(value) in registered:
             continue  # Keras takes these before it looks at the module
-        if (elsewhere := _elsewhere(value, trusted)) is not None:
-            return elsewhere
+        if _elsewhere(value, trusted) is not None:
+            return _all_elsewhere(config, trusted, registered)
         if (
             name == "function"
             and isinstance(function, str)
@@ -59,12 +61,42 @@ def foreign_object(
     Keras before 3.9 imports whatever module a file names. ``known`` is as for ``foreign_code``.
     """
     trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
-    named = (
-        _elsewhere(value, trusted)
+    return _all_elsewhere(config, trusted, registered)
+
+
+def foreign_modules(
+    config: object, imported: Collection[str] = (), registered: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Return the modules that ``foreign_object`` speaks of, sorted."""
+    trusted = {*_KERAS, *_PACKAGES, *(name.partition(".")[0] for name in imported)}
+    return tuple(_names_by_module(config, trusted, registered))
+
+
+def _all_elsewhere(
+    config: object, trusted: Collection[str], registered: Collection[str]
+) -> str | None:
+    """Name all that a model takes from modules that are not ``trusted``; None where it takes
+    nothing."""
+    by_module = _names_by_module(config, trusted, registered)
+    parts = [
+        f"{listed(map(repr, names))} of the module {module!r}"
+        for module, names in by_module.items()
+    ]
+    return listed(parts) if parts else None
+
+
+def _names_by_module(
+    config: object, trusted: Collection[str], registered: Collection[str]
+) -> dict[str, list[str]]:
+    pairs = {
+        pair
         for value in objects(config)
-        if _registered(value) not in registered
-    )
-    return next((name for name in named if name is not None), None)
+        if _registered(value) not in registered and (pair := _elsewhere(value, trusted)) is not None
+    }
+    by_module: dict[str, list[str]] = {}
+    for module, name in sorted(pairs):
+        by_module.setdefault(module, []).append(name)
+    return by_module
 
 
 def objects(value: object) -> Iterator[Mapping[str, object]]:
@@ -78,10 +110,27 @@ def objects(value: object) -> Iterator[Mapping[str, object]]:
         waiting += [inner for inner in inside if isinstance(inner, (dict, list))]
 
 
-def _elsewhere(value: Mapping[str, object], trusted: Collection[str]) -> str | None:
+def class_names(config: object) -> tuple[str, ...]:
+    """Return the names of the classes whose objects a model's JSON describes, each once, sorted."""
+    names = {_class(value) for value in objects(config) if isinstance(value.get("config"), Mapping)}
+    return tuple(sorted(name for name in names if name and not name.startswith("__")))
+
+
+def without_flag(config: object) -> tuple[str, ...]:
+    """Return the names of the layers whose ``trainable`` is neither true nor false."""
+    layers = [
+        inner
+        for value in objects(config)
+        if isinstance(inner := value.get("config"), Mapping) and "trainable" in inner
+    ]
+    return tuple(str(layer.get("name")) for layer in layers if type(layer["trainable"]) is not bool)
+
+
+def _elsewhere(value: Mapping[str, object], trusted: Collection[str]) -> tuple[str, str] | None:
+    """Return the module that is not ``trusted`` and the name of what is taken from it."""
     module = value.get("module")
     if isinstance(module, str) and module.partition(".")[0] not in trusted:
-        return f"{_class(value)!r} of the module {module!r}"
+        return module, _class(value)
     return None
 
 

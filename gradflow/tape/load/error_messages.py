@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from gradflow.errors import UnreadableError
-from gradflow.files.keras.code import LAMBDA
+from gradflow.files.keras.code import LAMBDA, class_names, without_flag
+from gradflow.files.keras.opened import read_json
+from gradflow.files.model_file import ModelFile
+from gradflow.scan.keras.allowed_names import Kind, named
+from gradflow.text import listed
 
 LAMBDA_HINT = (
     "if you trust the file, load it with safe_mode=False and give the model to "
     "gradflow.inspect(model) in Python"
 )
-_CLASS = re.compile(r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'")
+_CLASS = re.compile(
+    r"(?:Could not locate|Unknown) ([a-z ]+):? '([^']+)'"
+    r"|Cannot deserialize object of (type) `(\w+)`"
+)
+_NO_FLAG = re.compile(r"Expected `trainable`.* to be a boolean")
+_NO_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'")
+"""TensorFlow's words for an op that runs on other devices only (checked on 2.21.0)."""
 _ABSENT = re.compile(
     r"deserialize class '([^']+)' because its parent module ([\w.]+) cannot be imported"
 )
@@ -58,7 +70,38 @@ class BackwardError(Exception):
     """TensorFlow cannot differentiate what it could run; the cause is its own exception."""
 
 
-def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What is known of a Keras file that was not loaded."""
+
+    producer: str | None
+    """What wrote it."""
+    config: object = None
+    """The model's JSON."""
+    known: Collection[str] = ()
+    """Names of the classes and functions that the user has given."""
+    imported: Sequence[str] = ()
+    """The modules that they are from."""
+    keras_version: str = keras.__version__
+    """Of the Keras that has tried."""
+
+
+def attempted(
+    file: ModelFile,
+    producer: str | None,
+    known: Collection[str] = (),
+    imported: Sequence[str] = (),
+    keras_version: str = keras.__version__,
+) -> Attempted:
+    """Describe ``file``, which the Keras of ``keras_version`` does not load."""
+    try:
+        config = read_json(file).model
+    except UnreadableError:
+        config = None
+    return Attempted(producer, config, known, imported, keras_version)
+
+
+def keras_refusal(error: Exception, file: Attempted) -> tuple[str, str]:
     """Return why Keras does not load a file, and what to do.
 
     The messages are those of Keras 3.3 to 3.15 (keras/src/saving/serialization_lib.py).
@@ -69,11 +112,34 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
             "it uses an anonymous function (<lambda>), which Keras does not restore",
             _ANONYMOUS_HINT,
         )
-    missing = _CLASS.search(chain)
-    old = is_old(producer)
-    if missing and _is_operation(missing[2]):
+    lost = _lost_class(chain, file)
+    if lost is not None:
+        return lost
+    if "Lambda" in chain and "safe_mode" in chain:
+        return f"it holds {LAMBDA}", LAMBDA_HINT
+    if "TFSMLayer" in chain and "safe" in chain:
+        return "it holds a TFSMLayer, which loads another SavedModel", LAMBDA_HINT
+    unflagged = without_flag(file.config) if _NO_FLAG.search(chain) else ()
+    if unflagged:
         return (
-            f"it uses {missing[2]} of keras.ops, which Keras does not restore from this format",
+            f"trainable of {listed(unflagged)} is neither true nor false in it",
+            "set layer.trainable to True or False where the model is built and save it again, or "
+            "read its flags with --static",
+        )
+    reason = first_line(error)
+    if isinstance(error, KeyError) or len(reason.split()) < 2:
+        reason = f"{type(error).__name__}: {reason}"
+    return reason, _way_out(file)
+
+
+def _lost_class(chain: str, file: Attempted) -> tuple[str, str] | None:
+    """Say which classes Keras does not find, all of them, and where it could look; None where
+    that is not the matter."""
+    missing = _CLASS.search(chain)
+    kind, name = (missing[1] or "class", missing[2] or missing[4]) if missing else ("", "")
+    if missing and _is_operation(name):
+        return (
+            f"it uses {name} of keras.ops, which Keras does not restore from this format",
             ("save the model as model.keras, which keeps such operations"),
         )
     absent = _ABSENT.search(chain)
@@ -84,26 +150,50 @@ def keras_refusal(error: Exception, producer: str | None) -> tuple[str, str]:
             if package in _PACKAGES
             else f"--import {absent[2]}"
         )
-        reason = f"it uses the class {absent[1]!r} of the module {absent[2]}, which is not found"
+        reason = (
+            f"it uses {_classes([absent[1], *_foreign(file)])} of the module {absent[2]}, which is "
+            "not found"
+        )
         return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
-    if missing and not (old and missing[2] in _BUILT_IN):
-        module = _MODULE.search(chain)
-        name = (
-            module[1]
-            if module and module[1].partition(".")[0] not in (*_KERAS, "builtins")
-            else "MODULE"
+    if not missing or (is_old(file.producer) and name in _BUILT_IN):
+        return None
+    foreign = _foreign(file)
+    what = _classes([name, *foreign]) if name in foreign else f"the {kind} {name!r}"
+    it = "them" if name in foreign and len(foreign) > 1 else "it"
+    if file.imported:
+        modules = " and ".join(f"--import {module}" for module in file.imported)
+        verb = "does" if len(file.imported) == 1 else "do"
+        return (
+            f"it uses {what}, which {modules} {verb} not define",
+            f"give the module that defines {it} with another --import",
         )
-        return f"it uses the {missing[1]} {missing[2]!r}, which Keras does not have", (
-            f"--import {name}, the module that defines it"
-        )
-    if "Lambda" in chain and "safe_mode" in chain:
-        return f"it holds {LAMBDA}", LAMBDA_HINT
-    if "TFSMLayer" in chain and "safe" in chain:
-        return "it holds a TFSMLayer, which loads another SavedModel", LAMBDA_HINT
-    reason = first_line(error)
-    if isinstance(error, KeyError) or len(reason.split()) < 2:
-        reason = f"{type(error).__name__}: {reason}"
-    return reason, _way_out(producer)
+    module = _MODULE.search(chain)
+    known_module = module[1] if module else ""
+    place = known_module if known_module.partition(".")[0] not in (*_KERAS, "builtins") else ""
+    reason = f"it uses {what}, which Keras does not have"
+    return reason, f"--import {place or 'MODULE'}, the module that defines {it}"
+
+
+def _foreign(file: Attempted) -> list[str]:
+    """Return the classes of the file that are neither Keras's own nor given by the user."""
+    known = {name.rpartition(">")[2] for name in file.known}
+    return [
+        name
+        for name in class_names(file.config)
+        if name not in known and named(Kind.CLASS, name) is None
+    ]
+
+
+def _classes(names: Iterable[str]) -> str:
+    each = list(dict.fromkeys(names))
+    return f"the class{'es' if each[1:] else ''} {listed(map(repr, each))}"
+
+
+def without_kernel(error: BaseException | None) -> str | None:
+    """Return the type of an op that this machine's processors cannot run, where that stopped the
+    run."""
+    found = _NO_KERNEL.search(_chain(error))
+    return found[1] if found else None
 
 
 def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
@@ -154,12 +244,12 @@ def first_line(error: Exception) -> str:
     return _short(telling[0]) if telling else type(error).__name__
 
 
-def _way_out(producer: str | None) -> str:
-    if is_old(producer):
-        return (
-            f"load it with {producer} and save it as a SavedModel, or read its flags with --static"
-        )
-    return "load it where it was saved and save it again, or read its flags with --static"
+def _way_out(file: Attempted) -> str:
+    if is_old(file.producer) and file.producer != f"keras {file.keras_version}":
+        way = f"load it with {file.producer} and save it as a SavedModel"
+    else:
+        way = "load it where it was saved and save it again"
+    return f"{way}, or read its flags with --static"
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -11,11 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from gradflow.errors import InputError, UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
-from gradflow.files.keras.code import LAMBDA, foreign_code
+from gradflow.files.keras.code import LAMBDA, class_names, foreign_code, foreign_modules
 from gradflow.files.keras.keras2_archive import relaid
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile, StoredVariable
@@ -28,9 +30,16 @@ from gradflow.tape.load.compiled_loss import (
     has_own_step,
     trains_its_parts,
 )
-from gradflow.tape.load.error_messages import LAMBDA_HINT, is_old, keras_refusal, refuse_other_than
+from gradflow.tape.load.error_messages import (
+    LAMBDA_HINT,
+    attempted,
+    is_old,
+    keras_refusal,
+    refuse_other_than,
+)
 from gradflow.tape.load.keras_layers import chains
 from gradflow.tape.load.keras_model import KerasModel
+from gradflow.tape.load.user_modules import LEGACY
 from gradflow.tape.loaded_model import Watched
 
 _SUFFIX = {Format.KERAS: ".keras", Format.H5: ".h5"}
@@ -52,6 +61,7 @@ def load_keras2(
     file: ModelFile,
     producer: str | None,
     custom: Mapping[str, Any] = MappingProxyType({}),
+    imported: Sequence[str] = (),
     *,
     trust: bool = False,
 ) -> Any:
@@ -62,6 +72,7 @@ def load_keras2(
         file: the model.
         producer: what wrote it.
         custom: classes and functions of the user's, by the names that the file may have for them.
+        imported: the modules that they are from.
         trust: whether code that the file holds may be run.
 
     Raises:
@@ -83,7 +94,10 @@ def load_keras2(
         except UnreadableError:
             raise
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
-            reason, hint = keras_refusal(error, producer)
+            version = tf_keras.__version__
+            reason, hint = keras_refusal(
+                error, attempted(file, producer, known_names(custom), imported, version)
+            )
             raise UnreadableError(
                 f"tf_keras {tf_keras.__version__} cannot load it: {reason}", hint
             ) from error
@@ -119,19 +133,37 @@ def load_older(
     if code == LAMBDA:
         raise UnreadableError(f"{file.path}: it holds {code}", LAMBDA_HINT)
     if code is not None:
+        modules = foreign_modules(config, imported, known_names(custom)) or ("MODULE",)
         message = f"{file.path}: it uses {code}, which is not imported"
-        raise UnreadableError(message, "--import MODULE, the module that defines it")
+        raise UnreadableError(message, " ".join(f"--import {module}" for module in modules))
     if not is_installed():
-        own = f"; {refusal.hint}, if it is your own" if refusal.hint.startswith("--import") else ""
+        own = f"; and {refusal.hint}" if refusal.hint.startswith("--import") else ""
         raise UnreadableError(
-            refusal.message, f"{install_command('keras2')} for the Keras 2 that wrote it{own}"
-        )
+            f"{file.path}: Keras {keras.__version__} cannot load it; {producer or 'a Keras 2'} "
+            "wrote it, and tf_keras, the Keras 2 of today, is not installed",
+            f"{install_command('keras2')}{own}",
+        ) from refusal
     try:
-        return load_keras2(file, producer, custom, trust=trust)
+        return load_keras2(file, producer, custom, imported, trust=trust)
     except UnreadableError as second:
-        if refusal.message.endswith(second.message.partition(": ")[2]):
-            raise refusal from second
-        raise UnreadableError(f"{refusal.message}; {second.message}", second.hint) from second
+        hint = _of_keras3(config, custom) or second.hint
+        reason = second.message.removeprefix(f"{file.path}: ")
+        if producer is None:
+            raise UnreadableError(f"{refusal.message}; {reason}", hint) from second
+        # Keras 3 is not meant to load it: what Keras 2 says is the reason.
+        reason = reason.replace("cannot load it:", f"cannot load it (written by {producer}):", 1)
+        raise UnreadableError(f"{file.path}: {reason}", hint) from second
+
+
+def _of_keras3(config: object, custom: Mapping[str, Any]) -> str:
+    """Say what helps where the user's classes are made for the Keras that TensorFlow now takes, and
+    the file is one of Keras 2; empty where they are not."""
+    classes = [custom.get(name) for name in class_names(config)]
+    if os.environ.get(LEGACY) or not any(
+        isinstance(item, type) and issubclass(item, keras.Layer) for item in classes
+    ):
+        return ""
+    return f"set {LEGACY}=1: its own classes are made of tf.keras, which is Keras 3 without it"
 
 
 def known_names(custom: Mapping[str, Any]) -> set[str]:

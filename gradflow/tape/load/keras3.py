@@ -26,7 +26,12 @@ from gradflow.tape.load.compiled_loss import (
     has_own_step,
     trains_its_parts,
 )
-from gradflow.tape.load.error_messages import LAMBDA_HINT, keras_refusal, refuse_other_than
+from gradflow.tape.load.error_messages import (
+    LAMBDA_HINT,
+    attempted,
+    keras_refusal,
+    refuse_other_than,
+)
 from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
 from gradflow.tape.load.keras_layers import (
     chains,
@@ -77,7 +82,7 @@ def load_keras(
                 path, custom_objects=dict(custom), compile=False, safe_mode=not trust
             )
         except Exception as error:  # Keras raises some twenty types for a file that it cannot read
-            reason, hint = keras_refusal(error, producer)
+            reason, hint = keras_refusal(error, attempted(file, producer, custom, imported))
             writer = f" (written by {producer})" if producer else ""
             raise UnreadableError(
                 f"{file.path}: Keras {keras.__version__} cannot load it{writer}: {reason}", hint

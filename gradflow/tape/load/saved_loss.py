@@ -13,7 +13,7 @@ from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
 from gradflow.scan.keras.config import strange_objects
 from gradflow.tape.load.compiled_loss import PREFIX, WITHOUT_LOSS, NoLossError
-from gradflow.tape.load.error_messages import is_old, keras_refusal
+from gradflow.tape.load.error_messages import Attempted, is_old, keras_refusal
 from gradflow.tape.load.keras2 import is_keras2, known_names
 
 _NAME_IT = "give it a name in a module and save again"
@@ -64,7 +64,7 @@ def compile_as_saved(
             # The class's own compile may want what no file records.
             library.Model.compile(model, optimizer="sgd", loss=loss, loss_weights=weights)
     except Exception as error:  # Keras raises many types for a loss that it does not know
-        reason, hint = keras_refusal(error, producer)
+        reason, hint = keras_refusal(error, Attempted(producer))
         raise UsageError(
             f"{file.path}: {PREFIX}the file's loss cannot be restored: {reason}",
             hint if hint.startswith("--import") else "save it again with this Keras",

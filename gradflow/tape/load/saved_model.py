@@ -20,7 +20,7 @@ from gradflow.flow.lower.saved_model import lost_gradients, lower_entry
 from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
 from gradflow.tape.inputs.batch import Composite
 from gradflow.tape.inputs.graph_hints import Knowledge, saved_knowledge
-from gradflow.tape.load.error_messages import first_line
+from gradflow.tape.load.error_messages import first_line, without_kernel
 from gradflow.tape.load.revived_optimizer import revived_optimizers
 from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched
 from gradflow.tape.taped_model import TapedModel
@@ -33,6 +33,11 @@ _DAMAGE = re.compile(
 differ."""
 _NO_FILE = re.compile(r"variables\.data-\S+; No such file")
 """What it says where one of several files of variables is not there."""
+_OTHER_RUN = re.compile(
+    r"incompatible tensor with shape|were not bound to checkpointed values|not found in checkpoint"
+    r"|requires shapes of both tensors to match|do not match the shape in the checkpoint"
+)
+"""What it says where the files of the variables belong to another graph."""
 _MOST = 8
 """Op types that one message names."""
 
@@ -174,6 +179,14 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
     if absent and contents.variables:
         hint = "put the folder variables beside saved_model.pb, or copy the model again"
         return NotLoadedError(f"{absent} of its variables are missing", hint)
+    if _OTHER_RUN.search(str(error)):
+        return NotLoadedError(
+            f"its graph and the files of its variables are of different runs: {first_line(error)}",
+            "copy saved_model.pb and the folder variables of one and the same export",
+        )
+    kernel = without_kernel(error)
+    if kernel is not None:
+        return other_device(kernel)
     if missing:
         reason = f"it uses {_listed(missing)}, which TensorFlow {tf.__version__} does not have"
     else:
@@ -182,6 +195,16 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
     bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
     return NotLoadedError(
         reason, bringing or "load it with the TensorFlow that saved it, and save it again"
+    )
+
+
+def other_device(op_type: str) -> NotLoadedError:
+    """Say that this machine's processors cannot run a type of op."""
+    return NotLoadedError(
+        f"it uses the op type {op_type}, for which TensorFlow {tf.__version__} has no kernel that "
+        "runs here",
+        "analyse it on a machine with the device it was made for (a GPU, a TPU), or save it "
+        "without this op",
     )
 
 

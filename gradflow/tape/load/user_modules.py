@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
@@ -13,6 +14,8 @@ import keras
 from gradflow.errors import UsageError
 from gradflow.tape.load.error_messages import first_line
 
+LEGACY = "TF_USE_LEGACY_KERAS"
+"""The environment variable that makes Keras 2 of ``tf.keras`` (TensorFlow 2.16 and later)."""
 _LIBRARIES = frozenset({"builtins", "keras", "tensorflow", "tf_keras"})
 
 
@@ -53,9 +56,18 @@ def _imported(name: str) -> ModuleType:
             else first_line(error)
         )
         hint = "gradflow looks in its own environment and in the working directory"
+        if _wants_keras2(name, error):
+            hint = f"if it is written for Keras 2, set {LEGACY}=1 (tf_keras must be installed)"
         raise UsageError(
             f"--import {name}: cannot be imported: {type(error).__name__}: {reason}", hint
         ) from error
+
+
+def _wants_keras2(name: str, error: BaseException) -> bool:
+    """Return whether it is Keras that does not have what a module takes from it."""
+    if os.environ.get(LEGACY) or name.partition(".")[0] in ("keras", "tf_keras"):
+        return False
+    return isinstance(error, (AttributeError, ImportError)) and "keras" in str(error)
 
 
 def _public(module: ModuleType) -> list[tuple[str, Any]]:
