@@ -283,6 +283,7 @@ def analyse_model(
         uncovered=explanation.uncovered,
         outputs=step.outputs,
         elsewhere=elsewhere,
+        trial=explanation.trial,
         thresholds=options.thresholds,
     )
     return analyzed(

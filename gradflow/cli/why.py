@@ -42,7 +42,7 @@ def why(
     messages: Messages,
 ) -> None:
     """Show the path from one VARIABLE of MODEL to the output: each cut on it, what lies behind the
-    cut, and the smallest repair.
+    cut, and the smallest repair, which is tried in a step.
 
     VARIABLE is its name, or the end of it where no other name ends so: kernel, dense_1/kernel. Exit
     code 0 whatever is found; 2 when there is no such variable, or the model could not be checked.

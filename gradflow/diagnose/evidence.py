@@ -65,6 +65,19 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """What a step brought with the cuts of the smallest repair let through."""
+
+    norm: float | None = None
+    """Of the gradient that arrived; None where it is not finite, or where nothing could be
+    tried."""
+    stops: tuple[Sighting, ...] = ()
+    """What still stops it, each behind the one before; empty where it arrives."""
+    obstacle: str = ""
+    """Why no such step could be taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherUse:
     """Another entry of the file, which uses a weight that the one at hand does not reach."""
 
@@ -115,3 +128,5 @@ class Evidence:
     elsewhere: Callable[[str], OtherUse | None] = lambda _: None
     """The entry that uses a weight without a path to the outputs of this one, by its name."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS
+    trial: Trial | None = None
+    """Of the variable that is followed to the output; None where no cut is on its way."""

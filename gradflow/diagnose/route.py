@@ -7,10 +7,21 @@ from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
-from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.evidence import Evidence, Trial
 from gradflow.diagnose.where import Whereabouts, output_of
 from gradflow.diagnose.wording import other_use, word
-from gradflow.findings import Cause, Change, Finding, Output, Role, Route, Step, Variable, Verdict
+from gradflow.findings import (
+    Cause,
+    Change,
+    Finding,
+    Output,
+    Proof,
+    Role,
+    Route,
+    Step,
+    Variable,
+    Verdict,
+)
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import FlowGraph, Mark
@@ -50,7 +61,12 @@ def route(
         mending = replace(variable, causes=tuple(needed))
     else:
         mending = variable
-    changes = (*_changes(evidence, variables, mending, held_back), *_remarks(variable, findings))
+    trial = evidence.trial
+    changes = (
+        *_changes(evidence, variables, mending, held_back),
+        *_further_changes(evidence, trial),
+        *_remarks(variable, findings),
+    )
     return Route(
         variable=name,
         steps=steps,
@@ -59,6 +75,8 @@ def route(
         also_restored=also,
         other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
         way=way_in_layers(Whereabouts(evidence, evidence.graph, by_name), variable),
+        proof=_proof(trial),
+        unproven=trial.obstacle if trial is not None else "",
     )
 
 
@@ -103,6 +121,21 @@ def _walked(
         if stop.cut is not None
     }
     return graph, stops, cuts
+
+
+def _proof(trial: Trial | None) -> Proof | None:
+    if trial is None or trial.obstacle:
+        return None
+    stops = [sighted_cause(sighting, Verdict.ZERO) for sighting in trial.stops]
+    return Proof(restored=not stops, norm=trial.norm, stopped_by=stops[0] if stops else None)
+
+
+def _further_changes(evidence: Evidence, trial: Trial | None) -> Iterable[Change]:
+    """Yield what is to be done about that which stops the gradient once the cuts let it through."""
+    for sighting in trial.stops if trial is not None else ():
+        cause = sighted_cause(sighting, Verdict.ZERO)
+        wording = word(evidence, cause, sighting)
+        yield Change(cause, wording.message, wording.fix, ())
 
 
 def _cause(evidence: Evidence, graph: FlowGraph, cut: Cut, variable: Variable) -> Cause:

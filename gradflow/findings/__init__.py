@@ -5,7 +5,7 @@ Source of the field names and their meaning: the JSON report, version 1 (docs/js
 
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.example import example
-from gradflow.findings.route import Change, Route
+from gradflow.findings.route import Change, Proof, Route
 from gradflow.findings.types import (
     LEFT_OUT,
     Acceptance,
@@ -55,6 +55,7 @@ __all__ = [
     "Mode",
     "ModelReport",
     "Output",
+    "Proof",
     "Reach",
     "Report",
     "Role",

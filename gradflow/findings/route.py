@@ -22,6 +22,23 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a real step brought with the cuts of the smallest repair let through.
+
+    The backward pass alone is changed: the gradient goes over a cut as if its op were the identity,
+    or by a random projection where the shapes differ.
+    """
+
+    restored: bool
+    """A gradient that is finite and not all zero arrives."""
+    norm: float | None
+    """Of the gradient that arrives; None where it is not finite."""
+    stopped_by: Cause | None
+    """What still stops it, next to the output; ``changes`` ends with what is to be done about
+    it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One variable, its way, and the smallest repair."""
 
@@ -41,3 +58,7 @@ class Route:
     """The cuts of the other repairs that are as small, along other ways to the output."""
     way: tuple[Step, ...] = field(default=(), metadata=INTERNAL)
     """``steps`` as layers: one step each."""
+    proof: Proof | None = None
+    """None where there is no cut to let through, nothing was run, or the step cannot be run so."""
+    unproven: str = ""
+    """Why the cuts could not be let through."""

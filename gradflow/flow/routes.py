@@ -111,14 +111,18 @@ def _crossings(
     yield inside, 0, Cut(consumer, Edge.DISCRETE, reentry_of(attribution.via, inside))
 
 
-def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
-    """Return the variables whose data goes through ``cut``, by the caller's key."""
-    nodes = set()
+def held_edges(graph: FlowGraph, cut: Cut) -> Iterable[int]:
+    """Yield the edges that ``cut`` holds the gradient back from, in all copies of its place."""
     for node in _copies(graph, cut.node):
         for edge in _edges(graph, node):
             kind = graph.kinds[edge]
             if kind not in _HOLDS_NOTHING and (kind != Edge.FLOW or cut.kind is Edge.DISCRETE):
-                nodes.add(graph.sources[edge])
+                yield edge
+
+
+def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
+    """Return the variables whose data goes through ``cut``, by the caller's key."""
+    nodes = {graph.sources[edge] for edge in held_edges(graph, cut)}
     stack = list(nodes)
     while stack:
         for edge in _edges(graph, stack.pop()):

@@ -18,6 +18,7 @@ from gradflow.tape.gradient_registry import asked_in_vain
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.random_drops import drawn_further
+from gradflow.tape.repair import repair_tried
 from gradflow.tape.replay.locate import Sightings, breaking
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
@@ -69,7 +70,8 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     vanishing = [name for name in noise.tiny if name not in removers]
     measured = _largest_of_all(stepped, measured, vanishing)
     uncovered = _uncovered(model, step.batch.tensors, attributions)
-    return Explanation(measured, graph, attributions, sightings, removers, uncovered)
+    trial, attributions = repair_tried(stepped, sightings, progress)
+    return Explanation(measured, graph, attributions, sightings, removers, uncovered, trial)
 
 
 def _uncovered(

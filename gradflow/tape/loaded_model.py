@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from gradflow.diagnose import Measurement, Sighting
+from gradflow.diagnose import Measurement, Sighting, Trial
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable, with_state
 from gradflow.files.saved_model.contents import TensorInfo
@@ -90,6 +90,8 @@ class Explanation:
     uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The outputs that the compiled loss does not cover and each variable leads to, for those that
     do not lead to the loss."""
+    trial: Trial | None = None
+    """Of the smallest repair of the variable that is followed to the output."""
 
 
 class LoadedModel(Protocol):

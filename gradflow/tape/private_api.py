@@ -10,7 +10,7 @@ from typing import Any
 
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.eager import backprop, context, execute
-from tensorflow.python.framework import func_graph, op_def_registry, ops, tensor_util
+from tensorflow.python.framework import dtypes, func_graph, op_def_registry, ops, tensor_util
 from tensorflow.python.saved_model import loader_impl, revived_types
 from tensorflow.python.trackable import autotrackable
 
@@ -49,3 +49,12 @@ revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
 def all_op_defs() -> bytes:
     """Return the OpDefs of all ops of this TensorFlow, as an ``OpList`` that is written out."""
     return bytes(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+
+
+def held_by(handle: Any) -> tuple[tuple[int, ...] | None, Any]:
+    """Return the shape and the type of what the variable of an eager ``handle`` holds; a shape of
+    None where the handle does not know."""
+    held = getattr(getattr(handle, "_handle_data", None), "shape_and_type", ())
+    if not held:
+        return None, handle.dtype
+    return tuple(dim.size for dim in held[0].shape.dim), dtypes.as_dtype(held[0].dtype)

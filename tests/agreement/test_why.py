@@ -3,20 +3,24 @@ out."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
 
 from gradflow.analysis.dynamic import analyse_model
 from gradflow.analysis.result import Analysis
 from gradflow.analysis.static import read
-from gradflow.findings import Format, Verdict
+from gradflow.findings import Format, Role, Route, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import model_in_memory
 from tests.agreement.subject import analysed
 from tests.models.functions import CASES, Module
-from tests.models.plan import layer_of, seeded_plan
+from tests.models.oracle import measure_model
+from tests.models.plan import OPERATION_CUTS, Plan, layer_of, seeded_plan
 from tests.models.planted import build
 from tests.models.truth import expected
 
@@ -49,10 +53,128 @@ def _hold(analysis: Analysis) -> None:
     ):  # one that only this run's trips of a loop lead to is on no way
         assert len(set(marked)) == variable.cuts_to_restore  # one op in several calls is one cut
         assert marked[-1] in variable.causes
-        assert [change.cause for change in route.changes] == list(dict.fromkeys(marked))
+        cuts = list(dict.fromkeys(marked))
+        assert [change.cause for change in route.changes][: len(cuts)] == cuts
+        # What comes behind the cuts is what still stops the gradient once they let it through.
+        is_restored = route.proof is None or route.proof.restored
+        assert (len(route.changes) == len(cuts)) == is_restored
     elif variable.verdict is not Verdict.UNKNOWN:
         assert {change.cause for change in route.changes} >= set(variable.causes)
         assert set(marked) <= set(variable.causes)
+
+
+PROVEN = {
+    "variable_as_the_number_of_a_case": True,
+    "round_in_one_case": True,
+    "stop_gradient_in_both_branches": True,
+    "state_stopped_between_trips": True,
+    "number_of_trips": False,  # multiplied with 0 before the cut
+    "stop_gradient_in_the_branch_not_taken": False,
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROVEN.keys() & CASES.keys()))
+def test_a_repair_inside_functions_is_tried_in_a_step(name: str, tmp_path: Path) -> None:
+    Module(name).save(str(tmp_path))
+    for key, truth in CASES[name].truths.items():
+        if truth.verdict != "flows":
+            analysis = analysed(tmp_path, Options(why=key))
+            assert analysis.route is not None
+            _hold_proof(analysis.route, is_restored=PROVEN[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_every_repair_of_a_saved_function_is_tried(name: str, tmp_path: Path) -> None:
+    Module(name).save(str(tmp_path))
+    for key, truth in CASES[name].truths.items():
+        if truth.verdict == "flows" or CASES[name].unloadable:
+            continue
+        analysis = analysed(tmp_path, Options(why=key))
+        _hold(analysis)
+        route = analysis.route
+        assert route is not None
+        variable = next(one for one in analysis.report.variables if one.name == route.variable)
+        if variable.cuts_to_restore:
+            _hold_proof(route, is_restored=PROVEN.get(name, name not in STOPPED))
+
+
+STOPPED = ("end_of_a_loop_decided_by_a_variable",)
+
+
+def _hold_proof(route: Route, *, is_restored: bool) -> None:
+    proof = route.proof
+    assert proof is not None, route.unproven
+    assert proof.restored == is_restored
+    assert (proof.stopped_by is None) == is_restored
+    assert (proof.norm or 0.0) > 0.0 if is_restored else proof.norm == 0.0
+
+
+def test_a_dead_unit_behind_the_cut_extends_the_repair() -> None:
+    """And of two ways with one cut each, the one on which nothing is dead is shown."""
+    inputs = keras.Input((4,), name="x")
+    hidden = keras.layers.Dense(3, name="first")(inputs)
+    low = keras.ops.relu(hidden - 1e6)
+    dead = keras.Model(inputs, keras.layers.Dense(2, name="head")(keras.ops.stop_gradient(low)))
+    route = _route(dead, "first/kernel")
+    _hold_proof(route, is_restored=False)
+    assert [change.cause.code for change in route.changes] == ["GF201", "GF303"]
+    assert route.proof is not None
+    assert route.proof.stopped_by == route.changes[1].cause
+    rounded = keras.ops.round(7.0 * hidden)
+    both = keras.layers.Dense(2, name="head")(keras.ops.stop_gradient(low) + rounded)
+    route = _route(keras.Model(inputs, both), "first/kernel")
+    _hold_proof(route, is_restored=True)
+    assert [change.cause.op_type for change in route.changes] == ["Round"]
+    assert [cause.op_type for cause in route.other_ways] == ["StopGradient"]
+
+
+def test_what_only_an_integer_output_depends_on_is_tried_as_well() -> None:
+    inputs = keras.Input((4,), name="x")
+    classes = keras.ops.argmax(keras.layers.Dense(3, name="first")(inputs), axis=-1)
+    route = _route(keras.Model(inputs, classes), "first/kernel")
+    _hold_proof(route, is_restored=True)
+
+
+def _route(model: keras.Model, name: str) -> Route:
+    loaded = model_in_memory(model, "model", Options())
+    route = analyse_model(loaded, "model", Format.MEMORY, Options(why=name)).route
+    assert route is not None
+    return route
+
+
+@pytest.mark.parametrize("seed", [6, 11, 23, 33])
+def test_a_proof_holds_in_the_model_without_its_cuts(seed: int) -> None:
+    """For each layer of a plan: the fewest planted cuts whose removal lets it train on paper, the
+    proof, and the tape of the model that is built without them."""
+    plan = seeded_plan(seed)
+    loaded = model_in_memory(build(plan), "planted", Options())
+    truths = expected(plan)
+    for layer, truth in truths.items():
+        if not truth.cuts_to_restore:
+            continue
+        repaired = _without_cuts(plan, layer, truth.cuts_to_restore)
+        if repaired is None:  # one of its cuts holds weights itself
+            continue
+        after = measure_model(build(repaired))
+        names = [item.stored.name for item in loaded.watched if item.stored.role is Role.WEIGHT]
+        name = next(name for name in names if layer_of(name, frozenset(truths)) == layer)
+        route = analyse_model(loaded, "planted", Format.MEMORY, Options(why=name)).route
+        assert route is not None
+        _hold_proof(route, is_restored=after[name][0].verdict == "flows")
+
+
+def _without_cuts(plan: Plan, layer: str, count: int) -> Plan | None:
+    """The plan without as few cuts as let the layer train."""
+    cuts = [node.name for node in plan.nodes if node.kind in OPERATION_CUTS]
+    for removed in combinations(cuts, count):
+        nodes = tuple(
+            replace(node, kind="open") if node.name in removed else node for node in plan.nodes
+        )
+        repaired = replace(plan, nodes=nodes)
+        if expected(repaired)[layer].verdict == "flows":
+            return repaired
+    return None
 
 
 REPAIRS = {"Round": tf.identity, "StopGradient": tf.identity, "ArgMax": tf.nn.softmax}
@@ -126,5 +248,7 @@ def test_the_way_of_every_layer_of_a_plan(seed: int) -> None:
             if change.cause.code not in ("GF101", "GF206", "GF303")
         ]
         assert len(cuts) == (truth.cuts_to_restore or 0), layer
+        if truth.cuts_to_restore:
+            _hold_proof(found, is_restored=True)
         assert truth.frozen == any(change.cause.code == "GF101" for change in found.changes)
         assert bool(found.steps) == (truth.cuts_to_restore is not None)

@@ -198,6 +198,7 @@ _REALISED: dict[str, Callable[[Node, list[Tensor], dict[str, Any]], Tensor]] = {
     "greater": _operation(lambda x: ops.cast(ops.greater(x, 0.0), "float32")),
     "sign": _operation(ops.sign),
     "top_k": _operation(lambda x: ops.cast(ops.top_k(x, WIDTH)[1], "float32")),
+    "open": _operation(lambda x: x, GAIN),  # what is left of a cut that was taken out
     "quantise": _quantise,
     "bins": _bins,
 }

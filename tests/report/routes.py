@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradflow.catalogue import entry
-from gradflow.findings import Cause, Change, ModelReport, Output, Route, Step, Variable, Verdict
+from gradflow.findings import (
+    Cause,
+    Change,
+    ModelReport,
+    Output,
+    Proof,
+    Route,
+    Step,
+    Variable,
+    Verdict,
+)
 from tests.report.reports import analyzed, dense, names, routed, state, two_towers, unknown, weight
 
 Answer = tuple[ModelReport, Route]
@@ -100,7 +110,8 @@ def passage() -> Answer:
         "gate/kernel", steps(*path, back=leaves.reenters_at), "mixture", changes, ("gate/bias",)
     )
     outputs = (*model.outputs, Output("mixture", (4, 8), "float32"))
-    return replace(model, outputs=outputs), route
+    proof = Proof(restored=True, norm=0.53, stopped_by=None)
+    return replace(model, outputs=outputs), replace(route, proof=proof)
 
 
 def side_by_side() -> Answer:

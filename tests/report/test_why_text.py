@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from gradflow.findings import ModelReport, Report, Route
+from gradflow.findings import ModelReport, Proof, Report, Route
 from gradflow.findings.wire import decode
 from gradflow.report.answers import why
 from gradflow.report.answers.why import Answer, headline
 from gradflow.report.layout import Layout
 from gradflow.report.text import render as render_text
 from tests.report.reports import TOOL, several
-from tests.report.routes import ANSWERS, dead, frozen, passage, side_by_side, two_cuts
+from tests.report.routes import ANSWERS, cause, dead, frozen, passage, side_by_side, two_cuts
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
 
@@ -127,6 +127,19 @@ def test_names_are_neither_markup_nor_escapes() -> None:
     assert "     ╎  [bold]/:x:/a\\x1b[31m\n" in text
 
 
+def test_what_a_step_brought_with_the_repair_is_said() -> None:
+    model, route = passage()
+    assert "  with this change the gradient arrives: norm 0.53\n" in render(model, route)
+    model, route = two_cuts()
+    dead = cause("GF303", "net/left/Relu_1", "Relu")
+    stopped = replace(route, proof=Proof(restored=False, norm=0.0, stopped_by=dead))
+    words = "the changes at the cuts alone would not do: the gradient becomes zero, at Relu"
+    assert f"  {words} 'net/left/Relu_1'\n" in render(model, stopped, width=120)
+    untried = replace(route, unproven="a graph of TensorFlow 1 is not run op by op")
+    words = "not tried in a step: a graph of TensorFlow 1 is not run op by op"
+    assert f"  {words}\n" in render(model, untried)
+
+
 def test_json_holds_the_variable_as_the_report_has_it_and_the_whole_route() -> None:
     model, route = two_cuts()
     answer = json.loads(why.render_json(Answer(TOOL, model, route)))
@@ -135,6 +148,9 @@ def test_json_holds_the_variable_as_the_report_has_it_and_the_whole_route() -> N
     assert answer["model"]["path"] == model.path
     assert answer["variable"]["name"] == "left/dense_0/kernel"
     assert decode(Route, answer["route"]) == route
+    assert answer["route"]["proof"] is None
+    answer = json.loads(why.render_json(Answer(TOOL, *passage())))
+    assert answer["route"]["proof"] == {"restored": True, "norm": 0.53, "stopped_by": None}
     failed = json.loads(why.render_json(Answer(TOOL, several().models[0], None)))
     assert (failed["variable"], failed["route"]) == (None, None)
     assert failed["model"]["error"]["code"] == "GF901"

@@ -18,7 +18,7 @@ from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import Page, fold, joined, line, page_of
 from gradflow.report.people.path_picture import draw_steps
 from gradflow.report.words import counted, in_total, type_and_shape, untrainable
-from gradflow.text import as_json, encodable, shown
+from gradflow.text import as_json, encodable, quoted, shown
 
 SCHEMA = "gradflow-why-1"
 
@@ -50,6 +50,9 @@ _GETS = {
     Verdict.NONFINITE: "NaN or Inf",
     Verdict.UNKNOWN: "a gradient or not",
 }
+_STOPS = {"GF302": "a branch or loop body is not run", "GF304": "it becomes NaN or Inf"}
+"""What happens to a gradient that is let over the cuts, where it does not just become zero."""
+_BECOMES_ZERO = "the gradient becomes zero"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ def _repair_lines(
     for index, change in enumerate(route.changes, start=1):
         yield from _change_lines(f"{index}. " if number > 1 else "", change, variables, page)
     yield from _effect_lines(variable, route, variables, page)
+    yield from _proof_lines(route, page)
     yield from _other_lines(variable, route, page)
 
 
@@ -238,6 +242,28 @@ def _effect_lines(
     yield from fold(line("  ", f"{subject} the gradient back to {whom}"), page.width, 4)
     if 0 < len(restored) < len(behind):
         yield from layer_lines(restored, page, 4, _MAX_LAYERS)
+
+
+def _proof_lines(route: Route, page: Page) -> Iterator[Text]:
+    """Say what a step brought with these cuts let through."""
+    proof = route.proof
+    cuts = len({step.cause for step in route.steps if step.cause is not None})
+    changes = "this change" if cuts == 1 else "these changes"
+    if proof is not None and proof.restored:
+        style = "green"
+        words = f"with {changes} the gradient arrives: norm {proof.norm:.3g}"
+    elif proof is not None and proof.stopped_by is not None:
+        style = "yellow"
+        stopped = proof.stopped_by
+        at = f", at {shown(stopped.op_type or 'op')} {quoted(stopped.op)}" if stopped.op else ""
+        changes = "the change at the cut" if cuts == 1 else "the changes at the cuts"
+        words = f"{changes} alone would not do: {_STOPS.get(stopped.code, _BECOMES_ZERO)}{at}"
+    elif route.unproven:
+        style = "dim"
+        words = f"not tried in a step: {shown(route.unproven)}"
+    else:
+        return
+    yield from fold(line("  ", (words, style)), page.width, 4)
 
 
 def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -34,15 +34,25 @@ class Backward:
     """Element type of the lists among the tensors, by slot."""
 
 
+class Bridge(Protocol):
+    """What hands a gradient over cuts."""
+
+    def over(self, record: Record, arrived: Sequence[Any], handed: Sequence[Any]) -> Sequence[Any]:
+        """Return what goes on to the inputs of ``record``: ``handed``, what its gradient function
+        gave for what ``arrived`` at its outputs, with what is let over its cuts."""
+
+
 def backward(
     run: Run,
     upstream: Mapping[int, Any],
     sources: Iterable[int],
     opened: Collection[NodeKey] = (),
+    bridge: Bridge | None = None,
 ) -> Backward:
     """Go backwards from ``upstream``, the gradients of some slots, to the slots ``sources``.
 
-    The ops at the places ``opened`` hand on what they get, to each input of the same shape.
+    The ops at the places ``opened`` hand on what they get, to each input of the same shape;
+    ``bridge``, where there is one, lets the gradient over cuts.
 
     Raises:
         ReplayError: a gradient function cannot be run by itself.
@@ -52,15 +62,18 @@ def backward(
     for record in reversed(run.records):
         arrived = [back.gradients.get(slot) for slot in record.outputs]
         _note(back, record, arrived)
-        if all(gradient is None for gradient in arrived) or active.isdisjoint(record.inputs):
-            continue
-        try:
-            is_open = record.keys[0] in opened
-            handed = (_let_through if is_open else handed_by)(run, record, arrived)
-        except Exception as error:  # a gradient function can raise anything at all
-            raise ReplayError(
-                f"the gradient of {record.op}: {type(error).__name__}: {error}"
-            ) from error
+        has_gradient = any(gradient is not None for gradient in arrived)
+        handed: Sequence[Any] = ()
+        if has_gradient and not active.isdisjoint(record.inputs):
+            try:
+                is_open = record.keys[0] in opened
+                handed = (_let_through if is_open else handed_by)(run, record, arrived)
+            except Exception as error:  # a gradient function can raise anything at all
+                raise ReplayError(
+                    f"the gradient of {record.op}: {type(error).__name__}: {error}"
+                ) from error
+        if bridge is not None:
+            handed = bridge.over(record, arrived, handed)
         for number, (slot, gradient) in enumerate(zip(record.inputs, handed, strict=False)):
             if gradient is None or slot not in active:
                 continue

@@ -127,10 +127,18 @@ class _Frame:
             return self._loop(node, inputs)
         return self._op(node, inputs)
 
-    def _passed(self, node: BodyNode, slots: Sequence[int], part: str = "") -> list[int]:
+    def _passed(
+        self,
+        node: BodyNode,
+        slots: Sequence[int],
+        part: str = "",
+        decided_by: Sequence[int] = (),
+    ) -> list[int]:
         return [
             self.run.pass_on(
-                slot, NodeKey(self.copy, node.name, f"{part}:{output}" if part else str(output))
+                slot,
+                NodeKey(self.copy, node.name, f"{part}:{output}" if part else str(output)),
+                decided_by,
             )
             for output, slot in enumerate(slots)
         ]
@@ -160,18 +168,20 @@ class _Frame:
         number = int(not _is_true(condition)) if is_if else int(condition.numpy())
         callee = node.callees[number if 0 <= number < len(node.callees) else -1]
         results = self._call(node, callee, inputs)
-        return self._passed(node, self._passed(node, results, callee.part))
+        gated = self._passed(node, results, callee.part)
+        return self._passed(node, gated, decided_by=inputs[:1])
 
     def _loop(self, node: BodyNode, inputs: Sequence[int]) -> list[int]:
         body, condition = node.callees
         values: Sequence[int] = inputs
         carried: Sequence[int] = ()
-        while _is_true(self.run.tensors[self._call(node, condition, values)[0]]):
-            carried = self._passed(node, values, "carried")
+        while _is_true(self.run.tensors[(decided := self._call(node, condition, values))[0]]):
+            carried = self._passed(node, values, "carried", decided)
             values = self._passed(node, self._call(node, body, carried), body.part)
         # NOTE: what the last trip brings goes to the output alone, so it does not count as a loop
         # variable's gradient.
-        return self._passed(node, values if carried else self._passed(node, values, "carried"))
+        last = values if carried else self._passed(node, values, "carried")
+        return self._passed(node, last, decided_by=decided)
 
     def _op(self, node: BodyNode, inputs: Sequence[int]) -> Sequence[int]:
         node_def = self.node_defs[node.name]

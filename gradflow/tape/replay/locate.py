@@ -26,7 +26,7 @@ from gradflow.ops.families import CONTROL_FLOW, LOOPS, RANDOM
 from gradflow.options import Options
 from gradflow.tape.loaded_model import CallableModel
 from gradflow.tape.objective import direction, real_parts
-from gradflow.tape.replay.backward import arrived_at, backward
+from gradflow.tape.replay.backward import Bridge, arrived_at, backward
 from gradflow.tape.replay.chance import odds_of_same
 from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
@@ -76,31 +76,8 @@ class Scene:
         return arrives and any(record.op in RANDOM for record in back.run.records)
 
 
-def look(
-    model: CallableModel, traced: Trace, batch: Sequence[Any], options: Options
-) -> Scene | None:
-    """Run one step of the traced call op by op; None where the graph holds something that cannot be
-    run so."""
-    nodes: dict[NodeKey, int] = {}
-    concrete, names = traced.concrete, traced.names
-    library = live_library(concrete.graph)
-    graph = lower_trace(traced, model.handles, options.outputs, nodes, library=library)
-    try:
-        run = replay(concrete.graph, [*batch, *concrete.captured_inputs], library.recomputed)
-        sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
-        upstream = {
-            slot: _upstream(name, run.tensors[slot], options.seed)
-            for name, slot in zip(names, run.outputs, strict=True)
-            if (not options.outputs or name in options.outputs) and _is_floating(run.tensors[slot])
-        }
-        placed = _Placed(model, graph, nodes, run, upstream, sources)
-        return placed.scene()
-    except ReplayError:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class Placed:
     """A step that was run forward, and the nodes of its graph."""
 
     model: CallableModel
@@ -108,16 +85,19 @@ class _Placed:
     nodes: Mapping[NodeKey, int]
     run: Run
     upstream: Mapping[int, Any]
+    """The gradient of the objective with respect to each selected output, by slot."""
     sources: Sequence[int]
+    """Slots of what the graph captures."""
 
-    def scene(self, opened: Collection[NodeKey] = ()) -> Scene:
-        """Bring the gradient back, where the ops at the places ``opened`` hand on what they get.
+    def scene(self, opened: Collection[NodeKey] = (), bridge: Bridge | None = None) -> Scene:
+        """Bring the gradient back, where the ops at the places ``opened`` hand on what they get,
+        and over the cuts that ``bridge`` lets it.
 
         Raises:
             ReplayError: a gradient function cannot be run by itself.
         """
         graph, nodes, run = self.graph, self.nodes, self.run
-        back = backward(run, self.upstream, self.sources, opened)
+        back = backward(run, self.upstream, self.sources, opened, bridge)
         slots = {
             nodes[NodeKey("", placeholder, "0")]: slot
             for placeholder, slot in run.fed.items()
@@ -135,6 +115,37 @@ class _Placed:
             outputs=self.upstream,
             opened=self.scene,
         )
+
+
+def place(model: CallableModel, traced: Trace, batch: Sequence[Any], options: Options) -> Placed:
+    """Run the forward pass of the traced call op by op.
+
+    Raises:
+        ReplayError: the graph holds something that cannot be run so.
+    """
+    nodes: dict[NodeKey, int] = {}
+    concrete, names = traced.concrete, traced.names
+    library = live_library(concrete.graph)
+    graph = lower_trace(traced, model.handles, options.outputs, nodes, library=library)
+    run = replay(concrete.graph, [*batch, *concrete.captured_inputs], library.recomputed)
+    sources = [run.fed[placeholder.op.name] for _, placeholder in concrete.graph.captures]
+    upstream = {
+        slot: _upstream(name, run.tensors[slot], options.seed)
+        for name, slot in zip(names, run.outputs, strict=True)
+        if (not options.outputs or name in options.outputs) and _is_floating(run.tensors[slot])
+    }
+    return Placed(model, graph, nodes, run, upstream, sources)
+
+
+def look(
+    model: CallableModel, traced: Trace, batch: Sequence[Any], options: Options
+) -> Scene | None:
+    """Run one step of the traced call op by op; None where the graph holds something that cannot be
+    run so."""
+    try:
+        return place(model, traced, batch, options).scene()
+    except ReplayError:
+        return None
 
 
 def _is_floating(value: Any) -> bool:
@@ -191,7 +202,7 @@ def _deaths(scene: Scene, names: Iterable[str]) -> _Deaths:
                 continue
         for cut in cuts:
             if cut not in sighting_of:
-                sighting_of[cut] = _dead_sighting(scene, graph, cut, steps)
+                sighting_of[cut] = dead_sighting(scene, graph, cut, steps)
         if cuts:
             deaths[name] = [(cut, sighting_of[cut]) for cut in cuts]
     return deaths
@@ -292,9 +303,10 @@ def _deepest(sightings_of: Sightings, sightings: tuple[Sighting, ...]) -> tuple[
     return tuple(dict.fromkeys(deeper))
 
 
-def _dead_sighting(
+def dead_sighting(
     scene: Scene, graph: FlowGraph, cut: Cut, cuts_to_restore: int | None
 ) -> Sighting:
+    """Say what happens at a cut of ``graph``, the graph of ``scene`` with what the step showed."""
     if cut.kind is Edge.UNTAKEN:
         owner = _owner(graph, cut.node)
         part = graph.names[cut.node].rpartition("/")[2]

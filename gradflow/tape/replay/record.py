@@ -33,6 +33,8 @@ class Record:
     """One for all outputs of an op; one each where tensors are passed on."""
     gradient: Gradient | None = None
     """The user's own gradient function, where it has one."""
+    decided_by: tuple[int, ...] = ()
+    """Slots of the condition that chose what is passed on."""
 
 
 @dataclass(slots=True)
@@ -65,8 +67,8 @@ class Run:
             raise ReplayError(f"more than {_MAX_RECORDS:,} ops were run")
         self.records.append(record)
 
-    def pass_on(self, slot: int, key: NodeKey) -> int:
+    def pass_on(self, slot: int, key: NodeKey, decided_by: Sequence[int] = ()) -> int:
         """Return the same tensor under a slot of its own."""
         passed = self.slot(self.tensors[slot])
-        self.add(Record("", (), (slot,), (passed,), (key,)))
+        self.add(Record("", (), (slot,), (passed,), (key,), decided_by=tuple(decided_by)))
         return passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.diagnose import Measurement, Sighting, outliers
+from gradflow.diagnose import Measurement, Sighting, Trial, find, outliers
 from gradflow.files.saved_model.tf1_graph import shifts_before_normalization
 from gradflow.findings import Verdict
 from gradflow.flow.attribute import Attribution, attribute
@@ -23,6 +23,7 @@ from gradflow.tape.stepped import flowing_weights
 from gradflow.tape.tf1.session import GraphSession
 from gradflow.tape.tf1.zero_gradients import Awakened, awakened, cancelled
 
+_NOT_TRIED = "a graph of TensorFlow 1 is not run op by op"
 _OTHER_BRANCH = "took its other branch with this batch"
 _NO_ROWS = Sighting(
     Edge.DEAD,
@@ -63,7 +64,21 @@ def explain(
             **{name: (_no_shift(shifts[name]),) for name in zero if name in shifts},
             **_untaken(graph, live.branches(step, options), zero, layer_of),
         }
-    return Explanation(measured, graph, attributions, sightings, shifts)
+    return Explanation(
+        measured, graph, attributions, sightings, shifts, trial=_trial(model, attributions, options)
+    )
+
+
+def _trial(
+    model: LoadedModel, attributions: Mapping[str, Attribution], options: Options
+) -> Trial | None:
+    """Say of a variable that is followed to the output, and cut off from it, that its repair is not
+    tried."""
+    if options.why is None:
+        return None
+    attribution = attributions.get(find(options.why, [stored.name for stored in model.stored]))
+    is_cut = attribution is not None and bool(attribution.cuts_to_restore)
+    return Trial(obstacle=_NOT_TRIED) if is_cut else None
 
 
 def _zero(measured: Mapping[str, Measurement], names: Sequence[str]) -> list[str]:
