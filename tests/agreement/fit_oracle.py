@@ -67,7 +67,6 @@ def hold_random(seed: int, kind: str) -> Held:
             path = Path(folder, f"model.{kind}")
             subject.model.save(path)
             report = analysed(path, Options(imports=("tests.models.random_compiled",))).report
-        subject = random_compiled(seed)
     return hold(report, moved_by_fit(subject.model, subject.x, subject.y, ROWS))
 
 

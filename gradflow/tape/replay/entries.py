@@ -63,6 +63,8 @@ def parts_of(run: Run) -> Parts:
         is_known = not record.op or record.op == "IdentityN" or record.op in _MOVES | _ELEMENTWISE
         if not is_known or record.gradient is not None:
             continue
+        if not all(is_number(run.tensors[slot]) for slot in record.outputs):
+            continue  # shapes and indices are joined too
         if record.op not in _JOINS and parts.labels.keys().isdisjoint(record.inputs):
             continue
         try:

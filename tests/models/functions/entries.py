@@ -37,3 +37,12 @@ def columns_gathered_and_stopped(x, v):
 def one_part_dies_behind_a_join(x, v):
     first, last = tf.split(tf.transpose(tf.concat([x * v["a"], x * v["b"]], 1)), 2)
     return tf.transpose(first + tf.nn.relu(-tf.abs(last) - 1.0))
+
+
+@case(a=FLOWS, b=STOPPED)
+def a_shape_is_joined_of_integers(x, v):
+    """Integers are joined too, and say nothing of where numbers go."""
+    rows = tf.shape(x)[0]
+    joined = tf.concat([x * v["a"], x * v["b"]], 1)
+    first, last = tf.split(tf.reshape(joined, tf.stack([rows, 6])), 2, 1)
+    return first + tf.stop_gradient(last)
