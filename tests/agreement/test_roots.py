@@ -56,3 +56,12 @@ def test_what_lies_behind_a_unit_that_is_off_is_named_beside_it() -> None:
     assert {"first/kernel", "norm/beta"} < set(unit.variables)
     assert OVER_ONE in normalization.message
     assert set(normalization.variables) == {"first/kernel", "first/bias", "norm/gamma"}
+
+
+def test_a_slope_of_a_side_that_nothing_is_on_is_not_called_dead_for_want_of_a_leak() -> None:
+    from tests.models.roots import slope_of_a_side_that_nothing_is_on
+
+    (finding,) = gradflow.inspect(slope_of_a_side_that_nothing_is_on()).models[0].findings
+    assert finding.variables == ("slope/alpha",)
+    assert "on the other side of the unit" in finding.hint
+    assert "leaky" not in finding.hint

@@ -68,3 +68,9 @@ def unit_off_behind_a_normalization_over_one_value(*, mended: bool) -> Any:
     beta = keras.initializers.Constant(0.1 if mended else -9.0)
     normal = L.GroupNormalization(2 if mended else 6, beta_initializer=beta, name="norm")
     return _head(x, L.ReLU()(normal(hidden)))
+
+
+def slope_of_a_side_that_nothing_is_on() -> Any:
+    """What comes out of a sigmoid is never negative."""
+    x = keras.Input((4,))
+    return _head(x, L.PReLU(name="slope")(L.Dense(6, "sigmoid", name="first")(x)))

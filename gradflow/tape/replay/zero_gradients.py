@@ -11,6 +11,7 @@ import numpy as np
 from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.tape.replay.backward import arrived_at
 from gradflow.tape.replay.chance import odds_of_nothing
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
@@ -45,6 +46,11 @@ _ONE_STEP = "a recurrent layer with a single time step needs more of them"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SATURATED = "is saturated: its slope is exactly 0"
 _SATURATED_FIX = "scale down what comes in, or use an activation that does not saturate"
+_MIRRORS = ("Neg", "Identity", "")
+_OTHER_SIDE_FIX = (
+    "all that comes in is on the other side of the unit: look at its scale and bias, and at real "
+    "data (--input), or leave out the weight, which is multiplied with what the unit gives"
+)
 SWITCH_FIX = (
     "look at the scale and the bias of what comes in, and at real data (--input); a leaky "
     "activation passes gradient "
@@ -132,7 +138,11 @@ def _switched_off(trail: Trail, records: Sequence[Record], inputs: Sequence[int]
     root = root_of(trail, records[-1], inputs)
     if root is not None:
         return Death(root.key, root.words, root.fix)
-    return Death(records[-1].keys[0], _passes_none(trail, records), SWITCH_FIX)
+    is_on_another_way = not inputs and any(
+        _arrives(trail, slot) for slot in _earlier(trail, records[-1])
+    )
+    fix = _OTHER_SIDE_FIX if is_on_another_way else SWITCH_FIX
+    return Death(records[-1].keys[0], _passes_none(trail, records), fix)
 
 
 def _passes_none(trail: Trail, records: Sequence[Record]) -> str:
@@ -190,6 +200,17 @@ def _earlier(trail: Trail, record: Record) -> list[int]:
     ]
     led = [slot for number, slot in floating if trail.handed(record, number)]
     return led if led and record.op in _SWITCHES else [slot for _, slot in floating]
+
+
+def _arrives(trail: Trail, slot: int) -> bool:
+    """Return whether a gradient arrives at a tensor, or at what it is the negative of."""
+    while True:
+        if arrived_at(trail.back, slot) & Arrived.SOMETHING:
+            return True
+        maker = trail.makers.get(slot)
+        if maker is None or maker.op not in _MIRRORS:
+            return False
+        slot = maker.inputs[0]
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:
