@@ -14,7 +14,7 @@ from itertools import combinations, islice
 from gradflow.flow.frontier import Cut, cuts_behind, distinct_cuts, frontier_of
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.states import UNREACHED, in_passage, node_of, over_floating, trail
-from gradflow.flow.walk import Walk, repeated_cuts, walk, walk_without
+from gradflow.flow.walk import Walk, places_cut, repeated_cuts, walk, walk_without
 
 _MAX_WALKS, _MAX_EDGES = 256, 20_000_000
 """For the fewest places: sets of places that are tried, and edges that are followed for all of
@@ -99,6 +99,7 @@ class _Reading:
         self._frontier = frontier_of(graph, self.distance, self.via)
         self._behind = cuts_behind(graph, self._frontier, self.distance)
         self._sets: dict[int, tuple[Cut, ...]] = {}
+        self._walks: dict[frozenset[int], Walk] = {}
 
     def reaches(self, node: int) -> bool:
         """Return whether the walk came to ``node`` over a floating tensor."""
@@ -125,11 +126,26 @@ class _Reading:
         """Return the cuts that are needed for ``node`` where the copies of an op in several calls
         of its function are one cut, and the way with so few."""
         state = over_floating(node)
-        fewest, via = self.distance[state], self.via
-        for count, (distance, origins) in self._walks_with_places_removed:
-            if distance[state] != UNREACHED and distance[state] + count < fewest:
-                fewest, via = distance[state] + count, origins
-        return fewest, via
+        via, places = self.via, places_cut(self._graph, state, self.via)
+        for _, origins in self._walks_with_places_removed:
+            crossed = places_cut(self._graph, state, origins)
+            if origins[state] != UNREACHED and len(crossed) < len(places):
+                via, places = origins, crossed
+        # There may be too many sets of places for all of them: from one way to a better one.
+        while (further := self._walk_without(places)) is not None:
+            crossed = places_cut(self._graph, state, further[1])
+            if len(crossed) >= len(places):
+                break
+            via, places = further[1], crossed
+        return len(places), via
+
+    def _walk_without(self, places: frozenset[int]) -> Walk | None:
+        """Return the walk with the cuts at some places removed; None where it would be too much."""
+        if places not in self._walks:
+            if len(self._walks) * len(self._graph.sources) > _MAX_EDGES:
+                return None
+            self._walks[places] = walk_without(self._graph, [*self._seeds, *self._late], places)
+        return self._walks[places]
 
     @cached_property
     def _beyond_zeros(self) -> _Reading:
@@ -138,17 +154,17 @@ class _Reading:
         return _Reading(replace(self._graph, kinds=kinds), discrete=self._discrete)
 
     @cached_property
-    def _walks_with_places_removed(self) -> list[tuple[int, Walk]]:
-        """Return walks with some of the repeated cuts removed, and at how many places."""
+    def _walks_with_places_removed(self) -> list[Walk]:
+        """Return walks with some of the repeated cuts removed."""
         repeated = repeated_cuts(self._graph, self.distance)
-        sets = [
+        sets = [frozenset(repeated)] + [
             frozenset(places)
-            for count in range(1, len(repeated) + 1)
+            for count in range(1, len(repeated))
             for places in islice(combinations(repeated, count), _MAX_WALKS)
         ]
         affordable = max(len(repeated), _MAX_EDGES // max(len(self._graph.sources), 1))
         return [
-            (len(places), walk_without(self._graph, [*self._seeds, *self._late], places))
+            walk_without(self._graph, [*self._seeds, *self._late], places)
             for places in sets[: min(_MAX_WALKS, affordable)]
         ]
 

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gradflow.flow.graph import Edge, FlowGraph
-from gradflow.flow.states import UNREACHED, in_passage, is_in_passage, node_of, over_floating
+from gradflow.flow.states import (
+    UNREACHED,
+    State,
+    in_passage,
+    is_in_passage,
+    node_of,
+    over_floating,
+    trail,
+)
 
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
 Walk = tuple["array[int]", "array[int]"]
@@ -65,6 +74,20 @@ def repeated_cuts(graph: FlowGraph, distance: array[int]) -> list[int]:
         if kinds - {_FILL, _DISCRETE} if is_left else kinds - {_FLOW, _FILL, _DISCRETE}:
             copies[graph.places[node]] = copies.get(graph.places[node], 0) + 1
     return [place for place, count in copies.items() if count > 1]
+
+
+def places_cut(graph: FlowGraph, start: State, via: array[int]) -> frozenset[int]:
+    """Return the places of the file whose cuts are crossed on the way from a state to an output."""
+    places = set()
+    for source, consumer in pairwise(trail(start, via)):
+        node = node_of(consumer)
+        edges = range(graph.first[node], graph.first[node + 1])
+        flows = not is_in_passage(consumer) and any(
+            graph.sources[edge] == node_of(source) and graph.kinds[edge] == _FLOW for edge in edges
+        )
+        if not is_in_passage(source) and not flows:
+            places.add(graph.place(node))
+    return frozenset(places)
 
 
 def walk_without(graph: FlowGraph, seeds: Sequence[int], removed: frozenset[int]) -> Walk:

@@ -59,12 +59,24 @@ def complaints(seed: int, x: Any, given: str) -> list[str]:
         opened: module.flowing(program, tf.constant(x), opened, ran) for opened in _subsets(count)
     }
     report = gradflow.inspect(module, entry="serve", inputs={"x": given}).models[0]
-    assert report.error is None
+    if report.error is not None:
+        _hold_that_tensorflow_fails(module, x)
+        return []
     return [
         f"{variable.name}: {problem}"
         for variable in report.variables
         for problem in _problems(variable, flowing, ran)
     ]
+
+
+def _hold_that_tensorflow_fails(module: Any, x: Any) -> None:
+    """``tf.recompute_grad`` in a ``tf.cond`` cannot always be differentiated (TensorFlow 2.21)."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        output = module.serve(x)
+    with pytest.raises(AssertionError):
+        tape.gradient(output, module.weights)
 
 
 def _subsets(count: int) -> Iterator[Opened]:

@@ -262,3 +262,18 @@ def _ancestors(edges: Edges, node: int) -> set[int]:
             if consumer in found and kind is not Edge.FILL
         }
     return found
+
+
+def test_many_cuts_that_are_repeated_count_once_each() -> None:
+    """Twelve places, of which each of three calls crosses all; on the other way thirteen cuts."""
+    builder = GraphBuilder()
+    variable = builder.node("v", "VarHandleOp")
+    copies = [[builder.node(f"cut{place}", "StopGradient") for place in range(12)] for _ in "abc"]
+    single = [builder.node(f"single{place}", "StopGradient") for place in range(13)]
+    output = builder.node("y", "Identity")
+    for way in ([node for copy in copies for node in copy], single):
+        for source, consumer in pairwise([variable, *way]):
+            builder.edge(source, consumer, Edge.CUT)
+        builder.edge(way[-1], output, Edge.FLOW)
+    builder.repeats = [(copy[0], copies[0][0], 12) for copy in copies[1:]]
+    assert attribute(builder.build({"v": variable}, [output]))["v"].cuts_to_restore == 12
