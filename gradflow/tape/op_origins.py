@@ -6,6 +6,7 @@ import sysconfig
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import tensorflow as tf
 from gradflow.files.frames import Frame
 from gradflow.flow.graph import Origins
 from gradflow.ops.calls import callees
+from gradflow.tape.call_sites import call_sites
 from gradflow.tape.private_api import FuncGraph
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,8 +28,15 @@ _LIBRARIES = (
     sysconfig.get_paths()["stdlib"],
 )
 
-Notes = dict[Any, dict[str, str]]
-"""For each graph, the layer of each op by its name."""
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What was noted of ops while they were traced, for each graph by the op's name."""
+
+    layers: dict[Any, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """The layer or operation in whose call it was created."""
+    calls: dict[Any, dict[str, Frame]] = field(default_factory=lambda: defaultdict(dict))
+    """Where the user's code called that operation, if it is known."""
 
 
 def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
@@ -43,13 +52,17 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
         return _callers(graph_def, graphs(), notes)
 
     def frames(function: str, name: str) -> Sequence[Frame] | None:
-        op = _operation(graphs().get(function), name)
-        return None if op is None else _inner_frames(op)
+        inner = graphs().get(function)
+        op = _operation(inner, name)
+        if op is None:
+            return None
+        call = notes.calls[inner].get(name) if inner in notes.calls else None
+        return _inner_frames(op) if call is None else [call]
 
     def layer(function: str, name: str) -> str | None:
         inner = graphs().get(function)
-        if inner in notes:
-            return notes[inner].get(name)
+        if inner in notes.layers:
+            return notes.layers[inner].get(name)
         return None if _operation(inner, name) is None else _layer_of_call(function, callers())
 
     return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in _LIBRARIES))
@@ -67,7 +80,8 @@ def noted_layers(
 
     ``kinds``: the classes whose calls are noted, that of the layers last.
     """
-    notes: Notes = defaultdict(dict)
+    notes = Notes()
+    sites = call_sites(model, _LIBRARIES) if kinds[-1] is keras.layers.Layer else {}
     inside: list[tuple[Any, str]] = [(model, "")]
     operations = {
         id(operation)
@@ -78,7 +92,10 @@ def noted_layers(
 
     def creating(graph: Any, *args: Any, **kwargs: Any) -> Any:
         op = create(graph, *args, **kwargs)
-        notes[graph][op.name] = inside[-1][1]
+        caller, path = inside[-1]
+        notes.layers[graph][op.name] = path
+        if id(caller) in sites:
+            notes.calls[graph][op.name] = sites[id(caller)]
         return op
 
     def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,7 +163,7 @@ def _callers(
         function.signature.name: function.node_def for function in graph_def.library.function
     }
     for name, nodes in {"": graph_def.node, **functions}.items():
-        noted = notes.get(graphs.get(name), {})
+        noted = notes.layers.get(graphs.get(name), {})
         for node in nodes:
             for callee in callees(node, functions):
                 callers.setdefault(callee.function, {})[name] = noted.get(node.name)

@@ -47,7 +47,7 @@ def trace(
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in batch]
     concrete = tf.function(flat, autograph=False).get_concrete_function(*specs)
-    return Trace(concrete, names, notes if notes is not None else {})
+    return Trace(concrete, names, notes if notes is not None else Notes())
 
 
 def lower_trace(

@@ -213,3 +213,28 @@ def test_an_exported_cut_is_placed_by_the_scopes_of_its_name(static: bool, tmp_p
     assert found["inside/kernel"] == "inner"
     assert found["rnn/cell/block/dense/kernel"] == "rnn/cell/block/cut"
     assert found["by_operation/kernel"] is None
+
+
+def test_a_call_of_keras_ops_on_symbolic_tensors_is_told_by_its_line() -> None:
+    import keras
+
+    x = keras.Input((6,))
+    h = keras.layers.Dense(4, name="first")(x)
+    h = keras.ops.round(h)  # rounded
+    h = keras.layers.Dense(4, name="second")(h)
+    h = keras.ops.sign(h)  # signed
+    h = keras.layers.Dense(4, name="third")(h)
+    h = keras.ops.floor(h)  # floor one
+    h = keras.layers.Dense(4, name="fourth")(h)
+    h = keras.ops.floor(h)  # floor two
+    model = keras.Model(x, keras.layers.Dense(1, name="end")(h))
+
+    found = causes(gradflow.inspect(model))
+
+    assert {cause.source for cause in found["fourth/kernel"]} == {at("floor two")}
+    cut = keras.Model(x, model.get_layer("third").output)
+    assert {cause.source for cause in causes(gradflow.inspect(cut))["first/kernel"]} >= {
+        at("signed")
+    }
+    copied = keras.models.clone_model(cut)
+    assert {cause.source for cause in causes(gradflow.inspect(copied))["first/kernel"]} == {None}

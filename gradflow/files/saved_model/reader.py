@@ -141,7 +141,9 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
     variables: Iterable[StoredVariable]
     if len(graph.object_graph_def.nodes):
         properties = layer_properties(graph.object_graph_def, folder)
-        by_number = object_variables(graph.object_graph_def, properties)
+        by_number = object_variables(
+            graph.object_graph_def, properties, graph.graph_def.library.function
+        )
         entries = object_entries(
             graph, {number: variable.name for number, variable in by_number.items()}
         )

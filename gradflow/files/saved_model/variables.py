@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,17 +17,20 @@ from gradflow.files.saved_model.freeze_flags import (
     recurrent_states,
     tracked_lists,
 )
+from gradflow.files.saved_model.variable_uses import layers_of_use
 from gradflow.findings import Role
 
 
 def object_variables(
-    objects: Any, properties: Mapping[int, Properties]
+    objects: Any, properties: Mapping[int, Properties], functions: Sequence[Any] = ()
 ) -> Mapping[int, StoredVariable]:
     """Return the variables that are part of the model, each once, by object number.
 
     Args:
         objects: the file's object graph.
         properties: what Keras 2 recorded of its layers, by object number.
+        functions: of the graph, which show where a variable is used. A variable whose equal name
+            names another layer, or none, is named after that layer.
     """
     paths = paths_below(objects)
     tracked = tracked_lists(objects)
@@ -47,17 +51,24 @@ def object_variables(
                 by_number[number] = as_state(by_number[number])
     for number in frozen_by_record(objects, by_number, tracked, paths, properties):
         by_number[number] = replace(by_number[number], role=Role.WEIGHT)
-    by_name: dict[str, list[int]] = {}
-    for number, variable in by_number.items():
-        by_name.setdefault(variable.name, []).append(number)
-    for name, numbers in by_name.items():
-        if len(numbers) == 1:
-            continue
-        for number in numbers:
-            by_number[number] = replace(
-                by_number[number], name=f"{name}@{'.'.join(paths.get(number, (str(number),)))}"
-            )
+    equal = _equally_named(by_number)
+    layers = layers_of_use(objects, functions, equal) if equal else {}
+    for number, layer in layers.items():
+        holder, _, leaf = equal[number].rpartition("/")
+        if holder.rpartition("/")[2] != layer.rpartition("/")[2]:
+            by_number[number] = replace(by_number[number], name=f"{layer}/{leaf}", layer=layer)
+    for number, name in _equally_named(by_number).items():
+        suffix = ".".join(paths.get(number, (str(number),)))
+        by_number[number] = replace(by_number[number], name=f"{name}@{suffix}")
     return by_number
+
+
+def _equally_named(variables: Mapping[int, StoredVariable]) -> Mapping[int, str]:
+    """Return the names that more than one variable has, by object number."""
+    counts = Counter(variable.name for variable in variables.values())
+    return {
+        number: variable.name for number, variable in variables.items() if counts[variable.name] > 1
+    }
 
 
 def _is_own(path: tuple[str, ...] | None) -> bool:

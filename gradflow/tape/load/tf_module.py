@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,12 +84,18 @@ def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[Tens
 
 
 def _watched(module: Any) -> Sequence[Watched]:
-    counts: dict[str, int] = {}
+    paths = {
+        id(variable): ".".join(map(str, path))
+        for path, variable in module._flatten(
+            predicate=lambda part: isinstance(part, tf.Variable), with_path=True
+        )
+    }
+    counts = Counter(variable.name for variable in module.variables)
     watched = []
-    for variable in module.variables:
-        base = variable.name.removesuffix(":0")
-        counts[base] = counts.get(base, 0) + 1
-        name = base if counts[base] == 1 else f"{base}@{counts[base]}"
+    for number, variable in enumerate(module.variables):
+        name = variable.name.removesuffix(":0")
+        if counts[variable.name] > 1:
+            name = f"{name}@{paths.get(id(variable), number)}"
         role = (
             Role.WEIGHT
             if variable.trainable and variable.dtype.name in FLOATING_NAMES

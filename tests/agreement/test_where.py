@@ -1,0 +1,168 @@
+"""Where a cut stands, in the words of the model: Keras in memory and saved, and modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gradflow
+from gradflow.analysis.static import read
+from gradflow.findings import Finding, ModelReport
+from gradflow.options import Options
+from gradflow.report.reach import reach_sentences
+
+pytestmark = pytest.mark.tensorflow
+
+
+def finding(model: ModelReport) -> Finding:
+    return next(item for item in model.findings if item.between is not None)
+
+
+def memory(model: Any) -> ModelReport:
+    return gradflow.inspect(model).models[0]
+
+
+def static(folder: Path) -> ModelReport:
+    return read(str(folder), Options()).report
+
+
+def subclassed() -> Any:
+    import keras
+    import tensorflow as tf
+
+    class Inner(keras.layers.Layer):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.enc1, self.enc2 = (keras.layers.Dense(8, name=name) for name in ("enc1", "enc2"))
+
+        def call(self, x: Any) -> Any:
+            return self.enc2(tf.nn.relu(self.enc1(x)))
+
+    class Net(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="net")
+            self.head = keras.layers.Dense(2, name="head")
+            self.encoder = Inner(name="encoder_1")
+            self.mid = keras.layers.Dense(8, name="mid")
+
+        def call(self, x: Any) -> Any:
+            return self.head(self.mid(tf.stop_gradient(self.encoder(x))))
+
+    model = Net()
+    model(tf.zeros((2, 6)))
+    return model
+
+
+def test_a_subclassed_model_speaks_of_its_layers_in_memory_and_saved(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    model = subclassed()
+    found = finding(memory(model))
+    assert found.between is not None
+    assert [name.removeprefix("net/") for name in found.between] == ["encoder_1/enc2", "mid"]
+    model.export(str(tmp_path / "export"), verbose=False)
+    tf.saved_model.save(model, str(tmp_path / "saved"))
+    for folder in ("export", "saved"):
+        report = static(tmp_path / folder)
+        assert {variable.name for variable in report.variables} == {
+            f"{layer}/{leaf}"
+            for layer in ("encoder_1/enc1", "encoder_1/enc2", "mid", "head")
+            for leaf in ("kernel", "bias")
+        }
+        assert finding(report).between == ("encoder_1/enc2", "mid")
+        assert reach_sentences(report) == [
+            "from the input to encoder_1/enc2 nothing learns: 2 of 4 layers, 58.7 % of the "
+            "parameters"
+        ]
+
+
+def test_a_module_speaks_of_its_objects_and_else_of_its_weights(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Linear(tf.Module):
+        def __init__(self, inputs: int, units: int) -> None:
+            super().__init__()
+            self.w = tf.Variable(tf.ones((inputs, units)), name="w")
+
+        def __call__(self, x: Any) -> Any:
+            return x @ self.w
+
+    class Objects(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.z_encoder, self.a_head = Linear(6, 8), Linear(8, 2)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 6))])
+        def __call__(self, x: Any) -> Any:
+            return self.a_head(tf.cast(self.z_encoder(x) < 0.3, tf.float32))
+
+    class Flat(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.z = (tf.Variable(tf.ones((6, 6)), name=name) for name in ("last", "first"))
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 6))])
+        def __call__(self, x: Any) -> Any:
+            return tf.round(x @ self.z) @ self.a
+
+    for module, between, sentence in (
+        (Objects(), ("z_encoder", "a_head"), "z_encoder nothing learns: 1 of 2 layers"),
+        (Flat(), ("first", "last"), "first nothing learns: 1 of 2 weights"),
+    ):
+        tf.saved_model.save(module, str(tmp_path / sentence[:5]))
+        reports = [memory(module), static(tmp_path / sentence[:5])]
+        assert [finding(report).between for report in reports] == [between, between]
+        for report in reports:
+            assert reach_sentences(report)[0].startswith(f"from the input to {sentence}, ")
+        assert len({variable.name for report in reports for variable in report.variables}) == 2
+
+
+def test_a_cut_in_a_layer_and_one_of_keras_ops() -> None:
+    import keras
+    import tensorflow as tf
+
+    class Quantized(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.first = self.add_weight(shape=(shape[-1], 4), name="first")
+            self.second = self.add_weight(shape=(4, 4), name="second")
+
+        def call(self, x: Any) -> Any:
+            return tf.round(x @ self.first) @ self.second
+
+    x = keras.Input((6,))
+    h = Quantized(name="quantized")(keras.layers.Dense(6, name="stem")(x))
+    assert finding(memory(keras.Model(x, h))).between == ("quantized", "quantized")
+    h = keras.layers.Activation("relu", name="act")(keras.layers.Dense(6, name="stem")(x))
+    h = keras.ops.stop_gradient(h)
+    h = keras.layers.Dense(2, name="head")(h)
+    assert finding(memory(keras.Model(x, h))).between == ("act", "head")
+    bare = keras.Model(x, keras.ops.stop_gradient(keras.layers.Dense(6, name="stem")(x)))
+    between = finding(memory(bare)).between
+    assert between is not None
+    assert (between[0], between[1].rstrip("_0123456789")) == ("stem", "stop_gradient")
+
+
+@pytest.mark.slow
+def test_efficientnet_with_a_cut_in_the_middle() -> None:
+    import keras
+    from keras.src.models.cloning import clone_model
+
+    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if layer.name == "block4a_expand_bn":
+            arguments = (keras.ops.stop_gradient(arguments[0]), *arguments[1:])
+        return layer(*arguments, **keywords)
+
+    whole = keras.applications.EfficientNetB0(weights=None, input_shape=(64, 64, 3), classes=10)
+    again = clone_model(
+        whole,
+        call_function=call,
+        clone_function=lambda layer: layer.__class__.from_config(layer.get_config()),
+    )
+    report = memory(again)
+    assert finding(report).between == ("block4a_expand_conv", "block4a_expand_bn")
+    assert reach_sentences(report) == [
+        "from the input to block4a_expand_conv nothing learns: 41 of 131 layers, 1.9 % of the "
+        "parameters"
+    ]
