@@ -37,8 +37,9 @@ def _is_bent(layer: Any) -> bool:
 def _subtracts_mean(layer: Any, axis: int) -> str:
     """Return what subtracts the mean over every axis but those of the batch and ``axis``; empty
     where the layer does not."""
-    spec = getattr(layer, "input_spec", None)
-    if not _is_of_keras(layer) or not spec or not spec.ndim or len(spec.axes or ()) != 1:
+    spec: Any = getattr(layer, "input_spec", None)
+    # A model inside a model has a list of them, one for each input.
+    if not _is_of_keras(layer) or not getattr(spec, "ndim", 0) or len(spec.axes or ()) != 1:
         return ""
     ((own_axis, size),) = spec.axes.items()
     if own_axis % spec.ndim != axis % spec.ndim:
