@@ -281,6 +281,7 @@ def analyse_model(
         doubts=model.doubts,
         is_of_loss=model.is_of_loss,
         uncovered=explanation.uncovered,
+        movers=explanation.movers,
         outputs=step.outputs,
         elsewhere=elsewhere,
         trial=explanation.trial,

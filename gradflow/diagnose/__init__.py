@@ -1,7 +1,7 @@
 """Make findings of verdicts, measurements and flags: the only place where a code is chosen."""
 
 from gradflow.diagnose.causes import leads_through_branch
-from gradflow.diagnose.evidence import Evidence, Measurement, OtherUse, Sighting, Trial
+from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose, summarize
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
@@ -11,6 +11,7 @@ from gradflow.diagnose.variable_name import find
 __all__ = [
     "Evidence",
     "Measurement",
+    "Mover",
     "OtherUse",
     "Sighting",
     "Trial",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable
@@ -77,6 +78,14 @@ class Trial:
     """Why no such step could be taken."""
 
 
+class Mover(str, Enum):
+    """What moves a weight that the objective leads no gradient to."""
+
+    ADDED = "added"
+    """A loss that a layer adds (``add_loss``)."""
+    REGULARIZER = "regularizer"
+
+
 @dataclass(frozen=True, slots=True)
 class OtherUse:
     """Another entry of the file, which uses a weight that the one at hand does not reach."""
@@ -123,6 +132,8 @@ class Evidence:
     uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The outputs that this loss does not cover and each variable leads to, for those that do not
     lead to the loss."""
+    movers: Mapping[str, Mover] = field(default_factory=dict)
+    """What moves each weight that the objective leads no gradient to, where anything does."""
     outputs: tuple[Output, ...] = ()
     """The outputs that count."""
     elsewhere: Callable[[str], OtherUse | None] = lambda _: None

@@ -13,14 +13,14 @@ from gradflow.diagnose.causes import (
     sighted_cause,
     visible_path,
 )
-from gradflow.diagnose.evidence import Evidence, OtherUse, Sighting
+from gradflow.diagnose.evidence import Evidence, Mover, OtherUse, Sighting
 from gradflow.diagnose.flags import flag_findings
 from gradflow.diagnose.overwritten import overwritten_findings
 from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.where import Whereabouts
-from gradflow.diagnose.wording import other_use, word
+from gradflow.diagnose.wording import moved, other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import (
     Cause,
@@ -43,6 +43,7 @@ class _Behind:
     sighting: Sighting | None
     uncovered: tuple[str, ...] | None
     other: OtherUse | None
+    mover: Mover | None
     names: tuple[str, ...]
 
 
@@ -153,7 +154,8 @@ def _cut_findings(
     that is one finding (the gates of a recurrent layer).
     """
     behind: dict[
-        tuple[Cause, Sighting | None, tuple[str, ...] | None, OtherUse | None], list[str]
+        tuple[Cause, Sighting | None, tuple[str, ...] | None, OtherUse | None, Mover | None],
+        list[str],
     ] = {}
     for variable in variables:
         if variable.trainable:
@@ -164,14 +166,24 @@ def _cut_findings(
             for cause in variable.causes:
                 uncovered = _uncovered(evidence, variable.name)
                 other = other_use(evidence, cause, variable.name)
-                key = (cause, sightings.get(cause), uncovered, other)
+                mover = evidence.movers.get(variable.name)
+                key = (cause, sightings.get(cause), uncovered, other, mover)
                 behind.setdefault(key, []).append(variable.name)
     alike: dict[tuple[object, ...], list[_Behind]] = {}
-    for (cause, sighting, uncovered, other), names in behind.items():
+    for (cause, sighting, uncovered, other, mover), names in behind.items():
         seen = None if sighting is None else _without_place(sighting)
         same = cause if seen is None else cause.code
-        group = alike.setdefault((same, seen, uncovered, other, tuple(names)), [])
-        group.append(_Behind(cause, sighting, uncovered, other, tuple(names)))
+        group = alike.setdefault((same, seen, uncovered, other, mover, tuple(names)), [])
+        group.append(
+            _Behind(
+                cause=cause,
+                sighting=sighting,
+                uncovered=uncovered,
+                other=other,
+                mover=mover,
+                names=tuple(names),
+            )
+        )
     for group in alike.values():
         first = group[0]
         further = [repeat.cause for repeat in group[1:]]
@@ -183,6 +195,8 @@ def _cut_findings(
             further=further,
             other=first.other,
         )
+        if first.mover is not None:
+            wording = moved(wording, first.mover)
         finding = entry(first.cause.code).finding(
             wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
-from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, OtherUse, Sighting
+from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, Sighting
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
@@ -21,6 +21,17 @@ _UNREAD_FIX = (
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 
 
+_MOVED = {
+    Mover.ADDED: (
+        "a loss that a layer adds (add_loss) trains it",
+        "harmless where the training step minimises model.losses too, as fit() does; "
+        "--objective compiled counts them",
+    ),
+    Mover.REGULARIZER: (
+        "only its regularizer moves it, which learns nothing of the data",
+        "let it lead to what is minimised, or freeze it (trainable=False)",
+    ),
+}
 _OWN_ZEROS = (
     "return from it the upstream gradient times the slope of the function, or the upstream "
     "gradient itself (straight-through); where it is a function of TensorFlow that has a custom "
@@ -76,6 +87,16 @@ def word(
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
     return Wording(severity, message, sighting.fix or usual)
+
+
+def moved(wording: Wording, mover: Mover) -> Wording:
+    """Return what is said of weights that something else moves than what was differentiated."""
+    message, fix = _MOVED[mover]
+    is_error = wording.severity is Severity.ERROR
+    severity = Severity.WARNING if mover is Mover.REGULARIZER and is_error else wording.severity
+    return Wording(
+        Severity.NOTE if mover is Mover.ADDED else severity, f"{wording.message}; {message}", fix
+    )
 
 
 def other_use(evidence: Evidence, cause: Cause, name: str) -> OtherUse | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from gradflow.diagnose import Measurement, Sighting, Trial
+from gradflow.diagnose import Measurement, Mover, Sighting, Trial
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable, with_state
 from gradflow.files.saved_model.contents import TensorInfo
@@ -92,6 +92,8 @@ class Explanation:
     do not lead to the loss."""
     trial: Trial | None = None
     """Of the smallest repair of the variable that is followed to the output."""
+    movers: Mapping[str, Mover] = field(default_factory=dict)
+    """What moves each weight that the objective leads no gradient to, where anything does."""
 
 
 class LoadedModel(Protocol):

@@ -6,18 +6,31 @@ import copy
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradflow.files.model_file import StoredVariable
+from gradflow.findings import Role, Verdict
+from gradflow.options import Options
+from gradflow.progress import Progress
 from gradflow.tape.load.compiled_loss import (
     CompiledLoss,
     LossChoice,
     output_names,
     require_compiled,
 )
+from gradflow.tape.load.own_losses import movers
 from gradflow.tape.load.shifted_layers import shifted_before_normalization
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
-from gradflow.tape.loaded_model import HALVES, OUTPUTS, SINGLE, NamedTensors, dense_parts
+from gradflow.tape.loaded_model import (
+    HALVES,
+    OUTPUTS,
+    SINGLE,
+    Explanation,
+    NamedTensors,
+    Step,
+    dense_parts,
+)
 from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
@@ -110,6 +123,24 @@ class KerasModel(TapedModel):
         """Call the model on ``tensors``, in the order of ``inputs``; return its outputs, or its
         loss alone."""
         return self._outputs(tensors) if self._loss is None else self._loss(tensors)
+
+    def explain(self, step: Step, options: Options, progress: Progress) -> Explanation:
+        """Also find the weights that only a loss inside the model moves; see ``LoadedModel``."""
+        explanation = super().explain(step, options, progress)
+        missing = {
+            item.stored.name: item.variable
+            for item in step.watched
+            if item.variable is not None
+            and item.stored.role is Role.WEIGHT
+            and item.stored.trainable
+            and explanation.measured[item.stored.name].verdict in (Verdict.NONE, Verdict.ZERO)
+        }
+        if not missing:
+            return explanation
+        tensors = step.batch.tensors
+        return replace(
+            explanation, movers=movers(self.model, lambda: self.forward(tensors), missing)
+        )
 
     def trace(self, batch: Sequence[Any]) -> Trace:
         """Trace the call, and note the layer of each op."""
