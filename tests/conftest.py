@@ -71,6 +71,27 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+_LONGEST = (
+    "test_replay.py",
+    "test_functions.py",
+    "test_why.py",
+    "test_objective.py",
+    "test_keras_key.py",
+    "test_planted.py",
+    "test_fuzz.py",
+    "test_distribution.py",
+    "test_confine.py",
+    "test_large_files.py",
+)
+"""Files that take longest. They come first in their half, so that no process is left alone with one
+at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests without TensorFlow come first: they answer in seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("tensorflow") is not None)
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("tensorflow") is not None,
+            item.path.name not in _LONGEST,
+        )
+    )
