@@ -298,3 +298,21 @@ def test_with_all_entries_a_cut_names_its_entry(tmp_path: Path) -> None:
     (cut,) = [finding for finding in report.findings if finding.code == "GF201"]
     assert cut.message.endswith("(entry decode)")
     assert cut.variables == ("decoder",)
+
+
+def test_a_scalar_in_a_signature_of_tensorflow_1_has_the_shape_of_its_placeholder(
+    tmp_path: Path,
+) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    from tests.models import graphs
+
+    graphs.save_graph(tmp_path / "model", graphs.resources)
+    file = tmp_path / "model" / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for info in message.meta_graphs[0].signature_def["serving_default"].inputs.values():
+        info.tensor_shape.Clear()
+    file.write_bytes(message.SerializeToString())
+    report = report_on(tmp_path / "model")
+    assert [len(info.shape) for info in report.inputs] == [2]
+    assert report.summary.flows > 0

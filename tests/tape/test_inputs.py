@@ -40,10 +40,11 @@ def test_the_message_shows_what_was_tried_first_and_how_many_more() -> None:
         "x=float32[4,16] (and 8 others, sizes 1, 4, 8, 16, 32, 64, 128, 224, 10240): no"
         in caught.value.message
     )
-    assert caught.value.hint == "give others, such as --input x=float32[4,16]"
+    # What was refused is no example of what to give.
+    assert caught.value.hint == "give real ones, from a file of NumPy: --input x=@batch.npz:x"
 
 
-def test_a_learned_size_is_in_the_line_to_write() -> None:
+def test_a_learned_size_is_tried_and_told() -> None:
     from gradflow.tape.inputs.search import with_batch
 
     def flattened(batch: Any) -> None:
@@ -55,8 +56,42 @@ def test_a_learned_size_is_in_the_line_to_write() -> None:
 
     with pytest.raises(InputError) as caught:
         with_batch([TensorInfo("x", "float32", (None, None))], Options(), None, flattened)
+    assert "refuses the inputs x=float32[4,784]" in caught.value.message
     assert "some other complaint" in caught.value.message
-    assert caught.value.hint == "give others, such as --input x=float32[4,784]"
+
+
+def test_many_inputs_are_not_all_listed() -> None:
+    from gradflow.tape.inputs.search import with_batch
+
+    def never(batch: Any) -> None:
+        raise ValueError("no")
+
+    infos = [TensorInfo(f"feature_{number}", "float32", (4, 1)) for number in range(75)]
+    with pytest.raises(InputError) as caught:
+        with_batch(infos, Options(), None, never)
+    for text in (caught.value.message, caught.value.hint):
+        assert "feature_5" in text
+        assert "feature_6" not in text
+        assert "and 69 more" in text
+    assert len(caught.value.message) + len(caught.value.hint) < 800
+
+
+@pytest.mark.parametrize(("sign", "limit"), [("<", 3), ("<=", 2)])
+def test_labels_stay_below_the_number_that_the_error_tells(sign: str, limit: int) -> None:
+    from gradflow.tape.inputs.search import with_batch
+
+    def estimator(batch: Any) -> None:
+        labels = batch.tensors[0].numpy()
+        if labels.max() >= 3:
+            raise ValueError(
+                f"assertion failed: [Labels must be <= n_classes - 1] [Condition x {sign} y did "
+                f"not hold element-wise:] [x (head/Cast:0) = ] [{labels}] [y (head/y:0) = ] "
+                f"[{limit}]"
+            )
+
+    info = TensorInfo("label", "int64", (64, 1))
+    batch, _ = with_batch([info], Options(), None, estimator)
+    assert batch.tensors[0].numpy().max() == 2
 
 
 def test_attempts_are_bounded() -> None:

@@ -79,7 +79,16 @@ def _is_whole(graph: Any, name: str, nodes: set[str]) -> bool:
 
 def _of_graph(graph: Any, name: str) -> Entry:
     signature = graph.signature_def[name]
-    inputs = [pair for key, info in sorted(signature.inputs.items()) for pair in _parts(key, info)]
+    shapes = {
+        node.name: read_shape(node.attr["shape"].shape)
+        for node in graph.graph_def.node
+        if node.op == "Placeholder" and "shape" in node.attr
+    }
+    inputs = [
+        (_fed(info, shapes.get(tensor.partition(":")[0], info.shape)), tensor)
+        for key, value in sorted(signature.inputs.items())
+        for info, tensor in _parts(key, value)
+    ]
     outputs = [
         pair for key, info in sorted(signature.outputs.items()) for pair in _parts(key, info)
     ]
@@ -102,6 +111,12 @@ def _of_graph(graph: Any, name: str) -> Entry:
         ),
         reached=depends_on(graph.graph_def, tensors, feeds),
     )
+
+
+def _fed(info: TensorInfo, shape: tuple[int | None, ...] | None) -> TensorInfo:
+    """Return an input with the ``shape`` of its placeholder where the signature calls it a scalar:
+    so an older TensorFlow wrote a shape that nobody had given."""
+    return replace(info, shape=shape) if info.shape == () else info
 
 
 def _parts(key: str, info: Any) -> Iterator[tuple[TensorInfo, str]]:

@@ -21,6 +21,9 @@ _RANK = re.compile(
     r"(?:expected (?:min_|max_)?ndim=|must be rank |must be |expected rank )(\d)(?:-dimensional|\b)"
 )
 _RANGE = re.compile(r"is not in \[0, (\d+)\)|outside the valid range of \[0, (\d+)\)")
+_BELOW = re.compile(r"Condition x (<=?) y did not hold.*?\[y \([^)]*\) = \] \[+(\d+)\]", re.DOTALL)
+"""An assertion that labels stay below the number of classes, as the Estimators of TensorFlow 1 make
+it."""
 _LARGEST = 20_000
 _LARGEST_BATCH = 256
 _GENERIC = 6
@@ -62,10 +65,13 @@ def lessons(
 def _row_numbers(
     message: str, attempt: Attempt, inputs: Sequence[TensorInfo], highest: int
 ) -> Iterator[Attempt]:
-    match = _RANGE.search(message)
-    if match is None:
+    match, below = _RANGE.search(message), _BELOW.search(message)
+    if match is not None:
+        rows = max(1, int(match[1] or match[2]))
+    elif below is not None:
+        rows = max(1, int(below[2]) + (below[1] == "<="))
+    else:
         return
-    rows = max(1, int(match[1] or match[2]))
     if rows < highest:
         yield replace(attempt, high=rows)
     axes = open_axes(inputs, attempt)

@@ -82,6 +82,10 @@ def with_batch(
     raise search.refusal()
 
 
+_SHOWN = 6
+"""Inputs that a message names."""
+
+
 class _Search:
     """The attempts that were made, and those that are still to be made."""
 
@@ -205,13 +209,16 @@ class _Search:
                 f"{first_line(error)}",
                 "--static reads the file without running it",
             )
-        shown = ", ".join(
-            f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]"
-            for item in batch.described
+        shown = _at_most(
+            [
+                f"{item.name}={item.dtype}[{','.join(map(str, item.shape))}]"
+                for item in batch.described
+            ],
+            ", ",
         )
         refusal = InputError(
             f"the forward pass refuses the inputs {shown}{self._others()}: {first_line(error)}",
-            f"give others, such as {self._lines(batch)}",
+            self._way_out(batch),
         )
         refusal.__cause__ = error
         return refusal
@@ -231,7 +238,16 @@ class _Search:
         sizes = f", sizes {', '.join(map(str, sorted(tried)))}" if len(tried) > 1 else ""
         return f" (and {more} others{sizes})"
 
-    def _lines(self, batch: Batch) -> str:
+    def _way_out(self, batch: Batch) -> str:
+        """Say what to give; what was refused is no example of it."""
+        lines = self._lines(batch)
+        refused = [f"--input {line(item.name, item.dtype, item.shape)}" for item in batch.described]
+        if lines != refused:
+            return f"give others, such as {_at_most(lines, ' ')}"
+        real = [f"--input {item.name}=@batch.npz:{item.name}" for item in batch.described]
+        return f"give real ones, from a file of NumPy: {_at_most(real, ' ')}"
+
+    def _lines(self, batch: Batch) -> list[str]:
         parts = {
             name
             for composite in self.plan.composites
@@ -254,7 +270,13 @@ class _Search:
                 lines.append(f"--input {item.name}=@batch.npz:{item.name}")
             else:
                 lines.append(f"--input {line(item.name, dtype, shape)}")
-        return " ".join(lines)
+        return lines
+
+
+def _at_most(texts: Sequence[str], between: str) -> str:
+    """Join ``texts``, the first of them where they are many."""
+    more = len(texts) - _SHOWN
+    return between.join(texts) if more < 2 else f"{between.join(texts[:_SHOWN])} and {more} more"
 
 
 def _match(
