@@ -19,8 +19,9 @@ _EVEN = 0.5
 """The chance to begin with for what was dropped in each draw and not where it was looked at."""
 _LOOKS = 8
 """How often a step is run op by op to see what else is wrong with a unit."""
-_MOST_PROBES = 100
-"""As many as ``--probes`` takes."""
+_PROBES = (10, 20, 50, 100)
+"""What is proposed for ``--probes``, which takes no more; the steps are wide, since chances are only
+estimated."""
 
 
 def drawn_further(
@@ -105,11 +106,12 @@ def _other_deaths(stepped: Stepped, names: Sequence[str]) -> Mapping[str, tuple[
 def _worded(sighting: Sighting, chance: float, drawn: int) -> Sighting:
     if not sighting.chance:
         return sighting
-    needed = math.ceil(math.log(_ODDS) / math.log(chance) / 10) * 10
+    needed = math.log(_ODDS) / math.log(chance)
+    proposed = next((probes for probes in _PROBES if probes >= needed), _PROBES[-1])
     by_chance = ", by chance" if sighting.kind is Edge.UNTAKEN else ""
     return replace(
         sighting,
         detail=f"{sighting.detail}{by_chance}: dropped in every draw ({drawn})",
-        fix=f"harmless, in other draws it gets a gradient: --probes {min(needed, _MOST_PROBES)}",
+        fix=f"harmless, in other draws it gets a gradient: --probes {proposed}",
         harmless=True,
     )
