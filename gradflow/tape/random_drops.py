@@ -20,7 +20,7 @@ _EVEN = 0.5
 _LOOKS = 8
 """How often a step is run op by op to see what else is wrong with a unit."""
 _PROBES = (10, 20, 50, 100)
-"""What is proposed for ``--probes``, which takes no more; the steps are wide, since chances are only
+"""What is proposed for ``--probes``, which takes no more: in wide steps, for chances are only
 estimated."""
 
 
