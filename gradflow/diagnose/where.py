@@ -12,7 +12,7 @@ from gradflow.findings import Cause, Output, Reach, Role, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.fold import Folded, fold, neighbours, positions, readers_of
 from gradflow.flow.frontier import Cut
-from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.routes import behind
 
 
@@ -71,7 +71,12 @@ class Whereabouts:
         attribution = self.evidence.attributions.get(name)
         end = output_of(self.graph, attribution, self.evidence.outputs) if attribution else None
         before = consumers[0] if consumers else end
-        return (sources[-1], before) if sources and before is not None else None
+        if not sources or before is None:
+            return None
+        # The data of a loop comes from before the loop and from its own end.
+        others = [layer for layer in sources if layer != before]
+        is_looped = bool(self.graph.marks[cut.node] & Mark.CONTROLLED) and bool(others)
+        return (others if is_looped else sources)[-1], before
 
     def reach(self, cut: Cut, names: Sequence[str]) -> Reach | None:
         """Return how far back nothing learns: of ``names``, the weights that ``cut`` holds back."""

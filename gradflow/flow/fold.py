@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradflow.flow.frontier import Cut
-from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph, Mark
 
 _FEEDS = frozenset({"_Arg", "Placeholder", "PlaceholderWithDefault"})
 _READS = frozenset(
@@ -138,7 +138,8 @@ def readers_of(
                 continue
             seen.add(consumer)
             readers.append(consumer)
-            if graph.ops[consumer] in _READS:
+            # A loop carries the weights that it reads along with what it changes.
+            if graph.ops[consumer] in _READS or graph.marks[consumer] & Mark.CARRIED:
                 stack.append(consumer)
     return readers
 
@@ -195,7 +196,9 @@ def _labels(
         if key in owners:
             labels[node] = owners[key]
             for reader in readers_of(graph, node, consumers):
-                labels[reader] = labels[reader] or owners[key]
+                # What only reads is named after the op that it is for: ``matmul/ReadVariableOp``.
+                is_named = labels[reader] and graph.ops[reader] not in _READS
+                labels[reader] = labels[reader] if is_named else owners[key]
     return labels
 
 

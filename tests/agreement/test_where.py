@@ -119,6 +119,57 @@ def test_a_module_speaks_of_its_objects_and_else_of_its_weights(tmp_path: Path) 
         assert len({variable.name for report in reports for variable in report.variables}) == 2
 
 
+def test_functions_branches_and_loops_stand_where_the_data_goes_through_them() -> None:
+    import tensorflow as tf
+
+    class Calls(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = (tf.Variable(tf.ones((4, 4)), name=name) for name in "abc")
+
+        @tf.function
+        def inner(self, h: Any) -> Any:
+            return tf.stop_gradient(h) @ self.b
+
+        @tf.function(input_signature=[tf.TensorSpec((2, 4))])
+        def called(self, x: Any) -> Any:
+            return self.inner(x @ self.a) @ self.c
+
+        @tf.function(input_signature=[tf.TensorSpec((2, 4))])
+        def branch(self, x: Any) -> Any:
+            h, stopped = x @ self.a, tf.stop_gradient
+            return tf.cond(x[0, 0] > 0, lambda: stopped(h) @ self.b, lambda: stopped(h)) @ self.c
+
+        @tf.function(input_signature=[tf.TensorSpec((2, 4))])
+        def loop(self, x: Any) -> Any:
+            def body(step: Any, h: Any) -> Any:
+                return step + 1, tf.round(h) @ self.b
+
+            return tf.while_loop(lambda step, _: step < 3, body, (0, x @ self.a))[1] @ self.c
+
+    module = Calls()
+    for entry, between in (("called", "ab"), ("branch", "acab"), ("loop", "ab")):
+        findings = gradflow.inspect(module, entry=entry).models[0].findings
+        told = [item.between for item in findings if "a" in item.variables]
+        assert "".join(name for pair in told for name in pair or "?") == between, entry
+
+
+def test_a_graph_of_tensorflow_1_speaks_of_its_scopes(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, (None, 4), name="x")
+        with v1.variable_scope("encoder"):
+            h = tf.nn.relu(x @ v1.get_variable("w", (4, 4)))
+        h = tf.stop_gradient(h)
+        with v1.variable_scope("head"):
+            y = h @ v1.get_variable("w", (4, 2))
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(tmp_path / "tf1"), {"x": x}, {"y": y})
+    assert finding(static(tmp_path / "tf1")).between == ("encoder", "head")
+
+
 def test_a_cut_in_a_layer_and_one_of_keras_ops() -> None:
     import keras
     import tensorflow as tf
