@@ -101,6 +101,17 @@ def test_what_flows_into_an_assignment_is_cut_there(
         assert_an_optimizer_keeps_what_the_report_says(call, report)
 
 
+def test_a_repair_through_a_variable_is_not_tried_and_that_is_said(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(assigning(before, is_function=True), str(tmp_path))
+    route = analysed(tmp_path, Options(why="k")).route
+    assert route is not None
+    assert [change.cause.code for change in route.changes] == ["GF211"]
+    assert route.proof is None
+    assert route.unproven.startswith("what a call assigns to a variable")
+
+
 def assert_an_optimizer_keeps_what_the_report_says(
     call: Callable[..., Any], report: ModelReport
 ) -> None:

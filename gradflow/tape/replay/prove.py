@@ -13,7 +13,7 @@ from gradflow.diagnose import Sighting, Trial
 from gradflow.findings import Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.frontier import Cut
-from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import with_dead_ends
 from gradflow.flow.routes import Stop, held_edges, way
@@ -27,6 +27,7 @@ from gradflow.tape.trace import Trace
 
 _ROUNDS = 8
 """Ways that are tried, and dead ops behind each other that are looked for."""
+_ASSIGNED = "what a call assigns to a variable is not followed through the variable"
 _STOPPING = (Edge.DEAD, Edge.UNTAKEN, Edge.OVERWRITTEN)
 
 
@@ -79,6 +80,8 @@ def prove(
         stops = _stops_in_run(placed, name)
     elif not is_same:
         stops = _stops_in(placed.graph, graph, stops, name)
+    if any(stop.cut and placed.graph.marks[stop.node] & Mark.WRITES for stop in stops):
+        return Trial(obstacle=_ASSIGNED), attribution
     keys = {node: key for key, node in placed.nodes.items()}
     ends = _ends(placed, traced, options) if _is_discrete_end(placed.graph, stops) else {}
     stage = _Stage(name, placed, ends, keys)
