@@ -95,7 +95,8 @@ CUTS = (
         rules=(Rule.FLOW,),
         why=(
             "The op passes gradient to its other inputs, but not to this one: what selects, sizes"
-            " or switches has no slope."
+            " or switches has no slope. Where it is used for its shape alone, that is a note: a "
+            "derivative of the value may be all that counts, and what is added to it has none."
         ),
         fix=(
             "let the value also take part in the computation, for example multiply the selected "

@@ -11,6 +11,7 @@ from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, S
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
+from gradflow.ops.families import SHAPE_OPS
 from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
@@ -32,6 +33,10 @@ _MOVED = {
         "let it lead to what is minimised, or freeze it (trainable=False)",
     ),
 }
+_SHAPE_FIX = (
+    "harmless where only a derivative of the value counts, as of an energy whose forces are the "
+    "output: what is added to the value has none; else let the value itself take part"
+)
 _OWN_ZEROS = (
     "return from it the upstream gradient times the slope of the function, or the upstream "
     "gradient itself (straight-through); where it is a function of TensorFlow that has a custom "
@@ -80,6 +85,9 @@ def word(
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
         message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, _OWN_ZEROS)
+    if cause.code == "GF204" and cause.op_type in SHAPE_OPS and sighting is None:
+        message = f"nothing of it is used but its shape, by {cause.op_type} {cause.op!r}"
+        return Wording(Severity.NOTE, message, _SHAPE_FIX)
     message = _message(evidence, cause, sighting, further)
     of_op = fix_of(cause.code, cause.op_type)
     usual = item.fix if of_op is None else of_op.fix

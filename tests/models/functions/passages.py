@@ -174,10 +174,25 @@ def two_passages_in_a_row(x, v):
     return x * v["a"] + tf.cast(tf.cast(once, tf.int64), tf.float32)
 
 
-@case(a=FLOWS, b=cut("GF204", "Shape"))
+@case(a=FLOWS, b=cut("GF204", "Shape", note=True))
 def only_its_shape(x, v):
     size = tf.cast(tf.shape(x * v["b"])[0], tf.float32)
     return x * v["a"] * size
+
+
+@case(a=FLOWS, b=cut("GF204", "Shape", cuts=2, note=True))
+def shape_behind_an_argmax(x, v):
+    best = tf.argmax(x * v["b"], -1)
+    return x * v["a"] + tf.cast(tf.shape(best)[0], tf.float32)
+
+
+@case(a=FLOWS, b=cut("GF204", "OnesLike|Shape", note=True))
+def derivative_alone(x, v):
+    """As the forces of an energy: what is added to it has no derivative."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        energy = tf.sin(x * v["a"]) + v["b"]
+    return tape.gradient(energy, x)
 
 
 @case(a=FLOWS, b=cut("GF204", "Betainc"), c=cut("GF204", "Betainc"), d=FLOWS)
