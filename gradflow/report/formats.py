@@ -34,7 +34,7 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
     {
         "text": ReportFormat(
             "gradflow.report.text",
-            r"no models$|code +kind |GF\d{3} \w+:|[^\s{](?=.*: ).*"
+            r"no models$|code +kind |GF\d{3} \w+:|(?=.*: )[^\s{].*"
             r"\b(weights?|harm|changes|entries|entry|models?|could not be checked)\b",
             ".txt",
         ),
