@@ -1,7 +1,8 @@
 """Find the line of the user's code that calls a function of keras.ops on symbolic tensors.
 
-Keras keeps no stack of such a call, so the modules of this process are searched for it. A line is
-told only where it is the only one that can be meant.
+Keras keeps no stack of such a call, so that the modules are searched for it which ask for the
+analysis, and those that they import. A line is told only where it is the only one that can be
+meant.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import ast
 import builtins
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import keras
@@ -95,20 +97,32 @@ def _number(operation: Any) -> int:
     return int(match[1]) if match else 0
 
 
-def _modules(libraries: Sequence[str]) -> Iterator[ModuleType]:
-    """Yield the user's modules, each file once: the main module can be there twice."""
-    files = set()
-    for module in list(sys.modules.values()):
+def _modules(libraries: Sequence[str]) -> Sequence[ModuleType]:
+    """Return the user's modules that are running now, and those that they know by name: a module
+    that they do not know has not built their model. Each file once."""
+    modules: dict[str, ModuleType] = {}
+    stack = [frame for frame, _ in traceback.walk_stack(None)]
+    waiting = [sys.modules.get(str(frame.f_globals.get("__name__"))) for frame in stack]
+    while waiting:
+        module = waiting.pop()
         file = getattr(module, "__file__", None)
         if (
             isinstance(module, ModuleType)
             and isinstance(file, str)
             and file.endswith(".py")
-            and file not in files
+            and file not in modules
             and user_source([(file, 1)], libraries) is not None
         ):
-            files.add(file)
-            yield module
+            modules[file] = module
+            waiting += [_module_of(value) for value in list(vars(module).values())]
+    return list(modules.values())
+
+
+def _module_of(value: Any) -> ModuleType | None:
+    if isinstance(value, ModuleType):
+        return value
+    is_defined = isinstance(value, FunctionType | type)
+    return sys.modules.get(str(getattr(value, "__module__", ""))) if is_defined else None
 
 
 def _calls(module: ModuleType, functions: set[str]) -> Iterable[_Call]:

@@ -3,6 +3,7 @@ and as exported."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,24 @@ def test_a_call_of_keras_ops_on_symbolic_tensors_is_told_by_its_line() -> None:
     }
     copied = keras.models.clone_model(cut)
     assert {cause.source for cause in causes(gradflow.inspect(copied))["first/kernel"]} == {None}
+
+
+def test_a_call_in_a_module_that_nobody_here_knows_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    (tmp_path / "stranger.py").write_text("import keras\n\ndef f(x): return keras.ops.ceil(x)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("stranger")
+    names: dict[str, Any] = {"keras": keras}
+    exec(
+        "x = keras.Input((6,))\n"
+        "h = keras.ops.ceil(keras.layers.Dense(4, name='first')(x))\n"
+        "model = keras.Model(x, keras.layers.Dense(1, name='end')(h))\n",
+        names,
+    )
+
+    found = causes(gradflow.inspect(names["model"]))
+
+    assert {cause.source for cause in found["first/kernel"]} == {None}
