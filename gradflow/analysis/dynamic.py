@@ -221,7 +221,7 @@ def _analyse_entry(
         return report_saved_model(path, contents, entry, options)
     if not options.trust:
         refuse_chosen(file, path, entry)
-    elsewhere = finder_elsewhere(contents, entry, training=options.training)
+    elsewhere = finder_elsewhere(contents, entry, options)
     try:
         with loader.model(contents, entry, options) as model:
             return analyse_model(model, path, file.format, options, progress, elsewhere)

@@ -11,17 +11,20 @@ from gradflow.files.saved_model.choose_entry import ranked_entries
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.flow.attribute import attribute
 from gradflow.flow.lower.saved_model import lower_entry
+from gradflow.options import Options
 
 _MOST = 24
 """Entries that are read for it."""
 
 
 def finder_elsewhere(
-    contents: SavedModelContents, entry: Entry, *, training: bool
+    contents: SavedModelContents, entry: Entry, options: Options
 ) -> Callable[[str], OtherUse | None]:
     """Return a function from the name of a weight to the entry, other than ``entry``, that uses
-    it: one to whose outputs it leads a gradient, where there is one; None where none uses it."""
-    others = [other for other in ranked_entries(contents, training=training) if other != entry]
+    it: one to whose outputs it leads a gradient, where there is one; None where none uses it, or
+    where the user has chosen the outputs that count."""
+    ranked = ranked_entries(contents, training=options.training)
+    others = [other for other in ranked if other != entry and not options.outputs]
 
     @functools.cache
     def trained_by(number: int) -> frozenset[str]:

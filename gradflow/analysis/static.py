@@ -140,7 +140,7 @@ def report_saved_model(
         outputs=outputs,
         source_of=source_finder(graph),
         doubts=contents.doubts,
-        elsewhere=finder_elsewhere(contents, entry, training=options.training),
+        elsewhere=finder_elsewhere(contents, entry, options),
         constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
     return analyzed(
