@@ -130,6 +130,8 @@ def test_a_step_gives_the_same_picture_and_a_flowing_weight_its_path() -> None:
         done.stdout.partition("\n\n")[2].replace("output score", "output output_0")
         for done in (cut, static("-v", CUT, BEHIND))
     )
+    picture, proof, _ = picture.partition("  with this change the gradient arrives: norm ")
+    assert proof
     assert picture.replace(", layer stop_gradient", "") == still
     layers = why(str(SAMPLES / "two_towers.keras"), BEHIND).stdout
     assert "     ✂  stop_gradient  GF201 stop_gradient, StopGradient\n     │  score\n" in layers
