@@ -15,9 +15,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradflow.files.saved_model.recomputation import recomputes
+from gradflow.files.saved_model.recomputation import taken_from_outside
+from gradflow.ops.families import CALLS
 from gradflow.tape.op_origins import reached
-from gradflow.tape.private_api import gradient_registry
+from gradflow.tape.private_api import EagerTensor, gradient_registry
 
 UNTRACEABLE: tuple[bool, ...] = ()
 """Says nothing about any input, as in a file whose record of the gradient is damaged."""
@@ -54,7 +55,7 @@ def traced_gradients(graph: Any, graph_def: Any) -> TracedGradients:
         graphs = graphs if graphs is not None else reached(graph)
         traced = _traced(gradient, graphs, function, node.name)
         returned[kind] = _returned(traced)
-        if traced is not None and _recomputes(traced, len(node.input)):
+        if traced is not None and _recomputes(traced, len(node.input), graphs):
             recomputed.add(kind)
     return TracedGradients(returned, frozenset(recomputed))
 
@@ -93,8 +94,50 @@ def _returned(traced: Any) -> tuple[bool, ...]:
     )
 
 
-def _recomputes(traced: Any, count: int) -> bool:
-    """Of a file that was loaded, the gradient is a call of the function that was saved."""
-    called = (getattr(inner, "function_def", None) for inner in traced.graph._functions.values())
-    functions = (traced.function_def, *(function for function in called if function is not None))
-    return any(recomputes(function, count) for function in functions)
+def _recomputes(traced: Any, count: int, graphs: Mapping[str, Any]) -> bool:
+    """Return whether a gradient is that of a plain function, of whose values from outside none
+    comes from a weight. Of a file that was loaded, it is a call of the function that was saved."""
+    outside = taken_from_outside(traced.function_def, count)
+    tensors = list(traced.graph.inputs)
+    saved = {item.signature.name: item for item in traced.graph.as_graph_def().library.function}
+    for call in traced.graph.get_operations() if outside is None else ():
+        if _called(call) in saved and outside is None:
+            outside, tensors = taken_from_outside(saved[_called(call)], count), list(call.inputs)
+    if outside is None:
+        return False
+    captured = {id(placeholder): external for external, placeholder in traced.graph.captures}
+    externals = [captured.get(id(tensors[number])) for number in outside]
+    return not any(_comes_from_weight(external, graphs) for external in externals)
+
+
+def _comes_from_weight(tensor: Any, graphs: Mapping[str, Any]) -> bool:
+    """Return whether a tensor may depend on a variable; followed from a function to its caller."""
+    stack, seen = [tensor], set[int]()
+    while stack:
+        current = stack.pop()
+        if current is None or current.dtype == tf.resource:
+            return True
+        if isinstance(current, EagerTensor) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if current.op.type == "Placeholder" and current.graph is not graphs[""]:
+            stack.append(_fed_by(current, graphs))
+        else:
+            stack += current.op.inputs
+    return False
+
+
+def _fed_by(placeholder: Any, graphs: Mapping[str, Any]) -> Any:
+    """Return what the only call of a function feeds its argument with; None where there is no such
+    call."""
+    graph = placeholder.graph
+    names = [name for name, other in graphs.items() if other is graph]
+    numbers = [number for number, tensor in enumerate(graph.inputs) if tensor is placeholder]
+    calls = [
+        op for other in graphs.values() for op in other.get_operations() if _called(op) in names
+    ]
+    return calls[0].inputs[numbers[0]] if len(calls) == 1 and numbers else None
+
+
+def _called(op: Any) -> str | None:
+    return op.get_attr("f").name if op.type in CALLS else None

@@ -18,14 +18,21 @@ _ADDITIONS = ("Add", "AddV2")
 
 
 def recomputes(function: Any, count: int) -> bool:
-    """Return whether a gradient function recomputes all that its forward pass computed.
+    """Return whether a gradient function recomputes all that its forward pass computed, of its
+    arguments alone; see ``taken_from_outside``."""
+    return taken_from_outside(function, count) == ()
 
-    A tensor that the forward pass took from outside, other than by an argument, gets no gradient:
-    with one of those it is no plain function.
+
+def taken_from_outside(function: Any, count: int) -> tuple[int, ...] | None:
+    """Return the floating tensors that a function which is recomputed took other than by an
+    argument: they get no gradient.
 
     Args:
-        function: a FunctionDef.
+        function: the FunctionDef of its gradient.
         count: how many upstream gradients it takes; what it captured follows.
+
+    Returns:
+        Numbers of arguments of ``function``; None where it is of no ``tf.recompute_grad``.
     """
     nodes = {node.name: node for node in function.node_def}
     captured = {arg.name: arg.type for arg in function.signature.input_arg[count:]}
@@ -35,8 +42,13 @@ def recomputes(function: Any, count: int) -> bool:
             source = nodes.get(_input(node, 0))
             if source is not None and source.op == "Identity" and _input(source, 0) in captured:
                 arguments.add(_input(source, 0))
-    others = (kind for name, kind in captured.items() if name not in arguments)
-    return bool(arguments) and not any(dtype_name(kind) in FLOATING_NAMES for kind in others)
+    if not arguments:
+        return None
+    return tuple(
+        number
+        for number, (name, kind) in enumerate(captured.items(), count)
+        if name not in arguments and dtype_name(kind) in FLOATING_NAMES
+    )
 
 
 def _is_late_zero(nodes: Mapping[str, Any], name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import tensorflow as tf
 
 from tests.models.functions.case import FLOWS, Truth, case, cut, valued
@@ -236,3 +238,13 @@ def recomputed_from_a_tensor_outside(x, v):
     """What comes in by no argument gets nothing."""
     outside = x * v["b"]
     return tf.recompute_grad(lambda y: tf.tanh(y) * outside * v["c"])(x * v["a"])
+
+
+@case(a=replace(STOPPED, static="flows"), b=replace(STOPPED, static="flows"), c=FLOWS)
+def recomputed_beside_the_input(x, v):
+    """What comes from outside, and from no weight, needs no gradient."""
+
+    def stopped(y):
+        return tf.stop_gradient(tf.tanh(y * v["a"])) * x + v["c"]
+
+    return tf.recompute_grad(stopped)(x * v["b"])
