@@ -12,7 +12,7 @@ from typing import Any
 
 from gradflow.analysis.all_entries import all_entries, asks_for_all, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
-from gradflow.analysis.result import Analysis, analyzed
+from gradflow.analysis.result import Analysis, analyzed, without_scopes
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import (
     analyse_unloaded,
@@ -224,7 +224,8 @@ def _analyse_entry(
     elsewhere = finder_elsewhere(contents, entry, options)
     try:
         with loader.model(contents, entry, options) as model:
-            return analyse_model(model, path, file.format, options, progress, elsewhere)
+            analysis = analyse_model(model, path, file.format, options, progress, elsewhere)
+        return analysis if contents.has_layers else without_scopes(analysis)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gradflow.errors import GradflowError
 from gradflow.findings import (
+    Cause,
     EntryList,
     Failure,
     Format,
@@ -24,6 +25,7 @@ from gradflow.findings import (
     Summary,
     Tool,
 )
+from gradflow.flow.layer_scopes import variable_layers
 from gradflow.version import VERSION
 
 if TYPE_CHECKING:
@@ -98,6 +100,31 @@ def analyzed(
     if followed is None:
         return Analysis(report)
     return Analysis(report, route(evidence, variables, findings, followed, outputs))
+
+
+def without_scopes(analysis: Analysis) -> Analysis:
+    """Return the analysis of a model without layers of Keras, in which a scope that owns no
+    variable is no layer either."""
+    report = analysis.report
+    layers = {*variable_layers(variable.layer for variable in report.variables).values()}
+
+    def placed(cause: Cause) -> Cause:
+        return cause if cause.layer in layers else replace(cause, layer=None)
+
+    return replace(
+        analysis,
+        report=replace(
+            report,
+            variables=tuple(
+                replace(variable, causes=tuple(dict.fromkeys(map(placed, variable.causes))))
+                for variable in report.variables
+            ),
+            findings=tuple(
+                finding if finding.cause is None else replace(finding, cause=placed(finding.cause))
+                for finding in report.findings
+            ),
+        ),
+    )
 
 
 def failed(

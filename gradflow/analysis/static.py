@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gradflow.analysis.all_entries import ALL_ENTRIES, all_entries, asks_for_all, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
-from gradflow.analysis.result import Analysis, analyzed
+from gradflow.analysis.result import Analysis, analyzed, without_scopes
 from gradflow.diagnose import Evidence, describe_unloaded
 from gradflow.errors import (
     DamagedError,
@@ -143,7 +143,7 @@ def report_saved_model(
         elsewhere=finder_elsewhere(contents, entry, options),
         constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
-    return analyzed(
+    analysis = analyzed(
         path,
         Format.SAVED_MODEL,
         Mode.STATIC,
@@ -154,6 +154,7 @@ def report_saved_model(
         outputs=outputs,
         why=options.why,
     )
+    return analysis if contents.has_layers else without_scopes(analysis)
 
 
 def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:

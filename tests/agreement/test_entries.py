@@ -16,6 +16,7 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Mode, ModelReport, Role
 from gradflow.options import Options
+from gradflow.patterns import covers
 from tests.agreement.compare import compare_with_tape
 from tests.agreement.subject import analysed
 
@@ -316,3 +317,28 @@ def test_a_scalar_in_a_signature_of_tensorflow_1_has_the_shape_of_its_placeholde
     report = report_on(tmp_path / "model")
     assert [len(info.shape) for info in report.inputs] == [2]
     assert report.summary.flows > 0
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["run", "static"])
+def test_variables_of_modules_are_told_and_covered_by_their_owners(
+    static: bool, tmp_path: Path
+) -> None:
+    from tests.models.modules import save_owned
+
+    report = report_on(saved(tmp_path, save_owned), static=static)
+    assert verdicts(report) == {
+        "kernel@enc.kernel": "none",
+        "kernel@dec.kernel": "flows",
+        "softplus@likelihood.variance": "flows",
+    }
+    for pattern, name in (
+        ("enc/**", "kernel@enc.kernel"),
+        ("dec/*", "kernel@dec.kernel"),
+        ("likelihood/variance", "softplus@likelihood.variance"),
+        ("softplus", "softplus@likelihood.variance"),
+    ):
+        covered = [one.name for one in report.variables if covers(pattern, one)]
+        assert covered == [name], pattern
+    # A scope that owns no variable is no layer.
+    (cause,) = next(one.causes for one in report.variables if one.causes)
+    assert (cause.op_type, cause.layer) == ("StopGradient", None)

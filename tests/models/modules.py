@@ -232,3 +232,27 @@ def save_inference_loop(folder: Path) -> None:
 
     root.generate_one_step = generate_one_step
     tf.saved_model.save(root, str(folder))
+
+
+def save_owned(folder: Path) -> None:
+    """Two objects with a kernel each; a variable as a bijector names it; a stop in a scope that is
+    no layer."""
+
+    def part(name: str) -> Any:
+        module = tf.Module()
+        setattr(module, name, _weight("kernel"))
+        return module
+
+    root = tf.Module()
+    root.enc, root.dec, root.likelihood = part("kernel"), part("kernel"), tf.Module()
+    root.likelihood.variance = tf.Module()
+    root.likelihood.variance._pretransformed_input = _weight("softplus")
+
+    @tf.function(input_signature=[SPEC])
+    def call(x: Any) -> Any:
+        with tf.name_scope("mode"), tf.name_scope("categorical"):
+            stopped = tf.stop_gradient(x * root.enc.kernel)
+        return stopped * root.dec.kernel * root.likelihood.variance._pretransformed_input
+
+    root.call = call
+    tf.saved_model.save(root, str(folder))

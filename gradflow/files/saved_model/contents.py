@@ -97,6 +97,8 @@ class SavedModelContents:
     backpropagation ends."""
     tags: tuple[str, ...] = field(default=("serve",))
     """What the graph is called among those of the file."""
+    has_layers: bool = True
+    """Whether the scopes of ops are layers; in a file of a ``tf.Module`` they can be anything."""
     is_only: bool = True
     """Whether the file has no other graph."""
 

@@ -105,9 +105,23 @@ def frozen_by_record(
     return frozenset(whole if any(map(_is_matrix, map(variables.__getitem__, whole))) else ())
 
 
+_EXPORTED = frozenset({"_all_variables", "_endpoint_names", "keras_api"})
+"""What an ``ExportArchive`` of Keras 3 has, and the layers of Keras 2."""
+
+
 def has_keras_3_layers(objects: Any) -> bool:
     """Whether ``tf.saved_model.save`` wrote layers of Keras 3, which have their attributes."""
     return any({child.local_name for child in node.children} >= _KERAS_3 for node in objects.nodes)
+
+
+def is_of_keras(objects: Any) -> bool:
+    """Return whether some Keras wrote layers into the object graph: ``model.save`` of Keras 2,
+    ``model.export`` or ``tf.saved_model.save`` of Keras 3."""
+    return any(
+        node.user_object.identifier.startswith("_tf_keras")
+        or any(child.local_name in _EXPORTED for child in node.children)
+        for node in objects.nodes
+    ) or has_keras_3_layers(objects)
 
 
 def _is_matrix(variable: StoredVariable) -> bool:

@@ -15,7 +15,7 @@ from gradflow.files.other_formats import foreign
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.debug_info import frames_finder
 from gradflow.files.saved_model.entries import graph_entries, object_entries
-from gradflow.files.saved_model.freeze_flags import layer_properties
+from gradflow.files.saved_model.freeze_flags import is_of_keras, layer_properties
 from gradflow.files.saved_model.freezing import saved_doubts
 from gradflow.files.saved_model.recomputation import recomputes
 from gradflow.files.saved_model.schema import DecodeError, parse
@@ -137,6 +137,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
     version = graph.meta_info_def.tensorflow_version
     graph_nodes: Mapping[str, str] = {}
     doubts: tuple[FreezeDoubt, ...] = ()
+    has_layers = True
     entries: tuple[Entry, ...]
     variables: Iterable[StoredVariable]
     if len(graph.object_graph_def.nodes):
@@ -147,6 +148,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         entries = object_entries(
             graph, {number: variable.name for number, variable in by_number.items()}
         )
+        has_layers = bool(properties) or is_of_keras(graph.object_graph_def)
         doubts = saved_doubts(graph.object_graph_def, by_number, properties)
         variables = by_number.values()
     else:
@@ -173,6 +175,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         doubts=doubts,
         disabled=disabled_exits(graph),
         tags=tuple(graph.meta_info_def.tags),
+        has_layers=has_layers,
         is_only=is_only,
     )
 

@@ -13,12 +13,16 @@ from gradflow.files.saved_model.freeze_flags import (
     Properties,
     freezers,
     frozen_by_record,
+    is_of_keras,
     paths_below,
     recurrent_states,
     tracked_lists,
 )
 from gradflow.files.saved_model.variable_uses import layers_of_use
 from gradflow.findings import Role
+
+_UNCONSTRAINED = "_pretransformed_input"
+"""What a TransformedVariable of TensorFlow Probability holds: it is named after its bijector."""
 
 
 def object_variables(
@@ -52,7 +56,7 @@ def object_variables(
     for number in frozen_by_record(objects, by_number, tracked, paths, properties):
         by_number[number] = replace(by_number[number], role=Role.WEIGHT)
     equal = _equally_named(by_number)
-    layers = layers_of_use(objects, functions, equal) if equal else {}
+    layers = layers_of_use(objects, functions, equal) if equal and is_of_keras(objects) else {}
     for number, layer in layers.items():
         holder, _, leaf = equal[number].rpartition("/")
         if holder.rpartition("/")[2] != layer.rpartition("/")[2]:
@@ -81,6 +85,9 @@ def _stored(
     variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None
 ) -> StoredVariable:
     name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
+    owner = path[:-1] if path[-1:] == (_UNCONSTRAINED,) else path
+    if owner != path and owner:
+        name = f"{name}@{'.'.join(owner)}"
     dtype = dtype_name(variable.dtype)
     is_floating = dtype in FLOATING_NAMES
     role = Role.WEIGHT if variable.trainable and is_floating else Role.STATE
@@ -89,13 +96,15 @@ def _stored(
     trainable = role is Role.WEIGHT and (freezer is None if tracked is None else tracked)
     return StoredVariable(
         name=name,
-        layer=name.rpartition("/")[0] or None,
+        layer=name.partition("@")[0].rpartition("/")[0] or None,
         shape=read_shape(variable.shape) or (),
         dtype=dtype,
         role=role,
         trainable=trainable,
         frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
         declared_trainable=variable.trainable and not is_floating and tracked is not False,
+        # A variable of a tf.Module has no scope in its name: the module tells where it belongs.
+        layer_path="" if "/" in name else "/".join(owner),
     )
 
 
