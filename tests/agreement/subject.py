@@ -12,12 +12,12 @@ from gradflow.analysis.result import Analysis
 from gradflow.errors import GradflowError
 from gradflow.files.recognise import recognise
 from gradflow.findings import Failure, ModelReport
-from gradflow.options import Options, parse_inputs
+from gradflow.options import Objective, Options, parse_inputs
 
 
 def report_on_model(model: Any, training: bool = True) -> ModelReport:
-    """Analyse a Keras model or a tf.Module in memory."""
-    return gradflow.inspect(model, training=training).models[0]
+    """Analyse the outputs of a Keras model or a tf.Module in memory: what the oracles look at."""
+    return gradflow.inspect(model, training=training, objective="outputs").models[0]
 
 
 def analysed(path: Path | str, options: Options) -> Analysis:
@@ -27,11 +27,13 @@ def analysed(path: Path | str, options: Options) -> Analysis:
     return analyse_file(recognise(path), str(path), options)
 
 
-def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Failure:
+def report_on_file(
+    path: Path, inputs: Iterable[str] = (), objective: Objective = Objective.OUTPUTS
+) -> ModelReport | Failure:
     """Scan and analyse a file without the child process that the command line starts for each (5 s
     a model).
 
-    ``inputs`` are those of ``--input``.
+    ``inputs`` are those of ``--input``; the outputs are what the oracles look at.
     """
     import keras
 
@@ -39,7 +41,7 @@ def report_on_file(path: Path, inputs: Iterable[str] = ()) -> ModelReport | Fail
     from gradflow.analysis.safety import admit
 
     keras.backend.clear_session()  # as in the fresh process that the command line starts
-    options = Options(inputs=parse_inputs(inputs))
+    options = Options(inputs=parse_inputs(inputs), objective=objective)
     try:
         file = recognise(path)
         admit(file, str(path), options)

@@ -199,6 +199,7 @@ def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
 ) -> None:
     import zipfile
 
+    from gradflow.options import Objective
     from tests.agreement.subject import report_on_file
 
     path = tmp_path / "model.keras"
@@ -214,7 +215,7 @@ def test_a_class_of_a_package_that_is_not_installed_is_said_with_the_package(
                 )
                 content = json.dumps(config).encode()
             changed.writestr(name, content)
-    report = report_on_file(path)
+    report = report_on_file(path, objective=Objective.AUTO)
     assert isinstance(report, ModelReport)
     (warning,) = (finding for finding in report.findings if finding.code == "GF901")
     assert "it uses the class 'Backbone'" in warning.message

@@ -33,12 +33,13 @@ def test_the_page_lists_what_is_made_here() -> None:
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", MADE)
 def test_the_page_says_what_gradflow_does(name: str, tmp_path: Path) -> None:
+    from gradflow.options import Objective
     from tests.agreement.subject import report_on_file
 
     if name.startswith("Keras 2"):
         pytest.importorskip("tf_keras")
     path = MADE[name](tmp_path)
-    report = report_on_file(path)
+    report = report_on_file(path, objective=Objective.AUTO)
     reading, says = rows()[name]
     if isinstance(report, Failure):
         assert reading == "refused"

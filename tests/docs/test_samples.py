@@ -35,9 +35,10 @@ def test_a_sample_model_shows_what_its_row_says(name: str, first: str) -> None:
     if name.endswith("_saved_model"):
         report = gradflow.inspect(path, static=True).models[0]
     else:
+        from gradflow.options import Objective
         from tests.agreement.subject import report_on_file
 
-        analysed = report_on_file(path)
+        analysed = report_on_file(path, objective=Objective.AUTO)
         assert isinstance(analysed, ModelReport)
         report = analysed
 
