@@ -5,7 +5,7 @@ The process that answers the user imports this, and not what an analysis takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from gradflow.findings import (
     Report,
     Route,
     Status,
+    Step,
     Summary,
     Tool,
 )
@@ -113,6 +114,7 @@ def without_scopes(analysis: Analysis) -> Analysis:
 
     return replace(
         analysis,
+        route=None if analysis.route is None else _with_causes(analysis.route, placed),
         report=replace(
             report,
             variables=tuple(
@@ -124,6 +126,28 @@ def without_scopes(analysis: Analysis) -> Analysis:
                 for finding in report.findings
             ),
         ),
+    )
+
+
+def _with_causes(route: Route, placed: Callable[[Cause], Cause]) -> Route:
+    """Return the route with each cause as the report has it."""
+
+    def of_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(
+            step if step.cause is None else replace(step, cause=placed(step.cause))
+            for step in steps
+        )
+
+    proof = route.proof
+    if proof is not None and proof.stopped_by is not None:
+        proof = replace(proof, stopped_by=placed(proof.stopped_by))
+    return replace(
+        route,
+        steps=of_steps(route.steps),
+        changes=tuple(replace(change, cause=placed(change.cause)) for change in route.changes),
+        other_ways=tuple(map(placed, route.other_ways)),
+        way=of_steps(route.way),
+        proof=proof,
     )
 
 
