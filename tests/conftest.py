@@ -14,6 +14,10 @@ from hypothesis import HealthCheck, settings
 from gradflow.process import parent, spawn
 from gradflow.process.fork_client import ForkServers
 
+# Two processes of tests have two processors: more threads would only wait for each other.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 settings.register_profile(
     "gradflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

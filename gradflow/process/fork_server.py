@@ -43,7 +43,9 @@ def _import_once(with_tape: bool) -> None:
     import gradflow.analysis.static
     import gradflow.scan.keras.scan
     import gradflow.scan.saved_model.scan
+    from gradflow.files.saved_model.schema import message
 
+    message("SavedModel")  # its library and its schema take ten times as long as a small file
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401

@@ -247,7 +247,7 @@ def test_inputs_that_cannot_be_guessed(picky: str) -> None:
     line = inspect(picky).failed_in_one_line()
 
     assert "x=float32[" in line, "the input is named, with what was tried"
-    assert "--input x=float32[" in line, "the option to write is shown"
+    assert "--input x=@batch.npz:x" in line, "what has not been tried is shown"
     assert "sizes 1, 4, 8, 16, " in line, "what was tried is told"
 
 

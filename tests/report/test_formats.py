@@ -121,7 +121,7 @@ def test_json_is_ascii(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@settings(max_examples=50)
+@settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "12")))
 @given(report=reports(), width=st.integers(40, 200))
 def test_any_report_is_known_by_how_it_begins(format: str, report: Report, width: int) -> None:
     """So that the next one may take its place (``-o``)."""
