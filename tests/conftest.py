@@ -61,11 +61,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     )
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: some tests wait for a time to pass."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_sessionstart() -> None:
     """No garbage is collected while the tests, and TensorFlow with them, are imported."""
     gc.disable()

@@ -34,6 +34,14 @@ def _cases(kind: str) -> list[Any]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def names_begin_anew() -> None:
+    """Keras counts the names of what has none, whichever tests came before in this process."""
+    import keras
+
+    keras.backend.clear_session()
+
+
 @pytest.mark.parametrize("case", _cases("memory"))
 def test_in_memory(case: Case) -> None:
     model = case.build()
