@@ -12,7 +12,7 @@ from typing import Any
 
 from gradflow.analysis.all_entries import all_entries, asks_for_all, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
-from gradflow.analysis.result import Analysis, analyzed, without_scopes
+from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import (
     analyse_unloaded,
@@ -224,8 +224,7 @@ def _analyse_entry(
     elsewhere = finder_elsewhere(contents, entry, options)
     try:
         with loader.model(contents, entry, options) as model:
-            analysis = analyse_model(model, path, file.format, options, progress, elsewhere)
-        return analysis if contents.has_layers else without_scopes(analysis)
+            return analyse_model(model, path, file.format, options, progress, elsewhere)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:
@@ -272,6 +271,7 @@ def analyse_model(
         graph=graph,
         attributions=explanation.attributions,
         layer_of=model.layer_of(graph),
+        owning_layers=model.owning_layers,
         sightings=explanation.sightings,
         raising=step.raising,
         cancelled=explanation.cancelled,

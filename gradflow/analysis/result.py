@@ -5,13 +5,12 @@ The process that answers the user imports this, and not what an analysis takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradflow.errors import GradflowError
 from gradflow.findings import (
-    Cause,
     EntryList,
     Failure,
     Format,
@@ -22,11 +21,9 @@ from gradflow.findings import (
     Report,
     Route,
     Status,
-    Step,
     Summary,
     Tool,
 )
-from gradflow.flow.layer_scopes import variable_layers
 from gradflow.version import VERSION
 
 if TYPE_CHECKING:
@@ -101,54 +98,6 @@ def analyzed(
     if followed is None:
         return Analysis(report)
     return Analysis(report, route(evidence, variables, findings, followed, outputs))
-
-
-def without_scopes(analysis: Analysis) -> Analysis:
-    """Return the analysis of a model without layers of Keras, in which a scope that owns no
-    variable is no layer either."""
-    report = analysis.report
-    layers = {*variable_layers(variable.layer for variable in report.variables).values()}
-
-    def placed(cause: Cause) -> Cause:
-        return cause if cause.layer in layers else replace(cause, layer=None)
-
-    return replace(
-        analysis,
-        route=None if analysis.route is None else _with_causes(analysis.route, placed),
-        report=replace(
-            report,
-            variables=tuple(
-                replace(variable, causes=tuple(dict.fromkeys(map(placed, variable.causes))))
-                for variable in report.variables
-            ),
-            findings=tuple(
-                finding if finding.cause is None else replace(finding, cause=placed(finding.cause))
-                for finding in report.findings
-            ),
-        ),
-    )
-
-
-def _with_causes(route: Route, placed: Callable[[Cause], Cause]) -> Route:
-    """Return the route with each cause as the report has it."""
-
-    def of_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
-        return tuple(
-            step if step.cause is None else replace(step, cause=placed(step.cause))
-            for step in steps
-        )
-
-    proof = route.proof
-    if proof is not None and proof.stopped_by is not None:
-        proof = replace(proof, stopped_by=placed(proof.stopped_by))
-    return replace(
-        route,
-        steps=of_steps(route.steps),
-        changes=tuple(replace(change, cause=placed(change.cause)) for change in route.changes),
-        other_ways=tuple(map(placed, route.other_ways)),
-        way=of_steps(route.way),
-        proof=proof,
-    )
 
 
 def failed(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gradflow.analysis.all_entries import ALL_ENTRIES, all_entries, asks_for_all, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
-from gradflow.analysis.result import Analysis, analyzed, without_scopes
+from gradflow.analysis.result import Analysis, analyzed
 from gradflow.diagnose import Evidence, describe_unloaded
 from gradflow.errors import (
     DamagedError,
@@ -136,6 +136,7 @@ def report_saved_model(
         graph=graph,
         attributions=_attribute(graph),
         layer_of=layer_of,
+        owning_layers=None if contents.has_layers else frozenset(layers.values()),
         selected=options.outputs,
         outputs=outputs,
         source_of=source_finder(graph),
@@ -143,7 +144,7 @@ def report_saved_model(
         elsewhere=finder_elsewhere(contents, entry, options),
         constants=None if graph.variables else constants(contents.graph_def, entry.function),
     )
-    analysis = analyzed(
+    return analyzed(
         path,
         Format.SAVED_MODEL,
         Mode.STATIC,
@@ -154,7 +155,6 @@ def report_saved_model(
         outputs=outputs,
         why=options.why,
     )
-    return analysis if contents.has_layers else without_scopes(analysis)
 
 
 def _without_entry(path: str, contents: SavedModelContents, options: Options) -> Analysis:

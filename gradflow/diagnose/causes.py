@@ -37,7 +37,7 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
         return _unknown_ops(evidence, variable)
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
-        return _sighted_causes(sightings, verdict) or (entry("GF304").cause(),)
+        return _sighted_causes(evidence, sightings, verdict) or (entry("GF304").cause(),)
     if evidence.graph is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such
         # as ``x.numpy()``.
@@ -46,7 +46,7 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
     if attribution is None or attribution.cuts_to_restore is None:
         return (_unused(evidence, evidence.graph, variable.name),)
     if attribution.cuts_to_restore == 0 and sightings:
-        return _sighted_causes(sightings, verdict)
+        return _sighted_causes(evidence, sightings, verdict)
     if attribution.cuts_to_restore == 0:
         return (_alive_in_the_graph(evidence, evidence.graph, attribution, verdict),)
     causes = [cause_of(evidence, evidence.graph, cut, verdict) for cut in attribution.causes]
@@ -75,7 +75,7 @@ def leads_through_branch(graph: FlowGraph, attribution: Attribution) -> bool:
     return _branch(graph, attribution) is not None
 
 
-def sighted_cause(sighting: Sighting, verdict: Verdict) -> Cause:
+def sighted_cause(evidence: Evidence, sighting: Sighting, verdict: Verdict) -> Cause:
     """Make a cause of what a real step has shown, for a variable with ``verdict``."""
     item = BY_EDGE.get(sighting.kind)
     if item is None or sighting.kind not in item.measured:
@@ -84,7 +84,7 @@ def sighted_cause(sighting: Sighting, verdict: Verdict) -> Cause:
     return item.cause(
         op=sighting.op,
         op_type=sighting.op_type,
-        layer=sighting.layer,
+        layer=evidence.layer(sighting.layer),
         reenters_at=sighting.reenters_at,
         source=sighting.source,
     )
@@ -123,8 +123,11 @@ def is_visible(graph: FlowGraph, node: int) -> bool:
     return graph.ops[node] not in _PLUMBING
 
 
-def _sighted_causes(sightings: Iterable[Sighting], verdict: Verdict) -> tuple[Cause, ...]:
-    return tuple(dict.fromkeys(sighted_cause(sighting, verdict) for sighting in sightings))
+def _sighted_causes(
+    evidence: Evidence, sightings: Iterable[Sighting], verdict: Verdict
+) -> tuple[Cause, ...]:
+    causes = (sighted_cause(evidence, sighting, verdict) for sighting in sightings)
+    return tuple(dict.fromkeys(causes))
 
 
 def _unused(evidence: Evidence, graph: FlowGraph, name: str) -> Cause:
@@ -188,7 +191,7 @@ def _cause_at(
     return item.cause(
         op=graph.names[node],
         op_type=graph.ops[node],
-        layer=evidence.layer_of(node),
+        layer=evidence.layer(evidence.layer_of(node)),
         reenters_at=None if reentry is None else graph.names[reentry],
         source=evidence.source_of(node),
     )

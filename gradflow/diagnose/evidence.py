@@ -109,6 +109,9 @@ class Evidence:
     """By variable name; a variable that the entry does not use is not in it."""
     layer_of: Callable[[int], str | None] = lambda _: None
     """The layer that an op belongs to, by its node in the graph."""
+    owning_layers: frozenset[str] | None = None
+    """The layers, where a scope that owns no variable is none; None where every scope is one, as in
+    a model of Keras."""
     raising: tuple[str, ...] = ()
     """Types of the ops at which TensorFlow would have raised an error in the step."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
@@ -141,3 +144,8 @@ class Evidence:
     thresholds: Thresholds = DEFAULT_THRESHOLDS
     trial: Trial | None = None
     """Of the variable that is followed to the output; None where no cut is on its way."""
+
+    def layer(self, scope: str | None) -> str | None:
+        """Return the layer that a cause stands in, of the scope that its op stands in."""
+        is_layer = self.owning_layers is None or scope in self.owning_layers
+        return scope if is_layer else None

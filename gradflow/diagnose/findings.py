@@ -160,7 +160,7 @@ def _cut_findings(
     for variable in variables:
         if variable.trainable:
             sightings = {
-                sighted_cause(sighting, variable.verdict): sighting
+                sighted_cause(evidence, sighting, variable.verdict): sighting
                 for sighting in evidence.sightings.get(variable.name, ())
             }
             for cause in variable.causes:

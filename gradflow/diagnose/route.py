@@ -75,7 +75,7 @@ def route(
         also_restored=also,
         other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
         way=way_in_layers(Whereabouts(evidence, evidence.graph, by_name), variable),
-        proof=_proof(trial),
+        proof=_proof(evidence, trial),
         unproven=trial.obstacle if trial is not None else "",
     )
 
@@ -123,17 +123,17 @@ def _walked(
     return graph, stops, cuts
 
 
-def _proof(trial: Trial | None) -> Proof | None:
+def _proof(evidence: Evidence, trial: Trial | None) -> Proof | None:
     if trial is None or trial.obstacle:
         return None
-    stops = [sighted_cause(sighting, Verdict.ZERO) for sighting in trial.stops]
+    stops = [sighted_cause(evidence, sighting, Verdict.ZERO) for sighting in trial.stops]
     return Proof(restored=not stops, norm=trial.norm, stopped_by=stops[0] if stops else None)
 
 
 def _further_changes(evidence: Evidence, trial: Trial | None) -> Iterable[Change]:
     """Yield what is to be done about that which stops the gradient once the cuts let it through."""
     for sighting in trial.stops if trial is not None else ():
-        cause = sighted_cause(sighting, Verdict.ZERO)
+        cause = sighted_cause(evidence, sighting, Verdict.ZERO)
         wording = word(evidence, cause, sighting)
         yield Change(cause, wording.message, wording.fix, ())
 
@@ -209,7 +209,7 @@ def _changes(
     if variable.verdict in _IN_ORDER and not variable.causes:
         return tuple(changes)
     sightings = {
-        sighted_cause(sighting, variable.verdict): sighting
+        sighted_cause(evidence, sighting, variable.verdict): sighting
         for sighting in evidence.sightings.get(variable.name, ())
     }
     # A cut of the frontier that is not on the way needs no change; a cause without an op is no cut

@@ -110,6 +110,8 @@ class LoadedModel(Protocol):
     doubts: tuple[FreezeDoubt, ...] = ()
     layers: Mapping[str, str] | None = None
     """Path of every layer by its name; None where only the variables tell of layers."""
+    scopes_are_layers: bool = True
+    """Whether a scope that owns no variable is a layer too, as it is in a model of Keras."""
     is_training: bool = False
     """Whether the call normalizes by the batch, as training does, where it has a choice."""
     unused_loss: str = ""
@@ -181,6 +183,13 @@ class LoadedModel(Protocol):
             if item.stored.role is Role.STATE and item.variable is not None
         ]
         return not self.is_training and any(name.endswith("moving_variance") for name in names)
+
+    @property
+    def owning_layers(self) -> frozenset[str] | None:
+        """The layers that own variables, where no other scope is a layer; else None."""
+        if self.scopes_are_layers:
+            return None
+        return frozenset(variable_layers(stored.layer for stored in self.stored).values())
 
     def layer_of(self, graph: FlowGraph | None) -> Callable[[int], str | None]:
         """Return a function from a node of ``graph`` to its layer."""

@@ -64,6 +64,7 @@ class SavedFunction(TapedModel):
         self.epsilon = epsilon_of(contents)
         self.is_training = bool(entry.training)
         self.doubts = contents.doubts
+        self.scopes_are_layers = contents.has_layers
 
     def call(self, tensors: Sequence[Any]) -> NamedTensors:
         """Call the entry on ``tensors``, in the order of ``inputs``; return its outputs."""

@@ -26,6 +26,7 @@ class GraphModel(LoadedModel):
         self.entry = entry.label
         self.epsilon = epsilon_of(contents)
         self.doubts = contents.doubts
+        self.scopes_are_layers = contents.has_layers
         self.watched = tuple(
             Watched(stored, live.variable(stored.name) if stored.name in entry.uses else None)
             for stored in variables_of(contents, entry)
