@@ -36,15 +36,14 @@ from gradflow.findings import (
 
 
 @dataclass(frozen=True, slots=True)
-class _Behind:
-    """A cause, and the weights behind it."""
+class _Reason:
+    """Why weights get no gradient: a cause, and what else is known of it for them."""
 
     cause: Cause
     sighting: Sighting | None
     uncovered: tuple[str, ...] | None
     other: OtherUse | None
     mover: Mover | None
-    names: tuple[str, ...]
 
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
@@ -153,10 +152,7 @@ def _cut_findings(
     Where a step has seen the same at several ops, and the same weights are behind each of them,
     that is one finding (the gates of a recurrent layer).
     """
-    behind: dict[
-        tuple[Cause, Sighting | None, tuple[str, ...] | None, OtherUse | None, Mover | None],
-        list[str],
-    ] = {}
+    behind: dict[_Reason, list[str]] = {}
     for variable in variables:
         if variable.trainable:
             sightings = {
@@ -164,41 +160,30 @@ def _cut_findings(
                 for sighting in evidence.sightings.get(variable.name, ())
             }
             for cause in variable.causes:
-                uncovered = _uncovered(evidence, variable.name)
-                other = other_use(evidence, cause, variable.name)
-                mover = evidence.movers.get(variable.name)
-                key = (cause, sightings.get(cause), uncovered, other, mover)
-                behind.setdefault(key, []).append(variable.name)
-    alike: dict[tuple[object, ...], list[_Behind]] = {}
-    for (cause, sighting, uncovered, other, mover), names in behind.items():
-        seen = None if sighting is None else _without_place(sighting)
-        same = cause if seen is None else cause.code
-        group = alike.setdefault((same, seen, uncovered, other, mover, tuple(names)), [])
-        group.append(
-            _Behind(
-                cause=cause,
-                sighting=sighting,
-                uncovered=uncovered,
-                other=other,
-                mover=mover,
-                names=tuple(names),
-            )
-        )
-    for group in alike.values():
-        first = group[0]
-        further = [repeat.cause for repeat in group[1:]]
+                reason = _Reason(
+                    cause,
+                    sightings.get(cause),
+                    _uncovered(evidence, variable.name),
+                    other_use(evidence, cause, variable.name),
+                    evidence.movers.get(variable.name),
+                )
+                behind.setdefault(reason, []).append(variable.name)
+    alike: dict[tuple[_Reason, tuple[str, ...]], list[_Reason]] = {}
+    for reason, weights in behind.items():
+        alike.setdefault((_without_place(reason), tuple(weights)), []).append(reason)
+    for (_, names), (first, *others) in alike.items():
         wording = word(
             evidence,
             first.cause,
             first.sighting,
             first.uncovered,
-            further=further,
+            further=[reason.cause for reason in others],
             other=first.other,
         )
         if first.mover is not None:
             wording = moved(wording, first.mover)
         finding = entry(first.cause.code).finding(
-            wording.message, first.names, first.cause, severity=wording.severity, hint=wording.fix
+            wording.message, names, first.cause, severity=wording.severity, hint=wording.fix
         )
         yield finding if where is None else _placed(finding, where)
 
@@ -227,8 +212,12 @@ def _placed(finding: Finding, where: Whereabouts) -> Finding:
     )
 
 
-def _without_place(sighting: Sighting) -> Sighting:
-    return replace(sighting, op=None, op_type=None, layer=None, source=None)
+def _without_place(reason: _Reason) -> _Reason:
+    """Return what is the same where a step has seen it at several ops."""
+    if reason.sighting is None:
+        return reason
+    seen = replace(reason.sighting, op=None, op_type=None, layer=None, source=None)
+    return replace(reason, cause=entry(reason.cause.code).cause(), sighting=seen)
 
 
 def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
