@@ -6,6 +6,7 @@ moved one of them fails here, at import, and not in the middle of an analysis.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tensorflow.python.client import pywrap_tf_session
@@ -28,9 +29,6 @@ functions that it calls."""
 func_graph_from_py_func = func_graph.func_graph_from_py_func
 MockOp = backprop._MockOp
 """What a gradient function gets in place of the op when TensorFlow runs eagerly."""
-execute_op = execute.execute
-"""Run one op by its type."""
-eager_context = context.context
 make_ndarray = tensor_util.MakeNdarray
 """The array that a TensorProto holds."""
 SavedModelLoader = loader_impl.SavedModelLoader
@@ -49,6 +47,21 @@ revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
 def all_op_defs() -> bytes:
     """Return the OpDefs of all ops of this TensorFlow, as an ``OpList`` that is written out."""
     return bytes(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+
+
+def run_op(op: str, outputs: int, inputs: Sequence[Any], attrs: Sequence[Any]) -> Sequence[Any]:
+    """Run one op by its type, eagerly.
+
+    Args:
+        op: its type.
+        outputs: how many tensors it gives.
+        inputs: the tensors that it takes.
+        attrs: name, value, name, value, ...
+    """
+    results: Sequence[Any] = execute.execute(
+        op.encode(), outputs, inputs=inputs, attrs=attrs, ctx=context.context(), name=None
+    )
+    return results
 
 
 def held_by(handle: Any) -> tuple[tuple[int, ...] | None, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gradflow.tape.private_api import eager_context, execute_op
+from gradflow.tape.private_api import run_op
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
 
@@ -16,14 +16,7 @@ def run_again(trail: Trail, record: Record, instead: Mapping[int, Any]) -> Mappi
     inputs = [instead.get(slot, trail.back.run.tensors[slot]) for slot in record.inputs]
     if not record.op:
         return dict(zip(record.outputs, inputs, strict=True))
-    values = execute_op(
-        record.op.encode(),
-        len(record.outputs),
-        inputs=inputs,
-        attrs=record.attrs,
-        ctx=eager_context(),
-        name=None,
-    )
+    values = run_op(record.op, len(record.outputs), inputs, record.attrs)
     return dict(zip(record.outputs, values, strict=True))
 
 

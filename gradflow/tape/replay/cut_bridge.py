@@ -18,7 +18,7 @@ from gradflow.flow.lower.layout import NodeKey
 from gradflow.ops.families import SHAPE_OPS
 from gradflow.tape.private_api import held_by
 from gradflow.tape.replay.index import numbers
-from gradflow.tape.replay.record import Record, Run
+from gradflow.tape.replay.record import Record, Run, is_number
 
 _Gradients = dict[int, Any]
 """Gradients by their identity, so that one which comes by two ways counts once."""
@@ -80,12 +80,10 @@ class CutBridge:
             sources = {*record.inputs, *record.decided_by}
             goes_on = record.op not in SHAPE_OPS and not slots.isdisjoint(sources)
             if goes_on or self._bridged(record):
-                slots.update(slot for slot in record.outputs if not self._is_floating(slot))
+                slots.update(
+                    slot for slot in record.outputs if not is_number(self._run.tensors[slot])
+                )
         return slots
-
-    def _is_floating(self, slot: int) -> bool:
-        dtype = self._run.tensors[slot].dtype
-        return bool(dtype.is_floating or dtype.is_complex)
 
 
 def _inputs_by_key(
@@ -134,8 +132,7 @@ def _shape_and_type(target: Any) -> tuple[tuple[int, ...] | None, Any]:
     """Return the shape and the type of a tensor, or of what the variable of a handle holds; a shape
     of None where that is not known."""
     if target.dtype != tf.resource:
-        is_number = target.dtype.is_floating or target.dtype.is_complex
-        return (tuple(target.shape.as_list()) if is_number else None), target.dtype
+        return (tuple(target.shape.as_list()) if is_number(target) else None), target.dtype
     return held_by(target)
 
 

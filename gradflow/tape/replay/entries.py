@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gradflow.tape.private_api import eager_context, execute_op
-from gradflow.tape.replay.record import Record, Run
+from gradflow.tape.private_api import run_op
+from gradflow.tape.replay.record import Record, Run, is_number
 
 WHOLE = 1
 """The part of a tensor that has but one."""
@@ -74,11 +74,6 @@ def parts_of(run: Run) -> Parts:
     return parts
 
 
-def is_number(tensor: Any) -> bool:
-    """Return whether a tensor is floating or complex."""
-    return bool(tensor.dtype.is_floating or tensor.dtype.is_complex)
-
-
 def _divide(run: Run, parts: Parts, number: int, record: Record) -> None:
     coded: dict[int, Any] = {}
     origins: dict[int, tuple[int, int]] = {}
@@ -121,17 +116,11 @@ def _outputs(run: Run, record: Record, coded: Mapping[int, Any]) -> Iterable[Seq
     if record.op in _ELEMENTWISE:
         shape = tuple(run.tensors[record.outputs[0]].shape)
         return [[np.broadcast_to(codes, shape) for codes in coded.values()]]
-    moved = execute_op(
-        record.op.encode(),
-        len(record.outputs),
-        inputs=[
-            tf.constant(coded[place]) if place in coded else run.tensors[slot]
-            for place, slot in enumerate(record.inputs)
-        ],
-        attrs=_of_integers(record.attrs),
-        ctx=eager_context(),
-        name=None,
-    )
+    inputs = [
+        tf.constant(coded[place]) if place in coded else run.tensors[slot]
+        for place, slot in enumerate(record.inputs)
+    ]
+    moved = run_op(record.op, len(record.outputs), inputs, _of_integers(record.attrs))
     return [[tensor.numpy()] for tensor in moved]
 
 

@@ -26,11 +26,10 @@ from gradflow.ops.calls import Callee
 from gradflow.ops.families import IFS
 from gradflow.tape.private_api import (
     EagerTensor,
-    eager_context,
-    execute_op,
     func_graph_from_py_func,
     gradient_registry,
     make_ndarray,
+    run_op,
 )
 from gradflow.tape.replay.node_attrs import node_attrs
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
@@ -191,14 +190,7 @@ class _Frame:
             return [slot]
         attrs = node_attrs(node_def)
         tensors = [self.run.tensors[slot] for slot in inputs]
-        values = execute_op(
-            node.op.encode(),
-            len(node.floating),
-            inputs=tensors,
-            attrs=attrs,
-            ctx=eager_context(),
-            name=None,
-        )
+        values = run_op(node.op, len(node.floating), tensors, attrs)
         slots = tuple(self.run.slot(value) for value in values)
         gradient = None
         if "_gradient_op_type" in node_def.attr and node.form is not Form.DIAGONAL:

@@ -11,7 +11,7 @@ import numpy as np
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.backward import Backward
-from gradflow.tape.replay.record import Record
+from gradflow.tape.replay.record import Record, is_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,7 @@ class Trail:
     def array(self, slot: int) -> Any:
         """Return the numbers of a floating tensor; None for any other."""
         tensor = self.back.run.tensors[slot]
-        if not (tensor.dtype.is_floating or tensor.dtype.is_complex):
-            return None
-        return numbers(tensor)
+        return numbers(tensor) if is_number(tensor) else None
 
     def is_zero(self, slot: int) -> bool:
         """Return whether a floating tensor holds nothing but zeros."""

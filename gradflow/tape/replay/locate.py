@@ -31,7 +31,7 @@ from gradflow.tape.replay.chance import odds_of_same
 from gradflow.tape.replay.forward import replay
 from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
-from gradflow.tape.replay.record import ReplayError, Run
+from gradflow.tape.replay.record import ReplayError, Run, is_number
 from gradflow.tape.replay.unrolled import unrolled
 from gradflow.tape.replay.zero_gradients import SWITCH_FIX, death
 from gradflow.tape.trace import Trace, live_library, lower_trace
@@ -132,7 +132,7 @@ def place(model: CallableModel, traced: Trace, batch: Sequence[Any], options: Op
     upstream = {
         slot: _upstream(name, run.tensors[slot], options.seed)
         for name, slot in zip(names, run.outputs, strict=True)
-        if (not options.outputs or name in options.outputs) and _is_floating(run.tensors[slot])
+        if (not options.outputs or name in options.outputs) and is_number(run.tensors[slot])
     }
     return Placed(model, graph, nodes, run, upstream, sources)
 
@@ -146,10 +146,6 @@ def look(
         return place(model, traced, batch, options).scene()
     except ReplayError:
         return None
-
-
-def _is_floating(value: Any) -> bool:
-    return bool(value.dtype.is_floating or value.dtype.is_complex)
 
 
 def _upstream(name: str, value: Any, seed: int) -> Any:

@@ -19,6 +19,11 @@ class ReplayError(Exception):
     """The graph holds something that cannot be run op by op."""
 
 
+def is_number(tensor: Any) -> bool:
+    """Return whether a tensor is floating or complex, so that a gradient can arrive at it."""
+    return bool(tensor.dtype.is_floating or tensor.dtype.is_complex)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One op that was run, or a tensor that was passed on (``op`` is empty)."""

@@ -20,9 +20,9 @@ from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.backward import arrived_at
-from gradflow.tape.replay.entries import WHOLE, Link, Parts, is_number, parts_of
+from gradflow.tape.replay.entries import WHOLE, Link, Parts, parts_of
 from gradflow.tape.replay.index import Trail, numbers
-from gradflow.tape.replay.record import Record
+from gradflow.tape.replay.record import Record, is_number
 
 
 @dataclass(frozen=True, slots=True)
