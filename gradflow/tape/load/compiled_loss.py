@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
 from gradflow.tape.load.error_messages import first_line
+from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS
 
@@ -222,13 +223,19 @@ def parts_of(model: Any, outputs: Any, count: int) -> tuple[OutputLoss, ...]:
     names = output_names(model, outputs)
     if len(names) != count:
         names = [f"output_{number}" for number in range(count)]
-    container = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+    container = _container(model)
     losses = _by_output(model.loss, names)
     weights = _by_output(getattr(container, "_user_loss_weights", None), names)
     return tuple(
         OutputLoss(name, _flat(loss), _weight(weight))
         for name, loss, weight in zip(names, losses, weights, strict=True)
     )
+
+
+def _container(model: Any) -> Any:
+    """Return what ``compile`` has made of the losses of a model of Keras 3 or 2; None where it was
+    not compiled."""
+    return getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
 
 
 def _by_output(values: Any, names: Sequence[str]) -> list[Any]:
@@ -297,7 +304,7 @@ def without_regularizers(model: Any) -> Iterator[None]:
 def loss_unchanged(model: Any) -> Iterator[None]:
     """Leave the loss of a model in memory as it was: Keras builds it for the first targets that it
     is called with."""
-    container = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+    container = _container(model)
     before = dict(vars(container)) if container is not None else {}
     lists = [(value, list(value)) for value in before.values() if isinstance(value, list)]
     try:
@@ -312,7 +319,7 @@ def loss_unchanged(model: Any) -> Iterator[None]:
 
 def has_own_step(model: Any) -> bool:
     """Return whether the model's class says itself what ``fit`` does with a batch."""
-    return _is_users(type(model).train_step)
+    return not is_of_keras(type(model).train_step)
 
 
 def trains_itself(model: Any) -> bool:
@@ -337,11 +344,7 @@ def trains_its_parts(model: Any, kind: type) -> InputError:
 
 def _is_own(model: Any) -> bool:
     """Return whether the model's class computes its loss itself."""
-    return _is_users(type(model).compute_loss)
-
-
-def _is_users(method: Any) -> bool:
-    return str(method.__module__).partition(".")[0] not in ("keras", "tf_keras")
+    return not is_of_keras(type(model).compute_loss)
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -17,6 +17,11 @@ _WEIGHTLESS = tuple(
 """Modules of Keras whose layers never have a weight (checked on Keras 3.3 and 3.15)."""
 
 
+def is_of_keras(item: Any) -> bool:
+    """Return whether Keras 3 or tf_keras defines a class, a function, or the class of an object."""
+    return str(getattr(item, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")
+
+
 def _inner_layers(layer: Any) -> Iterable[Any]:
     return (inner for inner in layer._layers if isinstance(inner, keras.layers.Layer))
 

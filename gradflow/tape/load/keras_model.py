@@ -19,6 +19,7 @@ from gradflow.tape.load.compiled_loss import (
     output_names,
     require_compiled,
 )
+from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.load.own_losses import movers
 from gradflow.tape.load.shifted_layers import shifted_before_normalization
 from gradflow.tape.load.untracked import describe_untracked, holding_layer
@@ -34,8 +35,6 @@ from gradflow.tape.loaded_model import (
 from gradflow.tape.op_origins import noted_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
-
-_LIBRARIES = ("keras", "tf_keras")
 
 
 class KerasModel(TapedModel):
@@ -180,8 +179,7 @@ class KerasModel(TapedModel):
 
 def _is_own_code(layer: Any) -> bool:
     """Whether a layer's call is not Keras's own: the user's, or what a Lambda holds."""
-    library = type(layer).__module__.partition(".")[0]
-    return library not in _LIBRARIES or type(layer).__name__ == "Lambda"
+    return not is_of_keras(layer) or type(layer).__name__ == "Lambda"
 
 
 def _unique(names: Sequence[str]) -> list[str]:

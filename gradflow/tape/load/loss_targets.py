@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-_LIBRARIES = frozenset({"keras", "tf_keras"})
+from gradflow.tape.load.keras_layers import is_of_keras
 
 
 class Target(Enum):
@@ -69,9 +69,9 @@ def target_of(loss: Any) -> Target | None:
         return _target(loss)
     if not isinstance(loss, type) and hasattr(loss, "fn"):
         return target_of(loss.fn)  # a function that Keras has wrapped
-    names = [kind.__name__ for kind in type(loss).__mro__ if _is_library(kind)]
+    names = [kind.__name__ for kind in type(loss).__mro__ if is_of_keras(kind)]
     if callable(loss) and hasattr(loss, "__name__"):
-        names = [loss.__name__] if _is_library(loss) else []
+        names = [loss.__name__] if is_of_keras(loss) else []
     return next((target for target in map(_target, names) if target is not None), None)
 
 
@@ -107,10 +107,6 @@ def _target(name: str) -> Target | None:
         return Target.ONE_HOT
     snake = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
     return _TARGETS.get(name.lower(), _TARGETS.get(snake))
-
-
-def _is_library(item: Any) -> bool:
-    return str(getattr(item, "__module__", "")).partition(".")[0] in _LIBRARIES
 
 
 def _axis(loss: Any, rank: int) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION, NORMALIZATION
-
-_KERAS = ("keras", "tf_keras")
 
 
 def shifted_before_normalization(layers: Iterable[Any]) -> Iterator[tuple[Any, str]]:
@@ -19,7 +18,7 @@ def shifted_before_normalization(layers: Iterable[Any]) -> Iterator[tuple[Any, s
     """
     for layer in layers:
         bias = getattr(layer, "bias", None)
-        if bias is None or len(bias.shape) != 1 or not _is_of_keras(layer) or _is_bent(layer):
+        if bias is None or len(bias.shape) != 1 or not is_of_keras(layer) or _is_bent(layer):
             continue
         nodes = getattr(layer, "_outbound_nodes", ())
         consumers = [getattr(node, "operation", None) or node.layer for node in nodes]
@@ -39,7 +38,7 @@ def _subtracts_mean(layer: Any, axis: int) -> str:
     where the layer does not."""
     spec: Any = getattr(layer, "input_spec", None)
     # A model inside a model has a list of them, one for each input.
-    if not _is_of_keras(layer) or not getattr(spec, "ndim", 0) or len(spec.axes or ()) != 1:
+    if not is_of_keras(layer) or not getattr(spec, "ndim", 0) or len(spec.axes or ()) != 1:
         return ""
     ((own_axis, size),) = spec.axes.items()
     if own_axis % spec.ndim != axis % spec.ndim:
@@ -50,7 +49,3 @@ def _subtracts_mean(layer: Any, axis: int) -> str:
     if kind == "GroupNormalization" and layer.groups == size:
         return NORMALIZATION
     return ""
-
-
-def _is_of_keras(layer: Any) -> bool:
-    return type(layer).__module__.partition(".")[0] in _KERAS
