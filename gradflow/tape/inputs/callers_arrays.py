@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,17 @@ def as_specs(inputs: Any, folder: Path, input_count: int) -> dict[str, str | Inp
     return specs
 
 
+def by_position(names: Sequence[str], arguments: Iterable[str]) -> list[str]:
+    """Return ``names`` with the argument of the call in place of a number, such as ``#0``."""
+    numbers = {_numbered(number): name for number, name in enumerate(arguments)}
+    return [numbers.get(name, name) for name in names]
+
+
+def _numbered(position: int) -> str:
+    """Return what an input without a name is called."""
+    return f"#{position}"
+
+
 def _features(inputs: Any, input_count: int) -> Any:
     """Take the features out of a dataset and of a pair with targets."""
     if hasattr(inputs, "element_spec"):
@@ -57,7 +68,7 @@ def _named(features: Any) -> list[tuple[str, Any]]:
     if isinstance(features, Mapping):
         return [(str(name), value) for name, value in features.items()]
     values = list(features) if _is_nested(features) and not _is_shape(features) else [features]
-    return [(f"#{number}", value) for number, value in enumerate(values)]
+    return [(_numbered(number), value) for number, value in enumerate(values)]
 
 
 def _is_nested(value: Any) -> bool:
@@ -78,7 +89,7 @@ def _is_shape(value: Any) -> bool:
 def _spec(
     name: str, value: Any, position: int, arrays: dict[str, Any], file: Path
 ) -> str | InputSpec:
-    number = position if name == f"#{position}" else None
+    number = position if name == _numbered(position) else None
     if isinstance(value, str) and number is None:
         return value
     if _is_shape(value):

@@ -14,6 +14,7 @@ from gradflow.errors import InputError
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.flow.input_use.uses import RaggedParts, SparseParts
 from gradflow.tape.inputs.batch import Composite
+from gradflow.tape.inputs.callers_arrays import by_position
 
 _DOMAINS = frozenset(
     {"Log", "Log10", "Log1p", "Log2", "Sqrt", "Rsqrt", "Power", "Arccos", "Arcsin", "Arctanh"}
@@ -44,7 +45,7 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
     Raises:
         InputError: nothing is known of them.
     """
-    names = _by_position(model, names)
+    names = by_position(names, (name for name in _parameters(model) if name not in _SET_BY_KERAS))
     try:
         symbolic = model.inputs
     except (AttributeError, ValueError):
@@ -74,13 +75,6 @@ def keras_inputs(model: Any, names: Sequence[str]) -> KerasInputs:
         f"model {model.name!r}: its inputs are not recorded, so that no batch can be made",
         "give each: --input x=float32[4,16]",
     )
-
-
-def _by_position(model: Any, names: Sequence[str]) -> list[str]:
-    """Return ``names`` with the argument of the call in place of a number, such as ``#0``."""
-    arguments = [name for name in _parameters(model) if name not in _SET_BY_KERAS]
-    numbers = {f"#{number}": name for number, name in enumerate(arguments)}
-    return [numbers.get(name, name) for name in names]
 
 
 def asks_for_values(model: Any) -> bool:

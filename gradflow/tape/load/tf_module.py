@@ -14,6 +14,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Role
+from gradflow.tape.inputs.callers_arrays import by_position
 from gradflow.tape.load.untracked import describe_untracked
 from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched, dense_parts
 from gradflow.tape.taped_model import TapedModel
@@ -75,9 +76,8 @@ def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[Tens
         )
     if input_names:
         arguments = inspect.signature(function).parameters
-        numbers = {f"#{number}": name for number, name in enumerate(arguments)}
-        input_names = [numbers.get(name, name) for name in input_names]
-        return tuple(TensorInfo(name, "float32", None) for name in input_names)
+        names = by_position(input_names, arguments)
+        return tuple(TensorInfo(name, "float32", None) for name in names)
     raise InputError(
         f"{entry}: has no input signature", "give each input: inputs={'x': 'float32[4,16]'}"
     )
