@@ -43,8 +43,6 @@ class Folded:
     is_layer: Sequence[bool]
     group_of: array[int]
     """The group of each node of the graph."""
-    edges: Mapping[tuple[int, int], Edge]
-    """The best edge from one group to another, along the data."""
     owners: frozenset[str]
     """The layers that own weights."""
     consumers: Sequence[Sequence[int]]
@@ -85,7 +83,6 @@ def fold(
         groups=names,
         is_layer=is_layer,
         group_of=group_of,
-        edges=_edges(graph, group_of),
         owners=frozenset(owners.values()),
         consumers=consumers,
     )
@@ -248,7 +245,13 @@ def _sources_first(graph: FlowGraph) -> list[int]:
     return order
 
 
-def _edges(graph: FlowGraph, group_of: array[int]) -> Mapping[tuple[int, int], Edge]:
+def best_edges(graph: FlowGraph, group_of: Sequence[int]) -> Mapping[tuple[int, int], Edge]:
+    """Return the best edge from one group to another, along the data.
+
+    Args:
+        graph: the graph.
+        group_of: the group of each of its nodes.
+    """
     best: dict[tuple[int, int], int] = {}
     for node in range(len(graph)):
         for edge in range(graph.first[node], graph.first[node + 1]):
