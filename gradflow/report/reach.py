@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradflow.findings import ModelReport, Reach, Severity
 from gradflow.report.words import counted
-from gradflow.text import shown
+from gradflow.text import listed, shown
 
 _MAX_ENDS = 3
 _MAX_SENTENCES = 3
@@ -44,11 +44,8 @@ def _sentence(reach: Reach) -> str:
 
 
 def _listed(ends: Sequence[str], noun: str) -> str:
-    if len(ends) == 1:
-        return ends[0]
-    if len(ends) > _MAX_ENDS:
-        return f"{', '.join(ends[:_MAX_ENDS])} and {counted(len(ends) - _MAX_ENDS, f'more {noun}')}"
-    return f"{', '.join(ends[:-1])} and {ends[-1]}"
+    more = len(ends) - _MAX_ENDS
+    return listed([*ends[:_MAX_ENDS], counted(more, f"more {noun}")] if more > 0 else ends)
 
 
 def _share(reach: Reach) -> str:

@@ -106,35 +106,12 @@ _WEIGHTS = (
 
 _PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "keras_core", "builtins"})
 _OTHERS = frozenset(
-    (
-        *(
-            "Model",
-            "Functional",
-            "Sequential",
-            "Graph",
-            "Wrapper",
-            "TimeDistributed",
-            "Bidirectional",
-        ),
-        *("StackedRNNCells", "LocallyConnected1D", "LocallyConnected2D", "SyncBatchNormalization"),
-        *("BatchNormalizationV1", "BatchNormalizationV2", "ConvRNN2D", "ParametricSoftplus"),
-        *(
-            "Convolution1D",
-            "Convolution2D",
-            "Convolution3D",
-            "AtrousConvolution2D",
-            "Deconvolution2D",
-        ),
-        *("SeparableConvolution2D", "MaxoutDense", "Highway", "TimeDistributedDense", "SReLU"),
-        *(
-            "DenseFeatures",
-            "SequenceFeatures",
-            "StringLookup",
-            "IntegerLookup",
-            "TextVectorization",
-        ),
-        *("Merge", "Discretization", "Hashing", "CategoryEncoding", "RandomFourierFeatures"),
-    )
+    "Model Functional Sequential Graph Wrapper TimeDistributed Bidirectional StackedRNNCells "
+    "LocallyConnected1D LocallyConnected2D SyncBatchNormalization BatchNormalizationV1 "
+    "BatchNormalizationV2 ConvRNN2D ParametricSoftplus Convolution1D Convolution2D Convolution3D "
+    "AtrousConvolution2D Deconvolution2D SeparableConvolution2D MaxoutDense Highway "
+    "TimeDistributedDense SReLU DenseFeatures SequenceFeatures StringLookup IntegerLookup "
+    "TextVectorization Merge Discretization Hashing CategoryEncoding RandomFourierFeatures".split()
 )
 """Classes of Keras that hold layers, or whose variables have no names here."""
 
