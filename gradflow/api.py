@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,7 +26,9 @@ from gradflow.process.parent import inspect_path
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.headline import standing, summary_line
 from gradflow.report.layout import PLAIN, Layout
+from gradflow.scratch import scratch_folder
 from gradflow.text import near
+from gradflow.whole_file import write_whole
 
 if TYPE_CHECKING:
     import os
@@ -117,7 +118,7 @@ def inspect(
                 # Imports NumPy, which a caller with arrays has already.
                 from gradflow.tape.inputs.callers_arrays import as_specs
 
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                folder = Path(stack.enter_context(scratch_folder()))
                 values["inputs"] = as_specs(inputs, folder, _input_count(model))
             return _inspected(model, values)
     except GradflowError as error:
@@ -190,10 +191,10 @@ class Report(PlainReport):
             raise UsageError(f"{path}: no format has the ending {suffix!r}", f"end it with {forms}")
         name = known[suffix]
         text = self.to_text() if name == "text" else self._written(name)
-        Path(path).write_text(text, encoding="utf-8", newline="\n")
+        write_whole(Path(path), text)
 
     def _written(self, format: str, layout: Layout = PLAIN) -> str:
-        return renderer(format)(self, replace(layout, encoding="utf-8"))
+        return renderer(format)(self, layout)
 
     def __str__(self) -> str:
         """Return the text."""

@@ -44,7 +44,8 @@ _MARK = (
 )
 _RESULT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.json")
 _PARTIAL = re.compile(r"[0-9a-f]{2}/\.[\w.]+\.part")
-_START = b'{"form": "gradflow-result-'
+_START = f'{{"form": "{_FORM.rstrip("0123456789")}'.encode()
+"""Of a result of any version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,9 @@ def key_of(path: str, options: Options) -> str | None:
             _add_all(digest, root, _files(root))
         for root in _modules(options):
             # What Python compiled of a module is made again from its source.
-            files = (file for file in _files(root) if "__pycache__" not in file.parts)
+            files = (
+                file for file in _files(root) if "__pycache__" not in file.relative_to(root).parts
+            )
             _add_all(digest, root, files)
     except (OSError, ValueError, _UnknownError):
         return None
