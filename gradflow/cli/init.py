@@ -105,9 +105,8 @@ def _write_schema(out: Path) -> Path | None:
     from gradflow.config.template import SCHEMA_FILE
 
     path = out.parent / SCHEMA_FILE
-    is_ours = not path.exists() or (
-        path.is_file() and TITLE in path.read_text(encoding="utf-8", errors="replace")
-    )
+    schema = OutFile.of_schema(str(path), TITLE)
+    is_ours = not path.exists() or (path.is_file() and schema.holds_its_kind())
     if not out.is_file() or not is_ours:
         return None
     Target(str(path), no_color=True).write(as_json(config_schema()) + "\n")

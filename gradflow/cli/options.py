@@ -162,10 +162,9 @@ class ReportOutput(FileOutput):
 
     def files(self) -> list[OutFile]:
         """Return the files of ``-o`` and of each ``--report``."""
-        named = [_report(text) for text in self.reports]
         main = [] if self.out is None else [OutFile.of_format("-o", self.out, self.format)]
         return main + [
-            OutFile.of_format(f"--report {format}", file, format) for format, file in named
+            OutFile.of_format(f"--report {format}", file, format) for format, file in self._named
         ]
 
     def targets(self) -> list[tuple[str, Target]]:
@@ -182,9 +181,13 @@ class ReportOutput(FileOutput):
                     f"{file.flag} and {first} write to the same file, {file.path}: give each a "
                     "file of its own"
                 )
-        named = [_report(text) for text in self.reports]
-        targets = [(self.format, Target(self.out, self.no_color))]
-        return targets + [(format, Target(file, self.no_color)) for format, file in named]
+        written = [(self.format, self.out), *self._named]
+        return [(format, Target(file, self.no_color)) for format, file in written]
+
+    @property
+    def _named(self) -> list[tuple[str, str]]:
+        """The format and the file of each ``--report``."""
+        return [_report(text) for text in self.reports]
 
     @property
     def is_on_screen(self) -> bool:

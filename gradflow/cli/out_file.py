@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradflow.cli.output import CommandError
+from gradflow.files.hdf5 import holds_hdf5
 from gradflow.report.formats import FORMATS, begins_as
 
 _HEAD = 1 << 20
 """Bytes at the start of a file that tell what it is: a report can begin with a long path."""
-_MODELS = {b"PK\x03\x04": "a .keras file or another archive", b"\x89HDF\r\n\x1a\n": "an HDF5 file"}
-"""How the files of models and of inputs begin."""
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class OutFile:
         kind = f"a {format} report" if format != "text" else "a report"
         return cls(flag, path, kind, FORMATS[format].mark)
 
+    @classmethod
+    def of_schema(cls, path: str, title: str) -> OutFile:
+        """Return the file that a JSON Schema is written to, whose title begins so."""
+        mark = r'\{ "\$schema": "https://json-schema.org/[^"]*", "title": "' + re.escape(title)
+        return cls("-o", path, "a schema", mark)
+
     def refuse_other(self, *, force: bool) -> None:
         """Raise CommandError where it cannot be written, or holds something of another kind.
 
@@ -47,36 +55,38 @@ class OutFile:
         model = _model_of(path.resolve())
         if model is not None:
             raise CommandError(f"{self._named}: is {model}, which gradflow never changes")
-        if not force and not self._is_of_its_kind(path):
+        if not force and not self.holds_its_kind():
             other = f", and is not {self.kind} that gradflow wrote" if self.mark else ""
             raise CommandError(
                 f"{self._named}: exists already{other}: name another file, or replace it with "
                 "--force"
             )
 
+    def holds_its_kind(self) -> bool:
+        """Return whether the file is empty, or begins as what is to be written there."""
+        head = _beginning(Path(self.path), _HEAD).decode("utf-8", "replace")
+        return not head.strip() or (self.mark is not None and begins_as(head, self.mark))
+
     @property
     def _named(self) -> str:
         return f"{self.flag} {self.path}"
 
-    def _is_of_its_kind(self, path: Path) -> bool:
-        head = _head(path).decode("utf-8", "replace")
-        return not head.strip() or (self.mark is not None and begins_as(head, self.mark))
-
 
 def _model_of(path: Path) -> str | None:
     """Return what model the file is, or is part of; None where it is of none."""
-    folders = [path.parent] if path.parent.name not in ("variables", "assets") else []
-    folder = path.parent if folders else path.parent.parent
-    is_saved_model = (folder / "saved_model.pb").is_file()
-    if is_saved_model and (not folders or path.suffix == ".pb"):
+    is_inside = path.parent.name in ("variables", "assets")
+    folder = path.parent.parent if is_inside else path.parent
+    if (folder / "saved_model.pb").is_file() and (is_inside or path.suffix == ".pb"):
         return "part of a SavedModel"
-    head = _head(path)
-    return next((kind for start, kind in _MODELS.items() if head.startswith(start)), None)
+    with contextlib.suppress(OSError):
+        if holds_hdf5(path):
+            return "an HDF5 file"
+    return "a .keras file or another archive" if _beginning(path, len(_ZIP)) == _ZIP else None
 
 
-def _head(path: Path) -> bytes:
+def _beginning(path: Path, size: int) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD)
+            return file.read(size)
     except OSError:
         return b""

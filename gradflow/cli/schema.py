@@ -13,8 +13,6 @@ from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Target
 from gradflow.text import as_json
 
-_MARK = r'\{ "\$schema": "https://json-schema.org/[^"]*", "title": "gradflow '
-
 
 @dataclass(frozen=True, slots=True)
 class SchemaOutput(FileOutput):
@@ -27,7 +25,7 @@ class SchemaOutput(FileOutput):
 
     def files(self) -> list[OutFile]:
         """Return the file of ``-o``."""
-        return [] if self.out is None else [OutFile("-o", self.out, "a schema", _MARK)]
+        return [] if self.out is None else [OutFile.of_schema(self.out, "gradflow ")]
 
 
 @click.command(
