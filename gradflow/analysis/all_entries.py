@@ -23,7 +23,17 @@ _Chosen = Mapping[str, tuple[Variable, int]]
 """By name of the variable: what is said of it, and the number of the report that says so."""
 
 
-def asks_for_all(graphs: Sequence[SavedModelContents], options: Options) -> bool:
+def each_entry(
+    graphs: Sequence[SavedModelContents], options: Options
+) -> tuple[list[tuple[Choice, Options]], Options]:
+    """Return the entries to analyse where ``options`` ask for all, with what concerns each, and the
+    options for one entry where there are none."""
+    if not _asks_for_all(graphs, options):
+        return [], options
+    return _all_entries(graphs, options), replace(options, entry=None)
+
+
+def _asks_for_all(graphs: Sequence[SavedModelContents], options: Options) -> bool:
     """Return whether ``options`` ask for every entry; an entry of that name goes before."""
     entries = (entry for graph in graphs for entry in graph.entries)
     return options.entry == ALL_ENTRIES and not any(
@@ -31,7 +41,7 @@ def asks_for_all(graphs: Sequence[SavedModelContents], options: Options) -> bool
     )
 
 
-def all_entries(
+def _all_entries(
     graphs: Sequence[SavedModelContents], options: Options
 ) -> list[tuple[Choice, Options]]:
     """Return each entry that can be trained, with the options that concern it: of the selected

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from gradflow.analysis.all_entries import all_entries, asks_for_all, joined
+from gradflow.analysis.all_entries import each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
@@ -150,10 +150,9 @@ def _analyse_saved_model(
     refuse_objective(path, options)
     graphs = read_saved_model(file)
     loader = _Loader(file)
-    if asks_for_all(graphs, options):
-        options, several = replace(options, entry=None), all_entries(graphs, options)
-        if several:
-            return _analyse_all(file, path, loader, progress, several)
+    several, options = each_entry(graphs, options)
+    if several:
+        return _analyse_all(file, path, loader, progress, several)
     contents, entry = chosen(graphs, path, options)
     analyse = functools.partial(_analyse_entry, file, path, loader, progress, options)
     try:

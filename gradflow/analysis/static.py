@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.analysis.all_entries import ALL_ENTRIES, all_entries, asks_for_all, joined
+from gradflow.analysis.all_entries import ALL_ENTRIES, each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.diagnose import Evidence, describe_unloaded
@@ -47,12 +47,11 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
         graphs = read_saved_model(file)
-        if asks_for_all(graphs, options):
-            options, several = replace(options, entry=None), all_entries(graphs, options)
-            if several:
-                return joined(
-                    [report_saved_model(path, *choice, fitting) for choice, fitting in several]
-                )
+        several, options = each_entry(graphs, options)
+        if several:
+            return joined(
+                [report_saved_model(path, *choice, fitting) for choice, fitting in several]
+            )
         contents, entry = chosen(graphs, path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
