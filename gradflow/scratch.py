@@ -16,7 +16,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows, where nothing is locked and so nothing is removed later
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 _PREFIX = "gradflow-run-"
 _NAME = re.compile(rf"{_PREFIX}\w{{8}}")

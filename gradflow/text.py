@@ -86,4 +86,4 @@ def encodable(value: T, encoding: str) -> T:
     elif is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in fields(value)}
         result = replace(value, **{name: encodable(part, encoding) for name, part in parts.items()})
-    return result  # type: ignore[no-any-return]
+    return result  # type: ignore[no-any-return]  # of the type of ``value``

@@ -202,7 +202,7 @@ class Choice(Kind):
 class Draws(Whole):
     """How often something random is drawn, as a whole number; None is as often as needed."""
 
-    def read(self, value: Any) -> int | None:  # type: ignore[override]
+    def read(self, value: Any) -> int | None:  # type: ignore[override]  # None is a value here
         """Check the bounds; None stays None."""
         return None if value is None else Whole.read(self, value)
 

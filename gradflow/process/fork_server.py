@@ -48,7 +48,7 @@ def _import_once(with_tape: bool) -> None:
     message("SavedModel")  # its library and its schema take ten times as long as a small file
     if with_tape:
         import gradflow.analysis.dynamic
-        import gradflow.tape.versions  # noqa: F401
+        import gradflow.tape.versions  # noqa: F401 -- as above
 
 
 class _Server:

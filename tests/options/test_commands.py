@@ -93,6 +93,7 @@ def test_every_option_of_every_command_is_taken(command: str, options: list[str]
 
 def examples() -> Iterator[Any]:
     def below(command: click.Command, words: str) -> Iterator[Any]:
+        # Each is a Command or a Group of our own, which have examples; click's types do not say so.
         assert len(command.examples) == 2 or words.startswith("gradflow cache "), words  # type: ignore[attr-defined]
         for example in command.examples:  # type: ignore[attr-defined]
             yield pytest.param(example, words, id=example)
