@@ -31,8 +31,8 @@ DEATHS = {
     ),
     "exit": ("import sys; sys.exit(7)", ["exit code 7"]),
     "silence": ("pass", ["exit code 0"]),
-    "hang": ("import time; time.sleep(60)", ["3 s", "--timeout"]),
-    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["3 s", "step", "--timeout"]),
+    "hang": ("import time; time.sleep(60)", ["2 s", "--timeout"]),
+    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["2 s", "step", "--timeout"]),
     "words": ("print('hello')", []),
     "words, then a hang": ("import time; print('hello', flush=True); time.sleep(60)", []),
     "bytes": ("import sys; sys.stdout.buffer.write(bytes([255, 254, 10]))", []),
@@ -60,7 +60,7 @@ def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(spawn, "_BOOT", code)
     start = time.monotonic()
 
-    line = inspect(MODEL, "--timeout", "3").failed_in_one_line()
+    line = inspect(MODEL, "--timeout", "2").failed_in_one_line()
 
     assert time.monotonic() - start < 20
     assert line.startswith(f"{MODEL}: could not be checked (GF903): ")

@@ -132,7 +132,7 @@ def lone(built: Path, metadata: email.message.Message, tmp_path_factory: pytest.
     base = {"base": str(folder), "platbase": str(folder), "installed_base": str(folder)}
     site = Path(sysconfig.get_path("purelib", "posix_prefix", base))
     for distribution in required(metadata.get_all("Requires-Dist", [])):
-        copy_files(distribution, site)
+        link_files(distribution, site)
     pip = [sys.executable if is_able else python, "-m", "pip", "--disable-pip-version-check"]
     pip += ["--python", python] if is_able else []
     wheel = built / f"{STEM}-py3-none-any.whl"
@@ -161,12 +161,15 @@ def required(texts: list[str]) -> Iterator[importlib.metadata.Distribution]:
         yield distribution
 
 
-def copy_files(distribution: importlib.metadata.Distribution, site: Path) -> None:
-    for file in distribution.files or []:
-        if ".." not in file.parts and file.suffix != ".pyc":
-            target = site / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(distribution.locate_file(file), target)
+def link_files(distribution: importlib.metadata.Distribution, site: Path) -> None:
+    """Link what a distribution installs: whole packages, with their byte code, else each file."""
+    files = [file for file in distribution.files or [] if ".." not in file.parts]
+    packages = {file.parts[0] for file in files if file.parts[1:] == ("__init__.py",)}
+    entries = {file.parts[:1] if file.parts[0] in packages else file.parts for file in files}
+    for parts in entries:
+        target = site.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(Path(distribution.locate_file("/".join(parts))))
 
 
 def test_nothing_is_imported_from_a_checkout_or_from_tensorflow(lone: Path) -> None:

@@ -100,16 +100,16 @@ def outside(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         yield process.pid
         process.kill()
 
 
 def attempt(code: str, scratch: Path, *, confined: bool) -> int:
     scratch.mkdir()
-    command = [sys.executable, "-c", SCRIPT, str(scratch), "confined" if confined else "free", code]
+    mode = "confined" if confined else "free"
+    # -S: nothing of the installed packages is needed, and to look for them takes most of the time.
+    command = [sys.executable, "-S", "-c", SCRIPT, str(scratch), mode, code]
     return subprocess.run(command, env=environment(), cwd=ROOT, timeout=60, check=False).returncode
 
 
