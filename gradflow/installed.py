@@ -1,10 +1,11 @@
-"""Tell which TensorFlow is installed, and how to install a part of gradflow that is missing."""
+"""Tell what is installed, TensorFlow above all, and how to install a part that is missing."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import re
+from functools import cache
 from pathlib import Path
 
 DISTRIBUTION = "gradflow-tf"
@@ -26,6 +27,8 @@ TENSORFLOW_DISTRIBUTIONS = (
 OLDEST_TENSORFLOW = (2, 16, 1)
 NEWEST_TENSORFLOW = (2, 21)
 """The versions that gradflow is tested with, as the extra ``tf`` has them."""
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+"""Folders into which pip installs."""
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -100,6 +103,20 @@ def unsupported_version() -> str:
             f"with: models that use its new ops are not run"
         )
     return ""
+
+
+@cache
+def is_installed(package: str) -> bool:
+    """Return whether pip has installed the import package, without importing it: a module in a
+    folder of the user's own is none."""
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except (ImportError, ValueError):  # a module without a spec
+        return False
+    if spec is None:
+        return False
+    files = [*(spec.submodule_search_locations or ()), spec.origin or ""]
+    return any(_PACKAGES.intersection(Path(file).parts) for file in files)
 
 
 def _tensorflow_file() -> Path | None:

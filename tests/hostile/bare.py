@@ -24,6 +24,7 @@ def step(path: Path) -> None:
     import keras
     import tf_keras
 
+    sys.path.append(str(path.parent))  # as where Python is started beside the model
     for library in (keras, tf_keras):
         with contextlib.suppress(Exception):
             library.models.load_model(path, compile=False, safe_mode=False)(x)

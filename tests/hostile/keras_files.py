@@ -61,6 +61,41 @@ def another_saved_model(folder: Path, mark: str) -> Path:
     return folder / "model.keras"
 
 
+def by_name_of_keras_2(folder: Path, mark: str, **entry: str) -> Path:
+    """A file with a function of a module that Keras 2 imports: it can be any module."""
+    import tf_keras
+
+    module = f"acts_of_{folder.name}"
+    (folder / f"{module}.py").write_text(f"def act(x):\n    {touching(mark)}\n    return x\n")
+    x = tf_keras.Input((3,))
+    act = tf_keras.layers.Lambda(lambda value: value, name="act")(x)
+    tf_keras.Model(x, tf_keras.layers.Dense(2)(act)).save(folder / "plain.keras")
+    with (
+        zipfile.ZipFile(folder / "plain.keras") as source,
+        zipfile.ZipFile(folder / "model.keras", "w") as target,
+    ):
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                layer = next(
+                    one for one in config["config"]["layers"] if one["class_name"] == "Lambda"
+                )
+                function = {"module": module, "registered_name": "act", **entry}
+                layer["config"] |= {"function": function, "function_type": "function"}
+                data = json.dumps(config).encode()
+            target.writestr(name, data)
+    return folder / "model.keras"
+
+
+def a_function_by_name(folder: Path, mark: str) -> Path:
+    return by_name_of_keras_2(folder, mark, class_name="function", config="act")
+
+
+def a_function_as_a_class(folder: Path, mark: str) -> Path:
+    return by_name_of_keras_2(folder, mark, class_name="act", config="")
+
+
 HARMFUL: Mapping[str, Maker] = MappingProxyType(
     {
         one.__name__: one
@@ -70,6 +105,8 @@ HARMFUL: Mapping[str, Maker] = MappingProxyType(
             byte_code_of_keras_2,
             byte_code_of_keras_2_in_a_zip,
             another_saved_model,
+            a_function_by_name,
+            a_function_as_a_class,
         )
     }
 )

@@ -199,6 +199,49 @@ def test_a_module_that_the_user_imports_is_let_in() -> None:
     assert found(a_function("get_file", "tensorflow.keras.utils"), "tensorflow") != []
 
 
+INSTALLED = ("six", "six.moves", "yaml", "cloudpickle", "click", "_yaml", "pytest", "gradflow")
+
+
+@pytest.mark.parametrize("module", [*INSTALLED, "numpy", "google.protobuf", "not_installed.here"])
+def test_a_function_of_a_module_by_name_is_refused_whatever_the_module(module: str) -> None:
+    """Keras 2 imports any module and takes any name of it."""
+    by_lambda = {"function": "load", "function_type": "function", "module": module}
+    for planted in (
+        a_function("load", module),
+        a_function("relu", module),
+        {**a_function("relu", module), "registered_name": "load"},
+        a_class("Lambda", "keras.layers", name="dense", function=a_function("load", module)),
+        a_class("Lambda", "keras.layers", name="dense", **by_lambda),
+    ):
+        hits = found(dense(planted=planted))
+        assert hits
+        assert all(
+            f" of {module} (layer 'dense' of config.json): is imported" in hit for hit in hits
+        )
+        assert found(dense(planted=planted), module) == []
+
+
+@pytest.mark.parametrize("module", ["yaml", "six.moves", "tensorflow.io.gfile", "numpy.lib"])
+def test_a_class_of_an_installed_package_is_refused(module: str) -> None:
+    """It can be a function in the place of a class: Keras 2 takes that as well."""
+    for name in ("load", "Loader", "Loader.load"):
+        (hit,) = found(dense(planted=a_class(name, module)))
+        assert hit.startswith(f"class {name} of {module} (layer 'dense' of config.json): ")
+    for name in ("keras_hub.utils", "keras_hub"):
+        assert found(a_class("Backbone", name)) == []
+        assert found(a_function("gelu_approximate", name)) == []
+        assert found(a_function("load_json", name)) != []
+
+
+def test_the_option_that_lets_a_module_in_is_named() -> None:
+    def remedy(module: str) -> str:
+        (threat,) = strange_objects(a_function("act", module), "config.json", ())
+        return threat.remedy
+
+    assert remedy("lab.layers") == "--import lab.layers"
+    assert remedy("lab --trust") == remedy("os") == "--trust"
+
+
 LAMBDAS = [
     (
         {"function": ["4wEAAA==", None, None], "function_type": "lambda"},

@@ -10,13 +10,15 @@ no threat by itself.
 from __future__ import annotations
 
 import builtins
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gradflow.files.keras.byte_code import foreign_python, unlike_this
+from gradflow.installed import is_installed
 from gradflow.scan.keras.allowed_names import Kind, named
 from gradflow.scan.keras.tf_symbols import harm_of_symbol, wrapped
-from gradflow.scan.threat import Threat
+from gradflow.scan.threat import TRUST, Threat
 from gradflow.text import quoted, shown
 
 _KERAS = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_core")
@@ -46,11 +48,18 @@ _RUNS_CODE = "runs Python code that the file holds"
 _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
 _ACTS = "does more than compute, as far as is known"
 _STANDARD = "runs Python's own library"
-_EVERYWHERE = frozenset(
+_IMPORTED = "is imported from there by Keras 2, and by Keras before 3.9, and can do anything"
+_SCRIPT = "__main__"
+"""The user's own script, which runs already when Keras looks there."""
+_OF_THE_TEAM = frozenset({"keras_hub", "keras_cv", "keras_nlp"})
+"""Packages of the Keras team, from which every Keras takes classes by itself."""
+_FUNCTIONS_OF_THE_TEAM = frozenset({"gelu_approximate", "quick_gelu"})
+"""Of those packages, activations that a file can name (keras_nlp 0.5 to keras_hub 0.22)."""
+_NAME_OF_CLASS = re.compile(r"_?[A-Z]\w*")
+_WITH_TENSORFLOW = frozenset(
     "tensorflow numpy h5py google absl ml_dtypes optree rich requests wrapt setuptools pip".split()
 )
-"""What is installed wherever TensorFlow is: no modules of the user's own. Keras before 3.9 and
-Keras 2 import them."""
+"""What is installed wherever TensorFlow is."""
 _DEEPEST = 500
 _Harm = tuple[str, str]
 """A thing in the file, and what it could do."""
@@ -81,7 +90,7 @@ def strange_objects(value: object, member: str, imports: Sequence[str]) -> Itera
                 location = f"layer {quoted(layer)} of {member}" if layer else member
                 version = foreign_python(item) if harm == _RUNS_CODE else None
                 if version is None:
-                    yield Threat(object_name, location, harm)
+                    yield Threat(object_name, location, harm, _remedy(item, harm))
                 else:
                     harm, way_out = unlike_this(version)
                     yield Threat(object_name, location, harm, way_out=way_out)
@@ -160,6 +169,10 @@ def _class(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
             harm = keras_name.reason
     elif top in sys.stdlib_module_names:
         harm = _STANDARD
+    elif module not in ("", _SCRIPT) and not (
+        _NAME_OF_CLASS.fullmatch(base) and _is_the_users(top)
+    ):
+        harm = _IMPORTED  # Keras 2 takes a function that stands in the place of a class
     if harm is not None:
         yield _of("class", name, module), harm
 
@@ -178,10 +191,25 @@ def _function(name: str, module: str, trusted: set[str]) -> Iterator[_Harm]:
             harm = _ACTS if keras_class is None or keras_class.is_allowed else keras_class.reason
     elif top in sys.stdlib_module_names:
         harm = _STANDARD
-    elif top in _EVERYWHERE and named(Kind.FUNCTION, base) is None:
-        harm = harm_of_symbol(base) if top == "tensorflow" else _ACTS
+    elif top == "tensorflow":
+        harm = harm_of_symbol(base) if named(Kind.FUNCTION, base) is None else None
+    elif module != _SCRIPT and not (top in _OF_THE_TEAM and base in _FUNCTIONS_OF_THE_TEAM):
+        harm = _IMPORTED
     if harm is not None:
         yield _of("function", name, module), harm
+
+
+def _is_the_users(top: str) -> bool:
+    """Return whether a module can be the user's own, or is of the Keras team: no other package
+    that is installed here."""
+    return top in _OF_THE_TEAM or not (top in _WITH_TENSORFLOW or is_installed(top))
+
+
+def _remedy(value: Mapping[str, object], harm: str) -> str:
+    """Return the option that lets one object in."""
+    module = _text(value.get("module"))
+    is_written = harm == _IMPORTED and all(map(str.isidentifier, module.split(".")))
+    return f"--import {shown(module)}" if is_written else TRUST
 
 
 def _of(kind: str, name: str, module: str) -> str:
