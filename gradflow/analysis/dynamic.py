@@ -35,7 +35,7 @@ from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.origins import source_finder
 from gradflow.options import Objective, Options, refuse_objective
 from gradflow.progress import Progress
-from gradflow.scan import IMPORT, Threat
+from gradflow.scan import Threat
 from gradflow.tape.custom_ops import is_registered
 from gradflow.tape.load.choose_loss import choose_saved_loss, why_unused
 from gradflow.tape.load.error_messages import calls_lost_python, without_kernel
@@ -64,11 +64,7 @@ _OTHER_ENTRIES = 3
 def known_to_tensorflow(threats: Sequence[Threat]) -> list[Threat]:
     """Return those of ``threats`` that are ops which gradflow does not know and this TensorFlow
     has."""
-    return [
-        threat
-        for threat in threats
-        if threat.remedy == IMPORT and threat.idle_op and is_registered(threat.idle_op)
-    ]
+    return [threat for threat in threats if threat.needs_import and is_registered(threat.idle_op)]
 
 
 def analyse_file(

@@ -12,7 +12,7 @@ from gradflow.files.saved_model.contents import Entry
 from gradflow.files.saved_model.reader import read_message
 from gradflow.findings import Format, Mode, ModelReport
 from gradflow.options import Objective, Options
-from gradflow.scan import IMPORT, Threat, scan
+from gradflow.scan import Threat, scan
 
 
 class RefusedError(UnsafeError):
@@ -39,7 +39,11 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
         UnreadableError: the file is damaged.
     """
     threats = scan(file, options.imports, options.objective is Objective.COMPILED).threats
-    refused = [threat for threat in threats if not threat.idle_op]
+    refused = [
+        threat
+        for threat in threats
+        if not (options.imports if threat.needs_import else threat.idle_op)
+    ]
     if refused and not options.trust:
         raise RefusedError(path, file.format, refused)
     return threats
@@ -69,9 +73,7 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
         UnreadableError: the file is damaged.
     """
     result = scan(file, options.imports, True)
-    threats = [
-        threat for threat in result.threats if not (threat.remedy == IMPORT and options.imports)
-    ]
+    threats = [threat for threat in result.threats if not (threat.needs_import and options.imports)]
     report = analyzed_nothing(path, file.format, result.looked_at)
     if not threats:
         return Analysis(report)

@@ -241,6 +241,20 @@ OP_FIXES = (
         "a table of keys has no slope: use an Embedding of the index, or a Dense layer",
     ),
     OpFix(
+        (
+            "DatasetToSingleElement",
+            "IteratorGetNext",
+            "MapDataset",
+            "ParallelMapDatasetV2",
+            "ReduceDataset",
+            "ScanDataset",
+            "TensorDataset",
+            "TensorSliceDataset",
+        ),
+        "a tf.data pipeline passes no gradient: compute what is trained behind it, and loop with "
+        "tf.map_fn, tf.scan or tf.while_loop",
+    ),
+    OpFix(
         ("ZerosLike", "OnesLike"),
         "only the shape of the value is used here: use the value itself, or leave the layer out",
     ),

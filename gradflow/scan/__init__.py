@@ -2,6 +2,6 @@
 TensorFlow."""
 
 from gradflow.scan.scan import scan
-from gradflow.scan.threat import IMPORT, Scanned, Threat
+from gradflow.scan.threat import Scanned, Threat
 
-__all__ = ["IMPORT", "Scanned", "Threat", "scan"]
+__all__ = ["Scanned", "Threat", "scan"]

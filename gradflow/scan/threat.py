@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 TRUST = "--trust"
 """The option that lets in whatever stands in a file."""
-IMPORT = "--import MODULE"
+_IMPORT = "--import "
 """The option that lets in the user's own ops, with the module that registers them."""
 
 
@@ -26,11 +26,15 @@ class Threat:
     """The option that lets it in."""
     idle_op: str = ""
     """The op type, where TensorFlow cannot run it in a process of its own: it needs a library that
-    nobody has loaded, or a Python function that nobody has made. A model that holds nothing worse
-    can be loaded as far as it goes."""
+    nobody has loaded, or a Python function that nobody has made."""
 
     way_out: str = ""
     """What to do where no option lets it in."""
+
+    @property
+    def needs_import(self) -> bool:
+        """Whether it is an op that nobody has looked at, which a module has to bring."""
+        return self.remedy.startswith(_IMPORT)
 
     @property
     def sentence(self) -> str:

@@ -15,9 +15,12 @@ _WRITES = "writes files"
 _READS = "reads any file of this machine"
 _NETWORK = "opens network connections"
 _BLOCKS = "can wait without end, or keep its inputs in memory without end"
+_PIPELINE = (
+    "makes elements of tensors in a tf.data pipeline, by functions of the model, each of which is "
+    "looked at"
+)
 _DATASET = (
-    "builds a tf.data pipeline, which can read files, connect, start threads and run a "
-    "graph hidden in a string"
+    "belongs to tf.data, and could read or write files, connect, or run a graph hidden in a string"
 )
 _COMPILER = "hands a program to a compiler, which runs it outside of what can be looked at"
 _INTERNAL = (
@@ -115,6 +118,25 @@ DENIED: tuple[tuple[str, str], ...] = (
 )
 """What an op could do, and the names that it stands for, as regular expressions."""
 
+_SOURCES = "Range|Random|Tensor|(Sparse)?TensorSlice|List|Generator"
+_STEPS = (
+    "AssertCardinality|(DenseToSparse|MapAnd|Padded|Parallel)?Batch|Concatenate|DirectedInterleave|"
+    "FilterByLastComponent|(Parallel)?Filter|Finalize|GroupBy(Reducer|Window)|IgnoreErrors|"
+    "(Legacy)?(Parallel)?Interleave|(Flat|IndexFlat|Parallel|WeightedFlat)?Map|"
+    "MaxIntraOpParallelism|Model|Optimize|Options|ParseExample|Prefetch|Rebatch|Repeat|Rewrite|"
+    "Sampling|Scan|Shard|(Global)?Shuffle|ShuffleAndRepeat|Skip|SlidingWindow|Take|TakeWhile|"
+    "Unbatch|Unique|Window|Zip"
+)
+PIPELINE = (
+    f"(Experimental)?({_SOURCES}|{_STEPS})Dataset(V\\d)?|(Experimental)?DatasetCardinality|"
+    "DatasetToSingleElement|GetElementAtIndex|GetOptions|InitializeTableFromDataset|ReduceDataset|"
+    "WindowOp|(Anonymous|Delete|Make|OneShot)?Iterator(V\\d)?|Iterator(To|From)StringHandle(V2)?|"
+    "(Anonymous|Delete|Dummy)((Random)?SeedGenerator|MemoryCache)"
+)
+"""The ops of tf.data, as one regular expression, that make elements of tensors alone: of their
+inputs, and by functions of the model. What reads or writes a file, connects to another process or
+takes a graph as a string is not among them."""
+
 ALLOWED: tuple[tuple[str, str], ...] = (
     (
         "makes, reads or writes a variable of the model",
@@ -159,10 +181,7 @@ ALLOWED: tuple[tuple[str, str], ...] = (
         "Assert|CheckNumerics(V2)?|GuaranteeConst|DeviceIndex|IsTensorFloat32Enabled",
     ),
     ("tells the time", "Timestamp"),
-    (
-        "takes from a tf.data iterator, and what makes one is denied",
-        "IteratorGetNext(Sync|AsOptional)?",
-    ),
+    ("takes from a tf.data iterator", "IteratorGetNext(Sync|AsOptional)?"),
     ("prints to stderr, which is not shown", "Print"),
     ("has no kernel for processors, and is not run on anything else", "Cudnn.*|.*BoostedTrees.*"),
 )
@@ -171,6 +190,8 @@ ALLOWED: tuple[tuple[str, str], ...] = (
 
 def classify(name: str, stateful: bool) -> OpClass:
     """Return the class of an op, by its name and whether TensorFlow says that it has state."""
+    if re.fullmatch(PIPELINE, name):
+        return OpClass(name, True, _PIPELINE)
     denied = next((reason for reason, names in DENIED if re.fullmatch(names, name)), None)
     if denied is not None:
         return OpClass(name, False, denied)

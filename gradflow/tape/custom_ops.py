@@ -9,16 +9,6 @@ from gradflow.flow.op_rules import OpSpec, Rule, spec, spec_from_op_def
 from gradflow.tape.gradient_source import always_raises, none_positions
 from gradflow.tape.private_api import gradient_registry, op_def_of
 
-_PACKAGES = {
-    "Addons>": "tensorflow_addons",
-    "IO>": "tensorflow_io",
-    "Sentencepiece": "tensorflow_text",
-    "SimpleML": "tensorflow_decision_forests",
-    "TFText>": "tensorflow_text",
-    "tfp.": "tensorflow_probability",
-}
-"""Packages by the beginning of the op types, or types of values, that they register."""
-
 
 def is_registered(op_type: str) -> bool:
     """Tell whether this TensorFlow, or a library that was loaded, has ``op_type``."""
@@ -28,15 +18,6 @@ def is_registered(op_type: str) -> bool:
 def unregistered(op_types: Iterable[str]) -> tuple[str, ...]:
     """Return those op types that this TensorFlow does not have, sorted."""
     return tuple(sorted(op for op in op_types if spec(op) is None and not is_registered(op)))
-
-
-def package_of(op_types: Iterable[str]) -> str:
-    """Return the module that brings the (op) types, for ``--import``; a placeholder where nobody
-    can know."""
-    modules = {
-        module for op in op_types for start, module in _PACKAGES.items() if op.startswith(start)
-    }
-    return " --import ".join(sorted(modules)) or "PACKAGE"
 
 
 def registered_specs(op_types: Iterable[str]) -> Mapping[str, OpSpec]:

@@ -3,6 +3,7 @@ many signatures."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import gradflow
 from gradflow.findings import Mode, ModelReport, Status
 from tests.agreement.subject import analysed
+from tests.cli.command import here
 
 pytestmark = pytest.mark.tensorflow
 
@@ -71,13 +73,54 @@ def test_an_op_of_a_foreign_library_is_named_by_a_static_reading(tmp_path: Path)
     )
 
 
-def test_what_tensorflow_cannot_load_is_read_and_says_which_option_could_help(
+@pytest.mark.parametrize("imported", [(), ("--import", "math")])
+def test_scan_and_inspect_say_the_same_of_an_op_that_nobody_knows(
+    imported: tuple[str, ...], tmp_path: Path
+) -> None:
+    from tests.models.special_files import FOREIGN_OP, save_foreign_op
+
+    save_foreign_op(tmp_path)
+    answers = [
+        here(command, str(tmp_path), "--format", "json", *imported)
+        for command in ("scan", "inspect")
+    ]
+    findings = [json.loads(done.stdout)["models"][0]["findings"] for done in answers]
+    threats = [[item for item in items if item["code"] == "GF902"] for items in findings]
+
+    assert [done.code for done in answers] == [0 if imported else 2] * 2
+    assert threats[0] == threats[1]
+    assert bool(threats[0]) is not bool(imported)
+    assert all(FOREIGN_OP in item["message"] for item in threats[0])
+
+
+@pytest.mark.parametrize("kind", ["elements", "iterated", "reduced"])
+def test_a_pipeline_of_tensors_is_run(kind: str, tmp_path: Path) -> None:
+    from tests.models.special_files import save_pipeline
+
+    expected = save_pipeline(kind, tmp_path)
+
+    assert verdicts(report_on(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("kind", ["cached", "lines"])
+def test_a_pipeline_that_touches_files_is_refused(kind: str, tmp_path: Path) -> None:
+    from tests.models.special_files import save_pipeline
+
+    save_pipeline(kind, tmp_path)
+    findings = report_on(tmp_path).findings
+
+    assert {finding.code for finding in findings} == {"GF902"}
+    op = {"cached": "CacheDatasetV2", "lines": "TextLineDataset"}[kind]
+    assert all(f"op {op} " in finding.message for finding in findings)
+
+
+def test_what_a_module_does_not_bring_is_read_and_says_which_option_could_help(
     tmp_path: Path,
 ) -> None:
     from tests.models.special_files import FOREIGN_OP, save_foreign_op
 
     save_foreign_op(tmp_path)
-    report = report_on(tmp_path)
+    report = report_on(tmp_path, imports="math")
     assert report.status is Status.ANALYZED
     assert report.mode is Mode.STATIC
     assert verdicts(report) == {"a": "flows", "b": "unknown"}

@@ -48,6 +48,45 @@ def save_two_signatures(folder: Path) -> None:
     )
 
 
+def save_pipeline(kind: str, folder: Path) -> dict[str, str]:
+    """Save a model that makes a tf.data pipeline in its function; return what a bare tape says."""
+    module, (a, b) = _module("ab")
+
+    def serve(x: tf.Tensor) -> tf.Tensor:
+        if kind == "elements":
+            pairs = tf.data.Dataset.from_tensors(x).enumerate().cache().repeat().take(2)
+            _, x = next(iter(pairs))
+            return x * a + b
+        if kind == "iterated":
+            total = tf.ones([3])
+            for row in tf.data.Dataset.range(3).filter(lambda number: number > 0).batch(2):
+                total += tf.reduce_sum(tf.cast(row, tf.float32))
+            return x * a + total * b
+        if kind == "reduced":
+            rows = tf.data.Dataset.from_tensor_slices(x).map(lambda row: row * a)
+            return b * rows.shuffle(4).prefetch(1).reduce(tf.zeros([3]), lambda sum, row: sum + row)
+        mark = str(folder / "mark")
+        words = (
+            tf.data.TextLineDataset(mark)
+            if kind == "lines"
+            else tf.data.Dataset.range(2).cache(mark)
+        )
+        return x * a + b + words.reduce(0.0, lambda count, _: count + 1.0)
+
+    module.serve = tf.function(serve, input_signature=SIGNATURE)
+    entry = module.serve.get_concrete_function()
+    tf.saved_model.save(module, str(folder), {"serving_default": entry})
+    if kind in ("cached", "lines"):
+        return {}
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(module.serve(tf.ones([4, 3])))
+    gradients = tape.gradient(total, [a, b])
+    return {
+        name: "none" if gradient is None else "flows"
+        for name, gradient in zip("ab", gradients, strict=True)
+    }
+
+
 def save_foreign_op(folder: Path) -> None:
     """``b`` stands behind an op type of a library that is not installed."""
     module, (a, b) = _module("ab")

@@ -12,14 +12,16 @@ from gradflow.errors import UnsafeError
 from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format, Mode, Severity, Status
 from gradflow.options import Options
-from gradflow.scan import IMPORT, Scanned, Threat
+from gradflow.scan import Scanned, Threat
 from tests.cli.command import SAMPLES
 
 FILE = ModelFile(SAMPLES / "healthy_saved_model", Format.SAVED_MODEL)
 WRITES = Threat("op WriteFile", "node 'a' of the graph", "writes files")
 ABORTS = Threat("op Abort", "node 'b' of the graph", "ends the process")
 PYTHON = Threat("op PyFunc", "node 'c' of the graph", "calls Python functions", idle_op="PyFunc")
-FOREIGN = Threat("op Foreign", "node 'd' of the graph", "is not known", IMPORT, "Foreign")
+FOREIGN = Threat(
+    "op Foreign", "node 'd' of the graph", "is not known", "--import MODULE", "Foreign"
+)
 
 
 @pytest.fixture
@@ -99,11 +101,22 @@ def test_what_no_option_lets_in_has_its_own_way_out(found) -> None:
     assert refusal.value.hint == "load it with Python 3.6; --static reads it without running it"
 
 
-@pytest.mark.parametrize("threat", [PYTHON, FOREIGN])
-def test_what_cannot_run_here_is_not_refused(threat: Threat, found) -> None:
+@pytest.mark.parametrize(
+    ("threat", "options"), [(PYTHON, Options()), (FOREIGN, Options(imports=("x",)))]
+)
+def test_what_cannot_run_here_is_not_refused(threat: Threat, options: Options, found) -> None:
     found(threat)
 
-    assert gate.admit(FILE, "m", Options()) == (threat,)
+    assert gate.admit(FILE, "m", options) == (threat,)
+
+
+def test_an_op_that_nobody_knows_is_refused(found) -> None:
+    found(FOREIGN)
+
+    with pytest.raises(UnsafeError) as refusal:
+        gate.admit(FILE, "m", Options())
+
+    assert refusal.value.hint.startswith("--import MODULE lets it in")
 
 
 def test_the_scan_alone_shows_everything(found) -> None:

@@ -9,7 +9,7 @@ def test_what_is_known_to_do_harm_is_denied() -> None:
     harmful = (
         "WriteFile ReadFile SaveV2 RestoreV2 PrintV2 PyFunc EagerPyFunc PyFuncStateless "
         "ImmutableConst Abort Recv "
-        "MatchingFiles DatasetFromGraph TensorSliceDataset DebugIdentityV2 DebugNumericSummary "
+        "MatchingFiles DatasetFromGraph DebugIdentityV2 DebugNumericSummary "
         "RpcCall LMDBReader "
         "RpcServerStart CreateSummaryFileWriter WriteScalarSummary DumpTensor LoadAndRemapMatrix "
         "RemoteCall _Recv "
@@ -17,7 +17,10 @@ def test_what_is_known_to_do_harm_is_denied() -> None:
         "XlaLaunch TPUExecute "
         "MlirPassthroughOp CollectiveReduceV2 FileSystemSetConfiguration QueueDequeueV2 "
         "FIFOQueueV2 _Send "
-        "TfLiteSubgraphExecute TRTEngineOp"
+        "TfLiteSubgraphExecute TRTEngineOp CacheDatasetV2 CSVDatasetV2 TFRecordDatasetV2 "
+        "TextLineDataset FixedLengthRecordDatasetV2 SqlDataset LMDBDataset SnapshotDatasetV2 "
+        "LoadDataset SaveDatasetV2 DatasetToTFRecord DataServiceDatasetV4 RegisterDatasetV2 "
+        "MatchingFilesDataset DatasetToGraphV2 ThreadPoolDataset ExperimentalSqlDataset"
     )
     assert [op for op in harmful.split() if class_of(op).is_allowed] == []
 
@@ -32,7 +35,9 @@ def test_what_networks_are_made_of_is_allowed() -> None:
         "StringSplitV2 Assert "
         "CudnnRNNV3 Switch Enter NextIteration VariableV2 Assign StringFormat AudioSpectrogram "
         "MutableHashTableV2 "
-        "SparseTensorDenseMatMul"
+        "SparseTensorDenseMatMul TensorSliceDataset MapDataset ParallelMapDatasetV2 BatchDatasetV2 "
+        "ShuffleDatasetV3 PrefetchDataset RangeDataset ReduceDataset OneShotIterator MakeIterator "
+        "AnonymousIteratorV3 IteratorGetNext DummySeedGenerator DatasetToSingleElement"
     )
     assert [op for op in harmless.split() if not class_of(op).is_allowed] == []
 

@@ -166,20 +166,15 @@ def test_an_op_that_nobody_knows_is_denied() -> None:
     assert "op BrandNewOp (node 'new' of the graph): is not known" in found(saved)[0]
 
 
-def test_what_an_iterator_gives_is_let_in_and_no_iterator() -> None:
-    """Keras 2 saves the function that adapts a layer to data: it takes from an iterator that
-    nothing makes."""
+def test_a_cache_of_a_pipeline_is_let_in_without_a_file() -> None:
     good, bad = loaded(), loaded()
-    for op in ("IteratorGetNext", "IteratorGetNextSync", "IteratorGetNextAsOptional"):
-        node(good, op, op)
-    makers = (
-        "IteratorV2 OneShotIterator AnonymousIteratorV3 MakeIterator IteratorFromStringHandleV2"
-    ).split()
-    for op in makers:
-        node(bad, op, op)
+    for saved, path in ((good, b""), (bad, b"/elsewhere/mark")):
+        name = node(saved, "Const", "path").attr["value"].tensor
+        name.string_val.append(path)
+        node(saved, "CacheDatasetV2", "cache").input.extend(["data", "path:0", "memory"])
 
     assert found(good) == []
-    assert {one.split()[1] for one in found(bad)} == set(makers)
+    assert found(bad)[0].startswith("op CacheDatasetV2 (node 'cache'")
 
 
 def node(saved: Any, op: str, name: str = "node", **attributes: bytes) -> Any:

@@ -8,12 +8,14 @@ from typing import Any
 
 from gradflow.files.saved_model.schema import attribute
 from gradflow.ops.families import PYTHON_CALLS
+from gradflow.ops.packages import package_of
+from gradflow.ops.tensor_names import node_of
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
 from gradflow.scan.saved_model.chosen import Chosen
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.saved_model.saver import READS, WRITES, Saver
-from gradflow.scan.threat import IMPORT, TRUST, Threat
+from gradflow.scan.threat import TRUST, Threat
 from gradflow.text import quoted, shown
 
 _PRINTED = frozenset({b"", b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
@@ -33,6 +35,7 @@ _BY_VALUE: Mapping[str, tuple[str, Callable[[bytes], bool]]] = MappingProxyType(
     }
 )
 """Ops that are harmless where an attribute of theirs has a certain value."""
+_CACHES = {"CacheDataset", "CacheDatasetV2"}
 _FILLS_TABLE = {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
 
 
@@ -50,7 +53,7 @@ def refused_ops(program: Program) -> Iterator[Threat]:
                 continue
             is_known = is_op(node.op)
             remedy, idle = (
-                TRUST if is_known else IMPORT,
+                TRUST if is_known else f"--import {package_of([node.op])}",
                 node.op if not is_known or node.op in PYTHON_CALLS else "",
             )
             yield Threat(
@@ -75,8 +78,19 @@ def _is_harmless_here(origins: Origins, saver: Saver, chosen: Chosen, body: str,
         value = attribute(node, name)
         # A placeholder stands for what the function is called with.
         return not value.HasField("placeholder") and is_harmless(value.s)
+    if node.op in _CACHES:
+        return len(node.input) > 1 and _is_empty_text(origins.nodes[body], node.input[1])
     if node.op in _FILLS_TABLE:
         if body == TOP and node.name in saver.program.run_without_assets:
             return False
         return len(node.input) > 1 and origins.is_asset(body, node.input[1])
     return node.op in READS | WRITES and (saver.owns(body, node) or chosen.owns(body, node))
+
+
+def _is_empty_text(nodes: Mapping[str, Any], tensor: str) -> bool:
+    """Whether ``tensor`` is a constant without a letter: elements are then kept in memory."""
+    node = nodes.get(node_of(tensor))
+    if node is None or node.op != "Const":
+        return False
+    value = attribute(node, "value").tensor
+    return not value.tensor_content and not any(value.string_val)

@@ -17,7 +17,8 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.flow.input_use.uses import RaggedParts, SparseParts
 from gradflow.flow.lower.graph_def import op_types
 from gradflow.flow.lower.saved_model import lost_gradients, lower_entry
-from gradflow.tape.custom_ops import package_of, registered_specs, unregistered
+from gradflow.ops.packages import package_of
+from gradflow.tape.custom_ops import registered_specs, unregistered
 from gradflow.tape.inputs.batch import Composite
 from gradflow.tape.inputs.graph_hints import Knowledge, saved_knowledge
 from gradflow.tape.load.error_messages import first_line, without_kernel
@@ -193,7 +194,12 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
     else:
         reason = f"TensorFlow {tf.__version__} cannot load it: {first_line(error)}"
         missing = tuple(_TYPE.findall(str(error)))
-    bringing = f"if a package registers it, pass --import {package_of(missing)}" if missing else ""
+    bringing = (
+        f"no module that was imported registers it: pass --import {package_of(missing)}, the one "
+        "that does"
+        if missing
+        else ""
+    )
     return NotLoadedError(
         reason, bringing or "load it with the TensorFlow that saved it, and save it again"
     )
