@@ -9,10 +9,17 @@ from typing import TypeVar
 from gradflow.analysis.result import Analysis
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.entry import Family
-from gradflow.diagnose import summarize
 from gradflow.files.saved_model.choose_entry import Choice, entries_to_train
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
-from gradflow.findings import Finding, Mode, ModelReport, Severity, Variable, Verdict
+from gradflow.findings import (
+    Finding,
+    Mode,
+    ModelReport,
+    Severity,
+    Variable,
+    Verdict,
+    summarize,
+)
 from gradflow.options import Options
 
 ALL_ENTRIES = "all"

@@ -23,6 +23,7 @@ from gradflow.findings import (
     Status,
     Summary,
     Tool,
+    summarize,
 )
 from gradflow.version import VERSION
 
@@ -74,7 +75,7 @@ def analyzed(
     Raises:
         UsageError: ``why`` names no variable, or several.
     """
-    from gradflow.diagnose import diagnose, find, route, summarize  # takes a while
+    from gradflow.diagnose import diagnose, find, route  # takes a while
 
     variables, findings = diagnose(evidence)
     followed = None if why is None else find(why, [variable.name for variable in variables])

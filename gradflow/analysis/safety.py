@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradflow.analysis.result import Analysis, analyzed_nothing, failed
-from gradflow.errors import UnsafeError
+from gradflow.errors import UnreadableError, UnsafeError
 from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.contents import Entry
 from gradflow.files.saved_model.reader import read_message
-from gradflow.findings import Format, Mode, ModelReport
+from gradflow.findings import Finding, Format, Mode, ModelReport, Severity
 from gradflow.options import Objective, Options
 from gradflow.scan import Threat, scan
 
@@ -83,16 +83,24 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
     return Analysis(replace(refused, looked_at=report.looked_at))
 
 
-def with_trusted(analysis: Analysis, threats: Sequence[Threat]) -> Analysis:
-    """Return the analysis, with a note for each of the ``threats`` that were let in, where it was
-    run."""
-    if not threats or analysis.report.mode is not Mode.TAPE:
-        return analysis
+def let_in(threats: Sequence[Threat]) -> tuple[Finding, ...]:
+    """Return a note for each of the ``threats`` that ``--trust`` lets in, before they can run."""
+    trusted = [threat for threat in threats if not threat.idle_op]
+    if not trusted:
+        return ()
     from gradflow.diagnose import describe_trusted
 
-    trusted = describe_trusted(threat for threat in threats if not threat.idle_op)
-    findings = (*trusted, *analysis.report.findings)
-    return replace(analysis, report=replace(analysis.report, findings=findings))
+    return tuple(describe_trusted(trusted))
+
+
+def with_let_in(report: ModelReport, notes: Sequence[Finding]) -> ModelReport:
+    """Return the report of a model with what was let in for it, unless it says that nothing was
+    run."""
+    is_only_read = report.mode is Mode.STATIC and any(
+        finding.code == UnreadableError.code and finding.severity is Severity.WARNING
+        for finding in report.findings
+    )
+    return report if is_only_read else replace(report, findings=(*notes, *report.findings))
 
 
 def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelReport:

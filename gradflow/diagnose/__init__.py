@@ -2,7 +2,7 @@
 
 from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
-from gradflow.diagnose.findings import diagnose, summarize
+from gradflow.diagnose.findings import diagnose
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
@@ -23,5 +23,4 @@ __all__ = [
     "leads_through_branch",
     "outliers",
     "route",
-    "summarize",
 ]

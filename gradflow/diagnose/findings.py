@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gradflow.catalogue import entry
@@ -27,7 +27,6 @@ from gradflow.findings import (
     Confidence,
     Finding,
     Role,
-    Summary,
     Variable,
     Verdict,
     Way,
@@ -62,28 +61,6 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
         *flag_findings(evidence),
     )
     return variables, (*findings, *_frozen_findings(tracked))
-
-
-def summarize(variables: Sequence[Variable]) -> Summary:
-    """Count weights, state and verdicts; the verdicts are those of the weights that are not
-    frozen."""
-    weights = [variable for variable in variables if variable.role is Role.WEIGHT]
-    alive = [variable for variable in weights if variable.trainable]
-    counts = {
-        verdict: sum(variable.verdict is verdict for variable in alive) for verdict in Verdict
-    }
-    return Summary(
-        weights=len(weights),
-        flows=counts[Verdict.FLOWS],
-        none=counts[Verdict.NONE],
-        zero=counts[Verdict.ZERO],
-        nonfinite=counts[Verdict.NONFINITE],
-        unknown=counts[Verdict.UNKNOWN],
-        frozen=len(weights) - len(alive),
-        state=len(variables) - len(weights),
-        parameters=sum(variable.parameters for variable in weights),
-        trainable_parameters=sum(variable.parameters for variable in alive),
-    )
 
 
 def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:

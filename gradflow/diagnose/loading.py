@@ -9,6 +9,8 @@ from gradflow.catalogue import entry
 from gradflow.findings import Finding, Severity
 from gradflow.scan import Threat
 
+_DOUBT = "believe this report as far as you trust the file: what was let in can have changed it"
+
 
 def describe_threat(threat: Threat) -> Finding:
     """Make an error of a threat that keeps the model from being loaded."""
@@ -38,4 +40,4 @@ def _let_in(threat: Threat, repeats: int) -> Finding:
     more = f" and {repeats:,} more place{'s' if repeats > 1 else ''}" if repeats else ""
     sentence = replace(threat, location=f"{threat.location}{more}").sentence
     text = f"let in by --trust: {sentence}"
-    return entry("GF902").finding(text, (), None, severity=Severity.NOTE, hint="")
+    return entry("GF902").finding(text, (), None, severity=Severity.NOTE, hint=_DOUBT)

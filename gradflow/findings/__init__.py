@@ -6,6 +6,7 @@ Source of the field names and their meaning: the JSON report, version 1 (docs/js
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.example import example
 from gradflow.findings.route import Change, Proof, Route
+from gradflow.findings.summary import summarize
 from gradflow.findings.types import (
     LEFT_OUT,
     Acceptance,
@@ -69,4 +70,5 @@ __all__ = [
     "Verdict",
     "Way",
     "example",
+    "summarize",
 ]

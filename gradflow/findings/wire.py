@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -10,6 +11,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_MOST_BITS = 1000
+"""Of a whole number: what is larger cannot be shown as a part of another."""
 
 
 def encode(value: object, *, public: bool = False) -> Any:
@@ -56,8 +59,13 @@ def _decode(hint: Any, value: Any) -> Any:
         return hint(**{name: _decode(kind, entries[name]) for name, kind in present.items()})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
+    if hint is int:
+        return _whole(value)
     if hint is float:
-        return float(value) if type(value) is int else _checked(float, value)
+        number = float(_whole(value)) if type(value) is int else _checked(float, value)
+        if not math.isfinite(number):
+            raise ValueError("NaN or an infinite number")
+        return number
     return _checked(hint, value)
 
 
@@ -72,6 +80,13 @@ def _checked(kind: type[T], value: Any) -> T:
     if type(value) is not kind:  # True is no number here
         raise TypeError(f"{type(value).__name__} where {kind.__name__} is expected")
     return value
+
+
+def _whole(value: Any) -> int:
+    number = _checked(int, value)
+    if number.bit_length() > _MOST_BITS:
+        raise ValueError(f"a number of {number.bit_length():,} bits")
+    return number
 
 
 @cache

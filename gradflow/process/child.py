@@ -9,6 +9,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,7 @@ from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
-from gradflow.findings import EntryList, Mode, Tool
+from gradflow.findings import EntryList, Finding, Mode, Tool
 from gradflow.findings.wire import encode
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import Purpose, Request, from_line, out_of_memory
@@ -74,17 +75,35 @@ def _settle(scratch: Path, request: Request) -> None:
 def answer(request: Request, pipe: TextIO) -> None:
     """Do what is asked and write the stages and the answer, which names files as the user does."""
 
-    def send(**line: object) -> None:
-        pipe.write(json.dumps(as_written(line, request.names)) + "\n")
-        pipe.flush()
-
+    tell = _Teller(request, pipe)
     try:
-        result, tool = _ANSWERS[request.purpose](request, lambda stage: send(stage=stage))
+        result, tool = _ANSWERS[request.purpose](request, tell)
     except GradflowError as error:
         result, tool = _refused(request, error), NO_TENSORFLOW
     except MemoryError:
         result, tool = _refused(request, CrashedError(*out_of_memory(request))), NO_TENSORFLOW
-    send(answer=encode(result), tool=encode(tool))
+    tell.send(answer=encode(result), tool=encode(tool))
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Tells the parent, line by line."""
+
+    request: Request
+    pipe: TextIO
+
+    def __call__(self, stage: str) -> None:
+        self.send(stage=stage)
+
+    def let_in(self, notes: Sequence[Finding]) -> None:
+        """Tell what the user lets in, before it can run: what is told later it can have
+        changed."""
+        if notes:
+            self.send(let_in=encode(notes))
+
+    def send(self, **line: object) -> None:
+        self.pipe.write(json.dumps(as_written(line, self.request.names)) + "\n")
+        self.pipe.flush()
 
 
 def as_written(value: Any, names: Sequence[tuple[str, str]]) -> Any:
@@ -111,20 +130,21 @@ def _refused(request: Request, error: GradflowError) -> Analysis | EntryList:
     return Analysis(failed(request.path, error, Mode.STATIC if static else Mode.TAPE))
 
 
-def _tape(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
-    progress("scan")
+def _tape(request: Request, tell: _Teller) -> tuple[Analysis, Tool]:
+    tell("scan")
     with recognise(request.path) as file:
-        return _scan_and_step(request, file, progress)
+        return _scan_and_step(request, file, tell)
 
 
-def _scan_and_step(request: Request, file: ModelFile, progress: Progress) -> tuple[Analysis, Tool]:
-    from gradflow.analysis.safety import RefusedError, admit, with_trusted
+def _scan_and_step(request: Request, file: ModelFile, tell: _Teller) -> tuple[Analysis, Tool]:
+    from gradflow.analysis.safety import RefusedError, admit, let_in
 
     try:
         threats = admit(file, request.path, request.options)
     except RefusedError as error:
         return Analysis(error.report(request.path)), NO_TENSORFLOW
-    progress("import")
+    tell.let_in(let_in(threats))
+    tell("import")
     # Imported here: the stage has to be told first, since this takes seconds.
     with lasting_imports():
         from gradflow.analysis.dynamic import analyse_file, known_to_tensorflow
@@ -137,12 +157,12 @@ def _scan_and_step(request: Request, file: ModelFile, progress: Progress) -> tup
             RefusedError(request.path, file.format, new).report(request.path)
         ), NO_TENSORFLOW
     try:
-        analysis = analyse_file(file, request.path, request.options, request.folder, progress)
+        analysis = analyse_file(file, request.path, request.options, request.folder, tell)
     except GradflowError as error:
         if is_lack_of_memory(error):
             raise MemoryError from error
         analysis = Analysis(failed(request.path, error, Mode.TAPE))
-    return with_trusted(analysis, threats), tool()
+    return analysis, tool()
 
 
 def _static(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
@@ -167,7 +187,7 @@ def _entries(request: Request, progress: Progress) -> tuple[EntryList, Tool]:
     return list_entries(request.path, request.options), NO_TENSORFLOW
 
 
-_ANSWERS: dict[Purpose, Callable[[Request, Progress], tuple[Analysis | EntryList, Tool]]] = {
+_ANSWERS: dict[Purpose, Callable[[Request, _Teller], tuple[Analysis | EntryList, Tool]]] = {
     Purpose.TAPE: _tape,
     Purpose.STATIC: _static,
     Purpose.SCAN: _scan,

@@ -4,7 +4,6 @@ did."""
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import re
@@ -13,15 +12,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
-from gradflow.findings import EntryList, Format, Mode, ModelReport, Route, Status, Tool
+from gradflow.findings import EntryList, Finding, Format, Mode, ModelReport, Route, Status, Tool
 from gradflow.findings.wire import decode
 from gradflow.installed import (
     FILES_ARE_READ,
@@ -31,8 +30,9 @@ from gradflow.installed import (
     unsupported_version,
 )
 from gradflow.options import Objective, Options
+from gradflow.process.answers import lines_of, refuse_forged, relay
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
-from gradflow.process.spawn import Child, Spawn, interpreter
+from gradflow.process.spawn import Spawn, interpreter
 from gradflow.progress import Progress
 from gradflow.text import shown
 
@@ -226,7 +226,8 @@ def _ask(
     begun = time.monotonic()
     stage = "start"
     with _log(request.options) as log, spawn(request, log, environment) as child:
-        lines = _lines(child)
+        lines = lines_of(child.lines)
+        notes: tuple[Finding, ...] = ()
         while True:
             allowed = min(patience, _QUICK) if stage in _READING else patience
             try:
@@ -244,8 +245,13 @@ def _ask(
             if line is None:
                 raise _death(request, stage, child.wait(_GRACE), _last_words(log))
             try:
+                if "let_in" in line and stage == "scan":
+                    notes += decode(tuple[Finding, ...], line["let_in"])
+                    continue
                 if "stage" not in line:
-                    return decode(kind, line["answer"]), decode(Tool, line["tool"])
+                    answer, tool = decode(kind, line["answer"]), decode(Tool, line["tool"])
+                    refuse_forged(answer, tool, request)
+                    return _with_notes(answer, notes), tool
                 label, stage = _STAGES[line["stage"]], line["stage"]
             except (KeyError, TypeError, ValueError) as error:
                 raise CrashedError(
@@ -256,28 +262,13 @@ def _ask(
             progress(label)
 
 
-def _lines(child: Child) -> queue.Queue[Any]:
-    """Return what the child sends, line by line; None at its end. A thread reads, so that a
-    deadline can be kept."""
-    lines: queue.Queue[Any] = queue.Queue()
+def _with_notes(answer: T, notes: Sequence[Finding]) -> T:
+    """Return the answer with what the scan let in, which the answer itself could leave out."""
+    if not notes or not isinstance(answer, Analysis):
+        return answer
+    from gradflow.analysis.safety import with_let_in  # seldom needed
 
-    def pump() -> None:
-        # The pipe is closed once the child is killed.
-        with contextlib.suppress(OSError, ValueError):
-            for line in child.lines:
-                lines.put(_parsed(line))
-        lines.put(None)
-
-    threading.Thread(target=pump, daemon=True).start()
-    return lines
-
-
-def _parsed(line: str) -> Any:
-    """Return the line's JSON; an empty list, which nothing accepts, where it has none."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return []
+    return replace(answer, report=with_let_in(answer.report, notes))
 
 
 @contextlib.contextmanager
@@ -290,13 +281,12 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
         return
     read, write = os.pipe()
 
-    def relay() -> None:
+    def pass_on() -> None:
         with os.fdopen(read, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                # Neither colors nor a command to GitHub, which takes them from the start of a line.
-                sys.stderr.write(f"| {shown(line.rstrip())}\n")
+            # Neither colors nor a command to GitHub, which takes them from the start of a line.
+            relay(lines, lambda line: sys.stderr.write(f"| {shown(line.rstrip())}\n"))
 
-    thread = threading.Thread(target=relay, daemon=True)
+    thread = threading.Thread(target=pass_on, daemon=True)
     thread.start()
     with os.fdopen(write, "wb") as end:
         yield end

@@ -22,9 +22,10 @@ def test_threats_of_one_kind_are_one_note_that_counts_them() -> None:
     other = Threat("op PyFunc", "node 'b'", "runs Python")
     notes = describe_trusted([THREAT, other, THREAT, THREAT])
 
-    assert [(note.code, note.severity, note.hint) for note in notes] == [
-        ("GF902", Severity.NOTE, "")
-    ] * 2
+    assert [(note.code, note.severity) for note in notes] == [("GF902", Severity.NOTE)] * 2
+    assert {note.hint for note in notes} == {
+        "believe this report as far as you trust the file: what was let in can have changed it"
+    }
     assert [note.message for note in notes] == [
         "let in by --trust: op WriteFile (node 'a/WriteFile' and 2 more places): writes files",
         "let in by --trust: op PyFunc (node 'b'): runs Python",

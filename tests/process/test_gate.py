@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from gradflow.analysis import safety as gate
-from gradflow.analysis.result import Analysis, analyzed_nothing
+from gradflow.analysis.result import analyzed_nothing
+from gradflow.diagnose import describe_unloaded
 from gradflow.errors import UnsafeError
 from gradflow.files.model_file import ModelFile
-from gradflow.findings import Format, Mode, Severity, Status
+from gradflow.findings import Format, Mode, ModelReport, Severity, Status
 from gradflow.options import Options
 from gradflow.scan import Scanned, Threat
 from tests.cli.command import SAMPLES
@@ -34,8 +35,8 @@ def found(monkeypatch: pytest.MonkeyPatch):
     return plant
 
 
-def run(mode: Mode) -> Analysis:
-    return Analysis(replace(analyzed_nothing("m", Format.SAVED_MODEL, ()), mode=mode))
+def run(mode: Mode) -> ModelReport:
+    return replace(analyzed_nothing("m", Format.SAVED_MODEL, ()), mode=mode)
 
 
 def test_a_refusal_names_what_where_and_the_option(found) -> None:
@@ -56,7 +57,7 @@ def test_what_is_trusted_is_noted(found) -> None:
     found(WRITES, FOREIGN)
     threats = gate.admit(FILE, "m", Options(trust=True))
 
-    noted = gate.with_trusted(run(Mode.TAPE), threats).report.findings
+    noted = gate.with_let_in(run(Mode.TAPE), gate.let_in(threats)).findings
 
     assert [(one.code, one.severity, one.message) for one in noted] == [
         (
@@ -77,7 +78,7 @@ def test_what_is_trusted_in_many_places_is_noted_once(found) -> None:
     )
     threats = gate.admit(FILE, "m", Options(trust=True))
 
-    noted = gate.with_trusted(run(Mode.TAPE), threats).report.findings
+    noted = gate.with_let_in(run(Mode.TAPE), gate.let_in(threats)).findings
 
     assert [one.message for one in noted] == [
         "let in by --trust: op WriteFile (node '0' of the graph and 299 more places): writes files",
@@ -89,7 +90,11 @@ def test_where_nothing_was_run_nothing_is_called_let_in(found) -> None:
     found(WRITES)
     threats = gate.admit(FILE, "m", Options(trust=True))
 
-    assert gate.with_trusted(run(Mode.STATIC), threats) == run(Mode.STATIC)
+    notes = gate.let_in(threats)
+    only_read = replace(run(Mode.STATIC), findings=(describe_unloaded("no kernel", ""),))
+
+    assert gate.with_let_in(only_read, notes) == only_read
+    assert gate.with_let_in(run(Mode.STATIC), notes).findings == notes
 
 
 def test_what_no_option_lets_in_has_its_own_way_out(found) -> None:
