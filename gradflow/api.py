@@ -71,6 +71,7 @@ def inspect(
     timeout: float = 600.0,
     memory_limit: str | int | None = None,
     trust: bool = False,
+    map: bool = False,
 ) -> Report:
     """Analyse a model and return the report that ``gradflow inspect`` prints.
 
@@ -99,6 +100,7 @@ def inspect(
             model needs.
         trust: run what the safety scan refuses, for a file whose source you trust; the report has a
             note (GF902) for each thing that was allowed.
+        map: draw the map of gradient flow, which ``to_json`` then holds, layer by layer.
 
     A model that cannot be checked gives a report with status ``failed``; nothing is raised for it.
     Where TensorFlow is not installed, a file is read as with ``static``, and a warning says so. A

@@ -105,6 +105,7 @@ def joined(analyses: Sequence[Analysis]) -> Analysis:
             for finding in _findings(report, number, chosen)
         ),
         summary=summarize(variables),
+        map=None,  # each entry has a graph of its own
     )
     routes = (
         analysis.route

@@ -267,6 +267,7 @@ def analyse_model(
         attributions=explanation.attributions,
         layer_of=model.layer_of(graph),
         owning_layers=model.owning_layers,
+        layers=model.model_layers() if options.map else {},
         sightings=explanation.sightings,
         raising=step.raising,
         cancelled=explanation.cancelled,
@@ -295,6 +296,7 @@ def analyse_model(
         why=options.why,
         objective=model.objective,
         unused_loss=model.unused_loss,
+        with_map=options.map,
     )
 
 

@@ -67,6 +67,7 @@ def analyzed(
     why: str | None = None,
     objective: str = "outputs",
     unused_loss: str = "",
+    with_map: bool = False,
 ) -> Analysis:
     """Return the report of a model that was analysed; ``why`` is the variable to follow.
 
@@ -75,7 +76,7 @@ def analyzed(
     Raises:
         UsageError: ``why`` names no variable, or several.
     """
-    from gradflow.diagnose import diagnose, find, route  # takes a while
+    from gradflow.diagnose import diagnose, draw_map, find, route  # takes a while
 
     variables, findings = diagnose(evidence)
     followed = None if why is None else find(why, [variable.name for variable in variables])
@@ -95,6 +96,7 @@ def analyzed(
         findings=findings,
         expectations=(),
         summary=summarize(variables),
+        map=draw_map(evidence, variables, inputs) if with_map else None,
     )
     if followed is None:
         return Analysis(report)

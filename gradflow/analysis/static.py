@@ -59,7 +59,13 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     variables = with_state(stored.variables, options.state)
     evidence = Evidence(variables=variables, selected=options.outputs, doubts=stored.doubts)
     return analyzed(
-        path, file.format, Mode.STATIC, evidence, producer=stored.producer, why=options.why
+        path,
+        file.format,
+        Mode.STATIC,
+        evidence,
+        producer=stored.producer,
+        why=options.why,
+        with_map=options.map,
     )
 
 
@@ -153,6 +159,7 @@ def report_saved_model(
         inputs=inputs,
         outputs=outputs,
         why=options.why,
+        with_map=options.map,
     )
 
 
@@ -174,6 +181,7 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
         evidence,
         producer=contents.producer,
         why=options.why,
+        with_map=options.map,
     )
     return analysis if is_weightless else _with_reason(analysis, reason, hint)
 

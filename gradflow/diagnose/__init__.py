@@ -3,6 +3,7 @@
 from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose
+from gradflow.diagnose.flow_map import draw_map
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
@@ -19,6 +20,7 @@ __all__ = [
     "describe_trusted",
     "describe_unloaded",
     "diagnose",
+    "draw_map",
     "find",
     "leads_through_branch",
     "outliers",

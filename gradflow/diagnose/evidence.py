@@ -8,6 +8,7 @@ from enum import Enum
 
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable
+from gradflow.files.model_layer import ModelLayer
 from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Gradient, Output, Verdict
 from gradflow.flow.attribute import Attribution
@@ -112,6 +113,8 @@ class Evidence:
     owning_layers: frozenset[str] | None = None
     """The layers, where a scope that owns no variable is none; None where every scope is one, as in
     a model of Keras."""
+    layers: Mapping[str, ModelLayer] = field(default_factory=dict)
+    """What the model says of its layers, by the path that ``layer_of`` gives."""
     raising: tuple[str, ...] = ()
     """Types of the ops at which TensorFlow would have raised an error in the step."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Source of the field names and their meaning: the JSON report, version 1 (docs/js
 
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.example import example
+from gradflow.findings.flow_map import Carried, FlowMap, MapEdge, MapNode, NodeKind, NodeState
 from gradflow.findings.route import Change, Proof, Route
 from gradflow.findings.summary import summarize
 from gradflow.findings.types import (
@@ -40,6 +41,7 @@ __all__ = [
     "LEFT_OUT",
     "Acceptance",
     "Anchor",
+    "Carried",
     "Cause",
     "Change",
     "Confidence",
@@ -48,13 +50,18 @@ __all__ = [
     "ExpectationStatus",
     "Failure",
     "Finding",
+    "FlowMap",
     "Format",
     "Gradient",
     "Input",
     "ListedEntry",
     "ListedTensor",
+    "MapEdge",
+    "MapNode",
     "Mode",
     "ModelReport",
+    "NodeKind",
+    "NodeState",
     "Output",
     "Proof",
     "Reach",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gradflow.findings.types import INTERNAL, Cause, Step
+from gradflow.findings.types import Cause, Step
+from gradflow.findings.wire_names import INTERNAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from gradflow.findings.types import Report
+from gradflow.findings.wire_names import written_name
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -32,9 +33,11 @@ def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": (kind.__doc__ or "").strip().splitlines()[0],
-        "properties": {field.name: _schema(hints[field.name], definitions) for field in public},
+        "properties": {
+            written_name(field): _schema(hints[field.name], definitions) for field in public
+        },
         # A field with a default was added to this version: reports of before do not have it.
-        "required": [field.name for field in public if field.default is MISSING],
+        "required": [written_name(field) for field in public if field.default is MISSING],
         "additionalProperties": False,
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-INTERNAL = {"internal": True}
-"""Metadata of a field that gradflow keeps for itself: the interface does not have it."""
+from gradflow.findings.flow_map import FlowMap
+from gradflow.findings.wire_names import INTERNAL
+
 LEFT_OUT = "..."
 """Stands in a ``path`` for the ops in the middle of a very long one."""
 
@@ -315,6 +316,8 @@ class ModelReport:
     findings: tuple[Finding, ...]
     expectations: tuple[Expectation, ...]
     summary: Summary
+    map: FlowMap | None = None
+    """None where it is not asked for, and where nothing was analysed."""
     name: str = field(default="", metadata=INTERNAL)
     """What the configuration calls it; empty where it has no name."""
     unused_loss: str = field(default="", metadata=INTERNAL)

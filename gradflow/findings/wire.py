@@ -10,6 +10,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from gradflow.findings.wire_names import written_name
+
 T = TypeVar("T")
 _MOST_BITS = 1000
 """Of a whole number: what is larger cannot be shown as a part of another."""
@@ -26,7 +28,10 @@ def encode(value: object, *, public: bool = False) -> Any:
         shown = (
             field for field in fields(value) if not (public and field.metadata.get("internal"))
         )
-        return {field.name: encode(getattr(value, field.name), public=public) for field in shown}
+        return {
+            written_name(field): encode(getattr(value, field.name), public=public)
+            for field in shown
+        }
     if isinstance(value, tuple | list):
         return [encode(item, public=public) for item in value]
     return value
@@ -51,12 +56,14 @@ def _decode(hint: Any, value: Any) -> Any:
         return _decode_tuple(get_args(hint), _checked(list, value))
     if isinstance(hint, type) and is_dataclass(hint):
         entries = _checked(dict, value)
-        present = {
-            name: kind
-            for name, kind in _hints(hint).items()
-            if name in entries or name not in _optional(hint)
-        }
-        return hint(**{name: _decode(kind, entries[name]) for name, kind in present.items()})
+        hints, optional = _hints(hint), _optional(hint)
+        return hint(
+            **{
+                name: _decode(hints[name], entries[written])
+                for name, written in _written_names(hint).items()
+                if written in entries or name not in optional
+            }
+        )
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     if hint is int:
@@ -98,6 +105,11 @@ def _optional(kind: type) -> frozenset[str]:
         for field in fields(kind)
         if field.default is not MISSING or field.default_factory is not MISSING
     )
+
+
+@cache
+def _written_names(kind: type) -> Mapping[str, str]:
+    return {field.name: written_name(field) for field in fields(kind)}
 
 
 @cache

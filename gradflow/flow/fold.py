@@ -47,6 +47,8 @@ class Folded:
     """The layers that own weights."""
     consumers: Sequence[Sequence[int]]
     """The nodes that each node gives data to."""
+    order: Sequence[int]
+    """All nodes, each after its sources where there is no loop."""
 
     def owns_weights(self, layer: str) -> bool:
         """Return whether ``layer``, or a layer inside it, owns a weight."""
@@ -69,7 +71,8 @@ def fold(
     names: list[str] = []
     is_layer: list[bool] = []
     group_of = array("i", [0]) * len(graph)
-    for node in _data_order(graph):
+    order = _sources_first(graph)
+    for node in _data_order(graph, order):
         label = labels[node]
         number = numbers.get(label) if label else None
         if number is None:
@@ -85,6 +88,7 @@ def fold(
         group_of=group_of,
         owners=frozenset(owners.values()),
         consumers=consumers,
+        order=order,
     )
 
 
@@ -210,15 +214,21 @@ def _innermost(layers: set[str]) -> Callable[[str], str]:
     return innermost
 
 
-def _data_order(graph: FlowGraph) -> list[int]:
-    """Return all nodes, each after its sources where there is no loop: what the input reaches
-    first, in the order in which a reader follows the data."""
-    order = _sources_first(graph)
+def feeds_of(graph: FlowGraph) -> list[int]:
+    """Return the nodes at which data of the caller comes in."""
     variables = set(graph.variables.values())
+    feeds = (node for node, op in enumerate(graph.ops) if op in _FEEDS)
+    return [node for node in feeds if node not in variables]
+
+
+def _data_order(graph: FlowGraph, order: Sequence[int]) -> list[int]:
+    """Return all nodes in the order in which a reader follows the data: as in ``order``, and what
+    the input reaches first."""
     reached = bytearray(len(graph))
+    for feed in feeds_of(graph):
+        reached[feed] = 1
     for node in order:
-        is_feed = graph.ops[node] in _FEEDS and node not in variables
-        reached[node] = is_feed or any(reached[source] for source in _sources(graph, node))
+        reached[node] |= any(reached[source] for source in _sources(graph, node))
     return sorted(order, key=lambda node: not reached[node])
 
 

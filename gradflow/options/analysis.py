@@ -205,6 +205,11 @@ class Options:
         in_python=False,
         needs_run=True,
     )
+    map: bool = declared(
+        default=False,
+        kind=Flag(),
+        help="Draw the map of gradient flow, layer by layer, for the JSON report",
+    )
     verbose: bool = False
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other

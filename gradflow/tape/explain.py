@@ -46,7 +46,7 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     """
     measured = step.measured
     noise = rounding_noise(model, measured, options.thresholds)
-    is_asked = options.why is not None or model.has_stored_graph or noise.is_faint
+    is_asked = options.why is not None or options.map or model.has_stored_graph or noise.is_faint
     is_asked = is_asked or _needs_explanation(model.watched, measured)
     if not is_asked and not model.has_own_code and not asked_in_vain():
         return Explanation(measured, cancelled=noise.explained)

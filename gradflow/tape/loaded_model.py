@@ -13,6 +13,7 @@ import tensorflow as tf
 from gradflow.diagnose import Measurement, Mover, Sighting, Trial
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable, with_state
+from gradflow.files.model_layer import ModelLayer
 from gradflow.files.saved_model.contents import TensorInfo
 from gradflow.findings import Output, Role
 from gradflow.flow.attribute import Attribution
@@ -183,6 +184,10 @@ class LoadedModel(Protocol):
             if item.stored.role is Role.STATE and item.variable is not None
         ]
         return not self.is_training and any(name.endswith("moving_variance") for name in names)
+
+    def model_layers(self) -> Mapping[str, ModelLayer]:
+        """Return what the model says of its layers, by the path that ``layer_of`` gives."""
+        return {}
 
     @property
     def owning_layers(self) -> frozenset[str] | None:

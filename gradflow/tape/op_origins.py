@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.files.frames import Frame
+from gradflow.files.model_layer import ModelLayer
 from gradflow.flow.graph import Origins
 from gradflow.ops.calls import callees
 from gradflow.tape.call_sites import call_sites
@@ -120,6 +121,29 @@ def noted_layers(
         FuncGraph._create_op_internal = create
         for kind, call in zip(kinds, calls, strict=True):
             kind.__call__ = call
+
+
+def noted_model_layers(
+    model: Any, inner_layers: Callable[[Any], Iterable[Any]]
+) -> Mapping[str, ModelLayer]:
+    """Return what a model of Keras says of its layers and operations, by the path that
+    ``noted_layers`` notes of each; of a shared one, as it stands first.
+
+    ``inner_layers`` lists the layers right inside a layer.
+    """
+    result: dict[str, ModelLayer] = {}
+    stack: list[tuple[Any, str, str | None]] = [(model, "", None)]
+    seen = {id(model)}
+    while stack:
+        layer, path, holder = stack.pop()
+        for inner in (*inner_layers(layer), *getattr(layer, "operations", ())):
+            name = _path(inner, layer, path)
+            is_operation = not hasattr(inner, "variables")
+            result.setdefault(name, ModelLayer(type(inner).__name__, holder, is_operation))
+            if id(inner) not in seen and not is_operation:
+                seen.add(id(inner))
+                stack.append((inner, name, name))
+    return result
 
 
 def reached(graph: Any) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def interface_example() -> dict[str, Any]:
     (model,) = example["models"]
     model["findings"][0]["cause"] = model["variables"][0]["causes"][0]
     model["findings"][0].update(accepted=None, between=None)  # added to version 1
+    model["map"] = None  # added as well
     return example
 
 

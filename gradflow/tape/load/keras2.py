@@ -234,6 +234,10 @@ class Keras2Model(KerasModel):
         """Call the model; return its outputs in their structure."""
         return self.model(self.structured(tensors), training=self.is_training)
 
+    def inner_layers(self, layer: Any) -> Iterable[Any]:
+        """Return the layers right inside a layer."""
+        return _inner_layers(layer)
+
     def plain(self, variable: Any) -> Any:
         """Return the ``tf.Variable`` behind one that mixed precision wraps."""
         return _plain(variable)

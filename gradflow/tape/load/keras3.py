@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +35,7 @@ from gradflow.tape.load.error_messages import (
 from gradflow.tape.load.keras_inputs import asks_for_values, id_limit, keras_inputs
 from gradflow.tape.load.keras_layers import (
     chains,
+    inner_layers,
     layer_path,
     live_doubts,
     loaded_doubts,
@@ -183,6 +184,10 @@ class Keras3Model(KerasModel):
         """Call the model; return its outputs in their structure."""
         arguments, keywords = self._keras_inputs.pack(tensors)
         return self.model(*arguments, **keywords, training=self.is_training)
+
+    def inner_layers(self, layer: Any) -> Iterable[Any]:
+        """Return the layers right inside a layer."""
+        return inner_layers(layer)
 
     def plain(self, variable: Any) -> Any:
         """Return the ``tf.Variable`` behind a variable of Keras."""

@@ -22,23 +22,24 @@ def is_of_keras(item: Any) -> bool:
     return str(getattr(item, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")
 
 
-def _inner_layers(layer: Any) -> Iterable[Any]:
+def inner_layers(layer: Any) -> Iterable[Any]:
+    """Return the layers right inside a layer of Keras 3."""
     return (inner for inner in layer._layers if isinstance(inner, keras.layers.Layer))
 
 
 def chains(
-    model: Any, inner_layers: Callable[[Any], Iterable[Any]] = _inner_layers
+    model: Any, inside: Callable[[Any], Iterable[Any]] = inner_layers
 ) -> Iterator[tuple[Any, ...]]:
     """Yield every layer with the layers around it, outermost first; a shared layer comes once for
     each way to it.
 
-    ``inner_layers`` lists the layers right inside a layer; by default, in Keras 3.
+    ``inside`` lists the layers right inside a layer; by default, in Keras 3.
     """
     stack: list[tuple[Any, ...]] = [(model,)]
     while stack:
         chain = stack.pop()
         yield chain
-        inner = [layer for layer in inner_layers(chain[-1]) if layer not in chain]
+        inner = [layer for layer in inside(chain[-1]) if layer not in chain]
         stack.extend((*chain, layer) for layer in reversed(inner))
 
 

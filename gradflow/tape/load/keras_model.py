@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gradflow.files.model_file import StoredVariable
+from gradflow.files.model_layer import ModelLayer
 from gradflow.findings import Role, Verdict
 from gradflow.options import Options
 from gradflow.progress import Progress
@@ -32,7 +33,7 @@ from gradflow.tape.loaded_model import (
     Step,
     dense_parts,
 )
-from gradflow.tape.op_origins import noted_layers
+from gradflow.tape.op_origins import noted_layers, noted_model_layers
 from gradflow.tape.taped_model import TapedModel
 from gradflow.tape.trace import Trace, trace
 
@@ -111,6 +112,10 @@ class KerasModel(TapedModel):
         """Call the model; return its outputs in their structure."""
 
     @abstractmethod
+    def inner_layers(self, layer: Any) -> Iterable[Any]:
+        """Return the layers right inside a layer."""
+
+    @abstractmethod
     def plain(self, variable: Any) -> Any:
         """Return the ``tf.Variable`` behind a variable of Keras: the tape knows no other."""
 
@@ -154,6 +159,10 @@ class KerasModel(TapedModel):
     def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
         """Records of variables that the call reads and no layer tracks."""
         return describe_untracked(variables, lambda variable: holding_layer(self.model, variable))
+
+    def model_layers(self) -> Mapping[str, ModelLayer]:
+        """Return the class of each layer, and the submodel or layer that it stands in."""
+        return noted_model_layers(self.model, self.inner_layers)
 
     def shifted_before_normalization(self) -> Mapping[str, str]:
         """Return the biases whose shift is subtracted again, as it is in training."""

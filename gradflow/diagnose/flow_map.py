@@ -1,0 +1,116 @@
+"""Draw the map of gradient flow: layers with the state of their weights, and what goes between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from gradflow.diagnose.evidence import Evidence
+from gradflow.diagnose.map_leaves import Leaf, Link, layer_leaf, leaves_of
+from gradflow.diagnose.where import owner_of
+from gradflow.findings import (
+    FlowMap,
+    Input,
+    MapEdge,
+    MapNode,
+    NodeKind,
+    NodeState,
+    Role,
+    Variable,
+)
+from gradflow.flow.nested import Nested, nested
+
+
+def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence[Input]) -> FlowMap:
+    """Return the map of a model, in time linear in the size of its graph.
+
+    Without a graph, as of code that cannot be traced, it has the layers with weights and no edge.
+    """
+    weights = [variable for variable in variables if variable.role is Role.WEIGHT]
+    by_owner: dict[str, list[Variable]] = {}
+    for weight in weights:
+        by_owner.setdefault(owner_of(weight), []).append(weight)
+    leaves: list[Leaf] = []
+    links: list[Link] = []
+    if evidence.graph is not None:
+        leaves, links = leaves_of(evidence, evidence.graph, weights, inputs)
+    drawn = {leaf.name for leaf in leaves if leaf.kind is NodeKind.LAYER}
+    leaves += [layer_leaf(evidence, owner) for owner in by_owner if owner not in drawn]
+    for leaf in leaves:
+        if leaf.kind is NodeKind.LAYER:
+            leaf.weights = by_owner.get(leaf.name, [])
+    items = nested([leaf.name for leaf in leaves], [leaf.way for leaf in leaves])
+    nodes, numbers = _numbered(evidence, leaves, items)
+    edges = (
+        MapEdge(numbers[link.source], numbers[link.target], link.gradient, link.cuts)
+        for link in links
+    )
+    return FlowMap(nodes, tuple(edges))
+
+
+def state_of(weights: Iterable[Variable]) -> NodeState:
+    """Return what the verdicts of ``weights`` come to."""
+    states = {
+        NodeState(weight.verdict.value) if weight.trainable else NodeState.FROZEN
+        for weight in weights
+    }
+    if not states:
+        return NodeState.PASSES
+    return states.pop() if len(states) == 1 else NodeState.MIXED
+
+
+def norm_of(weights: Iterable[Variable]) -> float | None:
+    """Return the norm of the gradient of ``weights`` together; None where none of them has a
+    gradient, or one is not finite."""
+    gradients = [weight.gradient for weight in weights if weight.gradient is not None]
+    norms = [gradient.norm for gradient in gradients if gradient.norm is not None]
+    if not norms or len(norms) < len(gradients):
+        return None
+    norm = math.hypot(*norms)
+    return norm if math.isfinite(norm) else None
+
+
+def _numbered(
+    evidence: Evidence, leaves: Sequence[Leaf], items: Sequence[Nested]
+) -> tuple[tuple[MapNode, ...], Mapping[int, int]]:
+    """Return the nodes in order, each holder before what it holds, and the number of each leaf."""
+    nodes: list[MapNode] = []
+    numbers: dict[int, int] = {}
+
+    def add(item: Nested, parent: int | None) -> list[Variable]:
+        number = len(nodes)
+        record = evidence.layers.get(item.name)
+        leaf = (
+            leaves[item.leaf]
+            if item.leaf is not None
+            else Leaf(item.name, NodeKind.LAYER, record.class_name if record else None)
+        )
+        nodes.append(_node(leaf, number, parent))
+        weights = list(leaf.weights)
+        if item.leaf is not None:
+            numbers[item.leaf] = number
+            return weights
+        for inner in item.inside:
+            weights += add(inner, number)
+        nodes[number] = replace(_node(replace(leaf, weights=weights), number, parent), variables=())
+        return weights
+
+    for item in items:
+        add(item, None)
+    return tuple(nodes), numbers
+
+
+def _node(leaf: Leaf, number: int, parent: int | None) -> MapNode:
+    return MapNode(
+        id=number,
+        name=leaf.name,
+        parent=parent,
+        kind=leaf.kind,
+        class_name=leaf.class_name,
+        state=state_of(leaf.weights),
+        weights=len(leaf.weights),
+        parameters=sum(weight.parameters for weight in leaf.weights),
+        norm=norm_of(leaf.weights),
+        variables=tuple(weight.name for weight in leaf.weights),
+    )

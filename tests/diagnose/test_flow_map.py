@@ -1,0 +1,64 @@
+"""The map of gradient flow, of files that are only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradflow.analysis.static import read
+from gradflow.findings import FlowMap, ModelReport
+from gradflow.findings.wire import decode, encode
+from gradflow.options import Options
+
+SAMPLES = Path("sample_models")
+
+
+def drawn(name: str) -> FlowMap:
+    flow_map = read(str(SAMPLES / name), Options(map=True)).report.map
+    assert flow_map is not None
+    return flow_map
+
+
+def edges(flow_map: FlowMap) -> list[str]:
+    names = {node.id: node.name for node in flow_map.nodes}
+    return [
+        f"{names[edge.source]} {edge.gradient.value} {names[edge.target]}"
+        for edge in flow_map.edges
+    ]
+
+
+def test_the_towers_of_a_saved_model_and_the_cut_behind_one() -> None:
+    flow_map = drawn("two_towers_saved_model")
+    states = {node.name: node.state.value for node in flow_map.nodes if node.weights}
+    assert states == {
+        "query_hidden": "flows",
+        "query_embedding": "flows",
+        "document_hidden": "none",
+        "document_embedding": "none",
+    }
+    cut = [edge for edge in flow_map.edges if edge.cuts]
+    assert [edge.gradient.value for edge in cut] == ["cut"]
+    assert "document none document_hidden" in edges(flow_map)
+    assert "query_hidden flows query_embedding" in edges(flow_map)
+
+
+def test_a_frozen_submodel_holds_its_layers() -> None:
+    nodes = {node.name: node for node in drawn("finetune_saved_model").nodes}
+    backbone = nodes["backbone"]
+    inside = [node for node in nodes.values() if node.parent == backbone.id]
+    assert [node.name for node in inside] == ["stem", "norm", "block"]
+    assert backbone.state.value == "frozen"
+    assert backbone.parameters == sum(node.parameters for node in inside)
+
+
+@pytest.mark.parametrize("name", ["two_towers_saved_model", "healthy.keras"])
+def test_it_is_drawn_only_where_it_is_asked_for_and_read_back_as_it_was_written(name: str) -> None:
+    report = read(str(SAMPLES / name), Options(map=True)).report
+    assert read(str(SAMPLES / name), Options()).report.map is None
+    assert decode(ModelReport, encode(report)) == report
+    written = encode(report, public=True)["map"]
+    assert set(written) == {"nodes", "edges"}
+    node_keys = "id name parent kind class state weights parameters norm".split()
+    assert all(list(node) == node_keys for node in written["nodes"])
+    assert all(list(edge) == ["from", "to", "gradient", "cuts"] for edge in written["edges"])
