@@ -93,6 +93,7 @@ def audit(
     """
     ignored, targets = codes(judgement.ignore), output.targets()
     plans, remarks = audited(Path(config), run.only, judgement, messages)
+    plans = [replace(plan, options=output.over(plan.options)) for plan in plans]
     baseline = baseline_of(judgement.baseline)
     if run.ship and run.scheduler is None:
         raise CommandError(

@@ -56,6 +56,7 @@ def check(
     stderr = Stderr(messages.quiet, messages.verbose)
     ignored, targets = codes(judgement.ignore), output.targets()
     plans, remarks = planned(models, expected, analysis, messages, judgement)
+    plans = [replace(plan, options=output.over(plan.options)) for plan in plans]
     baseline = baseline_of(judgement.baseline)
     require_tensorflow("check", models, (plan.options for plan in plans))
     for remark in (*remarks, output.remark()):

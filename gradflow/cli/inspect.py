@@ -66,7 +66,7 @@ def inspect(
     """
     targets = output.targets()
     stderr = Stderr(messages.quiet, messages.verbose)
-    options = analysis.over(Options(), messages)
+    options = output.over(analysis.over(Options(), messages))
     if options.entry == LIST:
         stderr.remark(analysis.remark_of_list())
         if exit_with.fail_on or exit_with.exit_zero:

@@ -184,6 +184,11 @@ class ReportOutput(FileOutput):
         written = [(self.format, self.out), *self._named]
         return [(format, Target(file, self.no_color)) for format, file in written]
 
+    def over(self, options: Options) -> Options:
+        """Return ``options``, with the map where a format shows it."""
+        needs_map = any(FORMATS[format].needs_map for format, _ in self.targets())
+        return replace(options, map=True) if needs_map else options
+
     @property
     def _named(self) -> list[tuple[str, str]]:
         """The format and the file of each ``--report``."""

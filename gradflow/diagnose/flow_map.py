@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.diagnose.evidence import Evidence
@@ -18,6 +17,7 @@ from gradflow.findings import (
     NodeState,
     Role,
     Variable,
+    made_of,
 )
 from gradflow.flow.nested import Nested, nested
 
@@ -47,28 +47,6 @@ def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence
         for link in links
     )
     return FlowMap(nodes, tuple(edges))
-
-
-def state_of(weights: Iterable[Variable]) -> NodeState:
-    """Return what the verdicts of ``weights`` come to."""
-    states = {
-        NodeState(weight.verdict.value) if weight.trainable else NodeState.FROZEN
-        for weight in weights
-    }
-    if not states:
-        return NodeState.PASSES
-    return states.pop() if len(states) == 1 else NodeState.MIXED
-
-
-def norm_of(weights: Iterable[Variable]) -> float | None:
-    """Return the norm of the gradient of ``weights`` together; None where none of them has a
-    gradient, or one is not finite."""
-    gradients = [weight.gradient for weight in weights if weight.gradient is not None]
-    norms = [gradient.norm for gradient in gradients if gradient.norm is not None]
-    if not norms or len(norms) < len(gradients):
-        return None
-    norm = math.hypot(*norms)
-    return norm if math.isfinite(norm) else None
 
 
 def _numbered(
@@ -102,15 +80,16 @@ def _numbered(
 
 
 def _node(leaf: Leaf, number: int, parent: int | None) -> MapNode:
-    return MapNode(
+    bare = MapNode(
         id=number,
         name=leaf.name,
         parent=parent,
         kind=leaf.kind,
         class_name=leaf.class_name,
-        state=state_of(leaf.weights),
-        weights=len(leaf.weights),
-        parameters=sum(weight.parameters for weight in leaf.weights),
-        norm=norm_of(leaf.weights),
+        state=NodeState.PASSES,
+        weights=0,
+        parameters=0,
+        norm=None,
         variables=tuple(weight.name for weight in leaf.weights),
     )
+    return made_of(bare, leaf.weights)

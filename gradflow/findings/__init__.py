@@ -5,7 +5,16 @@ Source of the field names and their meaning: the JSON report, version 1 (docs/js
 
 from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
 from gradflow.findings.example import example
-from gradflow.findings.flow_map import Carried, FlowMap, MapEdge, MapNode, NodeKind, NodeState
+from gradflow.findings.flow_map import (
+    DEEPEST,
+    Carried,
+    FlowMap,
+    MapEdge,
+    MapNode,
+    NodeKind,
+    NodeState,
+)
+from gradflow.findings.node_weights import made_of
 from gradflow.findings.route import Change, Proof, Route
 from gradflow.findings.summary import summarize
 from gradflow.findings.types import (
@@ -38,6 +47,7 @@ from gradflow.findings.types import (
 )
 
 __all__ = [
+    "DEEPEST",
     "LEFT_OUT",
     "Acceptance",
     "Anchor",
@@ -77,5 +87,6 @@ __all__ = [
     "Verdict",
     "Way",
     "example",
+    "made_of",
     "summarize",
 ]

@@ -7,6 +7,9 @@ from enum import Enum
 
 from gradflow.findings.wire_names import INTERNAL, written_as
 
+DEEPEST = 20
+"""Levels of a map that are under its first one, at most."""
+
 
 class NodeKind(str, Enum):
     """What a node of the map stands for."""

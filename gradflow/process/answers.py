@@ -11,22 +11,26 @@ import contextlib
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NoReturn
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis
 from gradflow.catalogue import CATALOGUE
 from gradflow.errors import CrashedError, UnreadableError, UnsafeError
 from gradflow.findings import (
+    DEEPEST,
     Cause,
     EntryList,
     Failure,
     Finding,
+    FlowMap,
     ModelReport,
+    Role,
     Route,
     Status,
     Tool,
     Variable,
+    made_of,
     summarize,
 )
 from gradflow.process.request import Request
@@ -118,6 +122,30 @@ def _check_report(report: ModelReport, request: Request) -> None:
     _refuse_where(report.summary != summarize(report.variables), "a wrong sum")
     for finding in report.findings:
         _check_finding(finding, names)
+    if report.map is not None:
+        _refuse_where(not request.options.map, "a map that nobody asked for")
+        _check_map(report.map, report.variables)
+
+
+def _check_map(flow_map: FlowMap, variables: Sequence[Variable]) -> None:
+    """Hold a map against the variables: it can be made of nothing else."""
+    weights = {item.name: item for item in variables if item.role is Role.WEIGHT}
+    drawn = [name for node in flow_map.nodes for name in node.variables]
+    _refuse_where(sorted(drawn) != sorted(weights), "weights that are not on the map")
+    depths: list[int] = []
+    for number, node in enumerate(flow_map.nodes):
+        parent = -1 if node.parent is None else node.parent
+        _refuse_where(node.id != number or not -1 <= parent < number, "nodes out of order")
+        depths.append(0 if node.parent is None else depths[parent] + 1)
+    _refuse_where(max(depths, default=0) > DEEPEST, "a map without a bottom")
+    inside: dict[int, list[Variable]] = {node.id: [] for node in flow_map.nodes}
+    for node in reversed(flow_map.nodes):
+        inside[node.id] += [weights[name] for name in node.variables]
+        _refuse_where(made_of(node, inside[node.id]) != node, "a node that is not its weights")
+        if node.parent is not None:
+            inside[node.parent] += inside[node.id]
+    ends = {end for edge in flow_map.edges for end in (edge.source, edge.target)}
+    _refuse_where(not inside.keys() >= ends, "an edge to nowhere")
 
 
 def _check_variable(variable: Variable) -> None:

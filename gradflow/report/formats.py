@@ -27,6 +27,8 @@ class ReportFormat:
     begin so is another's."""
     suffix: str = ""
     """How the name of a file in it ends; empty where that says nothing."""
+    needs_map: bool = False
+    """Whether it shows the map of gradient flow, so that the map is drawn for it."""
 
 
 _ANSWERS = "report|why|entries|diff|trend|rules"

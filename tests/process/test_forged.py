@@ -13,6 +13,7 @@ from typing import IO, Any
 import pytest
 
 from gradflow.analysis.result import NO_TENSORFLOW
+from gradflow.analysis.static import read
 from gradflow.findings import Mode, Severity
 from gradflow.findings.wire import encode
 from gradflow.options import Options
@@ -56,6 +57,18 @@ def asked(*lines: object) -> parent.Outcome:
     return parent.inspect_path(HEALTHY, Options(static=True), spawn=spawn)
 
 
+def mapped(**changes: object) -> parent.Outcome:
+    """The outcome of a child that sends a map: the right one, with changes of one of its nodes."""
+    report = encode(read(HEALTHY, Options(map=True)).report)
+    report["map"]["nodes"][1].update(changes)
+
+    @contextmanager
+    def spawn(_: Request, log: IO[bytes], environment: Mapping[str, str]) -> Iterator[Child]:
+        yield Forger(json.dumps(answer(report)) + "\n")
+
+    return parent.inspect_path(HEALTHY, Options(static=True, map=True), spawn=spawn)
+
+
 def answer(report: object, **tool: object) -> dict[str, object]:
     tools = {**encode(NO_TENSORFLOW), **tool}
     return {"answer": {"report": report, "route": None}, "tool": tools}
@@ -69,6 +82,29 @@ def whole(**changes: object) -> dict[str, Any]:
 
 def test_an_answer_of_the_right_form_is_taken() -> None:
     assert asked({"stage": "read"}, answer(whole())).model.error is None
+
+
+def test_a_map_is_taken_where_it_agrees_with_the_weights_and_was_asked_for() -> None:
+    outcome = mapped()
+    assert outcome.model.map is not None
+    report = encode(outcome.model)
+    assert asked(answer(report)).model.map is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": 0},
+        {"parent": 1},
+        {"parent": -1},
+        {"state": "zero"},
+        {"weights": 77},
+        {"norm": 1.0},
+        {"variables": ["nothing"]},
+    ],
+)
+def test_a_map_that_contradicts_the_weights_is_refused(changes: dict[str, object]) -> None:
+    assert mapped(**changes).model.error is not None
 
 
 def _variable(**changes: object) -> dict[str, Any]:
