@@ -11,6 +11,8 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from gradflow.analysis.result import report_of
+from gradflow.audit.run import Here, each_done
 from gradflow.errors import GradflowError, UsageError
 from gradflow.findings import ModelReport
 from gradflow.findings import Report as PlainReport
@@ -22,7 +24,7 @@ from gradflow.installed import (
     unsupported_version,
 )
 from gradflow.options import DECLARED, Options, from_python, in_python, names_without_effect
-from gradflow.process.parent import inspect_path
+from gradflow.process.models import models_at
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.headline import standing, summary_line
 from gradflow.report.layout import PLAIN, Layout
@@ -76,8 +78,9 @@ def inspect(
     """Analyse a model and return the report that ``gradflow inspect`` prints.
 
     Args:
-        model: path of a SavedModel folder, ``.keras`` or ``.h5`` file; or a Keras model or
-            ``tf.Module`` in memory, which is left as it was found.
+        model: path of a SavedModel folder, ``.keras`` or ``.h5`` file, or of a folder of them, of
+            which each is analysed; or a Keras model or ``tf.Module`` in memory, which is left as it
+            was found.
         static: read the file only; TensorFlow is never imported.
         entry: SavedModel and ``tf.Module``: the function to differentiate; of a SavedModel "all"
             analyses each.
@@ -140,8 +143,7 @@ def _inspected(model: Any, values: dict[str, Any]) -> Report:
         if notice:
             warnings.warn(notice, stacklevel=4)
     if is_path:
-        outcome = inspect_path(str(model), options)
-        return Report(outcome.tool, (_in_python(outcome.model),))
+        return _of_files(models_at([str(model)]).paths, options)
     if options.static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
@@ -152,6 +154,23 @@ def _inspected(model: Any, values: dict[str, Any]) -> Report:
 
     tool, report = inspect_object(model, options)
     return Report(tool, (_in_python(report),))
+
+
+def _of_files(paths: Sequence[str], options: Options) -> Report:
+    """Analyse files, several at a time, as the commands do."""
+    with Here(len(paths)) as runner:
+        done = dict(
+            each_done(
+                paths,
+                min(runner.jobs, len(paths)),
+                lambda path, progress: runner.inspect(path, options, progress),
+                lambda *_: None,
+                runner.stop,
+            )
+        )
+    outcomes = [done[index] for index in range(len(paths))]
+    joined = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
+    return Report(joined.tool, tuple(map(_in_python, joined.models)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

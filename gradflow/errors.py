@@ -30,6 +30,13 @@ class UnreadableError(GradflowError):
     code = "GF901"
 
 
+class NoModelError(UnreadableError):
+    """The file is whole and of a form that models have, and holds something else: weights alone, or
+    data (GF901)."""
+
+    code = "GF901"
+
+
 class DamagedError(UnreadableError):
     """The file is a model, and broken or incomplete, so that nothing can load it (GF901)."""
 

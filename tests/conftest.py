@@ -6,11 +6,14 @@ import gc
 import os
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gradflow.audit import run
 from gradflow.process import parent, spawn
 from gradflow.process.fork_client import ForkServers
 
@@ -27,8 +30,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gradflow"))
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing of an earlier run is used, and nothing of this one is kept."""
-    os.environ["GRADFLOW_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    """No result is kept: a test that asks twice wants two answers."""
+    no_folder = tmp_path_factory.mktemp("cache") / "file"
+    no_folder.touch()
+    os.environ["GRADFLOW_CACHE_DIR"] = str(no_folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,13 +45,31 @@ def _warm_processes() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch, ForkServers() as copies:
         patch.setattr(parent, "interpreter", copies)
+        patch.setattr(run, "ForkServers", lambda: _Shared(copies))
         yield
+
+
+class _Shared:
+    """What several models of one command are copied from: it outlives the command."""
+
+    def __init__(self, copies: ForkServers) -> None:
+        self._copies = copies
+
+    def __call__(self, *arguments: Any) -> AbstractContextManager[Any]:
+        return self._copies(*arguments)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
 
 
 @pytest.fixture
 def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process start their children as a user's command does."""
     monkeypatch.setattr(parent, "interpreter", spawn.interpreter)
+    monkeypatch.setattr(run, "ForkServers", ForkServers)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -15,14 +15,15 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from gradflow.audit.checked import Inspect
-from gradflow.errors import UnsafeError
+from gradflow.errors import UnreadableError, UnsafeError
+from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
 from gradflow.installed import tensorflow_identity
@@ -33,6 +34,12 @@ from gradflow.version import VERSION
 from gradflow.whole_file import write_whole
 
 _FORM = "gradflow-result-1"
+_Stamp = tuple[str, int, int, int]
+_RESOLUTION = 4.0
+"""Seconds within which two writes can leave the same time, with room to spare (2 on FAT)."""
+_READ = ("TF_", "XLA_", "KERAS_", "CUDA_", "OMP_", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_")
+"""How the variables of the environment begin that TensorFlow, Keras and NumPy read."""
+_ONLY_TALK = ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")
 _LIBRARIES = ("keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
 """What a verdict can depend on besides gradflow."""
 _CHUNK = 1 << 20
@@ -73,13 +80,13 @@ class Cache:
 
         def cached(path: str, options: Options, progress: Progress) -> Outcome:
             key = key_of(path, options)
-            stored = None if key is None else self.read(key)
+            stored = None if key is None else self.read(key.name)
             if stored is not None:
                 return stored
             outcome = inspect(path, options, progress)
             # Its file can have changed while it was analysed: then the result is of neither.
-            if key is not None and _lasts(outcome) and key_of(path, options) == key:
-                self.write(key, outcome)
+            if key is not None and _lasts(outcome) and key.is_of_now(path, options):
+                self.write(key.name, outcome)
             return outcome
 
         return cached
@@ -169,34 +176,54 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradflow"
 
 
-def key_of(path: str, options: Options) -> str | None:
-    """Return a name for the result that changes with everything that the result depends on; None
-    where that cannot be known.
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a result is kept under."""
 
-    The result depends on the content of the model's files, of the given inputs and of the user's
-    modules, on the options, on the path as the report shows it, and on the versions of gradflow,
-    Python and the libraries.
+    name: str
+    """Changes with everything that the result depends on."""
+    stamps: tuple[_Stamp, ...]
+    """Of the files that were read for it; other stamps mean that they may have changed."""
+    is_settled: bool
+    """Whether the files are old enough for a change of them to change their stamps."""
+
+    def is_of_now(self, path: str, options: Options) -> bool:
+        """Return whether the files are still what they were."""
+        if self.is_settled:
+            return _stamps(path, options) == self.stamps
+        again = key_of(path, options)
+        return again is not None and again.name == self.name
+
+
+def key_of(path: str, options: Options) -> Key | None:
+    """Return what the result of an analysis is kept under; None where it is not kept.
+
+    The result depends on the content of the model's files and of the given inputs, on the options,
+    on the path as the report shows it, on the versions of gradflow, Python and the libraries, and
+    on the variables of the environment that the libraries read. What runs code of the user's own
+    depends on more than can be told: the modules of ``imports`` and those which they import, and a
+    file that is trusted.
     """
-    if is_remote(path):
+    if is_remote(path) or options.imports or options.trust:
         return None
     # None of these can change a verdict: they end an analysis, or show more of it.
     choices = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
-    digest = hashlib.sha256(json.dumps([_FORM, _versions(), path, choices]).encode())
+    digest = hashlib.sha256(
+        json.dumps([_FORM, _versions(), _environment(), path, choices]).encode()
+    )
     try:
-        model = Path(path)
-        folder = model.parent if model.name == "saved_model.pb" else model
-        inputs = [Path(spec.file) for spec in options.inputs if spec.file]
-        for root in (folder, *inputs):
-            _add_all(digest, root, _files(root))
-        for root in _modules(options):
-            # What Python compiled of a module is made again from its source.
-            files = (
-                file for file in _files(root) if "__pycache__" not in file.relative_to(root).parts
-            )
-            _add_all(digest, root, files)
-    except (OSError, ValueError, _UnknownError):
+        glance(path)  # what is no model is not read as a whole
+        now = time.time()
+        stamps = _stamps(path, options)
+        for root in _roots(path, options):
+            for file in _files(root):
+                name = file.relative_to(root).as_posix()
+                digest.update(f"\0{name}\0{file.lstat().st_size}\0".encode())
+                _add(digest, file)
+    except (OSError, ValueError, UnreadableError, _UnknownError):
         return None
-    return digest.hexdigest()
+    newest = max((max(stamp[2:]) for stamp in stamps), default=0) / 1e9
+    return Key(digest.hexdigest(), stamps, newest + _RESOLUTION < now)
 
 
 def _lasts(outcome: Outcome) -> bool:
@@ -226,11 +253,21 @@ def _files(root: Path) -> Iterator[Path]:
             yield file
 
 
-def _add_all(digest: hashlib._Hash, root: Path, files: Iterable[Path]) -> None:
-    for file in files:
-        name = file.relative_to(root).as_posix()
-        digest.update(f"\0{name}\0{file.lstat().st_size}\0".encode())
-        _add(digest, file)
+def _roots(path: str, options: Options) -> list[Path]:
+    """Return the model's file or folder, and the files of the given inputs."""
+    model = Path(path)
+    folder = model.parent if model.name == "saved_model.pb" else model
+    return [folder, *(Path(spec.file) for spec in options.inputs if spec.file)]
+
+
+def _stamps(path: str, options: Options) -> tuple[_Stamp, ...]:
+    """Return what differs once a file of the model is written to, replaced, new or gone."""
+    stamps = []
+    for root in _roots(path, options):
+        for file in _files(root):
+            status = file.stat()
+            stamps.append((str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(stamps)
 
 
 def _add(digest: hashlib._Hash, file: Path) -> None:
@@ -239,19 +276,32 @@ def _add(digest: hashlib._Hash, file: Path) -> None:
             digest.update(chunk)
 
 
-def _modules(options: Options) -> Iterator[Path]:
-    """Yield the files of the user's modules: of a package all files, since they import each
-    other."""
-    for name in options.imports:
-        top = name.partition(".")[0]
-        module = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])
-        if module is None or not (module.submodule_search_locations or module.origin):
-            raise _UnknownError(name)
-        yield from map(Path, module.submodule_search_locations or [module.origin or ""])
-
-
 def _versions() -> list[str]:
-    return [VERSION, sys.version, platform.machine(), platform.system(), *_libraries()]
+    processors = str(os.cpu_count())  # the last digits of a sum depend on how it is split
+    system = [platform.machine(), platform.system(), processors]
+    return [VERSION, _own_files(), sys.version, *system, *_libraries()]
+
+
+def _environment() -> list[tuple[str, str]]:
+    return sorted(
+        (name, value)
+        for name, value in os.environ.items()
+        if name.startswith(_READ) and name not in _ONLY_TALK
+    )
+
+
+@cache
+def _own_files() -> str:
+    """Return a text that changes with the program itself: between two releases the version does
+    not."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for folder, names, files in os.walk(package):
+        names[:] = sorted(name for name in names if name != "__pycache__")
+        for name in sorted(files):
+            status = (Path(folder) / name).stat()
+            digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 @cache

@@ -1,25 +1,25 @@
-"""Check several planned models at a time, and hand each over as soon as it is done."""
+"""Analyse several models at a time, and hand each over as soon as it is done."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Protocol
+from queue import Empty, Queue
+from typing import Protocol, TypeVar
 
-from gradflow.audit.checked import Checked, Inspect
-from gradflow.config import ModelPlan
+from gradflow.audit.checked import Inspect
 from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
-from gradflow.process.parent import Outcome, inspect_path
+from gradflow.process.parent import Outcome, inspect_path, scan_path
 from gradflow.progress import Progress
 
-Check = Callable[[ModelPlan, Progress], Checked]
-"""Analyses and judges one model, in any thread."""
+T = TypeVar("T")
+R = TypeVar("R")
 Stage = Callable[[int, str], None]
-"""Hears that a model, by its index in the plan, has come to a new stage; from any thread."""
+"""Hears that a model, by its index, has come to a new stage; from any thread."""
 _GLANCE = 0.5
 """Seconds between looks at the signals: a wait without an end would not hear Ctrl-C on Windows."""
 
@@ -40,10 +40,13 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 
 
 class Here:
-    """Analyses models on this machine."""
+    """Analyses models on this machine, each in a copy of a process that is warm already.
 
-    def __init__(self) -> None:
-        self._copies = ForkServers()
+    One model alone does not wait for such a process: an interpreter of its own is as fast.
+    """
+
+    def __init__(self, models: int) -> None:
+        self._copies = ForkServers() if models > 1 else None
         self.jobs = (
             len(os.sched_getaffinity(0))
             if hasattr(os, "sched_getaffinity")
@@ -54,38 +57,62 @@ class Here:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._copies.__exit__()
+        if self._copies is not None:
+            self._copies.__exit__()
 
     def inspect(self, path: str, options: Options, progress: Progress) -> Outcome:
         """Analyse the model at ``path``."""
         return inspect_path(path, options, progress, self._copies)
 
+    def scan(self, path: str, options: Options, progress: Progress) -> Outcome:
+        """Look for what could do harm in the model at ``path``."""
+        return scan_path(path, options, progress, self._copies)
+
     def stop(self) -> None:
         """End what runs, at once."""
-        self._copies.stop()
+        if self._copies is not None:
+            self._copies.stop()
 
 
-def check_models(
-    plans: Sequence[ModelPlan], jobs: int, check: Check, stage: Stage, stop: Callable[[], None]
-) -> Generator[tuple[int, Checked], None, None]:
-    """Check ``plans``, ``jobs`` at a time; yield the index and the result of each as soon as it
-    ends.
+def each_done(
+    items: Sequence[T],
+    jobs: int,
+    work: Callable[[T, Progress], R],
+    stage: Stage,
+    stop: Callable[[], None],
+) -> Generator[tuple[int, R], None, None]:
+    """Do ``work`` on each of ``items``, ``jobs`` at a time; yield the index and the result of each
+    as soon as it ends.
 
-    An exception while it waits, or closing it, drops the plans that have not begun, and calls
-    ``stop`` to end those that run.
+    An exception while it waits, or closing it, drops the items that have not begun, and calls
+    ``stop`` to end those that run. One item alone is done in this thread.
     """
+    if len(items) == 1:
+        yield 0, work(items[0], partial(stage, 0))
+        return
+    finished: Queue[int] = Queue()
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
-        waiting: dict[Future[Checked], int] = {
-            pool.submit(check, plan, partial(stage, index)): index
-            for index, plan in enumerate(plans)
-        }
+        futures: list[Future[R]] = []
         try:
-            while waiting:
-                finished, _ = wait(waiting, timeout=_GLANCE, return_when=FIRST_COMPLETED)
-                for future in sorted(finished, key=waiting.__getitem__):
-                    yield waiting.pop(future), future.result()
+            for index, item in enumerate(items):
+                future = pool.submit(work, item, partial(stage, index))
+                future.add_done_callback(partial(_end, finished, index))
+                futures.append(future)
+            for _ in items:
+                index = _next(finished)
+                yield index, futures[index].result()
         except BaseException:
-            for future in waiting:
+            for future in futures:
                 future.cancel()
             stop()
             raise
+
+
+def _end(finished: Queue[int], index: int, _: object) -> None:
+    finished.put(index)
+
+
+def _next(finished: Queue[int]) -> int:
+    while True:
+        with suppress(Empty):
+            return finished.get(timeout=_GLANCE)

@@ -23,7 +23,7 @@ from gradflow.cli.options import (
 )
 from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Stderr, Target
-from gradflow.cli.signals import orderly_end
+from gradflow.cli.run import Run, engine
 from gradflow.findings import Status
 from gradflow.policy import Snapshot, snapshot
 
@@ -52,7 +52,9 @@ class BaselineOutput(FileOutput):
     ),
 )
 @click.argument("models", metavar="[MODEL]...", nargs=-1, type=MODEL_PATH)
-@with_options(output=BaselineOutput, expected=Expected, analysis=Analysis, messages=Messages)
+@with_options(
+    output=BaselineOutput, expected=Expected, analysis=Analysis, run=Run, messages=Messages
+)
 @click.pass_context
 def baseline(
     context: click.Context,
@@ -61,6 +63,7 @@ def baseline(
     output: BaselineOutput,
     expected: Expected,
     analysis: Analysis,
+    run: Run,
     messages: Messages,
 ) -> None:
     """Write down what each MODEL is like today: what is frozen, what gets a gradient, what is
@@ -70,19 +73,24 @@ def baseline(
     nothing is written, when a model could not be checked.
     """
     stderr = Stderr(messages.quiet, messages.verbose)
-    plans, remarks = planned(models, expected, analysis, messages)
+    planned_models = planned(models, expected, analysis, messages)
+    plans = planned_models.plans
     require_tensorflow("baseline", models, (plan.options for plan in plans))
-    for remark in remarks:
-        stderr.remark(remark)
+    stderr.remarks(*planned_models.remarks)
+    with engine(len(plans), run, messages) as running:
+        checked = running.checked(
+            plans,
+            lambda plan, progress: check_model(
+                plan, date.today(), progress=progress, inspect=running.inspect
+            ),
+        ).whole()
     entries: dict[str, Snapshot] = {}
     is_whole = True
-    for plan in plans:
-        with orderly_end(), stderr.progress(plan.path) as stage:
-            result = check_model(plan, date.today(), None, stage)
+    for result in checked:
         if result.model.status is Status.FAILED:
             stderr.failure(result.model)
             is_whole = False
-        entries[plan.name or plan.path] = snapshot(result.model)
+        entries[result.plan.name or result.plan.path] = snapshot(result.model)
     if is_whole:
         Target(output.out, no_color=True).write(render_baseline(entries))
     context.exit(0 if is_whole else 2)

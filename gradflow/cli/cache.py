@@ -12,7 +12,7 @@ from gradflow.text import shown
 
 @click.group(cls=Group, examples=("gradflow cache folder", "gradflow cache clear"))
 def cache() -> None:
-    """Show or clear the results that audit keeps."""
+    """Show or clear the results that are kept."""
 
 
 @cache.command(cls=Command, examples=("gradflow cache clear",))

@@ -10,6 +10,7 @@ import click
 from gradflow.audit.history import is_report, read_report
 from gradflow.cli.exit_codes import exit_zero_option
 from gradflow.cli.help import Command
+from gradflow.cli.models import one_model
 from gradflow.cli.options import (
     MODEL_PATH,
     Analysis,
@@ -19,11 +20,10 @@ from gradflow.cli.options import (
     without_effect,
 )
 from gradflow.cli.output import Stderr, command_errors
-from gradflow.cli.signals import orderly_end
-from gradflow.findings import ModelReport, Status
+from gradflow.cli.run import Run, engine
+from gradflow.findings import Status
 from gradflow.options import Options
 from gradflow.policy import aligned, compare, not_compared, snapshot, trends
-from gradflow.process.parent import inspect_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ChangesOutput(LongAnswerOutput):
 )
 @click.argument("before", metavar="A", type=MODEL_PATH)
 @click.argument("after", metavar="B", type=MODEL_PATH)
-@with_options(output=ChangesOutput, analysis=Analysis, messages=Messages)
+@with_options(output=ChangesOutput, analysis=Analysis, run=Run, messages=Messages)
 @click.pass_context
 def diff(
     context: click.Context,
@@ -51,6 +51,7 @@ def diff(
     after: str,
     output: ChangesOutput,
     analysis: Analysis,
+    run: Run,
     messages: Messages,
 ) -> None:
     """Show which weights are frozen, unfrozen, new or gone in B, and which gained or lost their
@@ -68,12 +69,11 @@ def diff(
         context.exit(1 if differs and not output.exit_zero else 0)
     options = analysis.over(Options(), messages)
     stderr.remark(analysis.remark(options))
-    reports: list[ModelReport] = []
-    for path in (before, after):
-        with orderly_end(), stderr.progress(path) as stage:
-            outcome = inspect_path(path, options, stage)
-        stderr.remark(outcome.remark)
-        reports.append(outcome.model)
+    paths = [one_model(path, "diff compares two") for path in (before, after)]
+    with engine(len(paths), run, messages) as running:
+        outcomes = running.inspected(paths, options).whole()
+    stderr.remarks(*(outcome.remark for outcome in outcomes))
+    reports = [outcome.model for outcome in outcomes]
     failed = [model for model in reports if model.status is Status.FAILED]
     for model in failed:
         stderr.failure(model)

@@ -22,10 +22,10 @@ from gradflow.cli.options import (
 )
 from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Stderr, Target
-from gradflow.cli.signals import orderly_end
+from gradflow.cli.run import Run, engine
 from gradflow.findings import ModelReport, Status
 from gradflow.options import Options
-from gradflow.process.parent import inspect_path
+from gradflow.process.models import models_at
 from gradflow.text import as_json
 
 
@@ -53,7 +53,7 @@ class ConfigurationOutput(FileOutput):
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
-@with_options(output=ConfigurationOutput, analysis=Analysis, messages=Messages)
+@with_options(output=ConfigurationOutput, analysis=Analysis, run=Run, messages=Messages)
 @click.pass_context
 def init(
     context: click.Context,
@@ -61,6 +61,7 @@ def init(
     models: tuple[str, ...],
     output: ConfigurationOutput,
     analysis: Analysis,
+    run: Run,
     messages: Messages,
 ) -> None:
     """Write a configuration that describes each MODEL as it is today, with a comment to each part.
@@ -73,13 +74,12 @@ def init(
     stderr = Stderr(messages.quiet, messages.verbose)
     options = analysis.over(Options(), messages)
     require_tensorflow("init", models, [options])
-    stderr.remark(analysis.remark(options))
-    reports: list[tuple[str, ModelReport]] = []
-    for path in dict.fromkeys(models):
-        with orderly_end(), stderr.progress(path) as stage:
-            outcome = inspect_path(path, options, stage)
-        stderr.remark(outcome.remark)
-        reports.append((path, outcome.model))
+    found = models_at(dict.fromkeys(models))
+    stderr.remarks(analysis.remark(options), *found.remarks)
+    with engine(len(found.paths), run, messages) as running:
+        outcomes = running.inspected(found.paths, options).whole()
+    stderr.remarks(*(outcome.remark for outcome in outcomes))
+    reports = [(path, outcome.model) for path, outcome in zip(found.paths, outcomes, strict=True)]
     failed = [model for _, model in reports if model.status is Status.FAILED]
     for model in failed:
         stderr.failure(model)

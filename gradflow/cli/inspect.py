@@ -11,7 +11,6 @@ import click
 from gradflow.analysis.result import report_of
 from gradflow.cli.entries import LIST, show_entries
 from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
-from gradflow.cli.formats import warming
 from gradflow.cli.help import Command
 from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
@@ -23,11 +22,11 @@ from gradflow.cli.options import (
     with_options,
 )
 from gradflow.cli.output import Stderr, emit
-from gradflow.cli.signals import orderly_end
+from gradflow.cli.run import Run, engine
 from gradflow.findings import ModelReport, Report, Severity
 from gradflow.options import Options
 from gradflow.policy import is_broken
-from gradflow.process.parent import inspect_path
+from gradflow.process.models import models_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,9 @@ class ExitCode(Group):
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
-@with_options(output=ReportOutput, analysis=Analysis, exit_with=ExitCode, messages=Messages)
+@with_options(
+    output=ReportOutput, analysis=Analysis, exit_with=ExitCode, run=Run, messages=Messages
+)
 @click.pass_context
 def inspect(
     context: click.Context,
@@ -57,6 +58,7 @@ def inspect(
     output: ReportOutput,
     analysis: Analysis,
     exit_with: ExitCode,
+    run: Run,
     messages: Messages,
 ) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
@@ -71,23 +73,23 @@ def inspect(
         stderr.remark(analysis.remark_of_list())
         if exit_with.fail_on or exit_with.exit_zero:
             stderr.remark(f"--fail-on, --exit-zero: no effect with --entry {LIST}")
-        context.exit(show_entries(models, options, targets))
+        context.exit(show_entries(models_at(models).paths, options, targets))
     if exit_with.fail_on:
         # Its exit code is a judgement, as that of check.
         require_tensorflow(f"inspect --fail-on {exit_with.fail_on}", models, [options])
     remarks = [analysis.remark(options), output.remark()]
     if exit_with.exit_zero and exit_with.fail_on is None:
         remarks.append("--exit-zero: no effect without --fail-on")
-    for remark in remarks:
-        stderr.remark(remark)
-    outcomes = []
-    formats = [format for format, _ in targets]
-    for path in models:
-        with orderly_end(), stderr.progress(path) as stage:
-            outcomes.append(inspect_path(path, options, warming(stage, formats)))
-        stderr.remark(outcomes[-1].remark)
-    report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
-    emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
+    found = models_at(models)
+    stderr.remarks(*remarks, *found.remarks)
+    fail_on = Severity(exit_with.fail_on) if exit_with.fail_on else None
+    with engine(len(found.paths), run, messages, [format for format, _ in targets]) as running:
+        done = running.inspected(found.paths, options, fail_on)
+    stderr.remarks(*(outcome.remark for outcome in done.results))
+    report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
+    if done.results:
+        emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
+    done.whole()
     stderr.closing(report, on_screen=output.is_on_screen)
     judged = judged_by(report, exit_with.fail_on)
     context.exit(exit_code(judged, exit_zero=exit_with.exit_zero))

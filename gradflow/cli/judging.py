@@ -1,21 +1,26 @@
-"""Judge reports as ``check`` and ``audit`` both do: their options, the baseline, lines of files."""
+"""Judge models as ``check`` and ``audit`` both do: the options, the run, the report, the exit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import ClassVar
 
 import click
 
-from gradflow.audit import read_baseline
-from gradflow.cli.exit_codes import exit_zero_option, fail_on_option
-from gradflow.cli.options import Group, option
-from gradflow.cli.output import command_errors
+from gradflow.analysis.result import report_of
+from gradflow.audit import Checked, check_model, of_model, read_baseline
+from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
+from gradflow.cli.options import Group, Messages, ReportOutput, option
+from gradflow.cli.output import Stderr, command_errors, emit
+from gradflow.cli.run import Engine
 from gradflow.config import ModelPlan
-from gradflow.findings import Anchor
-from gradflow.policy import Snapshot
+from gradflow.findings import Anchor, Report
+from gradflow.policy import Snapshot, chosen, selected
+from gradflow.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,55 @@ class Judgement(Group):
     exit_zero: bool = exit_zero_option("Exit 0 instead of 1.")
 
 
+def judge_models(
+    context: click.Context,
+    plans: Sequence[ModelPlan],
+    running: AbstractContextManager[Engine],
+    judgement: Judgement,
+    output: ReportOutput,
+    messages: Messages,
+    keep: Callable[[Report], object] = lambda _: None,
+) -> None:
+    """Compare the models of ``plans`` with what is expected of them, report, and exit.
+
+    ``running`` is what analyses them; ``keep`` takes the report of a run that came to its end.
+    """
+    stderr = Stderr(messages.quiet, messages.verbose)
+    ignored, targets = codes(judgement.ignore), output.targets()
+    plans = [replace(plan, options=output.over(plan.options)) for plan in plans]
+    baseline = baseline_of(judgement.baseline)
+    for plan in plans if baseline is not None else ():
+        if of_model(baseline or {}, plan) is None:
+            stderr.remark(
+                f"{plan.path}: is not in {judgement.baseline}; all its findings count as new"
+            )
+
+    with running as engine:
+
+        def check(plan: ModelPlan, progress: Progress) -> Checked:
+            accepted = None if baseline is None else of_model(baseline, plan)
+            result = check_model(plan, date.today(), accepted, progress, engine.inspect)
+            return replace(result, model=selected(result.model, (), ignored))
+
+        done = engine.checked(plans, check)
+    for remark in dict.fromkeys(result.remark for result in done.results):
+        stderr.remark(remark)
+    report = report_of([(result.tool, result.model) for result in done.results])
+    if done.results:
+        emit(
+            report,
+            targets,
+            show_all=output.show_all,
+            show_ops=messages.verbose,
+            brief=len(plans) > 1,
+            anchors=anchors_of(plans),
+        )
+    judged = [(result.model, result.is_broken) for result in done.whole()]
+    keep(report)
+    stderr.judged(context.info_name or "check", judged)
+    context.exit(exit_code(judged, exit_zero=judgement.exit_zero))
+
+
 def anchors_of(plans: Sequence[ModelPlan]) -> dict[str, Anchor]:
     """Find the line of the configuration that names each model; findings are shown there."""
     return {plan.name or plan.path: plan.anchor for plan in plans if plan.anchor is not None}
@@ -60,3 +114,13 @@ def baseline_of(path: str | None) -> Mapping[str, Snapshot] | None:
         return None
     with command_errors():
         return read_baseline(Path(path))
+
+
+def codes(words: Sequence[str]) -> tuple[str, ...]:
+    """Read codes, kinds or beginnings of codes (GF2), also several with commas between.
+
+    Raises:
+        CommandError: there is no such code.
+    """
+    with command_errors():
+        return chosen(part.strip() for word in words for part in word.split(",") if part.strip())

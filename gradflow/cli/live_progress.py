@@ -11,8 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from gradflow.audit import Checked
-from gradflow.findings import Severity, Status
+from gradflow.findings import ModelReport, Severity, Status
 from gradflow.report.headline import headline
 from gradflow.report.words import counted
 from gradflow.text import shown
@@ -51,21 +50,19 @@ class Display:
         with self._lock:
             self._stages[index] = label
 
-    def finished(self, index: int, checked: Checked) -> None:
+    def finished(self, index: int, model: ModelReport, is_broken: bool) -> None:
         """Count the model at ``index`` as done."""
-        failed = checked.model.status is Status.FAILED
+        failed = model.status is Status.FAILED
         with self._lock:
             self._stages.pop(index, None)
             self._done += 1
             self._failed += failed
-            self._broken += checked.is_broken and not failed
+            self._broken += is_broken and not failed
             self._findings += sum(
-                finding.severity is not Severity.NOTE for finding in checked.model.open_findings
+                finding.severity is not Severity.NOTE for finding in model.open_findings
             )
         if not self._quiet and self._live is None:
-            sys.stderr.write(
-                shown(f"[{self._done}/{len(self._names)}] {headline(checked.model)}") + "\n"
-            )
+            sys.stderr.write(shown(f"[{self._done}/{len(self._names)}] {headline(model)}") + "\n")
             sys.stderr.flush()
 
     def _picture(self) -> Group:

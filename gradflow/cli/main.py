@@ -14,7 +14,7 @@ COMMANDS = {
     "baseline": Lazy("gradflow.cli.baseline", "Accept what is there today."),
     "diff": Lazy("gradflow.cli.diff", "Show what has changed between two models or reports."),
     "scan": Lazy("gradflow.cli.scan", "Search for what could do harm, and run nothing."),
-    "cache": Lazy("gradflow.cli.cache", "Show or clear the results that audit keeps."),
+    "cache": Lazy("gradflow.cli.cache", "Show or clear the results that are kept."),
     "why": Lazy("gradflow.cli.why", "Show what keeps the gradient from one variable."),
     "explain": Lazy("gradflow.cli.rules", "Tell what a code of a report means."),
     "rules": Lazy("gradflow.cli.rules", "List every code that a report can hold."),

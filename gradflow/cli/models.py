@@ -11,13 +11,13 @@ from typing import ClassVar
 
 import click
 
-from gradflow.cli.judging import Judgement
+from gradflow.cli.judging import Judgement, codes
 from gradflow.cli.options import Analysis, Group, Messages, option
 from gradflow.cli.output import CommandError, command_errors
 from gradflow.config import EMPTY, ModelPlan, Plan, find_config
 from gradflow.findings import Severity
 from gradflow.patterns import matches
-from gradflow.policy import chosen
+from gradflow.process.models import models_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +47,41 @@ class Expected(Group):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The models to look at, each once."""
+
+    plans: list[ModelPlan]
+    remarks: list[str]
+    """Where their expectations come from, and what has no effect."""
+
+
 def planned(
     models: Sequence[str],
     expected: Expected,
     analysis: Analysis,
     messages: Messages,
     judgement: Judgement | None = None,
-) -> tuple[list[ModelPlan], list[str]]:
-    """Return the models to look at, each once, and remarks on where their expectations come from.
+    otherwise: Sequence[str] = (),
+) -> Planned:
+    """Return the models that the command line names, else those of the configuration, else those
+    that ``otherwise`` names.
 
     Raises:
         CommandError: the configuration is not valid, or no model is named anywhere.
     """
     file = Path(expected.config) if expected.config else find_config(Path())
     plan = _loaded(file)
-    remarks = list(plan.remarks)
-    if models:
-        plans = []
-        for model in dict.fromkeys(models):
-            named = [entry for entry in plan.models if _is_meant(entry, model)]
-            if not named and file is not None and plan.models:
-                remarks.append(f"{model}: is not in {file}; the defaults of {file} are used")
-            plans += named or [replace(plan.defaults, path=model)]
-    else:
-        if analysis.values.trust:
-            raise CommandError(
-                "--trust is only for models that are named on the command line: write trust: true "
-                "to the model's entry instead"
-            )
-        plans = list(plan.models)
-    if not plans:
+    if not models and not plan.models and not expected.config:
+        models = otherwise
+    if not models and analysis.values.trust:
+        raise CommandError(
+            "--trust is only for models that are named on the command line: write trust: true to "
+            "the model's entry instead"
+        )
+    if not models and not plan.models:
         reason = (
-            f"{file} names no models"
+            f"{file} names no models: add an entry with a path below models"
             if file
             else "there is no gradflow.yaml here, and no [tool.gradflow]"
         )
@@ -86,36 +89,83 @@ def planned(
             f"no MODEL given: {reason}; gradflow check MODEL..., or write one with gradflow init "
             f"MODEL"
         )
-    overridden = [_overridden(entry, expected, analysis, messages) for entry in plans]
-    remarks += [analysis.remark(entry.options, entry.name or entry.path) for entry in overridden]
-    return [_judged_by(entry, judgement) for entry in overridden], remarks
+    found = _named(models, plan, file) if models else _unfolded(plan.models)
+    plans = [_overridden(entry, expected, analysis, messages) for entry in found.plans]
+    remarks = [*plan.remarks, *found.remarks]
+    remarks += [analysis.remark(entry.options, entry.name or entry.path) for entry in plans]
+    return Planned([_judged_by(entry, judgement) for entry in plans], remarks)
 
 
-def audited(
-    file: Path, only: Sequence[str], judgement: Judgement, messages: Messages
-) -> tuple[list[ModelPlan], list[str]]:
-    """Return the models of a configuration, or those that ``only`` names, and remarks.
-
-    ``only`` holds names, paths or patterns of either.
+def one_model(path: str, reason: str) -> str:
+    """Return the path of the model that ``path`` stands for.
 
     Raises:
-        CommandError: the configuration is not valid, names no models, or none of that name.
+        CommandError: it is a folder of several; ``reason`` says why that will not do.
     """
-    plan = _loaded(file)
-    if not plan.models:
-        raise CommandError(f"{file}: names no models: add an entry with a path below models")
-    for name in only:
-        if not any(_is_called(entry, name) for entry in plan.models):
-            names = [entry.name or entry.path for entry in plan.models]
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    paths = models_at([path]).paths
+    if len(paths) > 1:
+        raise CommandError(
+            f"{path}: is a folder of {len(paths):,} models, and {reason}: {', '.join(paths[:3])}"
+            + (", ..." if paths[3:] else "")
+        )
+    return paths[0]
+
+
+def only(plans: Sequence[ModelPlan], names: Sequence[str]) -> list[ModelPlan]:
+    """Return those of ``plans`` that ``names`` name, which are names, paths or patterns of either;
+    all where there are none.
+
+    Raises:
+        CommandError: there is none of that name.
+    """
+    for name in names:
+        if not any(_is_called(entry, name) for entry in plans):
+            known = [entry.name or entry.path for entry in plans]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             meant = f": did you mean {near[0]}?" if near else ""
-            raise CommandError(f"--only {name}: {file} has no such model{meant}")
-    plans = [
-        replace(entry, options=replace(entry.options, verbose=messages.verbose))
-        for entry in plan.models
-        if not only or any(_is_called(entry, name) for name in only)
-    ]
-    return [_judged_by(entry, judgement) for entry in plans], list(plan.remarks)
+            raise CommandError(f"--only {name}: there is no such model{meant}")
+    return [entry for entry in plans if not names or any(_is_called(entry, name) for name in names)]
+
+
+def _named(models: Sequence[str], plan: Plan, file: Path | None) -> Planned:
+    """Return the entries of the configuration that ``models`` name, or its defaults for what has
+    none."""
+    plans: list[ModelPlan] = []
+    remarks: list[str] = []
+    strange: list[str] = []
+    for model in dict.fromkeys(models):
+        entries = [entry for entry in plan.models if _is_meant(entry, model)]
+        if entries:
+            found = _unfolded(entries)
+            plans += found.plans
+            remarks += found.remarks
+            continue
+        below = models_at([model])
+        remarks += below.remarks
+        for path in below.paths:
+            entries = [entry for entry in plan.models if _is_meant(entry, path)]
+            strange += [] if entries else [path]
+            plans += entries or [replace(plan.defaults, path=path)]
+    if strange and plan.models:
+        more = f" and {len(strange) - 1:,} more" if strange[1:] else ""
+        is_or_are = "are" if strange[1:] else "is"
+        remarks.append(
+            f"{strange[0]}{more}: {is_or_are} not in {file}; the defaults of {file} are used"
+        )
+    return Planned(list(dict.fromkeys(plans)), remarks)
+
+
+def _unfolded(entries: Sequence[ModelPlan]) -> Planned:
+    """Return the models of ``entries``: of a folder of models each."""
+    plans: list[ModelPlan] = []
+    remarks: list[str] = []
+    for entry in entries:
+        below = models_at([entry.path])
+        remarks += below.remarks
+        for path in below.paths:
+            name = f"{entry.name}/{path.removeprefix(entry.path).strip('/')}".rstrip("/")
+            plans.append(replace(entry, path=path, name=name if entry.name else None))
+    return Planned(plans, remarks)
 
 
 def _is_called(plan: ModelPlan, name: str) -> bool:
@@ -164,13 +214,3 @@ def _judged_by(plan: ModelPlan, judgement: Judgement | None) -> ModelPlan:
         return plan
     fail_on = Severity(judgement.fail_on) if judgement.fail_on else plan.fail_on
     return replace(plan, fail_on=fail_on, select=codes(judgement.select) or plan.select)
-
-
-def codes(words: Sequence[str]) -> tuple[str, ...]:
-    """Read codes, kinds or beginnings of codes (GF2), also several with commas between.
-
-    Raises:
-        CommandError: there is no such code.
-    """
-    with command_errors():
-        return chosen(part.strip() for word in words for part in word.split(",") if part.strip())

@@ -174,6 +174,11 @@ class Stderr:
             self._remarks.add(text)
             self._say(text)
 
+    def remarks(self, *texts: str) -> None:
+        """Say each of ``texts``, as ``remark`` does."""
+        for text in texts:
+            self.remark(text)
+
     def failure(self, model: ModelReport) -> None:
         """Why a model could not be checked, in one line."""
         from gradflow.report.headline import headline

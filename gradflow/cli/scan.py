@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from gradflow.analysis.result import report_of
-from gradflow.cli.formats import warming
 from gradflow.cli.help import Command
 from gradflow.cli.options import MODEL_PATH, Messages, ReportOutput, ScanLimits, with_options
 from gradflow.cli.output import Stderr, emit
-from gradflow.cli.signals import orderly_end
+from gradflow.cli.run import Jobs, scanner
 from gradflow.findings import Status
 from gradflow.options import Options
-from gradflow.process.parent import scan_path
+from gradflow.process.models import models_at
 
 
 @click.command(
@@ -23,7 +22,7 @@ from gradflow.process.parent import scan_path
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
-@with_options(output=ReportOutput, limits=ScanLimits, messages=Messages)
+@with_options(output=ReportOutput, limits=ScanLimits, run=Jobs, messages=Messages)
 @click.pass_context
 def scan(
     context: click.Context,
@@ -31,6 +30,7 @@ def scan(
     models: tuple[str, ...],
     output: ReportOutput,
     limits: ScanLimits,
+    run: Jobs,
     messages: Messages,
 ) -> None:
     """Search each MODEL for what could do harm when it is loaded or run. TensorFlow is never
@@ -41,13 +41,13 @@ def scan(
     """
     options, targets = limits.over(Options(), messages), output.targets()
     stderr = Stderr(messages.quiet, messages.verbose)
-    stderr.remark(output.remark())
-    outcomes = []
-    formats = [format for format, _ in targets]
-    for path in models:
-        with orderly_end(), stderr.progress(path) as stage:
-            outcomes.append(scan_path(path, options, warming(stage, formats)))
-    report = report_of([(outcome.tool, outcome.model) for outcome in outcomes])
-    emit(report, targets, show_all=output.show_all)
+    found = models_at(models)
+    stderr.remarks(output.remark(), *found.remarks)
+    with scanner(len(found.paths), run, messages, [format for format, _ in targets]) as running:
+        done = running.inspected(found.paths, options)
+    report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
+    if done.results:
+        emit(report, targets, show_all=output.show_all)
+    done.whole()
     stderr.closing(report, on_screen=output.is_on_screen)
     context.exit(2 if any(model.status is Status.FAILED for model in report.models) else 0)

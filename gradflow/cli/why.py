@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from gradflow.cli.help import Command
+from gradflow.cli.models import one_model
 from gradflow.cli.options import (
     MODEL_PATH,
     Analysis,
@@ -16,9 +17,8 @@ from gradflow.cli.options import (
     with_options,
 )
 from gradflow.cli.output import Stderr
-from gradflow.cli.signals import orderly_end
+from gradflow.cli.run import Kept, engine
 from gradflow.options import Options
-from gradflow.process.parent import inspect_path
 
 
 @click.command(
@@ -30,7 +30,7 @@ from gradflow.process.parent import inspect_path
 )
 @click.argument("model", type=MODEL_PATH)
 @click.argument("variable")
-@with_options(output=LongAnswerOutput, analysis=Analysis, messages=Messages)
+@with_options(output=LongAnswerOutput, analysis=Analysis, run=Kept, messages=Messages)
 @click.pass_context
 def why(
     context: click.Context,
@@ -39,6 +39,7 @@ def why(
     variable: str,
     output: LongAnswerOutput,
     analysis: Analysis,
+    run: Kept,
     messages: Messages,
 ) -> None:
     """Show the path from one VARIABLE of MODEL to the output: each cut on it, what lies behind the
@@ -49,10 +50,10 @@ def why(
     """
     options = replace(analysis.over(Options(), messages), why=variable)
     stderr = Stderr(messages.quiet, messages.verbose)
-    for remark in (analysis.remark(options), output.remark()):
-        stderr.remark(remark)
-    with orderly_end(), stderr.progress(model) as stage:
-        outcome = inspect_path(model, options, stage)
+    stderr.remarks(analysis.remark(options), output.remark())
+    path = one_model(model, "why follows a variable of one")
+    with engine(1, run, messages) as running:
+        [outcome] = running.inspected([path], options).whole()
     stderr.remark(outcome.remark)
     target = output.target
     # Imported where it is needed, as for the report.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 YAML_NAMES = ("gradflow.yaml", "gradflow.yml")
@@ -12,6 +13,31 @@ _HEADER = re.compile(r"^\s*\[+\s*tool\s*\.\s*gradflow\s*[.\]]", re.MULTILINE)
 
 
 def find_config(folder: Path) -> Path | None:
+    """Return the configuration of ``folder``, else that of the nearest folder above it, up to the
+    root of the repository; None where there is none.
+
+    It is relative to ``folder``. What lies in a folder that everybody may write to, as /tmp, counts
+    there only.
+    """
+    above = folder
+    for depth, absolute in enumerate([folder.absolute(), *folder.absolute().parents]):
+        if depth and _is_open_to_all(absolute):
+            return None
+        config = _config_in(above)
+        if config is not None or (absolute / ".git").exists():
+            return config
+        above = above / ".."
+    return None
+
+
+def _is_open_to_all(folder: Path) -> bool:
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True
+
+
+def _config_in(folder: Path) -> Path | None:
     """Return ``gradflow.yaml``, else a ``pyproject.toml`` with ``[tool.gradflow]``, else None."""
     for name in YAML_NAMES:
         if (folder / name).is_file():

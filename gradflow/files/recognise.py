@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import TypeAlias
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import NoModelError, UnreadableError
 from gradflow.files.hdf5 import holds_hdf5
 from gradflow.files.keras.opened import archive_of, hdf5_of
 from gradflow.files.model_file import ModelFile
@@ -23,7 +23,10 @@ from gradflow.files.other_formats import (
 from gradflow.findings import Format
 from gradflow.text import shown
 
-_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+WEIGHTS_SUFFIX = ".weights.h5"
+"""Of a file that Keras writes weights into, and nothing else."""
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _SAVE_HINT = "give a .keras file, an .h5 file saved with model.save(...), or a SavedModel folder"
 _WEIGHTS_HINT = "save the whole model: model.save('model.keras')"
 _CHECKPOINT_HINT = (
@@ -79,6 +82,13 @@ def glance(path: str | Path) -> ModelFile:
     raise UnreadableError(f"{shown(location)}: is {_kind(mode)}, not a file", _SAVE_HINT)
 
 
+def may_be_keras(path: Path) -> bool:
+    """Return whether the first bytes of a file are those of a zip archive or of HDF5."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head in _ZIP or holds_hdf5(path)
+
+
 def _file(path: Path) -> ModelFile:
     shown_path = shown(path)
     if path.name == "saved_model.pb":
@@ -89,7 +99,7 @@ def _file(path: Path) -> ModelFile:
         head = file.read(4096)
     if is_lfs_pointer(head):
         raise UnreadableError(f"{shown_path}: is a Git LFS pointer, not the file itself", LFS_HINT)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(_ZIP):
         return ModelFile(path, Format.KERAS)
     if holds_hdf5(path):
         return ModelFile(path, Format.H5)
@@ -125,7 +135,7 @@ def _look_into_archive(file: ModelFile) -> None:
         raise _cannot_be_read(file.path, error) from error
     if not is_keras_archive(names):
         description, hint = foreign_zip(names)
-        raise UnreadableError(f"{shown_path}: {description}", hint)
+        raise NoModelError(f"{shown_path}: {description}", hint)
 
 
 def _look_into_hdf5(file: ModelFile) -> None:
@@ -138,8 +148,8 @@ def _look_into_hdf5(file: ModelFile) -> None:
         "\\" in name for name in names
     )
     if keras_3 or attributes & {"layer_names", "keras_version"} or "model_weights" in names:
-        raise UnreadableError(f"{shown_path}: holds weights only, no architecture", _WEIGHTS_HINT)
-    raise UnreadableError(
+        raise NoModelError(f"{shown_path}: holds weights only, no architecture", _WEIGHTS_HINT)
+    raise NoModelError(
         f"{shown_path}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT
     )
 
@@ -215,7 +225,7 @@ def _keras_files(path: Path, names: list[str]) -> _Explanation:
     files = [
         name
         for name in names
-        if name.endswith(_KERAS_SUFFIXES) and not name.endswith(".weights.h5")
+        if name.endswith(KERAS_SUFFIXES) and not name.endswith(WEIGHTS_SUFFIX)
     ]
     if not files:
         return None

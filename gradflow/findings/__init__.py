@@ -3,7 +3,7 @@
 Source of the field names and their meaning: the JSON report, version 1 (docs/json.md).
 """
 
-from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor
+from gradflow.findings.entries import EntryList, ListedEntry, ListedTensor, Listing
 from gradflow.findings.example import example
 from gradflow.findings.flow_map import (
     DEEPEST,
@@ -66,6 +66,7 @@ __all__ = [
     "Input",
     "ListedEntry",
     "ListedTensor",
+    "Listing",
     "MapEdge",
     "MapNode",
     "Mode",

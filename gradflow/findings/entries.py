@@ -1,4 +1,6 @@
-"""List what can be called in a model file; field order is the order of the JSON list."""
+"""List what can be called in a model file, and the models in a folder.
+
+Field order is the order of the JSON list."""
 
 from __future__ import annotations
 
@@ -40,3 +42,15 @@ class EntryList:
     """Of the whole file."""
     entries: tuple[ListedEntry, ...]
     error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies below a folder."""
+
+    models: tuple[str, ...]
+    """Their paths, relative to the folder, with a slash between names."""
+    others: int
+    """How many files are no model, and no part of one."""
+    hidden: int
+    """How many folders were not looked into, since their names begin with a dot."""

@@ -17,6 +17,7 @@ from typing import IO, Any, NoReturn
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis
 from gradflow.catalogue import CATALOGUE
 from gradflow.errors import CrashedError, UnreadableError, UnsafeError
+from gradflow.files.paths import leads_out
 from gradflow.findings import (
     DEEPEST,
     Cause,
@@ -24,6 +25,7 @@ from gradflow.findings import (
     Failure,
     Finding,
     FlowMap,
+    Listing,
     ModelReport,
     Role,
     Route,
@@ -104,6 +106,9 @@ def refuse_forged(answer: object, tool: Tool, request: Request) -> None:
     if isinstance(answer, EntryList):
         _refuse_where(answer.path != request.shown, "another path")
         _check_failure(answer.error)
+    elif isinstance(answer, Listing):
+        _refuse_where(any(map(leads_out, answer.models)), "a path out of the folder")
+        _refuse_where(min(answer.others, answer.hidden) < 0, "a negative size")
     elif isinstance(answer, Analysis):
         _check_report(answer.report, request)
         _check_route(answer.route, {variable.name for variable in answer.report.variables})

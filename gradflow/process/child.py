@@ -17,7 +17,7 @@ from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
-from gradflow.findings import EntryList, Finding, Mode, Tool
+from gradflow.findings import EntryList, Finding, Listing, Mode, Tool
 from gradflow.findings.wire import encode
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import Purpose, Request, from_line, out_of_memory
@@ -187,11 +187,20 @@ def _entries(request: Request, progress: Progress) -> tuple[EntryList, Tool]:
     return list_entries(request.path, request.options), NO_TENSORFLOW
 
 
-_ANSWERS: dict[Purpose, Callable[[Request, _Teller], tuple[Analysis | EntryList, Tool]]] = {
+def _models(request: Request, progress: Progress) -> tuple[Listing, Tool]:
+    from gradflow.files.below import models_below
+
+    progress("read")
+    return models_below(Path(request.path), look_inside=True), NO_TENSORFLOW
+
+
+_Answer = Analysis | EntryList | Listing
+_ANSWERS: dict[Purpose, Callable[[Request, _Teller], tuple[_Answer, Tool]]] = {
     Purpose.TAPE: _tape,
     Purpose.STATIC: _static,
     Purpose.SCAN: _scan,
     Purpose.ENTRIES: _entries,
+    Purpose.MODELS: _models,
 }
 
 if __name__ == "__main__":

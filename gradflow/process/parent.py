@@ -14,13 +14,24 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
-from gradflow.findings import EntryList, Finding, Format, Mode, ModelReport, Route, Status, Tool
+from gradflow.findings import (
+    EntryList,
+    Finding,
+    Format,
+    Listing,
+    Mode,
+    ModelReport,
+    Route,
+    Status,
+    Tool,
+)
 from gradflow.findings.wire import decode
 from gradflow.installed import (
     FILES_ARE_READ,
@@ -118,9 +129,14 @@ def inspect_path(
     return replace(outcome, remark=FILES_ARE_READ) if is_read else outcome
 
 
-def scan_path(path: str, options: Options, progress: Progress = lambda _: None) -> Outcome:
+def scan_path(
+    path: str,
+    options: Options,
+    progress: Progress = lambda _: None,
+    spawn: Spawn | None = None,
+) -> Outcome:
     """Look for what could do harm in the model at ``path``; as ``inspect_path``."""
-    return _outcome(Purpose.SCAN, path, options, progress, interpreter)
+    return _outcome(Purpose.SCAN, path, options, progress, spawn or interpreter)
 
 
 def list_entries(path: str, options: Options) -> EntryList:
@@ -137,6 +153,18 @@ def list_entries(path: str, options: Options) -> EntryList:
             )[0]
     except GradflowError as error:
         return unlisted(path, error)
+
+
+def list_models(folder: str) -> Listing:
+    """Return the models below ``folder``; where the process that opens the files dies, their first
+    bytes decide."""
+    try:
+        request = request_about(Purpose.MODELS, folder, folder, Options())
+        return _ask(request, Listing, lambda _: None, interpreter, {})[0]
+    except (GradflowError, OSError):
+        from gradflow.files.below import models_below  # seldom needed
+
+        return models_below(Path(folder), look_inside=False)
 
 
 def _outcome(

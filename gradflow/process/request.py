@@ -23,6 +23,8 @@ class Purpose(str, Enum):
     """Tell what in it could do harm."""
     ENTRIES = "entries"
     """List what ``--entry`` can name."""
+    MODELS = "models"
+    """List the models below the path, which is a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
         names=tuple(names),
         options=replace(options, inputs=tuple(inputs)),
         folder=str(Path.cwd()),
-        limits=limits_for(size_of(Path(absolute)), options.memory_limit, options.timeout),
+        limits=limits_for(
+            0 if purpose is Purpose.MODELS else size_of(Path(absolute)),
+            options.memory_limit,
+            options.timeout,
+        ),
     )
 
 

@@ -38,7 +38,6 @@ OTHER = {
     "training": False,
     "objective": Objective.COMPILED,
     "probes": 4,
-    "trust": True,
     "state": ("a",),
     "thresholds": Thresholds(1e-5),
     "why": "a",
@@ -57,87 +56,116 @@ def cache(tmp_path: Path) -> Cache:
     return Cache(tmp_path / "cache")
 
 
+def name_of(path: str, options: Options) -> str | None:
+    key = key_of(path, options)
+    return key and key.name
+
+
 def test_every_option_is_thought_of() -> None:
-    assert {one.name for one in fields(Options)} == {*OTHER, *NOT_MEANT, "imports"}
+    assert {one.name for one in fields(Options)} == {*OTHER, *NOT_MEANT, "imports", "trust"}
 
 
 @pytest.mark.parametrize("name", OTHER)
 def test_another_option_is_another_result(name: str, model: str) -> None:
-    assert key_of(model, replace(Options(), **{name: OTHER[name]})) != key_of(model, Options())
+    assert name_of(model, replace(Options(), **{name: OTHER[name]})) != name_of(model, Options())
 
 
 @pytest.mark.parametrize("name", NOT_MEANT)
 def test_what_cannot_change_a_result_is_left_out(name: str, model: str) -> None:
-    assert key_of(model, replace(Options(), **{name: NOT_MEANT[name]})) == key_of(model, Options())
+    assert name_of(model, replace(Options(), **{name: NOT_MEANT[name]})) == name_of(
+        model, Options()
+    )
 
 
 def test_each_file_counts(model: str) -> None:
-    before = key_of(model, Options())
+    before = name_of(model, Options())
     for file in [path for path in Path(model).rglob("*") if path.is_file()]:
         content = file.read_bytes()
         file.write_bytes(content + b"x")
-        assert key_of(model, Options()) != before
+        assert name_of(model, Options()) != before
         file.write_bytes(content)
-    assert key_of(model, Options()) == before
+    assert name_of(model, Options()) == before
     (Path(model) / "more").write_text("")
-    assert key_of(model, Options()) != before
+    assert name_of(model, Options()) != before
 
 
 def test_the_graph_file_stands_for_its_folder(model: str) -> None:
     graph = f"{model}/saved_model.pb"
-    before = key_of(graph, Options())
+    before = name_of(graph, Options())
     (Path(model) / "more").write_text("")
 
     assert before is not None
-    assert key_of(graph, Options()) != before
+    assert name_of(graph, Options()) != before
 
 
 def test_the_versions_count(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = key_of(model, Options())
+    before = name_of(model, Options())
     monkeypatch.setattr(module, "VERSION", "9.9.9")
 
-    assert key_of(model, Options()) != before
+    assert name_of(model, Options()) != before
 
 
 def test_a_tensorflow_of_any_name_counts(
     model: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    before = key_of(model, Options())
+    before = name_of(model, Options())
     request.addfinalizer(module._libraries.cache_clear)
     keys = set()
     for identity in ("", "2.20.0", "/opt/vendor/tensorflow/__init__.py 1"):
         monkeypatch.setattr(module, "tensorflow_identity", lambda identity=identity: identity)
         module._libraries.cache_clear()
-        keys.add(key_of(model, Options()))
+        keys.add(name_of(model, Options()))
 
     assert len(keys | {before}) == 4
 
 
-def test_the_modules_of_the_user_count(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    package = tmp_path / "mine"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "layers.py").write_text("a = 1")
-    options = Options(imports=("mine.layers",))
-    before = key_of(model, options)
-    (package / "layers.py").write_text("a = 2")
+@pytest.mark.parametrize("options", [Options(imports=("json",)), Options(trust=True)])
+def test_what_runs_code_of_the_user_is_not_kept(options: Options, model: str) -> None:
+    """It can depend on anything: on modules that the module imports, on files that it reads."""
+    assert key_of(model, options) is None
 
-    assert before is not None
-    assert key_of(model, options) != before
-    assert key_of(model, Options(imports=("nowhere",))) is None
+
+def test_another_program_is_another_result(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two releases the version is the same."""
+    before = name_of(model, Options())
+    monkeypatch.setattr(module, "_own_files", lambda: "changed")
+
+    assert name_of(model, Options()) != before
+
+
+@pytest.mark.parametrize(
+    ("variable", "counts"),
+    [
+        ("TF_USE_LEGACY_KERAS", True),
+        ("CUDA_VISIBLE_DEVICES", True),
+        ("TF_CPP_MIN_LOG_LEVEL", False),
+        ("COLUMNS", False),
+    ],
+)
+def test_what_libraries_read_of_the_environment_counts(
+    variable: str, counts: bool, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = name_of(model, Options())
+    monkeypatch.setenv(variable, "7")
+
+    assert (name_of(model, Options()) != before) is counts
+
+
+def test_what_is_no_model_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"x" * 100)
+
+    assert key_of(str(tmp_path / "film.mp4"), Options()) is None
+    assert key_of(str(tmp_path), Options()) is None
 
 
 def test_the_given_inputs_count(model: str, tmp_path: Path) -> None:
     file = tmp_path / "batch.npz"
     file.write_bytes(b"1")
     options = Options(inputs=(InputSpec("x", file=str(file)),))
-    before = key_of(model, options)
+    before = name_of(model, options)
     file.write_bytes(b"2")
 
-    assert key_of(model, options) != before
+    assert name_of(model, options) != before
 
 
 def counting(calls: list[str]) -> object:
@@ -214,7 +242,7 @@ def test_a_damaged_result_is_made_anew(damage: bytes, model: str, cache: Cache) 
 
 
 def test_many_at_once_leave_whole_results(model: str, cache: Cache) -> None:
-    key = key_of(model, STATIC)
+    key = name_of(model, STATIC)
     outcome = inspect_path(model, STATIC)
     assert key is not None
 
@@ -290,13 +318,13 @@ def test_the_command_names_what_it_left(model: str, cache: Cache) -> None:
 
 
 def test_what_lies_in_a_cache_folder_of_python_counts(model: str, tmp_path: Path) -> None:
-    """A model can lie anywhere; of a module, what Python compiled does not count."""
+    """A model can lie anywhere."""
     below = tmp_path / "__pycache__" / "model"
     shutil.copytree(model, below)
-    before = key_of(str(below), Options())
+    before = name_of(str(below), Options())
     (below / "more").write_text("")
 
-    assert key_of(str(below), Options()) != before
+    assert name_of(str(below), Options()) != before
 
 
 @settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "100")))

@@ -83,11 +83,6 @@ def lfs_pointer_inside(folder: Path) -> Path:
     return folder / "model"
 
 
-def above(folder: Path) -> Path:
-    shutil.copytree(HEALTHY, folder / "exported" / "1")
-    return folder / "exported"
-
-
 def below(folder: Path) -> Path:
     shutil.copytree(HEALTHY, folder / "model")
     return folder / "model" / "variables"
@@ -126,7 +121,6 @@ KINDS: list[tuple[Callable[[Path], Path], list[str]]] = [
     (frozen_graph, ["frozen graph", "before freezing"]),
     (lfs_pointer, ["Git LFS pointer", "git lfs pull"]),
     (lfs_pointer_inside, ["saved_model.pb is a Git LFS pointer", "git lfs pull"]),
-    (above, ["exported", "give ", "exported/1"]),
     (below, ["variables folder of a SavedModel", "give the folder above: ", "/model"]),
     (a_file_inside, ["one file of the SavedModel", "give the folder: ", "/model"]),
     (cut_short, ["truncated or damaged .keras file"]),

@@ -167,7 +167,7 @@ def test_the_configuration_of_the_folder_counts_and_the_command_line_before_it(
 def test_a_model_is_trusted_by_name_or_by_its_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = import_module("gradflow.cli.check")
+    module = import_module("gradflow.cli.judging")
     asked: list[tuple[bool, int | None]] = []
     check_model = module.check_model
 
@@ -181,7 +181,7 @@ def test_a_model_is_trusted_by_name_or_by_its_entry(
         f"models:\n  - path: {HEALTHY}\n    static: true\n{entry}"
     )
 
-    check()
+    check("--jobs", "1")
     check(HEALTHY, "--trust", "--memory-limit", "2GB")
     line = check("--trust").failed_in_one_line()
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from gradflow.cli.live_progress import Display
-from gradflow.config import EMPTY
 from tests.cli.command import SAMPLES, environment, here
-from tests.report.reports import STATIC_TOOL, several
+from tests.report.reports import several
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo terminals")
@@ -36,13 +35,11 @@ def test_a_terminal_shows_a_picture_and_the_report_is_the_same(tmp_path: Path) -
 
 
 def test_elsewhere_each_model_is_a_line_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
-    from gradflow.audit import Checked
-
     models = several().models
     with Display([model.path for model in models], quiet=False, verbose=False) as display:
         for place in reversed(range(len(models))):
             display.stage(place, "loading the model")
-            display.finished(place, Checked(EMPTY, models[place], STATIC_TOOL, ""))
+            display.finished(place, models[place], is_broken=False)
 
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == [

@@ -249,7 +249,8 @@ def test_progress_is_shown_on_a_terminal_and_wiped() -> None:
 def test_a_closing_line_names_three_models_at_most() -> None:
     done = here("check", "--static", *[f"no/model_{number}.keras" for number in range(5)])
 
-    (line,) = done.stderr.splitlines()
+    *progress, line = done.stderr.splitlines()
+    assert [text.split()[0] for text in progress] == [f"[{number}/5]" for number in range(1, 6)]
     assert line == (
         "gradflow: check: 0 of 5 models as expected; not checked: no/model_0.keras, "
         "no/model_1.keras, no/model_2.keras and 2 more"

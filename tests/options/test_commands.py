@@ -19,7 +19,7 @@ CONFIG = f"models:\n  - path: {CUT}\n    name: cut\n"
 ARGUMENTS = {
     "inspect": [CUT],
     "check": [CUT],
-    "audit": ["gradflow.yaml"],
+    "audit": [CUT],
     "init": [CUT, "--force"],
     "baseline": [CUT],
     "diff": [CUT, CUT],
