@@ -153,7 +153,7 @@ def test_the_same_bytes_twice(tmp_path: Path) -> None:
         folder = tmp_path / seed
         folder.mkdir()
         done = apart(
-            *("inspect", "--static", CUT, FROZEN, *files),
+            *("inspect", "--static", "--jobs", "1", CUT, FROZEN, *files),
             env=environment(PYTHONHASHSEED=seed),
             cwd=folder,
         )
