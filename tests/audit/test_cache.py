@@ -41,6 +41,7 @@ OTHER = {
     "state": ("a",),
     "thresholds": Thresholds(1e-5),
     "why": "a",
+    "map": True,
 }
 NOT_MEANT = {"timeout": 7.0, "memory_limit": 10**9, "verbose": True}
 
