@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from gradflow.diagnose.evidence import Evidence
 from gradflow.diagnose.map_leaves import Leaf, Link, layer_leaf, leaves_of
@@ -19,7 +18,10 @@ from gradflow.findings import (
     Variable,
     made_of,
 )
+from gradflow.flow.blocks import in_blocks
 from gradflow.flow.nested import Nested, nested
+
+_ENDS = (NodeKind.INPUT, NodeKind.OUTPUT)
 
 
 def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence[Input]) -> FlowMap:
@@ -35,13 +37,11 @@ def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence
     links: list[Link] = []
     if evidence.graph is not None:
         leaves, links = leaves_of(evidence, evidence.graph, weights, inputs)
-    drawn = {leaf.name for leaf in leaves if leaf.kind is NodeKind.LAYER}
+    drawn = {owner for leaf in leaves for owner in leaf.owners}
     leaves += [layer_leaf(evidence, owner) for owner in by_owner if owner not in drawn]
-    for leaf in leaves:
-        if leaf.kind is NodeKind.LAYER:
-            leaf.weights = by_owner.get(leaf.name, [])
-    items = nested([leaf.name for leaf in leaves], [leaf.way for leaf in leaves])
-    nodes, numbers = _numbered(evidence, leaves, items)
+    ends = {number for number, leaf in enumerate(leaves) if leaf.kind in _ENDS}
+    items = in_blocks(nested([leaf.name for leaf in leaves], [leaf.way for leaf in leaves]), ends)
+    nodes, numbers = _numbered(evidence, leaves, items, by_owner)
     edges = (
         MapEdge(numbers[link.source], numbers[link.target], link.gradient, link.cuts)
         for link in links
@@ -50,7 +50,10 @@ def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence
 
 
 def _numbered(
-    evidence: Evidence, leaves: Sequence[Leaf], items: Sequence[Nested]
+    evidence: Evidence,
+    leaves: Sequence[Leaf],
+    items: Sequence[Nested],
+    by_owner: Mapping[str, Sequence[Variable]],
 ) -> tuple[tuple[MapNode, ...], Mapping[int, int]]:
     """Return the nodes in order, each holder before what it holds, and the number of each leaf."""
     nodes: list[MapNode] = []
@@ -58,20 +61,14 @@ def _numbered(
 
     def add(item: Nested, parent: int | None) -> list[Variable]:
         number = len(nodes)
-        record = evidence.layers.get(item.name)
-        leaf = (
-            leaves[item.leaf]
-            if item.leaf is not None
-            else Leaf(item.name, NodeKind.LAYER, record.class_name if record else None)
-        )
-        nodes.append(_node(leaf, number, parent))
-        weights = list(leaf.weights)
+        leaf = _holder(evidence, item) if item.leaf is None else leaves[item.leaf]
+        weights = [weight for owner in leaf.owners for weight in by_owner.get(owner, ())]
+        nodes.append(_bare_node(leaf, number, parent, weights))
         if item.leaf is not None:
             numbers[item.leaf] = number
-            return weights
         for inner in item.inside:
             weights += add(inner, number)
-        nodes[number] = replace(_node(replace(leaf, weights=weights), number, parent), variables=())
+        nodes[number] = made_of(nodes[number], weights)
         return weights
 
     for item in items:
@@ -79,8 +76,14 @@ def _numbered(
     return tuple(nodes), numbers
 
 
-def _node(leaf: Leaf, number: int, parent: int | None) -> MapNode:
-    bare = MapNode(
+def _holder(evidence: Evidence, item: Nested) -> Leaf:
+    """Return what stands for a submodel or a block."""
+    record = evidence.layers.get(item.name) if item.is_certain else None
+    return Leaf(item.name, NodeKind.LAYER, record.class_name if record else None)
+
+
+def _bare_node(leaf: Leaf, number: int, parent: int | None, weights: Sequence[Variable]) -> MapNode:
+    return MapNode(
         id=number,
         name=leaf.name,
         parent=parent,
@@ -90,6 +93,5 @@ def _node(leaf: Leaf, number: int, parent: int | None) -> MapNode:
         weights=0,
         parameters=0,
         norm=None,
-        variables=tuple(weight.name for weight in leaf.weights),
+        variables=tuple(weight.name for weight in weights),
     )
-    return made_of(bare, leaf.weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from gradflow.diagnose.cause_edges import cause_edges
 from gradflow.diagnose.evidence import Evidence
@@ -11,10 +12,12 @@ from gradflow.diagnose.where import owner_of
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_layer import ModelLayer
 from gradflow.findings import Carried, Input, NodeKind, Output, Variable
+from gradflow.flow.called_layers import with_called
 from gradflow.flow.data_order import along_data
 from gradflow.flow.fold import Folded, feeds_of, fold
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.layer_edges import NOWHERE, LayerEdges, layer_edges
+from gradflow.flow.layer_edges import LayerEdges, best, layer_edges
+from gradflow.flow.nested import scopes_of
 from gradflow.flow.scope_owners import ScopeOwners
 
 
@@ -27,7 +30,14 @@ class Leaf:
     class_name: str | None = None
     way: Sequence[str] | None = None
     """What it stands in, outermost first; None where its name alone tells."""
-    weights: list[Variable] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+    """The layers whose weights are its own; those of inner layers come with it where it stands for
+    them too."""
+
+    @property
+    def holders(self) -> Sequence[str]:
+        """All that it stands in: the scopes in its name, where the model does not say more."""
+        return scopes_of(self.name) if self.way is None else self.way
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +56,20 @@ def leaves_of(
     """Return the leaves of the map in the order of the data, and the edges between them."""
     owners = {weight.name: owner_of(weight) for weight in weights}
     scopes = ScopeOwners(() if evidence.layers else owners.values())
-    folded = fold(graph, lambda node: scopes.layer_of(evidence.layer_of(node)), owners)
+
+    own_layer_of = with_called(graph, evidence.layer_of)
+
+    def layer_of(node: int) -> str | None:
+        scope = own_layer_of(node)
+        record = evidence.layers.get(scope) if scope is not None else None
+        return scopes.layer_of(scope) if record is None else record.name
+
+    folded = fold(graph, layer_of, owners)
     between = layer_edges(graph, folded, cause_edges(evidence, graph, weights))
     feeds = _feeds(graph, folded, between, inputs)
     leaves: list[Leaf] = []
     numbers: dict[int, int] = {}
+    linked = {group for pair in between.carried for group in pair}
     for group, node in _first_nodes(folded, between).items():
         name = folded.groups[group]
         if group in feeds:
@@ -58,8 +77,11 @@ def leaves_of(
         elif folded.is_layer[group]:
             leaf = layer_leaf(evidence, name)
             leaf.way = scopes.outside.get(name) if leaf.way is None else leaf.way
+        elif group in linked:
+            name = graph.names[node] or graph.ops[node]
+            leaf = Leaf(name, NodeKind.OPERATION, graph.ops[node], way=())
         else:
-            leaf = Leaf(graph.names[node] or graph.ops[node], NodeKind.OPERATION, graph.ops[node])
+            continue  # a table or constant that a function brings along
         numbers[group] = len(leaves)
         leaves.append(leaf)
     links = [
@@ -67,25 +89,62 @@ def leaves_of(
         for pair, gradient in between.carried.items()
     ]
     for name, node in _outputs(graph, evidence.outputs):
-        if between.home[node] != NOWHERE:
+        if between.home[node] in numbers:
             gradient = Carried.FLOWS if node in graph.outputs else Carried.DISCRETE
             links.append(Link(numbers[between.home[node]], len(leaves), gradient))
         leaves.append(Leaf(name, NodeKind.OUTPUT, way=()))
-    return _in_order(leaves, links)
+    return _in_order(*_with_inner(leaves, links, set(owners.values())))
 
 
 def layer_leaf(evidence: Evidence, name: str) -> Leaf:
     """Return the leaf of a layer, with what the model says of it."""
     record = evidence.layers.get(name)
     if record is None:
-        return Leaf(name, NodeKind.LAYER)
+        return Leaf(name, NodeKind.LAYER, owners=[name])
     way: list[str] = []
     holder: ModelLayer | None = record
     while holder is not None and holder.parent is not None and holder.parent not in way:
         way.insert(0, holder.parent)
         holder = evidence.layers.get(holder.parent)
     kind = NodeKind.OPERATION if record.is_operation else NodeKind.LAYER
-    return Leaf(name, kind, record.class_name, way)
+    return Leaf(record.name, kind, record.class_name, way, owners=[record.name])
+
+
+def _with_inner(
+    leaves: Sequence[Leaf], links: Sequence[Link], owners: Set[str]
+) -> tuple[list[Leaf], list[Link]]:
+    """Make one leaf of a layer that computes around one inner layer, which has all the weights: an
+    LSTM and its cell, a wrapper and what it wraps."""
+    own = {leaf.name: number for number, leaf in enumerate(leaves) if leaf.owners}
+    weighted = [number for number, leaf in enumerate(leaves) if owners & {*leaf.owners}]
+    inside = Counter(holder for number in weighted for holder in leaves[number].holders)
+    outer = {
+        number: own[holder]
+        for number in weighted
+        for holder in reversed(leaves[number].holders)  # the outermost one stays
+        if inside[holder] == 1 and holder in own and holder not in owners
+    }
+    for number, holder in outer.items():
+        leaves[holder].owners += leaves[number].owners
+    remaining = [number for number in range(len(leaves)) if number not in outer]
+    position = {number: place for place, number in enumerate(remaining)}
+    joined: dict[tuple[int, int], Link] = {}
+    for link in links:
+        pair = (
+            position[outer.get(link.source, link.source)],
+            position[outer.get(link.target, link.target)],
+        )
+        if pair[0] != pair[1] or link.cuts:
+            moved = replace(link, source=pair[0], target=pair[1])
+            joined[pair] = _joined(joined[pair], moved) if pair in joined else moved
+    return [leaves[number] for number in remaining], list(joined.values())
+
+
+def _joined(link: Link, other: Link) -> Link:
+    """Return what two edges between the same leaves come to: where a cause is, it counts."""
+    blamed = [item for item in (link, other) if item.cuts] or [link, other]
+    gradient = best(item.gradient for item in blamed)
+    return replace(link, gradient=gradient, cuts=tuple(dict.fromkeys(link.cuts + other.cuts)))
 
 
 def _in_order(leaves: Sequence[Leaf], links: Sequence[Link]) -> tuple[list[Leaf], list[Link]]:
@@ -112,17 +171,16 @@ def _first_nodes(folded: Folded, between: LayerEdges) -> Mapping[int, int]:
 def _feeds(
     graph: FlowGraph, folded: Folded, between: LayerEdges, inputs: Sequence[Input]
 ) -> Mapping[int, str]:
-    """Return the name of the input that each group is; constants that a function brings along are
-    none where the inputs are known."""
-    names = {item.name for item in inputs}
+    """Return the name of the input that each group is; where the inputs are known, what else a
+    function brings along is none."""
     nodes = [node for node in feeds_of(graph) if between.home[node] == folded.group_of[node]]
-    used = {source for source, _ in between.carried}
-    nodes = [node for node in nodes if between.home[node] in used]
-    named = [node for node in nodes if graph.names[node] in names]
-    if len(nodes) == len(inputs):
-        pairs = zip(nodes, (item.name for item in inputs), strict=True)
-        return {between.home[node]: name for node, name in pairs}
-    return {between.home[node]: graph.names[node] for node in named or nodes}
+    names = [item.name for item in inputs]
+    if len(nodes) != len(inputs):
+        named = [node for node in nodes if graph.names[node] in names]
+        used = {source for source, _ in between.carried}
+        nodes = named or [node for node in nodes if between.home[node] in used]
+        names = [graph.names[node] for node in nodes]
+    return {between.home[node]: name for node, name in zip(nodes, names, strict=True)}
 
 
 def _outputs(graph: FlowGraph, outputs: Sequence[Output]) -> Iterable[tuple[str, int]]:

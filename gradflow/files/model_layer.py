@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class ModelLayer:
     """A layer, or an operation that stands in a functional model beside the layers."""
 
+    name: str
+    """Its path, as its variables have it."""
     class_name: str
     parent: str | None
     """Path of the submodel or layer that holds it; None right in the model."""

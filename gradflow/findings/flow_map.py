@@ -7,7 +7,7 @@ from enum import Enum
 
 from gradflow.findings.wire_names import INTERNAL, written_as
 
-DEEPEST = 20
+DEEPEST = 100
 """Levels of a map that are under its first one, at most."""
 
 

@@ -139,10 +139,15 @@ def downstream(
     return _reached(len(graph), nodes, following.__getitem__)
 
 
+def best(carried: Iterable[Carried]) -> Carried:
+    """Return what brings the most gradient."""
+    return min(carried, key=_RANK.__getitem__)
+
+
 def _improve(
     carried: dict[tuple[int, int], Carried], pair: tuple[int, int], further: Carried
 ) -> None:
-    carried[pair] = min(carried.get(pair, further), further, key=_RANK.__getitem__)
+    carried[pair] = best((carried.get(pair, further), further))
 
 
 def _carried(kind: int, arrival: Carried) -> Carried:

@@ -29,7 +29,10 @@ def nested(names: Sequence[str], ways: Sequence[Sequence[str] | None]) -> list[N
         ways: what each stands in, as the model says, outermost first; None where only its name
             tells: ``encoder/layer_3/norm`` stands in ``encoder/layer_3``, and that in ``encoder``.
     """
-    scopes = [_scopes(name) if way is None else way for name, way in zip(names, ways, strict=True)]
+    scopes = [
+        scopes_of(name) if way is None else way[:_DEEPEST]
+        for name, way in zip(names, ways, strict=True)
+    ]
     holders = {tuple(way[:depth]) for way in scopes for depth in range(1, len(way) + 1)}
     certain = {way[-1] for way in ways if way}
     top = Nested("")
@@ -45,7 +48,8 @@ def nested(names: Sequence[str], ways: Sequence[Sequence[str] | None]) -> list[N
     return _without_needless(top.inside)
 
 
-def _scopes(name: str) -> list[str]:
+def scopes_of(name: str) -> list[str]:
+    """Return the scopes that a name stands in, outermost first."""
     ends = [position for position, letter in enumerate(name) if letter == "/"]
     return [name[:end] for end in ends[:_DEEPEST] if end]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gradflow.flow.nested import scopes_of
+
 
 class ScopeOwners:
     """Finds the layer in a scope: of a SavedModel, ``backbone/stem/Gelu`` stands in the layer
@@ -15,7 +17,8 @@ class ScopeOwners:
         self._longest = max((name.count("/") + 1 for name in self._owners), default=0)
         self._layers: dict[str, str] = {}
         self.outside: dict[str, tuple[str, ...]] = {}
-        """For each layer that was found, the scopes around it, outermost first."""
+        """Of a layer whose name lacks the scopes around it: all that it stands in, outermost
+        first."""
 
     def layer_of(self, scope: str | None) -> str | None:
         """Return the layer that ``scope`` stands in, or ``scope`` where no weight tells."""
@@ -31,7 +34,8 @@ class ScopeOwners:
             for start in range(len(parts) - length + 1):
                 name = "/".join(parts[start : start + length])
                 if name in self._owners:
-                    around = tuple("/".join(parts[:end]) for end in range(1, start + 1))
-                    self.outside.setdefault(name, around)
+                    if start:
+                        around = ("/".join(parts[:end]) for end in range(1, start + 1))
+                        self.outside.setdefault(name, (*around, *scopes_of(name)))
                     return name
         return scope

@@ -124,12 +124,17 @@ def noted_layers(
 
 
 def noted_model_layers(
-    model: Any, inner_layers: Callable[[Any], Iterable[Any]]
+    model: Any,
+    inner_layers: Callable[[Any], Iterable[Any]],
+    owner_name: Callable[[Any], str | None],
 ) -> Mapping[str, ModelLayer]:
     """Return what a model of Keras says of its layers and operations, by the path that
     ``noted_layers`` notes of each; of a shared one, as it stands first.
 
-    ``inner_layers`` lists the layers right inside a layer.
+    Args:
+        model: the model.
+        inner_layers: lists the layers right inside a layer.
+        owner_name: what the variables of a layer call it; None where it has none of its own.
     """
     result: dict[str, ModelLayer] = {}
     stack: list[tuple[Any, str, str | None]] = [(model, "", None)]
@@ -137,12 +142,15 @@ def noted_model_layers(
     while stack:
         layer, path, holder = stack.pop()
         for inner in (*inner_layers(layer), *getattr(layer, "operations", ())):
-            name = _path(inner, layer, path)
+            noted = _path(inner, layer, path)
             is_operation = not hasattr(inner, "variables")
-            result.setdefault(name, ModelLayer(type(inner).__name__, holder, is_operation))
+            name = noted if is_operation else owner_name(inner) or noted
+            record = ModelLayer(name, type(inner).__name__, holder, is_operation)
+            result.setdefault(noted, record)
+            result.setdefault(name, record)
             if id(inner) not in seen and not is_operation:
                 seen.add(id(inner))
-                stack.append((inner, name, name))
+                stack.append((inner, noted, name))
     return result
 
 

@@ -161,8 +161,16 @@ class KerasModel(TapedModel):
         return describe_untracked(variables, lambda variable: holding_layer(self.model, variable))
 
     def model_layers(self) -> Mapping[str, ModelLayer]:
-        """Return the class of each layer, and the submodel or layer that it stands in."""
-        return noted_model_layers(self.model, self.inner_layers)
+        """Return the class of each layer, and what it stands in."""
+        weights = [item for item in self.watched if item.stored.role is Role.WEIGHT]
+        owners = {id(item.variable): item.stored.layer for item in weights}
+
+        def owner_name(layer: Any) -> str | None:
+            inner = {id(item) for part in self.inner_layers(layer) for item in part.variables}
+            own = (item for item in layer.variables if id(item) not in inner)
+            return next(filter(None, (owners.get(id(self.plain(item))) for item in own)), None)
+
+        return noted_model_layers(self.model, self.inner_layers, owner_name)
 
     def shifted_before_normalization(self) -> Mapping[str, str]:
         """Return the biases whose shift is subtracted again, as it is in training."""
