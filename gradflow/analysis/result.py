@@ -100,7 +100,7 @@ def analyzed(
     )
     if followed is None:
         return Analysis(report)
-    return Analysis(report, route(evidence, variables, findings, followed, outputs))
+    return Analysis(report, route(evidence, variables, findings, followed))
 
 
 def failed(

@@ -141,7 +141,7 @@ class Evidence:
     movers: Mapping[str, Mover] = field(default_factory=dict)
     """What moves each weight that the objective leads no gradient to, where anything does."""
     outputs: tuple[Output, ...] = ()
-    """The outputs that count."""
+    """The outputs that count: those that the compiled loss depends on alone, where it does."""
     elsewhere: Callable[[str], OtherUse | None] = lambda _: None
     """The entry that uses a weight without a path to the outputs of this one, by its name."""
     thresholds: Thresholds = DEFAULT_THRESHOLDS

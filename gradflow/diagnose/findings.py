@@ -185,7 +185,9 @@ def _placed(finding: Finding, where: Whereabouts) -> Finding:
         variables=names,
         between=where.between(cut, names[0]),
         reach=where.reach(cut, names),
-        way=None if drawn is None else Way(drawn.name, way_in_layers(where, drawn)),
+        way=None
+        if drawn is None
+        else Way(drawn.name, way_in_layers(where, drawn), where.end_of(drawn.name)),
     )
 
 

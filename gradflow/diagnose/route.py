@@ -14,7 +14,6 @@ from gradflow.findings import (
     Cause,
     Change,
     Finding,
-    Output,
     Proof,
     Role,
     Route,
@@ -35,7 +34,6 @@ def route(
     variables: Sequence[Variable],
     findings: Sequence[Finding],
     name: str,
-    outputs: Sequence[Output],
 ) -> Route:
     """Follow the variable called ``name``, which is one of ``variables``.
 
@@ -70,7 +68,7 @@ def route(
     return Route(
         variable=name,
         steps=steps,
-        output=output_of(graph, attribution, outputs),
+        output=output_of(graph, attribution, evidence.outputs),
         changes=changes,
         also_restored=also,
         other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),

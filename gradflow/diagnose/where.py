@@ -68,15 +68,22 @@ class Whereabouts:
         ``name``: a variable that the cut holds back.
         """
         sources, consumers = neighbours(self.graph, self.folded, cut)
-        attribution = self.evidence.attributions.get(name)
-        end = output_of(self.graph, attribution, self.evidence.outputs) if attribution else None
-        before = consumers[0] if consumers else end
+        before = consumers[0] if consumers else self.end_of(name)
+        if before is None and self.evidence.is_of_loss:
+            before = "loss"
         if not sources or before is None:
             return None
         # The data of a loop comes from before the loop and from its own end.
         others = [layer for layer in sources if layer != before]
         is_looped = bool(self.graph.marks[cut.node] & Mark.CONTROLLED) and bool(others)
         return (others if is_looped else sources)[-1], before
+
+    def end_of(self, name: str) -> str | None:
+        """Return the output at which the way of a variable ends; None where nobody knows."""
+        attribution = self.evidence.attributions.get(name)
+        if attribution is None:
+            return None
+        return output_of(self.graph, attribution, self.evidence.outputs)
 
     def reach(self, cut: Cut, names: Sequence[str]) -> Reach | None:
         """Return how far back nothing learns: of ``names``, the weights that ``cut`` holds back."""

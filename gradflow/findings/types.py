@@ -198,6 +198,8 @@ class Way:
     variable: str
     steps: tuple[Step, ...]
     """Each is named after its layer, where it stands in one."""
+    output: str | None = None
+    """The output where it ends, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)

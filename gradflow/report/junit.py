@@ -17,7 +17,7 @@ from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import sentence
 from gradflow.report.headline import statement, title
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.model_parts import behind, by_name, by_severity
+from gradflow.report.model_parts import behind, by_name, by_severity, end_of_way
 from gradflow.report.people.blocks import danger_lines, finding_lines
 from gradflow.report.people.lines import joined, page_of
 from gradflow.report.people.path_picture import known_cuts
@@ -207,9 +207,8 @@ def _line(model: ModelReport, finding: Finding) -> str:
 
 def _text(model: ModelReport, findings: Sequence[Finding]) -> str:
     page, variables, cuts = page_of(Layout(_WIDTH)), by_name(model), known_cuts(model)
-    outputs = [output.name for output in model.outputs]
     blocks = (
-        finding_lines(finding, behind(finding, variables), cuts, outputs, page)
+        finding_lines(finding, behind(finding, variables), cuts, end_of_way(model, finding), page)
         for finding in findings
     )
     return "".join(f"\n{joined(block, color=False)}" for block in blocks)

@@ -18,6 +18,7 @@ from gradflow.report.model_parts import (
     by_name,
     by_severity,
     dangers,
+    end_of_way,
     is_about_flags,
     is_itemized,
     objective_line,
@@ -219,8 +220,7 @@ def _finding(
         more = f" and {counted(rest, 'more layer')}" if rest else ""
         yield f"{totals(rows)}: {', '.join(code(row.layer) for row in listed)}{more}"
     if finding.cause and finding.severity is not Severity.NOTE and not is_about_flags(finding):
-        outputs = [output.name for output in model.outputs]
-        picture = draw(finding, variables, cuts, outputs, page)
+        picture = draw(finding, variables, cuts, end_of_way(model, finding), page)
         if picture:
             yield fence([line.plain.rstrip() for line in picture])
     fix = remedy(finding)

@@ -13,6 +13,8 @@ UNTRACKED = "GF103"
 UNEXPECTED_FROZEN = "GF401"
 _UNEXPECTED_TRAINABLE = "GF402"
 _UNSAFE = "GF902"
+_OUTPUTS = "outputs"
+"""The objective where no loss is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,10 @@ class Danger:
 
 def objective_line(model: ModelReport) -> str:
     """Say what was differentiated where a compiled loss was, or would have been; else nothing."""
-    objective = shown(model.objective or "outputs")
+    objective = shown(model.objective or _OUTPUTS)
     if model.unused_loss:
         return f"{objective}; the compiled loss is not used: {shown(model.unused_loss)}"
-    return "" if objective == "outputs" else objective
+    return "" if objective == _OUTPUTS else objective
 
 
 def by_severity(model: ModelReport) -> list[Finding]:
@@ -65,6 +67,21 @@ def untracked(model: ModelReport) -> frozenset[str]:
         if finding.code == UNTRACKED
         for name in finding.variables
     )
+
+
+def end_of(model: ModelReport, output: str | None) -> str:
+    """Return in words where the way of a weight ends: at the output called ``output``, or wherever
+    the objective of the model says where nobody knows that."""
+    if output is not None:
+        return f"output {shown(output)}"
+    if (model.objective or _OUTPUTS) != _OUTPUTS:
+        return "loss"
+    return f"output {shown(model.outputs[0].name)}" if len(model.outputs) == 1 else "output"
+
+
+def end_of_way(model: ModelReport, finding: Finding) -> str:
+    """Return in words where the way that a finding draws ends."""
+    return end_of(model, finding.way.output if finding.way is not None else None)
 
 
 def frozen(model: ModelReport) -> list[Variable]:

@@ -23,7 +23,7 @@ from gradflow.report.accepted import words_of
 from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
 from gradflow.report.finding_line import remedy, sentence, snippet
 from gradflow.report.headline import headline
-from gradflow.report.model_parts import behind, by_name, by_severity, is_itemized
+from gradflow.report.model_parts import behind, by_name, by_severity, end_of_way, is_itemized
 from gradflow.report.people.path_picture import describe, is_cut, known_cuts, steps_of
 from gradflow.text import encodable, shown
 
@@ -170,7 +170,8 @@ def _code_flows(
     drawn = example(variables, cause) if cause is not None and cause.op is not None else None
     if drawn is None:
         return {}
-    output = f"output {shown(model.outputs[0].name)}" if len(model.outputs) == 1 else "the output"
+    end = end_of_way(model, finding)
+    output = end if " " in end else f"the {end}"
     steps = steps_of(drawn, cuts)
     fed = any(step.fed for step in steps[:1])
     locations = [

@@ -9,7 +9,7 @@ from rich.text import Text
 from gradflow.findings import ModelReport, Report, Role, Severity, Status
 from gradflow.report.headline import standing, statement, summary_line, title
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.model_parts import FROZEN, behind, by_name, by_severity
+from gradflow.report.model_parts import FROZEN, behind, by_name, by_severity, end_of_way
 from gradflow.report.people.blocks import (
     accepted_lines,
     expectation_lines,
@@ -19,7 +19,7 @@ from gradflow.report.people.blocks import (
     origin_lines,
     reach_lines,
 )
-from gradflow.report.people.lines import Page, fold, joined, line, page_of
+from gradflow.report.people.lines import Page, fold, joined, lay_out, line, page_of
 from gradflow.report.people.path_picture import known_cuts
 from gradflow.report.people.table import table_lines
 from gradflow.report.words import counted, untrainable
@@ -81,10 +81,10 @@ def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
 def _blocks(model: ModelReport, page: Page) -> Iterator[list[Text]]:
     variables = by_name(model)
     cuts = known_cuts(model)
-    outputs = [output.name for output in model.outputs]
     for finding in by_severity(model):
         if finding.code != FROZEN:
-            yield finding_lines(finding, behind(finding, variables), cuts, outputs, page)
+            end = end_of_way(model, finding)
+            yield finding_lines(finding, behind(finding, variables), cuts, end, page)
     yield frozen_lines(model, page)
     yield expectation_lines(model, page)
     yield accepted_lines(model, page)
@@ -103,7 +103,7 @@ def _state_lines(model: ModelReport, page: Page) -> list[Text]:
         lines += fold(line((words, "dim")), page.width, 4)
     for variable in declared:
         words = f"state: {shown(variable.name)} is {untrainable(variable)}"
-        lines += fold(line(words), page.width, 4)
+        lines += lay_out(line(words), page, 4)
     return lines
 
 

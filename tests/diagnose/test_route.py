@@ -55,8 +55,8 @@ def evidence(**changes: object) -> Evidence:
 
 
 def follow(name: str, outputs: tuple[Output, ...] = (OUT, SIDE), **changes: object) -> Route:
-    given = evidence(**changes)
-    return route(given, *diagnose(given), name, outputs)
+    given = evidence(outputs=outputs, **changes)
+    return route(given, *diagnose(given), name)
 
 
 def test_every_cut_on_the_way_is_a_step_and_a_change() -> None:

@@ -23,6 +23,8 @@ from gradflow.findings import (
     Finding,
     Mode,
     ModelReport,
+    Output,
+    Reach,
     Report,
     Severity,
     Step,
@@ -161,15 +163,25 @@ def test_other_encodings_get_escapes_instead_of_an_error() -> None:
     assert render(routed(), Layout(encoding="ascii")).isascii()
 
 
-def test_long_names_are_folded_without_loss() -> None:
-    layer = "/".join(f"part{n}" for n in range(60))
+@pytest.mark.parametrize("sign", ["/", "_"])
+def test_long_names_are_cut_in_the_middle_and_whole_where_all_is_shown(sign: str) -> None:
+    layer = sign.join(f"part{n}" for n in range(60))
     variables = [weight(f"{layer}/kernel", 2, verdict=Verdict.NONE)]
-    finding = Finding("GF206", Severity.ERROR, "no path", "", names(variables), None)
-    text = render(
-        Report(TOOL, (analyzed("m.keras", variables, findings=(finding,)),)), Layout(width=60)
-    )
-    assert layer in re.sub(r"\n +", "", text)
-    assert max(map(len, text.splitlines())) <= 60
+    message = f"no path from layer '{layer}'"
+    finding = Finding("GF206", Severity.ERROR, message, "", names(variables), None)
+    reach = Reach(None, (layer,), True, 1, 2, 0, 2, 4, "layer")
+    finding = replace(finding, between=(layer, layer), reach=reach)
+    model = analyzed("m.keras", variables, findings=(finding,))
+    output = Output(f"{layer}_output", (4,), "float32")
+    report = Report(TOOL, (replace(model, outputs=(output,)),))
+    text = render(report, Layout(width=80))
+    whole = render(report, Layout(width=80, show_all=True))
+
+    naming = [line for line in text.splitlines() if "part" in line]
+    assert len(naming) >= 5
+    assert all("part0" in line and "..." in line and "part59" in line for line in naming)
+    assert re.sub(r"\n +", "", whole).count(layer) >= 5
+    assert max(map(len, (text + whole).splitlines())) <= 80
 
 
 def test_a_long_name_of_an_op_is_cut_in_the_middle_of_a_picture() -> None:

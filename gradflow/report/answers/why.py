@@ -12,10 +12,18 @@ from gradflow.findings.wire import encode
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.headline import title
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.model_parts import by_name, untracked
+from gradflow.report.model_parts import by_name, end_of, untracked
 from gradflow.report.people.blocks import code_lines, failure_lines, origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
-from gradflow.report.people.lines import Page, fold, joined, line, page_of
+from gradflow.report.people.lines import (
+    Page,
+    fold,
+    joined,
+    lay_out,
+    line,
+    page_of,
+    with_short_names,
+)
 from gradflow.report.people.path_picture import draw_steps
 from gradflow.report.words import counted, in_total, type_and_shape, untrainable
 from gradflow.text import as_json, encodable, quoted, shown
@@ -113,7 +121,8 @@ def _lines(model: ModelReport, route: Route, page: Page) -> Iterator[Text]:
     variable = _variable(model, route)
     style = "bold" if variable.role is Role.STATE else _STYLES[variable.verdict]
     head = (f": {shown(variable.name)} {_statement(model, variable, route)}", style)
-    yield from fold(line((shown(model.path), "bold"), head), page.width, 4)
+    words = with_short_names(line(head), page, 4)
+    yield from fold(line((shown(model.path), "bold")) + words, page.width, 4)
     yield from origin_lines(model, page)
     facts = (
         f"{variable.role.value} {type_and_shape(variable.dtype, variable.shape)}, "
@@ -124,9 +133,8 @@ def _lines(model: ModelReport, route: Route, page: Page) -> Iterator[Text]:
         yield line()
         in_layers = bool(route.way) and not page.show_ops
         steps = route.way if in_layers else route.steps
-        yield from draw_steps(
-            variable.name, steps, route.output, page, in_layers=in_layers, with_codes=True
-        )
+        end = end_of(model, route.output)
+        yield from draw_steps(variable.name, steps, end, page, in_layers=in_layers, with_codes=True)
     if route.changes:
         yield line()
         yield from _repair_lines(model, variable, route, page)
@@ -153,7 +161,8 @@ def _frozen(variable: Variable) -> str:
 
 
 def _where(model: ModelReport, variable: Variable, route: Route) -> str:
-    end = f"output {shown(route.output)}" if route.output is not None else "the output"
+    end = end_of(model, route.output)
+    end = end if " " in end else f"the {end}"
     if variable.cuts_to_restore:
         return f", {counted(variable.cuts_to_restore, 'cut')} on its way to {end}"
     if any(change.cause.code == "GF206" for change in route.changes):
@@ -202,7 +211,7 @@ def _change_lines(
     indent = 2 + len(number)
     pad = " " * indent
     head = line("  ", number, (shown(change.cause.code), "bold"), f": {shown(change.reason)}")
-    yield from fold(head, page.width, indent + 2)
+    yield from lay_out(head, page, indent + 2)
     op = (
         change.cause.op
         if change.cause.op is not None and change.cause.op not in change.reason
@@ -210,7 +219,7 @@ def _change_lines(
     )
     position = ", ".join(shown(part) for part in (op, change.cause.source) if part)
     if position:
-        yield from fold(line(pad, ("at: ", "bold"), position), page.width, indent + 4)
+        yield from lay_out(line(pad, ("at: ", "bold"), position), page, indent + 4)
     yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), page.width, indent + 5)
     yield from code_lines(change.cause, change.fix, page, indent + 5)
     behind = [variables[name] for name in change.behind]
@@ -263,7 +272,7 @@ def _proof_lines(route: Route, page: Page) -> Iterator[Text]:
         words = f"not tried in a step: {shown(route.unproven)}"
     else:
         return
-    yield from fold(line("  ", (words, style)), page.width, 4)
+    yield from lay_out(line("  ", (words, style)), page, 4)
 
 
 def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
@@ -281,4 +290,4 @@ def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
         f"it is also cut on another way to the output, by {', '.join(listed)}{more}; one open "
         f"way is enough"
     )
-    return fold(line("  ", words), page.width, 4)
+    return lay_out(line("  ", words), page, 4)

@@ -36,7 +36,7 @@ from gradflow.report.model_parts import (
     objective_line,
 )
 from gradflow.report.people.layers import by_layer, layer_lines, stretches
-from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.people.lines import Page, fold, lay_out, line
 from gradflow.report.people.path_picture import describe, draw
 from gradflow.report.reach import reach_sentences
 from gradflow.report.words import counted, in_total, type_and_shape
@@ -74,18 +74,17 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     )
     inputs = [f"{_tensor(tensor)} {shown(tensor.source)}" for tensor in model.inputs]
     outputs = [_tensor(tensor) for tensor in model.outputs]
-    lines = fold(line("  ", (", ".join(facts), "dim")), page.width, 4)
+    lines = lay_out(line("  ", (", ".join(facts), "dim")), page, 4)
     if objective_line(model):
         outputs = outputs if model.unused_loss else []
-        lines += fold(line("  ", (f"objective: {objective_line(model)}", "dim")), page.width, 4)
+        lines += lay_out(line("  ", (f"objective: {objective_line(model)}", "dim")), page, 4)
     for word, items in (("inputs", inputs), ("outputs", outputs)):
         fits = page.show_all or len(items) <= _MAX_INPUTS + 1
         listed = items if fits else items[:_MAX_INPUTS]
         more = [f"... and {len(items) - len(listed)} more"] if len(items) > len(listed) else []
         if listed:
-            lines += fold(
-                line("  ", (f"{word}: {'; '.join([*listed, *more])}", "dim")), page.width, 4
-            )
+            words = f"{word}: {'; '.join([*listed, *more])}"
+            lines += lay_out(line("  ", (words, "dim")), page, 4)
     return lines
 
 
@@ -94,7 +93,7 @@ def reach_lines(model: ModelReport, page: Page) -> list[Text]:
     return [
         part
         for sentence in reach_sentences(model)
-        for part in fold(line("  ", (sentence, "bold")), page.width, 4)
+        for part in lay_out(line("  ", (sentence, "bold")), page, 4)
     ]
 
 
@@ -102,18 +101,21 @@ def finding_lines(
     finding: Finding,
     variables: Sequence[Variable],
     cuts: Mapping[str, Cause],
-    outputs: Sequence[str],
+    end: str,
     page: Page,
 ) -> list[Text]:
-    """Draw one finding: message, weights behind it by layer, the path with the cut, the remedy."""
+    """Draw one finding: message, weights behind it by layer, the path with the cut, the remedy.
+
+    ``end``: where the path ends, in words; ``cuts`` as in ``draw``.
+    """
     style = _STYLES[finding.severity]
     head = line((f"{finding.severity.value} {shown(finding.code)}", style), ": ", located(finding))
-    lines = fold(head, page.width, 4)
+    lines = lay_out(head, page, 4)
     note = finding.severity is Severity.NOTE
     limit, flags = _MAX_LAYERS_OF_A_NOTE if note else _MAX_LAYERS, is_about_flags(finding)
     lines += layer_lines(variables, page, 4, limit, total=True, tag_frozen=not flags)
     if finding.cause and not note and not flags:
-        picture = draw(finding, variables, cuts, outputs, page)
+        picture = draw(finding, variables, cuts, end, page)
         lines += (
             [line(), *picture, line()]
             if picture
@@ -196,7 +198,7 @@ def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     for variable in still:
         by_layer.setdefault(variable.frozen_by, []).append(variable)
     for layer, members in by_layer.items():
-        lines += fold(line("    ", *_frozen_words(layer, members)), page.width, 6)
+        lines += lay_out(line("    ", *_frozen_words(layer, members)), page, 6)
         if page.show_all or layer is None or layer != members[0].layer:
             lines += layer_lines(members, page, 6, _MAX_LAYERS_OF_A_NOTE, tag_frozen=False)
     if severity is not Severity.NOTE:
@@ -244,7 +246,7 @@ def accepted_lines(model: ModelReport, page: Page) -> list[Text]:
         lines += fold(line("    ", number, words_of(group.acceptance)), page.width, 6)
         for finding in group.findings if page.show_all else ():
             words = line("      ", (shown(finding.code), "bold"), f": {located(finding)}")
-            lines += fold(words, page.width, 8)
+            lines += lay_out(words, page, 8)
             lines += layer_lines(behind(finding, variables), page, 8, _MAX_LAYERS)
     return lines
 
@@ -278,7 +280,7 @@ def _position_lines(cause: Cause, message: str, page: Page) -> list[Text]:
         description = describe(cause)
         detail = (f"  {description}" if description else "", "dim")
         words = line("  ", ("at: ", "bold"), shown(cause.op), detail)
-        return fold(words, page.width, 6)
+        return lay_out(words, page, 6)
     return []
 
 
@@ -289,7 +291,7 @@ def _several_cuts(variables: Sequence[Variable], page: Page) -> Iterator[Text]:
             some = [variable for variable in variables if variable.cuts_to_restore == cuts]
             need = _subject(some, variables, "needs", "need")
             words = f"{need} {cuts} cuts removed before a gradient arrives"
-            yield from fold(line("  ", words + _layers(some, variables)), page.width, 4)
+            yield from lay_out(line("  ", words + _layers(some, variables)), page, 4)
 
 
 def _other_cuts(cause: Cause, variables: Sequence[Variable], page: Page) -> list[Text]:
@@ -313,7 +315,7 @@ def _other_cuts(cause: Cause, variables: Sequence[Variable], page: Page) -> list
     listed = list(ops) if page.show_all else list(ops)[:_MAX_OTHER_CUTS]
     more = f" and {len(ops) - len(listed)} more" if len(ops) > len(listed) else ""
     words = f"{_subject(some, variables, 'is', 'are')} also cut on another way to the output, by "
-    return fold(line("  ", f"{words}{', '.join(listed)}{more}"), page.width, 4)
+    return lay_out(line("  ", f"{words}{', '.join(listed)}{more}"), page, 4)
 
 
 def _subject(

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import Role, Variable
-from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.people.lines import Page, fold, lay_out, line
 from gradflow.report.words import counted
 from gradflow.text import shown
 
@@ -245,7 +245,7 @@ def _columns(rows: Sequence[LayerRow], page: Page, indent: int) -> list[list[Tex
             lines.append([line(" " * indent, (_pad(layer, first + 2), "bold"), *rest)])
         else:
             # A name wider than its column stands above its own row.
-            name = fold(line(" " * indent, (layer, "bold")), page.width, indent + 2)
+            name = lay_out(line(" " * indent, (layer, "bold")), page, indent + 2)
             lines.append([*name, line(" " * (indent + first + 2), *rest)])
     return lines
 
@@ -259,8 +259,8 @@ def _contents(row: LayerRow) -> str:
 def _stacked(cell: tuple[str, str, str], page: Page, indent: int) -> list[Text]:
     layer, leaves, words = cell
     detail = line(" " * (indent + 2), f"{leaves}  " if leaves else "", (words, "dim"))
-    name = fold(line(" " * indent, (layer, "bold")), page.width, indent + 2)
-    return [*name, *fold(detail, page.width, indent + 4)]
+    name = lay_out(line(" " * indent, (layer, "bold")), page, indent + 2)
+    return [*name, *lay_out(detail, page, indent + 4)]
 
 
 def _counts_in_full(row: LayerRow) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from io import StringIO
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.report.layout import Layout
 
 _NARROWEST = 40
+_GAP = "..."
+"""Stands for the middle of a name that is cut."""
+_WORD = re.compile(r"[^ ]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +86,52 @@ def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
     return [*lines, _indented(rest, indent)]
 
 
+def lay_out(text: Text, page: Page, hang: int = 0) -> list[Text]:
+    """Fold ``text`` to the page as ``fold`` does, with names as ``with_short_names`` has them."""
+    return fold(with_short_names(text, page, hang), page.width, hang)
+
+
+def with_short_names(text: Text, page: Page, hang: int = 0) -> Text:
+    """Return ``text`` with each name cut in the middle that is too long for a line behind ``hang``
+    spaces, unless everything is to be shown.
+
+    For what names things of the model; not for commands and paths, which people copy.
+    """
+    if page.show_all:
+        return text
+    for match in reversed(list(_WORD.finditer(text.plain))):
+        if cell_len(match[0]) > page.width - hang:
+            head, tail = _ends(match[0], page.width - hang)
+            start, end = match.start() + len(head), match.end() - len(tail)
+            text = text[:start] + Text(_GAP) + text[end:]
+    return text
+
+
 def cut_in_the_middle(name: str, room: int) -> str:
     """Return ``name`` in at most ``room`` cells, 20 at least: ``net/block_0/.../query/MatMul``.
 
     It is cut between segments where that leaves enough of both ends.
     """
-    if cell_len(name) <= room:
-        return name
-    half = (max(room, 20) - len("...")) // 2
-    head, tail = set_cell_size(name, half), _last_cells(name, half)
+    return name if cell_len(name) <= room else _GAP.join(_ends(name, room))
+
+
+def _ends(name: str, room: int) -> tuple[str, str]:
+    """Return the beginning and the end of a name that is too long."""
+    half = (max(room, 20) - len(_GAP)) // 2
+    head, tail = _first_cells(name, half), _first_cells(name[::-1], half)[::-1]
     head_segments, tail_segments = head.rpartition("/"), tail.partition("/")
     if len(head_segments[0]) > half // 2:
         head = f"{head_segments[0]}/"
     if len(tail_segments[2]) > half // 2:
         tail = f"/{tail_segments[2]}"
-    return f"{head}...{tail}"
+    return head, tail
 
 
-def _last_cells(name: str, cells: int) -> str:
-    start = len(name)
-    while start > 0 and cell_len(name[start - 1 :]) <= cells:
-        start -= 1
-    return name[start:]
+def _first_cells(name: str, cells: int) -> str:
+    end = used = 0
+    while end < len(name) and (used := used + cell_len(name[end])) <= cells:
+        end += 1
+    return name[:end]
 
 
 def joined(lines: Iterable[Text], color: bool) -> str:
@@ -113,9 +141,7 @@ def joined(lines: Iterable[Text], color: bool) -> str:
 
 
 def _break_at(plain: str, room: int) -> int:
-    fits = used = 0
-    while fits < len(plain) and (used := used + cell_len(plain[fits])) <= room:
-        fits += 1
+    fits = len(_first_cells(plain, room))
     start = len(plain) - len(plain.lstrip(" "))
     space = plain.rfind(" ", start, fits + 1)
     if space > start:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import LEFT_OUT, Cause, Finding, ModelReport, Step, Variable, example
-from gradflow.report.people.lines import Page, cut_in_the_middle, fold, line
+from gradflow.report.people.lines import Page, cut_in_the_middle, lay_out, line
 from gradflow.report.words import counted
 from gradflow.text import shown
 
@@ -35,20 +35,19 @@ def draw(
     finding: Finding,
     variables: Sequence[Variable],
     cuts: Mapping[str, Cause],
-    outputs: Sequence[str],
+    end: str,
     page: Page,
 ) -> list[Text]:
-    """Draw the way of one of ``variables`` through the cause of ``finding``: in layers where they
-    are known, unless ops are asked for; nothing where no way is known.
+    """Draw the way of one of ``variables`` through the cause of ``finding`` to ``end``: in layers
+    where they are known, unless ops are asked for; nothing where no way is known.
 
     ``cuts`` as in ``steps_of``.
     """
-    output = outputs[0] if len(outputs) == 1 else None
     way = finding.way
     if way is not None and way.steps and not page.show_ops and way.variable in finding.variables:
-        return draw_steps(way.variable, way.steps, output, page, in_layers=True)
+        return draw_steps(way.variable, way.steps, end, page, in_layers=True)
     drawn = example(variables, finding.cause) if finding.cause is not None else None
-    return [] if drawn is None else draw_steps(drawn.name, steps_of(drawn, cuts), output, page)
+    return [] if drawn is None else draw_steps(drawn.name, steps_of(drawn, cuts), end, page)
 
 
 def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
@@ -70,13 +69,13 @@ def steps_of(variable: Variable, cuts: Mapping[str, Cause]) -> list[Step]:
 def draw_steps(
     name: str,
     steps: Sequence[Step],
-    output: str | None,
+    end: str,
     page: Page,
     *,
     in_layers: bool = False,
     with_codes: bool = False,
 ) -> list[Text]:
-    """Draw the data's way down from the variable to the output; a solid bar is where gradient comes
+    """Draw the data's way down from the variable to ``end``; a solid bar is where gradient comes
     up.
 
     Long stretches without a cut, and long names of ops, are left out in the middle, unless
@@ -86,7 +85,7 @@ def draw_steps(
     """
     glyphs = page.glyphs
     visible = set(range(len(steps))) if page.show_all else _worth_drawing(steps)
-    lines = fold(line(" " * _INDENT, (shown(name), "bold")), page.width, _INDENT + 3)
+    lines = lay_out(line(" " * _INDENT, (shown(name), "bold")), page, _INDENT + 3)
     index, room = 0, page.width - _BESIDE
     while index < len(steps):
         step = steps[index]
@@ -110,7 +109,6 @@ def draw_steps(
             bar = (glyphs.fed, "green") if step.fed else (glyphs.starved, "red")
             lines += _row(*bar, [op, *note], page)
         index += 1
-    end = f"output {shown(output)}" if output is not None else "output"
     return [*lines, *_row(glyphs.end, "green", [end], page)]
 
 
@@ -166,4 +164,4 @@ def _details(
 
 
 def _row(glyph: str, style: str, parts: Sequence[str | tuple[str, str]], page: Page) -> list[Text]:
-    return fold(line(" " * (_INDENT + 1), (glyph, style), "  ", *parts), page.width, _INDENT + 6)
+    return lay_out(line(" " * (_INDENT + 1), (glyph, style), "  ", *parts), page, _INDENT + 6)

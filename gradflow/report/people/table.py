@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradflow.findings import ModelReport, Role, Variable, Verdict
 from gradflow.report.model_parts import untracked
-from gradflow.report.people.lines import Page, fold, line
+from gradflow.report.people.lines import Page, fold, lay_out, line
 from gradflow.text import shown
 
 _STYLES = {
@@ -89,6 +89,6 @@ def _row(
         return fold(line("  ", cells[0], " " * (name - cell_len(cells[0])), *parts), page.width, 4)
     # A name wider than its column stands above its own values.
     return [
-        *fold(line("  ", cells[0]), page.width, 4),
+        *lay_out(line("  ", cells[0]), page, 4),
         *fold(line("  ", " " * name, *parts), page.width, 4),
     ]

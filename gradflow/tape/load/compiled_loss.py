@@ -11,10 +11,11 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
+from gradflow.findings import Output
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.load.loss_targets import Target, draw, target_of
-from gradflow.tape.objective import LOSS
+from gradflow.tape.objective import LOSS, described
 
 PREFIX = "--objective compiled: "
 """Before what is wrong with a loss."""
@@ -82,6 +83,8 @@ class CompiledLoss:
     """One for each output, in the order of the model, once it was called."""
     has_added: bool = False
     """Whether layers have added losses in the last call."""
+    outputs: tuple[Output, ...] = ()
+    """The model's outputs, once it was called."""
     _targets: list[Any] = field(default_factory=list)
 
     @property
@@ -103,6 +106,14 @@ class CompiledLoss:
         if _is_own(self.model):
             return ()
         return tuple(part.output for part in self.parts if not part.losses)
+
+    @property
+    def covered_outputs(self) -> tuple[Output, ...]:
+        """The outputs through which alone it depends on the weights; none where nobody knows."""
+        if _is_own(self.model) or self.has_added:
+            return ()
+        covered = {part.output for part in self.parts if part.losses and part.weight}
+        return tuple(output for output in self.outputs if output.name in covered)
 
     @property
     def has_made_up_targets(self) -> bool:
@@ -132,6 +143,11 @@ class CompiledLoss:
     def _tried(self, inputs: Any, outputs: Any) -> Any:
         flat = self.tree.flatten(outputs)
         self.parts = parts_of(self.model, outputs, len(flat))
+        self.outputs = tuple(
+            described(part.output, tensor)
+            for part, tensor in zip(self.parts, flat, strict=True)
+            if tf.is_tensor(tensor)
+        )
         targets = [part.target for part in self.parts]
         refusal: Exception | None = None
         for own in _OWN if None in targets else _OWN[:1]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradflow.files.model_file import StoredVariable
 from gradflow.files.model_layer import ModelLayer
-from gradflow.findings import Role, Verdict
+from gradflow.findings import Output, Role, Verdict
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.load.compiled_loss import (
@@ -100,6 +100,16 @@ class KerasModel(TapedModel):
     def has_made_up_targets(self) -> bool:
         """Return whether nobody knows which targets the loss takes, as it is the user's own."""
         return self._loss is not None and self._loss.has_made_up_targets
+
+    @property
+    def own_outputs(self) -> Sequence[Output]:
+        """The outputs of the model whose loss was stepped; see ``LoadedModel``."""
+        return () if self._loss is None else self._loss.outputs
+
+    @property
+    def covered_outputs(self) -> Sequence[Output]:
+        """Those of them that the loss depends on alone; see ``LoadedModel``."""
+        return () if self._loss is None else self._loss.covered_outputs
 
     def on_outputs(self, reason: str) -> KerasModel:
         """Return the same model with its outputs to differentiate; ``reason``: why not its loss."""
