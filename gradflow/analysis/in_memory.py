@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.dynamic import analyse_model
-from gradflow.analysis.result import analyzed, failed
+from gradflow.analysis.result import Analysis, analyzed, failed
 from gradflow.diagnose import Evidence
 from gradflow.errors import GradflowError, NoWeightsError
 from gradflow.findings import Format, Mode, ModelReport, Tool
 from gradflow.options import Options
+from gradflow.progress import Progress
 from gradflow.tape.load.compiled_loss import loss_unchanged, trains_itself
 from gradflow.tape.load.in_memory import model_in_memory
 from gradflow.tape.versions import tool, unchanged
@@ -21,28 +22,34 @@ _UNUSED = "GF206"
 def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
     """Analyse ``model``; whatever cannot be checked becomes a report with status ``failed``."""
     name = str(getattr(model, "name", None) or type(model).__name__)
+    made, analysis = analyse_object(model, name, options)
+    return made, analysis.report
+
+
+def analyse_object(
+    model: Any, name: str, options: Options, progress: Progress = lambda _: None
+) -> tuple[Tool, Analysis]:
+    """Do what ``inspect_object`` does, of a model that the report calls ``name``."""
     try:
         loaded = model_in_memory(model, name, options)
         variables = [item.variable for item in loaded.watched if item.variable is not None]
         with unchanged(variables), loss_unchanged(model):
-            report = analyse_model(loaded, name, Format.MEMORY, options).report
-        return tool(), _told_of_own_step(report) if trains_itself(model) else report
+            analysis = analyse_model(loaded, name, Format.MEMORY, options, progress)
+        return tool(), _told_of_own_step(analysis) if trains_itself(model) else analysis
     except NoWeightsError:
         nothing = Evidence(variables=())
-        return tool(), analyzed(name, Format.MEMORY, Mode.TAPE, nothing, producer=None).report
+        return tool(), analyzed(name, Format.MEMORY, Mode.TAPE, nothing, producer=None)
     except GradflowError as error:
-        return tool(), failed(name, error, Mode.TAPE, Format.MEMORY)
+        return tool(), Analysis(failed(name, error, Mode.TAPE, Format.MEMORY))
 
 
-def _told_of_own_step(report: ModelReport) -> ModelReport:
+def _told_of_own_step(analysis: Analysis) -> Analysis:
     """Add to what is said of unused weights that the model's own ``train_step`` may train them."""
     words = "the model's own train_step may train them: inspect the part that they belong to"
-    return replace(
-        report,
-        findings=tuple(
-            replace(finding, hint="; ".join(filter(None, (words, finding.hint))))
-            if finding.code == _UNUSED
-            else finding
-            for finding in report.findings
-        ),
+    findings = tuple(
+        replace(finding, hint="; ".join(filter(None, (words, finding.hint))))
+        if finding.code == _UNUSED
+        else finding
+        for finding in analysis.report.findings
     )
+    return replace(analysis, report=replace(analysis.report, findings=findings))

@@ -23,6 +23,7 @@ from gradflow.cli.options import (
 from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.run import Run, engine
+from gradflow.files.own_function import is_function
 from gradflow.findings import ModelReport, Status
 from gradflow.options import Options
 from gradflow.process.models import models_at
@@ -115,6 +116,6 @@ def _write_schema(out: Path) -> Path | None:
 
 def _as_seen_from(out: Path, path: str, model: ModelReport) -> tuple[str, ModelReport]:
     """Paths in a configuration are relative to its folder."""
-    if "://" in path or Path(path).is_absolute():
+    if "://" in path or Path(path).is_absolute() or is_function(path):
         return path, model
     return Path(os.path.relpath(path, out.parent)).as_posix(), model

@@ -63,8 +63,9 @@ def inspect(
 ) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
 
-    MODEL is a SavedModel folder, a .keras or a .h5 file. Exit code 0 whatever is found, unless
-    --fail-on is given; 2 when a model could not be checked.
+    MODEL is a SavedModel folder, a .keras or a .h5 file, a folder of them, or a function of yours
+    that returns a model, package.module:function. Exit code 0 whatever is found, unless --fail-on
+    is given; 2 when a model could not be checked.
     """
     targets = output.targets()
     stderr = Stderr(messages.quiet, messages.verbose)

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradflow.files.own_function import is_function
 from gradflow.findings import Anchor, Severity
 from gradflow.options import DECLARED, Options, beside, names_without_effect
 from gradflow.policy import FROZEN_PATTERNS, CutExpectation, Expectations, Ignore, chosen
@@ -69,13 +70,13 @@ def plan(tree: Tree, file: Path) -> Plan:
         for index, entry in enumerate(value.get("models", []))
     ]
     # A model that has an entry of its own belongs to that entry; of two globs the first counts.
-    named = {beside(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
+    named = {_path(file.parent, entry["path"]) for entry in entries if not _is_glob(entry["path"])}
     models: list[ModelPlan] = []
     for index, entry in enumerate(entries):
         settings = {**shared, **entry}
         anchor = Anchor(str(file), tree.line(("models", index, "path")))
         if not _is_glob(entry["path"]):
-            path = beside(file.parent, entry["path"])
+            path = _path(file.parent, entry["path"])
             models.append(_model(settings, path, entry.get("name"), file, anchor))
             continue
         for path in _expanded(file.parent, entry["path"]):
@@ -116,6 +117,12 @@ def _remarks(tree: Tree, file: Path) -> Iterator[str]:
         if ignored:
             line = tree.line((*path, ignored[0]))
             yield f"{file}:{line}: {', '.join(ignored)}: no effect with static: true"
+
+
+def _path(folder: Path, path: str) -> str:
+    """Return the path of a model as seen from where the command runs; a function has none."""
+    location = beside(folder, path)
+    return path if is_function(path) and not Path(location).exists() else location
 
 
 def _is_glob(path: str) -> bool:

@@ -48,8 +48,14 @@ def serve(line: str, pipe: int) -> None:
 
 
 def _settle(scratch: Path, request: Request) -> None:
-    """Make ``scratch`` the one place that this process, from here on, can write to."""
+    """Make ``scratch`` the one place that this process, from here on, can write to; code of the
+    user's own runs as the user would run it."""
     end_with_parent()
+    if request.purpose is Purpose.FUNCTION:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        if request.options.memory_limit is not None:
+            impose(request.limits)
+        return
     os.chdir(scratch)
     for name in (
         "HOME",
@@ -126,7 +132,7 @@ def as_written(value: Any, names: Sequence[tuple[str, str]]) -> Any:
 def _refused(request: Request, error: GradflowError) -> Analysis | EntryList:
     if request.purpose is Purpose.ENTRIES:
         return unlisted(request.path, error)
-    static = request.purpose is not Purpose.TAPE
+    static = request.purpose not in (Purpose.TAPE, Purpose.FUNCTION)
     return Analysis(failed(request.path, error, Mode.STATIC if static else Mode.TAPE))
 
 
@@ -165,6 +171,15 @@ def _scan_and_step(request: Request, file: ModelFile, tell: _Teller) -> tuple[An
     return analysis, tool()
 
 
+def _function(request: Request, tell: _Teller) -> tuple[Analysis, Tool]:
+    tell("import")
+    with lasting_imports():
+        from gradflow.analysis.own_function import analyse_function
+
+    tool, analysis = analyse_function(request.path, request.options, request.folder, tell)
+    return analysis, tool
+
+
 def _static(request: Request, progress: Progress) -> tuple[Analysis, Tool]:
     from gradflow.analysis.static import read
 
@@ -197,6 +212,7 @@ def _models(request: Request, progress: Progress) -> tuple[Listing, Tool]:
 _Answer = Analysis | EntryList | Listing
 _ANSWERS: dict[Purpose, Callable[[Request, _Teller], tuple[_Answer, Tool]]] = {
     Purpose.TAPE: _tape,
+    Purpose.FUNCTION: _function,
     Purpose.STATIC: _static,
     Purpose.SCAN: _scan,
     Purpose.ENTRIES: _entries,

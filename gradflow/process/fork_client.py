@@ -83,8 +83,9 @@ class ForkServers:
     def _started(
         self, request: Request, log: IO[bytes], environment: Mapping[str, str]
     ) -> Iterator[Child]:
-        # The environment is read when TensorFlow is imported.
-        if sys.platform != "linux" or environment:
+        # The environment is read when TensorFlow is imported: that of the server has no home, and
+        # code of the user's own finds theirs.
+        if sys.platform != "linux" or environment or request.purpose is Purpose.FUNCTION:
             with interpreter(request, log, environment) as child:
                 yield child
             return

@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
+from gradflow.files.own_function import function_at, is_function, refuse_reading
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
 from gradflow.findings import (
@@ -54,6 +55,7 @@ _STAGES = {
     "scan": "looking for what could do harm",
     "import": "importing TensorFlow",
     "load": "loading the model",
+    "build": "making the model",
     "step": "running the gradient step",
     "trace": "tracing the graph",
     "replay": "running the step op by op",
@@ -111,6 +113,8 @@ def inspect_path(
             same.
     """
     spawn = spawn or interpreter
+    if is_function(path):
+        return _of_function(path, options, progress, spawn)
     if options.static:
         return _outcome(Purpose.STATIC, path, options, progress=progress, spawn=spawn, copy=copy)
     if has_tensorflow():
@@ -129,6 +133,25 @@ def inspect_path(
     return replace(outcome, remark=FILES_ARE_READ) if is_read else outcome
 
 
+def _of_function(path: str, options: Options, progress: Progress, spawn: Spawn) -> Outcome:
+    """Run a function of the user's own, and analyse the model that it returns."""
+    try:
+        function_at(path)
+        if options.static:
+            raise refuse_reading(path, "--static")
+        if not has_tensorflow():
+            raise UsageError(
+                f"{path}: is a function, which has to be run, and {NOT_INSTALLED}",
+                install_command("tf"),
+            )
+        request = request_about(Purpose.FUNCTION, path, path, options)
+        outcome = _run_twice(request, progress, spawn)
+    except GradflowError as error:
+        return Outcome(failed(path, error, Mode.TAPE, Format.MEMORY), NO_TENSORFLOW)
+    remark = f"{path}: your own code was run, and not confined"
+    return replace(outcome, remark="; ".join(filter(None, (remark, outcome.remark))))
+
+
 def scan_path(
     path: str,
     options: Options,
@@ -136,12 +159,17 @@ def scan_path(
     spawn: Spawn | None = None,
 ) -> Outcome:
     """Look for what could do harm in the model at ``path``; as ``inspect_path``."""
+    if is_function(path):
+        error = refuse_reading(path, "scan")
+        return Outcome(failed(path, error, Mode.STATIC, Format.MEMORY), NO_TENSORFLOW)
     return _outcome(Purpose.SCAN, path, options, progress, spawn or interpreter)
 
 
 def list_entries(path: str, options: Options) -> EntryList:
     """Return the entries of the model at ``path``; what is wrong with it is in ``error``."""
     try:
+        if is_function(path):
+            raise refuse_reading(path, "--entry list")
         with _fetched(path, options, lambda _: None) as copy:
             glance(copy)
             return _ask(

@@ -23,8 +23,13 @@ class Purpose(str, Enum):
     """Tell what in it could do harm."""
     ENTRIES = "entries"
     """List what ``--entry`` can name."""
+    FUNCTION = "function"
+    """Call it and run one gradient step on the model that it returns."""
     MODELS = "models"
     """List the models below the path, which is a folder."""
+
+
+_OF_ONE_FILE = (Purpose.TAPE, Purpose.STATIC, Purpose.SCAN, Purpose.ENTRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,9 @@ class Request:
 def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
     """Return the question about the file at ``path``, relative to the working directory, which the
     user knows as ``shown``."""
-    absolute = str(Path(path).absolute())
-    names = [(absolute, shown)]
+    is_file = purpose is not Purpose.FUNCTION
+    absolute = str(Path(path).absolute()) if is_file else path
+    names = [(absolute, shown)] if is_file else []
     if Path(path).name == "saved_model.pb":
         names.append((str(Path(absolute).parent), str(Path(shown).parent)))
     inputs = []
@@ -64,7 +70,7 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
         options=replace(options, inputs=tuple(inputs)),
         folder=str(Path.cwd()),
         limits=limits_for(
-            0 if purpose is Purpose.MODELS else size_of(Path(absolute)),
+            size_of(Path(absolute)) if purpose in _OF_ONE_FILE else 0,
             options.memory_limit,
             options.timeout,
         ),

@@ -68,7 +68,7 @@ def interpreter(
     request: Request, log: IO[bytes], environment: Mapping[str, str]
 ) -> Iterator[Child]:
     """Start a new interpreter for the request."""
-    flags = ISOLATED if request.purpose is Purpose.TAPE else READS_ONLY
+    flags = ISOLATED if request.purpose in (Purpose.TAPE, Purpose.FUNCTION) else READS_ONLY
     with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
         if process.stdin is not None and process.stdout is not None:
             with contextlib.suppress(BrokenPipeError):
