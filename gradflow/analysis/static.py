@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gradflow.analysis.all_entries import ALL_ENTRIES, each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
+from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.analysis.layers import read_layers
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.diagnose import Evidence, describe_unloaded
 from gradflow.errors import (
@@ -24,8 +26,6 @@ from gradflow.files.saved_model.constants import constants
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Format, Input, Mode, Output, Role
-from gradflow.flow.attribute import Attribution, attribute
-from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
 from gradflow.flow.origins import noted_layer_finder, source_finder
@@ -44,8 +44,8 @@ def read(path: str, options: Options) -> Analysis:
 
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """Do what ``read`` does, for a file that is recognised already."""
-    refuse_objective(path, options)
     if file.format is Format.SAVED_MODEL:
+        refuse_objective(path, options)
         graphs = read_saved_model(file)
         several, options = each_entry(graphs, options)
         if several:
@@ -55,16 +55,37 @@ def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
         contents, entry = chosen(graphs, path, options)
         return report_saved_model(path, contents, entry, options)
     refuse_entry(path, options)
+    return _report_keras(file, path, options)
+
+
+def _report_keras(file: ModelFile, path: str, options: Options) -> Analysis:
+    """Static verdicts of a Keras file, from its layers."""
     stored = read_keras(file)
-    variables = with_state(stored.variables, options.state)
-    evidence = Evidence(variables=variables, selected=options.outputs, doubts=stored.doubts)
+    reading = read_layers(file, path, options)
+    evidence = Evidence(
+        variables=with_state(stored.variables, options.state),
+        graph=reading.graph,
+        is_of_layers=True,
+        attributions=reading.attributions,
+        layer_of=reading.layers.__getitem__,
+        selected=options.outputs,
+        doubts=stored.doubts,
+        is_of_loss=reading.is_of_loss,
+        uncovered=reading.uncovered,
+        outputs=reading.outputs,
+    )
     return analyzed(
         path,
         file.format,
         Mode.STATIC,
         evidence,
         producer=stored.producer,
+        entry=f"call(training={options.training})",
+        inputs=reading.inputs,
+        outputs=reading.outputs,
         why=options.why,
+        objective=reading.objective,
+        unused_loss=reading.unused_loss,
         with_map=options.map,
     )
 
@@ -139,7 +160,7 @@ def report_saved_model(
     evidence = Evidence(
         variables=variables,
         graph=graph,
-        attributions=_attribute(graph),
+        attributions=attribute_unknown(graph),
         layer_of=layer_of,
         owning_layers=None if contents.has_layers else frozenset(layers.values()),
         selected=options.outputs,
@@ -198,18 +219,3 @@ def _with_reason(analysis: Analysis, reason: str, hint: str) -> Analysis:
     """Return the analysis, with a finding that says why the model was not run."""
     findings = (describe_unloaded(reason, hint), *analysis.report.findings)
     return replace(analysis, report=replace(analysis.report, findings=findings))
-
-
-def _attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
-    """Attribute a graph with ops of unknown types.
-
-    What would be cut even if such ops passed gradient is cut for certain.
-    """
-    careful = attribute(graph)
-    if Edge.UNKNOWN not in graph.kinds:
-        return careful
-    hopeful = attribute(graph.as_if_unknown_flowed())
-    return {
-        name: careful[name] if hopeful[name].cuts_to_restore == 0 else hopeful[name]
-        for name in careful
-    }

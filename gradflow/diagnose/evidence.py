@@ -106,6 +106,8 @@ class Evidence:
     """By variable name; None in a static reading."""
     graph: FlowGraph | None = None
     """None where the file holds no graph, or where nothing needs an explanation."""
+    is_of_layers: bool = False
+    """Whether the graph is made of layers, as a Keras file describes them, and not of ops."""
     attributions: Mapping[str, Attribution] = field(default_factory=dict)
     """By variable name; a variable that the entry does not use is not in it."""
     layer_of: Callable[[int], str | None] = lambda _: None

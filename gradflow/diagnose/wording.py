@@ -75,7 +75,7 @@ def word(
     """
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
-        return _unknown_op_type(cause, is_static=evidence.measurements is None)
+        return _unknown_op_type(evidence, cause)
     if cause.code == "GF206" and uncovered is None and other is None:
         return Wording(item.severity, _unread(evidence), _UNREAD_FIX)
     if cause.code == "GF206" and evidence.is_of_loss:
@@ -154,10 +154,17 @@ def _of_other_entry(other: OtherUse, message: str) -> Wording:
     )
 
 
-def _unknown_op_type(cause: Cause, *, is_static: bool) -> Wording:
+def _unknown_op_type(evidence: Evidence, cause: Cause) -> Wording:
     """Put a cut at an op type into words that TensorFlow itself does not have."""
     item = CATALOGUE[cause.code]
-    if is_static:
+    if evidence.is_of_layers:
+        return Wording(
+            Severity.NOTE,
+            f"{cause.op!r}: nothing is known about {cause.op_type}, so nobody can tell whether a "
+            "gradient passes it",
+            "measure it without --static; --import MODULE names the module that defines it",
+        )
+    if evidence.measurements is None:
         return Wording(
             Severity.NOTE,
             f"{cause.op!r}: nothing is known about op type {cause.op_type}, so nobody can tell "

@@ -193,7 +193,7 @@ def matches(pattern: str, path: str) -> bool:
 def _of_row(row: _Row, config: Mapping[str, object], call: Call) -> Behaviour:
     names = [_named(path, row.arguments) for path in call.tensors]
     closing = tuple(
-        Pass(Kind.UNKNOWN, key, key)
+        Pass(Kind.UNKNOWN, _function_name(config.get(key)), key)
         for key in row.functions
         if not is_own_function(config.get(key))
     )
@@ -212,6 +212,14 @@ def _of_row(row: _Row, config: Mapping[str, object], call: Call) -> Behaviour:
                 number = None if output == _ALL else int(output)
                 passages.append(Passage(item, number, (*steps, *closing)))
     return Behaviour(row.outputs, row.has_more, tuple(passages), tuple(apart))
+
+
+def _function_name(value: object) -> str:
+    """Return the name of a function that is not Keras's own."""
+    if isinstance(value, Mapping):
+        config = value.get("config")
+        value = config if isinstance(config, str) else value.get("class_name")
+    return value if isinstance(value, str) and value else "function"
 
 
 def _named(path: ArgumentPath, arguments: Sequence[str]) -> str:

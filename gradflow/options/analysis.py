@@ -280,13 +280,9 @@ def names_without_effect(names: Iterable[str], options: Options) -> list[str]:
 def refuse_objective(name: str, options: Options) -> None:
     """Raise UsageError where the compiled loss is asked of a model that has none.
 
-    Only a Keras model that is run has one.
+    Only a Keras model has one.
     """
     if options.objective is not Objective.COMPILED:
         return
-    if options.static:
-        raise UsageError(
-            f"{name}: --objective compiled needs a gradient step", "leave --static out"
-        )
     hint = "give the Keras file of the same model, or use no --objective compiled"
     raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)

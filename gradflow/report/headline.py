@@ -170,9 +170,8 @@ def _why_unknown(model: ModelReport) -> str:
         return "the tape step gave no answer"
     if any(finding.code == "GF901" for finding in model.findings):
         return "it was not run"
-    if model.format is Format.SAVED_MODEL:
-        return "the graph alone cannot tell; run without --static"
-    return "the file has no graph; run without --static"
+    source = "the graph" if model.format is Format.SAVED_MODEL else "the file"
+    return f"{source} alone cannot tell; run without --static"
 
 
 def _explains_trouble(model: ModelReport, finding: Finding) -> bool:

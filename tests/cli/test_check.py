@@ -14,8 +14,12 @@ from gradflow.catalogue import CATALOGUE
 from gradflow.config import ModelPlan
 from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, Done, here
 from tests.cli.test_help import HEAVY, loaded
+from tests.models.own_activation import with_own_activation
 
 FINETUNE = str(SAMPLES / "finetune.keras")
+OWN = "own.keras"
+"""The same, with an activation of its author's at the end: nobody can tell what its weights get."""
+TOWERS = str(SAMPLES / "two_towers.keras")
 FLAGS = ("--expect-frozen", "stem/**", "--expect-frozen", "norm/**", "--expect-frozen", "block/**")
 ADAPTER = ("--expect-frozen", "adapter/**")
 ALONE = ("--static", "--select", "GF4")
@@ -26,10 +30,17 @@ def check(*arguments: str) -> Done:
     return here("check", *arguments, COLUMNS="400")
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("own") / OWN
+    return with_own_activation(Path(FINETUNE), "head", target)
+
+
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: Path) -> None:
     """Away from the checkout, whose own pyproject.toml must not count."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / OWN).symlink_to(own)
 
 
 EXIT_CODES = [
@@ -46,10 +57,14 @@ EXIT_CODES = [
     ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-frozen", "typo/**"], 1),
     ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-frozen", "head/**"], 1),
     # No expectation of flags makes gradients known that nobody looked at.
-    ([FINETUNE, "--static", *FLAGS, *ADAPTER], 2),
-    ([FINETUNE, *ALONE, *FLAGS, *ADAPTER, "--expect-trainable", "head/**"], 2),
-    # A Keras file holds no graph: gradients were asked for, and nobody looked.
-    ([FINETUNE, "--static"], 2),
+    ([OWN, "--static", *FLAGS, *ADAPTER], 2),
+    ([OWN, *ALONE, *FLAGS, *ADAPTER, "--expect-trainable", "head/**"], 2),
+    # Gradients were asked for, and the file does not tell what they get.
+    ([OWN, "--static"], 2),
+    ([OWN, *ALONE, *FLAGS, *ADAPTER], 0),
+    # The layers of Keras tell it.
+    ([FINETUNE, "--static", *FLAGS, *ADAPTER, "--expect-trainable", "head/**"], 0),
+    ([TOWERS, "--static"], 1),
     (["missing.keras"], 2),
     (["missing.keras", "--exit-zero"], 2),
     ([CUT, "missing.keras", "--static"], 2),
@@ -117,10 +132,9 @@ def test_frozen_flags_that_are_as_expected_hide_no_missing_gradient(tmp_path: Pa
     done = check(*arguments)
     assert done.code == 1
     assert "2 of 2 trainable weights get no gradient" in done.stdout
-    unknown = check(*arguments, "--static")
-    assert unknown.code == 2
-    assert "is unknown" in unknown.stdout
-    assert "--expect-frozen" not in unknown.stdout + unknown.stderr
+    static = check(*arguments, "--static")
+    assert static.code == 1
+    assert "2 of 2 trainable weights get no gradient" in static.stdout
 
 
 def test_the_last_line_names_what_is_broken_and_what_was_not_checked() -> None:
@@ -397,21 +411,21 @@ def test_flags_alone_are_no_answer_where_gradients_are_asked_for_in_codes(
     tmp_path: Path, more: list[str]
 ) -> None:
     rule = "{variables: 'head/**', codes: [GF206]}"
-    (tmp_path / "ignores.yaml").write_text(f"models: [{{path: '{FINETUNE}', ignore: [{rule}]}}]\n")
+    (tmp_path / "ignores.yaml").write_text(f"models: [{{path: {OWN}, ignore: [{rule}]}}]\n")
 
-    done = check(FINETUNE, "--static", *FLAGS, *ADAPTER, *more)
+    done = check(OWN, "--static", *FLAGS, *ADAPTER, *more)
 
     assert done.code == 2
     assert "is unknown" in done.stdout
 
 
 def test_a_diff_says_which_gradients_it_did_not_compare() -> None:
-    same = here("diff", "--static", FINETUNE, FINETUNE, COLUMNS="400")
+    same = here("diff", "--static", OWN, OWN, COLUMNS="400")
 
     assert "no changes, and the gradients of 10 weights were not compared" in same.stdout
     assert (
         len(
-            json.loads(here("diff", "--static", "--format", "json", FINETUNE, FROZEN).stdout)[
+            json.loads(here("diff", "--static", "--format", "json", OWN, FINETUNE).stdout)[
                 "not_compared"
             ]
         )

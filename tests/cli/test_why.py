@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.command import CUT, FROZEN, SAMPLES, Done, here
 from tests.cli.test_help import HEAVY, loaded
+from tests.models.own_activation import with_own_activation
 
 BEHIND = "document_embedding/kernel"
 
@@ -69,14 +70,22 @@ def test_another_output_is_another_answer() -> None:
     assert static(CUT, BEHIND, "--output", "output_0").stdout == static(CUT, BEHIND).stdout
 
 
-def test_a_keras_file_without_its_graph_says_what_is_frozen_and_what_to_do() -> None:
-    done = static(str(SAMPLES / "finetune.keras"), "adapter/kernel", COLUMNS="140")
+def test_a_keras_file_with_code_of_its_own_says_what_is_frozen_and_what_to_do(
+    tmp_path: Path,
+) -> None:
+    own = with_own_activation(SAMPLES / "finetune.keras", "head", tmp_path / "own.keras")
+    done = static(str(own), "adapter/kernel", COLUMNS="140")
 
     assert done.code == 0
-    assert (
-        "adapter/kernel is frozen by adapter and has an unknown verdict: the file has no graph; run"
-        in done.stdout
-    )
+    assert "adapter/kernel is frozen by adapter and has an unknown verdict" in done.stdout
+    assert "head/activation" in done.stdout
+
+
+def test_the_way_of_a_weight_of_a_keras_file_leads_through_its_layers() -> None:
+    done = static(str(SAMPLES / "two_towers.keras"), "document_embedding/kernel", COLUMNS="140")
+
+    assert done.code == 0
+    assert "stop_gradient/StopGradient" in done.stdout and "score" in done.stdout
 
 
 def test_json_goes_to_stdout_and_the_answer_in_one_line_to_stderr() -> None:

@@ -35,6 +35,9 @@ class LayerConfig:
     parent: LayerConfig | None
     module: str | None = None
     """The package that defines the class, where the file says so; empty for a registered one."""
+    described: Mapping[str, object] = field(default_factory=dict)
+    """The JSON value that the layer was read from; empty for one that another layer makes in
+    code."""
     parts: dict[str, tuple[LayerConfig, ...]] = field(default_factory=dict)
     """Layers inside this one by the key that holds them: ``layers``, ``layer``, ``backward_layer``,
     ``cell``, ..."""
@@ -170,6 +173,7 @@ def _layer(
         options=options,
         parent=parent,
         module=_module(value),
+        described=value,
     )
     for key, inner in options.items():
         inner_configs = () if key in _NO_LAYERS else _layers_in(key, inner)

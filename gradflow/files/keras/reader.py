@@ -29,6 +29,10 @@ class KerasContents:
     variables: tuple[StoredVariable, ...]
     """In the order of the layers. Optimizer, metrics and seeds of random layers are not among
     them."""
+    model: LayerConfig
+    places: Mapping[str, tuple[LayerConfig, str]]
+    """Where each variable stands, by its name: the innermost layer around it that the
+    configuration describes, and the path below that layer (``kernel``, ``lstm_cell/kernel``)."""
     layer_classes: Mapping[str, str]
     """Class of every configured layer by its path, the model itself included."""
     doubts: tuple[FreezeDoubt, ...]
@@ -71,6 +75,11 @@ def _contents(file: ModelFile) -> KerasContents:
         model_name=config.name,
         producer=None if version is None else f"keras {version}",
         variables=variables,
+        model=config,
+        places={
+            variable.name: (stored.described, stored.path_below)
+            for variable, stored in zip(variables, owned, strict=True)
+        },
         layer_classes=_classes(config),
         doubts=(*late, *doubts),
         doubts_in_keras3=(*late, *doubts_in_keras3),

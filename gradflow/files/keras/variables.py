@@ -34,6 +34,12 @@ class Owned:
             layer = layer.parent
         return layer
 
+    @property
+    def path_below(self) -> str:
+        """Its path below ``described``: ``kernel``, ``lstm_cell/kernel``."""
+        made = self.owner.lineage()[len(self.described.lineage()) :]
+        return "/".join([*(layer.name for layer in made), self.variable])
+
 
 def describe(owned: Sequence[Owned], *, is_keras2: bool = False) -> tuple[StoredVariable, ...]:
     """Add role and freeze flag, and tell equal names apart: by the layers around them, else by

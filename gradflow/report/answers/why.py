@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from gradflow.findings import Change, ModelReport, Role, Route, Tool, Variable, Verdict
+from gradflow.findings import Change, Format, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.headline import title
@@ -146,8 +146,8 @@ def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
             return f"is state: {untrainable(variable)}"
         return "is state, not trained by design"
     if variable.verdict is Verdict.UNKNOWN:
-        why = "the graph alone cannot tell" if route.steps else "the file has no graph"
-        words = f"has an unknown verdict: {why}; run without --static"
+        source = "the graph" if model.format is Format.SAVED_MODEL else "the file"
+        words = f"has an unknown verdict: {source} alone cannot tell; run without --static"
         return words if variable.trainable else f"is {_frozen(variable)} and {words}"
     gets = f"{'get' if not variable.trainable else 'gets'} {_GETS[variable.verdict]}"
     words = f"is {_frozen(variable)}; unfrozen it would {gets}"

@@ -73,7 +73,9 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
         else f"tape step{_training(model)}"
     )
     inputs = [f"{_tensor(tensor)} {shown(tensor.source)}" for tensor in model.inputs]
-    outputs = [_tensor(tensor) for tensor in model.outputs]
+    # The layers of a Keras file do not tell the shapes of what they make.
+    is_of_layers = model.mode is Mode.STATIC and model.format is not Format.SAVED_MODEL
+    outputs = [shown(tensor.name) if is_of_layers else _tensor(tensor) for tensor in model.outputs]
     lines = lay_out(line("  ", (", ".join(facts), "dim")), page, 4)
     if objective_line(model):
         outputs = outputs if model.unused_loss else []

@@ -1,0 +1,142 @@
+"""Find from the layers of a Keras file what its weights get, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
+from gradflow.files.keras.losses import SavedLoss, saved_loss
+from gradflow.files.keras.reader import KerasContents, read_keras
+from gradflow.files.model_file import ModelFile
+from gradflow.findings import Input, Output
+from gradflow.flow.attribute import Attribution
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
+from gradflow.options import Objective, Options
+from gradflow.text import near, quoted
+
+OUTPUTS = "outputs"
+_LOSS = Output("loss", (), "float32")
+_OWN_LOSS = "its loss {} is not Keras's own, so that the file does not tell what it does"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReading:
+    """A Keras model as its layers tell of it."""
+
+    graph: FlowGraph
+    attributions: Mapping[str, Attribution]
+    layers: Sequence[str | None]
+    """The layer of each node."""
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    """Those that count, or the loss."""
+    objective: str
+    unused_loss: str
+    uncovered: Mapping[str, tuple[str, ...]]
+    """As in ``Evidence``."""
+
+    @property
+    def is_of_loss(self) -> bool:
+        """Return whether the output is the compiled loss."""
+        return self.objective != OUTPUTS
+
+
+def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
+    """Read what the layers of a Keras file tell of its gradients.
+
+    Raises:
+        GradflowError: the file is damaged or too large, or an option does not fit it.
+    """
+    lowered = _lowered(file, path, options.training)
+    names = [output.name for output in lowered.outputs]
+    for name in options.outputs:
+        if name not in names:
+            raise UsageError(
+                f"{path}: --output {name!r}: the model has no such output",
+                f"{near(name, names)}its outputs are: {', '.join(names)}",
+            )
+    loss, unused = _loss(file, path, names, options)
+    inputs = tuple(
+        Input(item.name, item.shape, item.dtype or "float32", "declared") for item in lowered.inputs
+    )
+    if loss is None:
+        graph = lowered.graph(options.outputs)
+        outputs = tuple(
+            Output(item.name, item.shape, item.dtype or "float32")
+            for item in lowered.outputs
+            if not options.outputs or item.name in options.outputs
+        )
+    else:
+        graph = lowered.graph_of_loss([part.output for part in loss.parts if part.losses])
+        outputs = (_LOSS,)
+    attributions = attribute_unknown(graph)
+    return LayerReading(
+        graph=graph,
+        attributions=attributions,
+        layers=lowered.layers,
+        inputs=inputs,
+        outputs=outputs,
+        objective=OUTPUTS if loss is None else loss.description,
+        unused_loss=unused,
+        uncovered={} if loss is None else _uncovered(lowered, loss, attributions),
+    )
+
+
+def _lowered(file: ModelFile, path: str, training: bool) -> LoweredLayers:
+    contents = read_keras(file)
+    try:
+        return lower_layers(contents.model, _weights(contents), training=training)
+    except DamagedError as error:
+        raise DamagedError(f"{path}: {error.message}", error.hint) from error
+    except UnreadableError as error:
+        raise UnreadableError(f"{path}: {error.message}", error.hint) from error
+
+
+def _weights(contents: KerasContents) -> list[Weight]:
+    return [Weight(name, layer, below) for name, (layer, below) in contents.places.items()]
+
+
+def _loss(
+    file: ModelFile, path: str, outputs: Sequence[str], options: Options
+) -> tuple[SavedLoss | None, str]:
+    """Return the loss to differentiate, None for the outputs; why not the compiled one, where there
+    is one.
+
+    Raises:
+        UsageError: the loss is asked for by name, and the file has none that it tells enough of.
+    """
+    if options.loss_seed is None:
+        return None, ""
+    is_asked = options.objective is Objective.COMPILED
+    try:
+        loss = saved_loss(file, outputs)
+    except GradflowError:
+        if is_asked:
+            raise
+        return None, ""
+    if loss is not None and not loss.foreign:
+        return loss, ""
+    if loss is None:
+        reason, hint = "the file was saved without a loss", "compile the model before it is saved"
+    else:
+        reason, hint = _OWN_LOSS.format(quoted(loss.foreign)), "leave --static out"
+    if is_asked:
+        raise UsageError(f"{path}: --objective compiled: {reason}", hint)
+    return None, "" if loss is None else reason
+
+
+def _uncovered(
+    lowered: LoweredLayers, loss: SavedLoss, attributions: Mapping[str, Attribution]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the outputs without a loss, for each weight that leads to them and not to the loss."""
+    missing = [name for name, way in attributions.items() if way.cuts_to_restore is None]
+    outputs: dict[str, list[str]] = {}
+    for output in loss.uncovered if missing else ():
+        ways = attribute_unknown(lowered.graph([output]))
+        for name in missing:
+            if ways[name].cuts_to_restore is not None:
+                outputs.setdefault(name, []).append(output)
+    return {name: tuple(leading) for name, leading in outputs.items()}

@@ -1,0 +1,28 @@
+"""Find the rows of the layer table for a layer, by the class that its configuration names."""
+
+from __future__ import annotations
+
+from gradflow.files.keras.config import LayerConfig
+from gradflow.ops.layer_rows import has_rows
+
+_PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "keras_core", "builtins"})
+_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+_OPERATIONS = (".ops.", "keras.ops")
+
+
+def layer_key(layer: LayerConfig) -> str | None:
+    """Return the key of a layer in the layer table; None where its class is not Keras's own.
+
+    A file that names no module is believed.
+    """
+    if layer.module is not None and layer.module not in _PACKAGES:
+        return None
+    name = layer.class_name
+    if name in _FUNCTIONS:
+        return f"tf.{layer.options.get('function')}"
+    module = layer.described.get("module")
+    if isinstance(module, str):
+        is_operation = _OPERATIONS[0] in module or module.startswith(_OPERATIONS[1])
+        return f"ops.{name}" if is_operation else name
+    is_layer = has_rows(name) or "trainable" in layer.options or not has_rows(f"ops.{name}")
+    return name if is_layer else f"ops.{name}"

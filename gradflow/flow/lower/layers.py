@@ -1,0 +1,742 @@
+"""Lower the layers of a Keras model, as its file describes them, to a FlowGraph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gradflow.errors import UnreadableError
+from gradflow.files.dtypes import FLOATING_NAMES
+from gradflow.files.keras.calls import (
+    INPUT_LAYER,
+    LayerCall,
+    ModelCalls,
+    TensorOf,
+    read_calls,
+    tensors_in,
+)
+from gradflow.files.keras.config import LayerConfig
+from gradflow.files.keras.layer_keys import layer_key
+from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+from gradflow.flow.lower.layout import Tensor
+from gradflow.flow.op_rules import spec
+from gradflow.ops.layer_rows import (
+    ArgumentPath,
+    Behaviour,
+    Call,
+    Kind,
+    Output,
+    Pass,
+    Passage,
+    behaviour,
+    matches,
+)
+
+MAX_SIZE = 2_000_000
+"""Nodes and edges beyond which a model is refused: models inside models multiply without end."""
+_EDGES = {Kind.CUT: Edge.CUT, Kind.ZERO: Edge.ZERO, Kind.SHAPE: Edge.SHAPE}
+_CALLED = ("TimeDistributed", "SpectralNormalization", "Wrapper")
+"""Layers that call the layer inside them on what they are called with."""
+_STATES = {"LSTM": 2, "LSTMCell": 2, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2}
+_CAST = Pass(Kind.DISCRETE, "Cast")
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A variable of the file, and where it stands among the layers."""
+
+    name: str
+    layer: LayerConfig
+    """The innermost layer around it that stands in the configuration."""
+    path: str
+    """Its path below that layer: ``kernel``, ``lstm_cell/kernel``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An input or an output of the model."""
+
+    name: str
+    node: int
+    is_floating: bool
+    dtype: str | None
+    shape: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredLayers:
+    """A model that was laid out, before it is decided which of its outputs count."""
+
+    builder: GraphBuilder
+    variables: Mapping[str, int]
+    """Node of each variable, by its name; a variable of a layer that is not called is in it too."""
+    inputs: Sequence[Arrival]
+    outputs: Sequence[Arrival]
+    layers: list[str | None]
+    """The layer of each node."""
+    adding: Sequence[tuple[int, bool]]
+    """Nodes whose value a layer may add to the loss by itself, and whether that is certain."""
+
+    def graph(self, names: Sequence[str]) -> FlowGraph:
+        """Return the graph in which the outputs ``names`` count; all of them where none is
+        named."""
+        chosen = [output for output in self.outputs if not names or output.name in names]
+        floating = [output.node for output in chosen if output.is_floating]
+        discrete = [output.node for output in chosen if not output.is_floating]
+        return self.builder.build(
+            self.variables,
+            outputs=list(dict.fromkeys(floating)),
+            discrete_outputs=list(dict.fromkeys(discrete)),
+        )
+
+    def graph_of_loss(self, names: Sequence[str]) -> FlowGraph:
+        """Return the graph of a loss that covers the outputs ``names``, and to which layers may add
+        what they compute."""
+        builder = self.builder
+        loss = builder.node("loss", "Loss")
+        self.layers.append(None)
+        for output in self.outputs:
+            if output.name in names:
+                kind = Edge.FLOW if output.is_floating else Edge.DISCRETE
+                builder.edge(output.node, loss, kind)
+        for node, is_certain in self.adding:
+            builder.edge(node, loss, Edge.FLOW if is_certain else Edge.UNKNOWN)
+        return builder.build(self.variables, outputs=[loss])
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Where a call stands."""
+
+    scope: str
+    """The names of the models around it, each with a slash behind it."""
+    training: bool
+
+
+def lower_layers(model: LayerConfig, weights: Iterable[Weight], *, training: bool) -> LoweredLayers:
+    """Lay out ``model``, called once.
+
+    Raises:
+        DamagedError: its calls refer to what is not there, or to themselves.
+        UnreadableError: it is too large when its models are laid out.
+    """
+    lowering = _Lowering(model, weights)
+    try:
+        return lowering.whole(training=training)
+    except RecursionError:
+        raise UnreadableError(
+            f"the layers of the model {model.name!r} are nested too deeply to be laid out",
+            "save the model with fewer models inside models",
+        ) from None
+
+
+@dataclass(slots=True)
+class _Result:
+    """What a call of a layer returns: the tensors in their structure."""
+
+    structure: object
+
+    def output(self, number: int | None) -> object:
+        if number is None:
+            return self.structure
+        flat = list(_tensors(self.structure))
+        return flat[number][1] if number < len(flat) else flat[-1][1] if flat else None
+
+
+class _Lowering:
+    """Lays out the calls of one model and of all that stands in it."""
+
+    def __init__(self, model: LayerConfig, weights: Iterable[Weight]) -> None:
+        self._model = model
+        self._builder = GraphBuilder()
+        self._labels: list[str | None] = []
+        self._size = 0
+        self._adding: list[tuple[int, bool]] = []
+        self._calls: dict[LayerConfig, ModelCalls | None] = {}
+        self._twins = _twins(model)
+        repeated = Counter(layer.path for layer in model.below())
+        self._names = {
+            layer: layer.path if repeated[layer.path] == 1 else layer.nested_name
+            for layer in model.below()
+        }
+        self._variables: dict[str, int] = {}
+        self._weights: dict[LayerConfig, list[Weight]] = {}
+        for weight in weights:
+            self._weights.setdefault(weight.layer, []).append(weight)
+            self._variables[weight.name] = self._node(weight.name, "_Arg", None)
+
+    def whole(self, *, training: bool) -> LoweredLayers:
+        """Call the model on an input of its own."""
+        context = _Context("", training)
+        model, calls = self._model, self._calls_of(self._model)
+        inputs: list[Arrival] = []
+        if calls is None:
+            node = self._node("input", "Placeholder", None)
+            result = self._unknown(model, context, model.name, [Tensor(node, True)], 1)
+        else:
+            values: dict[tuple[LayerConfig, int], _Result] = {}
+            for _, tensor in tensors_in(calls.inputs):
+                is_layer = tensor.layer is not model
+                name = tensor.layer.name if is_layer else "input"
+                node = self._node(name, "Placeholder", None)
+                dtype = tensor.dtype or "float32"
+                shape = _batch_shape(tensor.layer)
+                inputs.append(Arrival(name, node, _is_floating(dtype), dtype, shape))
+                values[tensor.layer, 0] = _Result(Tensor(node, _is_floating(dtype)))
+            result = self._inside(model, calls, values, context)
+        return LoweredLayers(
+            builder=self._builder,
+            variables=self._variables,
+            inputs=inputs,
+            outputs=list(_outputs(calls, result, model)),
+            layers=self._labels,
+            adding=self._adding,
+        )
+
+    def _inside(
+        self,
+        model: LayerConfig,
+        calls: ModelCalls,
+        values: dict[tuple[LayerConfig, int], _Result],
+        context: _Context,
+    ) -> _Result:
+        """Lay out the calls inside a model, whose inputs are in ``values`` already."""
+        used = _used(calls)
+        for call in calls.calls:
+            key = call.layer, call.number
+            if key not in values and call.layer.class_name != INPUT_LAYER:
+                values[key] = self._call(call, values, used.get(key, {0: None}), context)
+        return _Result(_resolved(calls.outputs, values, self._missing))
+
+    def _missing(self, tensor: TensorOf) -> Tensor:
+        """Return a tensor of which nothing is known."""
+        return Tensor(self._node(tensor.layer.name, "Placeholder", None), True)
+
+    def _call(
+        self,
+        call: LayerCall,
+        values: Mapping[tuple[LayerConfig, int], _Result],
+        used: Mapping[int, str | None],
+        context: _Context,
+    ) -> _Result:
+        args = tuple(_resolved(value, values, self._missing) for value in call.args)
+        kwargs = {
+            key: _resolved(value, values, self._missing) for key, value in call.kwargs.items()
+        }
+        name = call.layer.name if call.number == 0 else f"{call.layer.name}#{call.number + 1}"
+        if isinstance(kwargs.get("training"), bool):
+            context = _Context(context.scope, bool(kwargs["training"]))
+        return self._layer(call.layer, name, args, kwargs, used, context)
+
+    def _layer(
+        self,
+        layer: LayerConfig,
+        name: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        used: Mapping[int, str | None],
+        context: _Context,
+    ) -> _Result:
+        """Call ``layer``, of which the outputs ``used`` are read, with their dtypes where the file
+        has them."""
+        key = layer_key(layer)
+        if key is None:
+            tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
+            return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
+        if layer.is_model:
+            result = self._model_call(layer, name, args, context)
+        elif key in _CALLED and len(layer.parts.get("layer", ())) == 1:
+            inner = layer.parts["layer"][0]
+            within = _Context(f"{context.scope}{name}/", context.training)
+            result = self._layer(inner, inner.name, args, {}, used, within)
+        elif key == "Bidirectional":
+            result = self._bidirectional(layer, name, args, kwargs, context)
+        elif key == "RNN":
+            result = self._recurrent(layer, name, args, kwargs, context)
+        else:
+            result = self._by_table(layer, key, name, args, kwargs, used, context)
+        if result is None:
+            tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
+            return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
+        if layer.options.get("activity_regularizer"):
+            first = next((tensor for _, tensor in _tensors(result.structure)), None)
+            if first is not None and first.floating:
+                self._adding.append((first.node, True))
+        return result
+
+    def _model_call(
+        self, model: LayerConfig, name: str, args: tuple[object, ...], context: _Context
+    ) -> _Result | None:
+        calls = self._calls_of(model)
+        fed = None if calls is None or len(args) != 1 else _fed(calls.inputs, args[0], model)
+        if calls is None or fed is None:
+            return None
+        values = {(layer, 0): _Result(tensor) for layer, tensor in fed.items()}
+        return self._inside(
+            model, calls, values, _Context(f"{context.scope}{name}/", context.training)
+        )
+
+    def _bidirectional(
+        self,
+        layer: LayerConfig,
+        name: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        context: _Context,
+    ) -> _Result | None:
+        """Call the layer inside forwards and its twin backwards, and merge what they return."""
+        if len(layer.parts.get("layer", ())) != 1:
+            return None
+        forward = layer.parts["layer"][0]
+        backward = next(iter(layer.parts.get("backward_layer", ())), None)
+        states = _states(forward)
+        if states is None:
+            return None
+        used: Mapping[int, str | None] = dict.fromkeys(range(1 + states))
+        within = _Context(f"{context.scope}{name}/", context.training)
+        ahead = self._layer(forward, forward.name, args, kwargs, used, within)
+        flat = [tensor for _, tensor in _tensors(ahead.structure)]
+        tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
+        if backward is not None:
+            other = self._layer(backward, backward.name, args, kwargs, used, within)
+            back = [tensor for _, tensor in _tensors(other.structure)]
+        else:
+            back = self._twin(layer, forward, f"{within.scope}backward", tensors, 1 + states)
+        if len(flat) != len(back):
+            return None
+        # What the wrapper itself owns, in a file that names the weights after it.
+        own = self._own_weights(layer)
+        merge = layer.options.get("merge_mode", "concat")
+        first: list[Tensor] = [flat[0], back[0]]
+        if merge is not None:
+            node = self.layer_node(f"{context.scope}{name}", layer)
+            for tensor in first:
+                self._edge(tensor, node, Edge.FLOW)
+            first = [Tensor(node, True)]
+        for weight in own:
+            for tensor in (*first, *flat[1:], *back[1:]):
+                self._edge(Tensor(self._variables[weight.name], True), tensor.node, Edge.FLOW)
+        outputs = [*first, *flat[1:], *back[1:]]
+        return _Result(outputs if len(outputs) > 1 else outputs[0])
+
+    def _twin(
+        self,
+        layer: LayerConfig,
+        forward: LayerConfig,
+        name: str,
+        tensors: Sequence[Tensor],
+        count: int,
+    ) -> list[Tensor]:
+        """Return what the copy of ``forward`` returns that runs backwards, and that Keras makes
+        itself."""
+        key = layer_key(forward)
+        passages = None
+        if key is not None:
+            passages = behaviour(key, forward.options, Call(), training=True)
+        kind = Edge.UNKNOWN if passages is None or _is_doubtful(passages) else Edge.FLOW
+        results = []
+        for number in range(count):
+            node = self.layer_node(_numbered(name, number), forward)
+            for tensor in tensors:
+                self._edge(tensor, node, kind)
+            results.append(Tensor(node, True))
+        return results
+
+    def _recurrent(
+        self,
+        layer: LayerConfig,
+        name: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        context: _Context,
+    ) -> _Result | None:
+        """Call the cells of an RNN one after the other."""
+        cells = _cells(layer)
+        if not cells or not args:
+            return None
+        within = _Context(f"{context.scope}{name}/", context.training)
+        rest = [tensor for _, tensor in _tensors((*args[1:], kwargs))]
+        first = [tensor for _, tensor in _tensors(args[0])]
+        states: list[Tensor] = []
+        for cell in cells:
+            key = layer_key(cell)
+            known = None
+            if key is not None:
+                tensors = Call(((0,), (1,)))
+                known = behaviour(key, cell.options, tensors, training=context.training)
+            if known is None:
+                return None
+            count = 1 + _STATES.get(cell.class_name, 1)
+            used: Mapping[int, str | None] = dict.fromkeys(range(count))
+            result = self._by_table(cell, key or "", cell.name, (first, rest), {}, used, within)
+            if result is None:
+                return None
+            flat = [tensor for _, tensor in _tensors(result.structure)]
+            first, states = flat[:1], [*states, *flat[1:]]
+        if layer.options.get("return_state"):
+            return _Result([*first, *states])
+        return _Result(first[0])
+
+    def _by_table(
+        self,
+        layer: LayerConfig,
+        key: str,
+        name: str,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        used: Mapping[int, str | None],
+        context: _Context,
+    ) -> _Result | None:
+        arguments = _arguments(args, kwargs)
+        known = behaviour(key, layer.options, arguments.call, training=context.training)
+        if known is None:
+            return None
+        weights = [(weight, self._variables[weight.name]) for weight in self._own_weights(layer)]
+        results = []
+        for number in range(max(used, default=0) + 1):
+            kind = known.output(number)
+            if kind is None:
+                return None
+            dtype = used.get(number)
+            is_floating = (
+                _is_floating(dtype)
+                if dtype is not None
+                else _result_is_floating(kind, layer, arguments.tensors)
+            )
+            output = _CallOutput(
+                self, layer, _numbered(f"{context.scope}{name}", number), number, is_floating
+            )
+            output.lay_out(known, arguments.tensors, weights, needs_cast=kind is Output.DTYPE)
+            results.append(Tensor(output.node, is_floating))
+        return _Result(results if len(results) > 1 else results[0])
+
+    def _unknown(
+        self,
+        layer: LayerConfig,
+        context: _Context,
+        name: str,
+        tensors: Sequence[Tensor],
+        count: int,
+        used: Mapping[int, str | None] | None = None,
+    ) -> _Result:
+        """Call a layer of which nothing is known."""
+        node = self.layer_node(f"{context.scope}{name}", layer)
+        for tensor in tensors:
+            self._edge(tensor, node, Edge.UNKNOWN)
+        for inner in layer.below():
+            for weight in self._weights_of(inner):
+                self._edge(Tensor(self._variables[weight.name], True), node, Edge.UNKNOWN)
+        self._adding.append((node, False))
+        results = []
+        for number in range(count):
+            dtype = (used or {}).get(number)
+            results.append(Tensor(node, dtype is None or _is_floating(dtype)))
+        return _Result(results if len(results) > 1 else results[0])
+
+    def _own_weights(self, layer: LayerConfig) -> list[Weight]:
+        """Return the weights that are described as those of ``layer``, and those of the layers in
+        it."""
+        weights: list[Weight] = []
+        for inner in layer.below():
+            below = "/".join(part.name for part in inner.lineage()[len(layer.lineage()) :])
+            for weight in self._weights_of(inner):
+                path = f"{below}/{weight.path}" if below else weight.path
+                weights.append(Weight(weight.name, layer, path))
+        return weights
+
+    def _weights_of(self, layer: LayerConfig) -> Iterator[Weight]:
+        for twin in self._twins.get(layer, (layer,)):
+            yield from self._weights.get(twin, ())
+
+    def _calls_of(self, model: LayerConfig) -> ModelCalls | None:
+        if model not in self._calls:
+            self._calls[model] = None if layer_key(model) is None else read_calls(model)
+        return self._calls[model]
+
+    def node(self, name: str, op: str, layer: LayerConfig | None) -> int:
+        """Add a node and return its number."""
+        return self._node(name, op, layer)
+
+    def edge(self, source: Tensor, consumer: int, kind: Edge) -> None:
+        """Add an edge; one from a tensor that is not floating is none for gradient."""
+        self._edge(source, consumer, kind)
+
+    def _node(self, name: str, op: str, layer: LayerConfig | None) -> int:
+        self._grow()
+        self._labels.append(None if layer is None else self._names.get(layer, layer.name))
+        return self._builder.node(name, op)
+
+    def layer_node(self, name: str, layer: LayerConfig) -> int:
+        """Add a node for what a call of ``layer`` returns.
+
+        A class that has the name of a TensorFlow op (``Softmax``) is not taken for that op.
+        """
+        kind = layer.class_name or "Layer"
+        return self._node(name, kind if spec(kind) is None else f"{kind} layer", layer)
+
+    def _edge(self, source: Tensor, consumer: int, kind: Edge) -> None:
+        self._grow()
+        self._builder.edge(source.node, consumer, kind if source.floating else Edge.DISCRETE)
+
+    def _grow(self) -> None:
+        self._size += 1
+        if self._size > MAX_SIZE:
+            raise UnreadableError(
+                f"the model {self._model.name!r} grows beyond {MAX_SIZE:,} nodes and edges when the"
+                " models inside it are laid out",
+                "they call each other too often to be analysed",
+            )
+
+
+@dataclass(slots=True)
+class _CallOutput:
+    """Lays out the ways to one output of one call."""
+
+    lowering: _Lowering
+    layer: LayerConfig
+    name: str
+    number: int
+    is_floating: bool
+    node: int = field(init=False)
+    _steps: dict[tuple[Pass, ...], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.node = self.lowering.layer_node(self.name, self.layer)
+
+    def lay_out(
+        self,
+        known: Behaviour,
+        tensors: Sequence[Tensor],
+        weights: Iterable[tuple[Weight, int]],
+        *,
+        needs_cast: bool,
+    ) -> None:
+        """Connect the tensors and the weights of the call with the output."""
+        for position, tensor in enumerate(tensors):
+            passages = [passage for passage in known.passages if passage.source == position]
+            self._connect(tensor, passages, known.apart, [position], needs_cast)
+        for weight, node in weights:
+            patterns = [
+                passage.source
+                for passage in known.passages
+                if isinstance(passage.source, str) and matches(passage.source, weight.path)
+            ]
+            passages = [passage for passage in known.passages if passage.source in patterns]
+            apart = [
+                source
+                for source in known.apart
+                if isinstance(source, str) and matches(source, weight.path)
+            ]
+            self._connect(Tensor(node, True), passages, known.apart, apart, needs_cast)
+
+    def _connect(
+        self,
+        source: Tensor,
+        passages: Sequence[Passage],
+        apart: Sequence[int | str],
+        own: Sequence[int | str],
+        needs_cast: bool,
+    ) -> None:
+        if not passages and not any(item in apart for item in own):
+            self.lowering.edge(source, self.node, Edge.UNKNOWN)
+        for passage in passages:
+            if passage.output in (None, self.number):
+                self._way(source, passage.steps, needs_cast)
+
+    def _way(self, source: Tensor, steps: tuple[Pass, ...], needs_cast: bool) -> None:
+        if steps and not source.floating and steps[0] == _CAST:
+            steps = steps[1:]
+        is_cast = any(step.kind is Kind.DISCRETE for step in steps)
+        if needs_cast and source.floating and not self.is_floating and not is_cast:
+            steps = (*steps, _CAST)
+        last = source
+        for index, step in enumerate(steps):
+            is_new = steps[index:] not in self._steps
+            node = self._step_node(steps[index:])
+            # Where the way joins one that is laid out, the rest of it is there already.
+            kind = Edge.UNKNOWN if step.kind is Kind.UNKNOWN else _EDGES.get(step.kind, Edge.FLOW)
+            self.lowering.edge(last, node, kind)
+            if not is_new:
+                return
+            last = Tensor(node, step.kind not in (Kind.DISCRETE, Kind.SHAPE))
+        self.lowering.edge(last, self.node, Edge.FLOW)
+
+    def _step_node(self, steps: tuple[Pass, ...]) -> int:
+        if steps not in self._steps:
+            step = steps[0]
+            label = f"{self.name}/{step.label or step.op_type}"
+            self._steps[steps] = self.lowering.node(label, step.op_type, self.layer)
+        return self._steps[steps]
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    call: Call
+    tensors: Sequence[Tensor]
+
+
+def _arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Arguments:
+    paths: list[ArgumentPath] = []
+    tensors: list[Tensor] = []
+    values: dict[int | str, object] = {}
+    named: list[tuple[int | str, object]] = [*enumerate(args), *kwargs.items()]
+    for key, value in named:
+        inside = list(_tensors(value, (key,)))
+        paths += [path for path, _ in inside]
+        tensors += [tensor for _, tensor in inside]
+        if not inside:
+            values[key] = value
+    return _Arguments(Call(tuple(paths), values), tensors)
+
+
+def _outputs(calls: ModelCalls | None, result: _Result, model: LayerConfig) -> Iterator[Arrival]:
+    """Name the outputs of the model as Keras does: by the keys of a dict, else by the layers that
+    make them."""
+    flat = [tensor for _, tensor in _tensors(result.structure)]
+    described = [] if calls is None else [tensor for _, tensor in tensors_in(calls.outputs)]
+    names = [tensor.layer.name for tensor in described]
+    if isinstance(result.structure, Mapping):
+        names = sorted(result.structure)
+    if len(names) != len(flat):
+        names = [f"output_{number}" for number in range(len(flat))]
+        if len(flat) == 1 and calls is None:
+            names = [model.name]
+    counts: Counter[str] = Counter()
+    for index, (name, tensor) in enumerate(zip(names, flat, strict=True)):
+        counts[name] += 1
+        unique = name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
+        owner = described[index].layer if len(described) == len(flat) else None
+        dtype = _compute_dtype(owner) if owner is not None else None
+        if dtype is None or _is_floating(dtype) != tensor.floating:
+            dtype = "float32" if tensor.floating else "int64"
+        yield Arrival(unique, tensor.node, tensor.floating, dtype)
+
+
+def _tensors(value: object, path: ArgumentPath = ()) -> Iterator[tuple[ArgumentPath, Tensor]]:
+    """Yield each tensor in a structure with its path, dicts in the order of their keys."""
+    if isinstance(value, Tensor):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _tensors(value[key], (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _tensors(item, (*path, index))
+
+
+def _resolved(
+    value: object, values: Mapping[tuple[LayerConfig, int], _Result], missing: object
+) -> object:
+    """Return a structure with the tensors themselves in place of what names them."""
+    if isinstance(value, TensorOf):
+        result = values.get((value.layer, value.call))
+        resolved = None if result is None else result.output(value.output)
+        return missing(value) if resolved is None and callable(missing) else resolved
+    if isinstance(value, Mapping):
+        return {key: _resolved(item, values, missing) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_resolved(item, values, missing) for item in value]
+    return value
+
+
+def _used(calls: ModelCalls) -> Mapping[tuple[LayerConfig, int], dict[int, str | None]]:
+    """Return which outputs of each call are read, with their dtypes where the file has them."""
+    used: dict[tuple[LayerConfig, int], dict[int, str | None]] = {}
+    structures = [calls.outputs, *((*call.args, call.kwargs) for call in calls.calls)]
+    for structure in structures:
+        for _, tensor in tensors_in(structure):
+            outputs = used.setdefault((tensor.layer, tensor.call), {})
+            number = tensor.output or 0
+            outputs[number] = outputs.get(number) or tensor.dtype
+    return used
+
+
+def _fed(
+    inputs: object, argument: object, model: LayerConfig
+) -> Mapping[LayerConfig, Tensor] | None:
+    """Return what each input of a model is called with; None where that cannot be told."""
+    wanted = list(tensors_in(inputs))
+    if isinstance(argument, Mapping) and not isinstance(inputs, Mapping):
+        argument = [argument.get(tensor.layer.name) for _, tensor in wanted]
+    elif isinstance(argument, Mapping) and isinstance(inputs, Mapping):
+        argument = {key: argument.get(key) for key in inputs}
+    flat = [tensor for _, tensor in _tensors(argument)]
+    if len(flat) != len(wanted):
+        return None
+    return {ref.layer: tensor for (_, ref), tensor in zip(wanted, flat, strict=True)}
+
+
+def _twins(model: LayerConfig) -> Mapping[LayerConfig, Sequence[LayerConfig]]:
+    """Return, for each layer that is described in several places, all that describe it."""
+    groups: dict[int, list[LayerConfig]] = {}
+    for layer in model.below():
+        number = layer.described.get("shared_object_id")
+        if number is None:
+            number = layer.options.get("shared_object_id")
+        if type(number) is int:
+            groups.setdefault(number, []).append(layer)
+    return {layer: group for group in groups.values() if len(group) > 1 for layer in group}
+
+
+def _result_is_floating(kind: Output, layer: LayerConfig, tensors: Sequence[Tensor]) -> bool:
+    if kind is Output.LIKE:
+        return not tensors or any(tensor.floating for tensor in tensors)
+    if kind is Output.DTYPE:
+        dtype = _compute_dtype(layer)
+        return dtype is None or _is_floating(dtype)
+    return kind is Output.FLOAT
+
+
+def _compute_dtype(layer: LayerConfig) -> str | None:
+    """Return the dtype that a layer computes in; None where its configuration does not say."""
+    policy = layer.options.get("dtype")
+    if isinstance(policy, Mapping):
+        config = policy.get("config")
+        policy = config.get("name") if isinstance(config, Mapping) else None
+    if not isinstance(policy, str):
+        return None
+    return policy.removeprefix("mixed_")
+
+
+def _is_floating(dtype: str) -> bool:
+    return dtype in FLOATING_NAMES
+
+
+def _batch_shape(layer: LayerConfig) -> tuple[int | None, ...]:
+    for key in ("batch_shape", "batch_input_shape"):
+        shape = layer.options.get(key)
+        if isinstance(shape, list) and all(size is None or type(size) is int for size in shape):
+            return tuple(shape)
+    return ()
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 0 else f"{name}:{number}"
+
+
+def _is_doubtful(known: Behaviour) -> bool:
+    return any(passage.steps for passage in known.passages)
+
+
+def _states(layer: LayerConfig) -> int | None:
+    """Return how many states a recurrent layer returns besides its output."""
+    if not layer.options.get("return_state"):
+        return 0
+    if layer.class_name == "RNN":
+        cells = _cells(layer)
+        return sum(_STATES.get(cell.class_name, 1) for cell in cells)
+    return _STATES.get(layer.class_name, 1)
+
+
+def _cells(layer: LayerConfig) -> Sequence[LayerConfig]:
+    """Return the cells of an RNN, in their order, those of stacks in place of the stacks."""
+    cells: list[LayerConfig] = []
+    waiting = list(reversed(layer.parts.get("cell", ())))
+    while waiting:
+        cell = waiting.pop()
+        if cell.class_name == "StackedRNNCells":
+            waiting += reversed(cell.parts.get("cells", ()))
+        else:
+            cells.append(cell)
+    return cells
