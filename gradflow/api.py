@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
+from html import escape
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -16,6 +17,7 @@ from gradflow.audit.run import Here, each_done
 from gradflow.errors import GradflowError, UsageError
 from gradflow.findings import ModelReport
 from gradflow.findings import Report as PlainReport
+from gradflow.findings.wire_names import INTERNAL
 from gradflow.installed import (
     FILES_ARE_READ,
     NOT_INSTALLED,
@@ -132,8 +134,9 @@ def inspect(
 
 
 def _inspected(model: Any, values: dict[str, Any]) -> Report:
-    options = from_python(values)
-    changed = [name for name in values if getattr(options, name) != DECLARED[name].default]
+    asked = from_python(values)
+    options = replace(asked, map=True)  # a notebook shows the page, which has one
+    changed = [name for name in values if getattr(asked, name) != DECLARED[name].default]
     is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
     if not is_path and not options.static and not has_tensorflow():
         raise UsageError(
@@ -143,7 +146,7 @@ def _inspected(model: Any, values: dict[str, Any]) -> Report:
         if notice:
             warnings.warn(notice, stacklevel=4)
     if is_path:
-        return _of_files(models_at([str(model)]).paths, options)
+        return replace(_of_files(models_at([str(model)]).paths, options), json_has_map=asked.map)
     if options.static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
@@ -153,7 +156,7 @@ def _inspected(model: Any, values: dict[str, Any]) -> Report:
     from gradflow.analysis.in_memory import inspect_object
 
     tool, report = inspect_object(model, options)
-    return Report(tool, (_in_python(report),))
+    return Report(tool, (_in_python(report),), asked.map)
 
 
 def _of_files(paths: Sequence[str], options: Options) -> Report:
@@ -177,8 +180,11 @@ def _of_files(paths: Sequence[str], options: Options) -> Report:
 class Report(PlainReport):
     """What ``gradflow.inspect`` has found out: ``models`` holds a report of each model.
 
-    ``print(report)`` shows what the command ``gradflow inspect`` prints.
+    ``print(report)`` shows what the command ``gradflow inspect`` prints, and a notebook the page.
     """
+
+    json_has_map: bool = field(default=False, metadata=INTERNAL)
+    """Whether the map was asked for in JSON; the page has it always."""
 
     @property
     def ok(self) -> bool:
@@ -198,6 +204,10 @@ class Report(PlainReport):
         """Return the report as JSON (see ``gradflow schema report``)."""
         return self._written("json")
 
+    def to_html(self) -> str:
+        """Return the report as one HTML page that needs nothing else."""
+        return self._written("html")
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the report to a file, in the format that the end of its name says.
 
@@ -215,7 +225,18 @@ class Report(PlainReport):
         write_whole(Path(path), text)
 
     def _written(self, format: str, layout: Layout = PLAIN) -> str:
-        return renderer(format)(self, layout)
+        report: PlainReport = self
+        if format == "json" and not self.json_has_map:
+            report = replace(self, models=tuple(replace(model, map=None) for model in self.models))
+        return renderer(format)(report, layout)
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame, for a notebook: it can reach nothing outside of the frame."""
+        # In a frame without the origin of the notebook no script of the page sees the notebook.
+        return (
+            f'<iframe title="gradflow report" sandbox="allow-scripts" width="100%" height="720" '
+            f'frameborder="0" srcdoc="{escape(self.to_html())}"></iframe>'
+        )
 
     def __str__(self) -> str:
         """Return the text."""

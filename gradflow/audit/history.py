@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def keep(report: Report, folder: Path) -> Path:
     Raises:
         UsageError: it cannot be written.
     """
+    # Two runs are compared by verdicts: a map is for who looks at one of them.
+    models = tuple(replace(model, map=None) for model in report.models)
+    report = replace(report, models=models)
     name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%fZ}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

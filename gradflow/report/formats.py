@@ -44,6 +44,12 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
             "gradflow.report.json", rf'\{{ ?"schema": "gradflow-({_ANSWERS})-', ".json"
         ),
         "markdown": ReportFormat("gradflow.report.markdown", "### gradflow: ", ".md"),
+        "html": ReportFormat(
+            "gradflow.report.html",
+            r'<!doctype html> <html lang="en"> <head> <meta name="generator" content="gradflow">',
+            ".html",
+            needs_map=True,
+        ),
         "sarif": ReportFormat(
             "gradflow.report.sarif", r'\{.* "driver": \{ "name": "gradflow"', ".sarif"
         ),

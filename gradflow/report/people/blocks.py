@@ -43,7 +43,7 @@ from gradflow.report.words import counted, in_total, type_and_shape
 from gradflow.text import shown
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
-_FORMATS = {
+FORMAT_NAMES = {
     Format.KERAS: "Keras file",
     Format.H5: "HDF5 file",
     Format.SAVED_MODEL: "SavedModel",
@@ -62,7 +62,7 @@ _MAX_LOCATIONS = 3
 
 def origin_lines(model: ModelReport, page: Page) -> list[Text]:
     """Say what was read, how it was run and with which inputs."""
-    facts = [_FORMATS[model.format] if model.format else "unknown format"]
+    facts = [FORMAT_NAMES[model.format] if model.format else "unknown format"]
     if model.producer:
         facts[0] += f" by {shown(model.producer)}"
     if model.entry:
