@@ -6,7 +6,8 @@ One 0-1 walk answers for all variables. All steps are linear in the number of ed
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, islice
@@ -77,7 +78,9 @@ def attribute(graph: FlowGraph) -> Mapping[str, Attribution]:
             steps, via = reading.fewest_places(node)
         attributions[key] = Attribution(
             cuts_to_restore=None if steps == UNREACHED else steps,
-            causes=reading.causes(node, is_filled=bool(filled[node])) if steps else (),
+            causes=reading.in_some_repair(node, reading.causes(node, is_filled=bool(filled[node])))
+            if steps
+            else (),
             zero_filled=bool(steps and filled[node]),
             node=node,
             via=via,
@@ -121,6 +124,44 @@ class _Reading:
         nodes = {cut.node for cut in causes}
         beyond = self._beyond_zeros.causes(node, is_filled=True)
         return (*causes, *(cut for cut in beyond if cut.node not in nodes))
+
+    def in_some_repair(self, node: int, causes: tuple[Cut, ...]) -> tuple[Cut, ...]:
+        """Return those of ``causes`` that stand in a repair of which no place can be spared.
+
+        The data of one may come by a copy of another alone, in an earlier call of their function:
+        to open that other one is then enough.
+        """
+        place_of = self._graph.place
+        if len(causes) < 2 or all(place_of(cut.node) not in self._copied for cut in causes):
+            return causes
+        enough = frozenset(
+            place_of(cut.node)
+            for cut in causes
+            if (opened := self._walk_without(frozenset({place_of(cut.node)}))) is not None
+            and opened[0][over_floating(node)] == 0
+        )
+        if not enough:
+            return causes
+        left = {cut.node for cut in self._blocked(enough, causes).causes(node, is_filled=True)}
+        return tuple(cut for cut in causes if place_of(cut.node) in enough or cut.node in left)
+
+    def _blocked(self, places: frozenset[int], causes: Sequence[Cut]) -> _Reading:
+        """Return the reading as if no data went on over those of ``causes`` that stand at
+        ``places``."""
+        graph, kinds = self._graph, bytearray(self._graph.kinds)
+        leaving = {graph.place(cut.node) for cut in causes if cut.kind is Edge.DISCRETE}
+        for node in range(len(graph)):
+            if graph.place(node) in places:
+                for edge in range(graph.first[node], graph.first[node + 1]):
+                    if kinds[edge] != Edge.FLOW or graph.place(node) in leaving:
+                        kinds[edge] = Edge.FILL
+        return _Reading(replace(graph, kinds=kinds), discrete=self._discrete)
+
+    @cached_property
+    def _copied(self) -> frozenset[int]:
+        """The places that stand in the graph several times."""
+        counts = Counter(self._graph.places)
+        return frozenset(place for place, count in counts.items() if count > 1)
 
     def fewest_places(self, node: int) -> tuple[int, array[int]]:
         """Return the cuts that are needed for ``node`` where the copies of an op in several calls

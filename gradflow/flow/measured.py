@@ -76,6 +76,34 @@ def with_dead_ends(graph: FlowGraph, arrivals: Arrivals) -> FlowGraph:
     return replace(graph, kinds=kinds)
 
 
+def as_it_ran(graph: FlowGraph, ran: FlowGraph, arrivals: Arrivals) -> FlowGraph:
+    """Return ``graph`` without the ways on which no data went: through branches that were not
+    taken, and from initial values that the first trip of a loop overwrites.
+
+    Args:
+        graph: of the model.
+        ran: the graph of the call that was run, which may be another than that of the file.
+        arrivals: what the run brought to the nodes of ``ran``.
+    """
+    idle, taken, looped = set[str](), set[str](), set[str]()
+    for node in range(len(ran)):
+        if ran.marks[node] & Mark.GATE:
+            (idle if _is_idle_gate(ran, arrivals, node) else taken).add(ran.names[node])
+        if _has_looped(ran, arrivals, node):
+            looped.add(ran.names[node])
+    idle -= taken  # a function can be called several times
+    kinds = bytearray(graph.kinds)
+    for node in range(len(graph)):
+        name, is_gate = graph.names[node], bool(graph.marks[node] & Mark.GATE)
+        ends_loop = name in looped and not graph.marks[node] & Mark.CARRIED
+        for edge in range(graph.first[node], graph.first[node + 1]):
+            if (is_gate and name in idle) or (
+                ends_loop and graph.names[graph.sources[edge]] == name
+            ):
+                kinds[edge] = Edge.FILL
+    return replace(graph, kinds=kinds)
+
+
 def with_dead_ops(graph: FlowGraph, alive: Mapping[str, bool]) -> FlowGraph:
     """Mark where gradient dies, as far as it is known of some ops whether any that is not zero
     arrives at their outputs.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from gradflow.diagnose import Sighting, leads_through_branch
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
-from gradflow.flow.graph import FlowGraph
+from gradflow.flow.graph import FlowGraph, Mark
+from gradflow.flow.measured import as_it_ran
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
@@ -19,7 +21,7 @@ from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.random_drops import drawn_further
 from gradflow.tape.repair import repair_tried
-from gradflow.tape.replay.locate import Sightings, breaking
+from gradflow.tape.replay.locate import Scene, Sightings, breaking
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
@@ -65,13 +67,40 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     )
     measured = _probed_again(stepped, measured, progress)
     noise = rounding_noise(model, measured, options.thresholds)
-    measured, sightings, more = _looked_into(stepped, measured, noise, progress)
+    scene = _shared(stepped, progress)
+    measured, sightings, more = _looked_into(stepped, measured, noise, scene)
     removers = {**more, **noise.explained}
     vanishing = [name for name in noise.tiny if name not in removers]
     measured = _largest_of_all(stepped, measured, vanishing)
     uncovered = _uncovered(model, step.batch.tensors, attributions)
+    stepped = replace(stepped, attributions=_as_it_ran(stepped, scene))
     trial, attributions = repair_tried(stepped, sightings, progress)
     return Explanation(measured, graph, attributions, sightings, removers, uncovered, trial)
+
+
+def _shared(stepped: Stepped, progress: Progress) -> Callable[[], Scene | None]:
+    """Return a function that runs the step op by op when it is first asked to."""
+
+    @cache
+    def scene() -> Scene | None:
+        progress("replay")
+        return stepped.scene()
+
+    return scene
+
+
+def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[str, Attribution]:
+    """Return the attributions, for weights that are cut by the ways on which the run brought their
+    data: what goes into a branch that was not taken only is held back by no cut on the way."""
+    attributions, graph = stepped.attributions, stepped.graph
+    several = [name for name, item in attributions.items() if len(item.causes) > 1]
+    if not several or not any(mark & Mark.GATE for mark in graph.marks):
+        return attributions
+    seen = scene()
+    if seen is None:
+        return attributions
+    ran = attribute(as_it_ran(graph, seen.graph, seen.arrivals))
+    return {**attributions, **{name: ran[name] for name in several if ran[name].cuts_to_restore}}
 
 
 def _uncovered(
@@ -187,7 +216,10 @@ def _largest_of_all(stepped: Stepped, measured: Measurements, names: Sequence[st
 
 
 def _looked_into(
-    stepped: Stepped, measured: Measurements, noise: Noise, progress: Progress
+    stepped: Stepped,
+    measured: Measurements,
+    noise: Noise,
+    run_by_op: Callable[[], Scene | None],
 ) -> tuple[Measurements, Mapping[str, tuple[Sighting, ...]], Mapping[str, str]]:
     """See where gradients die on ways that flow in the graph, where they become NaN or Inf, and
     where they cancel.
@@ -202,8 +234,7 @@ def _looked_into(
     missing = stepped.reaching(measured, Verdict.NONE)
     if not zero and not nonfinite and not noise.is_faint and not missing:
         return measured, {}, {}
-    progress("replay")
-    model, scene = stepped.model, stepped.scene()
+    model, scene = stepped.model, run_by_op()
     if scene is None:
         return measured, {}, {}
     removers = cancelled(scene.trail, (*noise.small, *zero), model.epsilon)
