@@ -36,6 +36,7 @@ from gradflow.findings import (
     summarize,
 )
 from gradflow.process.request import Request
+from gradflow.text import shown
 
 _MOST_SENT = 1 << 27
 """Characters of an answer, with all stages before it; one with 100,000 weights has 60 million."""
@@ -199,7 +200,7 @@ def _check_route(route: Route | None, names: set[str]) -> None:
 def _is_foreign(tool: Tool) -> bool:
     versions = (tool.tensorflow or "", tool.keras or "")
     return (tool.name, tool.version) != (NO_TENSORFLOW.name, NO_TENSORFLOW.version) or any(
-        len(version) > _LONGEST_VERSION or not version.isprintable() for version in versions
+        len(version) > _LONGEST_VERSION or shown(version) != version for version in versions
     )
 
 

@@ -21,6 +21,7 @@ from gradflow.report.people.blocks import (
 )
 from gradflow.report.people.lines import Page, fold, joined, lay_out, line, page_of
 from gradflow.report.people.path_picture import known_cuts
+from gradflow.report.people.strip import strip_lines
 from gradflow.report.people.table import table_lines
 from gradflow.report.words import counted, untrainable
 from gradflow.text import encodable, shown
@@ -70,6 +71,7 @@ def _model_lines(model: ModelReport, page: Page) -> Iterator[Text]:
     yield from fold(_headline(model), page.width, 4)
     if model.looked_at:
         return
+    yield from strip_lines(model, page)
     yield from reach_lines(model, page)
     yield from origin_lines(model, page)
     for block in _blocks(model, page):
