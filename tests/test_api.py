@@ -256,7 +256,17 @@ def test_a_wrong_name_is_told_the_nearest_one(two_heads: Any) -> None:
 
 
 def test_the_names_of_the_api_are_all_that_dir_shows() -> None:
-    assert dir(gradflow) == ["GradflowError", "Report", "UsageError", "__version__", "inspect"]
+    assert dir(gradflow) == [
+        "GradflowError",
+        "Report",
+        "UsageError",
+        "Watch",
+        "__version__",
+        "assert_trains",
+        "inspect",
+        "keras",
+        "watch",
+    ]
     assert gradflow.UsageError is UsageError
     assert issubclass(gradflow.UsageError, gradflow.GradflowError)
 

@@ -16,6 +16,7 @@ from gradflow.catalogue.gf1_flags import FLAGS
 from gradflow.catalogue.gf2_cuts import CUTS
 from gradflow.catalogue.gf3_values import VALUES
 from gradflow.catalogue.gf4_expectations import EXPECTATIONS
+from gradflow.catalogue.gf5_training import TRAINING
 from gradflow.catalogue.gf9_failures import FAILURES
 from gradflow.errors import UsageError
 
@@ -31,7 +32,7 @@ __all__ = [
     "series",
 ]
 
-_ENTRIES = (*FLAGS, *CUTS, *VALUES, *EXPECTATIONS, *FAILURES)
+_ENTRIES = (*FLAGS, *CUTS, *VALUES, *EXPECTATIONS, *TRAINING, *FAILURES)
 _Key = TypeVar("_Key", bound=Hashable)
 
 

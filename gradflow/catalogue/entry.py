@@ -22,6 +22,8 @@ class Family(str, Enum):
     """A gradient arrives: zeros, NaN, or a size out of proportion."""
     EXPECTATIONS = "GF4"
     """The model differs from what its user expects."""
+    TRAINING = "GF5"
+    """What a training step does with gradients: which it asks for and applies."""
     FAILURES = "GF9"
     """The model could not be checked."""
 
@@ -84,7 +86,7 @@ class CodeEntry:
     def explains_verdict(self) -> bool:
         """Whether it tells why a gradient is missing, zero or NaN, and not only about its size."""
         leads_here = self.rules or self.edges or self.marks or self.measured
-        return self.family is Family.CUTS or bool(leads_here)
+        return self.family in (Family.CUTS, Family.TRAINING) or bool(leads_here)
 
     def cause(
         self,

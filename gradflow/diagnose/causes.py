@@ -168,8 +168,9 @@ def _entry_of(
     """Choose the catalogue's entry for a cut by an edge of ``kind`` at an op."""
     if kind is Edge.ZERO:
         return BY_EDGE[kind]
-    if mark & Mark.WRITES:
-        return BY_MARK[Mark.WRITES]
+    for own in (Mark.WRITES, Mark.UNRECORDED):
+        if mark & own:
+            return BY_MARK[own]
     if op_type in _EXITS:
         return BY_RULE[Rule.DISABLED]
     by_rule = BY_RULE[Rule.UNKNOWN if op_spec is None else op_spec.rule]

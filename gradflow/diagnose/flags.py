@@ -88,6 +88,12 @@ _DOUBTS = {
         " compile(), which training did not follow",
         "compile the model again after the flags are set, and train again",
     ),
+    Doubt.STILL_TRAINED: (
+        Severity.ERROR,
+        "{who} {are} frozen, and the step trains {them} all the same",
+        "compile the model again after trainable is set, or call tf.function anew: what was traced"
+        " before does not follow; an optimizer that is given a list trains what is in it",
+    ),
     Doubt.RELOADED: (
         Severity.WARNING,
         "{who} {are} frozen by the lists of the SavedModel that TFSMLayer '{layer}' loaded, "

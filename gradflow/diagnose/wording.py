@@ -19,6 +19,7 @@ _UNREAD_FIX = (
     "use it in the call, or remove it; what __init__ or build computed from it is a constant: "
     "compute that in the call"
 )
+_STEP_FIX = "let it take part in the loss, or take it out of what is trained"
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 
 
@@ -76,6 +77,9 @@ def word(
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(evidence, cause)
+    if cause.code == "GF206" and evidence.is_of_step:
+        reads = "" if uncovered is not None else ": no op that leads to it reads the weight"
+        return Wording(item.severity, f"no path to the loss of the step{reads}", _STEP_FIX)
     if cause.code == "GF206" and uncovered is None and other is None:
         return Wording(item.severity, _unread(evidence), _UNREAD_FIX)
     if cause.code == "GF206" and evidence.is_of_loss:

@@ -38,6 +38,8 @@ class Doubt(Enum):
     RELOADED = "reloaded"
     """Frozen by the lists of the SavedModel that a TFSMLayer in the model has loaded, trainable in
     the model."""
+    STILL_TRAINED = "still trained"
+    """Frozen by its layer, and a function that was traced before trains it all the same."""
     FROZEN_PARENT = "frozen parent"
     """The layer trains although a layer around it has ``trainable=False``."""
 

@@ -57,6 +57,8 @@ class Mark(IntFlag):
     """It is a variable of a loop."""
     WRITES = 32
     """It puts a value into a variable."""
+    UNRECORDED = 64
+    """It was run while the tape that is asked for gradients did not record."""
 
 
 def _unknown(function: str, op: str) -> None:

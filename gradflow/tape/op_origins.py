@@ -23,11 +23,12 @@ from gradflow.tape.private_api import FuncGraph
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TRACED_FROM = str(_PACKAGE / "tape" / "trace.py")
-_LIBRARIES = (
+LIBRARIES = (
     str(_PACKAGE),
     *(str(Path(module.__file__).resolve().parent) for module in (tf, keras)),
     sysconfig.get_paths()["stdlib"],
 )
+"""Folders of this machine whose files are not the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
             return notes.layers[inner].get(name)
         return None if _operation(inner, name) is None else _layer_of_call(function, callers())
 
-    return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in _LIBRARIES))
+    return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in LIBRARIES))
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def noted_layers(
     ``kinds``: the classes whose calls are noted, that of the layers last.
     """
     notes = Notes()
-    sites = call_sites(model, _LIBRARIES) if kinds[-1] is keras.layers.Layer else {}
+    sites = call_sites(model, LIBRARIES) if kinds[-1] is keras.layers.Layer else {}
     inside: list[tuple[Any, str]] = [(model, "")]
     operations = {
         id(operation)

@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.client import pywrap_tf_session
-from tensorflow.python.eager import backprop, context, execute
-from tensorflow.python.framework import dtypes, func_graph, op_def_registry, ops, tensor_util
+from tensorflow.python.eager import backprop, context, core, execute, record
+from tensorflow.python.eager.polymorphic_function import concrete_function, polymorphic_function
+from tensorflow.python.framework import (
+    dtypes,
+    func_graph,
+    op_callbacks,
+    op_def_registry,
+    ops,
+    tensor_util,
+)
+from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.saved_model import loader_impl, revived_types
 from tensorflow.python.trackable import autotrackable
+from tensorflow.python.training import optimizer
 
 gradient_registry = ops.gradient_registry
 """The gradient function of each op type, also of custom libraries that were loaded; its ``lookup``
@@ -42,6 +53,31 @@ RevivedVersion = revived_types.VersionedTypeRegistration
 revived_entries: dict[str, Any] = revived_types._REVIVED_TYPE_REGISTRY
 revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
 """The types that objects of a SavedModel are loaded as; to take one out again, both are needed."""
+BaseResourceVariable = resource_variable_ops.BaseResourceVariable
+"""The class of all variables; ``_handle`` is the resource that its ops take."""
+GradientTape = backprop.GradientTape
+"""``_push_tape`` and ``_pop_tape`` begin and end what it records, whoever asks for that."""
+tape_record = record
+"""``record_operation`` puts a gradient of the user's own on the tapes (``tf.custom_gradient``)."""
+Function = polymorphic_function.Function
+"""What ``tf.function`` returns; ``_python_function`` and ``_autograph`` are what it traces."""
+ConcreteFunction = concrete_function.ConcreteFunction
+"""A trace; ``_call_flat`` runs it."""
+OldOptimizer = optimizer.Optimizer
+"""``tf.compat.v1.train.Optimizer``."""
+fast_ops = pywrap_tfe
+"""``TFE_Py_FastPathExecute`` runs an eager op. It reads a variable among the inputs by itself, and
+no callback hears of that; where it raises ``SlowPathError``, Python reads the variable first."""
+SlowPathError = core._FallbackException
+add_op_callback = op_callbacks.add_op_callback
+"""The callback hears of each eager op of this thread, and of each op of a graph that is traced."""
+remove_op_callback = op_callbacks.remove_op_callback
+
+
+def function_definition(name: str) -> Any | None:
+    """Return the FunctionDef that an eager op of this type calls; None where it calls none."""
+    here = context.context()
+    return here.get_function_def(name) if here.has_function(name) else None
 
 
 def all_op_defs() -> bytes:

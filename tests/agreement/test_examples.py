@@ -42,10 +42,11 @@ def test_the_example_shows_its_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     keras.backend.clear_session()
-    names = {"keras": keras, "tf": tf, "np": np}
+    names = {"keras": keras, "tf": tf, "np": np, "gradflow": gradflow}
     exec(compile(item.example, item.code, "exec"), names)
     files = [name for name in ("saved", "model.keras") if Path(name).exists()]
-    report = gradflow.inspect(files[0] if files else names["model"])
+    watched = names.get("watched")
+    report = watched.report if watched else gradflow.inspect(files[0] if files else names["model"])
     [model] = report.models
 
     assert (model.error.code if model.error is not None else None) == (

@@ -127,7 +127,7 @@ def test_a_code_or_its_kind_is_found(word: str, code: str) -> None:
             "unexpected_freeze",
             "did you mean GF401 unexpected_frozen? gradflow rules lists them all",
         ),
-        ("E501", "gradflow rules lists them all"),
+        ("W605", "gradflow rules lists them all"),
         ("", "gradflow rules lists them all"),
     ],
 )

@@ -97,6 +97,7 @@ def function_body(library: Library, name: str) -> Body:
     resolve = function_resolver(library, function)
     results = [resolve(function.ret[arg.name]) for arg in function.signature.output_arg]
     writing = writers(function.node_def, library.functions, library.writing)
+    library = replace(library, unrecorded=frozenset())
     return _parse(library, function.node_def, arguments, resolve, results, writing=writing)
 
 
@@ -145,6 +146,8 @@ def _parse(
     for number in numbers:
         moved = tuple(move(reference) for reference in inputs[number])
         node = _node(library, nodes[number], number, moved, used)
+        if node.name in library.unrecorded:
+            node = _unrecorded(node)
         if number in reads.later or number in reads.overwritten:
             node = replace(
                 node,
@@ -236,6 +239,18 @@ def _node(
         floating=_floating_outputs(op_spec, node.attr),
         mark=mark,
         raises=_raises(library, op_spec, node, mark),
+    )
+
+
+def _unrecorded(node: BodyNode) -> BodyNode:
+    """Return a node as a tape knows it that was not recording: what it gives has no origin."""
+    return replace(
+        node,
+        form=Form.PLAIN,
+        passes=(Edge.CUT,) * len(node.inputs),
+        mark=Mark.UNRECORDED,
+        callees=(),
+        raises=False,
     )
 
 

@@ -24,6 +24,8 @@ class Library:
     function would."""
     disabled: frozenset[str] = frozenset()
     """Nodes of the graph itself that let no gradient in, whatever their op type does."""
+    unrecorded: frozenset[str] = frozenset()
+    """Nodes of the graph itself that a tape has not recorded."""
     writing: frozenset[str] = frozenset()
     """Names of the functions that write to a variable."""
 
@@ -39,12 +41,14 @@ def library_of(
     registered: Mapping[str, OpSpec] = MappingProxyType({}),
     disabled: frozenset[str] = frozenset(),
     recomputed: frozenset[str] = frozenset(),
+    unrecorded: frozenset[str] = frozenset(),
 ) -> Library:
     """Collect the functions of a GraphDef, and the definitions of ops that the table does not know.
 
     Those of the file say nothing about gradients; ``registered``, what this process knows, outranks
     them. ``disabled`` are the nodes of the graph that let no gradient in, ``recomputed`` the custom
-    gradients of ``tf.recompute_grad``.
+    gradients of ``tf.recompute_grad``, ``unrecorded`` the nodes of the graph that a tape has not
+    recorded.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
     unknown = {
@@ -56,6 +60,7 @@ def library_of(
         custom_gradients=custom_gradients,
         recomputed=recomputed,
         disabled=disabled,
+        unrecorded=unrecorded,
         writing=writing_functions(functions),
     )
 

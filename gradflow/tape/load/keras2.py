@@ -57,6 +57,12 @@ def is_keras2(model: Any) -> bool:
     return module is not None and isinstance(model, module.Model)
 
 
+def is_keras2_layer(layer: Any) -> bool:
+    """Return whether ``layer`` is a layer or a model of tf_keras, told without importing it."""
+    module = sys.modules.get("tf_keras")
+    return module is not None and isinstance(layer, module.layers.Layer)
+
+
 def load_keras2(
     file: ModelFile,
     producer: str | None,
@@ -223,7 +229,7 @@ class Keras2Model(KerasModel):
         self.id_limit = min(embeddings, default=None)
         self.knows_graph = bool(embeddings)
         self.layers = {layer.name: layer.name for layer in layers[1:]}
-        self.watched = tuple(_watched(model))
+        self.watched = tuple(watched_in(model))
         self._states = {
             id(_plain(state))
             for layer in layers
@@ -260,7 +266,7 @@ class Keras2Model(KerasModel):
         ]
 
 
-def _watched(model: Any) -> Iterator[Watched]:
+def watched_in(model: Any) -> Iterator[Watched]:
     """Yield every variable once, in the order of the layers; one that any way to it leaves
     trainable is trained."""
     ways: dict[int, list[_Chain]] = {}

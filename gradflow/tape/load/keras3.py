@@ -170,7 +170,7 @@ class Keras3Model(KerasModel):
         self.layers = {
             layer.name: layer_path(layer) for layer in model._flatten_layers(include_self=False)
         }
-        self.watched = tuple(_with_freezer(item, freezers) for item in _watched(model))
+        self.watched = tuple(_with_freezer(item, freezers) for item in watched_in(model))
         self.doubts = (
             *(
                 live_doubts(model, self.watched)
@@ -199,7 +199,7 @@ class Keras3Model(KerasModel):
         return arguments[0] if arguments else keywords
 
 
-def _watched(model: Any) -> Iterator[Watched]:
+def watched_in(model: Any) -> Iterator[Watched]:
     """Yield every variable once, in the model's order, with the outermost frozen layer above it."""
     owners: dict[int, tuple[Any, ...]] = {}
     # A wrapper that is built frozen keeps the kernel of the layer inside among what it calls
@@ -232,12 +232,12 @@ def _watched(model: Any) -> Iterator[Watched]:
         stored = _stored(variable, chain, is_weight)
         if repeated[variable.path] > 1:
             around = ".".join(layer.name for layer in chain[1:])
-            stored = replace(stored, name=_unused(f"{stored.name}@{around}".rstrip("@"), names))
+            stored = replace(stored, name=unused(f"{stored.name}@{around}".rstrip("@"), names))
         names.add(stored.name)
         yield Watched(stored, variable.value)
 
 
-def _unused(name: str, names: Collection[str]) -> str:
+def unused(name: str, names: Collection[str]) -> str:
     """Return ``name``, numbered where ``names`` has it: one layer can give one name twice."""
     numbers = itertools.chain([""], (f"#{number}" for number in itertools.count(2)))
     return next(f"{name}{number}" for number in numbers if f"{name}{number}" not in names)

@@ -1,0 +1,462 @@
+"""Conclude from the record of a training step what it does for each weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gradflow.catalogue import CodeEntry, entry
+from gradflow.diagnose import Evidence, Measurement, diagnose
+from gradflow.files.freezing import Doubt, FreezeDoubt
+from gradflow.findings import (
+    Cause,
+    Confidence,
+    Finding,
+    Format,
+    Mode,
+    ModelReport,
+    Role,
+    Severity,
+    Status,
+    Tool,
+    Variable,
+    Verdict,
+    summarize,
+)
+from gradflow.flow.attribute import Attribution, attribute
+from gradflow.flow.graph import FlowGraph
+from gradflow.flow.layer_scopes import layer_finder, variable_layers
+from gradflow.flow.origins import noted_layer_finder, source_finder
+from gradflow.tape.versions import tool
+from gradflow.tape.watching.recorder import Application, Record, most_telling
+from gradflow.tape.watching.scenes import scene_of
+from gradflow.tape.watching.variables import Weight
+
+_NOT_ASKED = "no gradient call of the step names {who}, so that no optimizer can update {them}"
+_ASSIGNED = "no gradient call of the step names {who}: an assignment changes {them}"
+_NOT_APPLIED = "a gradient arrived at {who}, and no optimizer got it"
+_NAMED = 3
+"""Weights and places that a line names."""
+_HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
+_TRACED_BEFORE = (
+    "the step was traced before {who} became trainable: no gradient call in it names {them}"
+)
+_COMPILE_AGAIN = "compile the model again after trainable is set, or call tf.function anew"
+_DRAWN_ANEW = (
+    "the step did not change {who}: with other random numbers, a gradient arrives at {them}"
+)
+_NOT_CHANGED = "a gradient arrived at {who}, an optimizer got it and did not change {them}"
+
+
+@dataclass(slots=True)
+class _Step:
+    """A record, with what was asked about each of its weights."""
+
+    record: Record
+    weights: Sequence[Weight]
+    scenes: dict[int, tuple[FlowGraph, Mapping[str, Attribution]] | None] = field(
+        default_factory=dict
+    )
+    names: Mapping[int, str] = field(default_factory=dict)
+    moved: dict[str, bool | None] = field(default_factory=dict)
+
+    def scene(self, number: int) -> tuple[FlowGraph, Mapping[str, Attribution]] | None:
+        """Return the graph of a gradient call, and what it says of the weights."""
+        if number not in self.scenes:
+            graph = scene_of(self.record, self.record.calls[number], self.names)
+            self.scenes[number] = None if graph is None else (graph, attribute(graph))
+        return self.scenes[number]
+
+    def asking(self, weight: Weight) -> list[int]:
+        """Return the numbers of the gradient calls that named a weight."""
+        return [
+            number
+            for number, call in enumerate(self.record.calls)
+            if any(handle in call.asked for handle in weight.handles)
+        ]
+
+    def measured(self, number: int, weight: Weight) -> list[Measurement]:
+        """Return what a gradient call brought for a weight, in each run and replica."""
+        asked = self.record.calls[number].asked
+        return [item for handle in weight.handles for item in asked.get(handle, ())]
+
+    def given(self, weight: Weight) -> list[Application]:
+        """Return the applications that an optimizer was given the weight in."""
+        return [
+            application
+            for application in self.record.applications
+            if any(handle in application.given for handle in weight.handles)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a step does."""
+
+    tool: Tool
+    model: ModelReport
+    moved: Mapping[str, bool | None]
+    """Whether it changed each variable, by name; None where that is not known."""
+
+
+def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion:
+    """Conclude what a step does for each weight.
+
+    Args:
+        record: what was seen of it; nothing is recorded any more.
+        weights: the variables that it has to do with.
+        name: what the report calls it.
+    """
+    for call in record.calls:
+        call.measure()
+    for application in record.applications:
+        application.measure()
+    weights = [_as_meant(record, weight) for weight in weights]
+    step = _Step(record, weights)
+    step.names = {handle: weight.stored.name for weight in weights for handle in weight.handles}
+    step.moved = {weight.stored.name: _moved(record, weight) for weight in weights}
+    variables: dict[str, Variable] = {}
+    findings: list[Finding] = []
+    for group in _groups(step):
+        more, notes = _diagnosed(step, group)
+        variables.update({variable.name: variable for variable in more})
+        findings += notes
+    findings += _not_yet_trained(step, variables)
+    findings += _applied(step, variables)
+    findings += _still_trained(step, variables)
+    ordered = tuple(variables[weight.stored.name] for weight in weights)
+    report = ModelReport(
+        path=name,
+        format=Format.MEMORY,
+        producer=None,
+        entry=_described(record),
+        objective="the loss of the step",
+        mode=Mode.TAPE,
+        status=Status.ANALYZED,
+        error=None,
+        inputs=(),
+        outputs=(),
+        variables=ordered,
+        findings=tuple(_joined(findings)),
+        expectations=(),
+        summary=summarize(ordered),
+    )
+    return Conclusion(tool(), report, step.moved)
+
+
+def _as_meant(record: Record, weight: Weight) -> Weight:
+    """Return a plain variable that the step asks a gradient for as one that is to be trained,
+    whatever it was made as; a frozen weight of Keras stays frozen."""
+    stored = weight.stored
+    named = {number for call in record.calls for number in call.asked}
+    is_asked = not named.isdisjoint(weight.handles)
+    if stored.role is Role.STATE or stored.trainable or weight.is_of_keras or not is_asked:
+        return weight
+    return replace(weight, stored=replace(stored, trainable=True))
+
+
+def _moved(record: Record, weight: Weight) -> bool | None:
+    answers = [record.before.moved(handle) for handle in weight.handles]
+    return None if None in answers else any(answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Weights that one gradient call speaks for."""
+
+    call: int | None
+    weights: tuple[Weight, ...]
+    is_asked: bool
+    """Whether that call named them; else it only reads them, or not even that."""
+
+
+def _groups(step: _Step) -> Iterator[_Group]:
+    """Put the weights together that one call speaks for: the one that brought them most, else one
+    whose loss they lead to."""
+    groups: dict[tuple[int | None, bool], list[Weight]] = {}
+    for weight in step.weights:
+        asking = step.asking(weight)
+        if asking:
+            key: tuple[int | None, bool] = (_best(step, weight, asking), True)
+        elif weight.stored.role is Role.STATE:
+            key = (None, True)
+        else:
+            key = (_leading(step, weight, range(len(step.record.calls))), False)
+        groups.setdefault(key, []).append(weight)
+    for (call, is_asked), weights in groups.items():
+        yield _Group(call, tuple(weights), is_asked)
+
+
+def _best(step: _Step, weight: Weight, asking: Sequence[int]) -> int:
+    brought = {number: step.measured(number, weight) for number in asking}
+    told = {number: most_telling(items) for number, items in brought.items() if items}
+    if not told:
+        return asking[0]
+    best = most_telling(list(told.values()))
+    alike = [number for number in told if told[number].verdict is best.verdict]
+    if best.verdict is Verdict.NONE and len(alike) > 1:
+        return _leading(step, weight, alike) or alike[0]
+    return alike[0]
+
+
+def _leading(step: _Step, weight: Weight, calls: Iterable[int]) -> int | None:
+    """Return the call to whose targets a weight leads with the fewest cuts; else the first of
+    them that has a graph."""
+    ways: list[tuple[bool, int, int]] = []
+    for number in calls:
+        scene = step.scene(number)
+        if scene is not None:
+            attribution = scene[1].get(weight.stored.name)
+            cuts = None if attribution is None else attribution.cuts_to_restore
+            ways.append((cuts is None, cuts or 0, number))
+    return min(ways)[2] if ways else None
+
+
+def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding]]:
+    stored = tuple(weight.stored for weight in group.weights)
+    measured: dict[str, Measurement] = {}
+    if group.call is not None and group.is_asked:
+        for weight in group.weights:
+            brought = step.measured(group.call, weight)
+            if brought:
+                measured[weight.stored.name] = most_telling(brought)
+    needs_graph = group.call is not None and (
+        not group.is_asked
+        or any(
+            name not in measured or measured[name].verdict is not Verdict.FLOWS
+            for name in (item.name for item in stored)
+        )
+    )
+    scene = step.scene(group.call) if needs_graph and group.call is not None else None
+    is_measured = group.call is not None and group.is_asked and len(measured) == len(stored)
+    evidence = _evidence(stored, scene, measured if is_measured else None)
+    variables, findings = diagnose(evidence)
+    if group.is_asked:
+        if not is_measured and group.call is not None:
+            variables = tuple(_by_movement(step, variable) for variable in variables)
+        return list(variables), list(findings)
+    return _unasked(step, variables, findings)
+
+
+def _evidence(
+    stored: Sequence[Any],
+    scene: tuple[FlowGraph, Mapping[str, Attribution]] | None,
+    measured: Mapping[str, Measurement] | None,
+) -> Evidence:
+    graph, attributions = scene if scene is not None else (None, {})
+    names = graph.names if graph is not None else ()
+    owners = variable_layers(item.layer for item in stored)
+    return Evidence(
+        variables=tuple(stored),
+        measurements=measured,
+        graph=graph,
+        attributions=attributions,
+        layer_of=noted_layer_finder(graph, layer_finder(names, owners, complete=True)),
+        source_of=source_finder(graph),
+        is_of_step=True,
+    )
+
+
+def _by_movement(step: _Step, variable: Variable) -> Variable:
+    """Return what is known of a weight whose gradient could not be measured: where the graph leads
+    a gradient to it and the step did not change it, that may have been zero."""
+    if variable.verdict is Verdict.FLOWS and not step.moved.get(variable.name):
+        return replace(variable, verdict=Verdict.UNKNOWN, cuts_to_restore=None)
+    return variable
+
+
+def _unasked(
+    step: _Step, variables: Sequence[Variable], findings: Sequence[Finding]
+) -> tuple[list[Variable], list[Finding]]:
+    """Say of weights that no gradient call named that this is so, unless they are frozen."""
+    cause = entry("GF502").cause()
+    result: list[Variable] = []
+    lost: dict[bool, list[str]] = {False: [], True: []}
+    hidden: set[str] = set()
+    assigned = {variable.name for variable in variables if step.moved.get(variable.name)}
+    for variable in variables:
+        if not variable.trainable or variable.role is Role.STATE:
+            result.append(variable)
+            continue
+        if step.record.hides_calls:
+            unknown = replace(variable, verdict=Verdict.UNKNOWN, causes=(), cuts_to_restore=None)
+            result.append(unknown)
+            hidden.add(variable.name)
+            continue
+        is_known = variable.verdict is not Verdict.UNKNOWN and variable.name not in assigned
+        behind = variable.causes if is_known else ()
+        lost[variable.name in assigned].append(variable.name)
+        result.append(
+            replace(
+                variable,
+                verdict=Verdict.NONE,
+                confidence=Confidence.MEASURED,
+                causes=(cause, *behind),
+            )
+        )
+    more = [
+        finding if finding.code == "GF101" else replace(finding, variables=left)
+        for finding in findings
+        if (left := tuple(name for name in finding.variables if name not in assigned | hidden))
+        or finding.code == "GF101"
+    ]
+    if lost[False]:
+        more.append(_finding(entry("GF502"), _NOT_ASKED, lost[False], cause))
+    if lost[True]:
+        note = Severity.NOTE
+        more.append(_finding(entry("GF502"), _ASSIGNED, lost[True], cause, severity=note))
+    return result, more
+
+
+def _applied(step: _Step, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """Report weights that a gradient arrived at and that did not change."""
+    lost: dict[tuple[str, Severity], list[str]] = {}
+    item = entry("GF503")
+    for weight in step.weights:
+        name = weight.stored.name
+        variable = variables[name]
+        if not variable.trainable or variable.verdict is not Verdict.FLOWS or step.moved[name]:
+            continue
+        words = _fate(step, weight, item)
+        if words is not None:
+            lost.setdefault(words, []).append(name)
+    for (message, severity), names in lost.items():
+        yield _finding(item, message, names, item.cause(), severity=severity)
+
+
+def _fate(step: _Step, weight: Weight, item: CodeEntry) -> tuple[str, Severity] | None:
+    """Return what became of the gradient of a weight that did not change; None where it may
+    have."""
+    applications = step.given(weight)
+    if not applications:
+        handles = set(weight.handles)
+        if step.moved[weight.stored.name] is None and (handles & step.record.written.keys()):
+            return None
+        return _NOT_APPLIED, item.severity
+    given = [
+        measurement
+        for application in applications
+        for handle in weight.handles
+        for measurement in application.given.get(handle, ())
+    ]
+    verdicts = {measurement.verdict for measurement in given}
+    if verdicts and verdicts <= {Verdict.ZERO, Verdict.NONE}:
+        what = "only zeros" if Verdict.ZERO in verdicts else "None"
+        return _HANDS_OVER.replace("{what}", what), item.severity
+    if step.moved[weight.stored.name] is None:
+        return None
+    if any(application.accumulates for application in applications):
+        words = f"{_NOT_CHANGED}: it adds up the gradients of several steps first"
+        return words, Severity.NOTE
+    if step.record.draws_anew:
+        return _DRAWN_ANEW, Severity.NOTE
+    return _NOT_CHANGED, Severity.WARNING
+
+
+def _still_trained(step: _Step, variables: Mapping[str, Variable]) -> Iterator[Finding]:
+    """Report frozen weights that the step trains."""
+    called, traced = step.record.trained_by_call, step.record.trained_by_trace or set()
+    names = []
+    for weight in step.weights:
+        variable, handles = variables[weight.stored.name], set(weight.handles)
+        is_old = bool(handles & called and not handles & traced)
+        is_given = bool(step.given(weight)) and bool(step.moved[variable.name])
+        if variable.role is Role.WEIGHT and not variable.trainable and (is_old or is_given):
+            names.append(variable.name)
+    if names:
+        doubt = FreezeDoubt(Doubt.STILL_TRAINED, tuple(names))
+        stored = tuple(weight.stored for weight in step.weights)
+        _, findings = diagnose(Evidence(variables=stored, doubts=(doubt,)))
+        yield from (finding for finding in findings if finding.code == "GF102")
+
+
+def _not_yet_trained(step: _Step, variables: dict[str, Variable]) -> Iterator[Finding]:
+    """Report weights that a trace made before they were unfrozen does not train, and that one made
+    now would."""
+    record = step.record
+    asked = [set(call.asked) for call in record.calls if call.graph is not None]
+    cause = entry("GF502").cause()
+    names = []
+    for weight in step.weights:
+        variable, handles = variables[weight.stored.name], set(weight.handles)
+        if not variable.trainable or handles & record.trained_by_call:
+            continue
+        if record.trained_by_trace is None:
+            # The trace failed, as an optimizer refuses a weight that it was not built with.
+            is_late = any(handles & names and names & record.trained_by_call for names in asked)
+        else:
+            is_late = bool(handles & record.trained_by_trace)
+        if is_late:
+            names.append(variable.name)
+            variables[variable.name] = replace(
+                variable, verdict=Verdict.NONE, causes=(cause,), cuts_to_restore=None, path=()
+            )
+    if names:
+        yield _finding(entry("GF502"), _TRACED_BEFORE, names, cause, hint=_COMPILE_AGAIN)
+
+
+def _finding(
+    item: CodeEntry,
+    message: str,
+    names: Sequence[str],
+    cause: Cause,
+    *,
+    severity: Severity | None = None,
+    hint: str | None = None,
+) -> Finding:
+    is_one = len(names) == 1
+    words = message.format(
+        who=names[0] if is_one else f"{len(names):,} weights", them="it" if is_one else "them"
+    )
+    return item.finding(words, names, cause, severity=severity, hint=hint)
+
+
+def _joined(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, those with the same words and cause as one."""
+    alike: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.severity, finding.message, finding.cause)
+        if key in alike:
+            names = dict.fromkeys((*alike[key].variables, *finding.variables))
+            alike[key] = replace(alike[key], variables=tuple(names))
+        else:
+            alike[key] = finding
+    yield from alike.values()
+
+
+def _described(record: Record) -> str:
+    """Say what the step asked for and who applied it, and where the causes come from."""
+    calls = record.calls
+    places = list(dict.fromkeys(call.source for call in calls if call.source))
+    at = f" ({_listed(places)})" if places else ""
+    parts = [f"{len(calls)} gradient {'call' if len(calls) == 1 else 'calls'}{at}"]
+    parts += [
+        f"{application.optimizer} got {len(application.given):,} weights"
+        for application in _each_once(record.applications)
+    ]
+    if not record.applications:
+        parts.append("no optimizer was called")
+    parts.append(
+        "causes from the graph that the step was traced to"
+        if record.is_in_graph
+        else "causes from the ops as they ran eagerly"
+    )
+    if record.draws_anew:
+        parts.append("random numbers drawn anew")
+    parts += [f"not looked into: {obstacle}" for obstacle in dict.fromkeys(record.obstacles)]
+    return ", ".join(parts)
+
+
+def _each_once(applications: Sequence[Application]) -> Iterator[Application]:
+    seen = set()
+    for application in applications:
+        key = application.optimizer, tuple(application.given)
+        if key not in seen:
+            seen.add(key)
+            yield application
+
+
+def _listed(words: Sequence[str]) -> str:
+    rest = len(words) - _NAMED
+    return ", ".join(words[:_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,482 @@
+"""Listen to TensorFlow and Keras while a step is watched, and leave them as they were.
+
+Each method that is replaced calls the one that stood there, with the same arguments, and returns
+what that returns. The first record that begins replaces them, the last that ends puts them back.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from gradflow.files.frames import Frame, user_source
+from gradflow.tape.op_origins import LIBRARIES
+from gradflow.tape.private_api import (
+    ConcreteFunction,
+    FuncGraph,
+    Function,
+    GradientTape,
+    OldOptimizer,
+    SlowPathError,
+    add_op_callback,
+    fast_ops,
+    remove_op_callback,
+    tape_record,
+)
+from gradflow.tape.watching import functions
+from gradflow.tape.watching.eager_ops import EagerOp
+from gradflow.tape.watching.recorder import (
+    Application,
+    GradientCall,
+    Noted,
+    Record,
+    here,
+    paired,
+    targets_in,
+)
+from gradflow.tape.watching.variables import alive, handles_of, key_of, layer_classes
+
+_records: list[Record] = []
+"""Those that are open, the first one first."""
+_originals: list[tuple[Any, str, Any]] = []
+_numbers = itertools.count(1)
+_numbers_of_tapes: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_analysis = functions.Analysis()
+"""Whether a function is being traced for the report."""
+_is_users: dict[Any, bool] = {}
+"""Whether a code object is the user's own."""
+
+
+@contextmanager
+def recording(owners: Sequence[Any] = ()) -> Iterator[Record]:
+    """Record what is done meanwhile.
+
+    ``owners``: models and layers whose weights are wanted, whether they are called or not.
+    """
+    record = Record()
+    for owner in owners:
+        record.add_owner(owner)
+    with here.without_ops():
+        record.before.keep(handle for variable in alive() for handle in handles_of(variable))
+    if not _records:
+        _listen()
+    _records.append(record)
+    try:
+        yield record
+    finally:
+        _records.remove(record)
+        if not _records:
+            _leave()
+
+
+def _listen() -> None:
+    try:
+        _replace(GradientTape, "_push_tape", _pushing)
+        _replace(GradientTape, "_pop_tape", _popping)
+        _replace(GradientTape, "reset", _resetting)
+        _replace(GradientTape, "gradient", _differentiating("gradient"))
+        _replace(GradientTape, "jacobian", _differentiating("jacobian"))
+        _replace(GradientTape, "batch_jacobian", _differentiating("batch_jacobian"))
+        _replace(tape_record, "record_operation", _recording_operation)
+        _replace(fast_ops, "TFE_Py_FastPathExecute", _executing)
+        _replace(Function, "__call__", _calling_function)
+        _replace(ConcreteFunction, "_call_flat", _calling_concrete)
+        _replace(FuncGraph, "_create_op_internal", _creating)
+        for kind in layer_classes():
+            _replace(kind, "__call__", _calling_layer)
+        for kind, method in _optimizers():
+            _replace(kind, method, _applying(method))
+        add_op_callback(_on_op)
+    except BaseException:
+        _leave()
+        raise
+
+
+def _leave() -> None:
+    remove_op_callback_if_any()
+    while _originals:
+        owner, name, original = _originals.pop()
+        setattr(owner, name, original)
+    here.clear()
+
+
+def remove_op_callback_if_any() -> None:
+    """Take the callback out again, where it came to be put in."""
+    try:
+        remove_op_callback(_on_op)
+    except KeyError:
+        return
+
+
+def _replace(owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
+    original = vars(owner)[name]
+    _originals.append((owner, name, original))
+    setattr(owner, name, functools.wraps(original)(wrapped(original)))
+
+
+def _optimizers() -> Iterator[tuple[Any, str]]:
+    """Yield every class of optimizers that says itself how gradients are applied."""
+    roots = [(keras.optimizers.Optimizer, "apply"), (OldOptimizer, "apply_gradients")]
+    old = sys.modules.get("tf_keras")
+    if old is not None:
+        roots.append((old.optimizers.Optimizer, "apply_gradients"))
+    seen: set[Any] = set()
+    for root, method in roots:
+        waiting = [*root.__mro__[:-1], root]
+        while waiting:
+            kind = waiting.pop()
+            if kind not in seen:
+                seen.add(kind)
+                waiting += kind.__subclasses__() if issubclass(kind, root) else []
+                if method in vars(kind):
+                    yield kind, method
+
+
+# Tapes
+
+
+def _pushing(original: Any) -> Any:
+    def pushing(tape: Any) -> None:
+        original(tape)
+        here.tapes[id(tape)] = _number_of(tape)
+        here.active = frozenset(here.tapes.values())
+
+    return pushing
+
+
+def _popping(original: Any) -> Any:
+    def popping(tape: Any) -> None:
+        original(tape)
+        here.tapes.pop(id(tape), None)
+        here.active = frozenset(here.tapes.values())
+
+    return popping
+
+
+def _resetting(original: Any) -> Any:
+    def resetting(tape: Any) -> None:
+        _numbers_of_tapes.pop(tape, None)  # what it had recorded is gone
+        original(tape)
+
+    return resetting
+
+
+def _number_of(tape: Any) -> int:
+    if tape not in _numbers_of_tapes:
+        _numbers_of_tapes[tape] = next(_numbers)
+    return _numbers_of_tapes[tape]
+
+
+def _differentiating(method: str) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        def differentiating(
+            tape: Any, target: Any, sources: Any = None, *args: Any, **kwargs: Any
+        ) -> Any:
+            sources = kwargs.pop("source", kwargs.pop("sources", sources))
+            if not _records or here.in_jacobian:
+                return original(tape, target, sources, *args, **kwargs)
+            watched = frozenset(
+                handle._id for variable in _watched(tape) for handle in handles_of(variable)
+            )
+            if tape not in _numbers_of_tapes:
+                _begun_before(tape)
+            number = _number_of(tape)
+            others = set(here.tapes.values()) - {number}
+            here.in_jacobian += method != "gradient"
+            try:
+                with here.without_ops(not others):
+                    result = original(tape, target, sources, *args, **kwargs)
+            finally:
+                here.in_jacobian -= method != "gradient"
+            call = GradientCall(
+                tape=number,
+                graph=None if tf.executing_eagerly() else _graph_of(target),
+                targets=[],
+                asked={},
+                watched=watched,
+                source=user_source(_frames(), LIBRARIES),
+                method=method,
+            )
+            _asked(call, target, paired(sources, result))
+            return result
+
+        return differentiating
+
+    return wrapped
+
+
+def _watched(tape: Any) -> Sequence[Any]:
+    variables: Sequence[Any] = tape.watched_variables()
+    return variables
+
+
+def _begun_before(tape: Any) -> None:
+    for record in _records:
+        record.obstacles.append("a tape began to record before watch() did")
+    _number_of(tape)
+
+
+def _graph_of(target: Any) -> Any:
+    flat = tf.nest.flatten(target, expand_composites=True)
+    graphs = [tensor.graph for tensor in flat if hasattr(tensor, "graph")]
+    return graphs[0] if graphs else tf.compat.v1.get_default_graph()
+
+
+def _asked(call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]]) -> None:
+    if call.graph is None:
+        for record in _records:
+            heard = replace(
+                call,
+                targets=targets_in(target, record.eager.place),
+                asked={number: [] for number, _ in pairs},
+                results=list(pairs),
+            )
+            record.calls.append(heard)
+    elif _analysis.is_on:  # else it is the user's own trace: it is traced once more for the report
+        flat = tf.nest.flatten(target, expand_composites=True)
+        call.targets = [tensor.name for tensor in flat if hasattr(tensor, "graph")]
+        call.asked = {number: [] for number, _ in pairs}
+        functions.hand_out(pairs, call.asked)
+        for record in _records:
+            record.calls.append(call)
+
+
+# Optimizers
+
+
+def _applying(method: str) -> Callable[[Any], Any]:
+    def wrapped(original: Any) -> Any:
+        def applying(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            if not _records or here.applying:
+                return original(optimizer, *args, **kwargs)
+            args, pairs = _given(optimizer, method, args, kwargs)
+            here.applying += 1
+            try:
+                with here.without_ops(not here.tapes):
+                    result = original(optimizer, *args, **kwargs)
+            finally:
+                here.applying -= 1
+            _applied(optimizer, pairs)
+            return result
+
+        return applying
+
+    return wrapped
+
+
+def _given(
+    optimizer: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], list[tuple[int, Any]]]:
+    """Return the arguments, of which iterators can be read once only, and the gradients in them
+    with their variables."""
+    if method == "apply_gradients":
+        name = "grads_and_vars"
+        listed = list(kwargs[name] if name in kwargs else args[0])
+        args = (listed, *args[1:]) if name not in kwargs else args
+        kwargs.update({name: listed} if name in kwargs else {})
+        numbered = [(key_of(variable), gradient) for gradient, variable in listed]
+    else:
+        gradients = list(kwargs["grads"] if "grads" in kwargs else args[0])
+        variables = kwargs.get("trainable_variables", args[1] if len(args) > 1 else None)
+        listed = list(optimizer._trainable_variables if variables is None else variables)
+        if "grads" in kwargs:
+            kwargs["grads"] = gradients
+        else:
+            args = (gradients, *args[1:])
+        if variables is not None and "trainable_variables" in kwargs:
+            kwargs["trainable_variables"] = listed
+        elif variables is not None:
+            args = (*args[:1], listed, *args[2:])
+        numbered = [
+            (key_of(variable), gradient)
+            for gradient, variable in zip(gradients, listed, strict=False)
+        ]
+    return args, [(number, gradient) for number, gradient in numbered if number is not None]
+
+
+def _applied(optimizer: Any, pairs: Sequence[tuple[int, Any]]) -> None:
+    in_graph = not tf.executing_eagerly()
+    if in_graph and not _analysis.is_on:
+        return
+    application = Application(
+        optimizer=str(getattr(optimizer, "name", None) or type(optimizer).__name__),
+        given={number: [] for number, _ in pairs},
+        source=user_source(_frames(), LIBRARIES),
+        accumulates=bool(getattr(optimizer, "gradient_accumulation_steps", None)),
+    )
+    if in_graph:
+        functions.hand_out(pairs, application.given)
+    else:
+        application.results = list(pairs)
+    for record in _records:
+        record.applications.append(application)
+
+
+# Layers
+
+
+def _calling_layer(original: Any) -> Any:
+    def calling(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _records:
+            return original(layer, *args, **kwargs)
+        if not here.layers:
+            for record in _records:
+                record.add_owner(layer)
+        is_model = not here.layers and hasattr(layer, "train_step")
+        path = "" if is_model else str(getattr(layer, "path", None) or layer.name)
+        here.layers.append((layer, path))
+        try:
+            return original(layer, *args, **kwargs)
+        finally:
+            here.layers.pop()
+
+    return calling
+
+
+# Ops
+
+
+def _executing(original: Any) -> Any:
+    def executing(*args: Any) -> Any:
+        if not here.quiet and not _analysis.is_on and any(map(_reads_variable, args[3:])):
+            raise SlowPathError
+        return original(*args)
+
+    return executing
+
+
+def _reads_variable(argument: Any) -> bool:
+    if isinstance(argument, list | tuple):
+        return any(map(_reads_variable, argument))
+    return hasattr(argument, "_dense_var_to_tensor") or isinstance(argument, keras.Variable)
+
+
+def _on_op(
+    op_type: Any, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
+) -> None:
+    if graph is not None or here.quiet or _analysis.is_on or not _records:
+        return
+    name = op_type.decode() if isinstance(op_type, bytes) else str(op_type)
+    made = outputs if isinstance(outputs, list | tuple) else [outputs]
+    frames = _frames()
+    for record in _records:
+        op = EagerOp(name, [], attrs, here.active, here.layer, frames)
+        record.eager.add(op, inputs, [item for item in made if hasattr(item, "_id")])
+        if name in record.eager.functions and here.graph is not None:
+            record.graphs.setdefault(name, here.graph)
+        for tensor in inputs:
+            if tensor.dtype == tf.resource:
+                record.read.add(tensor._id)
+                if name.startswith(functions.WRITES):
+                    _written(record, name, inputs, frames)
+
+
+def _written(record: Record, op: str, inputs: Sequence[Any], frames: Sequence[Frame]) -> None:
+    """Note that an op writes to a variable; the first value of a new one is what it began with."""
+    handle = inputs[0]
+    if op == "AssignVariableOp" and handle._id not in record.before.held:
+        record.before.held[handle._id] = (handle, inputs[1])
+    else:
+        record.written[handle._id] = user_source(frames, LIBRARIES)
+
+
+def _recording_operation(original: Any) -> Any:
+    def recording_operation(
+        op_type: Any,
+        output_tensors: Any,
+        input_tensors: Any,
+        backward_function: Any,
+        forward_function: Any = None,
+    ) -> Any:
+        is_of_function = str(op_type).startswith(("__forward_", "__inference_"))
+        if is_of_function or here.quiet or _analysis.is_on or not tf.executing_eagerly():
+            return original(
+                op_type, output_tensors, input_tensors, backward_function, forward_function
+            )
+        frames, outcomes = _frames(), []
+        for record in _records:
+            op = EagerOp("IdentityN", [], (), here.active, here.layer, frames)
+            outcomes.append(record.eager.add_custom_gradient(op, output_tensors, input_tensors))
+
+        def backward(*gradients: Any) -> Any:
+            result = backward_function(*gradients)
+            for returned in outcomes:
+                start = len(returned) - len(result)
+                returned[start:] = [gradient is not None for gradient in result]
+            return result
+
+        return original(op_type, output_tensors, input_tensors, backward, forward_function)
+
+    return recording_operation
+
+
+def _creating(original: Any) -> Any:
+    def creating(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        op = original(graph, *args, **kwargs)
+        if _analysis.is_on:
+            for record in _records:
+                noted = record.noted.setdefault(graph, {})
+                noted[op.name] = Noted(here.active, here.layer)
+        return op
+
+    return creating
+
+
+def _frames() -> list[Frame]:
+    """Return the innermost line of the user's own code that is being run."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        is_users = _is_users.get(code)
+        if is_users is None:
+            is_users = user_source([(code.co_filename, 1)], LIBRARIES) is not None
+            _is_users[code] = is_users
+        if is_users:
+            return [(code.co_filename, frame.f_lineno)]
+        frame = frame.f_back  # type: ignore[assignment]
+    return []
+
+
+# Functions
+
+
+def _calling_function(original: Any) -> Any:
+    def calling(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _records or tf.config.functions_run_eagerly():
+            return original(function, *args, **kwargs)
+        if not tf.executing_eagerly():
+            target = _analysis.anew(function) if _analysis.is_on else function
+            return original(target, *args, **kwargs)
+        if _analysis.is_on or _analysis.session is not None:
+            return original(function, *args, **kwargs)
+        return functions.run(original, function, args, kwargs, _analysis, _records)
+
+    return calling
+
+
+def _calling_concrete(original: Any) -> Any:
+    def calling(concrete: Any, tensor_inputs: Any, captured_inputs: Any) -> Any:
+        if tf.executing_eagerly() and _records and not _analysis.is_on:
+            for record in _records:
+                record.read.update(
+                    tensor._id
+                    for tensor in captured_inputs
+                    if hasattr(tensor, "_id") and tensor.dtype == tf.resource
+                )
+            functions.before_call(concrete, captured_inputs, _analysis, _records)
+        outer, here.graph = here.graph, concrete.graph
+        try:
+            return original(concrete, tensor_inputs, captured_inputs)
+        finally:
+            here.graph = outer
+
+    return calling

@@ -1,0 +1,187 @@
+"""Keep what was seen of a step: gradients that were asked for and applied, layers, ops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.diagnose import Measurement
+from gradflow.findings import Verdict
+from gradflow.tape.measure import measure
+from gradflow.tape.watching.eager_ops import EagerOps, Place
+from gradflow.tape.watching.variables import Values, key_of
+
+
+@dataclass(slots=True, eq=False)
+class GradientCall:
+    """One call of ``GradientTape.gradient`` or ``jacobian``."""
+
+    tape: int
+    """The number of the tape."""
+    graph: Any | None
+    """The FuncGraph in which it stands; None where it was run eagerly."""
+    targets: list[Any]
+    """Places of recorded ops, or names of tensors of ``graph``."""
+    asked: dict[int, list[Measurement]]
+    """What came back for each variable, by the number of its handle; empty where that was not
+    run."""
+    watched: frozenset[int]
+    """The handles of the variables that the tape watched."""
+    source: str | None
+    """The user's file and line."""
+    method: str = "gradient"
+    results: list[tuple[int, Any]] = field(default_factory=list)
+    """Gradients that are still to be measured, with the handles of their variables."""
+
+    def measure(self) -> None:
+        """Measure what came back."""
+        for number, gradient in self.results:
+            self.asked[number].append(measure(gradient))
+        self.results.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Application:
+    """What one optimizer was given at once."""
+
+    optimizer: str
+    given: dict[int, list[Measurement]]
+    """The gradients that it was given, by the handles of the variables."""
+    source: str | None
+    accumulates: bool = False
+    """Whether it adds up the gradients of several steps before it changes a weight."""
+    results: list[tuple[int, Any]] = field(default_factory=list)
+
+    def measure(self) -> None:
+        """Measure the gradients."""
+        for number, gradient in self.results:
+            self.given[number].append(measure(gradient))
+        self.results.clear()
+
+
+@dataclass(slots=True, eq=False)
+class Noted:
+    """What was noted of an op while a graph was traced."""
+
+    tapes: frozenset[int]
+    layer: str
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """All that was seen of a step."""
+
+    calls: list[GradientCall] = field(default_factory=list)
+    applications: list[Application] = field(default_factory=list)
+    owners: list[Any] = field(default_factory=list)
+    """The models and layers that were called, or that the user named."""
+    read: set[int] = field(default_factory=set)
+    """The handles of the variables that were read."""
+    eager: EagerOps = field(default_factory=EagerOps)
+    noted: dict[Any, dict[str, Noted]] = field(default_factory=dict)
+    """For each graph that was traced for the report, its ops by name."""
+    graphs: dict[str, Any] = field(default_factory=dict)
+    """The graph of each function that was called eagerly, by its name."""
+    before: Values = field(default_factory=Values)
+    """What the variables held when it began."""
+    written: dict[int, str | None] = field(default_factory=dict)
+    """The handles of variables that an op other than an optimizer's wrote to, with the user's
+    line."""
+    obstacles: list[str] = field(default_factory=list)
+    """What could not be looked into, and why."""
+    hides_calls: bool = False
+    """Whether a function that trains could not be traced, so that its gradient calls are not
+    known."""
+    traced: bool = False
+    """Whether a function was traced once more for the report."""
+    trained_by_call: set[int] = field(default_factory=set)
+    """The handles that functions which the user called write to."""
+    trained_by_trace: set[int] | None = field(default_factory=set)
+    """Those that the same functions write to when they are traced now: flags may have changed.
+    None where one could not be traced."""
+    draws_anew: bool = False
+    """Whether the trace for the report draws other random numbers than the user's own."""
+    kept: list[Any] = field(default_factory=list)
+    """What has to stay alive: TensorFlow forgets a function with the last reference."""
+
+    def add_owner(self, owner: Any) -> None:
+        """Note that a model or layer was called."""
+        if all(owner is not known for known in self.owners):
+            self.owners.append(owner)
+
+    @property
+    def is_in_graph(self) -> bool:
+        """Return whether some gradient was asked for in a function that was traced."""
+        return any(call.graph is not None for call in self.calls)
+
+
+class Thread(threading.local):
+    """What one thread does at the moment."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.tapes: dict[int, int] = {}
+        """The number of each tape that records, by the ``id`` of the tape."""
+        self.active: frozenset[int] = frozenset()
+        self.layers: list[tuple[Any, str]] = []
+        """The layers that are being called, outermost first, with their paths."""
+        self.quiet = 0
+        """How many callers want no op to be recorded."""
+        self.applying = 0
+        self.in_jacobian = 0
+        self.graph: Any | None = None
+        """Of the function that is being called."""
+
+    @contextmanager
+    def without_ops(self, is_quiet: bool = True) -> Iterator[None]:
+        """Record no op meanwhile."""
+        self.quiet += is_quiet
+        try:
+            yield
+        finally:
+            self.quiet -= is_quiet
+
+    @property
+    def layer(self) -> str:
+        """The path of the innermost layer."""
+        return self.layers[-1][1] if self.layers else ""
+
+
+here = Thread()
+"""What this thread does."""
+
+
+def flat_gradients(result: Any) -> list[Any]:
+    """Return gradients as a flat list; IndexedSlices and None are one each."""
+    return list(tf.nest.flatten(result))
+
+
+def paired(sources: Any, result: Any) -> list[tuple[int, Any]]:
+    """Return what came back for each variable among ``sources``, with the number of its handle."""
+    pairs = zip(tf.nest.flatten(sources), flat_gradients(result), strict=False)
+    numbered = ((key_of(source), gradient) for source, gradient in pairs)
+    return [(number, gradient) for number, gradient in numbered if number is not None]
+
+
+def targets_in(target: Any, place: Callable[[Any], Place | None]) -> list[Place]:
+    """Return the recorded ops that made the tensors of ``target``."""
+    flat = tf.nest.flatten(target, expand_composites=True)
+    places = [place(tensor) for tensor in flat if hasattr(tensor, "_id")]
+    return [item for item in places if item is not None]
+
+
+_BEST = (Verdict.NONFINITE, Verdict.FLOWS, Verdict.ZERO, Verdict.NONE)
+
+
+def most_telling(measurements: Sequence[Measurement]) -> Measurement:
+    """Return what counts of several gradients of one weight: one that is not finite, else one that
+    is not zero."""
+    return min(measurements, key=lambda measurement: _BEST.index(measurement.verdict))

@@ -1,0 +1,157 @@
+"""Lower the graph of one gradient call: what its targets depend on, and what its tape missed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+from gradflow.errors import GradflowError
+from gradflow.files.frames import Frame
+from gradflow.flow.graph import FlowGraph, Origins
+from gradflow.flow.lower.graph_def import lower_graph, op_types
+from gradflow.flow.lower.library import library_of
+from gradflow.ops.tensor_names import is_control
+from gradflow.tape.custom_gradients import traced_gradients
+from gradflow.tape.custom_ops import registered_specs
+from gradflow.tape.op_origins import LIBRARIES, reached
+from gradflow.tape.watching.eager_ops import EagerGraph, custom_name
+from gradflow.tape.watching.functions import eager_handle
+from gradflow.tape.watching.recorder import GradientCall, Record
+
+_FEEDS = ("Placeholder", "VarHandleOp")
+_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+
+
+def scene_of(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph | None:
+    """Return the graph of ``call``; None where its targets are not known.
+
+    ``names``: of the weights, by the numbers of their handles.
+    """
+    if not call.targets:
+        return None
+    try:
+        if call.graph is None:
+            return _eager(record, call, names)
+        return _traced(record, call, names)
+    except GradflowError:  # a graph that is too large, or refers to what TensorFlow has forgotten
+        return None
+
+
+def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph:
+    graph = record.eager.graph(call.targets)
+    customs = {
+        custom_name(op): tuple(op.returned) for op in graph.ops.values() if op.returned is not None
+    }
+    recomputed: frozenset[str] = frozenset()
+    for function in record.graphs.values():
+        gradients = traced_gradients(function, function.as_graph_def())
+        customs.update(gradients.returned)
+        recomputed |= gradients.recomputed
+    variables = {node: names[number] for node, number in graph.handles.items() if number in names}
+    missed = {name for name, op in graph.ops.items() if call.tape not in op.tapes}
+    unrecorded = _borders(graph.graph_def, missed, graph.handles, call, graph.outputs)
+    library = library_of(
+        graph.graph_def,
+        custom_gradients=customs,
+        registered=registered_specs(op_types(graph.graph_def)),
+        recomputed=recomputed,
+        unrecorded=unrecorded,
+    )
+    lowered = lower_graph(library, graph.graph_def, graph.outputs, variables)
+    return replace(lowered, origins=_eager_origins(record, graph))
+
+
+def _eager_origins(record: Record, graph: EagerGraph) -> Origins:
+    @cache
+    def graphs() -> Mapping[str, Any]:
+        inner = {}
+        for name, function in record.graphs.items():
+            inner.update({**reached(function), name: function})
+        return inner
+
+    def frames(function: str, name: str) -> Sequence[Frame] | None:
+        if not function:
+            return graph.ops[name].frames if name in graph.ops else None
+        return _frames(graphs().get(function), name)
+
+    def layer(function: str, name: str) -> str | None:
+        return graph.ops[name].layer if not function and name in graph.ops else None
+
+    return Origins(frames, layer, _folders())
+
+
+def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph:
+    graph: Any = call.graph
+    graph_def = graph.as_graph_def()
+    gradients = traced_gradients(graph, graph_def)
+    numbers = {}
+    for external, placeholder in graph.captures:
+        handle = eager_handle(external)
+        if handle is not None and handle.dtype == tf.resource:
+            numbers[placeholder.op.name] = handle._id
+    noted = record.noted.get(graph, {})
+    missed = {
+        name
+        for name, note in noted.items()
+        if call.tape not in note.tapes and graph.get_operation_by_name(name).type not in _FEEDS
+    }
+    unrecorded = _borders(graph_def, missed, numbers, call, call.targets)
+    library = library_of(
+        graph_def,
+        custom_gradients=gradients.returned,
+        registered=registered_specs(op_types(graph_def)),
+        recomputed=gradients.recomputed,
+        unrecorded=unrecorded,
+    )
+    variables = {node: names[number] for node, number in numbers.items() if number in names}
+    lowered = lower_graph(library, graph_def, call.targets, variables)
+
+    @cache
+    def graphs() -> Mapping[str, Any]:
+        return reached(graph)
+
+    def frames(function: str, name: str) -> Sequence[Frame] | None:
+        return _frames(graphs().get(function), name)
+
+    def layer(function: str, name: str) -> str | None:
+        note = record.noted.get(graphs().get(function), {}).get(name)
+        return None if note is None else note.layer
+
+    return replace(lowered, origins=Origins(frames, layer, _folders()))
+
+
+def _borders(
+    graph_def: Any,
+    missed: Set[str],
+    handles: Mapping[str, int],
+    call: GradientCall,
+    targets: Sequence[str],
+) -> frozenset[str]:
+    """Return those of the ops ``missed`` by a tape whose values go on to an op that it recorded,
+    and the ops that read a variable which it does not watch: there its knowledge ends."""
+    borders = {target.partition(":")[0] for target in targets} & missed
+    for node in graph_def.node:
+        sources = [name.partition(":")[0] for name in node.input if not is_control(name)]
+        if node.op in _READS and sources:
+            number = handles.get(sources[0])
+            if number is not None and number not in call.watched and node.name not in missed:
+                borders.add(node.name)
+        if node.name not in missed:
+            borders.update(source for source in sources if source in missed)
+    return frozenset(borders)
+
+
+def _frames(graph: Any | None, name: str) -> Sequence[Frame] | None:
+    try:
+        op = None if graph is None else graph.get_operation_by_name(name)
+    except (KeyError, ValueError):
+        return None
+    return None if op is None else [(frame.filename, frame.lineno) for frame in op.traceback or ()]
+
+
+def _folders() -> tuple[str, ...]:
+    return tuple(folder.replace("\\", "/") for folder in LIBRARIES)

@@ -1,0 +1,130 @@
+"""A step that is watched is left as it was, and so are TensorFlow and Keras."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gradflow
+from gradflow.findings import Verdict
+from tests.training.mistakes import DATA, dense, sgd, square
+
+pytestmark = pytest.mark.tensorflow
+
+
+def _attributes() -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield every attribute of every module and class of TensorFlow and Keras."""
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(("tensorflow", "keras", "tf_keras")) or module is None:
+            continue
+        for attribute, value in list(vars(module).items()):
+            yield (name, attribute), id(value)
+            if inspect.isclass(value) and str(value.__module__).startswith(("tensorflow", "keras")):
+                for inner, part in list(vars(value).items()):
+                    if not inner.startswith(("_abc", "__")) or inner == "__call__":
+                        yield (name, attribute, inner), id(part)
+
+
+def _step() -> tuple[Any, Any]:
+    layer, optimizer = dense(1, "layer"), sgd()
+
+    @tf.function
+    def step(batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = square(layer(batch) - 1.0)
+        optimizer.apply(tape.gradient(loss, layer.weights), layer.weights)
+        return loss
+
+    return step, layer
+
+
+def test_tensorflow_and_keras_are_left_as_they_were() -> None:
+    step, _ = _step()
+    with gradflow.watch():
+        step(tf.constant(DATA))  # whatever is imported late is there now
+    before = dict(_attributes())
+
+    with gradflow.watch() as outer:
+        with gradflow.watch() as inner:
+            step(tf.constant(DATA))
+        assert dict(_attributes()) != before
+        step(tf.constant(DATA))
+    assert dict(_attributes()) == before
+    assert len(inner.report.models[0].variables) == len(outer.report.models[0].variables) == 2
+
+    with pytest.raises(ZeroDivisionError), gradflow.watch() as broken:
+        step(tf.constant(DATA))
+        raise ZeroDivisionError
+    assert dict(_attributes()) == before
+    with pytest.raises(gradflow.UsageError, match="there is no report"):
+        _ = broken.report
+
+    with pytest.raises(ZeroDivisionError), gradflow.watch(), tf.GradientTape():
+        raise ZeroDivisionError
+    assert dict(_attributes()) == before
+
+
+def test_random_numbers_are_left_as_they_were() -> None:
+    def drawn(*, is_watched: bool) -> list[bytes]:
+        keras.utils.set_random_seed(5)
+        layer, optimizer = dense(1, "layer"), sgd()
+
+        def noisy(batch: Any) -> None:
+            with tf.GradientTape() as tape:
+                loss = square(layer(batch + tf.random.normal([6, 3])) - np.random.normal())
+            optimizer.apply(tape.gradient(loss, layer.weights), layer.weights)
+
+        traced = tf.function(noisy)
+        results = []
+        for number in range(4):
+            data = tf.constant(DATA) + tf.random.normal([6, 3])
+            if is_watched and number in (1, 2):
+                with gradflow.watch():
+                    noisy(data)
+                    traced(data)
+            else:
+                noisy(data)
+                traced(data)
+            results += [weight.numpy().tobytes() for weight in layer.weights]
+        return [*results, np.random.normal(size=2).tobytes()]
+
+    assert drawn(is_watched=True) == drawn(is_watched=False)
+
+
+def test_an_iterator_gives_each_batch_once() -> None:
+    step, _ = _step()
+    read: list[float] = []
+    batches = tf.data.Dataset.from_tensor_slices(np.arange(18.0, dtype="float32").reshape(6, 1, 3))
+    iterator = iter(batches.prefetch(2))
+
+    @tf.function
+    def train(batches: Any) -> Any:
+        batch = next(batches)
+        step(batch)
+        return batch[0, 0]
+
+    for number in range(6):
+        if number % 2:
+            with gradflow.watch() as watched:
+                read.append(float(train(iterator)))
+            assert {item.verdict for item in watched.report.models[0].variables} == {Verdict.FLOWS}
+        else:
+            read.append(float(train(iterator)))
+    assert read == [0.0, 3.0, 6.0, 9.0, 12.0, 15.0]
+
+
+def test_what_cannot_be_looked_into_is_unknown_with_its_reason() -> None:
+    step, layer = _step()
+    concrete = step.get_concrete_function(tf.constant(DATA))
+    with gradflow.watch(layer) as watched:
+        concrete(tf.constant(DATA))
+    [model] = watched.report.models
+    assert {item.verdict for item in model.variables} == {Verdict.UNKNOWN}
+    assert "holds a trace and no code to trace anew" in str(model.entry)
