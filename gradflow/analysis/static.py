@@ -18,6 +18,7 @@ from gradflow.errors import (
     UsageError,
     is_lack_of_memory,
 )
+from gradflow.files.keras.model_layers import model_layers
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile, with_state
 from gradflow.files.recognise import recognise
@@ -68,6 +69,7 @@ def _report_keras(file: ModelFile, path: str, options: Options) -> Analysis:
         is_of_layers=True,
         attributions=reading.attributions,
         layer_of=reading.layers.__getitem__,
+        layers=model_layers(stored.model) if options.map else {},
         selected=options.outputs,
         doubts=stored.doubts,
         is_of_loss=reading.is_of_loss,

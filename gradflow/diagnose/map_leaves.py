@@ -113,19 +113,24 @@ def layer_leaf(evidence: Evidence, name: str) -> Leaf:
 def _with_inner(
     leaves: Sequence[Leaf], links: Sequence[Link], owners: Set[str]
 ) -> tuple[list[Leaf], list[Link]]:
-    """Make one leaf of a layer that computes around one inner layer, which has all the weights: an
-    LSTM and its cell, a wrapper and what it wraps."""
+    """Make one leaf of a layer and an inner one where two would tell no more: it computes around
+    one inner layer that has all the weights (an LSTM and its cell, a wrapper and what it wraps), or
+    takes nothing but the weights from it."""
     own = {leaf.name: number for number, leaf in enumerate(leaves) if leaf.owners}
     weighted = [number for number, leaf in enumerate(leaves) if owners & {*leaf.owners}]
     inside = Counter(holder for number in weighted for holder in leaves[number].holders)
-    outer = {
-        number: own[holder]
-        for number in weighted
-        for holder in reversed(leaves[number].holders)  # the outermost one stays
-        if inside[holder] == 1 and holder in own and holder not in owners
-    }
-    for number, holder in outer.items():
-        leaves[holder].owners += leaves[number].owners
+    outer = _only_weights(leaves, links, weighted)
+    for number in weighted:
+        around = [
+            own[holder]
+            for holder in leaves[number].holders
+            if inside[holder] == 1 and holder in own and holder not in owners
+        ]
+        if around:
+            outer[number] = around[0]  # the outermost one
+    for number in sorted(outer, key=lambda leaf: len(leaves[leaf].holders)):
+        outer[number] = outer.get(outer[number], outer[number])  # layers further out come first
+        leaves[outer[number]].owners += leaves[number].owners
     remaining = [number for number in range(len(leaves)) if number not in outer]
     position = {number: place for place, number in enumerate(remaining)}
     joined: dict[tuple[int, int], Link] = {}
@@ -138,6 +143,25 @@ def _with_inner(
             moved = replace(link, source=pair[0], target=pair[1])
             joined[pair] = _joined(joined[pair], moved) if pair in joined else moved
     return [leaves[number] for number in remaining], list(joined.values())
+
+
+def _only_weights(
+    leaves: Sequence[Leaf], links: Sequence[Link], weighted: Iterable[int]
+) -> dict[int, int]:
+    """Return the leaves that give their weights to a layer around them and do nothing else, each
+    with that layer."""
+    fed = {link.target for link in links}
+    targets: dict[int, set[int]] = {}
+    for link in links:
+        targets.setdefault(link.source, set()).add(link.target)
+    giving = {number: targets.get(number, set()) for number in weighted if number not in fed}
+    return {
+        number: user
+        for number, users in giving.items()
+        if len(users) == 1
+        for user in users
+        if user in fed and leaves[user].name in leaves[number].holders
+    }
 
 
 def _joined(link: Link, other: Link) -> Link:

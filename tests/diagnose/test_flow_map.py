@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gradflow.analysis.static import read
-from gradflow.findings import FlowMap, ModelReport
+from gradflow.findings import FlowMap, ModelReport, NodeKind
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
 
@@ -50,6 +50,22 @@ def test_a_frozen_submodel_holds_its_layers() -> None:
     assert [node.name for node in inside] == ["stem", "norm", "block"]
     assert backbone.state.value == "frozen"
     assert backbone.parameters == sum(node.parameters for node in inside)
+
+
+def test_a_keras_file_tells_the_classes_of_its_layers_and_submodels() -> None:
+    nodes = {node.name: node for node in drawn("finetune.keras").nodes}
+    assert nodes["backbone"].class_name == "Functional"
+    assert nodes["norm"].class_name == "BatchNormalization"
+    assert nodes["norm"].parent == nodes["backbone"].id
+    towers = {node.name: node for node in drawn("two_towers.keras").nodes}
+    assert towers["stop_gradient"].kind is NodeKind.OPERATION
+    assert towers["stop_gradient"].class_name == "StopGradient"
+
+
+def test_a_layer_without_weights_that_cuts_inside_is_the_cut() -> None:
+    names = {node.id: node.name for node in drawn("argmax.keras").nodes}
+    cut = [edge for edge in drawn("argmax.keras").edges if edge.cuts]
+    assert [(names[edge.source], names[edge.target]) for edge in cut] == [("router", "argmax")]
 
 
 @pytest.mark.parametrize("name", ["two_towers_saved_model", "healthy.keras"])

@@ -18,6 +18,7 @@ from gradflow.files.keras.calls import (
 )
 from gradflow.files.keras.config import LayerConfig
 from gradflow.files.keras.layer_keys import layer_key
+from gradflow.files.keras.model_layers import layer_names
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import Tensor
 from gradflow.flow.op_rules import spec
@@ -155,11 +156,7 @@ class _Lowering:
         self._adding: list[tuple[int, bool]] = []
         self._calls: dict[LayerConfig, ModelCalls | None] = {}
         self._twins = _twins(model)
-        repeated = Counter(layer.path for layer in model.below())
-        self._names = {
-            layer: layer.path if repeated[layer.path] == 1 else layer.nested_name
-            for layer in model.below()
-        }
+        self._names = layer_names(model)
         self._variables: dict[str, int] = {}
         self._weights: dict[LayerConfig, list[Weight]] = {}
         for weight in weights:
