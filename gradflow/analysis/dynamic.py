@@ -12,6 +12,7 @@ from typing import Any
 
 from gradflow.analysis.all_entries import each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
+from gradflow.analysis.layers import second_witness
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import (
@@ -100,7 +101,11 @@ def _analyse_keras(
     except NoWeightsError:
         return read_file(file, path, options)
     file.close()
-    return analyse_model(model, path, file.format, options, progress)
+
+    def second(loaded: LoadedModel) -> Mapping[str, bool]:
+        return second_witness(file, path, options, loaded.stored, is_of_loss=loaded.is_of_loss)
+
+    return analyse_model(model, path, file.format, options, progress, second=second)
 
 
 def _load_keras(file: ModelFile, options: Options, custom: Mapping[str, Any]) -> LoadedModel:
@@ -244,10 +249,12 @@ def analyse_model(
     options: Options,
     progress: Progress = lambda _: None,
     elsewhere: Callable[[str], OtherUse | None] = lambda _: None,
+    second: Callable[[LoadedModel], Mapping[str, bool]] = lambda _: {},
 ) -> Analysis:
     """Step a loaded model and join what the step and the graph say.
 
-    ``elsewhere`` finds the other entry of its file that uses a weight.
+    ``elsewhere`` finds the other entry of its file that uses a weight; ``second`` says of
+    the loaded model what its file alone tells (``second_witness``).
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.
@@ -265,6 +272,7 @@ def analyse_model(
         measurements=explanation.measured,
         graph=graph,
         attributions=explanation.attributions,
+        second=second(model),
         layer_of=model.layer_of(graph),
         owning_layers=model.owning_layers,
         layers=model.model_layers() if options.map else {},

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.diagnose import has_unknown_op
 from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
+from gradflow.files.keras.config import is_of_keras2
 from gradflow.files.keras.losses import SavedLoss, saved_loss
 from gradflow.files.keras.reader import KerasContents, read_keras
-from gradflow.files.model_file import ModelFile
-from gradflow.findings import Input, Output
+from gradflow.files.model_file import ModelFile, StoredVariable
+from gradflow.findings import Input, Output, Role
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
@@ -18,7 +21,6 @@ from gradflow.options import Objective, Options
 from gradflow.text import near, quoted
 
 OUTPUTS = "outputs"
-_LOSS = Output("loss", (), "float32")
 _OWN_LOSS = "its loss {} is not Keras's own, so that the file does not tell what it does"
 
 
@@ -32,7 +34,9 @@ class LayerReading:
     """The layer of each node."""
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
-    """Those that count, or the loss."""
+    """Those that were asked for; all of them for a loss."""
+    counting: tuple[Output, ...]
+    """Those of them that count: a loss may not cover all."""
     objective: str
     unused_loss: str
     uncovered: Mapping[str, tuple[str, ...]]
@@ -62,16 +66,13 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
     inputs = tuple(
         Input(item.name, item.shape, item.dtype or "float32", "declared") for item in lowered.inputs
     )
-    if loss is None:
-        graph = lowered.graph(options.outputs)
-        outputs = tuple(
-            Output(item.name, item.shape, item.dtype or "float32")
-            for item in lowered.outputs
-            if not options.outputs or item.name in options.outputs
-        )
-    else:
-        graph = lowered.graph_of_loss([part.output for part in loss.parts if part.losses])
-        outputs = (_LOSS,)
+    outputs = tuple(
+        Output(item.name, item.shape, item.dtype or "float32")
+        for item in lowered.outputs
+        if not options.outputs or item.name in options.outputs
+    )
+    covered = names if loss is None else [part.output for part in loss.parts if part.losses]
+    graph = lowered.graph(options.outputs) if loss is None else lowered.graph_of_loss(covered)
     attributions = attribute_unknown(graph)
     return LayerReading(
         graph=graph,
@@ -79,20 +80,69 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
         layers=lowered.layers,
         inputs=inputs,
         outputs=outputs,
+        counting=tuple(output for output in outputs if output.name in covered),
         objective=OUTPUTS if loss is None else loss.description,
         unused_loss=unused,
         uncovered={} if loss is None else _uncovered(lowered, loss, attributions),
     )
 
 
+def second_witness(
+    file: ModelFile,
+    path: str,
+    options: Options,
+    loaded: Sequence[StoredVariable],
+    *,
+    is_of_loss: bool,
+) -> Mapping[str, bool]:
+    """Return whether the layers of a Keras file lead gradient to each weight of the ``loaded``
+    model, by the names of those of which they tell it.
+
+    ``is_of_loss``: whether the compiled loss was differentiated, or the outputs.
+    """
+    objective = Objective.COMPILED if is_of_loss else Objective.OUTPUTS
+    try:
+        stored = read_keras(file)
+        reading = read_layers(file, path, replace(options, objective=objective))
+    except GradflowError:  # what is wrong with the file, the library that loads it says
+        return {}
+    answers: dict[str, bool] = {}
+    for variable in stored.variables:
+        way = reading.attributions.get(variable.name)
+        if variable.role is not Role.WEIGHT or way is None:
+            continue
+        if not has_unknown_op(reading.graph, way.causes):
+            answers[variable.name] = way.cuts_to_restore == 0
+    names = {
+        (variable.layer_path or variable.name, variable.shape): variable.name
+        for variable in stored.variables
+    }
+    # A loaded model can have other names for the same weights: of an old HDF5 file, say.
+    by_loaded = {item.name: names.get((item.layer_path, item.shape), item.name) for item in loaded}
+    repeated = Counter(by_loaded.values())
+    return {
+        name: answers[known]
+        for name, known in by_loaded.items()
+        if known in answers and repeated[known] == 1
+    }
+
+
 def _lowered(file: ModelFile, path: str, training: bool) -> LoweredLayers:
     contents = read_keras(file)
     try:
-        return lower_layers(contents.model, _weights(contents), training=training)
+        lowered = lower_layers(contents.model, _weights(contents), training=training)
     except DamagedError as error:
         raise DamagedError(f"{path}: {error.message}", error.hint) from error
     except UnreadableError as error:
         raise UnreadableError(f"{path}: {error.message}", error.hint) from error
+    version = (contents.producer or "").removeprefix("keras ")
+    if contents.model.class_name != "Sequential" or is_of_keras2(version):
+        return lowered
+    # Keras 3 has no names for the outputs of a Sequential (3.15).
+    numbered = [
+        replace(output, name=f"output_{number}") for number, output in enumerate(lowered.outputs)
+    ]
+    return replace(lowered, outputs=numbered)
 
 
 def _weights(contents: KerasContents) -> list[Weight]:

@@ -74,7 +74,7 @@ def _report_keras(file: ModelFile, path: str, options: Options) -> Analysis:
         doubts=stored.doubts,
         is_of_loss=reading.is_of_loss,
         uncovered=reading.uncovered,
-        outputs=reading.outputs,
+        outputs=reading.counting,
     )
     return analyzed(
         path,

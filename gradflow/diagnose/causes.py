@@ -69,6 +69,15 @@ def contradicts(attribution: Attribution | None, verdict: Verdict, graph: FlowGr
     return not is_made_of_zeros
 
 
+def denies(evidence: Evidence, name: str, verdict: Verdict) -> bool:
+    """Return whether the reading of the file alone cannot be true if the tape's ``verdict`` of the
+    weight ``name`` is (GF209)."""
+    flows = evidence.second.get(name)
+    if flows is None:
+        return False
+    return verdict is Verdict.NONE if flows else verdict in (Verdict.FLOWS, Verdict.NONFINITE)
+
+
 def leads_through_branch(graph: FlowGraph, attribution: Attribution) -> bool:
     """Return whether the path to the output goes through a cond or case, whose branch may not be
     taken."""

@@ -9,6 +9,7 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.causes import (
     causes_of,
     contradicts,
+    denies,
     has_unknown_op,
     sighted_cause,
     visible_path,
@@ -73,6 +74,7 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         graph = evidence.graph
         is_open = stored.name not in evidence.sightings and evidence.measurements is not None
         disagree = is_open and graph is not None and contradicts(attribution, verdict, graph)
+        disagree = disagree or denies(evidence, stored.name, verdict)
         causes = (entry("GF209").cause(),) if disagree else causes_of(evidence, stored, verdict)
         if attribution is not None and graph is not None and verdict is not Verdict.FLOWS:
             path, cuts = visible_path(graph, attribution, causes), attribution.cuts_to_restore
@@ -108,7 +110,8 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
     if evidence.measurements is not None:
         measured = evidence.measurements.get(stored.name)
         verdict = Verdict.NONE if measured is None else measured.verdict
-        return verdict, Confidence.MEASURED if evidence.graph is None else Confidence.CONFIRMED
+        is_alone = evidence.graph is None and stored.name not in evidence.second
+        return verdict, Confidence.MEASURED if is_alone else Confidence.CONFIRMED
     if evidence.graph is None:
         return Verdict.UNKNOWN, Confidence.STATIC
     if attribution is None:
