@@ -99,6 +99,11 @@ def spec(op: str) -> OpSpec | None:
     return None if row is None else parse(row)
 
 
+def ops_with(rule: Rule) -> frozenset[str]:
+    """Return the op types of which the table says ``rule``."""
+    return frozenset(op for op, cell in table.cells("rule").items() if cell == rule.value)
+
+
 def spec_from_op_def(op_def: Any, rule: Rule = Rule.UNKNOWN) -> OpSpec:
     """Build the spec of an op from its OpDef message, as a SavedModel's ``stripped_op_list`` holds
     it."""

@@ -29,6 +29,13 @@ def op_types() -> frozenset[str]:
     return frozenset(_lines())
 
 
+@cache
+def cells(column: str) -> Mapping[str, str]:
+    """Return the cell of one column for each op type of the table."""
+    index = COLUMNS.index(column)
+    return {op: line.split("\t")[index] for op, line in _lines().items()}
+
+
 def notes() -> tuple[str, ...]:
     """Return the comments at the head of the table."""
     lines = PATH.read_text(encoding="utf-8").splitlines()

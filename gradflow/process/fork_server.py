@@ -44,8 +44,13 @@ def _import_once(with_tape: bool) -> None:
     import gradflow.scan.keras.scan
     import gradflow.scan.saved_model.scan
     from gradflow.files.saved_model.schema import message
+    from gradflow.ops.table import cells
+    from gradflow.scan.keras.allowed_names import Kind, named
 
-    message("SavedModel")  # its library and its schema take ten times as long as a small file
+    # The library, its schema and the tables take ten times as long as a small file.
+    message("SavedModel")
+    named(Kind.CLASS, "Dense")
+    cells("rule")
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401 -- as above

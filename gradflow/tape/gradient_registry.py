@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from gradflow.flow.op_rules import Rule, spec
-from gradflow.ops.table import op_types
+from gradflow.flow.op_rules import Rule, ops_with, spec
 from gradflow.tape.private_api import gradient_entries
 
 T = TypeVar("T")
@@ -36,11 +35,10 @@ def without_lookup_errors(step: Callable[[], T], lost: Iterable[str] = ()) -> T:
     with _restored() as entries:
         for kind in lost:
             entries.setdefault(kind, _STAND_IN)
-        for op in op_types():
-            row = spec(op)
-            rule = row.rule if row is not None else Rule.UNKNOWN
-            if rule is Rule.DISABLED or (rule is Rule.UNREGISTERED and op not in entries):
-                entries[op] = _STAND_IN
+        for op in ops_with(Rule.DISABLED):
+            entries[op] = _STAND_IN
+        for op in ops_with(Rule.UNREGISTERED):
+            entries.setdefault(op, _STAND_IN)
         while True:
             try:
                 return step()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.random import default_rng  # NumPy alone does not import it yet
 
 from gradflow.errors import UsageError
 from gradflow.findings import Output
@@ -86,6 +87,5 @@ def drawn_direction(name: str, shape: Sequence[int], seed: int) -> np.ndarray[An
     """Return the numbers of ``direction``, for an output of ``shape``."""
     if name == LOSS and not shape:
         return np.ones([])
-    return np.asarray(
-        np.random.default_rng([seed, 1, zlib.crc32(name.encode())]).standard_normal(tuple(shape))
-    )
+    draw = default_rng([seed, 1, zlib.crc32(name.encode())])
+    return np.asarray(draw.standard_normal(tuple(shape)))

@@ -45,8 +45,9 @@ def parse(text: str) -> dict[tuple[Kind, str], KerasName]:
     names = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
-            kind, name, safety, reason = line.split("\t")
-            names[Kind(kind), name] = KerasName(Kind(kind), name, safety == _ALLOW, reason)
+            cell, name, safety, reason = line.split("\t")
+            kind = Kind(cell)
+            names[kind, name] = KerasName(kind, name, safety == _ALLOW, reason)
     return names
 
 
