@@ -37,6 +37,16 @@ def keep(report: Report, folder: Path) -> Path:
     return path
 
 
+def latest(folder: Path) -> Report | None:
+    """Return the newest report in ``folder``; None where there is none.
+
+    Raises:
+        UsageError: it is not a report.
+    """
+    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return read_report(files[-1]) if files else None
+
+
 def is_report(path: str) -> bool:
     """Return whether a file is meant as a report, and not as a model."""
     return path.endswith(".json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import ClassVar
 import click
 
 from gradflow.cli.help import Command
-from gradflow.cli.judging import Judgement, judge_models
+from gradflow.cli.judging import History, Judgement, judge_models
 from gradflow.cli.models import Expected, only, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
@@ -24,7 +24,6 @@ from gradflow.cli.options import (
 )
 from gradflow.cli.output import CommandError, Stderr, command_errors
 from gradflow.cli.run import Engine, Run, engine, engine_of
-from gradflow.findings import Report
 from gradflow.installed import DISTRIBUTION
 
 _CONFIGURATIONS = (".yaml", ".yml", ".toml")
@@ -109,7 +108,8 @@ def audit(
         if run.scheduler is None
         else _on_cluster(run.scheduler, run, messages, formats)
     )
-    judge_models(context, plans, running, judgement, output, messages, _keeper(run.history))
+    history = None if run.history is None else History(Path(run.history))
+    judge_models(context, plans, running, judgement, output, messages, history)
 
 
 def _config_of(arguments: Sequence[str], expected: Expected) -> tuple[Expected, Sequence[str]]:
@@ -139,17 +139,3 @@ def _on_cluster(
         cluster = Cluster(address, ship=run.ship)
     with cluster:
         yield engine_of(cluster, run, messages, formats)
-
-
-def _keeper(folder: str | None) -> Callable[[Report], object]:
-    """Return what keeps a report in the history."""
-
-    def keep(report: Report) -> None:
-        if folder is None:
-            return
-        from gradflow.audit.history import keep
-
-        with command_errors():
-            keep(report, Path(folder))
-
-    return keep

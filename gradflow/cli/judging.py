@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,7 +19,7 @@ from gradflow.cli.output import Stderr, command_errors, emit
 from gradflow.cli.run import Engine
 from gradflow.config import ModelPlan
 from gradflow.findings import Anchor, Report
-from gradflow.policy import Snapshot, chosen, selected
+from gradflow.policy import Snapshot, Trend, chosen, selected, since, trends
 from gradflow.progress import Progress
 
 
@@ -57,11 +57,11 @@ def judge_models(
     judgement: Judgement,
     output: ReportOutput,
     messages: Messages,
-    keep: Callable[[Report], object] = lambda _: None,
+    history: History | None = None,
 ) -> None:
     """Compare the models of ``plans`` with what is expected of them, report, and exit.
 
-    ``running`` is what analyses them; ``keep`` takes the report of a run that came to its end.
+    ``running`` is what analyses them; ``history`` takes the report of a run that came to its end.
     """
     stderr = Stderr(messages.quiet, messages.verbose)
     ignored, targets = codes(judgement.ignore), output.targets()
@@ -92,11 +92,55 @@ def judge_models(
             show_ops=messages.verbose,
             brief=len(plans) > 1,
             anchors=anchors_of(plans),
+            trends=history.trends(report) if history else _since_baseline(done.results, baseline),
         )
     judged = [(result.model, result.is_broken) for result in done.whole()]
-    keep(report)
+    if history:
+        history.keep(report)
     stderr.judged(context.info_name or "check", judged)
     context.exit(exit_code(judged, exit_zero=judgement.exit_zero))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The folder that keeps the report of each run."""
+
+    folder: Path
+
+    def trends(self, report: Report) -> Sequence[Trend]:
+        """Return what has changed since the run before.
+
+        Raises:
+            CommandError: what is kept of it is not a report.
+        """
+        from gradflow.audit.history import latest
+
+        with command_errors():
+            before = latest(self.folder)
+        return () if before is None else trends(before, report)
+
+    def keep(self, report: Report) -> None:
+        """Keep a report beside the others.
+
+        Raises:
+            CommandError: it cannot be written.
+        """
+        from gradflow.audit.history import keep
+
+        with command_errors():
+            keep(report, self.folder)
+
+
+def _since_baseline(
+    results: Sequence[Checked], baseline: Mapping[str, Snapshot] | None
+) -> Sequence[Trend]:
+    """Return what has changed since the baseline was taken."""
+    changed = (
+        since(before, result.model)
+        for result in results
+        if (before := of_model(baseline or {}, result.plan)) is not None
+    )
+    return [trend for trend in changed if trend is not None]
 
 
 def anchors_of(plans: Sequence[ModelPlan]) -> dict[str, Anchor]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from gradflow.findings import Anchor, ModelReport, Report, Status
 from gradflow.report.layout import Layout
 from gradflow.text import shown
 from gradflow.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from gradflow.policy import Trend
 
 _NAMED = 3
 """Names that a line holds."""
@@ -61,6 +65,7 @@ class Target:
         show_ops: bool = False,
         brief: bool = False,
         anchors: Mapping[str, Anchor] | None = None,
+        trends: Sequence[Trend] = (),
     ) -> Layout:
         """Return the layout of what is written there."""
         return Layout(
@@ -71,6 +76,7 @@ class Target:
             brief=brief,
             encoding="utf-8" if self.out is not None else sys.stdout.encoding or "utf-8",
             anchors=anchors or {},
+            trends=trends,
         )
 
     @property
@@ -102,6 +108,7 @@ def emit(
     show_ops: bool = False,
     brief: bool = False,
     anchors: Mapping[str, Anchor] | None = None,
+    trends: Sequence[Trend] = (),
 ) -> None:
     """Write ``report`` to each of ``targets``, a format and where it goes; the other arguments are
     those of ``Layout``.
@@ -124,6 +131,7 @@ def emit(
                 show_ops=show_ops,
                 brief=brief,
                 anchors={**below, **(anchors or {})},
+                trends=trends,
             ),
         )
         for format, target in targets

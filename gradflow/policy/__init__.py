@@ -22,7 +22,7 @@ from gradflow.policy.judge import is_broken, judge
 from gradflow.policy.names import aligned, pairs
 from gradflow.policy.selected import FAMILIES, chosen, selected
 from gradflow.policy.short_patterns import short_patterns
-from gradflow.policy.trend import Direction, Trend, trends
+from gradflow.policy.trend import Direction, Trend, since, trends
 
 __all__ = [
     "FAMILIES",
@@ -48,6 +48,7 @@ __all__ = [
     "pairs",
     "selected",
     "short_patterns",
+    "since",
     "snapshot",
     "trends",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gradflow.findings import ModelReport, Report, Status
-from gradflow.policy.compare import ChangeKind, WeightChange, compare, snapshot
+from gradflow.policy.compare import ChangeKind, Snapshot, WeightChange, compare, snapshot
 
 
 class Direction(str, Enum):
@@ -47,6 +47,16 @@ def trends(before: Report, after: Report) -> tuple[Trend, ...]:
     return (*(trend for trend in changed if trend is not None), *gone)
 
 
+def since(before: Snapshot, after: ModelReport) -> Trend | None:
+    """Return what has changed about a model that was like ``before``; None where nothing has."""
+    if after.status is Status.FAILED:
+        reason = f" ({after.error.code}): {after.error.message}" if after.error else ""
+        return Trend(after.path, Direction.WORSE, f"could not be checked{reason}")
+    changes = compare(before, after)
+    direction = _direction({change.kind for change in changes})
+    return Trend(after.path, direction, "", changes) if changes else None
+
+
 def _numbered(models: Iterable[ModelReport]) -> dict[tuple[str, int], ModelReport]:
     numbered: dict[tuple[str, int], ModelReport] = {}
     counts: Counter[str] = Counter()
@@ -62,17 +72,9 @@ def _trend(before: ModelReport | None, after: ModelReport) -> Trend | None:
     failed = [model.status is Status.FAILED for model in (before, after)]
     if all(failed):
         return None
-    if failed[1]:
-        reason = f" ({after.error.code}): {after.error.message}" if after.error else ""
-        return Trend(after.path, Direction.WORSE, f"could not be checked{reason}")
     if failed[0]:
         return Trend(after.path, Direction.BETTER, "can be checked again")
-    changes = compare(snapshot(before), after)
-    return (
-        Trend(after.path, _direction({change.kind for change in changes}), "", changes)
-        if changes
-        else None
-    )
+    return since(snapshot(before), after)
 
 
 def _direction(kinds: set[ChangeKind]) -> Direction:

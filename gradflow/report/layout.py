@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gradflow.findings import Anchor
+
+if TYPE_CHECKING:
+    from gradflow.policy import Trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Layout:
     """A model that nothing is wrong with takes one line of a text, unless ``show_all``."""
     encoding: str = "utf-8"
     """What the stream can hold: drawn characters and names beyond it are written in ASCII."""
+    trends: Sequence[Trend] = ()
+    """What has changed since the baseline, or since the report before."""
     anchors: Mapping[str, Anchor] = field(default_factory=dict)
     """Where a CI system shows the findings of a model, by its name or path; without one it is shown
     at its path."""

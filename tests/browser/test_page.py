@@ -17,7 +17,9 @@ from gradflow.findings import (
     NodeState,
     Report,
 )
+from gradflow.policy import ChangeKind, Direction, Trend, WeightChange
 from gradflow.report.html import render
+from gradflow.report.layout import Layout
 from tests.browser.conftest import PHONE, Page
 from tests.report.maps import deep, looped, map_of, towers, vanishing
 from tests.report.reports import (
@@ -392,6 +394,22 @@ def test_an_audit_is_a_table_whose_rows_open_the_reports(page: Page) -> None:
     assert page.find("h1").text == "3 models"
     page.open(several(), fragment="#model-3")
     assert page.find("h1").text == "models/two_towers.keras"
+
+
+def test_an_audit_tells_what_got_better_and_what_got_worse(page: Page) -> None:
+    (now,) = towers().models
+    (fine,) = vanishing().models
+    report = Report(TOOL, (now, fine))
+    changed = (
+        Trend(now.path, Direction.WORSE, "", (WeightChange(ChangeKind.LOST, "router/kernel", ""),)),
+        Trend(fine.path, Direction.BETTER, ""),
+    )
+    page.open(render(report, Layout(trends=changed)))
+
+    assert {change.text for change in page.all("td .trend")} == {"worse", "better"}
+    page.find(".table input").send_keys("worse")
+    page.click("tbody button")
+    assert "router/kernel: lost gradient" in page.find(".change").text
 
 
 def test_a_thousand_models_open_at_once(page: Page) -> None:

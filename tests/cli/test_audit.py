@@ -146,12 +146,16 @@ def test_without_the_cache_nothing_is_kept(static: str, own_cache: Path) -> None
 
 
 def test_the_history_is_for_diff(static: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
     for _ in range(2):
-        audit(static, "-q", "--history", str(tmp_path / "history"))
+        audit(static, "-q", "--history", str(tmp_path / "history"), "--report", f"html={page}")
 
     files = sorted(map(str, (tmp_path / "history").iterdir()))
     assert len(files) == 2
     assert here("diff", *files).code == 0
+    # The page compares with the run before: nothing has changed.
+    assert '"change": null' in page.read_text(encoding="utf-8")
+    assert '"direction"' not in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

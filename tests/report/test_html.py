@@ -11,8 +11,10 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from gradflow.api import Report as ApiReport
-from gradflow.findings import Report
+from gradflow.findings import Report, Verdict
+from gradflow.policy import Direction, Trend, trends
 from gradflow.report.html import render
+from gradflow.report.layout import Layout
 from tests.browser.conftest import data_of
 from tests.report.maps import deep, towers
 from tests.report.reports import TOOL, healthy, hostile, several
@@ -155,3 +157,31 @@ def test_a_report_that_was_read_from_a_file_has_its_weights_in_the_map() -> None
     data = data_of(text, "model-0")
     (node,) = (node for node in data["map"]["nodes"] if node["name"] == "router")
     assert [data["variables"][index]["name"] for index in node["variables"]] == ["router/kernel"]
+
+
+def test_it_tells_which_models_got_better_and_which_got_worse() -> None:
+    """Since a baseline was taken, or since the run before (``audit --history``)."""
+    (now,) = towers().models
+    names = [variable.name for variable in now.variables]
+    flowing = {"verdict": Verdict.FLOWS, "cuts_to_restore": 0}
+    before = replace(now, variables=tuple(replace(item, **flowing) for item in now.variables))
+    others = [replace(model, path=f"{index}.keras") for index, model in enumerate((before, now))]
+    report = Report(TOOL, (now, others[0], others[1]))
+    changed = trends(Report(TOOL, (before, replace(now, path="0.keras"), others[1])), report)
+    text = render(report, Layout(trends=changed))
+
+    rows = data_of(text, "report")["models"]
+    assert [row["change"] and row["change"]["direction"] for row in rows] == [
+        "worse",
+        "better",
+        None,
+    ]
+    assert data_of(text, "model-0")["change"]["lines"][0].startswith(f"{names[0]}: lost gradient")
+
+
+def test_two_models_of_one_path_are_not_told_apart() -> None:
+    (now,) = towers().models
+    report = Report(TOOL, (now, now))
+    text = render(report, Layout(trends=[Trend(now.path, Direction.WORSE, "")]))
+
+    assert [row["change"] for row in data_of(text, "report")["models"]] == [None, None]

@@ -4,6 +4,7 @@ would stand there many times."""
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from gradflow.findings import (
 )
 from gradflow.findings.wire import encode
 from gradflow.options import DEFAULT_THRESHOLDS
+from gradflow.policy import Trend
 from gradflow.report.accepted import number_accepted, words_of
 from gradflow.report.finding_line import located, remedy, snippet
 from gradflow.report.headline import STANDINGS, standing, statement, title
@@ -46,21 +48,31 @@ from gradflow.report.words import type_and_shape
 from gradflow.text import shown
 
 _ORDINARY = 1e3
+_MAX_CHANGES = 20
 _PARTS = ("flows", "none", "zero", "nonfinite", "unknown", "untracked", "frozen", "state")
 """Of the bar, in the order in which they stand in it."""
 
 
-def report_data(report: Report) -> dict[str, Any]:
+def changes_of(report: Report, trends: Sequence[Trend]) -> list[Trend | None]:
+    """Return what has changed about each model; None where nothing has, or where two models have
+    the path of the change."""
+    by_path = {trend.path: trend for trend in trends}
+    paths = Counter(model.path for model in report.models)
+    return [by_path.get(model.path) if paths[model.path] == 1 else None for model in report.models]
+
+
+def report_data(report: Report, changes: Sequence[Trend | None]) -> dict[str, Any]:
     """Return what the table of the models shows."""
     return {
         "tool": _safe(encode(report.tool)),
         "standings": list(STANDINGS),
-        "models": [_row(model) for model in report.models],
-        "gone": [],
+        "models": [
+            _row(model, change) for model, change in zip(report.models, changes, strict=True)
+        ],
     }
 
 
-def model_data(model: ModelReport) -> dict[str, Any]:
+def model_data(model: ModelReport, change: Trend | None = None) -> dict[str, Any]:
     """Return what the page of one model shows."""
     causes = _Numbered()
     texts = _Numbered()
@@ -81,7 +93,7 @@ def model_data(model: ModelReport) -> dict[str, Any]:
         "statement": statement(model),
         "tone": _tone(model),
         "reach": list(reach_sentences(model)),
-        "change": None,
+        "change": _change(change),
         "facts": [[term, shown(value)] for term, value in _facts(model)],
         "error": _safe(encode(model.error)),
         "dangers": _dangers(model),
@@ -122,7 +134,22 @@ class _Numbered:
         return list(self._numbers)
 
 
-def _row(model: ModelReport) -> dict[str, Any]:
+def _change(trend: Trend | None) -> dict[str, Any] | None:
+    if trend is None:
+        return None
+    lines = [
+        f"{change.name}: {change.kind.value}{f' ({change.detail})' if change.detail else ''}"
+        for change in trend.changes
+    ]
+    return {
+        "direction": trend.direction.value,
+        "detail": shown(trend.detail),
+        "lines": [shown(line) for line in lines[:_MAX_CHANGES]],
+        "more": max(0, len(lines) - _MAX_CHANGES),
+    }
+
+
+def _row(model: ModelReport, change: Trend | None) -> dict[str, Any]:
     summary, findings = model.summary, model.open_findings
     return {
         "title": title(model),
@@ -138,7 +165,9 @@ def _row(model: ModelReport) -> dict[str, Any]:
         "errors": sum(finding.severity is Severity.ERROR for finding in findings),
         "warnings": sum(finding.severity is Severity.WARNING for finding in findings),
         "accepted": number_accepted([model]),
-        "change": None,
+        "change": None
+        if change is None
+        else {"direction": change.direction.value, "detail": shown(change.detail)},
     }
 
 

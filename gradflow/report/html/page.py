@@ -13,7 +13,7 @@ from pathlib import Path
 from gradflow.findings import ModelReport, Report
 from gradflow.report.finding_line import located, remedy
 from gradflow.report.headline import statement, summary_line, title
-from gradflow.report.html.data import model_data, report_data
+from gradflow.report.html.data import changes_of, model_data, report_data
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import by_severity
 from gradflow.report.reach import reach_sentences
@@ -38,8 +38,12 @@ def render(report: Report, layout: Layout = PLAIN) -> str:
         f"default-src 'none'; script-src {_hash(layouter)} {_hash(program)}; "
         f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    data = [("report", report_data(report))]
-    data += [(f"model-{index}", model_data(model)) for index, model in enumerate(report.models)]
+    changes = changes_of(report, layout.trends)
+    data = [("report", report_data(report, changes))]
+    data += [
+        (f"model-{index}", model_data(model, change))
+        for index, (model, change) in enumerate(zip(report.models, changes, strict=True))
+    ]
     parts = [
         "<!doctype html>",
         '<html lang="en">',

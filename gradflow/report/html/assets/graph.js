@@ -141,7 +141,7 @@ function subtitle(node) {
 }
 
 function sizeOf(node) {
-  const letters = Math.max(width(heading(node), 13, 600) + (node.children.length ? 26 : 0), width(subtitle(node), 11));
+  const letters = Math.max(width(heading(node), 13, 600), width(subtitle(node), 11)) + (node.children.length ? 26 : 0);
   // In steps, so that blocks whose names differ by a letter are drawn alike.
   return { width: Math.max(96, Math.ceil((letters + 44) / 16) * 16), height: ROW };
 }
@@ -277,17 +277,17 @@ function landed(line, boxes) {
   line.points[line.points.length - 1] = { x: within(to, line.points.at(-2).x), y: to.y };
 }
 
-/** A smooth line through points. */
+/** A smooth line along points: it touches the middle between each two of them. */
 function curve(points) {
   const round = (number) => Math.round(number * 10) / 10;
-  let path = `M${round(points[0].x)} ${round(points[0].y)}`;
-  for (let index = 1; index < points.length; index += 1) {
-    const from = points[index - 1];
-    const to = points[index];
-    const half = (from.y + to.y) / 2;
-    path += Math.abs(from.x - to.x) < 0.5 ? `L${round(to.x)} ${round(to.y)}` : `C${round(from.x)} ${round(half)} ${round(to.x)} ${round(half)} ${round(to.x)} ${round(to.y)}`;
+  const write = ({ x, y }) => `${round(x)} ${round(y)}`;
+  let path = `M${write(points[0])}`;
+  for (let index = 1; index < points.length - 1; index += 1) {
+    const [here, next] = [points[index], points[index + 1]];
+    const isLast = index === points.length - 2;
+    path += `Q${write(here)} ${write(isLast ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 })}`;
   }
-  return path;
+  return points.length > 2 ? path : `${path}L${write(points[points.length - 1])}`;
 }
 
 const holdsBack = (edge) => edge.gradient !== "flows" && edge.gradient !== "none" && edge.gradient !== "unknown";

@@ -229,7 +229,7 @@ function modelPage(model) {
     html("h1", { tabindex: -1 }, name(model.title)),
     html("p", { class: "statement" }, drawn(TONES[model.tone], model.tone), " ", html("span", {}, brief(model.statement, 2000))),
     model.reach.length ? html("ul", { class: "reach" }, model.reach.map((sentence) => html("li", {}, html("bdi", {}, brief(sentence, 600))))) : null,
-    model.change ? html("p", { class: "change" }, changeOf(model.change), model.change.lines.length ? html("ul", {}, model.change.lines.map((line) => html("li", {}, html("bdi", {}, brief(line, 300))))) : null) : null);
+    model.change ? html("p", { class: "change" }, changeOf(model.change), model.change.lines.length ? html("ul", {}, model.change.lines.map((line) => html("li", {}, html("bdi", {}, brief(line, 300)))), model.change.more ? html("li", {}, `and ${whole(model.change.more)} more`) : null) : null) : null);
   if (model.error) return { element: html("article", {}, heading, failure(), factsOf()), open: () => {} };
   if (model.map && model.map.nodes.length) map = mapOf(model, chooseNode);
   side.append(findingsOf());
@@ -250,14 +250,13 @@ function auditPage(report, choose) {
   const columns = [
     { title: "model", value: (row) => row.title.toLowerCase(), cell: (row) => name(row.title) },
     { title: "standing", value: rank, cell: (row) => html("span", { class: `standing ${row.tone}` }, drawn(TONES[row.tone], row.tone), " ", row.standing) },
-    { title: "what is the case", value: (row) => row.statement, cell: (row) => html("bdi", {}, brief(row.statement, 300)) },
+    { title: "what is the case", value: (row) => row.statement, cell: (row) => html("bdi", { class: "case" }, brief(row.statement, 140)) },
     counts("weights", "weights"), counts("none", "no gradient"), counts("zero", "zeros"), counts("nonfinite", "NaN"), counts("unknown", "unknown"), counts("frozen", "frozen"), counts("errors", "errors"), counts("warnings", "warnings"), counts("accepted", "accepted"),
     { title: "change", value: (row) => (row.change ? Object.keys(ARROWS).indexOf(row.change.direction) : null), cell: (row) => (row.change ? changeOf(row.change) : "") },
   ].filter((column) => ["model", "standing", "what is the case", "weights"].includes(column.title) || rows.some((row) => column.value(row) !== null && column.value(row) !== 0));
   const parts = standings.map((standing) => html("li", {}, html("b", {}, whole(rows.filter((row) => row.standing === standing).length)), ` ${standing}`));
   return html("article", { class: "audit" },
     html("div", { class: "headline" }, html("h1", { tabindex: -1 }, counted(rows.length, "model")), html("ul", { class: "counts" }, parts)),
-    report.gone.length ? html("p", {}, "gone since the report before: ", report.gone.map((path) => [name(path), " "])) : null,
     rows.length ? tableOf("models", columns, [...rows].sort((left, right) => rank(left) - rank(right)), { choose: (row) => choose(row.index), chooses: "open its report", words: (row) => `${row.title} ${row.statement} ${row.standing} ${row.change?.direction ?? ""}`, kinds: standings.map((standing) => [standing, standing]), kindOf: (row) => row.standing }) : html("p", {}, "no models"));
 }
 
