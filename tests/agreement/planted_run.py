@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gradflow.analysis.static import read
 from gradflow.findings import Failure
+from gradflow.options import Objective, Options
 from tests.agreement.compare import Freezing, Score, compare_with_plan, compare_with_tape
 from tests.agreement.subject import report_on_file, report_on_model
-from tests.models.oracle import measure_file, measure_model, trainable_after_loading
+from tests.models.oracle import Measured, measure_file, measure_model, trainable_after_loading
 from tests.models.plan import Plan, layer_of
 from tests.models.planted import build, save
 from tests.models.truth import LayerTruth, expected
@@ -53,6 +55,8 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
             report, lambda seed: tape if seed == 0 else measure_file(path, seed=seed)
         )
     with_plan = compare_with_plan(report, plan, truths, tape, FREEZING[kind])
+    if kind in ("keras", "h5"):
+        with_plan.complaints += _read_alone(path, plan, truths, tape)
     if with_plan.weights != with_tape.weights:
         with_plan.complaints.append(
             f"{with_tape.weights} weights reported, {with_plan.weights} planted"
@@ -64,6 +68,19 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
         cut_weights=with_plan.cut_weights,
         complaints=[*with_tape.complaints, *with_plan.complaints],
     )
+
+
+def _read_alone(
+    path: Path,
+    plan: Plan,
+    truths: Mapping[str, LayerTruth],
+    tape: Mapping[str, list[Measured]],
+) -> list[str]:
+    """Hold the plan against what the file alone tells, without TensorFlow."""
+    alone = read(str(path), Options(static=True, objective=Objective.OUTPUTS)).report
+    return [
+        f"read alone: {said}" for said in compare_with_plan(alone, plan, truths, tape).complaints
+    ]
 
 
 def _as_keras_reads_it(
