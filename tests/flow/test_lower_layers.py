@@ -1,0 +1,212 @@
+"""Layers as a Keras file describes them: every form of their calls is read, and hard to hurt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gradflow.errors import DamagedError, GradflowError, UnreadableError
+from gradflow.files.keras.config import LayerConfig, read_config
+from gradflow.flow.attribute import attribute
+from gradflow.flow.lower import layers as lowering
+from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
+
+Json = dict[str, Any]
+
+
+def layer(class_name: str, name: str, nodes: list[Any], **config: object) -> Json:
+    return {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": {"name": name, "trainable": True, **config},
+        "registered_name": None,
+        "name": name,
+        "inbound_nodes": nodes,
+    }
+
+
+def operation(class_name: str, name: str, nodes: list[Any]) -> Json:
+    made = layer(class_name, name, nodes)
+    return {**made, "module": "keras.src.ops.numpy", "config": {"name": name}}
+
+
+def tensor(name: str, call: int = 0, output: int = 0, dtype: str = "float32") -> Json:
+    history = [name, call, output]
+    config = {"shape": [None, 4], "dtype": dtype, "keras_history": history}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+def called(*args: object, **kwargs: object) -> Json:
+    return {"args": list(args), "kwargs": kwargs}
+
+
+def model(name: str, layers: list[Json], inputs: Any, outputs: Any, nodes: Any = ()) -> Json:
+    config = {"layers": layers, "input_layers": inputs, "output_layers": outputs}
+    return layer("Functional", name, list(nodes), **config)
+
+
+def lowered(described: Json) -> tuple[LayerConfig, LoweredLayers]:
+    config = read_config(described, "m.keras")
+    weights = [
+        Weight(f"{inner.nested_name}/kernel", inner, "kernel")
+        for inner in config.below()
+        if inner.class_name == "Dense"
+    ]
+    return config, lower_layers(config, weights, training=True)
+
+
+def cuts(described: Json, *outputs: str) -> dict[str, int | None]:
+    """Return the cuts between each weight and the outputs."""
+    _, made = lowered(described)
+    ways = attribute(made.graph(outputs))
+    return {name: way.cuts_to_restore for name, way in ways.items()}
+
+
+X = layer("InputLayer", "x", [])
+
+
+def test_keras_3_names_tensors_where_they_are_taken() -> None:
+    a = layer("Dense", "a", [called(tensor("x")), called(tensor("a"))])
+    b = layer("Dense", "b", [called(tensor("x"))])
+    stop = operation("StopGradient", "stop", [called(tensor("b"))])
+    add = operation("Add", "add", [called(tensor("a", 1), tensor("stop"))])
+
+    assert cuts(model("m", [X, a, b, stop, add], [["x", 0, 0]], [["add", 0, 0]])) == {
+        "a/kernel": 0,
+        "b/kernel": 1,
+    }
+
+
+def test_keras_2_names_the_first_argument_and_keywords_beside_it() -> None:
+    a = layer("Dense", "a", [[["x", 0, 0, {}]]])
+    b = layer("Dense", "b", [[["x", 0, 0, {}]]])
+    lonely = layer("Dense", "lonely", [[["x", 0, 0, {}]]])
+    both = layer("Attention", "both", [[["a", 0, 0, {"mask": ["b", 0, 0]}]]])
+
+    found = cuts(model("m", [X, a, b, lonely, both], [["x", 0, 0]], [["both", 0, 0]]))
+
+    assert found["lonely/kernel"] is None
+    assert found["a/kernel"] is not None and found["b/kernel"] is not None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_keras_2_counts_a_call_more_of_a_model_with_inputs(first: int) -> None:
+    inner = model(
+        "inner",
+        [layer("InputLayer", "y", []), layer("Dense", "d", [[["y", 0, 0, {}]]])],
+        [["y", 0, 0]],
+        [["d", 0, 0]],
+        [[["x", 0, 0, {}]], [["inner", first, 0, {}]]],
+    )
+    last = layer("Dense", "last", [[["inner", first + 1, 0, {}]]])
+
+    assert cuts(model("m", [X, inner, last], [["x", 0, 0]], [["last", 0, 0]])) == {
+        "inner/d/kernel": 0,
+        "last/kernel": 0,
+    }
+
+
+def test_keras_3_counts_a_call_more_of_a_model_where_it_says_what_comes_out() -> None:
+    inner = model(
+        "inner",
+        [layer("InputLayer", "y", []), layer("Dense", "d", [called(tensor("y"))])],
+        {"y": ["y", 0, 0]},
+        {"p": ["d", 0, 0], "q": ["y", 0, 0]},
+        [called({"y": tensor("x")}), called({"y": tensor("inner", 0, 1)})],
+    )
+    outer = model("m", [X, inner], [["x", 0, 0]], {"b": ["inner", 2, 0], "a": ["inner", 2, 1]})
+    _, made = lowered(outer)
+
+    assert [output.name for output in made.outputs] == ["a", "b"]
+    assert cuts(outer, "b") == {"inner/d/kernel": 0}
+    assert cuts(outer, "a") == {"inner/d/kernel": None}
+
+
+def test_a_sequential_calls_one_layer_after_the_other() -> None:
+    layers = [layer("Dense", "a", []), layer("Flatten", "f", []), layer("Dense", "b", [])]
+
+    assert cuts(layer("Sequential", "s", [], layers=layers)) == {"a/kernel": 0, "b/kernel": 0}
+
+
+def test_a_class_of_nobody_knows_is_one_cut_that_may_be_none() -> None:
+    a = layer("Dense", "a", [called(tensor("x"))])
+    own = {**layer("Mine", "own", [called(tensor("a"))]), "registered_name": "mine>Mine"}
+    b = layer("Dense", "b", [called(tensor("own"))])
+    described = model("m", [X, a, own, b], [["x", 0, 0]], [["b", 0, 0]])
+
+    assert cuts(described) == {"a/kernel": 1, "b/kernel": 0}
+    _, made = lowered(described)
+    hopeful = attribute(made.graph(()).as_if_unknown_flowed())
+    assert hopeful["a/kernel"].cuts_to_restore == 0
+
+
+def test_an_integer_output_is_a_passage() -> None:
+    a = layer("Dense", "a", [called(tensor("x"))])
+    argmax = operation("Argmax", "argmax", [called(tensor("a"))])
+    look = layer("Embedding", "look", [called(tensor("argmax", dtype="int32"))])
+    _, made = lowered(model("m", [X, a, argmax, look], [["x", 0, 0]], [["look", 0, 0]]))
+    graph = made.graph(())
+    (way,) = attribute(graph).values()
+
+    assert way.cuts_to_restore == 1
+    assert [(graph.ops[cut.node], cut.kind.name) for cut in way.causes] == [("ArgMax", "DISCRETE")]
+
+
+NESTED: Any = tensor("x")
+for _ in range(80):
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        (
+            [layer("Dense", "a", [called(tensor("a"))])],
+            "the layer 'a' takes what comes from itself",
+        ),
+        (
+            [layer("Dense", "a", [called(tensor("b"))])],
+            "takes a tensor of a layer that is not there",
+        ),
+        ([layer("Dense", "a", [called(tensor("x")), called(tensor("a", 7))])], "is called 2 times"),
+        ([layer("Dense", "a", [called(NESTED)])], "nested more than 60 deep"),
+    ],
+)
+def test_a_damaged_call_is_one_line(layers: list[Json], says: str) -> None:
+    described = model("m", [X, *layers], [["x", 0, 0]], [["a", 0, 0]])
+    with pytest.raises(DamagedError, match=says) as raised:
+        lowered(described)
+    assert "\n" not in raised.value.message
+
+
+def test_models_that_call_each_other_without_end_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lowering, "MAX_SIZE", 3_000)
+    described = layer("Dense", "d", [called(tensor("y"))])
+    for depth in range(14):
+        twice = [called(tensor("y")), called(tensor(described["name"]))]
+        inside = {**described, "inbound_nodes": twice}
+        last = 2 if described["class_name"] == "Functional" else 1
+        end = [[inside["name"], last, 0]]
+        described = model(f"m{depth}", [layer("InputLayer", "y", []), inside], [["y", 0, 0]], end)
+
+    with pytest.raises(UnreadableError, match="grows beyond"):
+        lowered(described)
+
+
+def test_models_inside_models_are_laid_out_to_any_depth_that_is_read() -> None:
+    described = layer("Dense", "d", [called(tensor("y"))])
+    for depth in range(90):
+        end = [[described["name"], 1 if depth else 0, 0]]
+        described = model(
+            f"m{depth}", [layer("InputLayer", "y", []), described], [["y", 0, 0]], end
+        )
+        described["inbound_nodes"] = [called(tensor("y"))]
+    try:
+        found = list(cuts(described).values())
+    except GradflowError as error:
+        assert "nested too deeply" in error.message
+    else:
+        assert found == [0]
