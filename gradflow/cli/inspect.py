@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import click
 
@@ -19,14 +20,22 @@ from gradflow.cli.options import (
     Group,
     Messages,
     ReportOutput,
+    option,
     with_options,
 )
-from gradflow.cli.output import Stderr, emit
-from gradflow.cli.run import Run, engine
+from gradflow.cli.output import Stderr, emit, listed
+from gradflow.cli.run import Done, Engine, Run, engine
+from gradflow.cli.signals import orderly_end
+from gradflow.cli.watch import answers, refuse_unwatched, stamps_of
+from gradflow.errors import UnreadableError
 from gradflow.findings import ModelReport, Report, Severity
 from gradflow.options import Options
 from gradflow.policy import is_broken
 from gradflow.process.models import models_at
+from gradflow.process.parent import Outcome
+
+_WARM = 2
+"""As of several models: the process that each analysis is copied from stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,15 @@ class ExitCode(Group):
     exit_zero: bool = exit_zero_option("With --fail-on: exit 0 instead of 1.")
 
 
+@dataclass(frozen=True, slots=True)
+class InspectRun(Run):
+    """How models are analysed, and how often."""
+
+    watch: bool = option(
+        "--watch", is_flag=True, help="Analyse again after each change of a file, until Ctrl-C."
+    )
+
+
 @click.command(
     cls=Command,
     examples=(
@@ -48,7 +66,7 @@ class ExitCode(Group):
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
 @with_options(
-    output=ReportOutput, analysis=Analysis, exit_with=ExitCode, run=Run, messages=Messages
+    output=ReportOutput, analysis=Analysis, exit_with=ExitCode, run=InspectRun, messages=Messages
 )
 @click.pass_context
 def inspect(
@@ -58,7 +76,7 @@ def inspect(
     output: ReportOutput,
     analysis: Analysis,
     exit_with: ExitCode,
-    run: Run,
+    run: InspectRun,
     messages: Messages,
 ) -> None:
     """Run one real gradient step on each MODEL and show which weights it does not reach, and why.
@@ -74,6 +92,8 @@ def inspect(
         stderr.remark(analysis.remark_of_list())
         if exit_with.fail_on or exit_with.exit_zero:
             stderr.remark(f"--fail-on, --exit-zero: no effect with --entry {LIST}")
+        if run.watch:
+            stderr.remark(f"--watch: no effect with --entry {LIST}")
         context.exit(show_entries(models_at(models).paths, options, targets))
     if exit_with.fail_on:
         # Its exit code is a judgement, as that of check.
@@ -81,19 +101,55 @@ def inspect(
     remarks = [analysis.remark(options), output.remark()]
     if exit_with.exit_zero and exit_with.fail_on is None:
         remarks.append("--exit-zero: no effect without --fail-on")
-    found = models_at(models)
-    stderr.remarks(*remarks, *found.remarks)
+    stderr.remarks(*remarks)
     fail_on = Severity(exit_with.fail_on) if exit_with.fail_on else None
-    with engine(len(found.paths), run, messages, [format for format, _ in targets]) as running:
-        done = running.inspected(found.paths, options, fail_on)
-    stderr.remarks(*(outcome.remark for outcome in done.results))
-    report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
-    if done.results:
-        emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
-    done.whole()
-    stderr.closing(report, on_screen=output.is_on_screen)
-    judged = judged_by(report, exit_with.fail_on)
+    formats = [format for format, _ in targets]
+
+    def analysed(running: Engine | None = None) -> Done[Outcome]:
+        found = models_at(models)
+        stderr.remarks(*found.remarks)
+        if running is not None:
+            return running.inspected(found.paths, options, fail_on)
+        with engine(len(found.paths), run, messages, formats) as own:
+            return own.inspected(found.paths, options, fail_on)
+
+    def shown(done: Done[Outcome]) -> Report:
+        stderr.remarks(*(outcome.remark for outcome in done.results))
+        report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
+        if done.results:
+            emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
+        done.whole()
+        stderr.closing(report, on_screen=output.is_on_screen)
+        return report
+
+    if run.watch:
+        _watch(models, analysed, shown, engine(_WARM, run, messages, formats), stderr)
+    judged = judged_by(shown(analysed()), exit_with.fail_on)
     context.exit(exit_code(judged, exit_zero=exit_with.exit_zero))
+
+
+def _watch(
+    models: Sequence[str],
+    analysed: Callable[[Engine], Done[Outcome]],
+    shown: Callable[[Done[Outcome]], object],
+    running: AbstractContextManager[Engine],
+    stderr: Stderr,
+) -> NoReturn:
+    """Show the report, and a new one after each change, until a signal ends it."""
+    refuse_unwatched(models)
+    with orderly_end(), running as warm:
+        for done in answers(
+            lambda: stamps_of(models), lambda: analysed(warm), lambda done: _is_unread(done)
+        ):
+            shown(done)
+            stderr.say(f"watching {listed(models)}: Ctrl-C ends it")
+    raise AssertionError("answers never end")
+
+
+def _is_unread(done: Done[Outcome]) -> bool:
+    """Whether a model could not be read: it may still be written to."""
+    errors = [outcome.model.error for outcome in done.whole()]
+    return any(error is not None and error.code == UnreadableError.code for error in errors)
 
 
 def judged_by(report: Report, fail_on: str | None) -> Iterator[tuple[ModelReport, bool]]:

@@ -187,6 +187,11 @@ class Stderr:
         for text in texts:
             self.remark(text)
 
+    def say(self, text: str) -> None:
+        """Say ``text``, however often."""
+        if not self.quiet:
+            self._say(text)
+
     def failure(self, model: ModelReport) -> None:
         """Why a model could not be checked, in one line."""
         from gradflow.report.headline import headline

@@ -44,6 +44,7 @@ def _import_once(with_tape: bool) -> None:
     import gradflow.scan.keras.scan
     import gradflow.scan.saved_model.scan
     from gradflow.files.saved_model.schema import message
+    from gradflow.ops.layer_rows import has_rows
     from gradflow.ops.table import cells
     from gradflow.scan.keras.allowed_names import Kind, named
 
@@ -51,6 +52,7 @@ def _import_once(with_tape: bool) -> None:
     message("SavedModel")
     named(Kind.CLASS, "Dense")
     cells("rule")
+    has_rows("Dense")
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401 -- as above

@@ -64,7 +64,7 @@ def uses() -> Iterator[Any]:
                 continue
             for flag in (*parameter.opts, *parameter.secondary_opts):
                 argument = None if parameter.is_flag else value(parameter)
-                if (not parameter.is_flag and argument is None) or flag == "--ship":
+                if (not parameter.is_flag and argument is None) or flag in ("--ship", "--watch"):
                     continue
                 options = [flag] if argument is None else [flag, argument]
                 yield pytest.param(name, options, id=f"{name} {flag}")
