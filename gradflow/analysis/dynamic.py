@@ -276,6 +276,7 @@ def analyse_model(
         layer_of=model.layer_of(graph),
         owning_layers=model.owning_layers,
         layers=model.model_layers() if options.map else {},
+        viewer_ids=model.viewer_ids() if options.map else {},
         sightings=explanation.sightings,
         raising=step.raising,
         cancelled=explanation.cancelled,

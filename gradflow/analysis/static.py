@@ -26,6 +26,7 @@ from gradflow.files.saved_model.choose_entry import choose_entry
 from gradflow.files.saved_model.constants import constants
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
 from gradflow.files.saved_model.reader import read_saved_model
+from gradflow.files.saved_model.viewer_ids import viewer_ids
 from gradflow.findings import Format, Input, Mode, Output, Role
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
@@ -164,6 +165,7 @@ def report_saved_model(
         graph=graph,
         attributions=attribute_unknown(graph),
         layer_of=layer_of,
+        viewer_ids=viewer_ids(contents.graph_def) if options.map else {},
         owning_layers=None if contents.has_layers else frozenset(layers.values()),
         selected=options.outputs,
         outputs=outputs,

@@ -120,6 +120,8 @@ class Evidence:
     a model of Keras."""
     layers: Mapping[str, ModelLayer] = field(default_factory=dict)
     """What the model says of its layers, by the path that ``layer_of`` gives."""
+    viewer_ids: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """What Model Explorer calls the nodes of a SavedModel, by the names of function and op."""
     raising: tuple[str, ...] = ()
     """Types of the ops at which TensorFlow would have raised an error in the step."""
     sightings: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)

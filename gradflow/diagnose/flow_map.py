@@ -43,10 +43,14 @@ def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence
     items = in_blocks(nested([leaf.name for leaf in leaves], [leaf.way for leaf in leaves]), ends)
     nodes, numbers = _numbered(evidence, leaves, items, by_owner)
     edges = (
-        MapEdge(numbers[link.source], numbers[link.target], link.gradient, link.cuts)
+        MapEdge(
+            numbers[link.source], numbers[link.target], link.gradient, link.cuts, link.viewer_ids
+        )
         for link in links
     )
-    return FlowMap(nodes, tuple(edges))
+    handles = ((weight.name, evidence.viewer_ids.get(("", weight.name))) for weight in weights)
+    named = tuple((name, handle) for name, handle in handles if handle is not None)
+    return FlowMap(nodes, tuple(edges), named)
 
 
 def _numbered(
@@ -94,4 +98,5 @@ def _bare_node(leaf: Leaf, number: int, parent: int | None, weights: Sequence[Va
         parameters=0,
         norm=None,
         variables=tuple(weight.name for weight in weights),
+        viewer_ids=leaf.viewer_ids,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from gradflow.diagnose.cause_edges import cause_edges
@@ -18,7 +18,10 @@ from gradflow.flow.fold import Folded, feeds_of, fold
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layer_edges import LayerEdges, best, layer_edges
 from gradflow.flow.nested import scopes_of
+from gradflow.flow.origins import viewer_id_finder
 from gradflow.flow.scope_owners import ScopeOwners
+
+ViewerId = Callable[[int], tuple[str, str] | None]
 
 
 @dataclass(slots=True)
@@ -30,6 +33,7 @@ class Leaf:
     class_name: str | None = None
     way: Sequence[str] | None = None
     """What it stands in, outermost first; None where its name alone tells."""
+    viewer_ids: tuple[tuple[str, str], ...] = ()
     owners: list[str] = field(default_factory=list)
     """The layers whose weights are its own; those of inner layers come with it where it stands for
     them too."""
@@ -48,6 +52,7 @@ class Link:
     target: int
     gradient: Carried
     cuts: tuple[str, ...] = ()
+    viewer_ids: tuple[tuple[str, str], ...] = ()
 
 
 def leaves_of(
@@ -69,6 +74,8 @@ def leaves_of(
     feeds = _feeds(graph, folded, between, inputs)
     leaves: list[Leaf] = []
     numbers: dict[int, int] = {}
+    viewer_id = viewer_id_finder(graph, evidence.viewer_ids)
+    viewer = _by_group(between, viewer_id) if evidence.viewer_ids else {}
     linked = {group for pair in between.carried for group in pair}
     for group, node in _first_nodes(folded, between).items():
         name = folded.groups[group]
@@ -82,10 +89,17 @@ def leaves_of(
             leaf = Leaf(name, NodeKind.OPERATION, graph.ops[node], way=())
         else:
             continue  # a table or constant that a function brings along
+        leaf.viewer_ids = viewer.get(group, ())
         numbers[group] = len(leaves)
         leaves.append(leaf)
     links = [
-        Link(numbers[pair[0]], numbers[pair[1]], gradient, _cut_names(graph, between, pair))
+        Link(
+            numbers[pair[0]],
+            numbers[pair[1]],
+            gradient,
+            tuple(dict.fromkeys(graph.names[node] for node in between.cuts.get(pair, ()))),
+            _known(viewer_id, between.cuts.get(pair, ())),
+        )
         for pair, gradient in between.carried.items()
     ]
     for name, node in _outputs(graph, evidence.outputs):
@@ -131,6 +145,7 @@ def _with_inner(
     for number in sorted(outer, key=lambda leaf: len(leaves[leaf].holders)):
         outer[number] = outer.get(outer[number], outer[number])  # layers further out come first
         leaves[outer[number]].owners += leaves[number].owners
+        leaves[outer[number]].viewer_ids += leaves[number].viewer_ids
     remaining = [number for number in range(len(leaves)) if number not in outer]
     position = {number: place for place, number in enumerate(remaining)}
     joined: dict[tuple[int, int], Link] = {}
@@ -168,14 +183,19 @@ def _joined(link: Link, other: Link) -> Link:
     """Return what two edges between the same leaves come to: where a cause is, it counts."""
     blamed = [item for item in (link, other) if item.cuts] or [link, other]
     gradient = best(item.gradient for item in blamed)
-    return replace(link, gradient=gradient, cuts=tuple(dict.fromkeys(link.cuts + other.cuts)))
+    return replace(
+        link,
+        gradient=gradient,
+        cuts=tuple(dict.fromkeys(link.cuts + other.cuts)),
+        viewer_ids=tuple(dict.fromkeys(link.viewer_ids + other.viewer_ids)),
+    )
 
 
 def _in_order(leaves: Sequence[Leaf], links: Sequence[Link]) -> tuple[list[Leaf], list[Link]]:
     order = along_data(len(leaves), ((link.source, link.target) for link in links))
     numbers = {leaf: number for number, leaf in enumerate(order)}
     moved = (
-        Link(numbers[link.source], numbers[link.target], link.gradient, link.cuts) for link in links
+        replace(link, source=numbers[link.source], target=numbers[link.target]) for link in links
     )
     return (
         [leaves[leaf] for leaf in order],
@@ -190,6 +210,19 @@ def _first_nodes(folded: Folded, between: LayerEdges) -> Mapping[int, int]:
         if group == folded.group_of[node]:
             first.setdefault(group, node)
     return dict(sorted(first.items()))
+
+
+def _by_group(
+    between: LayerEdges, viewer_id: ViewerId
+) -> Mapping[int, tuple[tuple[str, str], ...]]:
+    nodes: dict[int, list[int]] = {}
+    for node, group in enumerate(between.home):
+        nodes.setdefault(group, []).append(node)
+    return {group: _known(viewer_id, members) for group, members in nodes.items()}
+
+
+def _known(viewer_id: ViewerId, nodes: Iterable[int]) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys(found for node in nodes if (found := viewer_id(node)) is not None))
 
 
 def _feeds(
@@ -214,7 +247,3 @@ def _outputs(graph: FlowGraph, outputs: Sequence[Output]) -> Iterable[tuple[str,
         if len(names) != len(nodes):  # two outputs that are one tensor have one node
             names = [graph.names[node] for node in nodes]
         yield from zip(names, nodes, strict=True)
-
-
-def _cut_names(graph: FlowGraph, between: LayerEdges, pair: tuple[int, int]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(graph.names[node] for node in between.cuts.get(pair, ())))

@@ -74,6 +74,8 @@ class MapNode:
     """Euclidean norm of their gradient; None where there is none, or it is not finite."""
     variables: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     """Names of the weights of a node that holds no other."""
+    viewer_ids: tuple[tuple[str, str], ...] = field(default=(), metadata=INTERNAL)
+    """Its ops in a SavedModel, as Model Explorer names them: the graph, and the id in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class MapEdge:
     gradient: Carried
     cuts: tuple[str, ...]
     """Names of the ops that hold the gradient back here, which are causes of the report."""
+    viewer_ids: tuple[tuple[str, str], ...] = field(default=(), metadata=INTERNAL)
+    """The same ops, as Model Explorer names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,5 @@ class FlowMap:
 
     nodes: tuple[MapNode, ...]
     edges: tuple[MapEdge, ...]
+    handles: tuple[tuple[str, tuple[str, str]], ...] = field(default=(), metadata=INTERNAL)
+    """Weights that Model Explorer shows as a node of their own, by name."""

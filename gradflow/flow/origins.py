@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from gradflow.files.frames import user_source
@@ -38,6 +38,14 @@ def noted_layer_finder(
         return scoped(graph.names[node]) if noted is None else noted or None
 
     return layer
+
+
+def viewer_id_finder(
+    graph: FlowGraph, ids: Mapping[tuple[str, str], tuple[str, str]]
+) -> Callable[[int], tuple[str, str] | None]:
+    """Return a function from a node to what a viewer of the file calls it: ``ids`` are by the names
+    of function and op."""
+    return lambda node: _look_up_name(graph, node, lambda function, op: ids.get((function, op)))
 
 
 def _look_up_name(graph: FlowGraph, node: int, look_up: Callable[[str, str], T | None]) -> T | None:

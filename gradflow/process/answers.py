@@ -150,6 +150,8 @@ def _check_map(flow_map: FlowMap, variables: Sequence[Variable]) -> None:
         _refuse_where(made_of(node, inside[node.id]) != node, "a node that is not its weights")
         if node.parent is not None:
             inside[node.parent] += inside[node.id]
+    named = {name for name, _ in flow_map.handles}
+    _refuse_where(not weights.keys() >= named, "a node of a weight that there is not")
     ends = {end for edge in flow_map.edges for end in (edge.source, edge.target)}
     _refuse_where(not inside.keys() >= ends, "an edge to nowhere")
 

@@ -56,6 +56,11 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
         "junit": ReportFormat(
             "gradflow.report.junit", r'<\?xml [^>]*> <testsuites name="gradflow"', ".xml"
         ),
+        "model-explorer": ReportFormat(
+            "gradflow.report.model_explorer",
+            r'\{ "[^"]+": \{ "results": \{|\[ \{ "label": "gradflow", "graphs": \[',
+            needs_map=True,
+        ),
         "github": ReportFormat("gradflow.report.github", "::(error|warning|notice)[ :]"),
     }
 )

@@ -199,6 +199,10 @@ class LoadedModel(Protocol):
         """Return what the model says of its layers, by the path that ``layer_of`` gives."""
         return {}
 
+    def viewer_ids(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Return what Model Explorer calls the nodes of the file's own graph; see ``Evidence``."""
+        return {}
+
     @property
     def owning_layers(self) -> frozenset[str] | None:
         """The layers that own variables, where no other scope is a layer; else None."""

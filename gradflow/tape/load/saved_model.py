@@ -13,6 +13,7 @@ import tensorflow as tf
 from gradflow.errors import UnreadableError
 from gradflow.files.dtypes import dtype_name
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
+from gradflow.files.saved_model.viewer_ids import viewer_ids
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.input_use.uses import RaggedParts, SparseParts
 from gradflow.flow.lower.graph_def import op_types
@@ -94,6 +95,10 @@ class SavedFunction(TapedModel):
         """Return the graph that the file holds, to the outputs called ``selected`` (empty for
         all)."""
         return entry_graph(self._contents, self._entry, selected)
+
+    def viewer_ids(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Return what Model Explorer calls the nodes of the file."""
+        return viewer_ids(self._contents.graph_def)
 
     def ask_graph(self) -> Knowledge:
         """Follow the inputs through the file's own graph."""

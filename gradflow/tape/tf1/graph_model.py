@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
+from gradflow.files.saved_model.viewer_ids import viewer_ids
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.load.saved_model import entry_graph, epsilon_of
@@ -35,6 +36,10 @@ class GraphModel(LoadedModel):
     def step(self, options: Options) -> Step:
         """Run the session once; see ``LoadedModel``."""
         return self._live.step(options, self.watched)
+
+    def viewer_ids(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Return what Model Explorer calls the nodes of the file."""
+        return viewer_ids(self._live.contents.graph_def)
 
     def explain(self, step: Step, options: Options, progress: Progress) -> Explanation:
         """Run the session again, and look at the graph; see ``LoadedModel``."""
