@@ -19,6 +19,12 @@ _RUNNING = (
     "this call scales by BatchNormalization's moving averages, as inference does: judge sizes "
     "in training mode, on the file of model.save('model.keras')"
 )
+_SIZEABLE = 1e-2
+"""A gradient of this size vanishes nowhere: the others are large."""
+_OTHERS = (
+    "it is of an ordinary size, and the others are large: clip the gradients (clipnorm of the "
+    "optimizer), scale what comes in, or look at real data (--input)"
+)
 _NOISE = 8.0
 """Rounding noise of a sum whose terms cancel, in units of epsilon."""
 
@@ -30,6 +36,8 @@ class Outlier:
     name: str
     ratio: float
     """Its size beside the model's median."""
+    size: float
+    """The largest absolute entry."""
 
 
 def outliers(
@@ -62,7 +70,7 @@ def outliers(
     ordinary = _ORDINARY if thresholds.exploding >= DEFAULT_THRESHOLDS.exploding else 0.0
     high = max(thresholds.exploding * middle, ordinary)
     return tuple(
-        Outlier(name, size / middle)
+        Outlier(name, size / middle, size)
         for name, size in sizes.items()
         if size < low * middle or size > high
     )
@@ -102,6 +110,8 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
             message = item.message.format(ratio=_magnitude(group))
             names = [outlier.name for outlier in group]
             severity, hint = item.severity, item.fix
+            if code == "GF305" and all(outlier.size >= _SIZEABLE for outlier in group):
+                hint = _OTHERS
             if evidence.has_running_statistics:
                 severity, hint = Severity.NOTE, _RUNNING
             yield item.finding(message, names, item.cause(), severity=severity, hint=hint)

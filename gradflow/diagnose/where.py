@@ -76,7 +76,12 @@ class Whereabouts:
         # The data of a loop comes from before the loop and from its own end.
         others = [layer for layer in sources if layer != before]
         is_looped = bool(self.graph.marks[cut.node] & Mark.CONTROLLED) and bool(others)
-        return (others if is_looped else sources)[-1], before
+        after = (others if is_looped else sources)[-1]
+        if after in _above(before) or before in _above(after):  # a layer, and one inside of it
+            own = self.layer_of(cut.node)
+            inside = own if own in (after, before) else min(after, before, key=len)
+            return inside, inside
+        return after, before
 
     def end_of(self, name: str) -> str | None:
         """Return the output at which the way of a variable ends; None where nobody knows."""
@@ -140,6 +145,13 @@ class Whereabouts:
             if name in self.variables
             and not nodes.isdisjoint(readers_of(self.graph, node, consumers))
         }.union({owner})
+
+
+def _above(layer: str) -> Iterable[str]:
+    """Yield the layers around a layer, by their names."""
+    while "/" in layer:
+        layer = layer.rpartition("/")[0]
+        yield layer
 
 
 def owner_of(variable: Variable) -> str:

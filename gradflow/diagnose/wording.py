@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
 from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, Sighting
+from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
@@ -37,6 +38,10 @@ _MOVED = {
 _SHAPE_FIX = (
     "harmless where only a derivative of the value counts, as of an energy whose forces are the "
     "output: what is added to the value has none; else let the value itself take part"
+)
+_NO_FLOAT = (
+    "no output is a float, so that no loss can be differentiated through this call: analyse the "
+    "one that is trained, or let it return what goes into the {op_type} too"
 )
 _OWN_ZEROS = (
     "return from it the upstream gradient times the slope of the function, or the upstream "
@@ -95,6 +100,8 @@ def word(
     message = _message(evidence, cause, sighting, further)
     of_op = fix_of(cause.code, cause.op_type)
     usual = item.fix if of_op is None else of_op.fix
+    if cause.code == "GF202" and _gives_no_float(evidence):
+        usual = _NO_FLOAT.format(op_type=cause.op_type)
     if sighting is None:
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
@@ -126,6 +133,12 @@ def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
         name == sighting.op and mark & Mark.CUSTOM
         for name, mark in zip(graph.names, graph.marks, strict=True)
     )
+
+
+def _gives_no_float(evidence: Evidence) -> bool:
+    """Whether the call returns nothing that a loss could be differentiated through."""
+    outputs = evidence.outputs
+    return bool(outputs) and not any(output.dtype in FLOATING_NAMES for output in outputs)
 
 
 def _unread(evidence: Evidence) -> str:

@@ -12,7 +12,7 @@ from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph, Mark
-from gradflow.flow.measured import as_it_ran
+from gradflow.flow.measured import Arrived, as_it_ran
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
@@ -91,7 +91,11 @@ def _shared(stepped: Stepped, progress: Progress) -> Callable[[], Scene | None]:
 
 def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[str, Attribution]:
     """Return the attributions, for weights that are cut by the ways on which the run brought their
-    data: what goes into a branch that was not taken only is held back by no cut on the way."""
+    data.
+
+    A cut that was run and whose data goes into a branch that was not is none to mend; one inside of
+    such a branch stays a cause, for other inputs meet it.
+    """
     attributions, graph = stepped.attributions, stepped.graph
     several = [name for name, item in attributions.items() if len(item.causes) > 1]
     if not several or not any(mark & Mark.GATE for mark in graph.marks):
@@ -100,7 +104,21 @@ def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[s
     if seen is None:
         return attributions
     ran = attribute(as_it_ran(graph, seen.graph, seen.arrivals))
-    return {**attributions, **{name: ran[name] for name in several if ran[name].cuts_to_restore}}
+    was_run = {
+        name
+        for name, arrived in zip(seen.graph.names, seen.arrivals.nodes, strict=True)
+        if arrived & Arrived.RUN
+    }
+    narrowed = {}
+    for name in several:
+        if ran[name].cuts_to_restore:
+            elsewhere = [
+                cut
+                for cut in attributions[name].causes
+                if cut not in ran[name].causes and graph.names[cut.node] not in was_run
+            ]
+            narrowed[name] = replace(ran[name], causes=(*ran[name].causes, *elsewhere))
+    return {**attributions, **narrowed}
 
 
 def _uncovered(

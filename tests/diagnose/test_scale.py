@@ -48,6 +48,13 @@ def test_a_gradient_of_ordinary_size_explodes_nothing_however_small_the_others_a
     assert found({"a": 1e-8, "b": 1e-8, "c": 1e-8, "stem": 5.0}) == []
 
 
+def test_a_small_one_of_ordinary_size_says_that_the_others_are_large() -> None:
+    (large,) = scale_findings(evidence({"a": 1e8, "b": 1e8, "c": 1e8, "head": 1.0}))
+    (small,) = scale_findings(evidence({**ORDINARY, "d": 1.0, "tiny": 1e-9}))
+    assert "the others are large" in large.hint
+    assert "the others are large" not in small.hint
+
+
 def test_a_mathematical_zero_is_a_note_that_says_what_makes_it_one() -> None:
     (finding,) = scale_findings(
         evidence({**ORDINARY, "bias": 1e-8}, cancelled={"bias": "the softmax behind it"})

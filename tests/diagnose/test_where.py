@@ -28,7 +28,7 @@ def findings(
     """The findings of a model whose layers ``a``, ``b`` ... have a weight ``w`` each and one op."""
     builder = GraphBuilder()
     layers = dict.fromkeys(
-        name.partition("/")[0] for line in lines for name in line[:2] if "/" in name
+        name.rpartition("/")[0] for line in lines for name in line[:2] if name.endswith("/MatMul")
     )
     names = dict.fromkeys(name for line in lines for name in line[:2])
     nodes = {
@@ -51,7 +51,9 @@ def findings(
     evidence = Evidence(
         variables=variables,
         graph=graph,
-        measurements={name: FLOWS if name[0] in learning else NONE for name in weights},
+        measurements={
+            name: FLOWS if name.rpartition("/")[0] in learning else NONE for name in weights
+        },
         attributions=attribute(graph),
         layer_of=lambda node: graph.names[node].rpartition("/")[0] or None,
         outputs=tuple(Output(f"out_{number}", (4,), "float32") for number in range(outputs)),
@@ -111,6 +113,15 @@ def test_a_cut_inside_a_layer_is_said_to_be_in_it() -> None:
     (found,) = findings(lines, "b")
     assert found.between == ("a", "a")
     assert located(found).startswith("in layer a, gradient is stopped by ")
+
+
+@pytest.mark.parametrize(
+    ("stop", "layer"), [("a/StopGradient", "a"), ("a/cell/StopGradient", "a/cell")]
+)
+def test_a_cut_between_a_layer_and_one_inside_of_it_is_in_a_layer(stop: str, layer: str) -> None:
+    lines = chain("x", "a/MatMul", stop, "a/cell/MatMul", "b/MatMul", "end")
+    (found,) = findings(lines, "a/cell", "b")
+    assert found.between == (layer, layer)
 
 
 def test_a_cut_right_before_the_output_names_the_output() -> None:

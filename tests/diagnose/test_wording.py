@@ -10,7 +10,7 @@ import pytest
 from gradflow.catalogue import CATALOGUE, CodeEntry, entry
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.diagnose.wording import word
-from gradflow.findings import Severity
+from gradflow.findings import Output, Severity
 from gradflow.flow.graph import Edge
 
 STATIC = Evidence(variables=())
@@ -67,3 +67,12 @@ def test_an_unused_weight_is_told_by_what_was_selected() -> None:
     assert word(replace(STATIC, is_of_loss=True), cause, None).message == (
         "no path to the compiled loss"
     )
+
+
+@pytest.mark.parametrize(("dtypes", "is_said"), [(["int64"], True), (["int64", "float32"], False)])
+def test_a_call_that_returns_no_float_is_no_call_to_mend(dtypes: list[str], is_said: bool) -> None:
+    outputs = tuple(Output(f"out_{number}", (4,), dtype) for number, dtype in enumerate(dtypes))
+    cause = entry("GF202").cause(op="net/ArgMax", op_type="ArgMax")
+    fix = word(replace(MEASURED, outputs=outputs), cause, None).fix
+
+    assert ("let it return what goes into the ArgMax" in fix) is is_said
