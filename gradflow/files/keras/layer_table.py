@@ -128,6 +128,25 @@ _FLOATS = re.compile(r"b?float\d+\w*|complex\d+")
 _COUNTER = re.compile(r"_\d+$")
 
 
+_OLD_NAMES = {"W": "kernel", "U": "recurrent_kernel", "b": "bias", "alphas": "alpha"}
+"""What Keras 1 calls the weights, with the layer's name before it: ``dense_1_W``, ``lstm_1_U_i``
+for one gate."""
+_IN_CELL = ("kernel", "recurrent_kernel", "bias")
+
+
+def modern_path(layer: LayerConfig, path: str) -> str:
+    """Return the path of a variable below ``layer`` as Keras 3 has it: ``cell/kernel`` for what is
+    stored as ``kernel`` of a recurrent layer, or as ``lstm_1_W_i``."""
+    name = path.removeprefix(f"{layer.name}_")
+    if name != path and "/" not in path:
+        name = _OLD_NAMES.get(name.partition("_")[0], name)
+        if name == "kernel" and layer.class_name == "Embedding":
+            name = "embeddings"
+    if layer.class_name in RECURRENT and name in _IN_CELL:
+        return f"cell/{name}"
+    return name
+
+
 def is_state_name(variable: str) -> bool:
     """Whether a layer of Keras calls by that name what is not trained."""
     return variable in _STATE or variable in _NAMES["Normalization"]

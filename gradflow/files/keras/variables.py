@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradflow.files.keras.config import LayerConfig, frozen
-from gradflow.files.keras.layer_table import is_kerass_own, is_lora_base, role_of
+from gradflow.files.keras.layer_table import (
+    is_kerass_own,
+    is_lora_base,
+    modern_path,
+    role_of,
+)
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
 
@@ -36,9 +41,10 @@ class Owned:
 
     @property
     def path_below(self) -> str:
-        """Its path below ``described``: ``kernel``, ``lstm_cell/kernel``."""
+        """Its path below ``described`` as Keras 3 has it: ``kernel``, ``lstm_cell/kernel``."""
         made = self.owner.lineage()[len(self.described.lineage()) :]
-        return "/".join([*(layer.name for layer in made), self.variable])
+        path = "/".join([*(layer.name for layer in made), self.variable])
+        return modern_path(self.described, path)
 
 
 def describe(owned: Sequence[Owned], *, is_keras2: bool = False) -> tuple[StoredVariable, ...]:

@@ -298,22 +298,25 @@ class _Lowering:
         if backward is not None:
             other = self._layer(backward, backward.name, args, kwargs, used, within)
             back = [tensor for _, tensor in _tensors(other.structure)]
+            kind = Edge.FLOW
         else:
             back = self._twin(layer, forward, f"{within.scope}backward", tensors, 1 + states)
+            kind = self._kind_of_twin(forward)
         if len(flat) != len(back):
             return None
-        # What the wrapper itself owns, in a file that names the weights after it.
-        own = self._own_weights(layer)
         merge = layer.options.get("merge_mode", "concat")
+        if backward is None and not self._tells_apart(layer) and (merge is None or states):
+            return None
         first: list[Tensor] = [flat[0], back[0]]
         if merge is not None:
             node = self.layer_node(f"{context.scope}{name}", layer)
             for tensor in first:
                 self._edge(tensor, node, Edge.FLOW)
             first = [Tensor(node, True)]
-        for weight in own:
-            for tensor in (*first, *flat[1:], *back[1:]):
-                self._edge(Tensor(self._variables[weight.name], True), tensor.node, Edge.FLOW)
+        # What is described as the wrapper's own is that of the layer that it makes itself.
+        for weight in self._weights_of(layer):
+            for tensor in (*back[1:], first[-1]):
+                self._edge(Tensor(self._variables[weight.name], True), tensor.node, kind)
         outputs = [*first, *flat[1:], *back[1:]]
         return _Result(outputs if len(outputs) > 1 else outputs[0])
 
@@ -327,11 +330,7 @@ class _Lowering:
     ) -> list[Tensor]:
         """Return what the copy of ``forward`` returns that runs backwards, and that Keras makes
         itself."""
-        key = layer_key(forward)
-        passages = None
-        if key is not None:
-            passages = behaviour(key, forward.options, Call(), training=True)
-        kind = Edge.UNKNOWN if passages is None or _is_doubtful(passages) else Edge.FLOW
+        kind = self._kind_of_twin(forward)
         results = []
         for number in range(count):
             node = self.layer_node(_numbered(name, number), forward)
@@ -339,6 +338,18 @@ class _Lowering:
                 self._edge(tensor, node, kind)
             results.append(Tensor(node, True))
         return results
+
+    def _kind_of_twin(self, forward: LayerConfig) -> Edge:
+        """Return how gradient passes a copy of ``forward``."""
+        key = layer_key(forward)
+        known = None if key is None else behaviour(key, forward.options, Call(), training=True)
+        is_sure = known is not None and not any(passage.steps for passage in known.passages)
+        return Edge.FLOW if is_sure else Edge.UNKNOWN
+
+    def _tells_apart(self, layer: LayerConfig) -> bool:
+        """Return whether a file has the weights of the backward layer under the wrapper itself; an
+        HDF5 file names those of both after it."""
+        return next(self._weights_of(layer), None) is not None
 
     def _recurrent(
         self,
@@ -710,10 +721,6 @@ def _batch_shape(layer: LayerConfig) -> tuple[int | None, ...]:
 
 def _numbered(name: str, number: int) -> str:
     return name if number == 0 else f"{name}:{number}"
-
-
-def _is_doubtful(known: Behaviour) -> bool:
-    return any(passage.steps for passage in known.passages)
 
 
 def _states(layer: LayerConfig) -> int | None:
