@@ -16,7 +16,7 @@ _LISTED = 3
 def require_tensorflow(command: str, models: Sequence[str], analyses: Iterable[Options]) -> None:
     """Refuse ``command`` where one of its ``analyses`` is to measure, and there is no TensorFlow.
 
-    Where a file is only read, dead weights and most of what a Keras file holds stay unknown. A
+    Where a file is only read, dead weights and what code of the user's own does stay unknown. A
     build, a baseline or a configuration must not come to rest on that unless the user asks for it.
 
     Raises:
