@@ -10,6 +10,7 @@ from gradflow.analysis.static import read
 from gradflow.findings import FlowMap, ModelReport, NodeKind
 from gradflow.findings.wire import decode, encode
 from gradflow.options import Options
+from tests.diagnose.test_map_properties import refuse_odd_tree
 
 SAMPLES = Path("sample_models")
 
@@ -78,3 +79,15 @@ def test_it_is_drawn_only_where_it_is_asked_for_and_read_back_as_it_was_written(
     node_keys = "id name parent kind class state weights parameters norm".split()
     assert all(list(node) == node_keys for node in written["nodes"])
     assert all(list(edge) == ["from", "to", "gradient", "cuts"] for edge in written["edges"])
+
+
+FILES = sorted(path.name for path in SAMPLES.iterdir() if path.suffix in (".keras", ".h5", ""))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_of_each_sample_it_says_what_verdicts_and_causes_say(name: str) -> None:
+    report = read(str(SAMPLES / name), Options(map=True)).report
+    assert report.map is not None
+    refuse_odd_tree(report.map, report.variables)
+    causes = {cause.op for variable in report.variables for cause in variable.causes if cause.op}
+    assert {op for edge in report.map.edges for op in edge.cuts} == causes
