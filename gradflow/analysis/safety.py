@@ -14,6 +14,9 @@ from gradflow.findings import Finding, Format, Mode, ModelReport, Severity
 from gradflow.options import Objective, Options
 from gradflow.scan import Threat, scan
 
+_MOST_TOLD = 1000
+"""Threats of one model: a file can hold millions, and nobody reads so many."""
+
 
 class RefusedError(UnsafeError):
     """A model that is not loaded for what the scan has found in it; the first of the ``threats`` is
@@ -90,6 +93,9 @@ def let_in(threats: Sequence[Threat]) -> tuple[Finding, ...]:
         return ()
     from gradflow.diagnose import describe_trusted
 
+    kinds = {(threat.name, threat.harm): threat for threat in reversed(trusted)}
+    if len(kinds) > _MOST_TOLD:
+        trusted = list(_told(list(reversed(kinds.values()))))
     return tuple(describe_trusted(trusted))
 
 
@@ -106,7 +112,16 @@ def with_let_in(report: ModelReport, notes: Sequence[Finding]) -> ModelReport:
 def _with_findings(report: ModelReport, threats: Sequence[Threat]) -> ModelReport:
     from gradflow.diagnose import describe_threat  # takes a while, and most models are clean
 
-    return replace(report, findings=tuple(map(describe_threat, threats)))
+    return replace(report, findings=tuple(map(describe_threat, _told(threats))))
+
+
+def _told(threats: Sequence[Threat]) -> Sequence[Threat]:
+    """Return the threats that a report names one by one, and one more for the rest."""
+    rest = len(threats) - _MOST_TOLD
+    if rest <= 0:
+        return threats
+    more = Threat(f"{rest:,} more", "the same file", "could do harm, and are not named one by one")
+    return (*threats[:_MOST_TOLD], more)
 
 
 def _remedy(threats: Sequence[Threat]) -> str:

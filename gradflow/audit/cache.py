@@ -43,6 +43,8 @@ _ONLY_TALK = ("TF_CPP_MIN_LOG_LEVEL", "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")
 _LIBRARIES = ("keras", "tf-keras", "numpy", "h5py", "protobuf", "ml-dtypes")
 """What a verdict can depend on besides gradflow."""
 _CHUNK = 1 << 20
+_BLOCK = 512
+"""Bytes that a file system counts in."""
 _MARKER = "CACHEDIR.TAG"
 """Says that the folder is a cache, to backup programs too (bford.info/cachedir), and whose."""
 _MARK = (
@@ -242,15 +244,19 @@ class _UnknownError(Exception):
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Yield the file at ``root``, or all files below it in a fixed order."""
+    """Yield the file at ``root``, or all files below it, in a fixed order."""
     if root.is_file():
         yield root
         return
     if not root.is_dir():
         raise _UnknownError(root)
-    for file in sorted(root.rglob("*")):
-        if file.is_file():
-            yield file
+    waiting = [root]
+    while waiting:
+        # Not by rglob, which fails in a folder that is a thousand folders deep.
+        with os.scandir(waiting.pop()) as entries:
+            items = sorted(entries, key=lambda entry: entry.name, reverse=True)
+        yield from (Path(entry.path) for entry in reversed(items) if entry.is_file())
+        waiting += [Path(entry.path) for entry in items if entry.is_dir(follow_symlinks=False)]
 
 
 def _roots(path: str, options: Options) -> list[Path]:
@@ -271,9 +277,27 @@ def _stamps(path: str, options: Options) -> tuple[_Stamp, ...]:
 
 
 def _add(digest: hashlib._Hash, file: Path) -> None:
+    """Add what a file holds; where it holds nothing, as most of a sparse file does, only where."""
     with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+        for start, end in _stretches(stream.fileno(), file.stat()):
+            digest.update(f"\0{start}\0".encode())
+            stream.seek(start)
+            while chunk := stream.read(min(_CHUNK, end - stream.tell())):
+                digest.update(chunk)
+
+
+def _stretches(handle: int, status: os.stat_result) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a file that the disk has; all of it where it is no sparse one."""
+    size = status.st_size
+    if not hasattr(os, "SEEK_DATA") or getattr(status, "st_blocks", size) * _BLOCK >= size:
+        yield 0, size
+        return
+    end = 0
+    with contextlib.suppress(OSError):  # ENXIO: no data from there on
+        while end < size:
+            start = os.lseek(handle, end, os.SEEK_DATA)
+            end = os.lseek(handle, start, os.SEEK_HOLE)
+            yield start, end
 
 
 def _versions() -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
+from gradflow.flow.layer_scopes import above
 
 _FEEDS = frozenset({"_Arg", "Placeholder", "PlaceholderWithDefault"})
 _READS = frozenset(
@@ -204,12 +205,10 @@ def _labels(
 
 
 def _innermost(layers: set[str]) -> Callable[[str], str]:
-    outer = {layer[:end] for layer in layers for end in range(len(layer)) if layer[end] == "/"}
-    leaves = layers - outer
+    leaves = layers.difference(*map(above, layers))
 
     def innermost(name: str) -> str:
-        ends = (end for end in range(len(name)) if name[end] == "/")
-        return next((name[:end] for end in ends if name[:end] in leaves), name)
+        return next((outer for outer in above(name) if outer in leaves), name)
 
     return innermost
 

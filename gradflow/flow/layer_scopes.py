@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _NUMBERED = re.compile(r"(.+)_\d+")
 _CONTROL = re.compile(r"(while|cond|case)(_\d+)?")
@@ -53,12 +53,26 @@ def layer_finder(
     return by_layers if complete else by_scopes
 
 
+_DEEPEST = 100
+"""Layers within each other that are told apart: the names of all of them take the square of
+that."""
+
+
 def variable_layers(names: Iterable[str | None]) -> dict[str, str]:
     """Return the layers that own variables, by each part of their paths: ``{"enc": "enc", "dense":
     "enc/dense"}``."""
     paths: dict[str, str] = {}
     for name in names:
-        parts = name.split("/") if name else []
-        for length in range(1, len(parts) + 1):
-            paths.setdefault(parts[length - 1], "/".join(parts[:length]))
+        for path in (*above(name), name) if name else ():
+            paths.setdefault(path.rpartition("/")[2], path)
     return paths
+
+
+def above(name: str) -> Iterator[str]:
+    """Yield the names above one, the outermost first: ``a`` and ``a/b`` of ``a/b/c``."""
+    end = -1
+    for _ in range(_DEEPEST):
+        end = name.find("/", end + 1)
+        if end < 0:
+            return
+        yield name[:end]

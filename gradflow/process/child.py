@@ -3,6 +3,7 @@ lines to a private pipe."""
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -40,6 +41,8 @@ def serve(line: str, pipe: int) -> None:
     """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never
     returns."""
     request, scratch = from_line(line)
+    # What is read of a file stays until the end: each round of the collector looks at all of it.
+    gc.disable()
     _settle(Path(scratch), request)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
         answer(request, stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from gradflow.findings import Mode, Report, Tool
 from gradflow.findings.wire import decode, encode
 from gradflow.options import InputSpec, Objective, Options, Thresholds
 from gradflow.process.parent import Outcome, inspect_path
+from gradflow.process.sandbox.limits import size_of
 from gradflow.progress import Progress
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
@@ -376,3 +378,32 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADFLOW_CACHE_DIR", "/somewhere")
 
     assert default_folder() == Path("/somewhere")
+
+
+def test_a_very_deep_folder_has_a_key(tmp_path: Path) -> None:
+    """A walk that calls itself for each folder ends the audit at a thousand of them."""
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("a", dir_fd=at)
+        inner = os.open("a", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+
+    assert key_of(str(tmp_path), Options()) is not None
+    subprocess.run(["rm", "-rf", str(tmp_path / "a")], check=True)  # which shutil cannot
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="needs files with holes")
+def test_a_sparse_file_is_read_where_it_holds_something(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    keys = []
+    for content in (b"", b"a", b"b"):
+        with path.open("wb") as file:
+            file.truncate(1 << 40)  # hours to read
+            file.seek(1 << 39)
+            file.write(content)
+        keys.append(key_of(str(path), Options()))
+
+    assert len(set(keys)) == 3
+    assert size_of(path) < 1 << 24

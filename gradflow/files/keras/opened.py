@@ -28,6 +28,9 @@ CONFIG, TRAINING = "model_config", "training_config"
 _MEMBER = "config.json"
 _MAX_JSON = 1 << 28
 _MAX_DEFLATED = 1 << 32
+_MAX_LIST = 1 << 24
+_MOST_END = (1 << 16) + 22 + 20 + 56
+"""Bytes of the end of a zip archive: a comment, and its records of both sizes."""
 _CHUNK = 1 << 20
 _CHECKSUM = re.compile(r"Bad CRC-32 for file '(.*)'", re.DOTALL)
 _BROKEN = (
@@ -160,7 +163,33 @@ def _bytes(file: ModelFile) -> IO[bytes]:
 
 
 def _archive(file: ModelFile) -> zipfile.ZipFile:
-    return zipfile.ZipFile(bytes_of(file))
+    raw = bytes_of(file)
+    if _length_of_list(raw) > _MAX_LIST:  # a second for each 100,000 members, which it has
+        raise UnreadableError(
+            f"{shown(file.path)}: its list of members is longer than {_MAX_LIST >> 20} MB",
+            "this is no Keras model: Keras writes three members, and one for each asset",
+        )
+    return zipfile.ZipFile(raw)
+
+
+def _length_of_list(raw: IO[bytes]) -> int:
+    """Return how many bytes the list of members has, by the end of the archive, which zipfile goes
+    by; 0 where it has no such end.
+
+    Source: APPNOTE 6.3.10, 4.3.14 and 4.3.16.
+    """
+    size = raw.seek(0, io.SEEK_END)
+    raw.seek(max(0, size - _MOST_END))
+    tail = raw.read()
+    raw.seek(0)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + 22 > len(tail):
+        return 0
+    length = int.from_bytes(tail[at + 12 : at + 16], "little")
+    large = tail.rfind(b"PK\x06\x06", 0, at)
+    if large >= 0:
+        length = max(length % 0xFFFFFFFF, int.from_bytes(tail[large + 40 : large + 48], "little"))
+    return length
 
 
 def _hdf5(file: ModelFile) -> AbstractContextManager[Any]:

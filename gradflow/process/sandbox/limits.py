@@ -20,6 +20,7 @@ _PER_CORE = 64 << 20
 """Stacks and heaps of the threads that TensorFlow starts, one pool or two for each core."""
 _PER_BYTE = 16
 """Of the file: a weight, its gradient, and copies on the way; files can be compressed, too."""
+_MOST_PACKED, _BLOCK = 8, 512
 _WRITES = _GB
 """A compressed member of an archive is unpacked to be read."""
 
@@ -68,7 +69,8 @@ def impose(limits: Limits) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of the file, or of all files of the folder, at ``path``; links are not followed."""
+    """Bytes of the file, or of all files of the folder, at ``path``, as far as the disk has them;
+    links are not followed."""
     total, waiting = 0, [path]
     while waiting:
         path = waiting.pop()
@@ -76,5 +78,10 @@ def size_of(path: Path) -> int:
             if path.is_dir() and not path.is_symlink():
                 waiting += path.iterdir()
             else:
-                total += path.lstat().st_size
+                total += _held(path.lstat())
     return total
+
+
+def _held(status: os.stat_result) -> int:
+    """Bytes of a file; of a sparse one those on the disk. File systems can pack what they hold."""
+    return min(status.st_size, _MOST_PACKED * getattr(status, "st_blocks", status.st_size) * _BLOCK)

@@ -75,15 +75,19 @@ def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
     Lines break at spaces, else after ``/``, else anywhere: a long name is folded and nothing of it
     is lost.
     """
-    lines: list[Text] = []
-    rest, indent = text, ""
-    while cell_len(rest.plain) > width - len(indent):
-        at = _break_at(rest.plain, width - len(indent))
-        lines.append(_indented(rest[:at], indent))
-        while rest.plain[at : at + 1] == " ":
+    plain, indent, start = text.plain, "", 0
+    stretches = []
+    while (at := _break_at(plain, start, width - len(indent))) < len(plain):
+        stretches.append((start, at, indent))
+        while plain[at : at + 1] == " ":
             at += 1
-        rest, indent = rest[at:], " " * hang
-    return [*lines, _indented(rest, indent)]
+        start, indent = at, " " * hang
+    stretches.append((start, len(plain), indent))
+    # At once: a rest without a beginning would be copied for each line of a name of a megabyte.
+    parts = text.divide([bound for start, end, _ in stretches for bound in (start, end)])
+    return [
+        _indented(part, indent) for part, (_, _, indent) in zip(parts[1::2], stretches, strict=True)
+    ]
 
 
 def lay_out(text: Text, page: Page, hang: int = 0) -> list[Text]:
@@ -140,14 +144,21 @@ def joined(lines: Iterable[Text], color: bool) -> str:
     return _colored(ends) if color else "".join(f"{end.plain}\n" for end in ends)
 
 
-def _break_at(plain: str, room: int) -> int:
-    fits = len(_first_cells(plain, room))
-    start = len(plain) - len(plain.lstrip(" "))
-    space = plain.rfind(" ", start, fits + 1)
-    if space > start:
+def _break_at(plain: str, start: int, room: int) -> int:
+    """Return where the line ends that begins at ``start``; the end of ``plain`` where all fits."""
+    fits, used = start, 0
+    while fits < len(plain) and (used := used + cell_len(plain[fits])) <= room:
+        fits += 1
+    if fits == len(plain):
+        return fits
+    first = start
+    while first < fits and plain[first] == " ":
+        first += 1
+    space = plain.rfind(" ", first, fits + 1)
+    if space > first:
         return space
-    slash = plain.rfind("/", start, fits)
-    return slash + 1 if slash > start else max(fits, 1)
+    slash = plain.rfind("/", first, fits)
+    return slash + 1 if slash > first else max(fits, start + 1)
 
 
 def _indented(text: Text, indent: str) -> Text:

@@ -34,7 +34,8 @@ class PackedLook:
         Source: numpy/lib/format.py (2.3).
         """
         with zipfile.ZipFile(file) as arrays:
-            for info in arrays.infolist():
+            # In their order in the file: to go back in a packed one is to unpack it once more.
+            for info in sorted(arrays.infolist(), key=lambda info: info.header_offset):
                 with arrays.open(info) as stream:
                     header = _header(stream)
                 description = f"array {quoted(info.filename)}"

@@ -29,6 +29,8 @@ class Origins:
 
     program: Program
     _answers: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _held: dict[bytes, bool] = field(default_factory=dict)
+    """By the shared name of a variable: whether it holds paths of assets alone."""
 
     def is_asset(self, body: str, tensor: str, depth: int = 0) -> bool:
         """Return whether whatever can reach ``tensor`` of ``body`` is the path of an asset."""
@@ -41,7 +43,7 @@ class Origins:
     def _follow(self, body: str, tensor: str, depth: int) -> bool:
         name = node_of(tensor)
         if body != TOP and name in self.arguments[body]:
-            return all(self._bound(body, self.arguments[body].index(name), depth))
+            return all(self._bound(body, self.arguments[body][name], depth))
         if body == TOP and name in self._assets:
             return True
         node = self.nodes[body].get(name)
@@ -59,7 +61,7 @@ class Origins:
         objects = self.program.graph.object_graph_def
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
-            index = position - (len(self.arguments[function]) - len(bound))
+            index = position - (self.count(function) - len(bound))
             # What is not bound is given by who calls it, or read from the variables where the
             # function restores.
             is_bound = index >= 0 and 0 <= bound[index] < len(objects.nodes)
@@ -76,28 +78,41 @@ class Origins:
     def _holds_assets(self, variable: str, depth: int) -> bool:
         """Return whether a variable of the graph itself is given nothing but paths of assets, under
         whatever name."""
-        nodes, handle = self.program.graph.graph_def.node, self.nodes[TOP].get(node_of(variable))
+        handle = self.nodes[TOP].get(node_of(variable))
         if handle is None or handle.op != "VarHandleOp":
             return False
         shared = attribute(handle, "shared_name").s
         if self._shared_by_functions & {shared, None}:
             return False
-        same = {
-            node.name
-            for node in nodes
-            if node.op == handle.op and attribute(node, "shared_name").s == shared
-        }
-        uses = [node for node in nodes if same & set(map(node_of, node.input))]
+        if shared not in self._held:
+            self._held[shared] = True  # on a circle nothing comes in
+            self._held[shared] = self._is_given_assets(shared, depth)
+        return self._held[shared]
+
+    def _is_given_assets(self, shared: bytes, depth: int) -> bool:
+        uses = self._uses.get(shared, [])
         assignments = [node for node in uses if node.op == "AssignVariableOp"]
-        is_plain = all(node.op in _USES for node in uses) and bool(assignments)
-        with_assets = [
-            node for node in assignments if node.name not in self.program.run_without_assets
-        ]
         return (
-            is_plain
-            and with_assets == assignments
+            bool(assignments)
+            and all(node.op in _USES for node in uses)
+            and not any(node.name in self.program.run_without_assets for node in assignments)
             and all(self.is_asset(TOP, node.input[1], depth) for node in assignments)
         )
+
+    @cached_property
+    def _uses(self) -> Mapping[bytes, list[Any]]:
+        """The nodes of the graph itself that take a handle of each variable, by its shared name."""
+        nodes = self.program.graph.graph_def.node
+        shared = {
+            node.name: attribute(node, "shared_name").s
+            for node in nodes
+            if node.op == "VarHandleOp"
+        }
+        uses: dict[bytes, list[Any]] = {}
+        for node in nodes:
+            for name in {shared[name] for name in map(node_of, node.input) if name in shared}:
+                uses.setdefault(name, []).append(node)
+        return uses
 
     @cached_property
     def _assets(self) -> frozenset[str]:
@@ -111,13 +126,19 @@ class Origins:
         }
 
     @cached_property
-    def arguments(self) -> Mapping[str, list[str]]:
-        """The names of each function's arguments."""
-        functions = self.program.functions
-        return {
-            name: [argument.name for argument in function.signature.input_arg]
-            for name, function in functions.items()
-        }
+    def arguments(self) -> Mapping[str, Mapping[str, int]]:
+        """The position of each argument of each function, by their names; of two of one name the
+        first."""
+        positions: dict[str, dict[str, int]] = {}
+        for name, function in self.program.functions.items():
+            arguments = positions[name] = {}
+            for index, argument in enumerate(function.signature.input_arg):
+                arguments.setdefault(argument.name, index)
+        return positions
+
+    def count(self, function: str) -> int:
+        """Return how many arguments a function has."""
+        return len(self.program.functions[function].signature.input_arg)
 
     @cached_property
     def _shared_by_functions(self) -> frozenset[bytes | None]:

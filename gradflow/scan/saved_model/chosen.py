@@ -20,6 +20,11 @@ from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.saved_model.saver import READS, WRITES
 
 _DEEPEST = 100
+_FILES = READS | WRITES
+_MOST_SAVERS = 256
+"""Functions with such ops whose names are looked for: each takes a look at the whole file."""
+_BETWEEN = b"\xff\n"
+"""Stands in no name."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Chosen:
 
         All of these ops have state, so that TensorFlow does not run them while it builds a library.
         """
-        if body == TOP or not node.input or node.op not in READS | WRITES:
+        if body == TOP or not node.input or node.op not in _FILES:
             return False
         if body not in self._mentioned:
             return True
@@ -46,23 +51,27 @@ class Chosen:
     def _mentioned(self) -> frozenset[str]:
         """The functions with such ops whose names stand anywhere else in the file, as a call, in an
         attribute or in a string."""
-        graph = self.program.graph
-        names = {
-            name.encode("utf-8"): name
+        names = [
+            name
             for name, nodes in self.program.bodies.items()
-            if name != TOP and any(node.op in READS | WRITES for node in nodes)
+            if name != TOP and any(node.op in _FILES for node in nodes)
+        ]
+        if len(names) > _MOST_SAVERS:
+            return frozenset(names)
+        functions = {
+            name: function.SerializeToString() for name, function in self.program.functions.items()
         }
-        mentioned: set[str] = set()
-        for owner, text in self._texts(graph):
-            mentioned.update(name for word, name in names.items() if name != owner and word in text)
-        return frozenset(mentioned)
+        whole = _BETWEEN.join([*functions.values(), *self._texts(self.program.graph)])
+        return frozenset(
+            name
+            for name in names
+            if whole.count(name.encode("utf-8")) > functions[name].count(name.encode("utf-8"))
+        )
 
     @staticmethod
-    def _texts(graph: Any) -> Iterator[tuple[str, bytes]]:
-        """The bytes of each part of the file, and the function that the part defines."""
+    def _texts(graph: Any) -> Iterator[bytes]:
+        """The bytes of each part of the file that is no function."""
         library = graph.graph_def.library
-        for function in library.function:
-            yield function.signature.name, function.SerializeToString()
         parts = [
             graph.object_graph_def,
             graph.saver_def,
@@ -73,8 +82,7 @@ class Chosen:
             *library.gradient,
             *library.registered_gradients,
         ]
-        for part in parts:
-            yield TOP, part.SerializeToString()
+        return (part.SerializeToString() for part in parts)
 
     @cached_property
     def _run_unasked(self) -> frozenset[str]:
@@ -120,7 +128,7 @@ class Chosen:
     def _follow(self, body: str, tensor: str, depth: int) -> bool:
         name = node_of(tensor)
         if body != TOP and name in self.origins.arguments[body]:
-            return all(self._bound(body, self.origins.arguments[body].index(name), depth))
+            return all(self._bound(body, self.origins.arguments[body][name], depth))
         node = self.origins.nodes[body].get(name)
         if node is None:
             return False
@@ -133,7 +141,7 @@ class Chosen:
         objects = self.program.graph.object_graph_def
         if function in objects.concrete_functions:
             bound = objects.concrete_functions[function].bound_inputs
-            yield position < len(self.origins.arguments[function]) - len(bound)
+            yield position < self.origins.count(function) - len(bound)
         yield function not in self.origins.called_otherwise
         for body, node in self.origins.calls.get(function, ()):
             yield position < len(node.input) and self._is_given(body, node.input[position], depth)
@@ -143,7 +151,5 @@ def touches_files(graph: Any, function: str) -> bool:
     """Whether a run of ``function`` comes to an op that writes or reads checkpoints."""
     program = Program(graph)
     return any(
-        node.op in READS | WRITES
-        for name in program.reached([function])
-        for node in program.bodies[name]
+        node.op in _FILES for name in program.reached([function]) for node in program.bodies[name]
     )

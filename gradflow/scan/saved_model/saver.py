@@ -83,39 +83,51 @@ class Saver:
     def _is_fed(self, function: str, node: Any) -> bool:
         """Return whether the first input is what TensorFlow feeds: an argument that the saver's
         file name is given to."""
-        arguments = [item.name for item in self.program.functions[function].signature.input_arg]
-        fed = [name for name in map(node_of, node.input[:1]) if name in arguments]
-        if not fed:
-            return False
+        arguments = self._fed_arguments.get(function, frozenset())
+        return bool(arguments.intersection(map(node_of, node.input[:1])))
+
+    @cached_property
+    def _fed_arguments(self) -> Mapping[str, frozenset[str]]:
+        """Of each function that restores: the arguments to which every call of the restorer gives
+        the saver's file name."""
         ends = [item for item in self.program.graph.graph_def.node if item.name == self._restorer]
-        called = [item for item in ends if function in self.program.called([item])]
-        position = arguments.index(fed[0])
-        return bool(called) and all(
-            list(map(node_of, item.input))[position:][:1] == [self._checkpoint] for item in called
-        )
+        fed: dict[str, frozenset[str]] = {}
+        for end in ends:
+            inputs = list(map(node_of, end.input))
+            for name in set(self.program.called([end])) & self.program.functions.keys():
+                arguments = self.program.functions[name].signature.input_arg
+                given = frozenset(
+                    argument.name
+                    for argument, source in zip(arguments, inputs, strict=False)
+                    if source == self._checkpoint
+                )
+                fed[name] = fed.get(name, given) & given
+        return fed
 
     def _is_apart(self, name: str) -> bool:
         """Return whether nothing comes after a node of the graph but what a saver does, and no run
         comes to that."""
-        reached: set[str] = set()
-        waiting = [name]
-        while waiting:
-            current = waiting.pop()
-            if current not in reached:
-                reached.add(current)
-                waiting += (after.name for after in self._after.get(current, ()))
-        run = self.program.run_on_top | self._restoring
-        later = (after for current in reached for after in self._after.get(current, ()))
-        return not reached & run and all(after.op in _PASSES_ON for after in later)
+        return name not in self._involved
 
     @cached_property
-    def _after(self) -> Mapping[str, list[Any]]:
-        """The nodes of the graph that take something from each of its nodes."""
-        consumers: dict[str, list[Any]] = {}
-        for node in self.program.graph.graph_def.node:
-            for name in set(map(node_of, node.input)):
-                consumers.setdefault(name, []).append(node)
-        return consumers
+    def _involved(self) -> frozenset[str]:
+        """The nodes of the graph that a run comes to, or after which something comes that is more
+        than a saver's."""
+        nodes = self.program.graph.graph_def.node
+        sources: dict[str, list[str]] = {}
+        for node in nodes:
+            sources.setdefault(node.name, []).extend(map(node_of, node.input))
+        waiting = [*self.program.run_on_top, *self._restoring]
+        waiting += [
+            name for node in nodes if node.op not in _PASSES_ON for name in map(node_of, node.input)
+        ]
+        involved: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in involved:
+                involved.add(name)
+                waiting += sources.get(name, ())
+        return frozenset(involved)
 
     @cached_property
     def _restoring(self) -> frozenset[str]:

@@ -33,12 +33,18 @@ def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     for _ in _block(data, *meta):
         raise ValueError("more than a table of variables")
     previous: bytes | None = None
+    start, room = 0, _MOST_UNPACKED
     for _, value in _block(data, *index):
-        handle, _ = _block_handle(value, 0)
-        for key, entry in _block(data, *handle):
+        (offset, size), _ = _block_handle(value, 0)
+        if offset < start:
+            raise ValueError("one block over another")
+        start = offset + size
+        for key, entry in _block(data, offset, size):
             if previous is not None and key <= previous:
                 raise ValueError("out of order")
-            previous = key
+            previous, room = key, room - len(key)
+            if room < 0:  # a key can be long, and all but its end be written once
+                raise ValueError("too large")
             yield key, entry
 
 

@@ -56,6 +56,7 @@ def _old() -> Threat:
 
 def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threat]:
     files: list[int | None] = []
+    room = 0.0
     for key, value in entries:
         name = shown(key.decode("utf-8", "replace"))
         try:
@@ -64,24 +65,26 @@ def _threats(folder: Path, entries: list[tuple[bytes, bytes]]) -> Iterator[Threa
             yield _threat(name, "is no entry of an index")
             continue
         if key:
-            for oddity in _oddities(kind, files):
+            for oddity in _oddities(kind, files, room):
                 yield _threat(name, oddity)
         elif not 0 < kind.num_shards <= _MOST_FILES:
             yield _threat(name, f"counts {kind.num_shards:,} files of values")
             return
         else:
             files = [_size(folder, number, kind.num_shards) for number in range(kind.num_shards)]
+            room = _room(files)
 
 
-def _oddities(entry: Any, files: list[int | None]) -> Iterator[str]:
-    """Yield what TensorFlow would check too late, or allocate before it checks."""
+def _oddities(entry: Any, files: list[int | None], room: float) -> Iterator[str]:
+    """Yield what TensorFlow would check too late, or allocate before it checks; ``room`` is how
+    many entries all files of values can hold."""
     sizes = [dim.size for dim in entry.shape.dim]
     if entry.dtype not in BYTES and entry.dtype != STRING:
         yield f"has the data type {entry.dtype}, which no variable has"
     elif entry.shape.unknown_rank or len(sizes) > _DEEPEST or any(size < 0 for size in sizes):
         yield f"has the shape {sizes[:8]}, which no variable has"
     elif entry.slices:
-        if not _fit_together(entry.slices, sizes) or math.prod(sizes) > _room(files):
+        if not _fit_together(entry.slices, sizes) or math.prod(sizes) > room:
             yield "has parts that do not fit together"
     elif not _holds(entry, math.prod(sizes)):
         yield f"has the shape {sizes[:8]}, and {entry.size:,} bytes for it"
