@@ -131,11 +131,11 @@ def _ends(name: str, room: int) -> tuple[str, str]:
     return head, tail
 
 
-def _first_cells(name: str, cells: int) -> str:
-    end = used = 0
+def _first_cells(name: str, cells: int, start: int = 0) -> str:
+    end, used = start, 0
     while end < len(name) and (used := used + cell_len(name[end])) <= cells:
         end += 1
-    return name[:end]
+    return name[start:end]
 
 
 def joined(lines: Iterable[Text], color: bool) -> str:
@@ -146,9 +146,7 @@ def joined(lines: Iterable[Text], color: bool) -> str:
 
 def _break_at(plain: str, start: int, room: int) -> int:
     """Return where the line ends that begins at ``start``; the end of ``plain`` where all fits."""
-    fits, used = start, 0
-    while fits < len(plain) and (used := used + cell_len(plain[fits])) <= room:
-        fits += 1
+    fits = start + len(_first_cells(plain, room, start))
     if fits == len(plain):
         return fits
     first = start
