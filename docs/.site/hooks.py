@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PAGE_ADDRESS = re.compile(r"\(https://github\.com/gradflow/gradflow/blob/main/docs/")
+_PAGE_ADDRESS = re.compile(
+    r"\(https://(github\.com/gradflow/gradflow/blob|raw\.githubusercontent\.com/gradflow/gradflow)"
+    r"/main/docs/"
+)
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:

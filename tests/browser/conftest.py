@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ FLAGS = (
     "--force-color-profile=srgb",
 )
 ASK = (Path(__file__).parent / "ask.js").read_text(encoding="utf-8")
+IS_DRAWN = "return performance.getEntriesByName('gradflow-ready').length > 0"
+LONGEST = 30.0
+"""Seconds for a page to be drawn, on a machine that is busy."""
 DESKTOP, PHONE = (1280, 800), (390, 800)
 
 
@@ -45,7 +49,6 @@ class Page:
 
     driver: Any
     folder: Path
-    complaints: list[str] = field(default_factory=list)
 
     def open(
         self,
@@ -54,8 +57,9 @@ class Page:
         size: tuple[int, int] = DESKTOP,
         scheme: str = "light",
         fragment: str = "",
+        has_scripts: bool = True,
     ) -> Page:
-        """Show a report, or a text of HTML, from disk."""
+        """Show a report, or a text of HTML, from disk; come back when it is drawn."""
         text = source if isinstance(source, str) else renderer("html")(source, PLAIN)
         path = self.folder / "report.html"
         path.write_text(text, encoding="utf-8")
@@ -70,6 +74,10 @@ class Page:
         )
         self.driver.get("about:blank")
         self.driver.get(path.as_uri() + fragment)
+        if has_scripts and 'id="report"' in text:
+            from selenium.webdriver.support.wait import WebDriverWait
+
+            WebDriverWait(self.driver, LONGEST, 0.05).until(lambda _: self.script(IS_DRAWN))
         return self
 
     def all(self, selector: str) -> list[Any]:
@@ -141,6 +149,25 @@ def paths() -> tuple[str, str] | None:
     return (browser, driver) if browser and driver else None
 
 
+@contextmanager
+def started(programs: tuple[str, str], folder: Path) -> Iterator[Page]:
+    """A headless browser, which keeps what it writes in ``folder``."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location, driver_path = programs
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    # The driver is named: selenium downloads none.
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    try:
+        yield Page(driver, folder)
+    finally:
+        driver.quit()
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     programs = paths()
@@ -149,18 +176,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         if os.environ.get("GRADFLOW_BROWSER") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # The driver is named: selenium downloads none.
-    driver = webdriver.Chrome(options=options, service=Service(programs[1]))
-    yield Page(driver, tmp_path_factory.mktemp("page"))
-    driver.quit()
+    with started(programs, tmp_path_factory.mktemp("browser")) as page:
+        yield page
 
 
 @pytest.fixture

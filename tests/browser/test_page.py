@@ -130,7 +130,6 @@ def test_a_layer_shows_its_weights_verdicts_norms_causes_and_why(page: Page) -> 
 def test_the_way_of_a_weight_is_told_op_by_op(page: Page) -> None:
     page.open(towers())
     page.choose("dense_1")
-    page.click(".panel summary", "left/dense_1/kernel")
     page.click(".panel summary", "its way")
 
     steps = [step.text for step in page.all(".panel ol.ways li")]
@@ -629,7 +628,7 @@ def test_the_policy_stops_what_is_not_of_the_page(browser: Page) -> None:
 def test_without_scripts_the_plain_text_stands(page: Page) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
-        page.open(towers())
+        page.open(towers(), has_scripts=False)
         text = page.find("main").text
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

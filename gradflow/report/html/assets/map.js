@@ -420,7 +420,7 @@ function mapOf(model, onLayer) {
     reveal([node]);
     mark();
     if (isQuiet) drawOverview();
-    else toBox(boxOf(faceOf(node)), Math.max(view.scale, READABLE));
+    else toRegion([...nodes.keys()].map((lighted) => boxOf(faceOf(lighted))).filter(Boolean), boxOf(faceOf(node)));
   }
 
   // ---- searching

@@ -56,7 +56,7 @@ function modelPage(model) {
   }
 
   const weightLink = (variable) =>
-    html("button", { type: "button", class: "link", onclick: () => chooseVariable(variable) }, drawn(STATES[standingOf(variable)].sign, standingOf(variable)), " ", name(variable.name));
+    html("button", { type: "button", class: "link", onclick: () => chooseVariable(variable) }, drawn(STATES[standingOf(variable)].sign, standingOf(variable)), name(variable.name));
 
   function findingsOf() {
     const open = model.findings.filter((finding) => !finding.accepted);
@@ -114,8 +114,10 @@ function modelPage(model) {
 
   function showPanel(title, node, variables, first = null) {
     const list = html("ul", { class: "weights" });
+    // What there is most to say about is open.
+    const open = first ?? variables.find((variable) => variable.causes.length) ?? variables[0];
     const ordered = first ? [first, ...variables.filter((variable) => variable !== first)] : variables;
-    const more = growing(ordered, SEVERAL, (variable) => weightOf(variable, variable === first || variables.length === 1), list);
+    const more = growing(ordered, SEVERAL, (variable) => weightOf(variable, variable === open), list);
     const total = variables.reduce((sum, variable) => sum + variable.parameters, 0);
     panel.setAttribute("aria-label", `layer ${brief(title, 80)}`);
     panel.replaceChildren(
