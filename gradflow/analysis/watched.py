@@ -115,7 +115,8 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
     weights = [_as_meant(record, weight) for weight in weights]
     step = _Step(record, weights)
     step.names = {handle: weight.stored.name for weight in weights for handle in weight.handles}
-    step.moved = {weight.stored.name: _moved(record, weight) for weight in weights}
+    step.weights = [weight for weight in weights if _takes_part(step, weight)]
+    step.moved = {weight.stored.name: _moved(record, weight) for weight in step.weights}
     variables: dict[str, Variable] = {}
     findings: list[Finding] = []
     for group in _groups(step):
@@ -125,7 +126,7 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
     findings += _not_yet_trained(step, variables)
     findings += _applied(step, variables)
     findings += _still_trained(step, variables)
-    ordered = tuple(variables[weight.stored.name] for weight in weights)
+    ordered = tuple(variables[weight.stored.name] for weight in step.weights)
     report = ModelReport(
         path=name,
         format=Format.MEMORY,
@@ -154,6 +155,16 @@ def _as_meant(record: Record, weight: Weight) -> Weight:
     if stored.role is Role.STATE or stored.trainable or weight.is_of_keras or not is_asked:
         return weight
     return replace(weight, stored=replace(stored, trainable=True))
+
+
+def _takes_part(step: _Step, weight: Weight) -> bool:
+    """Return whether a variable belongs to what is trained: one that the step only reads, as the
+    sums of a metric are, leads to no loss."""
+    if weight.is_owned or step.asking(weight) or step.given(weight):
+        return True
+    numbers = range(len(step.record.calls))
+    ways = (scene[1].get(weight.stored.name) for scene in map(step.scene, numbers) if scene)
+    return any(way is not None and way.cuts_to_restore is not None for way in ways)
 
 
 def _moved(record: Record, weight: Weight) -> bool | None:

@@ -120,7 +120,14 @@ def test_the_variable_of_the_json_report_is_real() -> None:
     assert all(f"`{key}`" in page for key in report["models"][0])
 
 
-@pytest.mark.parametrize("name", [name for name, text in TEXTS.items() if "```pycon" in text])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.tensorflow] if "tensorflow as tf" in text else [])
+        for name, text in TEXTS.items()
+        if "```pycon" in text
+    ],
+)
 def test_the_python_examples_are_real(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     source = "\n".join(m[2] for m in FENCE.finditer(TEXTS[name]) if m[1] == "pycon")

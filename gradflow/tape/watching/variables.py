@@ -30,6 +30,8 @@ class Weight:
     variable: Any
     is_of_keras: bool
     """Whether a layer says if it is trainable."""
+    is_owned: bool
+    """Whether it belongs to a model or layer that was called or named."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ def weights_of(
     for owner in owners:
         for item in _of_owner(owner):
             is_layer = not isinstance(owner, tf.Module) or hasattr(owner, "trainable")
-            _add(weights, names, item.stored, item.variable, is_of_keras=is_layer)
+            _add(weights, names, item.stored, item.variable, is_of_keras=is_layer, is_owned=True)
     keras_variables = {
         handle._id: item
         for item in gc.get_objects()
@@ -114,7 +116,8 @@ def weights_of(
         if number is not None and number not in weights and is_used(number):
             owner = keras_variables.get(number)
             record = _plain_record(variable, owner)
-            _add(weights, names, record, variable, is_of_keras=owner is not None)
+            is_of_keras = owner is not None
+            _add(weights, names, record, variable, is_of_keras=is_of_keras, is_owned=False)
     return tuple({id(weight): weight for weight in weights.values()}.values())
 
 
@@ -125,13 +128,20 @@ def _add(
     variable: Any,
     *,
     is_of_keras: bool,
+    is_owned: bool,
 ) -> None:
     numbers = tuple(handle._id for handle in handles_of(variable))
     if not numbers or numbers[0] in weights:
         return
     name = keras3.unused(stored.name, names)
     names.add(name)
-    weight = Weight(replace(stored, name=name), numbers, plain_of(variable), is_of_keras)
+    weight = Weight(
+        stored=replace(stored, name=name),
+        handles=numbers,
+        variable=plain_of(variable),
+        is_of_keras=is_of_keras,
+        is_owned=is_owned,
+    )
     weights.update(dict.fromkeys(numbers, weight))
 
 
