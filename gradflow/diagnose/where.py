@@ -29,7 +29,8 @@ class Whereabouts:
     def folded(self) -> Folded:
         """The layers of the model, in its order."""
         owners = {name: owner_of(variable) for name, variable in self.variables.items()}
-        return fold(self.graph, self.evidence.layer_of, owners)
+        evidence = self.evidence
+        return fold(self.graph, lambda node: evidence.layer(evidence.layer_of(node)), owners)
 
     @cached_property
     def _positions(self) -> Mapping[str, int]:

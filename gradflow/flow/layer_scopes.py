@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _NUMBERED = re.compile(r"(.+)_\d+")
-_CONTROL = re.compile(r"(while|cond|case)(_\d+)?")
+_CONTROL = re.compile(r"(while|cond|case|switch_case|TensorArray\w+?)(_\d+)?")
+"""Scopes that TensorFlow itself opens around control flow and the lists in it."""
 _INNER = re.compile(r".*/(?:body|cond|then|else|branch\d+)/")
 
 
@@ -45,10 +46,10 @@ def layer_finder(
         names = [named(scope) for scope in _INNER.sub("", op).split("/")[:-1]]
         if names and names[0] not in layers:
             names = names[1:]  # the model's own scope
-        return (
-            "/".join(name for name in names if name in layers or not _CONTROL.fullmatch(name))
-            or None
-        )
+        scope = "/".join(name for name in names if name in layers or not _CONTROL.fullmatch(name))
+        path = layers.get(scope.rpartition("/")[2], "")
+        # In a body the scopes around the loop are not in the names.
+        return path if path.endswith(f"/{scope}") else scope or None
 
     return by_layers if complete else by_scopes
 

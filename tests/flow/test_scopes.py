@@ -54,3 +54,14 @@ def test_a_module_without_a_model_scope_keeps_its_first_scope() -> None:
         == "encoder/dense"
     )
     assert layer_finder(["MatMul"], {}, complete=False)("MatMul") is None
+
+
+def test_a_scope_around_a_list_of_a_loop_is_no_layer_and_one_in_a_body_is_told_whole() -> None:
+    inside, around = (
+        "while/body/while/cell/AssignVariableOp",
+        "m/TensorArrayV2Read/TensorListGetItem",
+    )
+    layer_of = layer_finder([inside, around], variable_layers(["rnn/cell"]), complete=False)
+
+    assert layer_of(inside) == "rnn/cell"
+    assert layer_of(around) is None

@@ -115,13 +115,17 @@ def has_keras_3_layers(objects: Any) -> bool:
 
 
 def is_of_keras(objects: Any) -> bool:
-    """Return whether some Keras wrote layers into the object graph: ``model.save`` of Keras 2,
-    ``model.export`` or ``tf.saved_model.save`` of Keras 3."""
-    return any(
-        node.user_object.identifier.startswith("_tf_keras")
-        or any(child.local_name in _EXPORTED for child in node.children)
-        for node in objects.nodes
-    ) or has_keras_3_layers(objects)
+    """Return whether the object graph is that of a Keras model: of ``model.save`` of Keras 2,
+    ``model.export`` or ``tf.saved_model.save`` of Keras 3.
+
+    One that some other object holds makes only its own scopes layers, and not those around it.
+    """
+    root = objects.nodes[0]
+    return (
+        root.user_object.identifier.startswith("_tf_keras")
+        or any(child.local_name in _EXPORTED for child in root.children)
+        or has_keras_3_layers(objects)
+    )
 
 
 def _is_matrix(variable: StoredVariable) -> bool:

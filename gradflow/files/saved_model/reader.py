@@ -148,7 +148,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         entries = object_entries(
             graph, {number: variable.name for number, variable in by_number.items()}
         )
-        has_layers = bool(properties) or is_of_keras(graph.object_graph_def)
+        has_layers = is_of_keras(graph.object_graph_def)
         doubts = saved_doubts(graph.object_graph_def, by_number, properties)
         variables = by_number.values()
     else:
