@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 from gradflow.analysis.all_entries import each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
+from gradflow.analysis.followed import followed
 from gradflow.analysis.layers import second_witness
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
@@ -263,6 +265,7 @@ def analyse_model(
         # A typing error is told before the step.
         find(options.why, [stored.name for stored in model.stored])
     progress("step")
+    begun = time.process_time()
     model, step = _stepped(model, options)
     model = model.with_watched(step.watched).with_state(options.state)
     explanation = model.explain(step, options, progress)
@@ -293,19 +296,31 @@ def analyse_model(
         trial=explanation.trial,
         thresholds=options.thresholds,
     )
-    return analyzed(
+    analysed = functools.partial(
+        analyzed,
         path,
         format,
         Mode.TAPE,
-        evidence,
         producer=model.producer,
         entry=model.entry,
         inputs=step.batch.described,
         outputs=tuple(model.own_outputs) or step.outputs,
-        why=options.why,
         objective=model.objective,
         unused_loss=model.unused_loss,
         with_map=options.map,
+    )
+    analysis = analysed(evidence, why=options.why)
+    if not options.follow:
+        return analysis
+    return replace(
+        analysis,
+        followed=followed(
+            evidence,
+            analysis.report,
+            explanation.repair,
+            lambda evidence, name: analysed(evidence, why=name),
+            time.process_time() - begun,
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from gradflow.errors import GradflowError
 from gradflow.findings import (
     EntryList,
     Failure,
+    Followed,
     Format,
     Input,
     Mode,
@@ -52,6 +53,8 @@ class Analysis:
 
     report: ModelReport
     route: Route | None = None
+    followed: tuple[Followed, ...] = ()
+    """The answers that are ready where one of these variables is asked for next."""
 
 
 def analyzed(

@@ -16,13 +16,13 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from gradflow.audit.checked import Inspect
-from gradflow.errors import UnreadableError, UnsafeError
+from gradflow.errors import UnreadableError, UnsafeError, UsageError
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
@@ -82,10 +82,12 @@ class Cache:
 
         def cached(path: str, options: Options, progress: Progress) -> Outcome:
             key = key_of(path, options)
-            stored = None if key is None else self.read(key.name)
+            stored = None if key is None else self._stored(key, path, options)
             if stored is not None:
                 return stored
-            outcome = inspect(path, options, progress)
+            # Who has seen the report asks why next.
+            asked = replace(options, follow=options.why is None and key is not None)
+            outcome = inspect(path, asked, progress)
             # Its file can have changed while it was analysed: then the result is of neither.
             if key is not None and _lasts(outcome) and key.is_of_now(path, options):
                 self.write(key.name, outcome)
@@ -100,6 +102,19 @@ class Cache:
             return decode(Outcome, stored["outcome"]) if stored["form"] == _FORM else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
+
+    def _stored(self, key: Key, path: str, options: Options) -> Outcome | None:
+        """Return the result that is stored, or what the result for the whole model has to say of
+        the variable that is followed."""
+        stored = self.read(key.name)
+        if stored is not None or options.why is None:
+            return stored
+        for with_map in (options.map, not options.map):
+            whole = self.read(key.name_of(path, replace(options, why=None, map=with_map)))
+            answer = None if whole is None else _answer(whole, options.why)
+            if answer is not None:
+                return answer
+        return None
 
     def write(self, key: str, outcome: Outcome) -> None:
         """Store a result; where that fails, the next run analyses the model again."""
@@ -184,10 +199,16 @@ class Key:
 
     name: str
     """Changes with everything that the result depends on."""
+    content: str
+    """Changes with the content of the files."""
     stamps: tuple[_Stamp, ...]
     """Of the files that were read for it; other stamps mean that they may have changed."""
     is_settled: bool
     """Whether the files are old enough for a change of them to change their stamps."""
+
+    def name_of(self, path: str, options: Options) -> str:
+        """Return the name for the same files and other options."""
+        return _name(self.content, path, options)
 
     def is_of_now(self, path: str, options: Options) -> bool:
         """Return whether the files are still what they were."""
@@ -208,11 +229,7 @@ def key_of(path: str, options: Options) -> Key | None:
     """
     if is_remote(path) or options.imports or options.trust:
         return None
-    # None of these can change a verdict: they end an analysis, or show more of it.
-    choices = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False))
-    digest = hashlib.sha256(
-        json.dumps([_FORM, _versions(), _environment(), path, choices]).encode()
-    )
+    digest = hashlib.sha256()
     try:
         glance(path)  # what is no model is not read as a whole
         now = time.time()
@@ -225,7 +242,42 @@ def key_of(path: str, options: Options) -> Key | None:
     except (OSError, ValueError, UnreadableError, _UnknownError):
         return None
     newest = max((max(stamp[2:]) for stamp in stamps), default=0) / 1e9
-    return Key(digest.hexdigest(), stamps, newest + _RESOLUTION < now)
+    content = digest.hexdigest()
+    return Key(_name(content, path, options), content, stamps, newest + _RESOLUTION < now)
+
+
+def _name(content: str, path: str, options: Options) -> str:
+    # None of these can change a verdict: they end an analysis, or show more of it.
+    choices = encode(replace(options, timeout=0.0, memory_limit=None, verbose=False, follow=False))
+    parts = [_FORM, _versions(), _environment(), path, choices, content]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _answer(outcome: Outcome, why: str) -> Outcome | None:
+    """Return the answer about one variable from a result for the whole model; None where it has
+    none."""
+    model = outcome.model
+    name = _full_name(why, [variable.name for variable in model.variables])
+    for answered in outcome.followed:
+        if answered.variable.name == name:
+            variables = tuple(
+                answered.variable if variable.name == name else variable
+                for variable in model.variables
+            )
+            model = replace(model, variables=variables)
+            return Outcome(model, outcome.tool, outcome.remark, answered.route)
+    return None
+
+
+def _full_name(why: str, names: Sequence[str]) -> str | None:
+    if why in names:
+        return why
+    from gradflow.diagnose import find  # it takes a while
+
+    try:
+        return find(why, names)
+    except UsageError:
+        return None  # the analysis tells what is near
 
 
 def _lasts(outcome: Outcome) -> bool:

@@ -15,7 +15,7 @@ from gradflow.findings.flow_map import (
     NodeState,
 )
 from gradflow.findings.node_weights import made_of
-from gradflow.findings.route import Change, Proof, Route
+from gradflow.findings.route import Change, Followed, Proof, Route
 from gradflow.findings.summary import summarize
 from gradflow.findings.types import (
     LEFT_OUT,
@@ -61,6 +61,7 @@ __all__ = [
     "Failure",
     "Finding",
     "FlowMap",
+    "Followed",
     "Format",
     "Gradient",
     "Input",

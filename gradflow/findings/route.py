@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gradflow.findings.types import Cause, Step
+from gradflow.findings.types import Cause, Step, Variable
 from gradflow.findings.wire_names import INTERNAL
 
 
@@ -63,3 +63,11 @@ class Route:
     """None where there is no cut to let through, nothing was run, or the step cannot be run so."""
     unproven: str = ""
     """Why the cuts could not be let through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is answered of one variable."""
+
+    variable: Variable
+    route: Route

@@ -214,6 +214,8 @@ class Options:
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other
     name has."""
+    follow: bool = False
+    """Whether weights are followed that may be asked for next, as far as that takes little time."""
 
     @property
     def draws(self) -> int:

@@ -112,7 +112,13 @@ def refuse_forged(answer: object, tool: Tool, request: Request) -> None:
         _refuse_where(min(answer.others, answer.hidden) < 0, "a negative size")
     elif isinstance(answer, Analysis):
         _check_report(answer.report, request)
-        _check_route(answer.route, {variable.name for variable in answer.report.variables})
+        names = {variable.name for variable in answer.report.variables}
+        _check_route(answer.route, names)
+        _refuse_where(bool(answer.followed) and not request.options.follow, "more than was asked")
+        for answered in answer.followed:
+            _refuse_where(answered.route.variable != answered.variable.name, "two variables")
+            _check_variable(answered.variable)
+            _check_route(answered.route, names)
 
 
 def _check_report(report: ModelReport, request: Request) -> None:

@@ -25,6 +25,7 @@ from gradflow.files.remote import is_remote, local_copy
 from gradflow.findings import (
     EntryList,
     Finding,
+    Followed,
     Format,
     Listing,
     Mode,
@@ -90,6 +91,8 @@ class Outcome:
     """Something that the user should know about how the report came about."""
     route: Route | None = None
     """What was asked about one variable (``Options.why``)."""
+    followed: tuple[Followed, ...] = ()
+    """What can be answered about others (``Options.follow``)."""
 
 
 def inspect_path(
@@ -268,7 +271,7 @@ def _run_twice(request: Request, progress: Progress, spawn: Spawn) -> Outcome:
             request, Analysis, progress, interpreter, {"TF_ENABLE_ONEDNN_OPTS": "0"}
         )
         remark = f"{error.message}; it was run again without oneDNN (TF_ENABLE_ONEDNN_OPTS=0)"
-    return Outcome(analysis.report, tool, remark, analysis.route)
+    return Outcome(analysis.report, tool, remark, analysis.route, analysis.followed)
 
 
 def _ask(

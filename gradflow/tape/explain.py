@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from gradflow.diagnose import Sighting, leads_through_branch
+from gradflow.diagnose import Sighting, Trial, leads_through_branch
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
@@ -27,6 +27,7 @@ from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
 from gradflow.tape.stepped import Measurements, Stepped
 from gradflow.tape.trace import Trace, lower_trace
+from gradflow.tape.versions import unchanged
 
 _UNDERFLOWS = (
     f"rounds it to zero, for float16 has no number that small: with a loss scale of "
@@ -75,7 +76,25 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     uncovered = _uncovered(model, step.batch.tensors, attributions)
     stepped = replace(stepped, attributions=_as_it_ran(stepped, scene))
     trial, attributions = repair_tried(stepped, sightings, progress)
-    return Explanation(measured, graph, attributions, sightings, removers, uncovered, trial)
+    return Explanation(
+        measured=measured,
+        graph=graph,
+        attributions=attributions,
+        sightings=sightings,
+        cancelled=removers,
+        uncovered=uncovered,
+        trial=trial,
+        repair=lambda name: _repair(stepped, sightings, name),
+    )
+
+
+def _repair(
+    stepped: Stepped, sightings: Sightings, name: str
+) -> tuple[Trial | None, Mapping[str, Attribution]]:
+    variables = [item.variable for item in stepped.model.watched if item.variable is not None]
+    following = replace(stepped, options=replace(stepped.options, why=name))
+    with unchanged(variables):
+        return repair_tried(following, sightings, lambda _: None)
 
 
 def _shared(stepped: Stepped, progress: Progress) -> Callable[[], Scene | None]:

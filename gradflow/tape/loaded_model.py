@@ -95,6 +95,9 @@ class Explanation:
     """Of the smallest repair of the variable that is followed to the output."""
     movers: Mapping[str, Mover] = field(default_factory=dict)
     """What moves each weight that the objective leads no gradient to, where anything does."""
+    repair: Callable[[str], tuple[Trial | None, Mapping[str, Attribution]]] | None = None
+    """Tries the smallest repair of a weight, as for one that is followed: ``trial`` and
+    ``attributions`` of it. The model is left as it was."""
 
 
 class LoadedModel(Protocol):

@@ -45,7 +45,7 @@ OTHER = {
     "why": "a",
     "map": True,
 }
-NOT_MEANT = {"timeout": 7.0, "memory_limit": 10**9, "verbose": True}
+NOT_MEANT = {"timeout": 7.0, "memory_limit": 10**9, "verbose": True, "follow": True}
 
 
 @pytest.fixture
