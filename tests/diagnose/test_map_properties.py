@@ -102,7 +102,7 @@ def reached(edges: Edges, outputs: list[int]) -> set[int]:
 def refuse_odd_tree(flow_map: FlowMap, variables: tuple[Variable, ...]) -> None:
     """Every weight stands at one leaf, parents are the sums of what they hold, ids are unique and
     in order, and edges go between leaves."""
-    by_name = {variable.name: variable for variable in variables}
+    by_name = {item.name: item for item in variables if item.role is Role.WEIGHT}
     assert [node.id for node in flow_map.nodes] == list(range(len(flow_map.nodes)))
     holders = {node.parent for node in flow_map.nodes} - {None}
     assert all(node.parent is None or node.parent < node.id for node in flow_map.nodes)
