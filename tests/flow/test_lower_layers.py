@@ -123,6 +123,19 @@ def test_keras_3_counts_a_call_more_of_a_model_where_it_says_what_comes_out() ->
     assert cuts(outer, "a") == {"inner/d/kernel": None}
 
 
+@pytest.mark.parametrize(("strength", "reached"), [(0.1, 0), (0.0, None)])
+def test_what_a_layer_of_keras_adds_counts_beside_the_loss(
+    strength: float, reached: int | None
+) -> None:
+    layers = [
+        layer("Dense", "a", []),
+        layer("ActivityRegularization", "sparse", [], l1=0.0, l2=strength),
+    ]
+    _, made = lowered(layer("Sequential", "s", [], layers=layers))
+
+    assert attribute(made.graph_of_loss([]))["a/kernel"].cuts_to_restore == reached
+
+
 def test_a_sequential_calls_one_layer_after_the_other() -> None:
     layers = [layer("Dense", "a", []), layer("Flatten", "f", []), layer("Dense", "b", [])]
 

@@ -256,7 +256,7 @@ class _Lowering:
         if result is None:
             tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
-        if layer.options.get("activity_regularizer"):
+        if _adds_loss(key, layer):
             first = next((tensor for _, tensor in _tensors(result.structure)), None)
             if first is not None and first.floating:
                 self._adding.append((first.node, True))
@@ -596,6 +596,12 @@ def _arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Argum
         if not inside:
             values[key] = value
     return _Arguments(Call(tuple(paths), values), tensors)
+
+
+def _adds_loss(key: str, layer: LayerConfig) -> bool:
+    """Return whether a layer of Keras adds a loss of what it gives."""
+    names = ("l1", "l2") if key == "ActivityRegularization" else ("activity_regularizer",)
+    return any(layer.options.get(name) for name in names)
 
 
 def _outputs(calls: ModelCalls | None, result: _Result, model: LayerConfig) -> Iterator[Arrival]:
