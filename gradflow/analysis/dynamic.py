@@ -102,6 +102,7 @@ def _analyse_keras(
         return analyse_unloaded(file, path, options, refusal)
     except NoWeightsError:
         return read_file(file, path, options)
+    file.refuse_change()
     file.close()
 
     def second(loaded: LoadedModel) -> Mapping[str, bool]:
@@ -186,6 +187,7 @@ class _Loader:
             return graph_model(self._file.path, contents, entry, options.outputs)
         if contents.tags not in self._loaded:
             self._loaded[contents.tags] = load_graph(self._file.path, contents)
+            self._file.refuse_change()
         return contextlib.nullcontext(SavedFunction(self._loaded[contents.tags], contents, entry))
 
 

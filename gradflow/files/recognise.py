@@ -143,7 +143,7 @@ def _look_into_hdf5(file: ModelFile) -> None:
     with hdf5_of(file) as hdf5:
         if "model_config" in hdf5.attrs:
             return
-        names, attributes = set(hdf5), set(hdf5.attrs)
+        names, attributes = (set(map(_as_text, part)) for part in (hdf5, hdf5.attrs))
     keras_3 = names & {"layers", "_layer_checkpoint_dependencies", "vars"} or any(
         "\\" in name for name in names
     )
@@ -152,6 +152,11 @@ def _look_into_hdf5(file: ModelFile) -> None:
     raise NoModelError(
         f"{shown_path}: is an HDF5 file without a Keras model (no model_config)", _WEIGHTS_HINT
     )
+
+
+def _as_text(name: str | bytes) -> str:
+    """Return a name of HDF5, of which h5py gives the bytes where they are not UTF-8."""
+    return name if isinstance(name, str) else name.decode("utf-8", "replace")
 
 
 def _folder(path: Path) -> ModelFile:

@@ -855,3 +855,21 @@ def number(value: int) -> bytes:
         found.append(value & 127 | 128)
         value >>= 7
     return bytes([*found, value])
+
+
+@pytest.mark.parametrize("kind", [20, 21, 120, 121])
+def test_an_op_that_makes_handles_of_bytes_is_refused(kind: int) -> None:
+    """TensorFlow follows such a handle into its own memory: SIGSEGV, or worse."""
+    for op, is_list in (("ParseTensor", False), ("DecodeProtoV2", True)):
+        saved = loaded()
+        node = saved.meta_graphs[0].graph_def.node.add(name="made", op=op)
+        assert not [threat for threat in found(saved) if "handles" in threat]
+        if is_list:
+            node.attr["output_types"].list.type.append(kind)
+        else:
+            node.attr["out_type"].type = kind
+
+        assert any(
+            threat.startswith("attribute 'out") and "makes handles of bytes" in threat
+            for threat in found(saved)
+        )

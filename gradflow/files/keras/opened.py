@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -14,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from gradflow.errors import DamagedError, UnreadableError
+from gradflow.errors import CrashedError, DamagedError, UnreadableError
 from gradflow.files.hdf5 import hdf5_errors, open_hdf5, text_attribute
 from gradflow.files.keras.config import parse_json
 from gradflow.files.model_file import ModelFile
@@ -32,6 +33,7 @@ _MAX_LIST = 1 << 24
 _MOST_END = (1 << 16) + 22 + 20 + 56
 """Bytes of the end of a zip archive: a comment, and its records of both sizes."""
 _CHUNK = 1 << 20
+_NO_ROOM = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _CHECKSUM = re.compile(r"Bad CRC-32 for file '(.*)'", re.DOTALL)
 _BROKEN = (
     OSError,
@@ -147,6 +149,11 @@ def zip_errors(shown_path: str) -> Iterator[None]:
             f"{shown_path}: this .keras file lacks {error.args[0]}", "save the model again"
         ) from error
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise CrashedError(
+                f"{shown_path}: there is no room to unpack its weights: {error.strerror}",
+                "free the disk, or save it again: Keras does not pack weights",
+            ) from error
         damaged = _CHECKSUM.search(str(error))
         problem = (
             f"a damaged .keras file ({shown(damaged[1])} is not what its checksum says)"

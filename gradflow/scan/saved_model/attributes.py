@@ -4,7 +4,8 @@ memory."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gradflow.files.dtypes import RESOURCE, VARIANT
@@ -13,6 +14,15 @@ from gradflow.scan.saved_model.program import Program
 from gradflow.scan.threat import Threat
 
 _HANDLES = {RESOURCE, VARIANT}
+_PARSERS: Mapping[str, str] = MappingProxyType(
+    {
+        "ParseTensor": "out_type",
+        "DecodeProtoV2": "output_types",
+        "DeserializeSparse": "dtype",
+        "DeserializeManySparse": "dtype",
+    }
+)
+"""Ops that make tensors of bytes that they are given, and the attribute that names the type."""
 _MOST = 1 << 28
 """Entries of one constant, one gigabyte of floats, that is not spelled out in the file."""
 _DEEP = 20
@@ -24,7 +34,7 @@ def strange_attributes(program: Program) -> Iterator[Threat]:
     for body, nodes in program.bodies.items():
         for node in nodes:
             for name, value in node.attr.items():
-                for harm in _harms(value):
+                for harm in (*_harms(value), *_of_parser(node.op, name, value)):
                     yield Threat(
                         f"attribute {name!r} of op {node.op}", describe_node(body, node.name), harm
                     )
@@ -40,6 +50,16 @@ def _harms(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _inside(function.attr.values(), depth)
     if value.HasField("func") and value.func.attr:
         yield from _inside(value.func.attr.values(), depth)
+
+
+def _of_parser(op: str, name: str, value: Any) -> Iterator[str]:
+    """Yield what is wrong with an attribute of an op that makes tensors of bytes: they are those of
+    whoever wrote the file."""
+    if _PARSERS.get(op) != name:
+        return
+    kinds = (value.type, *value.list.type)
+    if any(kind % 100 in _HANDLES for kind in kinds) or value.HasField("placeholder"):
+        yield "makes handles of bytes, which point into the memory of TensorFlow"
 
 
 def _inside(values: Iterable[Any], depth: int) -> Iterator[str]:

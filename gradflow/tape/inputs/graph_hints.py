@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +124,12 @@ def _exported(handle: Any, table: Table) -> Any:
 
 def _words(export: Callable[[Table], Any], table: Table) -> Sequence[Any]:
     try:
-        keys = export(table).tolist()
+        exported = export(table)
     except Exception:  # a table that is not initialized, or of a kind that cannot be exported
         return ()
+    if exported.size != len(exported):  # each key is a vector
+        return ()
+    # A dense table gives its empty places too, each with the same key, which nobody may ask for.
+    counts = Counter(exported.ravel().tolist())
+    keys = (key for key, count in counts.items() if count == 1)
     return sorted(key for key in keys if key not in (b"", b"[UNK]"))[:_MOST]

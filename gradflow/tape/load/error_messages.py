@@ -61,7 +61,7 @@ _NOISE = re.compile(
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
 """Classes that Keras 2 wrote under names which Keras 3 does not find."""
-_NO_CALLBACK = "Could not find callback with key="
+_NO_CALLBACK = re.compile(r"Could not find callback with key=|KeyError: b?'pyfunc_\d+'")
 """TensorFlow's words for a Python function of another process (checked on 2.21.0)."""
 _LENGTH = 240
 
@@ -223,7 +223,7 @@ def _is_operation(name: str) -> bool:
 def calls_lost_python(error: Exception) -> bool:
     """Return whether a PyFunc stopped the run: a process knows the functions that it made itself,
     and no other."""
-    return _NO_CALLBACK in _chain(error)
+    return _NO_CALLBACK.search(_chain(error)) is not None
 
 
 def is_old(producer: str | None) -> bool:

@@ -33,6 +33,7 @@ _DAMAGE = re.compile(
 )
 """What TensorFlow says of files of variables that are cut short or changed; the types of its errors
 differ."""
+_DEBUG_INFO = "saved_model_debug_info.pb"
 _NO_FILE = re.compile(r"variables\.data-\S+; No such file")
 """What it says where one of several files of variables is not there."""
 _OTHER_RUN = re.compile(
@@ -176,6 +177,11 @@ class NotLoadedError(UnreadableError):
 def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> UnreadableError:
     """Say why TensorFlow did not load ``folder``: files that are cut short, or something that it
     does not have."""
+    if _DEBUG_INFO in str(error):
+        return UnreadableError(
+            f"{folder}: its debug information is damaged: {first_line(error)}",
+            "remove its folder debug, which only tells lines of source code, or copy it again",
+        )
     if _DAMAGE.search(str(error)):
         return UnreadableError(
             f"{folder}: its variables are damaged: {first_line(error)}",
@@ -239,6 +245,22 @@ def _listed(missing: Sequence[str]) -> str:
 
 
 def _concrete(loaded: Any, entry: Entry) -> Any:
+    """Return the function of an entry.
+
+    Raises:
+        NotLoadedError: what was loaded does not have it.
+    """
+    try:
+        return _found(loaded, entry)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise NotLoadedError(
+            f"TensorFlow {tf.__version__} loads it, and {entry.label} is not in what it has "
+            "loaded: the objects of the file are named or nested as no exporter does it",
+            "save the model again",
+        ) from error
+
+
+def _found(loaded: Any, entry: Entry) -> Any:
     if entry.is_signature:
         return loaded.signatures[entry.name]
     function = functools.reduce(_child, entry.name.split("."), loaded)
