@@ -61,15 +61,7 @@ def leaves_of(
     """Return the leaves of the map in the order of the data, and the edges between them."""
     owners = {weight.name: owner_of(weight) for weight in weights}
     scopes = ScopeOwners(() if evidence.layers else owners.values())
-
-    own_layer_of = with_called(graph, evidence.layer_of)
-
-    def layer_of(node: int) -> str | None:
-        scope = own_layer_of(node)
-        record = evidence.layers.get(scope) if scope is not None else None
-        return scopes.layer_of(scope) if record is None else record.name
-
-    folded = fold(graph, layer_of, owners)
+    folded = fold(graph, _layer_finder(evidence, graph, scopes), owners)
     between = layer_edges(graph, folded, cause_edges(evidence, graph, weights))
     feeds = _feeds(graph, folded, between, inputs)
     leaves: list[Leaf] = []
@@ -108,6 +100,23 @@ def leaves_of(
             links.append(Link(numbers[between.home[node]], len(leaves), gradient))
         leaves.append(Leaf(name, NodeKind.OUTPUT, way=()))
     return _in_order(*_with_inner(leaves, links, set(owners.values())))
+
+
+def _layer_finder(
+    evidence: Evidence, graph: FlowGraph, scopes: ScopeOwners
+) -> Callable[[int], str | None]:
+    """Return a function from a node to its layer, as its weights call it."""
+    own_layer_of = with_called(graph, evidence.layer_of)
+
+    def layer_of(node: int) -> str | None:
+        scope = own_layer_of(node)
+        record = evidence.layers.get(scope) if scope is not None else None
+        if record is not None:
+            return record.name
+        around = graph.names[node].rpartition("/")[0]
+        return scopes.layer_of(scope) or (scopes.owner_of(around) if around else None)
+
+    return layer_of
 
 
 def layer_leaf(evidence: Evidence, name: str) -> Leaf:

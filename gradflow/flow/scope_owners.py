@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from gradflow.flow.nested import scopes_of
 
+_DEEPEST = 32
+"""Parts of a name that are looked at: a file can have names of any length."""
+
 
 class ScopeOwners:
     """Finds the layer in a scope: of a SavedModel, ``backbone/stem/Gelu`` stands in the layer
@@ -15,7 +18,7 @@ class ScopeOwners:
         """Keep the names of the layers that own weights."""
         self._owners = frozenset(owners)
         self._longest = max((name.count("/") + 1 for name in self._owners), default=0)
-        self._layers: dict[str, str] = {}
+        self._found: dict[str, str | None] = {}
         self.outside: dict[str, tuple[str, ...]] = {}
         """Of a layer whose name lacks the scopes around it: all that it stands in, outermost
         first."""
@@ -24,12 +27,16 @@ class ScopeOwners:
         """Return the layer that ``scope`` stands in, or ``scope`` where no weight tells."""
         if scope is None:
             return None
-        if scope not in self._layers:
-            self._layers[scope] = self._found(scope)
-        return self._layers[scope]
+        return self.owner_of(scope) or scope
 
-    def _found(self, scope: str) -> str:
-        parts = scope.split("/")
+    def owner_of(self, scope: str) -> str | None:
+        """Return the layer with weights that ``scope`` stands in."""
+        if scope not in self._found:
+            self._found[scope] = self._find(scope)
+        return self._found[scope]
+
+    def _find(self, scope: str) -> str | None:
+        parts = scope.split("/", _DEEPEST)[:_DEEPEST]
         for length in range(min(self._longest, len(parts)), 0, -1):
             for start in range(len(parts) - length + 1):
                 name = "/".join(parts[start : start + length])
@@ -38,4 +45,4 @@ class ScopeOwners:
                         around = ("/".join(parts[:end]) for end in range(1, start + 1))
                         self.outside.setdefault(name, (*around, *scopes_of(name)))
                     return name
-        return scope
+        return None
