@@ -30,12 +30,19 @@ from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.tape.versions import tool
 from gradflow.tape.watching.recorder import Application, Record, most_telling
-from gradflow.tape.watching.scenes import scene_of
+from gradflow.tape.watching.scenes import left_scene, scene_of
 from gradflow.tape.watching.variables import Weight
 
 _NOT_ASKED = "no gradient call of the step names {who}, so that no optimizer can update {them}"
 _ASSIGNED = "no gradient call of the step names {who}: an assignment changes {them}"
 _NOT_APPLIED = "a gradient arrived at {who}, and no optimizer got it"
+_LEAVES = "leaves TensorFlow as a number or an array, and no other way leads to the loss"
+_STAY = "compute the loss of tensors: without float(), numpy() and tf.numpy_function"
+_WITHOUT_WAY = ("GF206", "GF208")
+_TINY = (
+    "harmless for a bias before a normalization, or of the keys of attention: its gradient is "
+    "rounding noise alone; gradflow inspect tells"
+)
 _NAMED = 3
 """Weights and places that a line names."""
 _HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
@@ -139,7 +146,7 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
         inputs=(),
         outputs=(),
         variables=ordered,
-        findings=tuple(_joined(findings)),
+        findings=tuple(_joined(map(_softened, findings), is_eager=not record.is_in_graph)),
         expectations=(),
         summary=summarize(ordered),
     )
@@ -243,6 +250,8 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
     is_measured = group.call is not None and group.is_asked and len(measured) == len(stored)
     evidence = _evidence(stored, scene, measured if is_measured else None)
     variables, findings = diagnose(evidence)
+    if group.call is not None:
+        variables, findings = _taken_out(step, group.call, variables, findings)
     if group.is_asked:
         if not is_measured and group.call is not None:
             variables = tuple(_by_movement(step, variable) for variable in variables)
@@ -266,6 +275,52 @@ def _evidence(
         layer_of=noted_layer_finder(graph, layer_finder(names, owners, complete=True)),
         source_of=source_finder(graph),
         is_of_step=True,
+    )
+
+
+def _taken_out(
+    step: _Step, call: int, variables: Sequence[Variable], findings: Sequence[Finding]
+) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
+    """Say of weights without a way to the loss where their values leave TensorFlow, if they do."""
+    item = entry("GF208")
+    lost = {
+        variable.name
+        for variable in variables
+        if variable.verdict is Verdict.NONE
+        and variable.causes
+        and all(cause.op is None and cause.code in _WITHOUT_WAY for cause in variable.causes)
+    }
+    graph = left_scene(step.record, step.record.calls[call], step.names) if lost else None
+    if graph is None:
+        return tuple(variables), tuple(findings)
+    source_of, ways = source_finder(graph), attribute(graph)
+    behind: dict[Cause, list[str]] = {}
+    for name in lost:
+        way = ways.get(name)
+        if way is not None and way.path:
+            node = way.path[-1]
+            cause = item.cause(
+                op=graph.names[node], op_type=graph.ops[node], source=source_of(node)
+            )
+            behind.setdefault(cause, []).append(name)
+    by_name = {name: cause for cause, names in behind.items() for name in names}
+    told = [
+        replace(finding, variables=left)
+        for finding in findings
+        if (left := tuple(name for name in finding.variables if name not in by_name))
+    ]
+    order = [variable.name for variable in variables]
+    for cause, names in behind.items():
+        message = f"{cause.op_type} {cause.op!r} {_LEAVES}"
+        told.append(item.finding(message, sorted(names, key=order.index), cause, hint=_STAY))
+    return (
+        tuple(
+            replace(variable, causes=(by_name[variable.name],))
+            if variable.name in by_name
+            else variable
+            for variable in variables
+        ),
+        tuple(told),
     )
 
 
@@ -423,11 +478,26 @@ def _finding(
     return item.finding(words, names, cause, severity=severity, hint=hint)
 
 
-def _joined(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings, those with the same words and cause as one."""
+def _softened(finding: Finding) -> Finding:
+    """Return a finding about a tiny gradient as a note: no replay tells whether it is zero by
+    mathematics."""
+    if finding.code != "GF305" or finding.severity is Severity.NOTE:
+        return finding
+    return replace(finding, severity=Severity.NOTE, hint=_TINY)
+
+
+def _joined(findings: Iterable[Finding], *, is_eager: bool) -> Iterator[Finding]:
+    """Yield findings, those with the same words and cause as one.
+
+    A loop that runs eagerly makes an op anew in each turn: those of one line of the user's are
+    told once.
+    """
     alike: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
-        key = (finding.code, finding.severity, finding.message, finding.cause)
+        cause = finding.cause
+        key: tuple[object, ...] = (finding.code, finding.severity, finding.message, cause)
+        if is_eager and cause is not None and cause.source is not None:
+            key = (*key[:2], cause.op_type, cause.layer, cause.source, finding.variables)
         if key in alike:
             names = dict.fromkeys((*alike[key].variables, *finding.variables))
             alike[key] = replace(alike[key], variables=tuple(names))
@@ -453,6 +523,8 @@ def _described(record: Record) -> str:
         if record.is_in_graph
         else "causes from the ops as they ran eagerly"
     )
+    if record.further_calls:
+        parts.append(f"{record.further_calls:,} more calls of the same function not looked into")
     if record.draws_anew:
         parts.append("random numbers drawn anew")
     parts += [f"not looked into: {obstacle}" for obstacle in dict.fromkeys(record.obstacles)]

@@ -20,7 +20,10 @@ _UNREAD_FIX = (
     "use it in the call, or remove it; what __init__ or build computed from it is a constant: "
     "compute that in the call"
 )
-_STEP_FIX = "let it take part in the loss, or take it out of what is trained"
+_STEP_FIX = (
+    "let it take part in the loss, by ops of TensorFlow and not of NumPy, or take it out of what "
+    "is trained"
+)
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 
 

@@ -34,6 +34,8 @@ gradient_entries: dict[str, Any] = ops.gradient_registry._registry
 op_def_of = op_def_registry.get
 """The OpDef of an op type, also of custom libraries that were loaded; None where there is none."""
 EagerTensor = ops.EagerTensor
+EagerTensorBase = ops._EagerTensorBase
+"""Its base class: ``_numpy`` is what all ways out of TensorFlow call (``numpy()``, ``float()``)."""
 FuncGraph = func_graph.FuncGraph
 """``_create_op_internal`` is called for each op of a traced function, ``_functions`` holds the
 functions that it calls."""

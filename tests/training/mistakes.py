@@ -417,7 +417,7 @@ def a_list_of_losses_as_numbers(wrap: Wrap) -> Training:
         if any(gradient is not None for gradient in gradients):
             optimizer.apply(gradients, model.weights)
 
-    return Training(step, [model], {"model": "GF206"})
+    return Training(step, [model], {"model": "GF208"})
 
 
 @mistake()

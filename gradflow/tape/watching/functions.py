@@ -87,10 +87,23 @@ def run(
         result = original(function, *data[0], **data[1])
     finally:
         analysis.session = None
-    if session.concrete is not None:
+    if session.concrete is None:
+        return result
+    waiting = [record for record in records if not _is_known(record, session.concrete)]
+    if waiting:
         again = tf.nest.map_structure(_replayed, data)
-        _look_into(original, function, again, session, analysis, records)
+        _look_into(original, function, again, session, analysis, waiting)
     return result
+
+
+def _is_known(record: Record, concrete: Any | None) -> bool:
+    """Return whether a trace was looked into before; note it else."""
+    if id(concrete) in record.looked_into:
+        record.further_calls += 1
+        return True
+    record.looked_into.add(id(concrete))
+    record.kept.append(concrete)
+    return False
 
 
 def before_call(
@@ -242,7 +255,7 @@ def _look_into(
             if record.trained_by_trace is not None:
                 record.trained_by_trace |= _written(traced)
             record.draws_anew |= _draws_anew(traced)
-            record.kept.append(traced)
+            record.traces.append(traced)
 
 
 def _draws_anew(concrete: Any) -> bool:

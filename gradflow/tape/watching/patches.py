@@ -22,6 +22,7 @@ from gradflow.files.frames import Frame, user_source
 from gradflow.tape.op_origins import LIBRARIES
 from gradflow.tape.private_api import (
     ConcreteFunction,
+    EagerTensorBase,
     FuncGraph,
     Function,
     GradientTape,
@@ -90,6 +91,7 @@ def _listen() -> None:
         _replace(fast_ops, "TFE_Py_FastPathExecute", _executing)
         _replace(Function, "__call__", _calling_function)
         _replace(ConcreteFunction, "_call_flat", _calling_concrete)
+        _replace(EagerTensorBase, "_numpy", _leaving)
         _replace(FuncGraph, "_create_op_internal", _creating)
         for kind in layer_classes():
             _replace(kind, "__call__", _calling_layer)
@@ -182,7 +184,7 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
             tape: Any, target: Any, sources: Any = None, *args: Any, **kwargs: Any
         ) -> Any:
             sources = kwargs.pop("source", kwargs.pop("sources", sources))
-            if not _records or here.in_jacobian:
+            if not _records or here.differentiating:
                 return original(tape, target, sources, *args, **kwargs)
             watched = frozenset(
                 handle._id for variable in _watched(tape) for handle in handles_of(variable)
@@ -191,12 +193,12 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
                 _begun_before(tape)
             number = _number_of(tape)
             others = set(here.tapes.values()) - {number}
-            here.in_jacobian += method != "gradient"
+            here.differentiating += 1
             try:
                 with here.without_ops(not others):
                     result = original(tape, target, sources, *args, **kwargs)
             finally:
-                here.in_jacobian -= method != "gradient"
+                here.differentiating -= 1
             call = GradientCall(
                 tape=number,
                 graph=None if tf.executing_eagerly() else _graph_of(target),
@@ -239,6 +241,7 @@ def _asked(call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]]) ->
                 targets=targets_in(target, record.eager.place),
                 asked={number: [] for number, _ in pairs},
                 results=list(pairs),
+                begun_at=len(record.eager.ops),
             )
             record.calls.append(heard)
     elif _analysis.is_on:  # else it is the user's own trace: it is traced once more for the report
@@ -380,6 +383,18 @@ def _on_op(
                     _written(record, name, inputs, frames)
 
 
+def _leaving(original: Any) -> Any:
+    def leaving(tensor: Any) -> Any:
+        if not here.quiet and not _analysis.is_on and tensor.dtype.is_floating:
+            for record in _records:
+                place = record.eager.place(tensor)
+                if place is not None:
+                    record.left.setdefault(place, len(record.eager.ops))
+        return original(tensor)
+
+    return leaving
+
+
 def _written(record: Record, op: str, inputs: Sequence[Any], frames: Sequence[Frame]) -> None:
     """Note that an op writes to a variable; the first value of a new one is what it began with."""
     handle = inputs[0]
@@ -472,7 +487,8 @@ def _calling_concrete(original: Any) -> Any:
                     for tensor in captured_inputs
                     if hasattr(tensor, "_id") and tensor.dtype == tf.resource
                 )
-            functions.before_call(concrete, captured_inputs, _analysis, _records)
+            if not here.differentiating:
+                functions.before_call(concrete, captured_inputs, _analysis, _records)
         outer, here.graph = here.graph, concrete.graph
         try:
             return original(concrete, tensor_inputs, captured_inputs)

@@ -35,6 +35,8 @@ class GradientCall:
     source: str | None
     """The user's file and line."""
     method: str = "gradient"
+    begun_at: int = 0
+    """How many eager ops were recorded before it."""
     results: list[tuple[int, Any]] = field(default_factory=list)
     """Gradients that are still to be measured, with the handles of their variables."""
 
@@ -83,6 +85,8 @@ class Record:
     read: set[int] = field(default_factory=set)
     """The handles of the variables that were read."""
     eager: EagerOps = field(default_factory=EagerOps)
+    left: dict[Place, int] = field(default_factory=dict)
+    """What was taken out of TensorFlow as an array or a number, with how many ops had run."""
     noted: dict[Any, dict[str, Noted]] = field(default_factory=dict)
     """For each graph that was traced for the report, its ops by name."""
     graphs: dict[str, Any] = field(default_factory=dict)
@@ -104,8 +108,14 @@ class Record:
     trained_by_trace: set[int] | None = field(default_factory=set)
     """Those that the same functions write to when they are traced now: flags may have changed.
     None where one could not be traced."""
+    traces: list[Any] = field(default_factory=list)
+    """Those that were made for the report."""
     draws_anew: bool = False
     """Whether the trace for the report draws other random numbers than the user's own."""
+    further_calls: int = 0
+    """How often a function was called again that had been looked into."""
+    looked_into: set[int] = field(default_factory=set)
+    """The traces of the user's that were, by ``id``; ``kept`` holds them."""
     kept: list[Any] = field(default_factory=list)
     """What has to stay alive: TensorFlow forgets a function with the last reference."""
 
@@ -136,7 +146,9 @@ class Thread(threading.local):
         self.quiet = 0
         """How many callers want no op to be recorded."""
         self.applying = 0
-        self.in_jacobian = 0
+        self.differentiating = 0
+        """How many gradients are being computed: what one calls for itself is no call of the
+        user's."""
         self.graph: Any | None = None
         """Of the function that is being called."""
 

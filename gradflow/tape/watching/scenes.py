@@ -22,6 +22,8 @@ from gradflow.tape.watching.eager_ops import EagerGraph, custom_name
 from gradflow.tape.watching.functions import eager_handle
 from gradflow.tape.watching.recorder import GradientCall, Record
 
+ALL_TAPES = -1
+"""Stands for a tape that missed nothing."""
 _FEEDS = ("Placeholder", "VarHandleOp")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 
@@ -41,6 +43,19 @@ def scene_of(record: Record, call: GradientCall, names: Mapping[int, str]) -> Fl
         return None
 
 
+def left_scene(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph | None:
+    """Return the graph of all that was taken out of TensorFlow before an eager ``call``; None where
+    nothing was."""
+    places = [place for place, number in record.left.items() if number <= call.begun_at]
+    if call.graph is not None or not places:
+        return None
+    everything = replace(call, targets=places, tape=ALL_TAPES)
+    try:
+        return _eager(record, everything, names)
+    except GradflowError:  # as above
+        return None
+
+
 def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph:
     graph = record.eager.graph(call.targets)
     customs = {
@@ -52,8 +67,10 @@ def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flow
         customs.update(gradients.returned)
         recomputed |= gradients.recomputed
     variables = {node: names[number] for node, number in graph.handles.items() if number in names}
-    missed = {name for name, op in graph.ops.items() if call.tape not in op.tapes}
-    unrecorded = _borders(graph.graph_def, missed, graph.handles, call, graph.outputs)
+    unrecorded: frozenset[str] = frozenset()
+    if call.tape != ALL_TAPES:
+        missed = {name for name, op in graph.ops.items() if call.tape not in op.tapes}
+        unrecorded = _borders(graph.graph_def, missed, graph.handles, call, graph.outputs)
     library = library_of(
         graph.graph_def,
         custom_gradients=customs,

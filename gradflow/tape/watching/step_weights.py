@@ -14,7 +14,7 @@ def step_weights(record: Record) -> tuple[Weight, ...]:
     named |= {number for application in record.applications for number in application.given}
     read = record.read | {
         handle._id
-        for traced in record.kept
+        for traced in record.traces
         for external, _ in traced.graph.captures
         if (handle := eager_handle(external)) is not None
     }
