@@ -34,6 +34,7 @@ from gradflow.tape.watching.scenes import left_scene, scene_of
 from gradflow.tape.watching.variables import Weight
 
 _NOT_ASKED = "no gradient call of the step names {who}, so that no optimizer can update {them}"
+_NO_CALLS = "the step computes no gradient, so that no optimizer can update {who}"
 _ASSIGNED = "no gradient call of the step names {who}: an assignment changes {them}"
 _NOT_APPLIED = "a gradient arrived at {who}, and no optimizer got it"
 _LEAVES = "leaves TensorFlow as a number or an array, and no other way leads to the loss"
@@ -167,7 +168,7 @@ def _as_meant(record: Record, weight: Weight) -> Weight:
 def _takes_part(step: _Step, weight: Weight) -> bool:
     """Return whether a variable belongs to what is trained: one that the step only reads, as the
     sums of a metric are, leads to no loss."""
-    if weight.is_owned or step.asking(weight) or step.given(weight):
+    if weight.is_owned or step.asking(weight) or step.given(weight) or step.record.hides_calls:
         return True
     numbers = range(len(step.record.calls))
     ways = (scene[1].get(weight.stored.name) for scene in map(step.scene, numbers) if scene)
@@ -368,7 +369,8 @@ def _unasked(
         or finding.code == "GF101"
     ]
     if lost[False]:
-        more.append(_finding(entry("GF502"), _NOT_ASKED, lost[False], cause))
+        words = _NOT_ASKED if step.record.calls else _NO_CALLS
+        more.append(_finding(entry("GF502"), words, lost[False], cause))
     if lost[True]:
         note = Severity.NOTE
         more.append(_finding(entry("GF502"), _ASSIGNED, lost[True], cause, severity=note))
@@ -513,7 +515,8 @@ def _described(record: Record) -> str:
     at = f" ({_listed(places)})" if places else ""
     parts = [f"{len(calls)} gradient {'call' if len(calls) == 1 else 'calls'}{at}"]
     parts += [
-        f"{application.optimizer} got {len(application.given):,} weights"
+        f"{application.optimizer} got {len(application.given):,} "
+        f"{'weight' if len(application.given) == 1 else 'weights'}"
         for application in _each_once(record.applications)
     ]
     if not record.applications:

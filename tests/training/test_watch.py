@@ -120,6 +120,50 @@ def test_an_iterator_gives_each_batch_once() -> None:
     assert read == [0.0, 3.0, 6.0, 9.0, 12.0, 15.0]
 
 
+def test_a_function_that_cannot_be_traced_again_is_unknown() -> None:
+    weight, traces = tf.Variable(tf.ones([3]), name="weight"), [0]
+
+    @tf.function
+    def step(batch: Any) -> None:
+        traces[0] += 1
+        if traces[0] > 1:
+            raise RuntimeError("it is traced once only")
+        with tf.GradientTape() as tape:
+            loss = square(batch * weight)
+        weight.assign_sub(tape.gradient(loss, weight))
+
+    with gradflow.watch() as watched:
+        step(tf.constant(DATA))
+    [model] = watched.report.models
+    assert [(item.name, item.verdict) for item in model.variables] == [("weight", Verdict.UNKNOWN)]
+    assert watched.moved == {"weight": True}
+    assert "once more: RuntimeError: it is traced once only" in str(model.entry)
+
+
+@pytest.mark.parametrize("name", ["SGD", "legacy.SGD", "GradientDescentOptimizer"])
+def test_each_kind_of_optimizer_is_heard(name: str) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    kinds = {
+        "SGD": tf_keras.optimizers.SGD,
+        "legacy.SGD": tf_keras.optimizers.legacy.SGD,
+        "GradientDescentOptimizer": tf.compat.v1.train.GradientDescentOptimizer,
+    }
+    first, second = (tf.Variable(tf.ones([3]), name=name) for name in ("first", "second"))
+
+    def loss() -> Any:
+        return square(first * second * DATA)
+
+    with gradflow.watch() as watched:
+        kinds[name](0.1).minimize(loss, var_list=[first])
+    [model] = watched.report.models
+    assert {item.name: item.verdict for item in model.variables} == {
+        "first": Verdict.FLOWS,
+        "second": Verdict.NONE,
+    }
+    assert f"{name.rpartition('.')[2]} got 1 weight" in str(model.entry)
+    assert [finding.code for finding in model.findings] == ["GF502"]
+
+
 def test_what_cannot_be_looked_into_is_unknown_with_its_reason() -> None:
     step, layer = _step()
     concrete = step.get_concrete_function(tf.constant(DATA))

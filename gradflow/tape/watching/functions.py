@@ -239,8 +239,7 @@ def _look_into(
                 original(clone, *data[0], **data[1])
                 traced = clone.get_concrete_function(*data[0], **data[1])
         except Exception as error:  # the user's own code runs, which can raise anything at all
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            obstacle = f"the function cannot be traced or run once more: {reason}"
+            obstacle = f"the function cannot be traced or run once more: {_reason(error)}"
         finally:
             after.restore()
     for record in records:
@@ -256,6 +255,15 @@ def _look_into(
                 record.trained_by_trace |= _written(traced)
             record.draws_anew |= _draws_anew(traced)
             record.traces.append(traced)
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error that says what is wrong; AutoGraph puts the user's stack before
+    it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("in user code") else lines[0]
 
 
 def _draws_anew(concrete: Any) -> bool:

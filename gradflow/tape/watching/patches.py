@@ -131,6 +131,7 @@ def _optimizers() -> Iterator[tuple[Any, str]]:
     old = sys.modules.get("tf_keras")
     if old is not None:
         roots.append((old.optimizers.Optimizer, "apply_gradients"))
+        roots.append((old.optimizers.legacy.Optimizer, "apply_gradients"))
     seen: set[Any] = set()
     for root, method in roots:
         waiting = [*root.__mro__[:-1], root]

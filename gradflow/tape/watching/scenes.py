@@ -25,6 +25,7 @@ from gradflow.tape.watching.recorder import GradientCall, Record
 ALL_TAPES = -1
 """Stands for a tape that missed nothing."""
 _FEEDS = ("Placeholder", "VarHandleOp")
+_STOP = "StopGradient"
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 
 
@@ -151,11 +152,14 @@ def _borders(
     """Return those of the ops ``missed`` by a tape whose values go on to an op that it recorded,
     and the ops that read a variable which it does not watch: there its knowledge ends."""
     borders = {target.partition(":")[0] for target in targets} & missed
+    # TensorFlow reads a variable for tf.stop_gradient without a word to the tape: the stop counts.
+    stopped = {node.input[0].partition(":")[0] for node in graph_def.node if node.op == _STOP}
     for node in graph_def.node:
         sources = [name.partition(":")[0] for name in node.input if not is_control(name)]
         if node.op in _READS and sources:
             number = handles.get(sources[0])
-            if number is not None and number not in call.watched and node.name not in missed:
+            is_missed = node.name in missed or node.name in stopped
+            if number is not None and number not in call.watched and not is_missed:
                 borders.add(node.name)
         if node.name not in missed:
             borders.update(source for source in sources if source in missed)
