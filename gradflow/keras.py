@@ -17,7 +17,7 @@ from gradflow.patterns import all_covered
 from gradflow.policy import Expectations, is_broken, judge
 from gradflow.report.layout import Layout
 from gradflow.report.text import render_model
-from gradflow.training import watch
+from gradflow.training import Watch
 
 __all__ = ["FlowCheck", "FlowError"]
 _CHOICES = ("print", "raise")
@@ -90,6 +90,7 @@ class FlowCheck:
         self.report: Report | None = None
         """Of the batch that was looked into last."""
         self._batches = 0
+        self._looks: dict[int, Any] = {}
 
     def set_params(self, params: Any) -> None:
         """Take what Keras says of the run."""
@@ -102,6 +103,11 @@ class FlowCheck:
     def on_train_begin(self, logs: Any = None) -> None:
         """Count the batches of this ``fit()`` from the first."""
         self._batches = 0
+        self._looks = {}
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Forget the trace of this ``fit()``."""
+        self._looks = {}
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Have the batch watched where it is its turn."""
@@ -116,7 +122,7 @@ class FlowCheck:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             model.train_function = train
-            with watch(model, name=str(model.name)) as step:
+            with Watch([model], str(model.name), self._looks) as step:
                 result = train(*args, **kwargs)
             self._told(step.report, number)
             return result

@@ -48,8 +48,12 @@ def watch(*models: Any, name: str = "step") -> Watch:
 class Watch:
     """A step that is watched, which ``gradflow.watch`` returns."""
 
-    def __init__(self, models: Sequence[Any], name: str) -> None:
+    def __init__(
+        self, models: Sequence[Any], name: str, looks: dict[int, Any] | None = None
+    ) -> None:
+        """Prepare; ``looks`` are the traces that were made for earlier reports on the same."""
         self._models = models
+        self._looks = looks
         self._name = name
         self._conclusion: Conclusion | None = None
         self._recording: AbstractContextManager[Record] | None = None
@@ -59,7 +63,7 @@ class Watch:
         """Begin to listen."""
         from gradflow.tape.watching.patches import recording
 
-        self._recording = recording(self._models)
+        self._recording = recording(self._models, self._looks)
         self._record = self._recording.__enter__()
         return self
 

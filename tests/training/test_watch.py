@@ -172,3 +172,26 @@ def test_what_cannot_be_looked_into_is_unknown_with_its_reason() -> None:
     [model] = watched.report.models
     assert {item.verdict for item in model.variables} == {Verdict.UNKNOWN}
     assert "holds a trace and no code to trace anew" in str(model.entry)
+
+
+def test_the_report_says_where_other_random_numbers_are_drawn() -> None:
+    layer, drop, optimizer = dense(1, "layer"), keras.layers.Dropout(0.5, seed=1), sgd()
+
+    def step(batch: Any) -> None:
+        with tf.GradientTape() as tape:
+            loss = square(layer(drop(batch, training=True)))
+        optimizer.apply(tape.gradient(loss, layer.weights), layer.weights)
+
+    def noisy(batch: Any) -> None:
+        step(batch + tf.random.normal([6, 3]))
+
+    told = {}
+    for name, function in {
+        "alike": tf.function(step),
+        "drawn": tf.function(noisy),
+        "compiled": tf.function(step, jit_compile=True),
+    }.items():
+        with gradflow.watch() as watched:
+            function(tf.constant(DATA))
+        told[name] = "random numbers drawn anew" in str(watched.report.models[0].entry)
+    assert told == {"alike": False, "drawn": True, "compiled": True}

@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gradflow.ops.families import CALLS
 from gradflow.tape.measure import measure
 from gradflow.tape.op_origins import reached
 from gradflow.tape.private_api import EagerTensor, Function
-from gradflow.tape.watching.recorder import Record, here
+from gradflow.tape.watching.recorder import Look, Record, here
 from gradflow.tape.watching.variables import Values
 
 _BACKWARD = ("gradient_tape/", "gradients/")
 """Scopes of the ops that a tape and ``tf.gradients`` make."""
 _DRAWING = ("Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
+_FROM_VARIABLES = ("Stateless", "Stateful")
+"""How the types of ops begin that draw from a seed or from the state in a variable."""
 WRITES = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply")
 """How the types of ops begin that write to a variable."""
 
@@ -207,8 +210,7 @@ def _written(concrete: Any) -> set[int]:
     """Return the handles of the variables that a trace writes to."""
     handles = (
         eager_handle(op.inputs[0])
-        for graph in reached(concrete.graph).values()
-        for op in graph.get_operations()
+        for op in _ops(concrete)
         if op.type.startswith(WRITES) and op.inputs
     )
     return {handle._id for handle in handles if handle is not None}
@@ -222,39 +224,59 @@ def _look_into(
     analysis: Analysis,
     records: Sequence[Record],
 ) -> None:
+    concrete = session.concrete
+    known = [record.looks[id(concrete)] for record in records if id(concrete) in record.looks]
+    starts = [(len(record.calls), len(record.applications)) for record in records]
     after = Values()
     with here.without_ops():
         after.keep(handle for handle, _ in session.before.held.values())
-    obstacle = ""
-    traced = None
+    obstacle, traced = "", known[0].traced if known else None
     with analysis.begun(), _random_states_kept():
         session.before.restore()
-        clone = analysis.anew(function)
+        clone = known[0].clone if known else analysis.anew(function)
+        if known:
+            known[0].forget()
         try:
             if any(isinstance(item, _Untapped) for item in tf.nest.flatten(data)):
                 data = tf.nest.map_structure(_plain, data)
-                traced = clone.get_concrete_function(*data[0], **data[1])
+                traced = traced or clone.get_concrete_function(*data[0], **data[1])
                 obstacle = "the batch of a distributed iterator can be read once only"
             else:
                 original(clone, *data[0], **data[1])
-                traced = clone.get_concrete_function(*data[0], **data[1])
+                traced = traced or clone.get_concrete_function(*data[0], **data[1])
         except Exception as error:  # the user's own code runs, which can raise anything at all
             obstacle = f"the function cannot be traced or run once more: {_reason(error)}"
         finally:
             after.restore()
-    for record in records:
-        record.traced = True
-        if obstacle:
-            record.obstacles.append(obstacle)
-        record.trained_by_call |= _written(session.concrete)
-        if traced is None:
-            record.trained_by_trace = None
-            record.hides_calls = True
-        else:
-            if record.trained_by_trace is not None:
-                record.trained_by_trace |= _written(traced)
-            record.draws_anew |= _draws_anew(traced)
-            record.traces.append(traced)
+    for record, (calls, applications) in zip(records, starts, strict=True):
+        if known:
+            known[0].tell(record)
+        elif traced is not None:
+            look = Look(
+                concrete=concrete,
+                clone=clone,
+                traced=traced,
+                calls=record.calls[calls:],
+                applications=record.applications[applications:],
+                noted=dict(record.noted),
+            )
+            record.looks[id(concrete)] = look
+        _tell(record, session, traced, obstacle)
+
+
+def _tell(record: Record, session: Session, traced: Any | None, obstacle: str) -> None:
+    record.traced = True
+    if obstacle:
+        record.obstacles.append(obstacle)
+    record.trained_by_call |= _written(session.concrete)
+    if traced is None:
+        record.trained_by_trace = None
+        record.hides_calls = True
+        return
+    if record.trained_by_trace is not None:
+        record.trained_by_trace |= _written(traced)
+    record.draws_anew |= _draws_anew(session.concrete, traced)
+    record.traces.append(traced)
 
 
 def _reason(error: Exception) -> str:
@@ -266,14 +288,20 @@ def _reason(error: Exception) -> str:
     return lines[-1] if lines[0].startswith("in user code") else lines[0]
 
 
-def _draws_anew(concrete: Any) -> bool:
-    """Return whether a trace has ops that draw from a state of their own, or that draw something
-    else where XLA runs them."""
-    return any(
-        "Random" in op.type or op.type in _DRAWING
-        for graph in reached(concrete.graph).values()
-        for op in graph.get_operations()
-    )
+def _draws_anew(concrete: Any, traced: Any) -> bool:
+    """Return whether ``traced`` draws other random numbers than ``concrete``, the user's own: ops
+    with a state of their own do, and those that XLA runs in the user's."""
+    drawing = [op for op in _ops(traced) if "Random" in op.type or op.type in _DRAWING]
+    if any(not op.type.startswith(_FROM_VARIABLES) for op in drawing):
+        return True
+    calls = [op.node_def for op in _ops(concrete) if op.type in CALLS]
+    by_xla = any(node.attr["_XlaMustCompile"].b for node in (concrete.function_def, *calls))
+    return bool(drawing) and by_xla
+
+
+def _ops(concrete: Any) -> Iterator[Any]:
+    for graph in reached(concrete.graph).values():
+        yield from graph.get_operations()
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from gradflow.tape.watching.eager_ops import EagerOp
 from gradflow.tape.watching.recorder import (
     Application,
     GradientCall,
+    Look,
     Noted,
     Record,
     here,
@@ -58,12 +59,14 @@ _is_users: dict[Any, bool] = {}
 
 
 @contextmanager
-def recording(owners: Sequence[Any] = ()) -> Iterator[Record]:
+def recording(owners: Sequence[Any] = (), looks: dict[int, Look] | None = None) -> Iterator[Record]:
     """Record what is done meanwhile.
 
-    ``owners``: models and layers whose weights are wanted, whether they are called or not.
+    Args:
+        owners: models and layers whose weights are wanted, whether they are called or not.
+        looks: the traces that were made for earlier reports; those that are made now are added.
     """
-    record = Record()
+    record = Record(looks={} if looks is None else looks)
     for owner in owners:
         record.add_owner(owner)
     with here.without_ops():
