@@ -39,6 +39,7 @@ _ASSIGNED = "no gradient call of the step names {who}: an assignment changes {th
 _NOT_APPLIED = "a gradient arrived at {who}, and no optimizer got it"
 _LEAVES = "leaves TensorFlow as a number or an array, and no other way leads to the loss"
 _STAY = "compute the loss of tensors: without float(), numpy() and tf.numpy_function"
+_OF_NO_GRAPH = ("GF208", "GF303")
 _WITHOUT_WAY = ("GF206", "GF208")
 _TINY = (
     "harmless for a bias before a normalization, or of the keys of attention: its gradient is "
@@ -251,7 +252,11 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
     is_measured = group.call is not None and group.is_asked and len(measured) == len(stored)
     evidence = _evidence(stored, scene, measured if is_measured else None)
     variables, findings = diagnose(evidence)
-    if group.call is not None:
+    if needs_graph and scene is None and _is_hidden(step, group.call):
+        # Why no gradient arrives is not known, and nothing may be claimed.
+        variables = tuple(replace(variable, causes=()) for variable in variables)
+        findings = tuple(finding for finding in findings if finding.code not in _OF_NO_GRAPH)
+    elif group.call is not None:
         variables, findings = _taken_out(step, group.call, variables, findings)
     if group.is_asked:
         if not is_measured and group.call is not None:
@@ -277,6 +282,14 @@ def _evidence(
         source_of=source_finder(graph),
         is_of_step=True,
     )
+
+
+def _is_hidden(step: _Step, number: int | None) -> bool:
+    """Return whether the graph of a call is not known, where there is one."""
+    if number is None:
+        return False
+    call = step.record.calls[number]
+    return bool(call.targets) or call.is_partial
 
 
 def _taken_out(

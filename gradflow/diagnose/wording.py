@@ -20,6 +20,11 @@ _UNREAD_FIX = (
     "use it in the call, or remove it; what __init__ or build computed from it is a constant: "
     "compute that in the call"
 )
+_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
+_UNWATCHED = (
+    "the tape did not record the read of the variable ({op}): it does not watch it, or did not "
+    "record then"
+)
 _STEP_FIX = (
     "let it take part in the loss, by ops of TensorFlow and not of NumPy, or take it out of what "
     "is trained"
@@ -85,6 +90,8 @@ def word(
     item = CATALOGUE[cause.code]
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(evidence, cause)
+    if cause.code == "GF501" and cause.op_type in _READS:
+        return Wording(item.severity, _UNWATCHED.format(op=cause.op_type), item.fix)
     if cause.code == "GF206" and evidence.is_of_step:
         reads = "" if uncovered is not None else ": no op that leads to it reads the weight"
         return Wording(item.severity, f"no path to the loss of the step{reads}", _STEP_FIX)

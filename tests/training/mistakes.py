@@ -572,3 +572,41 @@ def dead_units(wrap: Wrap) -> Training:
         optimizer.apply(tape.gradient(loss, weights), weights)
 
     return Training(step, [dead, head], {"dead": "GF303", "head/kernel": "GF303"})
+
+
+class _Gan(keras.Model):
+    """A model with a ``train_step`` of its own, whose generator stands outside of its tape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator, self.discriminator = dense(3, "generator"), dense(1, "discriminator")
+        self.first, self.second = sgd(), keras.optimizers.Adam()
+        self.built = True
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        noise = tf.random.normal(tf.shape(data))
+        weights = self.discriminator.trainable_weights
+        with tf.GradientTape() as tape:
+            fake = self.discriminator(tf.stop_gradient(self.generator(noise)))
+            loss = square(fake) + square(self.discriminator(data) - 1.0)
+        self.first.apply(tape.gradient(loss, weights), weights)
+        fake = self.generator(noise)
+        weights = self.generator.trainable_weights
+        with tf.GradientTape() as tape:
+            loss = square(self.discriminator(fake) - 1.0)
+        gradients = tape.gradient(loss, weights)
+        if any(gradient is not None for gradient in gradients):
+            self.second.apply(gradients, weights)
+        return {"loss": loss}
+
+
+@mistake()
+def gan_with_a_train_step_of_its_own(wrap: Wrap) -> Training:
+    model = _Gan()
+    model.compile(run_eagerly=wrap is not tf.function)
+
+    def step() -> None:
+        tf.random.set_seed(7)
+        model.fit(DATA, batch_size=6, verbose=0, shuffle=False)
+
+    return Training(step, [model.generator, model.discriminator], {"generator": "GF501"})

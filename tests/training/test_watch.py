@@ -140,6 +140,18 @@ def test_a_function_that_cannot_be_traced_again_is_unknown() -> None:
     assert "once more: RuntimeError: it is traced once only" in str(model.entry)
 
 
+def test_of_a_tape_that_began_before_no_cause_is_claimed() -> None:
+    first, second = tf.Variable(tf.ones([3])), tf.Variable(tf.ones([3]))
+    with tf.GradientTape() as tape:
+        loss = square(first * tf.round(second))
+        with gradflow.watch() as watched:
+            first.assign_sub(tape.gradient(2.0 * loss, [first, second])[0])
+    [model] = watched.report.models
+    assert [item.verdict for item in model.variables] == [Verdict.FLOWS, Verdict.NONE]
+    assert [item.causes for item in model.variables] == [(), ()]
+    assert "a tape that began to record before watch() did" in str(model.entry)
+
+
 @pytest.mark.parametrize("name", ["SGD", "legacy.SGD", "GradientDescentOptimizer"])
 def test_each_kind_of_optimizer_is_heard(name: str) -> None:
     tf_keras = pytest.importorskip("tf_keras")

@@ -178,7 +178,7 @@ def _set_attrs(node: Any, op: EagerOp) -> None:
     kinds = {attr.name: attr.type for attr in op_def.attr} if op_def is not None else {}
     for name, value in zip(op.attrs[::2], op.attrs[1::2], strict=True):
         write = _WRITERS.get(kinds.get(name, ""))
-        if write is not None:
+        if write is not None and value is not None:  # None stands for the op's default
             write(node.attr[name], value)
 
 

@@ -153,8 +153,10 @@ def _optimizers() -> Iterator[tuple[Any, str]]:
 def _pushing(original: Any) -> Any:
     def pushing(tape: Any) -> None:
         original(tape)
-        here.tapes[id(tape)] = _number_of(tape)
+        number = here.tapes[id(tape)] = _number_of(tape)
         here.active = frozenset(here.tapes.values())
+        for record in _records:
+            record.tapes.add(number)
 
     return pushing
 
@@ -193,8 +195,6 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
             watched = frozenset(
                 handle._id for variable in _watched(tape) for handle in handles_of(variable)
             )
-            if tape not in _numbers_of_tapes:
-                _begun_before(tape)
             number = _number_of(tape)
             others = set(here.tapes.values()) - {number}
             here.differentiating += 1
@@ -225,12 +225,6 @@ def _watched(tape: Any) -> Sequence[Any]:
     return variables
 
 
-def _begun_before(tape: Any) -> None:
-    for record in _records:
-        record.obstacles.append("a tape began to record before watch() did")
-    _number_of(tape)
-
-
 def _graph_of(target: Any) -> Any:
     flat = tf.nest.flatten(target, expand_composites=True)
     graphs = [tensor.graph for tensor in flat if hasattr(tensor, "graph")]
@@ -246,7 +240,10 @@ def _asked(call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]]) ->
                 asked={number: [] for number, _ in pairs},
                 results=list(pairs),
                 begun_at=len(record.eager.ops),
+                is_partial=call.tape not in record.tapes,
             )
+            if heard.is_partial:
+                record.obstacles.append("a tape that began to record before watch() did")
             record.calls.append(heard)
     elif _analysis.is_on:  # else it is the user's own trace: it is traced once more for the report
         flat = tf.nest.flatten(target, expand_composites=True)

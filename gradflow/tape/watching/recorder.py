@@ -35,6 +35,8 @@ class GradientCall:
     source: str | None
     """The user's file and line."""
     method: str = "gradient"
+    is_partial: bool = False
+    """Whether its tape began to record before anybody listened."""
     begun_at: int = 0
     """How many eager ops were recorded before it."""
     results: list[tuple[int, Any]] = field(default_factory=list)
@@ -117,6 +119,8 @@ class Record:
     applications: list[Application] = field(default_factory=list)
     owners: list[Any] = field(default_factory=list)
     """The models and layers that were called, or that the user named."""
+    tapes: set[int] = field(default_factory=set)
+    """The numbers of the tapes that began to record meanwhile."""
     read: set[int] = field(default_factory=set)
     """The handles of the variables that were read."""
     eager: EagerOps = field(default_factory=EagerOps)

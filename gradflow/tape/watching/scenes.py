@@ -9,7 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradflow.errors import GradflowError
 from gradflow.files.frames import Frame
 from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_graph, op_types
@@ -34,13 +33,15 @@ def scene_of(record: Record, call: GradientCall, names: Mapping[int, str]) -> Fl
 
     ``names``: of the weights, by the numbers of their handles.
     """
-    if not call.targets:
+    if not call.targets or call.is_partial:
         return None
     try:
         if call.graph is None:
             return _eager(record, call, names)
         return _traced(record, call, names)
-    except GradflowError:  # a graph that is too large, or refers to what TensorFlow has forgotten
+    except Exception as error:  # what is not understood must not end the user's training
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        record.obstacles.append(f"the graph of a gradient call: {reason}")
         return None
 
 
@@ -53,7 +54,7 @@ def left_scene(record: Record, call: GradientCall, names: Mapping[int, str]) -> 
     everything = replace(call, targets=places, tape=ALL_TAPES)
     try:
         return _eager(record, everything, names)
-    except GradflowError:  # as above
+    except Exception:  # as above; what it would add is said less well without it
         return None
 
 
