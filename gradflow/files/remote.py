@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,15 @@ _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _EXTRA = install_command("remote")
 _OURS = frozenset({"gs", "gcs", "s3", "s3a", "hf", "http", "https"})
 """What the extra reads."""
+_ALLOWED = _OURS | {"memory"}
+"""Kinds of addresses that are followed. Others can run code (reference://), read local files under
+another name, or chain several kinds with ``::``; memory:// is what this process has put there."""
+_MOST_FETCHED = 1 << 35
+"""Bytes of one model, as they are once a packed answer is unpacked."""
+_MOST_OF_DISK = 2
+"""A copy takes at most one part of so many of what is free."""
+_GONE = (None, 404, 410)
+"""What a server answers where there is nothing."""
 _CHATTY = ("aiobotocore", "asyncio", "botocore", "fsspec", "gcsfs", "huggingface_hub", "s3fs")
 """Clients that log each attempt, with its traceback, to stderr where nobody listens."""
 _ACCESS = (
@@ -57,6 +67,7 @@ def local_copy(address: str, graph_only: bool, timeout: float) -> Iterator[Path]
     Raises:
         UnreadableError: the extra is not installed, nothing is there, or the store cannot be asked.
     """
+    _refuse_kind(address)
     with scratch_folder() as folder:
         deadline = time.monotonic() + timeout
         kind = _answer(address, min(timeout, _FIRST_ANSWER), lambda: _opened(address))
@@ -110,6 +121,19 @@ def _answer(address: str, timeout: float, ask: Callable[[], Any]) -> Any:
     raise UnreadableError(f"{shown(address)}: gave no answer in {timeout:.0f} s", _ACCESS)
 
 
+def _refuse_kind(address: str) -> None:
+    """Make sure that an address is of a kind that the documentation names.
+
+    Raises:
+        UnreadableError: it is not.
+    """
+    if "::" in address or address.partition(":")[0].lower() not in _ALLOWED:
+        raise UnreadableError(
+            f"{shown(address)}: is an address of an unknown kind",
+            "give a gs://, s3://, hf:// or https:// address, or a path",
+        )
+
+
 def _opened(address: str) -> _Source:
     import fsspec  # an extra
 
@@ -120,8 +144,9 @@ def _opened(address: str) -> _Source:
 
 
 def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
+    room = _room(copy.parent)
     if not source.is_folder:
-        source.store.get_file(source.path, str(copy))
+        source.store.get_file(source.path, str(copy), callback=room)
         return
     root = source.path.rstrip("/")
     paths = source.store.find(root)
@@ -132,9 +157,31 @@ def _fetch(source: _Source, copy: Path, graph_only: bool) -> None:
         target = copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if name in needed:
-            source.store.get_file(path, str(target))
+            source.store.get_file(path, str(target), callback=room)
         else:
             target.touch()  # its name tells what the folder is
+
+
+class _TooLargeError(Exception):
+    """More comes than there is room for."""
+
+
+def _room(folder: Path) -> Any:
+    """Return what counts the bytes that are written, and raises ``_TooLargeError`` beyond the
+    limit."""
+    from fsspec.callbacks import Callback
+
+    most = min(_MOST_FETCHED, shutil.disk_usage(folder).free // _MOST_OF_DISK)
+
+    class Room(Callback):  # type: ignore[misc]  # of a library without types
+        written = 0
+
+        def relative_update(self, inc: int = 1) -> None:
+            self.written += inc
+            if self.written > most:
+                raise _TooLargeError(f"it is larger than {most >> 20:,} MB")
+
+    return Room()
 
 
 def _safe(files: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -156,7 +203,17 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
             f"({_line(error)})"
         )
         return UnreadableError(message, hint)
+    if isinstance(error, _TooLargeError):
+        return UnreadableError(
+            f"{shown_address}: {error}, the most that is fetched where so much is free",
+            "download it yourself, and give the path",
+        )
     cause = error.__cause__
+    status = getattr(cause, "status", None)
+    if isinstance(error, FileNotFoundError) and status not in _GONE:
+        return UnreadableError(
+            f"{shown_address}: cannot be fetched: the server answers {status}", _ACCESS
+        )
     if (
         isinstance(error, FileNotFoundError)
         and isinstance(cause, OSError)
@@ -165,11 +222,6 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
         error = cause  # fsspec's https client says so of a host that it cannot connect to
     if isinstance(error, FileNotFoundError):
         return UnreadableError(f"{shown_address}: no such file or folder", "check the address")
-    if isinstance(error, ValueError) and "Protocol not known" in str(error):
-        return UnreadableError(
-            f"{shown_address}: is an address of an unknown kind",
-            "give a gs://, s3://, hf:// or https:// address, or a path",
-        )
     return UnreadableError(
         f"{shown_address}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS
     )

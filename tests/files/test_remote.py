@@ -199,16 +199,16 @@ def test_ctrl_c_while_fetching_leaves_nothing_behind(tmp_path: Path) -> None:
 import sys, time, fsspec
 from fsspec.implementations.memory import MemoryFileSystem
 class Slow(MemoryFileSystem):
-    protocol = "slow"
+    protocol = "memory"
     def info(self, path, **_):
         return {"name": path, "type": "file", "size": 1}
     def get_file(self, path, place, **_):
         open(place, "wb").close()
         print("fetching", flush=True)
         time.sleep(60)
-fsspec.register_implementation("slow", Slow)
+fsspec.register_implementation("memory", Slow, clobber=True)
 from gradflow.cli import main
-sys.argv = ["gradflow", "inspect", "--static", "slow://bucket/model.keras"]
+sys.argv = ["gradflow", "inspect", "--static", "memory://bucket/model.keras"]
 main()
 """
     child = subprocess.Popen(
@@ -224,3 +224,49 @@ main()
     _, errors = child.communicate(timeout=20)
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "reference://x::memory://bucket/argmax.keras",
+        "memory://bucket/argmax.keras::https://host/x",
+        "file:///etc/passwd",
+        "local:///etc/passwd",
+        "ftp://host/model.keras",
+        "zip://a.keras::memory://bucket/x.zip",
+    ],
+)
+def test_only_the_kinds_of_addresses_that_are_documented_are_followed(
+    address: str, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_opened", lambda _: pytest.fail("followed"))
+
+    assert failure(address)[0] == "is an address of an unknown kind"
+
+
+def test_more_than_there_is_room_for_is_not_fetched(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_MOST_FETCHED", 1000)
+
+    message, hint = failure("memory://bucket/argmax.keras")
+
+    assert message.startswith("it is larger than 0 MB")
+    assert hint == "download it yourself, and give the path"
+
+
+@pytest.mark.parametrize(("status", "words"), [(500, "the server answers 500"), (404, "no such")])
+def test_an_answer_of_a_server_is_not_taken_for_a_missing_file(
+    status: int, words: str, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AnswerError(Exception):
+        def __init__(self) -> None:
+            self.status = status
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError("https://host/x") from AnswerError()
+
+    monkeypatch.setattr(type(store), "info", refuse)
+
+    assert words in failure("memory://bucket/argmax.keras")[0]
