@@ -60,6 +60,16 @@ ESCAPES = {
     "share memory that stays": "call(29, 0, 4096, 0o1600) >= 0 or 1 / 0"
     if platform.machine() == "x86_64"
     else "1 / 0",
+    "share memory that is there": "call(31, 0, 14, ctypes.create_string_buffer(512)) >= 0 or 1 / 0"
+    if platform.machine() == "x86_64"
+    else "1 / 0",
+    "ask for a queue": "call(71, 0, 12, ctypes.create_string_buffer(512)) >= 0 or 1 / 0"
+    if platform.machine() == "x86_64"
+    else "1 / 0",
+    "make a pipe in its folder": "os.mkfifo('pipe')",
+    "give way on the disk": "call(251, 1, {pid}, 0x6000) == 0 or 1 / 0"
+    if platform.machine() == "x86_64"
+    else "1 / 0",
 }
 """Each succeeds before, and fails after, where a system allows it at all."""
 WORK = {

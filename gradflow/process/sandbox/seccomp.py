@@ -51,6 +51,7 @@ _REACHES_OTHERS = {
     "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130),
     "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
     "kcmp": (312, 272),
     "perf_event_open": (298, 241),
 }
@@ -79,15 +80,34 @@ _CHANGES_OWNERS = {
 """Landlock does not look at these."""
 _STAYS_BEHIND = {
     "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
     "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
     "semget": (64, 190),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
     "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
 }
+"""Queues, memory and pipes that others find, also those that are there: their numbers can be
+guessed."""
 _CHANGES_THE_MACHINE = {
     "io_uring_setup": (425, 425),  # its calls pass no filter
     "mount": (165, 40),
     "umount2": (166, 39),
     "move_mount": (429, 429),
+    "mount_setattr": (442, 442),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263),
+    "name_to_handle_at": (303, 264),
     "fsopen": (430, 430),
     "open_tree": (428, 428),
     "pivot_root": (155, 41),
