@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,31 @@ def test_every_option_of_every_command_is_taken(command: str, options: list[str]
     assert done.code in (0, 1, 2)
     assert "Usage: " not in done.stderr
     assert not done.stderr.startswith("Error: "), done.stderr
+
+
+def combinations() -> Iterator[Any]:
+    """For each command some sets of options, and all that it takes."""
+    of_command: dict[str, list[list[str]]] = {}
+    for use in uses():
+        command, options = use.values
+        of_command.setdefault(command, []).append(options)
+    for command, options in of_command.items():
+        for seed, size in enumerate((2, 2, 3, 3, 4, 6, len(options))):
+            draw = random.Random(f"{command} {seed}")
+            chosen = draw.sample(options, min(size, len(options)))
+            yield pytest.param(
+                command, [word for option in chosen for word in option], id=f"{command} {seed}"
+            )
+
+
+@pytest.mark.parametrize(("command", "options"), combinations())
+def test_options_of_a_command_go_together_or_are_refused(command: str, options: list[str]) -> None:
+    options = [option for option in options if option not in ("--help", "--watch")]
+    with faked():
+        done = here(command, *ARGUMENTS[command], *options)  # raises what click does not
+
+    assert done.code in (0, 1, 2)
+    assert "Traceback" not in done.stderr
 
 
 def examples() -> Iterator[Any]:
