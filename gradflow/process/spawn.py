@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def started(
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **_ENVIRONMENT, **environment},
+        env={**without_secrets(os.environ), **_ENVIRONMENT, **environment},
         start_new_session=True,
         text=True,
         encoding="utf-8",
@@ -111,12 +112,24 @@ def started(
                     stream.close()
 
 
+_SECRET = re.compile(
+    r"^(?:AWS|AZURE|GITHUB|GITLAB|GOOGLE|SSH)_|SECRET|TOKEN|PASSW|CREDENTIAL|PRIVATE|COOKIE|AUTH"
+    r"|(?:API|ACCESS|ACCOUNT|ENCRYPTION|SIGNING)_?KEY|_(?:DSN|PAT|PWD)$|DATABASE_URL|CONNECTION_STR",
+    re.IGNORECASE,
+)
+"""Names of environment variables that hold what opens something."""
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "-1"),
     "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library beside the file
     "MALLOC_ARENA_MAX": "2",  # address space counts, and each arena reserves 64 MB of it
 }
+
+
+def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables, less those that hold what a model has no use for: it
+    could write them into its report."""
+    return {name: value for name, value in variables.items() if not _SECRET.search(name)}
 
 
 def end_group(process: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gradflow.options import DECLARED
 from gradflow.process.sandbox.limits import MAPPED, Limits, limits_for, size_of
+from gradflow.process.spawn import without_secrets
 from tests.cli.command import ROOT, environment
 
 _MB = 1 << 20
@@ -85,3 +86,17 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
 
     assert 110 <= size_of(tmp_path) < 1000
     assert size_of(tmp_path / "nothing") == 0
+
+
+def test_a_model_sees_no_secret_of_the_environment() -> None:
+    secrets = (
+        "AWS_SECRET_ACCESS_KEY AWS_PROFILE GITHUB_TOKEN HF_TOKEN OPENAI_API_KEY PGPASSWORD "
+        "MYSQL_PWD SENTRY_DSN AZURE_CLIENT_ID SSH_AUTH_SOCK DATABASE_URL npm_config__auth"
+    )
+    needed = (
+        "PATH HOME LANG LC_ALL TF_ENABLE_ONEDNN_OPTS TF_CPP_MIN_LOG_LEVEL TF_USE_LEGACY_KERAS "
+        "CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH OMP_NUM_THREADS KERAS_BACKEND TMPDIR PWD"
+    )
+    variables = dict.fromkeys([*secrets.split(), *needed.split()], "x")
+
+    assert list(without_secrets(variables)) == needed.split()
