@@ -9,6 +9,7 @@ from typing import TypeVar
 from gradflow.analysis.result import Analysis
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.entry import Family
+from gradflow.diagnose import joined_map
 from gradflow.files.saved_model.choose_entry import Choice, entries_to_train
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.findings import (
@@ -91,6 +92,7 @@ def joined(analyses: Sequence[Analysis]) -> Analysis:
         return analyses[0]
     chosen = _chosen(reports)
     variables = tuple(variable for variable, _ in chosen.values())
+    maps = [report.map for report in reports if report.map is not None]
     is_run = any(report.mode is Mode.TAPE for report in reports)
     report = replace(
         reports[0],
@@ -105,7 +107,7 @@ def joined(analyses: Sequence[Analysis]) -> Analysis:
             for finding in _findings(report, number, chosen)
         ),
         summary=summarize(variables),
-        map=None,  # each entry has a graph of its own
+        map=joined_map(maps, variables) if len(maps) == len(reports) else None,
     )
     routes = (
         analysis.route

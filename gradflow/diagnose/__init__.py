@@ -4,6 +4,7 @@ from gradflow.diagnose.causes import has_unknown_op, leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose
 from gradflow.diagnose.flow_map import draw_map
+from gradflow.diagnose.joined_map import joined_map
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
@@ -23,6 +24,7 @@ __all__ = [
     "draw_map",
     "find",
     "has_unknown_op",
+    "joined_map",
     "leads_through_branch",
     "outliers",
     "route",

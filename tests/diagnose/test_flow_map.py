@@ -91,3 +91,13 @@ def test_of_each_sample_it_says_what_verdicts_and_causes_say(name: str) -> None:
     refuse_odd_tree(report.map, report.variables)
     causes = {cause.op for variable in report.variables for cause in variable.causes if cause.op}
     assert {op for edge in report.map.edges for op in edge.cuts} == causes
+
+
+def test_the_entries_of_a_model_are_one_map() -> None:
+    path = str(SAMPLES / "argmax_saved_model")
+    report = read(path, Options(map=True, entry="all")).report
+    assert report.entry is not None
+    assert report.entry.startswith("all: ")
+    assert report.map is not None
+    refuse_odd_tree(report.map, report.variables)
+    assert edges(report.map) == edges(drawn("argmax_saved_model"))
