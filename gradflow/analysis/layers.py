@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradflow.analysis.hopeful import attribute_unknown
-from gradflow.diagnose import has_unknown_op
 from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
 from gradflow.files.keras.config import is_of_keras2
 from gradflow.files.keras.losses import SavedLoss, saved_loss
@@ -111,7 +110,7 @@ def second_witness(
         way = reading.attributions.get(variable.name)
         if variable.role is not Role.WEIGHT or way is None:
             continue
-        if not has_unknown_op(reading.graph, way.causes):
+        if way.is_certain:
             answers[variable.name] = way.cuts_to_restore == 0
     names = {
         (variable.layer_path or variable.name, variable.shape): variable.name

@@ -1,6 +1,6 @@
 """Make findings of verdicts, measurements and flags: the only place where a code is chosen."""
 
-from gradflow.diagnose.causes import has_unknown_op, leads_through_branch
+from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose
 from gradflow.diagnose.flow_map import draw_map
@@ -23,7 +23,6 @@ __all__ = [
     "diagnose",
     "draw_map",
     "find",
-    "has_unknown_op",
     "joined_map",
     "leads_through_branch",
     "outliers",

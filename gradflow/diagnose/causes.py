@@ -207,12 +207,6 @@ def _cause_at(
     )
 
 
-def has_unknown_op(graph: FlowGraph, cuts: Sequence[Cut]) -> bool:
-    """Return whether one of ``cuts`` is at an op of an unknown type, so that a static reading gives
-    no verdict."""
-    return any(_is_unknown(graph, cut) for cut in cuts)
-
-
 def _is_unknown(graph: FlowGraph, cut: Cut) -> bool:
     return cut.kind is Edge.UNKNOWN or spec(graph.ops[cut.node]) is None
 

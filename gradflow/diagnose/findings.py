@@ -10,7 +10,6 @@ from gradflow.diagnose.causes import (
     causes_of,
     contradicts,
     denies,
-    has_unknown_op,
     sighted_cause,
     visible_path,
 )
@@ -118,7 +117,7 @@ def _verdict(evidence: Evidence, stored: StoredVariable) -> tuple[Verdict, Confi
         return Verdict.NONE, Confidence.STATIC
     if attribution.cuts_to_restore == 0:
         return Verdict.FLOWS, Confidence.STATIC
-    if has_unknown_op(evidence.graph, attribution.causes):
+    if not attribution.is_certain:
         return Verdict.UNKNOWN, Confidence.STATIC
     return (Verdict.ZERO if attribution.zero_filled else Verdict.NONE), Confidence.STATIC
 

@@ -38,6 +38,8 @@ class Attribution:
     """The state that each state was reached from, shared by all variables; ``path`` reads it."""
     distance: array[int]
     """Of every state from the outputs, with as many steps as there are cuts; shared as well."""
+    is_certain: bool = True
+    """False where it depends on what an unknown op does."""
 
     @property
     def path(self) -> tuple[int, ...]:
