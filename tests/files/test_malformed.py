@@ -249,7 +249,7 @@ def test_every_command_says_it_in_one_line(
         static(path).failed_in_one_line(),
         here("inspect", path, "--entry", "list").failed_in_one_line(),
         here("why", "--static", path, "kernel").failed_in_one_line(),
-        here("diff", "--static", other, path).stderr.splitlines()[0],
+        here("diff", "--static", other, path).stderr.splitlines()[-1],
         in_one_line(here("check", "--static", path).stdout),
     ]
     for line in lines:
