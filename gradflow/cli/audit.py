@@ -13,7 +13,6 @@ import click
 from gradflow.cli.help import Command
 from gradflow.cli.judging import History, Judgement, judge_models
 from gradflow.cli.models import Expected, only, planned
-from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
     MODEL_PATH,
     Analysis,
@@ -101,7 +100,6 @@ def audit(
         raise CommandError(
             "--ship: the models are on this machine already; it goes with --scheduler ADDRESS"
         )
-    require_tensorflow("audit", arguments, (plan.options for plan in plans))
     Stderr(messages.quiet, messages.verbose).remarks(*planned_models.remarks, output.remark())
     running = (
         engine(len(plans), run, messages, formats)

@@ -87,7 +87,8 @@ def inspect(
     """
     targets = output.targets()
     stderr = Stderr(messages.quiet, messages.verbose)
-    options = output.over(analysis.over(Options(), messages))
+    asked = analysis.over(Options(), messages)
+    options = output.over(asked)
     if options.entry == LIST:
         stderr.remark(analysis.remark_of_list())
         if exit_with.fail_on or exit_with.exit_zero:
@@ -117,7 +118,13 @@ def inspect(
         stderr.remarks(*(outcome.remark for outcome in done.results))
         report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
         if done.results:
-            emit(report, targets, show_all=output.show_all, show_ops=messages.verbose)
+            emit(
+                report,
+                targets,
+                show_all=output.show_all,
+                show_ops=messages.verbose,
+                with_map=asked.map,
+            )
         done.whole()
         stderr.closing(report, on_screen=output.is_on_screen)
         return report

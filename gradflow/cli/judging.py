@@ -65,6 +65,7 @@ def judge_models(
     """
     stderr = Stderr(messages.quiet, messages.verbose)
     ignored, targets = codes(judgement.ignore), output.targets()
+    with_map = any(plan.options.map for plan in plans)
     plans = [replace(plan, options=output.over(plan.options)) for plan in plans]
     baseline = baseline_of(judgement.baseline)
     for plan in plans if baseline is not None else ():
@@ -93,6 +94,7 @@ def judge_models(
             brief=len(plans) > 1,
             anchors=anchors_of(plans),
             trends=history.trends(report) if history else _since_baseline(done.results, baseline),
+            with_map=with_map,
         )
     judged = [(result.model, result.is_broken) for result in done.whole()]
     if history:

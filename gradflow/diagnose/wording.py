@@ -189,7 +189,7 @@ def _unknown_op_type(evidence: Evidence, cause: Cause) -> Wording:
             Severity.NOTE,
             f"{cause.op!r}: nothing is known about {cause.op_type}, so nobody can tell whether a "
             "gradient passes it",
-            "measure it without --static; --import MODULE names the module that defines it",
+            "measure it: give --import MODULE, the module that defines it, and not --static",
         )
     if evidence.measurements is None:
         return Wording(

@@ -114,7 +114,7 @@ def test_a_tensorflow_of_any_name_counts(
     before = name_of(model, Options())
     request.addfinalizer(module._libraries.cache_clear)
     keys = set()
-    for identity in ("", "2.20.0", "/opt/vendor/tensorflow/__init__.py 1"):
+    for identity in ("", "1.0.0", "/opt/vendor/tensorflow/__init__.py 1"):
         monkeypatch.setattr(module, "tensorflow_identity", lambda identity=identity: identity)
         module._libraries.cache_clear()
         keys.add(name_of(model, Options()))

@@ -169,11 +169,10 @@ def test_check_wants_to_be_told_to_read() -> None:
 
     assert line.endswith(f"gradflow check --static {HEALTHY}")
     assert here("check", "--static", HEALTHY).code == 0
-    # Freeze flags stand in the file, but whether a gradient flows is asked all the same.
     frozen = ("--expect-frozen", "backbone/**", "--expect-frozen", "adapter/**")
     model = str(SAMPLES / "finetune.keras")
     assert "check --static" in here("check", *frozen, model).failed_in_one_line()
-    assert here("check", "--static", *frozen, model).code == 2
+    assert here("check", "--static", *frozen, model).code == 0
     assert here("check", "--static", "--select", "GF4", *frozen, model).code == 0
     many = here("check", *[HEALTHY + "/" * count for count in range(5)]).failed_in_one_line()
     assert many.endswith("gradflow check --static MODEL...")
@@ -209,5 +208,7 @@ def test_why_and_diff_read_and_say_so() -> None:
     diff = here("diff", CUT, CUT)
 
     for done in (why, diff):
-        assert (done.code, done.stderr) == (0, f"gradflow: {installed.FILES_ARE_READ}\n")
+        assert done.code == 0
+        assert done.stderr.endswith(f"gradflow: {installed.FILES_ARE_READ}\n")
+        assert done.stderr.count("TensorFlow is not installed") == 1
     assert here("why", "-q", CUT, "document_hidden/bias").stderr == ""

@@ -58,6 +58,14 @@ def python_function(folder: Path) -> None:
     save(Model(doubled), folder)
 
 
+def later_python_function(folder: Path) -> None:
+    """TensorFlow numbers them, and says something else of a number that it has given itself."""
+    import tensorflow as tf
+
+    tf.py_function(lambda: 1, [], tf.int32)
+    python_function(folder)
+
+
 def plain(folder: Path, **options: Any) -> None:
     from tests.hostile.saved_models import Model, save
 
@@ -89,6 +97,7 @@ def told(model: ModelReport) -> str:
     [
         (dense_table, "", Verdict.FLOWS),
         (python_function, "it calls a Python function, which no file holds", Verdict.FLOWS),
+        (later_python_function, "it calls a Python function, which no file holds", Verdict.FLOWS),
         (another_root, "serving_default is not in what it has loaded", Verdict.FLOWS),
         (damaged_debug_info, "its debug information is damaged", None),
     ],

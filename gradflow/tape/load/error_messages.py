@@ -61,7 +61,10 @@ _NOISE = re.compile(
 _OLD = ("keras 1", "keras 2")
 _BUILT_IN = frozenset({"Functional", "Sequential", "Model"})
 """Classes that Keras 2 wrote under names which Keras 3 does not find."""
-_NO_CALLBACK = re.compile(r"Could not find callback with key=|KeyError: b?'pyfunc_\d+'")
+_NO_CALLBACK = re.compile(
+    r"Could not find callback with key=|KeyError: b?'pyfunc_\d+'"
+    r"|EagerPyFuncGrad called on a non-EagerFunc object: None"
+)
 """TensorFlow's words for a Python function of another process (checked on 2.21.0)."""
 _LENGTH = 240
 
