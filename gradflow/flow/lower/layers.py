@@ -145,6 +145,9 @@ class _Result:
         return flat[number][1] if number < len(flat) else flat[-1][1] if flat else None
 
 
+_NOT_DESCRIBED = "a layer that the configuration does not describe"
+
+
 class _Lowering:
     """Lays out the calls of one model and of all that stands in it."""
 
@@ -204,7 +207,21 @@ class _Lowering:
             key = call.layer, call.number
             if key not in values and call.layer.class_name != INPUT_LAYER:
                 values[key] = self._call(call, values, used.get(key, {0: None}), context)
-        return _Result(_resolved(calls.outputs, values, self._missing))
+        outputs = _resolved(calls.outputs, values, self._missing)
+        self._stray(model, context, [tensor for _, tensor in _tensors(outputs)])
+        return _Result(outputs)
+
+    def _stray(self, model: LayerConfig, context: _Context, outputs: Sequence[Tensor]) -> None:
+        """Connect the weights of ``model`` that stand in none of its configured layers: nobody can
+        tell whether its outputs depend on them."""
+        nodes: dict[str, int] = {}
+        for weight in self._weights_of(model):
+            name = weight.path.rpartition("/")[0] or weight.path
+            if name not in nodes:
+                nodes[name] = self._node(f"{context.scope}{name}", _NOT_DESCRIBED, None)
+                for output in outputs:
+                    self._edge(Tensor(nodes[name], True), output.node, Edge.FLOW)
+            self._edge(Tensor(self._variables[weight.name], True), nodes[name], Edge.UNKNOWN)
 
     def _missing(self, tensor: TensorOf) -> Tensor:
         """Return a tensor of which nothing is known."""
