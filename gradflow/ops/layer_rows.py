@@ -6,22 +6,26 @@ What no row says is unknown: a class without a row, an argument or a weight that
 list. A layer that holds other layers (TimeDistributed, Bidirectional, RNN, a model) has no row:
 ``flow.lower.layers`` puts it together from what it holds.
 
-The columns of a row:
+``python -m gradflow.tables.layer_table`` measures the rows and writes them. The columns of a row:
 
 ``class``
     ``Dense`` for a layer, ``ops.Matmul`` for a class of ``keras.ops``, ``tf.math.add`` for a
-    TensorFlow function.
+    TensorFlow function, ``activations.relu`` for a function that layers are given.
 ``when``
     Conditions with a space between them, all of which must hold: ``use_scale=true``,
-    ``data_format!=null|channels_last``. On the left stands a key of the configuration (``a.b``
-    for a key inside of one), ``call.NAME`` for an argument of the call that is no tensor, or one of
-    the words of ``Facts``: ``@training``, ``@tensors``, ``@given.NAME``, ``@quantized``. Values are
-    JSON, text without quotation marks; what is absent is ``null``.
+    ``padding=same|valid``. On the left stands a key of the configuration, ``call.NAME`` for an
+    argument of the call that is no tensor, or one of these: ``@training``, ``@given.NAME`` (whether
+    an argument is a tensor), ``@items.NAME`` (how many tensors it holds), ``@kinds`` (``float``,
+    ``int``, ``float+int``: of all tensors), ``@dtype`` (``float`` or ``int``: what the layer is to
+    compute in), ``@policy`` (how it is quantized, else ``float``). Values are JSON, text without
+    quotation marks; what is absent is ``null``; ``#`` stands for all numbers, and for lists and
+    objects of them.
 ``arguments``
     The names of the positional arguments of the call, in their order.
-``functions``
-    Keys of the configuration whose value is a function (an activation) that everything goes
-    through at the end. One that is not Keras's own makes what goes through it unknown.
+``keys``
+    The keys of the configuration that were tried, with the values for which the row holds, as
+    above; ``@``: a function, which stands as a step below. With any other value, or a key that is
+    neither here nor in ``NEVER_MATTER``, nothing is known of the layer.
 ``outputs``
     A word for each output: ``float``, ``int`` (integers, booleans or text), ``dtype`` (as the
     configuration says), ``like`` (floating if one of the tensors is). ``*`` after the last one: any
@@ -32,14 +36,16 @@ The columns of a row:
     the layer, where ``*`` stands for any one name and ``**`` for any path (``$kernel``,
     ``$*/kernel``). OUTPUT is a number, or ``*`` for all; ``SOURCE>-``: no way leads to any output.
     Without a STEP gradient flows. A STEP is ``KIND/OP``, in the order of the data, with the kinds
-    of ``Kind`` and the type of the TensorFlow op: ``discrete/ArgMax``, ``cut/StopGradient``. Steps
-    of one call with the same text before the same output are one place; ``cut/Round#2`` is another
-    one than ``cut/Round``.
+    of ``Kind`` and the type of the TensorFlow op: ``discrete/ArgMax``, ``cut/StopGradient``; or
+    ``@KEY``, the function that the configuration has under that key. Steps of one call with the
+    same text before the same output are one place; ``cut/Round#2`` is another one than
+    ``cut/Round``.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -47,13 +53,28 @@ from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("layer_table.tsv")
-COLUMNS = "class when arguments functions outputs passages".split()
+COLUMNS = "class when arguments keys outputs passages".split()
 
 ArgumentPath = tuple[int | str, ...]
 """Where a tensor stands among the arguments of a call: ``(0,)``, ``("mask",)``, ``(0, 1)`` for the
 second of a list that is the first argument."""
-_ALL = "*"
-_ABSENT = "null"
+_ALL, _NUMBERS, _ANY_FUNCTION = "*", "#", "@"
+_FLOAT, _INT = "float", "int"
+_PLAIN_POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy")
+_OWN = ("keras.quantizers",)
+_INTEGERS = re.compile(r"u?int\d+|bool|string")
+NEVER_MATTER = (
+    "name trainable dtype build_config batch_input_shape batch_shape input_shape input_dtype seed "
+    "*_initializer *_regularizer *_constraint initializer init shared_object_id "
+    "vocabulary idf_weights salt oov_token mask_token equation target_shape encoding "
+    "vocabulary_size weights bias_axes implementation num_tokens autocast "
+    "attention_axes shared_axes dims units output_dim projection_dim init_values "
+    "quantization_config gptq_unpacked_column_size"
+).split()
+"""Keys of a layer's configuration whose value has no effect on where gradient goes; ``*`` stands
+for any text."""
+_NEVER_IN_OPERATIONS = ("name", "trainable", "dtype_policy", "seed", "subscripts", "function")
+_NEVER = re.compile("|".join(pattern.replace("*", ".*") for pattern in NEVER_MATTER))
 
 
 class Kind(str, Enum):
@@ -68,6 +89,8 @@ class Kind(str, Enum):
     SHAPE = "shape"
     """Takes nothing but the shape."""
     UNKNOWN = "unknown"
+    FUNCTION = "function"
+    """In the table alone: what a function of the configuration does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +151,15 @@ class Call:
     """One for each tensor, in the order of the call."""
     values: Mapping[int | str, object] | None = None
     """The arguments that are no tensors, by position or name."""
+    floating: tuple[bool, ...] = ()
+    """Whether each tensor is; all of them where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     conditions: tuple[tuple[str, bool, frozenset[str]], ...]
     arguments: tuple[str, ...]
-    functions: tuple[str, ...]
+    keys: Mapping[str, frozenset[str]]
     outputs: tuple[Output, ...]
     has_more: bool
     passages: tuple[tuple[str, str, tuple[Pass, ...]], ...]
@@ -151,18 +176,79 @@ def behaviour(
         call: its arguments.
         training: whether the model is called as in training.
     """
-    for row in _rows().get(key, ()):
-        if all(
-            (_value(name, config, call, row, training=training) in values) == wanted
+    return next(
+        (
+            _of_row(row, config, call)
+            for row in _rows(key)
+            if _holds(key, row, config, call, training)
+        ),
+        None,
+    )
+
+
+def _holds(key: str, row: _Row, config: Mapping[str, object], call: Call, training: bool) -> bool:
+    """Whether a row speaks of a call."""
+    is_layer = is_layer_key(key)
+    names = {name for name, _, _ in row.conditions}
+    return (
+        all(
+            _is_among(_value(name, config, call, row, training=training), values) == wanted
             for name, wanted, values in row.conditions
-        ) and _covers_quantization(row, config):
-            return _of_row(row, config, call)
-    return None
+        )
+        and all(
+            _is_known(row, name, value) or never_matters(name, is_layer=is_layer)
+            for name, value in config.items()
+        )
+        # A layer that is quantized, or that computes with integers, is another one.
+        and (not is_layer or "@policy" in names or policy_of(config) == _FLOAT)
+        and (not is_layer or "@dtype" in names or dtype_of(config) == _FLOAT)
+    )
+
+
+def _is_known(row: _Row, key: str, value: object) -> bool:
+    values = row.keys.get(key)
+    if values is None:
+        return value is None
+    return _ANY_FUNCTION in values or _is_among(value, values)
+
+
+def _is_among(value: object, values: frozenset[str]) -> bool:
+    return text_of(value) in values or (_NUMBERS in values and is_numbers(value))
+
+
+def all_rows() -> Iterable[Mapping[str, str]]:
+    """Yield every row, by column."""
+    for lines in _lines().values():
+        for line in lines:
+            yield dict(zip(COLUMNS, line.split("\t"), strict=True))
+
+
+def render(rows: Iterable[Mapping[str, str]], notes: Iterable[str]) -> str:
+    """Return the text of a table; the rows of one class stay in their order."""
+    lines = ["\t".join(row[column] for column in COLUMNS) for row in rows]
+    lines.sort(key=lambda line: line.partition("\t")[0])
+    return "".join(f"{line}\n" for line in (*notes, "\t".join(COLUMNS), *lines))
 
 
 def has_rows(key: str) -> bool:
     """Return whether the table has the class ``key``."""
-    return key in _rows()
+    return key in _lines()
+
+
+def keys() -> Iterable[str]:
+    """Return all classes of the table."""
+    return _lines().keys()
+
+
+def never_matters(key: str, *, is_layer: bool) -> bool:
+    """Return whether a key of a layer's or an operation's configuration has no effect on where
+    gradient goes."""
+    return _NEVER.fullmatch(key) is not None if is_layer else key in _NEVER_IN_OPERATIONS
+
+
+def is_layer_key(key: str) -> bool:
+    """Return whether a class of the table is one of layers, and no operation or function."""
+    return not key.startswith(("ops.", "tf.", "activations."))
 
 
 def is_own_function(value: object) -> bool:
@@ -192,11 +278,6 @@ def matches(pattern: str, path: str) -> bool:
 
 def _of_row(row: _Row, config: Mapping[str, object], call: Call) -> Behaviour:
     names = [_named(path, row.arguments) for path in call.tensors]
-    closing = tuple(
-        Pass(Kind.UNKNOWN, _function_name(config.get(key)), key)
-        for key in row.functions
-        if not is_own_function(config.get(key))
-    )
     passages: list[Passage] = []
     apart: list[int | str] = []
     for source, output, steps in row.passages:
@@ -210,8 +291,39 @@ def _of_row(row: _Row, config: Mapping[str, object], call: Call) -> Behaviour:
                 apart.append(item)
             else:
                 number = None if output == _ALL else int(output)
-                passages.append(Passage(item, number, (*steps, *closing)))
+                passages.append(Passage(item, number, _filled(steps, config)))
     return Behaviour(row.outputs, row.has_more, tuple(passages), tuple(apart))
+
+
+def _filled(steps: tuple[Pass, ...], config: Mapping[str, object]) -> tuple[Pass, ...]:
+    """Put the steps of a function of the configuration in the place of what stands for it."""
+    filled: list[Pass] = []
+    for step in steps:
+        filled += _steps_of(step.label, config) if step.kind is Kind.FUNCTION else [step]
+    return tuple(filled)
+
+
+def _steps_of(key: str, config: Mapping[str, object]) -> tuple[Pass, ...]:
+    value = config.get(key)
+    if value is None:
+        return ()
+    unknown = (Pass(Kind.UNKNOWN, _function_name(value), key),)
+    if is_own_function(value):
+        name = value if isinstance(value, str) else value["config"]  # type: ignore[index]
+        known = behaviour(f"activations.{name}", {}, Call(), training=True)
+    elif isinstance(value, Mapping) and value.get("module") == "keras.layers":
+        inner = value.get("config")
+        known = behaviour(
+            str(value.get("class_name")),
+            inner if isinstance(inner, Mapping) else {},
+            Call(),
+            training=True,
+        )
+    else:
+        return unknown
+    if known is None or len(known.passages) != 1:
+        return unknown
+    return known.passages[0].steps
 
 
 def _function_name(value: object) -> str:
@@ -236,46 +348,99 @@ def _is_within(name: str, source: str) -> bool:
 
 def _value(
     name: str, config: Mapping[str, object], call: Call, row: _Row, *, training: bool
-) -> str:
-    """Return what a condition asks for, as the table writes it."""
-    if name == "@training":
-        return _text(training)
-    if name == "@tensors":
-        return _text(len(call.tensors))
-    if name == "@quantized":
-        return _text(_is_quantized(config))
-    values = call.values or {}
-    if name.startswith("@given."):
-        names = (_named(path, row.arguments) for path in call.tensors)
-        return _text(any(_is_within(other, name[len("@given.") :]) for other in names))
+) -> object:
+    """Return what a condition asks for."""
+    if name.startswith("@"):
+        return _fact(name, config, call, row, training=training)
     if name.startswith("call."):
+        values = call.values or {}
         name = name[len("call.") :]
         position = row.arguments.index(name) if name in row.arguments else name
-        return _text(values.get(name, values.get(position)))
-    value: object = config
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return _text(value)
+        return values.get(name, values.get(position))
+    return config.get(name)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+def _fact(
+    name: str, config: Mapping[str, object], call: Call, row: _Row, *, training: bool
+) -> object:
+    kind, _, argument = name.partition(".")
+    if kind == "@training":
+        return training
+    if kind == "@policy":
+        return policy_of(config)
+    if kind == "@dtype":
+        return dtype_of(config)
+    if kind == "@kinds":
+        floating = call.floating or (True,)
+        kinds = {_FLOAT if is_floating else _INT for is_floating in floating}
+        return "+".join(sorted(kinds))
+    names = [_named(path, row.arguments) for path in call.tensors]
+    if kind == "@given":
+        return any(_is_within(other, argument) for other in names)
+    return sum(other.startswith(f"{argument}.") for other in names)
 
 
-def _is_quantized(config: Mapping[str, object]) -> bool:
+def text_of(value: object) -> str:
+    """Return a value as the table writes it."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(_plain(value), default=str, separators=(",", ":"), sort_keys=True)
+
+
+def _plain(value: object) -> object:
+    """Return a JSON value with whole numbers written in one way."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def is_numbers(value: object) -> bool:
+    """Return whether a value is a number, or a list or an object of them."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return all(item is None or is_numbers(item) for item in value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def policy_of(config: Mapping[str, object]) -> str:
+    """Return how a layer is quantized; ``float`` where it is not."""
+    policy, quantization = config.get("dtype"), config.get("quantization_config")
+    if not isinstance(policy, Mapping) or policy.get("class_name") in _PLAIN_POLICIES:
+        return "unknown" if quantization else _FLOAT
+    inner = policy.get("config")
+    mode = inner.get("mode") if isinstance(inner, Mapping) else None
+    is_plain = quantization is None or all(
+        quantizer is None or (isinstance(quantizer, Mapping) and quantizer.get("module") in _OWN)
+        for quantizer in _quantizers(quantization)
+    )
+    return str(mode).partition("/")[0] if mode and is_plain else "unknown"
+
+
+def _quantizers(quantization: object) -> Iterable[object]:
+    """Return the functions that a quantized layer rounds with."""
+    config = quantization.get("config") if isinstance(quantization, Mapping) else None
+    if not isinstance(config, Mapping):
+        return ["unknown"]
+    return [config.get("weight_quantizer"), config.get("activation_quantizer")]
+
+
+def dtype_of(config: Mapping[str, object]) -> str:
+    """Return whether a layer is told to compute in ``float`` or in ``int``."""
     policy = config.get("dtype")
-    is_named = isinstance(policy, Mapping) and "Quantized" in str(policy.get("class_name"))
-    return is_named or bool(config.get("quantization_config"))
-
-
-def _covers_quantization(row: _Row, config: Mapping[str, object]) -> bool:
-    asks = any(name == "@quantized" for name, _, _ in row.conditions)
-    return asks or not _is_quantized(config)
+    if isinstance(policy, Mapping):
+        inner = policy.get("config")
+        policy = inner.get("name") if isinstance(inner, Mapping) else None
+    return _INT if _INTEGERS.fullmatch(str(policy)) else _FLOAT
 
 
 @cache
-def _rows() -> Mapping[str, tuple[_Row, ...]]:
-    return {key: tuple(map(_parsed, lines)) for key, lines in _lines().items()}
+def _rows(key: str) -> tuple[_Row, ...]:
+    return tuple(map(_parsed, _lines().get(key, ())))
 
 
 @cache
@@ -300,7 +465,7 @@ def _parsed(line: str) -> _Row:
     return _Row(
         conditions=tuple(map(_condition, row["when"].split())),
         arguments=tuple(row["arguments"].split()),
-        functions=tuple(row["functions"].split()),
+        keys=dict(map(_key, row["keys"].split())),
         outputs=tuple(Output(word) for word in outputs.removesuffix(_ALL).split()),
         has_more=outputs.endswith(_ALL),
         passages=tuple(map(_passage, row["passages"].split())),
@@ -312,6 +477,11 @@ def _condition(text: str) -> tuple[str, bool, frozenset[str]]:
     return name.removesuffix("!"), not name.endswith("!"), frozenset(values.split("|"))
 
 
+def _key(text: str) -> tuple[str, frozenset[str]]:
+    name, _, values = text.partition("=")
+    return name, frozenset(values.split("|"))
+
+
 def _passage(text: str) -> tuple[str, str, tuple[Pass, ...]]:
     source, _, rest = text.partition(">")
     output, _, steps = rest.partition(":")
@@ -319,6 +489,8 @@ def _passage(text: str) -> tuple[str, str, tuple[Pass, ...]]:
 
 
 def _step(text: str) -> Pass:
+    if text.startswith("@"):
+        return Pass(Kind.FUNCTION, "", text[1:])
     kind, _, rest = text.partition("/")
     op_type, _, label = rest.partition("#")
     return Pass(Kind(kind), op_type, label)

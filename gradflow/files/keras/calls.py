@@ -171,11 +171,12 @@ class _Functional:
     def _call(self, layer: LayerConfig, number: int, node: object) -> LayerCall:
         if isinstance(node, Mapping) and "args" in node:
             args, kwargs = self._argument(node["args"]), self._argument(node.get("kwargs") or {})
+            named = kwargs if isinstance(kwargs, Mapping) else {}
+            # Keras 3 calls each layer with the mode of the model, whatever stands here: of a layer
+            # for augmentation, its default (models/functional.py, 3.3 to 3.15).
+            named = {name: value for name, value in named.items() if name != "training"}
             return LayerCall(
-                layer,
-                number,
-                tuple(args) if isinstance(args, list) else (args,),
-                kwargs if isinstance(kwargs, Mapping) else {},
+                layer, number, tuple(args) if isinstance(args, list) else (args,), named
             )
         keywords: dict[str, object] = {}
         value = self._legacy(node, keywords)

@@ -152,6 +152,10 @@ def snake_case(class_name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+_EXPORTED_AS = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Classes of Keras that a file knows by another name than their own (Keras 3.15)."""
+
+
 def _layer(
     value: dict[str, object], parent: LayerConfig | None, shown_path: str, depth: int
 ) -> LayerConfig:
@@ -160,6 +164,7 @@ def _layer(
             f"{shown_path}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged"
         )
     class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
+    class_name = _EXPORTED_AS.get(class_name, class_name)
     config = value["config"]
     # Sequential of Keras 1 and 2.0 to 2.2 stores its list of layers in place of the configuration.
     options: dict[str, object] = (

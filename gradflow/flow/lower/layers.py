@@ -612,7 +612,8 @@ def _arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Argum
         tensors += [tensor for _, tensor in inside]
         if not inside:
             values[key] = value
-    return _Arguments(Call(tuple(paths), values), tensors)
+    floating = tuple(tensor.floating for tensor in tensors)
+    return _Arguments(Call(tuple(paths), values, floating), tensors)
 
 
 def _adds_loss(key: str, layer: LayerConfig) -> bool:
