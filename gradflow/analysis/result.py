@@ -99,6 +99,7 @@ def analyzed(
         findings=findings,
         expectations=(),
         summary=summarize(variables),
+        limits=(evidence.thresholds.vanishing, evidence.thresholds.exploding),
         map=draw_map(evidence, variables, inputs) if with_map else None,
     )
     if followed is None:

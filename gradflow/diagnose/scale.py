@@ -66,14 +66,20 @@ def outliers(
         return ()
     middle = median(sizes.values())
     low = margin * max(thresholds.vanishing, _NOISE * epsilon)
-    # Who asks for less than the default means it, ordinary or not.
-    ordinary = _ORDINARY if thresholds.exploding >= DEFAULT_THRESHOLDS.exploding else 0.0
-    high = max(thresholds.exploding * middle, ordinary)
+    _, high = bounds(middle, thresholds)
     return tuple(
         Outlier(name, size / middle, size)
         for name, size in sizes.items()
         if size < low * middle or size > high
     )
+
+
+def bounds(middle: float, thresholds: Thresholds) -> tuple[float, float]:
+    """Return the sizes below which a gradient vanishes and above which it explodes, in a model
+    whose median is ``middle``."""
+    # Who asks for less than the default means it, ordinary or not.
+    ordinary = _ORDINARY if thresholds.exploding >= DEFAULT_THRESHOLDS.exploding else 0.0
+    return thresholds.vanishing * middle, max(thresholds.exploding * middle, ordinary)
 
 
 def scale_findings(evidence: Evidence) -> Iterable[Finding]:

@@ -325,6 +325,9 @@ class ModelReport:
     unused_loss: str = field(default="", metadata=INTERNAL)
     """Why the loss that the model was compiled with was not differentiated; empty where it was, or
     where there is none."""
+    limits: tuple[float, float] | None = field(default=None, metadata=INTERNAL)
+    """The multiples of the median below which a gradient vanishes and above which it explodes; None
+    for the usual ones."""
     looked_at: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     """What a scan has counted; empty where the model was analysed."""
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
+from gradflow.diagnose.scale import bounds
 from gradflow.findings import (
     Cause,
     Finding,
@@ -27,7 +29,7 @@ from gradflow.findings import (
     Verdict,
 )
 from gradflow.findings.wire import encode
-from gradflow.options import DEFAULT_THRESHOLDS
+from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 from gradflow.policy import Trend
 from gradflow.report.accepted import number_accepted, words_of
 from gradflow.report.finding_line import located, remedy, snippet
@@ -47,7 +49,6 @@ from gradflow.report.reach import reach_sentences
 from gradflow.report.words import type_and_shape
 from gradflow.text import shown
 
-_ORDINARY = 1e3
 _MAX_CHANGES = 20
 _PARTS = ("flows", "none", "zero", "nonfinite", "unknown", "untracked", "frozen", "state")
 """Of the bar, in the order in which they stand in it."""
@@ -109,11 +110,7 @@ def model_data(model: ModelReport, change: Trend | None = None) -> dict[str, Any
             }
             for item in model.expectations
         ],
-        "bounds": {
-            "vanishing": DEFAULT_THRESHOLDS.vanishing,
-            "exploding": DEFAULT_THRESHOLDS.exploding,
-            "ordinary": _ORDINARY,
-        },
+        "bounds": _bounds(model),
         "map": None if model.map is None else _map(model.map, model, numbers),
         "causes": [_cause(cause) for cause in causes.values],
         "texts": [shown(text) for text in texts.values],
@@ -307,6 +304,26 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "fix": fix,
         "cuts_all": entry is not None and entry.cuts_every_input,
     }
+
+
+def _bounds(model: ModelReport) -> dict[str, float] | None:
+    """Return the median of the largest entries of the gradients, and what vanishes and explodes
+    beside it; None where there is none."""
+    sizes = [
+        variable.gradient.max_abs
+        for variable in model.variables
+        if variable.role is Role.WEIGHT
+        and variable.trainable
+        and variable.verdict is Verdict.FLOWS
+        and variable.gradient is not None
+        and variable.gradient.max_abs
+    ]
+    if not sizes:
+        return None
+    middle = median(sizes)
+    limits = DEFAULT_THRESHOLDS if model.limits is None else Thresholds(*model.limits)
+    low, high = bounds(middle, limits)
+    return {"median": middle, "vanishing": low, "exploding": high}
 
 
 def _map(flow_map: FlowMap, model: ModelReport, numbers: Mapping[str, int]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ const FURTHEST = 2.5;
 const STEP = 1.25;
 const READABLE = 0.85;
 const SMALLEST = 0.6;
+const TINIEST = 0.08;
 const MATCHES = 30;
 const OVERVIEW = { width: 150, height: 190 };
 
@@ -153,7 +154,7 @@ function mapOf(model, onLayer) {
   function fit(whole = false) {
     const { width: wide, height: high } = room();
     const scale = Math.min(1, (wide - 12) / drawing.width, (high - 12) / drawing.height);
-    view.scale = whole || scale > SMALLEST ? scale : READABLE;
+    view.scale = whole ? Math.max(TINIEST, scale) : scale > SMALLEST ? scale : READABLE;
     view.x = (wide - drawing.width * view.scale) / 2;
     view.y = Math.max(6, (high - drawing.height * view.scale) / 2);
     if (view.scale > scale && drawing.width * view.scale > wide) {

@@ -5,6 +5,7 @@ const FINEST = 900; // points that are drawn one by one; of more, the extremes o
 const MARKS = {
   flows: "M0-3.5A3.5 3.5 0 1 0 .01-3.5Z",
   small: "M-5-4 5-4 0 5Z",
+  noise: "M-4-3 4-3 0 4Z",
   large: "M-5 4 5 4 0-5Z",
   frozen: "M0-4.5 4.5 0 0 4.5-4.5 0Z",
   none: "M-4-4 4 4M4-4-4 4",
@@ -25,7 +26,7 @@ function profileOf(model, onVariable) {
   const flagged = new Map();
   for (const finding of model.findings)
     if (finding.code === "GF305" || finding.code === "GF306")
-      for (const index of finding.variables) flagged.set(model.variables[index], finding.code === "GF305" ? "small" : "large");
+      for (const index of finding.variables) flagged.set(model.variables[index], finding.severity === "note" ? "noise" : finding.code === "GF305" ? "small" : "large");
   const canvas = html("div", { class: "plot" });
   const said = html("p", { class: "said", role: "status" });
   const choice = html("select", { "aria-label": "size of a gradient", onchange: () => draw() }, html("option", { value: "norm" }, "norm of the gradient"), html("option", { value: "max_abs" }, "largest entry of the gradient"));
@@ -33,8 +34,10 @@ function profileOf(model, onVariable) {
   function draw() {
     const key = choice.value;
     const live = weights.filter((variable) => variable[key] > 0 && variable.verdict === "flows");
-    const middle = medianOf(live.filter((variable) => variable.trainable).map((variable) => variable[key]).concat(live.some((variable) => variable.trainable) ? [] : live.map((variable) => variable[key])));
-    const bounds = [["vanishing", middle * model.bounds.vanishing], ["exploding", Math.max(middle * model.bounds.exploding, key === "max_abs" ? model.bounds.ordinary : 0)]];
+    const judged = live.filter((variable) => variable.trainable);
+    const middle = medianOf((judged.length ? judged : live).map((variable) => variable[key]));
+    // The largest entries are what is judged: for norms the bounds stand as far from the median.
+    const bounds = model.bounds ? ["vanishing", "exploding"].map((word) => [word, key === "max_abs" ? model.bounds[word] : (middle * model.bounds[word]) / model.bounds.median]) : [];
     const sizes = live.map((variable) => Math.log10(variable[key]));
     let low = Math.floor(Math.min(...sizes)) - 1;
     let high = Math.ceil(Math.max(...sizes)) + 1;
@@ -93,7 +96,7 @@ function profileOf(model, onVariable) {
   draw();
   return html("section", { class: "profile", "aria-labelledby": "profile" },
     html("h2", { id: "profile" }, "Gradient by depth"),
-    html("p", { class: "hint" }, choice, ` each mark is a weight, in the order of the model. What vanishes (\u25bd) and explodes (\u25b3) is judged by the largest entry, beside the model's own median; diamonds are frozen, crosses get nothing.`),
+    html("p", { class: "hint" }, choice, ` each mark is a weight, in the order of the model. What vanishes (\u25bd) and explodes (\u25b3) is judged by the largest entry, beside the model's own median. Gray is rounding noise, diamonds are frozen, crosses get nothing.`),
     canvas, said);
 }
 
