@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradflow.files.keras.config import snake_case
-from gradflow.files.keras.opened import read_json
+from gradflow.files.keras.opened import training_json
 from gradflow.files.model_file import ModelFile
 
 _OWN = frozenset(
@@ -64,7 +64,7 @@ def saved_loss(file: ModelFile, outputs: Sequence[str]) -> SavedLoss | None:
     Raises:
         UnreadableError: the file is damaged.
     """
-    training = read_json(file).training
+    training = training_json(file)
     if not isinstance(training, Mapping):
         return None
     recorded, weights = training.get("loss"), training.get("loss_weights")

@@ -120,6 +120,16 @@ def read_json(file: ModelFile) -> KerasJson:
     return KerasJson(model, None, training)
 
 
+def training_json(file: ModelFile) -> Any:
+    """Return the JSON value that says what the model was compiled with; it is shared. None where
+    the file has none.
+
+    Raises:
+        UnreadableError: the file is damaged, or holds no JSON.
+    """
+    return file.once(_training_json)
+
+
 def keras_version(file: ModelFile) -> str | None:
     """Return the version of Keras that a ``.keras`` file says it was written by.
 
@@ -227,6 +237,14 @@ def _config_text(file: ModelFile) -> bytes:
 def _model_json(file: ModelFile) -> Any:
     is_archive = file.format is Format.KERAS
     text = file.once(_config_text) if is_archive else hdf5_texts(file).get(CONFIG)
+    return None if text is None else parse_json(text, shown(file.path))
+
+
+def _training_json(file: ModelFile) -> Any:
+    if file.format is Format.KERAS:
+        config = model_json(file)
+        return config.get("compile_config") if isinstance(config, Mapping) else None
+    text = hdf5_texts(file).get(TRAINING)
     return None if text is None else parse_json(text, shown(file.path))
 
 

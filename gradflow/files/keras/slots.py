@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from gradflow.errors import UnreadableError
 from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.files.hdf5 import contents, list_attribute, member, shape_of
-from gradflow.files.keras.opened import hdf5_of, read_json
+from gradflow.files.keras.opened import hdf5_of, training_json
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format, Role
 
@@ -35,7 +35,7 @@ def slot_doubts(file: ModelFile, variables: Sequence[StoredVariable]) -> tuple[F
     Silent where the file has no optimizer, or one whose slots are not known.
     """
     try:
-        per_weight = _per_weight(read_json(file).training)
+        per_weight = _per_weight(training_json(file))
         if not per_weight:
             return ()
         shapes, is_legacy = _slots(file)
