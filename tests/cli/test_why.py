@@ -74,7 +74,7 @@ def test_a_keras_file_with_code_of_its_own_says_what_is_frozen_and_what_to_do(
     tmp_path: Path,
 ) -> None:
     own = with_own_activation(SAMPLES / "finetune.keras", "head", tmp_path / "own.keras")
-    done = static(str(own), "adapter/kernel", COLUMNS="140")
+    done = static(str(own), "adapter/kernel", COLUMNS="400")
 
     assert done.code == 0
     assert "adapter/kernel is frozen by adapter and has an unknown verdict" in done.stdout
