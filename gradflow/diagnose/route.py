@@ -13,6 +13,7 @@ from gradflow.diagnose.wording import other_use, word
 from gradflow.findings import (
     Cause,
     Change,
+    CutElsewhere,
     Finding,
     Proof,
     Role,
@@ -65,14 +66,28 @@ def route(
         *_further_changes(evidence, trial),
         *_remarks(variable, findings),
     )
+    where = Whereabouts(evidence, evidence.graph, by_name)
+    cut_of = {cuts[stop.node]: stop.cut for stop in stops if stop.cut is not None}
+    other_ways = _other_ways(evidence, graph, attribution, variable, cuts.values())
+
+    def between(cause: Cause) -> tuple[str, str] | None:
+        cut = cut_of.get(cause) or where.cut_of(cause, name)
+        return None if cut is None else where.between(cut, name)
+
+    changed = {change.cause for change in changes}
     return Route(
         variable=name,
         steps=steps,
         output=output_of(graph, attribution, evidence.outputs),
-        changes=changes,
+        changes=tuple(replace(change, between=between(change.cause)) for change in changes),
         also_restored=also,
-        other_ways=_other_ways(evidence, graph, attribution, variable, cuts.values()),
-        way=way_in_layers(Whereabouts(evidence, evidence.graph, by_name), variable),
+        other_ways=other_ways,
+        also_cut=tuple(
+            CutElsewhere(cause, between(cause))
+            for cause in dict.fromkeys((*variable.causes, *other_ways))
+            if cause.op and cause not in changed
+        ),
+        way=way_in_layers(where, variable),
         proof=_proof(evidence, trial),
         unproven=trial.obstacle if trial is not None else "",
     )

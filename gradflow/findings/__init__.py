@@ -15,7 +15,7 @@ from gradflow.findings.flow_map import (
     NodeState,
 )
 from gradflow.findings.node_weights import made_of
-from gradflow.findings.route import Change, Followed, Proof, Route
+from gradflow.findings.route import Change, CutElsewhere, Followed, Proof, Route
 from gradflow.findings.summary import summarize
 from gradflow.findings.types import (
     LEFT_OUT,
@@ -55,6 +55,7 @@ __all__ = [
     "Cause",
     "Change",
     "Confidence",
+    "CutElsewhere",
     "EntryList",
     "Expectation",
     "ExpectationStatus",

@@ -20,6 +20,18 @@ class Change:
     behind: tuple[str, ...]
     """The other weights that the cause holds back: frozen with it, or behind it and without a
     useful gradient."""
+    between: tuple[str, str] | None = None
+    """As in a finding: the last layer behind the cut and the first before it; None where it stands
+    at no op, or nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutElsewhere:
+    """A cut on another way to the output, which needs no change."""
+
+    cause: Cause
+    between: tuple[str, str] | None
+    """As in a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,9 @@ class Route:
     """The other weights to which the same changes bring a gradient."""
     other_ways: tuple[Cause, ...] = ()
     """The cuts of the other repairs that are as small, along other ways to the output."""
+    also_cut: tuple[CutElsewhere, ...] = ()
+    """The cuts of ``other_ways``, and the other causes of the variable that are left as they
+    are."""
     way: tuple[Step, ...] = field(default=(), metadata=INTERNAL)
     """``steps`` as layers: one step each."""
     proof: Proof | None = None

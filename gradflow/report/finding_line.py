@@ -26,11 +26,16 @@ def sentence(finding: Finding, variables: Sequence[Variable]) -> str:
 def located(finding: Finding) -> str:
     """Return the message of a finding, after the layers that the cut stands between: ``between a
     and b, gradient is stopped by ...``."""
-    if finding.between is None:
-        return shown(finding.message)
-    behind, before = map(shown, finding.between)
-    position = f"in layer {behind}" if behind == before else f"between {behind} and {before}"
-    return f"{position}, {shown(finding.message)}"
+    parts = (position(finding.between), shown(finding.message))
+    return ", ".join(part for part in parts if part)
+
+
+def position(between: tuple[str, str] | None) -> str:
+    """``between a and b``, or ``in layer a`` for a cut inside of one; empty for None."""
+    if between is None:
+        return ""
+    behind, before = map(shown, between)
+    return f"in layer {behind}" if behind == before else f"between {behind} and {before}"
 
 
 def remedy(finding: Finding) -> str:

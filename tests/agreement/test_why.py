@@ -138,6 +138,24 @@ def test_what_only_an_integer_output_depends_on_is_tried_as_well() -> None:
     _hold_proof(route, is_restored=True)
 
 
+def test_every_cut_is_told_between_its_layers() -> None:
+    """The changes along the way, and the cut of the other way that is left as it is."""
+    inputs = keras.Input((4,), name="x")
+    stem = keras.layers.Dense(4, name="stem")(inputs)
+    middle = keras.layers.Dense(4, name="middle")(keras.ops.round(stem))
+    left = keras.layers.Dense(2, name="left")(keras.ops.stop_gradient(middle))
+    right = keras.layers.Dense(2, name="right")(keras.ops.sign(middle))
+    route = _route(keras.Model(inputs, keras.layers.Add(name="sum")([left, right])), "stem/kernel")
+    between = {change.cause.op_type: change.between for change in route.changes}
+    between |= {cut.cause.op_type: cut.between for cut in route.also_cut}
+    assert len(route.changes) == 2
+    assert between == {
+        "Round": ("stem", "middle"),
+        "StopGradient": ("middle", "left"),
+        "Sign": ("middle", "right"),
+    }
+
+
 def _route(model: keras.Model, name: str) -> Route:
     loaded = model_in_memory(model, "model", Options())
     route = analyse_model(loaded, "model", Format.MEMORY, Options(why=name)).route

@@ -8,6 +8,7 @@ from gradflow.catalogue import entry
 from gradflow.findings import (
     Cause,
     Change,
+    CutElsewhere,
     ModelReport,
     Output,
     Proof,
@@ -36,8 +37,10 @@ def steps(*ops: str | Cause, back: str | None = None) -> tuple[Step, ...]:
     )
 
 
-def change(cause: Cause, reason: str, *behind: str) -> Change:
-    return Change(cause, reason, entry(cause.code).fix, behind)
+def change(
+    cause: Cause, reason: str, *behind: str, between: tuple[str, str] | None = None
+) -> Change:
+    return Change(cause, reason, entry(cause.code).fix, behind, between)
 
 
 STOP = cause("GF201", "net/target/StopGradient", "StopGradient", layer="target", source="net.py:41")
@@ -56,11 +59,13 @@ def two_cuts() -> Answer:
             ROUND,
             "gradient is cut by Round 'net/left/quantize' (not differentiable)",
             "left/dense_0/bias",
+            between=("left/dense_0", "left/dense_1"),
         ),
         change(
             STOP,
             "gradient is stopped by StopGradient 'net/target/StopGradient'",
             *("left/dense_0/bias", "left/dense_1/kernel", "left/dense_1/bias", "router/kernel"),
+            between=("left", "merge"),
         ),
     )
     also = ("left/dense_0/bias", "left/dense_1/kernel", "left/dense_1/bias")
@@ -94,7 +99,8 @@ def frozen() -> Answer:
     thaw = Change(
         layer, "frozen by backbone.trainable=False", "set backbone.trainable = True", tuple(others)
     )
-    cut = change(STOP, "gradient is stopped by StopGradient 'net/target/StopGradient'", *others)
+    message = "gradient is stopped by StopGradient 'net/target/StopGradient'"
+    cut = change(STOP, message, *others, between=("backbone/conv_8", "head"))
     way = steps("net/backbone/conv_0/MatMul", STOP, "net/head/MatMul")
     return model, Route(first, way, "head", (thaw, cut), tuple(others))
 
@@ -105,7 +111,7 @@ def passage() -> Answer:
     leaves = model.variables[0].causes[0]
     path = [leaves if op == leaves.op else op for op in model.variables[0].path]
     message = "gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable)"
-    changes = (change(leaves, message, "gate/bias"),)
+    changes = (change(leaves, message, "gate/bias", between=("gate", "mix")),)
     route = Route(
         "gate/kernel", steps(*path, back=leaves.reenters_at), "mixture", changes, ("gate/bias",)
     )
@@ -117,10 +123,11 @@ def passage() -> Answer:
 def side_by_side() -> Answer:
     """Cut on both of two ways to the output."""
     model = two_towers().models[0]
-    changes = (change(ROUND, "gradient is cut by Round 'net/left/quantize' (not differentiable)"),)
-    return model, Route(
-        "router/kernel", steps("net/router/MatMul", ROUND, "net/head/MatMul"), "head", changes, ()
-    )
+    message = "gradient is cut by Round 'net/left/quantize' (not differentiable)"
+    changes = (change(ROUND, message, between=("router", "head")),)
+    way = steps("net/router/MatMul", ROUND, "net/head/MatMul")
+    also_cut = (CutElsewhere(STOP, ("router", "merge")),)
+    return model, Route("router/kernel", way, "head", changes, (), (STOP,), also_cut)
 
 
 def _alone(variable: Variable, path: str, *changes: Change, way: tuple[Step, ...] = ()) -> Answer:
@@ -142,7 +149,11 @@ def dead() -> Answer:
     return _alone(
         gate,
         "dead.keras",
-        change(relu, "a path exists, but the measured gradient is exactly zero"),
+        change(
+            relu,
+            "a path exists, but the measured gradient is exactly zero",
+            between=("gate", "gate"),
+        ),
         way=way,
     )
 

@@ -20,7 +20,16 @@ from gradflow.report.answers.why import Answer, headline
 from gradflow.report.layout import Layout
 from gradflow.report.text import render as render_text
 from tests.report.reports import TOOL, several
-from tests.report.routes import ANSWERS, cause, dead, frozen, passage, side_by_side, two_cuts
+from tests.report.routes import (
+    ANSWERS,
+    STOP,
+    cause,
+    dead,
+    frozen,
+    passage,
+    side_by_side,
+    two_cuts,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
 
@@ -78,8 +87,8 @@ def test_each_cut_is_marked_with_its_reason_and_repaired_in_that_order() -> None
     text = render(*two_cuts(), width=140)
     assert "✂  net/left/quantize  GF202 non_differentiable, Round, layer left, net.py:17\n" in text
     assert "✂  net/target/StopGradient  GF201 stop_gradient, layer target, net.py:41\n" in text
-    assert "smallest repair: 2 changes\n  1. GF202: " in text
-    assert "\n  2. GF201: " in text
+    assert "smallest repair: 2 changes\n  1. GF202: between left/dense_0 and left/dense_1, " in text
+    assert "\n  2. GF201: between left and merge, gradient is stopped" in text
     assert (
         "the changes also bring the gradient back to 3 of them: the others are cut elsewhere too\n"
         in text
@@ -104,9 +113,10 @@ def test_a_cut_on_another_way_needs_no_change() -> None:
     text = render(*side_by_side(), width=140)
     assert "smallest repair: 1 change\n  GF202: " in text
     assert (
-        "also cut on another way to the output, by GF201 net/target/StopGradient; one open way is "
-        "enough\n" in text
+        "also cut on another way to the output, by GF201 net/target/StopGradient between router "
+        "and merge; one open way is enough\n" in text
     )
+    assert "  GF303: in layer gate, a path exists" in render(*dead())
 
 
 def test_a_model_that_could_not_be_checked_is_the_block_of_a_report() -> None:
@@ -148,7 +158,15 @@ def test_json_holds_the_variable_as_the_report_has_it_and_the_whole_route() -> N
     assert answer["model"]["path"] == model.path
     assert answer["variable"]["name"] == "left/dense_0/kernel"
     assert decode(Route, answer["route"]) == route
+    assert [change["between"] for change in answer["route"]["changes"]] == [
+        ["left/dense_0", "left/dense_1"],
+        ["left", "merge"],
+    ]
     assert answer["route"]["proof"] is None
+    beside = json.loads(why.render_json(Answer(TOOL, *side_by_side())))["route"]["also_cut"]
+    assert [(cut["cause"]["op"], cut["between"]) for cut in beside] == [
+        (STOP.op, ["router", "merge"])
+    ]
     answer = json.loads(why.render_json(Answer(TOOL, *passage())))
     assert answer["route"]["proof"] == {"restored": True, "norm": 0.53, "stopped_by": None}
     failed = json.loads(why.render_json(Answer(TOOL, several().models[0], None)))

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gradflow.findings import Change, Format, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
+from gradflow.report.finding_line import position
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.headline import title
 from gradflow.report.layout import PLAIN, Layout
@@ -210,16 +211,17 @@ def _change_lines(
 ) -> Iterator[Text]:
     indent = 2 + len(number)
     pad = " " * indent
-    head = line("  ", number, (shown(change.cause.code), "bold"), f": {shown(change.reason)}")
+    told = ", ".join(part for part in (position(change.between), shown(change.reason)) if part)
+    head = line("  ", number, (shown(change.cause.code), "bold"), f": {told}")
     yield from lay_out(head, page, indent + 2)
     op = (
         change.cause.op
         if change.cause.op is not None and change.cause.op not in change.reason
         else None
     )
-    position = ", ".join(shown(part) for part in (op, change.cause.source) if part)
-    if position:
-        yield from lay_out(line(pad, ("at: ", "bold"), position), page, indent + 4)
+    at = ", ".join(shown(part) for part in (op, change.cause.source) if part)
+    if at:
+        yield from lay_out(line(pad, ("at: ", "bold"), at), page, indent + 4)
     yield from fold(line(pad, ("fix: ", "bold"), shown(change.fix)), page.width, indent + 5)
     yield from code_lines(change.cause, change.fix, page, indent + 5)
     behind = [variables[name] for name in change.behind]
@@ -276,12 +278,10 @@ def _proof_lines(route: Route, page: Page) -> Iterator[Text]:
 
 
 def _other_lines(variable: Variable, route: Route, page: Page) -> list[Text]:
-    to_change = {change.cause for change in route.changes}
-    causes = [
-        f"{shown(cause.code)} {shown(cause.op)}"
-        for cause in dict.fromkeys((*variable.causes, *route.other_ways))
-        if cause.op and cause not in to_change
-    ]
+    causes = []
+    for cut in route.also_cut:
+        parts = (shown(cut.cause.code), shown(cut.cause.op or ""), position(cut.between))
+        causes.append(" ".join(part for part in parts if part))
     if not causes or not variable.cuts_to_restore:
         return []
     listed = causes if page.show_all else causes[:_MAX_OTHERS]
