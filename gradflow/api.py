@@ -27,7 +27,7 @@ from gradflow.installed import (
 )
 from gradflow.options import DECLARED, Options, from_python, in_python, names_without_effect
 from gradflow.process.models import models_at
-from gradflow.report.formats import FORMATS, renderer
+from gradflow.report.formats import FORMATS, written
 from gradflow.report.headline import standing, summary_line
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.scratch import scratch_folder
@@ -146,7 +146,7 @@ def _inspected(model: Any, values: dict[str, Any]) -> Report:
         if notice:
             warnings.warn(notice, stacklevel=4)
     if is_path:
-        return replace(_of_files(models_at([str(model)]).paths, options), json_has_map=asked.map)
+        return replace(_of_files(models_at([str(model)]).paths, options), with_map=asked.map)
     if options.static:
         raise UsageError(
             "static=True reads a file, and this is an object in memory",
@@ -183,8 +183,8 @@ class Report(PlainReport):
     ``print(report)`` shows what the command ``gradflow inspect`` prints, and a notebook the page.
     """
 
-    json_has_map: bool = field(default=False, metadata=INTERNAL)
-    """Whether the map was asked for in JSON; the page has it always."""
+    with_map: bool = field(default=False, metadata=INTERNAL)
+    """Whether the map was asked for; the page shows it always."""
 
     @property
     def ok(self) -> bool:
@@ -225,10 +225,7 @@ class Report(PlainReport):
         write_whole(Path(path), text)
 
     def _written(self, format: str, layout: Layout = PLAIN) -> str:
-        report: PlainReport = self
-        if format == "json" and not self.json_has_map:
-            report = replace(self, models=tuple(replace(model, map=None) for model in self.models))
-        return renderer(format)(report, layout)
+        return written(self, format, layout, with_map=self.with_map)
 
     def _repr_html_(self) -> str:
         """Return the page in a frame, for a notebook: it can reach nothing outside of the frame."""

@@ -46,7 +46,7 @@ from gradflow.tape.load.keras2 import Keras2Model, load_older
 from gradflow.tape.load.keras3 import Keras3Model, load_keras
 from gradflow.tape.load.saved_model import NotLoadedError, SavedFunction, load_graph, other_device
 from gradflow.tape.load.user_modules import import_modules
-from gradflow.tape.loaded_model import LoadedModel, Step
+from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
 from gradflow.tape.tf1.graph_model import graph_model
 from gradflow.tape.versions import seed_everything
 
@@ -309,7 +309,7 @@ def analyse_model(
         outputs=tuple(model.own_outputs) or step.outputs,
         objective=model.objective,
         unused_loss=model.unused_loss,
-        with_map=options.map,
+        drawn=_drawn(model, evidence, explanation) if options.map else None,
     )
     analysis = analysed(evidence, why=options.why)
     if not options.follow:
@@ -320,10 +320,18 @@ def analyse_model(
             evidence,
             analysis.report,
             explanation.repair,
-            lambda evidence, name: analysed(evidence, why=name),
+            lambda evidence, name: analysed(evidence, why=name, drawn=None),
             time.process_time() - begun,
         ),
     )
+
+
+def _drawn(model: LoadedModel, evidence: Evidence, explanation: Explanation) -> Evidence:
+    """Return what the map is drawn of."""
+    if explanation.drawn is None:
+        return evidence
+    graph = explanation.drawn
+    return replace(evidence, graph=graph, layer_of=model.layer_of(graph))
 
 
 def _stepped(model: LoadedModel, options: Options) -> tuple[LoadedModel, Step]:

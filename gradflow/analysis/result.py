@@ -70,9 +70,10 @@ def analyzed(
     why: str | None = None,
     objective: str = "outputs",
     unused_loss: str = "",
-    with_map: bool = False,
+    drawn: Evidence | None = None,
 ) -> Analysis:
-    """Return the report of a model that was analysed; ``why`` is the variable to follow.
+    """Return the report of a model that was analysed; ``why`` is the variable to follow, ``drawn``
+    what the map is drawn of, None where nobody asks for one.
 
     ``objective`` is what was differentiated, ``unused_loss`` why that is not the compiled loss.
 
@@ -100,7 +101,7 @@ def analyzed(
         expectations=(),
         summary=summarize(variables),
         limits=(evidence.thresholds.vanishing, evidence.thresholds.exploding),
-        map=draw_map(evidence, variables, inputs) if with_map else None,
+        map=None if drawn is None else draw_map(drawn, variables, inputs),
     )
     if followed is None:
         return Analysis(report)

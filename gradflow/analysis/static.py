@@ -89,7 +89,7 @@ def _report_keras(file: ModelFile, path: str, options: Options) -> Analysis:
         why=options.why,
         objective=reading.objective,
         unused_loss=reading.unused_loss,
-        with_map=options.map,
+        drawn=evidence if options.map else None,
     )
 
 
@@ -184,7 +184,7 @@ def report_saved_model(
         inputs=inputs,
         outputs=outputs,
         why=options.why,
-        with_map=options.map,
+        drawn=evidence if options.map else None,
     )
 
 
@@ -206,7 +206,7 @@ def _without_entry(path: str, contents: SavedModelContents, options: Options) ->
         evidence,
         producer=contents.producer,
         why=options.why,
-        with_map=options.map,
+        drawn=evidence if options.map else None,
     )
     return analysis if is_weightless else _with_reason(analysis, reason, hint)
 

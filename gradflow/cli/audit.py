@@ -15,8 +15,8 @@ from gradflow.cli.judging import History, Judgement, judge_models
 from gradflow.cli.models import Expected, only, planned
 from gradflow.cli.options import (
     MODEL_PATH,
-    Analysis,
     Messages,
+    ReportAnalysis,
     ReportOutput,
     option,
     with_options,
@@ -70,7 +70,7 @@ class AuditRun(Run):
     expected=Expected,
     judgement=Judgement,
     output=ReportOutput,
-    analysis=Analysis,
+    analysis=ReportAnalysis,
     messages=Messages,
 )
 @click.pass_context
@@ -82,7 +82,7 @@ def audit(
     expected: Expected,
     judgement: Judgement,
     output: ReportOutput,
-    analysis: Analysis,
+    analysis: ReportAnalysis,
     messages: Messages,
 ) -> None:
     """Compare every model that CONFIG names with what is expected of it, several at a time, in one
@@ -100,7 +100,9 @@ def audit(
         raise CommandError(
             "--ship: the models are on this machine already; it goes with --scheduler ADDRESS"
         )
-    Stderr(messages.quiet, messages.verbose).remarks(*planned_models.remarks, output.remark())
+    Stderr(messages.quiet, messages.verbose).remarks(
+        *planned_models.remarks, output.remark(), analysis.remark_of_map(formats)
+    )
     running = (
         engine(len(plans), run, messages, formats)
         if run.scheduler is None

@@ -8,7 +8,7 @@ from gradflow.cli.help import Command
 from gradflow.cli.judging import Judgement, judge_models
 from gradflow.cli.models import Expected, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow
-from gradflow.cli.options import MODEL_PATH, Analysis, Messages, ReportOutput, with_options
+from gradflow.cli.options import MODEL_PATH, Messages, ReportAnalysis, ReportOutput, with_options
 from gradflow.cli.output import Stderr
 from gradflow.cli.run import Run, engine
 
@@ -25,7 +25,7 @@ from gradflow.cli.run import Run, engine
     expected=Expected,
     judgement=Judgement,
     output=ReportOutput,
-    analysis=Analysis,
+    analysis=ReportAnalysis,
     run=Run,
     messages=Messages,
 )
@@ -37,7 +37,7 @@ def check(
     expected: Expected,
     judgement: Judgement,
     output: ReportOutput,
-    analysis: Analysis,
+    analysis: ReportAnalysis,
     run: Run,
     messages: Messages,
 ) -> None:
@@ -51,6 +51,8 @@ def check(
     planned_models = planned(models, expected, analysis, messages, judgement)
     plans = planned_models.plans
     require_tensorflow("check", models, (plan.options for plan in plans))
-    Stderr(messages.quiet, messages.verbose).remarks(*planned_models.remarks, output.remark())
+    Stderr(messages.quiet, messages.verbose).remarks(
+        *planned_models.remarks, output.remark(), analysis.remark_of_map(formats)
+    )
     running = engine(len(plans), run, messages, formats)
     judge_models(context, plans, running, judgement, output, messages)

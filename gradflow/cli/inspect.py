@@ -16,9 +16,9 @@ from gradflow.cli.help import Command
 from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
     MODEL_PATH,
-    Analysis,
     Group,
     Messages,
+    ReportAnalysis,
     ReportOutput,
     option,
     with_options,
@@ -66,7 +66,11 @@ class InspectRun(Run):
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
 @with_options(
-    output=ReportOutput, analysis=Analysis, exit_with=ExitCode, run=InspectRun, messages=Messages
+    output=ReportOutput,
+    analysis=ReportAnalysis,
+    exit_with=ExitCode,
+    run=InspectRun,
+    messages=Messages,
 )
 @click.pass_context
 def inspect(
@@ -74,7 +78,7 @@ def inspect(
     /,
     models: tuple[str, ...],
     output: ReportOutput,
-    analysis: Analysis,
+    analysis: ReportAnalysis,
     exit_with: ExitCode,
     run: InspectRun,
     messages: Messages,
@@ -86,6 +90,7 @@ def inspect(
     is given; 2 when a model could not be checked.
     """
     targets = output.targets()
+    formats = [format for format, _ in targets]
     stderr = Stderr(messages.quiet, messages.verbose)
     asked = analysis.over(Options(), messages)
     options = output.over(asked)
@@ -99,12 +104,11 @@ def inspect(
     if exit_with.fail_on:
         # Its exit code is a judgement, as that of check.
         require_tensorflow(f"inspect --fail-on {exit_with.fail_on}", models, [options])
-    remarks = [analysis.remark(options), output.remark()]
+    remarks = [analysis.remark(options), output.remark(), analysis.remark_of_map(formats)]
     if exit_with.exit_zero and exit_with.fail_on is None:
         remarks.append("--exit-zero: no effect without --fail-on")
     stderr.remarks(*remarks)
     fail_on = Severity(exit_with.fail_on) if exit_with.fail_on else None
-    formats = [format for format, _ in targets]
 
     def analysed(running: Engine | None = None) -> Done[Outcome]:
         found = models_at(models)

@@ -18,10 +18,11 @@ from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import CommandError, Target, command_errors
 from gradflow.options import DECLARED, Declared, Options, names_without_effect, read
 from gradflow.options.kinds import Choice, Flag, Seconds, Whole
-from gradflow.report.formats import ANSWER_FORMATS, FORMATS
+from gradflow.report.formats import ANSWER_FORMATS, FORMATS, HasMap
 
 _OF_A_LIST = ("static", "entry", "training", "timeout", "memory_limit")
 """The options of an analysis that count where entries are listed."""
+_NO_MAP = "without a report in JSON: add --format json or --report json=FILE"
 MODEL_PATH = click.Path(readable=False)
 """A file, a folder or an address; shells complete it as a path."""
 
@@ -186,7 +187,8 @@ class ReportOutput(FileOutput):
 
     def over(self, options: Options) -> Options:
         """Return ``options``, with the map where a format shows it."""
-        needs_map = any(FORMATS[format].needs_map for format, _ in self.targets())
+        formats = [FORMATS[format] for format, _ in self.targets()]
+        needs_map = any(item.has_map is HasMap.ALWAYS for item in formats)
         return replace(options, map=True) if needs_map else options
 
     @property
@@ -245,10 +247,12 @@ class LongAnswerOutput(AnswerOutput):
 
 @dataclass(frozen=True, slots=True)
 class Analysis(Group):
-    """How a model is analysed: the declared options."""
+    """How a model is analysed: the declared options, for a command that writes no report."""
 
     heading: ClassVar[str] = "Analysis"
-    names: ClassVar[Sequence[str]] = [name for name in DECLARED if DECLARED[name].flag is not None]
+    names: ClassVar[Sequence[str]] = [
+        name for name, item in DECLARED.items() if item.flag is not None and not item.of_report
+    ]
     helps: ClassVar[Mapping[str, str]] = {}
     """Help of options that mean something else here, by their names."""
 
@@ -298,6 +302,18 @@ class Analysis(Group):
         if "static" in self.written:
             return without_effect(ignored, "with --static, which runs nothing")
         return without_effect(ignored, f"on {model}, which is only read (static: true)")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAnalysis(Analysis):
+    """How a model is analysed, and what is in the report of it."""
+
+    names: ClassVar[Sequence[str]] = [name for name in DECLARED if DECLARED[name].flag is not None]
+
+    def remark_of_map(self, formats: Sequence[str]) -> str:
+        """Return what to say of ``--map`` where none of the ``formats`` holds a map; else empty."""
+        has_effect = any(FORMATS[format].has_map is not HasMap.NEVER for format in formats)
+        return "" if has_effect or "map" not in self.written else without_effect(["map"], _NO_MAP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,10 +112,7 @@ def emit(
     with_map: bool = False,
 ) -> None:
     """Write ``report`` to each of ``targets``, a format and where it goes; the other arguments are
-    those of ``Layout``.
-
-    A format that needs no map gets it ``with_map`` alone: what one format shows does not depend on
-    the others.
+    those of ``Layout``, and ``with_map`` as in ``written``.
 
     All are rendered before the first is written, and one that cannot be written does not keep back
     the others.
@@ -124,13 +121,13 @@ def emit(
         CommandError: one or more cannot be written.
     """
     from gradflow.report.anchors import anchors_below
-    from gradflow.report.formats import FORMATS, renderer
+    from gradflow.report.formats import written
 
-    bare = report if with_map else replace(report, models=tuple(map(_unmapped, report.models)))
     below = anchors_below(Path.cwd(), [model.path for model in report.models])
     texts = [
-        renderer(format)(
-            report if FORMATS[format].needs_map else bare,
+        written(
+            report,
+            format,
             target.layout(
                 show_all=show_all,
                 show_ops=show_ops,
@@ -138,6 +135,7 @@ def emit(
                 anchors={**below, **(anchors or {})},
                 trends=trends,
             ),
+            with_map=with_map,
         )
         for format, target in targets
     ]
@@ -149,10 +147,6 @@ def emit(
             failures.append(error.message)
     if failures:
         raise CommandError("; ".join(failures))
-
-
-def _unmapped(model: ModelReport) -> ModelReport:
-    return model if model.map is None else replace(model, map=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class Declared:
     """Whether it has no effect where a file is only read (``static``)."""
     needs_file: bool
     """Whether it has no effect on an object in memory, which runs in the caller's process."""
+    of_report: bool
+    """Whether it says only what a report holds: a command that writes none does not take it."""
 
 
 def declared(
@@ -70,6 +72,7 @@ def declared(
     in_defaults: bool = True,
     needs_run: bool = False,
     needs_file: bool = False,
+    of_report: bool = False,
 ) -> Any:
     """Make a field of Options that a user can set; the parameters are described in Declared.
 
@@ -86,6 +89,7 @@ def declared(
         "in_defaults": in_defaults,
         "needs_run": needs_run,
         "needs_file": needs_file,
+        "of_report": of_report,
     }
     return dataclasses.field(default=default, metadata={"declared": written})
 
@@ -209,6 +213,7 @@ class Options:
         default=False,
         kind=Flag(),
         help="Draw the map of gradient flow, layer by layer, for the JSON report",
+        of_report=True,
     )
     verbose: bool = False
     why: str | None = None

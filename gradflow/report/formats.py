@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from importlib import import_module
 from itertools import takewhile
 from types import MappingProxyType
 
-from gradflow.findings import Report
-from gradflow.report.layout import Layout
+from gradflow.findings import ModelReport, Report
+from gradflow.report.layout import PLAIN, Layout
 
 Render = Callable[[Report, Layout], str]
+
+
+class HasMap(Enum):
+    """Whether a report in a format holds the map of gradient flow."""
+
+    NEVER = "never"
+    ASKED = "where it is asked for"
+    ALWAYS = "always: it is drawn for the format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +36,8 @@ class ReportFormat:
     begin so is another's."""
     suffix: str = ""
     """How the name of a file in it ends; empty where that says nothing."""
-    needs_map: bool = False
-    """Whether it shows the map of gradient flow, so that the map is drawn for it."""
+    has_map: HasMap = HasMap.NEVER
+    """Whether it holds the map of gradient flow."""
 
 
 _ANSWERS = "report|why|entries|diff|trend|rules"
@@ -41,14 +50,17 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
             ".txt",
         ),
         "json": ReportFormat(
-            "gradflow.report.json", rf'\{{ ?"schema": "gradflow-({_ANSWERS})-', ".json"
+            "gradflow.report.json",
+            rf'\{{ ?"schema": "gradflow-({_ANSWERS})-',
+            ".json",
+            has_map=HasMap.ASKED,
         ),
         "markdown": ReportFormat("gradflow.report.markdown", "### gradflow: ", ".md"),
         "html": ReportFormat(
             "gradflow.report.html",
             r'<!doctype html> <html lang="en"> <head> <meta name="generator" content="gradflow">',
             ".html",
-            needs_map=True,
+            has_map=HasMap.ALWAYS,
         ),
         "sarif": ReportFormat(
             "gradflow.report.sarif", r'\{.* "driver": \{ "name": "gradflow"', ".sarif"
@@ -59,13 +71,32 @@ FORMATS: Mapping[str, ReportFormat] = MappingProxyType(
         "model-explorer": ReportFormat(
             "gradflow.report.model_explorer",
             r'\{ "[^"]+": \{ "results": \{|\[ \{ "label": "gradflow", "graphs": \[',
-            needs_map=True,
+            has_map=HasMap.ALWAYS,
         ),
         "github": ReportFormat("gradflow.report.github", "::(error|warning|notice)[ :]"),
     }
 )
 ANSWER_FORMATS = ("text", "json")
 """The formats of an answer that is no report; each in ``gradflow.report.answers`` has both."""
+
+
+def written(report: Report, format: str, layout: Layout = PLAIN, *, with_map: bool = False) -> str:
+    """Return ``report`` in a format; ``with_map`` is whether the map was asked for.
+
+    A map that was drawn for one format shows in no other: what a format holds does not depend on
+    which others are written.
+
+    Raises:
+        KeyError: there is no such format.
+    """
+    has_map = FORMATS[format].has_map
+    if has_map is HasMap.NEVER or (has_map is HasMap.ASKED and not with_map):
+        report = replace(report, models=tuple(map(_unmapped, report.models)))
+    return renderer(format)(report, layout)
+
+
+def _unmapped(model: ModelReport) -> ModelReport:
+    return model if model.map is None else replace(model, map=None)
 
 
 def renderer(format: str) -> Render:

@@ -49,14 +49,20 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     """
     measured = step.measured
     noise = rounding_noise(model, measured, options.thresholds)
-    is_asked = options.why is not None or options.map or model.has_stored_graph or noise.is_faint
+    is_asked = options.why is not None or model.has_stored_graph or noise.is_faint
     is_asked = is_asked or _needs_explanation(model.watched, measured)
-    if not is_asked and not model.has_own_code and not asked_in_vain():
+    is_doubtful = is_asked or model.has_own_code or asked_in_vain()
+    if not is_doubtful and not options.map:
         return Explanation(measured, cancelled=noise.explained)
     progress("trace")
     graph, traced = _graph(model, step.batch.tensors, options.outputs)
-    if graph is None or not (is_asked or graph.raising or _writes_weights(model, graph)):
-        return Explanation(measured, cancelled=noise.explained)
+    is_needed = is_asked or (
+        is_doubtful and graph is not None and (graph.raising or _writes_weights(model, graph))
+    )
+    if graph is None or not is_needed:
+        # What the report says does not depend on whether a map was asked for.
+        drawn = graph if options.map else None
+        return Explanation(measured, drawn=drawn, cancelled=noise.explained)
     attributions = attribute(graph)
     stepped = Stepped(
         model=model,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 import gradflow
-from gradflow.findings import FlowMap, MapNode
+from gradflow.analysis.in_memory import inspect_object
+from gradflow.findings import Confidence, FlowMap, MapNode
+from gradflow.options import Options
 from tests.diagnose.test_map_properties import refuse_odd_tree
 
 pytestmark = pytest.mark.tensorflow
@@ -105,3 +108,46 @@ def test_code_that_cannot_be_traced_has_layers_and_no_edges() -> None:
     flow_map = drawn(model, inputs=np.ones((2, 3), "float32"))
     assert [node.class_name for node in flow_map.nodes] == ["Dense"]
     assert flow_map.edges == ()
+
+
+def healthy() -> object:
+    import keras
+
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+
+
+def with_code_of_its_own() -> object:
+    import keras
+
+    class Own(keras.layers.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape=(shape[-1],), initializer="ones", name="w")
+
+        def call(self, x):
+            return x * self.w
+
+    return keras.Sequential([keras.Input((3,)), Own(name="own"), keras.layers.Dense(2)])
+
+
+def cut() -> object:
+    import keras
+
+    x = keras.Input((3,))
+    hidden = keras.ops.stop_gradient(keras.layers.Dense(3, name="behind")(x))
+    return keras.Model(x, keras.layers.Dense(2, name="head")(hidden))
+
+
+@pytest.mark.parametrize("build", [healthy, with_code_of_its_own, cut])
+def test_nothing_else_of_a_report_depends_on_whether_a_map_is_asked_for(build: object) -> None:
+    model = build()  # type: ignore[operator]
+    (_, plain), (_, mapped) = (inspect_object(model, Options(map=map)) for map in (False, True))
+
+    assert mapped.map is not None
+    assert mapped.map.edges
+    assert plain == replace(mapped, map=None)
+
+
+def test_a_map_confirms_no_verdict() -> None:
+    """The graph of a model whose weights all flow is traced for the map alone."""
+    _, report = inspect_object(healthy(), Options(map=True))
+    assert {item.confidence for item in report.variables} == {Confidence.MEASURED}

@@ -96,12 +96,18 @@ def test_it_is_a_default_of_a_configuration_unless_it_is_for_each_model(
             load(file)
 
 
-def test_every_command_that_analyses_takes_all_of_them() -> None:
-    for command in ("inspect", "check", "baseline", "init", "diff", "why"):
-        found = main.get_command(click.Context(main), command)
-        assert found is not None
-        names = [parameter.name for parameter in found.params]
-        assert [name for name in names if name in DECLARED] == ON_THE_COMMAND_LINE, command
+def test_every_command_that_analyses_takes_all_that_have_an_effect_on_it() -> None:
+    answers = [name for name in ON_THE_COMMAND_LINE if not DECLARED[name].of_report]
+    assert answers != ON_THE_COMMAND_LINE
+    commands = {
+        **dict.fromkeys(("inspect", "check", "audit"), ON_THE_COMMAND_LINE),
+        **dict.fromkeys(("baseline", "init", "diff", "why"), answers),
+    }
+    for name, expected in commands.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        names = [parameter.name for parameter in command.params]
+        assert [option for option in names if option in DECLARED] == expected, name
 
 
 def test_the_schema_describes_each_of_them() -> None:
@@ -224,6 +230,11 @@ def test_what_else_has_no_effect_says_so(tmp_path: Path) -> None:
             here("inspect", CUT, "--all", "--format", "json", "-o", str(report)).stderr,
             here("diff", str(report), str(report), "--seed", "3", "--inference").stderr,
             here("inspect", CUT, "--entry", "list", "--probes", "4").stderr,
+            here("inspect", CUT, "--map", "--report", f"sarif={tmp_path / 'a.sarif'}").stderr,
+        ]
+        has_one = [
+            here("inspect", CUT, "--map", *words).stderr
+            for words in (["--report", f"json={report}"], ["--format", "html"])
         ]
 
     assert [line.splitlines()[0] for line in lines] == [
@@ -231,7 +242,18 @@ def test_what_else_has_no_effect_says_so(tmp_path: Path) -> None:
         "gradflow: --all: no effect with --format json, which leaves nothing out",
         "gradflow: --seed, --inference: no effect on two reports, which are only compared",
         "gradflow: --probes: no effect with --entry list",
+        "gradflow: --map: no effect without a report in JSON: add --format json or --report "
+        "json=FILE",
     ]
+    assert not [line for line in has_one if "no effect" in line]
+
+
+@pytest.mark.parametrize("command", [["why", CUT, "query/dense/kernel"], ["diff", CUT, CUT]])
+def test_a_command_that_writes_no_report_takes_no_map(command: list[str]) -> None:
+    done = here(*command, "--map")
+
+    assert done.code == 2
+    assert re.search("No such option.*--map", done.stderr)
 
 
 def test_an_option_of_a_file_has_no_effect_on_an_object() -> None:

@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradflow.findings import Report
-from gradflow.report import text
+from gradflow.report import formats, text
 from gradflow.report.answers import codes, diff, entries, why
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS, begins_as, renderer
 from gradflow.report.layout import Layout
+from tests.report.maps import towers
 from tests.report.reports import HOSTILE, IN_EVERY_FORMAT, hostile
 from tests.report.strategies import reports
 
@@ -46,6 +47,20 @@ def test_every_format_has_a_row_for_people(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
 
     assert [format for format in FORMATS if f"| `{format}` |" not in text] == []
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_map_is_in_the_formats_that_have_one(format: str) -> None:
+    """What is drawn for one format does not show in another that is written beside it."""
+    report = towers()
+    bare = replace(report, models=tuple(replace(model, map=None) for model in report.models))
+    asked, unasked = (
+        formats.written(report, format, with_map=with_map) for with_map in (True, False)
+    )
+
+    has_map = {"html": (True, True), "model-explorer": (True, True), "json": (True, False)}
+    shown = tuple(text != renderer(format)(bare, Layout()) for text in (asked, unasked))
+    assert shown == has_map.get(format, (False, False))
 
 
 def test_an_unknown_format_is_an_error_and_no_other_format() -> None:
