@@ -16,6 +16,7 @@ from gradflow.options import in_python
 from gradflow.patterns import all_covered
 from gradflow.policy import Expectations, is_broken, judge
 from gradflow.report.layout import Layout
+from gradflow.report.people.map_lines import map_text
 from gradflow.report.text import render_model
 from gradflow.training import Watch
 
@@ -70,8 +71,8 @@ class FlowCheck:
             trainable: patterns of names: these are trainable, and their gradient flows.
             on_problem: ``"print"``, or ``"raise"`` to end ``fit()`` with a ``FlowError``.
             every: look into each batch whose number is a multiple of this too.
-            log_dir: folder for TensorBoard: the norm of the gradient of each layer as a scalar, and
-                the report as text.
+            log_dir: folder for TensorBoard: the norm of the gradient of each layer as a scalar, the
+                report and the map of gradient flow as text.
 
         Raises:
             UsageError: a value is not one that it can be.
@@ -122,7 +123,8 @@ class FlowCheck:
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             model.train_function = train
-            with Watch([model], str(model.name), self._looks) as step:
+            with_map = self.log_dir is not None
+            with Watch([model], str(model.name), self._looks, with_map=with_map) as step:
                 result = train(*args, **kwargs)
             self._told(step.report, number)
             return result
@@ -136,7 +138,10 @@ class FlowCheck:
         if self.log_dir is not None:
             from gradflow.tape.watching.summary import write_summary
 
-            write_summary(str(self.log_dir), judged, text, number)
+            texts = {"gradflow": text}
+            if judged.map is not None:
+                texts["gradflow/map"] = map_text(judged.map, Layout(width=100))
+            write_summary(str(self.log_dir), judged, texts, number)
         if self.on_problem == "raise" and is_broken(judged, Severity.WARNING):
             raise FlowError(text)
         print(text)  # noqa: T201  # as Keras prints its own progress

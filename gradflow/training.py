@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NO_CAUSE = "its gradient flows, an optimizer got it, and the step leaves every bit as it was"
 
 
-def watch(*models: Any, name: str = "step") -> Watch:
+def watch(*models: Any, name: str = "step", map: bool = False) -> Watch:
     """Watch what a training step does with gradients: ``with gradflow.watch() as watched:``.
 
     The step is whatever runs in the block: a loop of your own, a call of a ``tf.function``,
@@ -36,22 +36,29 @@ def watch(*models: Any, name: str = "step") -> Watch:
         models: Keras models, layers or ``tf.Module``s whose weights the report is to have, also
             where the step does not call them.
         name: what the report calls the step.
+        map: draw the map of gradient flow too, for ``report.to_html()`` and ``to_json()``.
 
     Raises:
         UsageError: TensorFlow is not installed.
     """
     if not has_tensorflow():
         raise UsageError(f"a step is watched, and {NOT_INSTALLED}", install_command("tf"))
-    return Watch(models, name)
+    return Watch(models, name, with_map=map)
 
 
 class Watch:
     """A step that is watched, which ``gradflow.watch`` returns."""
 
     def __init__(
-        self, models: Sequence[Any], name: str, looks: dict[int, Any] | None = None
+        self,
+        models: Sequence[Any],
+        name: str,
+        looks: dict[int, Any] | None = None,
+        *,
+        with_map: bool = False,
     ) -> None:
         """Prepare; ``looks`` are the traces that were made for earlier reports on the same."""
+        self._with_map = with_map
         self._models = models
         self._looks = looks
         self._name = name
@@ -83,7 +90,9 @@ class Watch:
             from gradflow.analysis.watched import conclude
             from gradflow.tape.watching.step_weights import step_weights
 
-            self._conclusion = conclude(record, step_weights(record), self._name)
+            self._conclusion = conclude(
+                record, step_weights(record), self._name, with_map=self._with_map
+            )
 
     @property
     def report(self) -> Report:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradflow.catalogue import CodeEntry, entry
-from gradflow.diagnose import Evidence, Measurement, diagnose
+from gradflow.diagnose import Evidence, Measurement, diagnose, draw_map, joined_map
+from gradflow.diagnose.where import owner_of
 from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.findings import (
     Cause,
     Confidence,
     Finding,
+    FlowMap,
     Format,
     Mode,
     ModelReport,
@@ -109,13 +111,16 @@ class Conclusion:
     """Whether it changed each variable, by name; None where that is not known."""
 
 
-def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion:
+def conclude(
+    record: Record, weights: Sequence[Weight], name: str, *, with_map: bool = False
+) -> Conclusion:
     """Conclude what a step does for each weight.
 
     Args:
         record: what was seen of it; nothing is recorded any more.
         weights: the variables that it has to do with.
         name: what the report calls it.
+        with_map: draw the map of gradient flow too, from the graphs of all gradient calls.
     """
     for call in record.calls:
         call.measure()
@@ -128,7 +133,8 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
     step.moved = {weight.stored.name: _moved(record, weight) for weight in step.weights}
     variables: dict[str, Variable] = {}
     findings: list[Finding] = []
-    for group in _groups(step):
+    groups = list(_groups(step))
+    for group in groups:
         more, notes = _diagnosed(step, group)
         variables.update({variable.name: variable for variable in more})
         findings += notes
@@ -136,6 +142,7 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
     findings += _applied(step, variables)
     findings += _still_trained(step, variables)
     ordered = tuple(variables[weight.stored.name] for weight in step.weights)
+    told = [_of_whole_step(_softened(finding), ordered) for finding in findings]
     report = ModelReport(
         path=name,
         format=Format.MEMORY,
@@ -148,9 +155,10 @@ def conclude(record: Record, weights: Sequence[Weight], name: str) -> Conclusion
         inputs=(),
         outputs=(),
         variables=ordered,
-        findings=tuple(_joined(map(_softened, findings), is_eager=not record.is_in_graph)),
+        findings=tuple(_joined(told, is_eager=not record.is_in_graph)),
         expectations=(),
         summary=summarize(ordered),
+        map=_map(step, groups, variables) if with_map else None,
     )
     return Conclusion(tool(), report, step.moved)
 
@@ -282,6 +290,24 @@ def _evidence(
         source_of=source_finder(graph),
         is_of_step=True,
     )
+
+
+def _map(
+    step: _Step, groups: Sequence[_Group], variables: Mapping[str, Variable]
+) -> FlowMap | None:
+    """Return the map of all gradient calls that speak for a weight; None where they do not fit
+    together."""
+    by_call: dict[int | None, list[Weight]] = {}
+    for group in groups:
+        by_call.setdefault(group.call, []).extend(group.weights)
+    maps = []
+    for number, weights in by_call.items():
+        stored = [weight.stored for weight in weights]
+        scene = None if number is None else step.scene(number)
+        concluded = [variables[item.name] for item in stored]
+        maps.append(draw_map(_evidence(stored, scene, None), concluded, ()))
+    ordered = [variables[weight.stored.name] for weight in step.weights]
+    return maps[0] if len(maps) == 1 else joined_map(maps, ordered)
 
 
 def _is_hidden(step: _Step, number: int | None) -> bool:
@@ -499,6 +525,19 @@ def _softened(finding: Finding) -> Finding:
     if finding.code != "GF305" or finding.severity is Severity.NOTE:
         return finding
     return replace(finding, severity=Severity.NOTE, hint=_TINY)
+
+
+def _of_whole_step(finding: Finding, variables: Sequence[Variable]) -> Finding:
+    """Return a finding about the weights of one gradient call as one about those of all calls."""
+    if finding.reach is None:
+        return finding
+    weights = [variable for variable in variables if variable.role is Role.WEIGHT]
+    reach = replace(
+        finding.reach,
+        all_layers=len({owner_of(variable) for variable in weights}),
+        all_parameters=sum(variable.parameters for variable in weights),
+    )
+    return replace(finding, reach=reach)
 
 
 def _joined(findings: Iterable[Finding], *, is_eager: bool) -> Iterator[Finding]:

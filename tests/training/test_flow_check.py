@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,13 +48,20 @@ def test_the_first_batch_is_looked_into_and_nothing_else_changes(
     assert weights == _fitted(_model())
 
     steps: dict[str, set[int]] = {}
+    drawn = ""
     for file in tmp_path.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
                 steps.setdefault(value.tag, set()).add(event.step)
-    assert steps == {
-        tag: {0, 4} for tag in ("gradient_norm/net/first", "gradient_norm/net/second", "gradflow")
-    }
+                if value.tag == "gradflow/map":
+                    drawn = value.tensor.string_val[0].decode()
+    norms = {f"gradient_norm/net/{layer}" for layer in ("first", "second")}
+    assert steps == {tag: {0, 4} for tag in norms | {"gradflow", "gradflow/map"}}
+    first, second = (
+        re.search(rf"^ *net/{layer}  gradient, 2 weights, norm ", drawn, re.MULTILINE)
+        for layer in ("first", "second")
+    )
+    assert first and second and first.start() < second.start()
 
 
 def test_what_is_expected_can_end_fit() -> None:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import gradflow
-from gradflow.findings import Verdict
+from gradflow.findings import NodeState, Verdict
 from tests.training.mistakes import DATA, dense, sgd, square
 
 pytestmark = pytest.mark.tensorflow
@@ -207,3 +207,35 @@ def test_the_report_says_where_other_random_numbers_are_drawn() -> None:
             function(tf.constant(DATA))
         told[name] = "random numbers drawn anew" in str(watched.report.models[0].entry)
     assert told == {"alike": False, "drawn": True, "compiled": True}
+
+
+def test_a_step_with_two_tapes_is_told_and_drawn_as_a_whole() -> None:
+    generator, critic = dense(3, "generator"), dense(1, "critic")
+    optimizers = sgd(), sgd()
+
+    def step(batch: Any) -> None:
+        with tf.GradientTape() as first, tf.GradientTape() as second:
+            judged = critic(tf.round(generator(batch)))
+            losses = square(judged - 1.0), square(critic(batch)) + square(judged)
+        for tape, layer, loss, optimizer in zip(
+            (first, second), (generator, critic), losses, optimizers, strict=True
+        ):
+            gradients = tape.gradient(loss, layer.weights)
+            pairs = zip(gradients, layer.weights, strict=True)
+            optimizer.apply([tf.zeros_like(w) if g is None else g for g, w in pairs], layer.weights)
+
+    for wrap in (lambda function: function, tf.function):
+        with gradflow.watch(map=True) as watched:
+            wrap(step)(tf.constant(DATA))
+        [model] = watched.report.models
+        [finding] = [item for item in model.findings if item.code == "GF202"]
+        assert finding.reach is not None and model.map is not None
+        assert (finding.reach.layers, finding.reach.all_layers) == (1, 2)
+        assert (finding.reach.parameters, finding.reach.all_parameters) == (12, 16)
+        nodes = {node.name: node for node in model.map.nodes if node.weights}
+        assert {name: node.state for name, node in nodes.items()} == {
+            "generator": NodeState.NONE,
+            "critic": NodeState.FLOWS,
+        }
+        [cut] = [edge for edge in model.map.edges if edge.cuts]
+        assert cut.source == nodes["generator"].id

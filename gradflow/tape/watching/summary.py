@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,13 +11,13 @@ import tensorflow as tf
 from gradflow.findings import ModelReport, Role
 
 
-def write_summary(folder: str, model: ModelReport, text: str, step: int) -> None:
-    """Write the norm of the gradient of each layer as a scalar, and the report as text.
+def write_summary(folder: str, model: ModelReport, texts: Mapping[str, str], step: int) -> None:
+    """Write the norm of the gradient of each layer as a scalar, and texts.
 
     Args:
         folder: where TensorBoard looks.
         model: the report.
-        text: the same for people.
+        texts: for people, by the tag that TensorBoard shows them under.
         step: the number of the batch.
     """
     squares: dict[str, list[float]] = {}
@@ -30,8 +31,9 @@ def write_summary(folder: str, model: ModelReport, text: str, step: int) -> None
         for layer, parts in squares.items():
             norm = tf.constant(math.sqrt(sum(parts)), tf.float32)
             tf.summary.write(f"gradient_norm/{layer}", norm, metadata=_metadata("scalars", 1))
-        written = tf.constant([f"```\n{text}\n```"])
-        tf.summary.write("gradflow", written, metadata=_metadata("text", 2))
+        for tag, text in texts.items():
+            written = tf.constant([f"```\n{text}\n```"])
+            tf.summary.write(tag, written, metadata=_metadata("text", 2))
     writer.close()
 
 
