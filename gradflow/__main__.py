@@ -1,6 +1,19 @@
-"""``python -m gradflow`` is ``gradflow``."""
+"""``gradflow`` and ``python -m gradflow``."""
 
-from gradflow.cli import main
+from __future__ import annotations
+
+import sys
+
+from gradflow.process.early import started_early
+
+
+def main(prog_name: str | None = None) -> None:
+    """Run the command line; what opens the model starts beside it."""
+    with started_early(sys.argv[1:]):
+        from gradflow.cli import main as command_line
+
+        command_line(prog_name=prog_name)
+
 
 if __name__ == "__main__":
     main()

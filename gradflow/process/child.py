@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,12 +28,19 @@ from gradflow.process.sandbox.limits import impose
 from gradflow.progress import Progress
 
 
-def main() -> None:
-    """Answer one request and leave; never returns."""
+def main(imports: str | None = None) -> None:
+    """Answer one request and leave; never returns.
+
+    ``imports`` is the module to import while nothing is asked yet.
+    """
     # The pipe is our stdout, taken away before anything else runs: a model can print.
     pipe = os.dup(1)
     os.dup2(2, 1)
+    if imports is not None:
+        import_module(imports)
     line = sys.stdin.readline()
+    if not line:  # nothing was asked after all
+        os._exit(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve(line, pipe)
 

@@ -16,14 +16,9 @@ from types import TracebackType
 from typing import IO
 
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.isolated import ISOLATED, READS_ONLY, started
 from gradflow.process.request import Purpose, Request, to_line
-from gradflow.process.spawn import (
-    ISOLATED,
-    READS_ONLY,
-    Child,
-    interpreter,
-    started,
-)
+from gradflow.process.spawn import Child, interpreter
 from gradflow.scratch import scratch_folder
 
 _BOOT = (

@@ -15,8 +15,8 @@ import traceback
 
 from gradflow.process.child import serve
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.isolated import end_group
 from gradflow.process.lasting_imports import lasting_imports
-from gradflow.process.spawn import end_group
 
 
 def main(with_tape: bool) -> None:

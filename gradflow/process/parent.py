@@ -44,8 +44,9 @@ from gradflow.installed import (
 )
 from gradflow.options import Objective, Options
 from gradflow.process.answers import lines_of, refuse_forged, relay
+from gradflow.process.early import claimed
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
-from gradflow.process.spawn import Spawn, interpreter
+from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
 from gradflow.progress import Progress
 from gradflow.text import shown
 
@@ -284,7 +285,7 @@ def _ask(
     patience = min(request.options.timeout, threading.TIMEOUT_MAX)
     begun = time.monotonic()
     stage = "start"
-    with _log(request.options) as log, spawn(request, log, environment) as child:
+    with _child(request, spawn, environment) as (child, log):
         lines = lines_of(child.lines)
         notes: tuple[Finding, ...] = ()
         while True:
@@ -328,6 +329,22 @@ def _with_notes(answer: T, notes: Sequence[Finding]) -> T:
     from gradflow.analysis.safety import with_let_in  # seldom needed
 
     return replace(answer, report=with_let_in(answer.report, notes))
+
+
+@contextlib.contextmanager
+def _child(
+    request: Request, spawn: Spawn, environment: Mapping[str, str]
+) -> Iterator[tuple[Child, IO[bytes]]]:
+    """Start a child for the request, or take the one that was started early; and where it prints
+    to."""
+    is_plain = spawn is interpreter and not environment and not request.options.verbose
+    early = claimed(flags_for(request)) if is_plain else None
+    if early is not None:
+        with asked(early.process, request) as child:
+            yield child, early.log
+        return
+    with _log(request.options) as log, spawn(request, log, environment) as child:
+        yield child, log
 
 
 @contextlib.contextmanager

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
-import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import IO, Protocol
 
+from gradflow.process.isolated import ISOLATED, READS_ONLY, end_group, started
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.scratch import scratch_folder
 
@@ -21,13 +16,6 @@ _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child "
     "import main; main()"
 )
-
-
-ISOLATED = ("-I",)
-"""Flags of Python: neither the working directory nor PYTHON* variables choose what is imported
-beside the model."""
-READS_ONLY = ("-I", "-S")
-"""What only reads a file does without what the user's packages do at the start of Python."""
 
 
 class Child(Protocol):
@@ -69,73 +57,28 @@ def interpreter(
     request: Request, log: IO[bytes], environment: Mapping[str, str]
 ) -> Iterator[Child]:
     """Start a new interpreter for the request."""
-    flags = ISOLATED if request.purpose in (Purpose.TAPE, Purpose.FUNCTION) else READS_ONLY
-    with scratch_folder() as scratch, started(_BOOT, log, environment, flags) as process:
-        if process.stdin is not None and process.stdout is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(to_line(request, scratch))
-                process.stdin.close()
-            yield _Process(process, process.stdout)
+    with (
+        started(_BOOT, log, environment, flags_for(request)) as process,
+        asked(process, request) as child,
+    ):
+        yield child
 
 
 @contextmanager
-def started(
-    boot: str,
-    log: IO[bytes],
-    environment: Mapping[str, str],
-    flags: Sequence[str],
-    stdin: int = subprocess.PIPE,
-) -> Iterator[subprocess.Popen[str]]:
-    """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that
-    session is gone."""
-    search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    package = str(Path(__file__).resolve().parents[2])
-    process = subprocess.Popen(
-        [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env={**without_secrets(os.environ), **_ENVIRONMENT, **environment},
-        start_new_session=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    try:
-        yield process
-    finally:
-        end_group(process.pid)
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+def asked(process: subprocess.Popen[str], request: Request) -> Iterator[Child]:
+    """Ask an interpreter that has been started; at the end it is gone, and then its folder."""
+    with scratch_folder() as scratch:
+        try:
+            if process.stdin is not None and process.stdout is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(to_line(request, scratch))
+                    process.stdin.close()
+                yield _Process(process, process.stdout)
+        finally:
+            end_group(process.pid)
+            process.wait()
 
 
-_SECRET = re.compile(
-    r"^(?:AWS|AZURE|GITHUB|GITLAB|GOOGLE|SSH)_|SECRET|TOKEN|PASSW|CREDENTIAL|PRIVATE|COOKIE|AUTH"
-    r"|(?:API|ACCESS|ACCOUNT|ENCRYPTION|SIGNING)_?KEY|_(?:DSN|PAT|PWD)$|DATABASE_URL|CONNECTION_STR",
-    re.IGNORECASE,
-)
-"""Names of environment variables that hold what opens something."""
-_ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-    "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "-1"),
-    "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library beside the file
-    "MALLOC_ARENA_MAX": "2",  # address space counts, and each arena reserves 64 MB of it
-}
-
-
-def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables, less those that hold what a model has no use for: it
-    could write them into its report."""
-    return {name: value for name, value in variables.items() if not _SECRET.search(name)}
-
-
-def end_group(process: int) -> None:
-    """Kill a process and all that it has started, where they are still there."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process, signal.SIGKILL)
-        else:
-            os.kill(process, signal.SIGTERM)
+def flags_for(request: Request) -> tuple[str, ...]:
+    """Return the flags of Python for what answers the request."""
+    return ISOLATED if request.purpose in (Purpose.TAPE, Purpose.FUNCTION) else READS_ONLY

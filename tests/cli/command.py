@@ -18,7 +18,7 @@ SAMPLES = ROOT / "sample_models"
 HEALTHY = str(SAMPLES / "healthy_saved_model")
 CUT = str(SAMPLES / "two_towers_saved_model")
 FROZEN = str(SAMPLES / "finetune_saved_model")
-_TOOL = "from gradflow.cli import main; main(prog_name='gradflow')"
+_TOOL = "from gradflow.__main__ import main; main(prog_name='gradflow')"
 
 
 @dataclass(frozen=True, slots=True)

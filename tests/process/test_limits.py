@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gradflow.options import DECLARED
+from gradflow.process.isolated import without_secrets
 from gradflow.process.sandbox.limits import MAPPED, Limits, limits_for, size_of
-from gradflow.process.spawn import without_secrets
 from tests.cli.command import ROOT, environment
 
 _MB = 1 << 20

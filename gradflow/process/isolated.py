@@ -1,0 +1,85 @@
+"""Start an isolated interpreter in a session of its own, and end it with all that it has started.
+
+Nothing else of gradflow is imported here: it is used while the command line is not there yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+ISOLATED = ("-I",)
+"""Flags of Python: neither the working directory nor PYTHON* variables choose what is imported
+beside the model."""
+READS_ONLY = ("-I", "-S")
+"""What only reads a file does without what the user's packages do at the start of Python."""
+_SECRET = re.compile(
+    r"^(?:AWS|AZURE|GITHUB|GITLAB|GOOGLE|SSH)_|SECRET|TOKEN|PASSW|CREDENTIAL|PRIVATE|COOKIE|AUTH"
+    r"|(?:API|ACCESS|ACCOUNT|ENCRYPTION|SIGNING)_?KEY|_(?:DSN|PAT|PWD)$|DATABASE_URL|CONNECTION_STR",
+    re.IGNORECASE,
+)
+"""Names of environment variables that hold what opens something."""
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+    "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "-1"),
+    "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library beside the file
+    "MALLOC_ARENA_MAX": "2",  # address space counts, and each arena reserves 64 MB of it
+}
+
+
+@contextmanager
+def started(
+    boot: str,
+    log: IO[bytes],
+    environment: Mapping[str, str],
+    flags: Sequence[str],
+    stdin: int = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[str]]:
+    """Run ``boot`` in an isolated interpreter, in a session of its own; at the end all of that
+    session is gone."""
+    search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
+    package = str(Path(__file__).resolve().parents[2])
+    process = subprocess.Popen(
+        [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env={**without_secrets(os.environ), **_ENVIRONMENT, **environment},
+        start_new_session=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        yield process
+    finally:
+        end_group(process.pid)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables, less those that hold what a model has no use for: it
+    could write them into its report."""
+    return {name: value for name, value in variables.items() if not _SECRET.search(name)}
+
+
+def end_group(process: int) -> None:
+    """Kill a process and all that it has started, where they are still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process, signal.SIGKILL)
+        else:
+            os.kill(process, signal.SIGTERM)
