@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -20,6 +21,7 @@ except ImportError:  # Windows, where nothing is locked and so nothing is remove
 
 _PREFIX = "gradflow-run-"
 _NAME = re.compile(rf"{_PREFIX}\w{{8}}")
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _SETTLED = 60.0
 """Seconds from a folder's making until it is locked, at most."""
 
@@ -32,11 +34,59 @@ def scratch_folder() -> Iterator[str]:
     is locked, also for those that do not see its number (containers that share /tmp).
     """
     _remove_what_was_left()
-    with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as folder,
-        _locked(folder),
-    ):
-        yield folder
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    try:
+        with _locked(folder):
+            yield folder
+    finally:
+        remove(folder)
+
+
+def remove(folder: str) -> None:
+    """Remove a folder with all that is in it, as far as that can be.
+
+    A model can have made folders below folders, without a limit, and without rights for their
+    owner. So each is moved to the top before it is looked into: no path is longer than a name. Only
+    handles are followed, never a link that somebody puts in the place of a folder.
+    """
+    if os.scandir not in os.supports_fd:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        top = os.open(folder, _FOLDER)
+        try:
+            waiting = _emptied(top, top)
+            while waiting:
+                with contextlib.suppress(OSError):
+                    name = waiting.pop()
+                    handle = os.open(name, _FOLDER, dir_fd=top)
+                    try:
+                        waiting += _emptied(handle, top)
+                    finally:
+                        os.close(handle)
+                    os.rmdir(name, dir_fd=top)
+        finally:
+            os.close(top)
+        Path(folder).rmdir()
+
+
+def _emptied(folder: int, top: int) -> list[str]:
+    """Empty a folder: its files are removed, its folders moved to ``top``. Return their new
+    names."""
+    with os.scandir(folder) as scanned:
+        entries = list(scanned)
+    names = []
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=folder)
+                continue
+            if os.geteuid() != 0:  # who may enter it anyway
+                os.chmod(entry.name, 0o700, dir_fd=folder)
+            name = secrets.token_hex(16)
+            os.rename(entry.name, name, src_dir_fd=folder, dst_dir_fd=top)
+            names.append(name)
+    return names
 
 
 @contextmanager
@@ -45,7 +95,7 @@ def _locked(folder: str) -> Iterator[bool]:
     if fcntl is None:
         yield False
         return
-    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    handle = os.open(folder, _FOLDER)
     try:
         is_ours = False
         with contextlib.suppress(OSError):
@@ -72,4 +122,4 @@ def _remove_if_left(folder: Path) -> None:
         return
     with _locked(str(folder)) as is_left:
         if is_left:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(str(folder))

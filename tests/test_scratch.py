@@ -82,3 +82,31 @@ def test_one_that_is_just_made_stays(temporary: Path, monkeypatch: pytest.Monkey
     begin()
 
     assert (new.exists(), old.exists()) == (True, False)
+
+
+def test_whatever_a_model_has_made_is_removed(temporary: Path) -> None:
+    """Folders deeper than a path can be and Python can recurse, and without rights."""
+    aside = temporary / "aside"
+    (aside / "file").parent.mkdir()
+    (aside / "file").write_text("")
+    here = os.open(".", os.O_RDONLY)
+    try:
+        with scratch.scratch_folder() as folder:
+            (Path(folder) / "link").symlink_to(aside)
+            os.mkfifo(Path(folder) / "pipe")
+            closed = Path(folder) / "closed"
+            closed.mkdir()
+            (closed / "file").write_text("")
+            closed.chmod(0)
+            os.chdir(folder)
+            for _ in range(3000):
+                Path("below").mkdir()
+                os.chdir("below")
+            Path("closed").mkdir(0)
+            Path("link").symlink_to(aside)
+    finally:
+        os.chdir(here)
+        os.close(here)
+
+    assert [path.name for path in temporary.iterdir()] == ["aside"]
+    assert (aside / "file").exists()

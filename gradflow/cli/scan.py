@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gradflow.analysis.result import report_of
-from gradflow.cli.help import Command
+from gradflow.cli.help import Command, Option
 from gradflow.cli.options import MODEL_PATH, Messages, ReportOutput, ScanLimits, with_options
 from gradflow.cli.output import Stderr, emit
 from gradflow.cli.run import Jobs, scanner
@@ -22,6 +22,15 @@ from gradflow.process.models import models_at
     ),
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=MODEL_PATH)
+@click.option(
+    "--about-this-machine",
+    cls=Option,
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _option, value: _show_confinement(context, is_asked=value),
+    help="Show what holds the process of a model here, and what it can still do, and exit.",
+)
 @with_options(output=ReportOutput, limits=ScanLimits, run=Jobs, messages=Messages)
 @click.pass_context
 def scan(
@@ -51,3 +60,12 @@ def scan(
     done.whole()
     stderr.closing(report, on_screen=output.is_on_screen)
     context.exit(2 if any(model.status is Status.FAILED for model in report.models) else 0)
+
+
+def _show_confinement(context: click.Context, *, is_asked: bool) -> None:
+    if not is_asked or context.resilient_parsing:
+        return
+    from gradflow.process.sandbox.about import lines_here  # seldom needed
+
+    click.echo("\n".join(lines_here()))
+    context.exit()

@@ -17,12 +17,18 @@ from gradflow.text import shown
 
 T = TypeVar("T")
 _JUDGED = {
-    Format.SAVED_MODEL: ("saved_model.pb", "variables/variables.index"),
+    Format.SAVED_MODEL: (
+        "saved_model.pb",
+        "variables",
+        "variables/variables.index",
+        "assets",
+        "assets.extra",
+    ),
     Format.KERAS: ("",),
     Format.H5: ("",),
 }
-"""The files, by their names below the path, whose bytes the scan judges."""
-_Stamp = tuple[int, int, int]
+"""What the scan judges, by its name below the path: bytes of files, and which files there are."""
+_Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ def _stamp(path: Path) -> _Stamp | None:
     """Return what differs once a file is written to or replaced; None where there is none."""
     with suppress(OSError, ValueError):
         status = path.stat()
-        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        times = status.st_mtime_ns, status.st_ctime_ns
+        return status.st_dev, status.st_ino, status.st_size, *times
     return None
 
 

@@ -21,9 +21,10 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Finding, Listing, Mode, Tool
 from gradflow.findings.wire import encode
+from gradflow.process.held import held
 from gradflow.process.lasting_imports import lasting_imports
-from gradflow.process.request import Purpose, Request, from_line, out_of_memory
-from gradflow.process.sandbox.confine import confine, end_with_parent
+from gradflow.process.request import OF_ONE_FILE, Purpose, Request, from_line, out_of_memory
+from gradflow.process.sandbox.confine import as_nobody, confine, end_with_parent
 from gradflow.process.sandbox.limits import impose
 from gradflow.progress import Progress
 
@@ -51,23 +52,28 @@ def serve(line: str, pipe: int) -> None:
     request, scratch = from_line(line)
     # What is read of a file stays until the end: each round of the collector looks at all of it.
     gc.disable()
-    _settle(Path(scratch), request)
+    request = _settle(Path(scratch), request)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
         answer(request, stream)
     # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
     os._exit(0)
 
 
-def _settle(scratch: Path, request: Request) -> None:
-    """Make ``scratch`` the one place that this process, from here on, can write to; code of the
-    user's own runs as the user would run it."""
-    end_with_parent()
+def _settle(scratch: Path, request: Request) -> Request:
+    """Make a folder in ``scratch`` the one place that this process, from here on, can write to, and
+    return the request with paths that stay; code of the user's own runs as the user would run it.
+    """
     if request.purpose is Purpose.FUNCTION:
+        end_with_parent()
         os.environ["KERAS_BACKEND"] = "tensorflow"
         if request.options.memory_limit is not None:
             impose(request.limits)
-        return
-    os.chdir(scratch)
+        return request
+    if request.purpose in OF_ONE_FILE:
+        request = held(request, scratch)
+    folder = scratch / "work"
+    folder.mkdir()
+    os.chdir(folder)
     for name in (
         "HOME",
         "TMPDIR",
@@ -77,16 +83,30 @@ def _settle(scratch: Path, request: Request) -> None:
         "XDG_CACHE_HOME",
         "XDG_CONFIG_HOME",
     ):
-        os.environ[name] = str(scratch)
+        os.environ[name] = str(folder)
     tempfile.tempdir = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    remark = as_nobody(scratch, folder, _read_by(request), _imported_by(request))
+    end_with_parent()
     impose(request.limits)
-    missing = confine(scratch)
+    missing = confine(folder)
     if missing:
-        sys.stderr.write(
-            f"gradflow: this system has no {' and no '.join(missing)}: the model runs without this "
-            "protection\n"
+        remark = (
+            f"this system has no {' and no '.join(missing)}: the model runs without this protection"
         )
+    if remark:
+        sys.stderr.write(f"gradflow: {remark}\n")
+    return request
+
+
+def _read_by(request: Request) -> list[str]:
+    """Return the files and folders that the request is about."""
+    return [request.path, *(spec.file for spec in request.options.inputs if spec.file)]
+
+
+def _imported_by(request: Request) -> list[str]:
+    """Return the folders that modules come from."""
+    return [*sys.path, *[request.folder] * bool(request.options.imports)]
 
 
 def answer(request: Request, pipe: TextIO) -> None:

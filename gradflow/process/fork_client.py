@@ -85,7 +85,10 @@ class ForkServers:
                 yield child
             return
         with_tape = request.purpose is Purpose.TAPE
-        with scratch_folder() as scratch, self._copy(log, with_tape) as (copy, question):
+        with (
+            scratch_folder() as scratch,
+            self._copy(log, with_tape, scratch) as (copy, question),
+        ):
             with contextlib.suppress(BrokenPipeError), question:
                 question.write(to_line(request, scratch))
             if copy.started.wait(request.options.timeout) and copy.process is None:
@@ -97,12 +100,14 @@ class ForkServers:
             yield copy
 
     @contextmanager
-    def _copy(self, log: IO[bytes], with_tape: bool) -> Iterator[tuple[_Copy, IO[str]]]:
+    def _copy(
+        self, log: IO[bytes], with_tape: bool, scratch: str
+    ) -> Iterator[tuple[_Copy, IO[str]]]:
         question, ask = os.pipe()
         answer, reply = os.pipe()
         with os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
             server = self._current(with_tape)
-            copy = _Copy(lines, server)
+            copy = _Copy(lines, server, scratch)
             try:
                 server.start(copy, question, reply, log.fileno())
             finally:
@@ -126,6 +131,7 @@ class ForkServers:
 class _Copy:
     lines: IO[str]
     server: _Server
+    scratch: str
     process: int | None = None
     code: int | None = None
     started: threading.Event = field(default_factory=threading.Event)

@@ -47,6 +47,7 @@ from gradflow.process.answers import lines_of, refuse_forged, relay
 from gradflow.process.early import claimed
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
 from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
+from gradflow.process.written import is_more_written
 from gradflow.progress import Progress
 from gradflow.text import shown
 
@@ -67,6 +68,8 @@ _STAGES = {
 _QUICK = 120.0
 """Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some
 altered files."""
+_LOOK = 0.25
+"""Seconds between two looks at what a child has written."""
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
 _READING = ("read", "scan")
@@ -290,9 +293,13 @@ def _ask(
         notes: tuple[Finding, ...] = ()
         while True:
             allowed = min(patience, _QUICK) if stage in _READING else patience
+            left = begun + allowed - time.monotonic()
             try:
-                line = lines.get(timeout=max(0.0, begun + allowed - time.monotonic()))
+                line = lines.get(timeout=max(0.0, min(left, _LOOK)))
             except queue.Empty:
+                _refuse_flood(request, stage, child, log)
+                if left > _LOOK:
+                    continue
                 longer = "give it longer with --timeout SECONDS"
                 hint = (
                     longer
@@ -322,6 +329,20 @@ def _ask(
             progress(label)
 
 
+def _refuse_flood(request: Request, stage: str, child: Child, log: IO[bytes]) -> None:
+    """Raise CrashedError where the child has written more than it may, file by file."""
+    most = request.limits.file
+    if request.purpose is Purpose.FUNCTION or not is_more_written(
+        most, child.scratch, child.process, log
+    ):
+        return
+    raise CrashedError(
+        f"{request.shown}: wrote more than {most / 1e9:.2g} GB of temporary files while "
+        f"{_STAGES[stage]}",
+        "the file was made so that it fills the disk, or is damaged: save the model again",
+    )
+
+
 def _with_notes(answer: T, notes: Sequence[Finding]) -> T:
     """Return the answer with what the scan let in, which the answer itself could leave out."""
     if not notes or not isinstance(answer, Analysis):
@@ -338,7 +359,8 @@ def _child(
     """Start a child for the request, or take the one that was started early; and where it prints
     to."""
     is_plain = spawn is interpreter and not environment and not request.options.verbose
-    early = claimed(flags_for(request)) if is_plain else None
+    is_own = request.purpose is Purpose.FUNCTION  # which finds another environment
+    early = claimed(flags_for(request)) if is_plain and not is_own else None
     if early is not None:
         with asked(early.process, request) as child:
             yield child, early.log

@@ -29,7 +29,7 @@ class Purpose(str, Enum):
     """List the models below the path, which is a folder."""
 
 
-_OF_ONE_FILE = (Purpose.TAPE, Purpose.STATIC, Purpose.SCAN, Purpose.ENTRIES)
+OF_ONE_FILE = (Purpose.TAPE, Purpose.STATIC, Purpose.SCAN, Purpose.ENTRIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
         options=replace(options, inputs=tuple(inputs)),
         folder=str(Path.cwd()),
         limits=limits_for(
-            size_of(Path(absolute)) if purpose in _OF_ONE_FILE else 0,
+            size_of(Path(absolute)) if purpose in OF_ONE_FILE else 0,
             options.memory_limit,
             options.timeout,
         ),

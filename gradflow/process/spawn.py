@@ -25,6 +25,14 @@ class Child(Protocol):
     def lines(self) -> IO[str]:
         """What it sends; ends when it ends."""
 
+    @property
+    def process(self) -> int | None:
+        """Its number; None before it has one."""
+
+    @property
+    def scratch(self) -> str:
+        """The folder that it can write to, with all below it."""
+
     def kill(self) -> None:
         """End it, with all that it has started."""
 
@@ -39,9 +47,14 @@ is gone."""
 
 
 class _Process:
-    def __init__(self, process: subprocess.Popen[str], lines: IO[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], lines: IO[str], scratch: str) -> None:
         self._process = process
         self.lines = lines
+        self.scratch = scratch
+
+    @property
+    def process(self) -> int:
+        return self._process.pid
 
     def kill(self) -> None:
         end_group(self._process.pid)
@@ -57,8 +70,9 @@ def interpreter(
     request: Request, log: IO[bytes], environment: Mapping[str, str]
 ) -> Iterator[Child]:
     """Start a new interpreter for the request."""
+    is_own = request.purpose is Purpose.FUNCTION
     with (
-        started(_BOOT, log, environment, flags_for(request)) as process,
+        started(_BOOT, log, environment, flags_for(request), is_own=is_own) as process,
         asked(process, request) as child,
     ):
         yield child
@@ -73,7 +87,7 @@ def asked(process: subprocess.Popen[str], request: Request) -> Iterator[Child]:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write(to_line(request, scratch))
                     process.stdin.close()
-                yield _Process(process, process.stdout)
+                yield _Process(process, process.stdout, scratch)
         finally:
             end_group(process.pid)
             process.wait()

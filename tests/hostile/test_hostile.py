@@ -22,6 +22,7 @@ from gradflow.findings import Mode
 from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
+from gradflow.process.sandbox import limits
 from gradflow.process.sandbox.landlock import abi
 from tests.cli.command import ROOT, apart, environment, here
 from tests.hostile.graphs import HARMFUL as GRAPHS
@@ -210,6 +211,42 @@ def test_python_code_that_is_trusted_is_held(
     # The system refused it, and the analysis went on.
     assert (report.mode, report.summary.flows, report.error) == (Mode.TAPE, 2, None)
     assert report.findings[0].message.startswith("let in by --trust")
+
+
+FLOODS = {
+    "in many files": "for number in range(100):\n    write(open(str(number), 'wb'))",
+    "in files without a name": (
+        "held = []\nfor number in range(100):\n    held.append(open('file', 'wb'))\n"
+        "    os.unlink('file')\n    write(held[-1])"
+    ),
+    "in files without content": "for number in range(10**6):\n    open(str(number), 'wb').close()",
+}
+WRITE = """
+import os, time
+def write(file):
+    for _ in range(100):
+        file.write(bytes(1 << 20))
+        file.flush()
+"""
+
+
+@jailed
+@pytest.mark.parametrize("flood", FLOODS)
+def test_what_fills_the_disk_is_ended(
+    flood: str, tmp_path: Path, copies: ForkServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 files of 100 MB are below the limit of each file."""
+    import keras
+
+    monkeypatch.setattr(limits, "_WRITES", 200 << 20)
+    with_code(keras, WRITE + FLOODS[flood], tmp_path / "model.keras")
+
+    error = inspect_path(
+        str(tmp_path / "model.keras"), Options(trust=True), spawn=copies
+    ).model.error
+
+    assert error is not None
+    assert "wrote more than 0.21 GB of temporary files while" in error.message
 
 
 HANGS = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))\nwhile True: pass"

@@ -40,6 +40,8 @@ class Forger:
     def __init__(self, text: str) -> None:
         self.lines: IO[str] = io.StringIO(text)
 
+    process, scratch = None, ""
+
     def kill(self) -> None: ...
 
     def wait(self, seconds: float) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from gradflow.options import DECLARED
-from gradflow.process.isolated import without_secrets
+from gradflow.process.isolated import needed_of, started
 from gradflow.process.sandbox.limits import MAPPED, Limits, limits_for, size_of
 from tests.cli.command import ROOT, environment
 
@@ -88,15 +89,30 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
     assert size_of(tmp_path / "nothing") == 0
 
 
-def test_a_model_sees_no_secret_of_the_environment() -> None:
-    secrets = (
+def test_a_model_sees_what_tensorflow_needs_of_the_environment() -> None:
+    others = (
         "AWS_SECRET_ACCESS_KEY AWS_PROFILE GITHUB_TOKEN HF_TOKEN OPENAI_API_KEY PGPASSWORD "
-        "MYSQL_PWD SENTRY_DSN AZURE_CLIENT_ID SSH_AUTH_SOCK DATABASE_URL npm_config__auth"
+        "MYSQL_PWD SENTRY_DSN AZURE_CLIENT_ID SSH_AUTH_SOCK DATABASE_URL npm_config__auth "
+        "TF_TOKEN_app_terraform_io KERAS_API_KEY MY_VARIABLE OLDPWD PYTHONPATH USER HOSTNAME"
     )
     needed = (
         "PATH HOME LANG LC_ALL TF_ENABLE_ONEDNN_OPTS TF_CPP_MIN_LOG_LEVEL TF_USE_LEGACY_KERAS "
-        "CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH OMP_NUM_THREADS KERAS_BACKEND TMPDIR PWD"
+        "CUDA_VISIBLE_DEVICES LD_LIBRARY_PATH OMP_NUM_THREADS KERAS_BACKEND TMPDIR PWD TZ XLA_FLAGS"
     )
-    variables = dict.fromkeys([*secrets.split(), *needed.split()], "x")
+    variables = dict.fromkeys([*others.split(), *needed.split()], "x")
 
-    assert list(without_secrets(variables)) == needed.split()
+    assert list(needed_of(variables)) == needed.split()
+
+
+@pytest.mark.parametrize(("is_own", "seen"), [(False, False), (True, True)])
+def test_code_of_the_users_own_sees_all_of_it(
+    is_own: bool, seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_VARIABLE", "x")
+    boot = "import os; print('MY_VARIABLE' in os.environ)"
+
+    with (
+        tempfile.TemporaryFile() as log,
+        started(boot, log, {}, ("-I", "-S"), is_own=is_own) as process,
+    ):
+        assert process.communicate()[0].strip() == str(seen)

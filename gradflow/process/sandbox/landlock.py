@@ -50,14 +50,13 @@ def abi() -> int:
     )
 
 
-def restrict_changes(folder: Path) -> bool:
+def restrict_changes(folder: Path, version: int) -> bool:
     """Let this thread, and those that it starts, change files in ``folder`` only, connect nowhere
-    and start nothing.
+    and start nothing, as far as that ABI can.
 
     ``PR_SET_NO_NEW_PRIVS`` has to be set before. Reading is not restricted. False where the kernel
     cannot do it.
     """
-    version = abi()
     if not version:
         return False
     changes = _CHANGES | sum(right for since, right in _LATER.items() if version >= since)

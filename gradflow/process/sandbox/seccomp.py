@@ -1,11 +1,11 @@
-"""Forbid this process a list of system calls (Linux on x86-64 and arm64).
+"""Allow this process the system calls that a computation makes, and no others (Linux on x86-64 and
+arm64).
 
-What is left out of the lists is allowed: this is the second of two limits, and TensorFlow, OpenMP
-and Python make many calls of many kinds. Each call that is refused fails with EPERM, as for a user
-who may not.
+``system_calls.tsv`` has the rule of each call. What is refused fails with EPERM, as for a user who
+may not, and what this list is too old to know with ENOSYS, as on an older kernel: it ends no
+process, and libraries have another way.
 
-Source: linux/seccomp.h, linux/filter.h, linux/audit.h; the numbers are those of
-arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h, Linux 6.12.
+Source: linux/seccomp.h, linux/filter.h, linux/audit.h, linux/prctl.h, linux/sched.h, asm/ioctls.h.
 """
 
 from __future__ import annotations
@@ -15,151 +15,41 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-_NO_NEW_PRIVS, _SET_SECCOMP, _FILTER_MODE = 38, 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+from gradflow.process.sandbox.system_calls import MACHINES, Rule, numbers
+
+_NO_NEW_PRIVS, _GET_SECCOMP = 38, 21
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SET_FILTER, _ALL_THREADS = 1, 1
+"""SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC."""
+_LOAD, _RETURN, _AND = 0x20, 0x06, 0x54
+_EQUAL, _ABOVE, _AT_LEAST, _ANY_BIT = 0x15, 0x25, 0x35, 0x45
 _ALLOW, _REFUSE, _MISSING = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
-"""Offsets in ``struct seccomp_data``; of an argument, its low half (both machines are
-little-endian)."""
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+"""Offsets in ``struct seccomp_data``; both machines are little-endian."""
 _X32 = 0x40000000
 """The numbers from here on are x86-64's second set of calls."""
-_THREAD = 0x00010000
-"""CLONE_THREAD: what ``clone`` starts is a thread of this process."""
+_AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+"""AUDIT_ARCH_* of linux/audit.h."""
 
-# name -> number on x86-64, on arm64; None where the machine does not have it
-_SENDS = {
-    "socket": (41, 198),
-    "connect": (42, 203),
-    "bind": (49, 200),
-    "listen": (50, 201),
-    "accept4": (288, 242),
-}
-_STARTS = {"execve": (59, 221), "execveat": (322, 281), "fork": (57, None), "vfork": (58, None)}
-_REACHES_OTHERS = {
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "process_madvise": (440, 440),
-    "pidfd_open": (434, 434),
-    "pidfd_send_signal": (424, 424),
-    "pidfd_getfd": (438, 438),
-    "rt_sigqueueinfo": (129, 138),
-    "rt_tgsigqueueinfo": (297, 240),
-    "tkill": (200, 130),
-    "setpriority": (141, 140),
-    "ioprio_set": (251, 30),
-    "kcmp": (312, 272),
-    "perf_event_open": (298, 241),
-}
-_CHANGES_OWNERS = {
-    "chmod": (90, None),
-    "fchmod": (91, 52),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
-    "chown": (92, None),
-    "lchown": (94, None),
-    "fchown": (93, 55),
-    "fchownat": (260, 54),
-    "setxattr": (188, 5),
-    "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7),
-    "removexattr": (197, 14),
-    "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
-    "setxattrat": (463, 463),
-    "removexattrat": (466, 466),
-    "utime": (132, None),
-    "utimes": (235, None),
-    "futimesat": (261, None),
-    "utimensat": (280, 88),
-}
-"""Landlock does not look at these."""
-_STAYS_BEHIND = {
-    "shmget": (29, 194),
-    "shmat": (30, 196),
-    "shmctl": (31, 195),
-    "msgget": (68, 186),
-    "msgsnd": (69, 189),
-    "msgrcv": (70, 188),
-    "msgctl": (71, 187),
-    "semget": (64, 190),
-    "semop": (65, 193),
-    "semctl": (66, 191),
-    "semtimedop": (220, 192),
-    "mq_open": (240, 180),
-    "mq_unlink": (241, 181),
-    "mknod": (133, None),
-    "mknodat": (259, 33),
-}
-"""Queues, memory and pipes that others find, also those that are there: their numbers can be
-guessed."""
-_CHANGES_THE_MACHINE = {
-    "io_uring_setup": (425, 425),  # its calls pass no filter
-    "mount": (165, 40),
-    "umount2": (166, 39),
-    "move_mount": (429, 429),
-    "mount_setattr": (442, 442),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "fanotify_init": (300, 262),
-    "fanotify_mark": (301, 263),
-    "name_to_handle_at": (303, 264),
-    "fsopen": (430, 430),
-    "open_tree": (428, 428),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "bpf": (321, 280),
-    "userfaultfd": (323, 282),
-    "add_key": (248, 217),
-    "request_key": (249, 218),
-    "keyctl": (250, 219),
-    "init_module": (175, 105),
-    "finit_module": (313, 273),
-    "delete_module": (176, 106),
-    "kexec_load": (246, 104),
-    "reboot": (169, 142),
-    "swapon": (167, 224),
-    "swapoff": (168, 225),
-    "settimeofday": (164, 170),
-    "clock_settime": (227, 112),
-    "sethostname": (170, 161),
-    "open_by_handle_at": (304, 265),
-    "quotactl": (179, 60),
-    "acct": (163, 89),
-}
-REFUSED: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
-    {
-        **_SENDS,
-        **_STARTS,
-        **_REACHES_OTHERS,
-        **_CHANGES_OWNERS,
-        **_STAYS_BEHIND,
-        **_CHANGES_THE_MACHINE,
-    }
-)
-"""Refused whatever their arguments are."""
-_OWN = {"kill": (62, 129), "tgkill": (234, 131)}
-"""Allowed for this very process only: ``abort`` needs that."""
-_OWN_OR_ZERO = {"prlimit64": (302, 261)}
-"""Allowed for this very process, which it also knows by the number 0."""
-_CLONE, _CLONE3 = (56, 220), (435, 435)
+_THREAD, _NEW_NAMESPACES = 0x00010000, 0x7E020000
+"""CLONE_THREAD, and all of CLONE_NEW*."""
+_ACCESS, _TRUNCATE = 0o3, 0o1000
+"""O_ACCMODE and O_TRUNC: before ABI 3, Landlock lets a file be cut that is opened for reading."""
+_LOCAL, _STREAM, _KIND = 1, 1, 0xF
+"""AF_UNIX, SOCK_STREAM, and the bits of a type of sockets without its flags."""
+_FCNTL = (0, 1, 2, 3, 4, 1030)
+"""F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC: no signals, leases or locks."""
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: nothing changes a file."""
+_PRCTL = (3, 4, 15, 16, 21, 23, 30, 38, 39, 41, 42, 51, 64, 0x53564D41)
+"""PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ,
+PR_GET_TIMERSLACK, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE,
+PR_GET_THP_DISABLE, PR_SVE_GET_VL, PR_SME_GET_VL, PR_SET_VMA: the end with the parent stays."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    audit: int
-    """AUDIT_ARCH_* of linux/audit.h."""
-    column: int
-    """Of the numbers above."""
-
-
-_MACHINES = {"x86_64": _Machine(0xC000003E, 0), "aarch64": _Machine(0xC00000B7, 1)}
+_Code = list[bytes]
 
 
 class _Program(ctypes.Structure):
@@ -172,67 +62,137 @@ def forbid_new_privileges() -> bool:
     return int(_prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)) == 0
 
 
+def is_supported() -> bool:
+    """Whether the calls of this machine are known and its kernel can filter them."""
+    is_known = platform.machine() in MACHINES and struct.calcsize("P") == 8
+    return is_known and int(_prctl(_GET_SECCOMP, 0, 0, 0, 0)) >= 0
+
+
 def refuse_calls() -> bool:
-    """Refuse the calls of ``REFUSED``, and to start or to signal another process, from here on and
-    forever.
+    """Allow the calls of the table only, from here on and forever.
 
     ``forbid_new_privileges`` has to come before. False where the machine is no known one, or the
     kernel cannot do it.
     """
-    machine = _MACHINES.get(platform.machine())
-    if machine is None or struct.calcsize("P") != 8:
+    if not is_supported():
         return False
-    code = _filter(machine, os.getpid())
+    code = b"".join(_filter(platform.machine(), os.getpid()))
     program = _Program(len(code) // 8, code)
-    return int(_prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.addressof(program), 0, 0)) == 0
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    number = ctypes.c_long(_SECCOMP[platform.machine()])
+    flags = (ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_ALL_THREADS))
+    return int(call(number, *flags, ctypes.byref(program))) == 0
 
 
-def _filter(machine: _Machine, process: int) -> bytes:
-    """Return a program of BPF; each jump is over the next one or two instructions."""
-    own, own_or_zero = _numbers(_OWN, machine), _numbers(_OWN_OR_ZERO, machine)
-    clone, clone3 = _CLONE[machine.column], _CLONE3[machine.column]
+def _filter(machine: str, process: int) -> _Code:
+    """Return a program of BPF for that machine, and a process of that number."""
+    calls = numbers(machine)
     code = [
         _step(_LOAD, _ARCHITECTURE),
-        _step(_EQUAL, machine.audit, 1, 0),
-        _step(_RETURN, _REFUSE),
+        *_where(_EQUAL, _AUDIT[machine], [], otherwise=_refuse()),
         _step(_LOAD, _NUMBER),
+        *_where(_AT_LEAST, _X32, _refuse()),
     ]
-    code += [_step(_AT_LEAST, _X32, 0, 1), _step(_RETURN, _REFUSE)]
-    for number in _numbers(REFUSED, machine):
-        code += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _REFUSE)]
-    # Its flags are in memory, where no filter can look: the C library falls back to clone.
-    code += [_step(_EQUAL, clone3, 0, 1), _step(_RETURN, _MISSING)]
-    code += [
-        _step(_EQUAL, clone, 0, 4),
-        _step(_LOAD, _FIRST_ARGUMENT),
-        _step(_ANY_BIT, _THREAD, 0, 1),
-    ]
-    code += [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
-    for number in own:
-        code += [
-            _step(_EQUAL, number, 0, 4),
-            _step(_LOAD, _FIRST_ARGUMENT),
-            _step(_EQUAL, process, 0, 1),
-        ]
-        code += [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
-    for number in own_or_zero:
-        code += [
-            _step(_EQUAL, number, 0, 5),
-            _step(_LOAD, _FIRST_ARGUMENT),
-            _step(_EQUAL, process, 1, 0),
-        ]
-        code += [_step(_EQUAL, 0, 0, 1), _step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
-    return b"".join([*code, _step(_RETURN, _ALLOW)])
+    for first, last in _ranges(calls[Rule.ALLOW]):
+        code += _where(_AT_LEAST, first, _where(_ABOVE, last, [], otherwise=_allow()))
+    for rule, checks in _CHECKS.items():
+        for number in calls[rule]:
+            code += _where(_EQUAL, number, checks(process))
+    for number in calls[Rule.ABSENT]:
+        code += _where(_EQUAL, number, [_step(_RETURN, _MISSING)])
+    newest = max(number for listed in calls.values() for number in listed)
+    return [*code, *_where(_ABOVE, newest, [_step(_RETURN, _MISSING)]), *_refuse()]
 
 
-def _numbers(
-    calls: Mapping[str, tuple[int | None, int | None]], machine: _Machine
-) -> Iterable[int]:
-    return [
-        number
-        for by_machine in calls.values()
-        if (number := by_machine[machine.column]) is not None
-    ]
+def _ranges(listed: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of each row of numbers without a gap; they are in order."""
+    rows: list[list[int]] = []
+    for number in listed:
+        if rows and number == rows[-1][-1] + 1:
+            rows[-1].append(number)
+        else:
+            rows.append([number])
+    for row in rows:
+        yield row[0], row[-1]
+
+
+def _own(process: int) -> _Code:
+    return _where_argument_in(0, (process,))
+
+
+def _own_or_zero(process: int) -> _Code:
+    return _where_argument_in(0, (process, 0))
+
+
+def _thread(_: int) -> _Code:
+    flags = _where(_ANY_BIT, _NEW_NAMESPACES, _refuse())
+    return [_argument(0), *flags, *_where(_ANY_BIT, _THREAD, _allow()), *_refuse()]
+
+
+def _open(flags: int) -> Callable[[int], _Code]:
+    """Check the flags, which are the argument of that index."""
+
+    def check(_: int) -> _Code:
+        reading = [_step(_AND, _ACCESS), *_where(_EQUAL, 0, _refuse())]
+        return [_argument(flags), *_where(_ANY_BIT, _TRUNCATE, reading), *_allow()]
+
+    return check
+
+
+def _pair(_: int) -> _Code:
+    stream = [_argument(1), _step(_AND, _KIND), *_where(_EQUAL, _STREAM, _allow())]
+    return [_argument(0), *_where(_EQUAL, _LOCAL, stream), *_refuse()]
+
+
+def _send(_: int) -> _Code:
+    """The address is a pointer: both of its halves are zero."""
+    high = [_step(_LOAD, _ARGUMENTS + 4 * 8 + 4), *_where(_EQUAL, 0, _allow())]
+    return [_argument(4), *_where(_EQUAL, 0, high), *_refuse()]
+
+
+_CHECKS: Mapping[Rule, Callable[[int], _Code]] = MappingProxyType(
+    {
+        Rule.OPEN_AT: _open(2),
+        Rule.OPEN: _open(1),
+        Rule.THREAD: _thread,
+        Rule.FCNTL: lambda _: _where_argument_in(1, _FCNTL),
+        Rule.IOCTL: lambda _: _where_argument_in(1, _IOCTL),
+        Rule.PRCTL: lambda _: _where_argument_in(0, _PRCTL),
+        Rule.PAIR: _pair,
+        Rule.SEND: _send,
+        Rule.OWN: _own,
+        Rule.OWN_OR_ZERO: _own_or_zero,
+    }
+)
+"""What to run for a call of each rule, in a process of that number; it always returns."""
+
+
+def _where_argument_in(index: int, values: Sequence[int]) -> _Code:
+    code = [_argument(index)]
+    for value in values:
+        code += _where(_EQUAL, value, _allow())
+    return [*code, *_refuse()]
+
+
+def _argument(index: int) -> bytes:
+    """Load the low half of an argument: the kernel takes no more of a number, a flag or a
+    request."""
+    return _step(_LOAD, _ARGUMENTS + index * 8)
+
+
+def _where(test: int, value: int, then: _Code, otherwise: _Code | None = None) -> _Code:
+    """Run ``then`` where the loaded value passes the test, else ``otherwise``; go on after them.
+    Only one of the two can be anything."""
+    other = otherwise or []
+    return [_step(test, value, len(other), len(then)), *then, *other]
+
+
+def _allow() -> _Code:
+    return [_step(_RETURN, _ALLOW)]
+
+
+def _refuse() -> _Code:
+    return [_step(_RETURN, _REFUSE)]
 
 
 def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
