@@ -21,7 +21,7 @@ from tensorflow.python.framework import (
     ops,
     tensor_util,
 )
-from tensorflow.python.ops import resource_variable_ops
+from tensorflow.python.ops import resource_variable_ops, script_ops
 from tensorflow.python.saved_model import loader_impl, revived_types
 from tensorflow.python.trackable import autotrackable
 from tensorflow.python.training import optimizer
@@ -35,7 +35,10 @@ op_def_of = op_def_registry.get
 """The OpDef of an op type, also of custom libraries that were loaded; None where there is none."""
 EagerTensor = ops.EagerTensor
 EagerTensorBase = ops._EagerTensorBase
-"""Its base class: ``_numpy`` is what all ways out of TensorFlow call (``numpy()``, ``float()``)."""
+"""Its base class: ``_numpy`` is what ways out of TensorFlow call (``numpy()``, ``float()``)."""
+python_functions = script_ops
+"""``py_func_common`` is called by ``tf.numpy_function``; it reads tensors as NumPy reads memory,
+which calls no method of theirs."""
 FuncGraph = func_graph.FuncGraph
 """``_create_op_internal`` is called for each op of a traced function, ``_functions`` holds the
 functions that it calls."""

@@ -239,3 +239,30 @@ def test_a_step_with_two_tapes_is_told_and_drawn_as_a_whole() -> None:
         }
         [cut] = [edge for edge in model.map.edges if edge.cuts]
         assert cut.source == nodes["generator"].id
+
+
+@pytest.mark.parametrize("way", ["numpy", "float", "numpy_function"])
+def test_where_values_leave_tensorflow_is_told(way: str) -> None:
+    encoder, head, optimizer = dense(3, "encoder"), dense(1, "head"), sgd()
+    ways_out = {
+        "numpy": lambda code: np.tanh(code.numpy()),
+        "float": lambda code: tf.fill([6, 3], float(tf.reduce_sum(code))),
+        "numpy_function": lambda code: tf.ensure_shape(
+            tf.numpy_function(np.tanh, [code], tf.float32), [6, 3]
+        ),
+    }
+
+    def step(batch: Any) -> None:
+        with tf.GradientTape() as tape:
+            loss = square(head(tf.constant(ways_out[way](encoder(batch)))) - 1.0)
+        optimizer.apply(tape.gradient(loss, head.weights), head.weights)
+
+    with gradflow.watch() as watched:
+        step(tf.constant(DATA))
+    [model] = watched.report.models
+    causes = {
+        variable.name: [(cause.code, cause.op_type) for cause in variable.causes]
+        for variable in model.variables
+    }
+    assert causes["head/kernel"] == []
+    assert causes["encoder/kernel"][-1] == ("GF208", "Sum" if way == "float" else "BiasAdd")

@@ -30,6 +30,7 @@ from gradflow.tape.private_api import (
     SlowPathError,
     add_op_callback,
     fast_ops,
+    python_functions,
     remove_op_callback,
     tape_record,
 )
@@ -95,6 +96,7 @@ def _listen() -> None:
         _replace(Function, "__call__", _calling_function)
         _replace(ConcreteFunction, "_call_flat", _calling_concrete)
         _replace(EagerTensorBase, "_numpy", _leaving)
+        _replace(python_functions, "py_func_common", _handing_over)
         _replace(FuncGraph, "_create_op_internal", _creating)
         for kind in layer_classes():
             _replace(kind, "__call__", _calling_layer)
@@ -386,14 +388,31 @@ def _on_op(
 
 def _leaving(original: Any) -> Any:
     def leaving(tensor: Any) -> Any:
-        if not here.quiet and not _analysis.is_on and tensor.dtype.is_floating:
-            for record in _records:
-                place = record.eager.place(tensor)
-                if place is not None:
-                    record.left.setdefault(place, len(record.eager.ops))
+        _note_left(tensor)
         return original(tensor)
 
     return leaving
+
+
+def _handing_over(original: Any) -> Any:
+    def handing_over(function: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if tf.executing_eagerly():
+            for tensor in tf.nest.flatten(inputs):
+                if isinstance(tensor, EagerTensorBase):
+                    _note_left(tensor)
+        return original(function, inputs, *args, **kwargs)
+
+    return handing_over
+
+
+def _note_left(tensor: Any) -> None:
+    """Note that the value of an eager tensor goes on outside of TensorFlow."""
+    if here.quiet or _analysis.is_on or not tensor.dtype.is_floating:
+        return
+    for record in _records:
+        place = record.eager.place(tensor)
+        if place is not None:
+            record.left.setdefault(place, len(record.eager.ops))
 
 
 def _written(record: Record, op: str, inputs: Sequence[Any], frames: Sequence[Frame]) -> None:
