@@ -24,8 +24,9 @@ list. A layer that holds other layers (TimeDistributed, Bidirectional, RNN, a mo
     The names of the positional arguments of the call, in their order.
 ``keys``
     The keys of the configuration that were tried, with the values for which the row holds, as
-    above; ``@``: a function, which stands as a step below. With any other value, or a key that is
-    neither here nor in ``NEVER_MATTER``, nothing is known of the layer.
+    above, where ``#`` stands for ``null`` too; ``@``: a function, which stands as a step below.
+    With any other value, or a key that is neither here nor in ``NEVER_MATTER``, nothing is known
+    of the layer.
 ``outputs``
     A word for each output: ``float``, ``int`` (integers, booleans or text), ``dtype`` (as the
     configuration says), ``like`` (floating if one of the tensors is). ``*`` after the last one: any
@@ -64,16 +65,21 @@ _PLAIN_POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy")
 _OWN = ("keras.quantizers",)
 _INTEGERS = re.compile(r"u?int\d+|bool|string")
 NEVER_MATTER = (
-    "name trainable dtype build_config batch_input_shape batch_shape input_shape input_dtype seed "
+    "name trainable dtype build_config *_shape input_dim input_dtype seed data_format "
     "*_initializer *_regularizer *_constraint initializer init shared_object_id "
-    "vocabulary idf_weights salt oov_token mask_token equation target_shape encoding "
+    "vocabulary idf_weights salt oov_token mask_token equation encoding "
     "vocabulary_size weights bias_axes implementation num_tokens autocast "
     "attention_axes shared_axes dims units output_dim projection_dim init_values "
-    "quantization_config gptq_unpacked_column_size"
+    "quantization_config gptq_unpacked_column_size input_length "
+    # Keras 1.
+    "nb_* filter_length kernel_dim* dim_ordering *_init consume_less border_mode subsample "
+    "subsample_length atrous_rate pool_length stride length bias transform_bias"
 ).split()
 """Keys of a layer's configuration whose value has no effect on where gradient goes; ``*`` stands
 for any text."""
 _NEVER_IN_OPERATIONS = ("name", "trainable", "dtype_policy", "seed", "subscripts", "function")
+_NEVER_IN_FUNCTIONS = (*_NEVER_IN_OPERATIONS, "dtype")
+"""Of a TensorFlow function, whose arguments stand in the call."""
 _NEVER = re.compile("|".join(pattern.replace("*", ".*") for pattern in NEVER_MATTER))
 
 
@@ -196,7 +202,7 @@ def _holds(key: str, row: _Row, config: Mapping[str, object], call: Call, traini
             for name, wanted, values in row.conditions
         )
         and all(
-            _is_known(row, name, value) or never_matters(name, is_layer=is_layer)
+            _is_known(row, name, value) or never_matters(name, key)
             for name, value in config.items()
         )
         # A layer that is quantized, or that computes with integers, is another one.
@@ -209,7 +215,8 @@ def _is_known(row: _Row, key: str, value: object) -> bool:
     values = row.keys.get(key)
     if values is None:
         return value is None
-    return _ANY_FUNCTION in values or _is_among(value, values)
+    is_default = value is None and _NUMBERS in values
+    return is_default or _ANY_FUNCTION in values or _is_among(value, values)
 
 
 def _is_among(value: object, values: frozenset[str]) -> bool:
@@ -240,10 +247,12 @@ def keys() -> Iterable[str]:
     return _lines().keys()
 
 
-def never_matters(key: str, *, is_layer: bool) -> bool:
-    """Return whether a key of a layer's or an operation's configuration has no effect on where
+def never_matters(name: str, key: str) -> bool:
+    """Return whether ``name`` in the configuration of a class ``key`` has no effect on where
     gradient goes."""
-    return _NEVER.fullmatch(key) is not None if is_layer else key in _NEVER_IN_OPERATIONS
+    if is_layer_key(key):
+        return _NEVER.fullmatch(name) is not None
+    return name in (_NEVER_IN_FUNCTIONS if key.startswith("tf.") else _NEVER_IN_OPERATIONS)
 
 
 def is_layer_key(key: str) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 
 from gradflow.ops.layer_rows import (
     dtype_of,
-    is_layer_key,
     is_numbers,
     never_matters,
     policy_of,
@@ -185,7 +184,7 @@ def facts_of(trial: Trial) -> Mapping[str, str]:
 
 
 def _is_any(trial: Trial, key: str) -> bool:
-    return never_matters(key, is_layer=is_layer_key(trial.key))
+    return never_matters(key, trial.key)
 
 
 def rows_of(key: str, trials: Sequence[Trial]) -> Iterator[Row]:
@@ -361,7 +360,7 @@ def keys_of(trials: Sequence[Trial]) -> Iterator[str]:
         if any(text.startswith("@") for text in rest):
             yield f"{key}=@"
             continue
-        yield f"{key}={'|'.join([*(['#'] if len(numbers) > 1 else numbers), *rest])}"
+        yield f"{key}={'|'.join([*(['#'] if numbers else []), *rest])}"
 
 
 def json_of(text: str) -> Any:

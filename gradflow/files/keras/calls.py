@@ -20,8 +20,9 @@ INPUT_LAYER = "InputLayer"
 _CONSTANT = "_CONSTANT_VALUE"
 _TENSOR = "__keras_tensor__"
 _MAX_DEPTH = 60
-_NO_GRAPH_FIRST = ("Merge",)
-"""A Sequential of Keras 1 that begins with one has several inputs."""
+_MERGE = "Merge"
+"""A Sequential of Keras 1 that begins with one calls the layers in it, each on an input of its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,47 @@ def tensors_in(
 
 def _sequential(model: LayerConfig) -> ModelCalls | None:
     layers = list(model.parts.get("layers", ()))
-    if layers and layers[0].class_name in _NO_GRAPH_FIRST:
-        return None
-    start = TensorOf(model, 0, 0)
+    start: object = TensorOf(model, 0, 0)
+    calls: list[LayerCall] = []
     if layers and layers[0].class_name == INPUT_LAYER:
         start = TensorOf(layers.pop(0), 0, 0)
-    calls = []
-    last = start
+    elif layers and _merged(layers[0]):
+        start = _starts(layers[0])
+        branches = zip(_merged(layers[0]), start, strict=True)
+        calls = [LayerCall(branch, 0, (taken,), {}) for branch, taken in branches]
+        merged = [TensorOf(branch, 0, None) for branch in _merged(layers[0])]
+        calls.append(LayerCall(layers[0], 0, (merged,), {}))
+        layers = layers[1:]
+    last = TensorOf(calls[-1].layer, 0, None) if calls else start
     for layer in layers:
         calls.append(LayerCall(layer, 0, (last,), {}))
         last = TensorOf(layer, 0, None)
     return ModelCalls(start, last, tuple(calls))
+
+
+def _merged(layer: LayerConfig) -> Sequence[LayerConfig]:
+    return layer.parts.get("layers", ()) if layer.class_name == _MERGE else ()
+
+
+def _starts(merge: LayerConfig) -> list[object]:
+    """Return an input for each layer that a Merge of Keras 1 holds; a list for one that begins with
+    a Merge itself."""
+    starts: list[object] = []
+    for branch in _merged(merge):
+        inside = branch.parts.get("layers", ()) if branch.class_name == "Sequential" else ()
+        if inside and _merged(inside[0]):
+            starts.append(_starts(inside[0]))
+            continue
+        entry = LayerConfig(
+            name=f"{branch.name}_input",
+            class_name=INPUT_LAYER,
+            trainable=True,
+            built=False,
+            options=inside[0].options if inside else branch.options,
+            parent=merge,
+        )
+        starts.append(TensorOf(entry, 0, 0))
+    return starts
 
 
 class _Functional:

@@ -9,7 +9,12 @@ from typing import Any
 from gradflow.errors import DamagedError
 from gradflow.files.hdf5 import dtype_of, list_attribute, member, shape_of, text_attribute
 from gradflow.files.keras.config import LayerConfig, read_config
-from gradflow.files.keras.layer_table import RECURRENT, inner_layer, is_known
+from gradflow.files.keras.layer_table import (
+    RECURRENT,
+    inner_layer,
+    is_known,
+    name_of_keras1,
+)
 from gradflow.files.keras.opened import CONFIG, hdf5_of, hdf5_texts, model_json
 from gradflow.files.keras.variables import Owned
 from gradflow.files.model_file import ModelFile
@@ -75,6 +80,8 @@ def _variables(model: LayerConfig, weights: Any, shown_path: str) -> Iterator[Ow
 def _owned(top: LayerConfig, name: str, dataset: Any, inner_layers: _Made) -> Owned:
     *segments, variable = name.split("/")
     layer, rest = _match(top, segments)
+    if layer.is_model and (inner := _named_in(layer, variable)) is not None:
+        layer, rest = inner, []
     is_matched = not rest or rest is not segments
     while layer.class_name in _WRAPPERS and len(layer.parts.get("layer", ())) == 1:
         # The wrapper owns nothing; Keras 2 names the weights after it.
@@ -109,6 +116,12 @@ def _match(top: LayerConfig, segments: list[str]) -> tuple[LayerConfig, list[str
         if rest is not segments:
             break
     return layer, rest
+
+
+def _named_in(model: LayerConfig, variable: str) -> LayerConfig | None:
+    """Return the layer of ``model`` after which Keras 1 named a variable: ``dense_1_W``."""
+    layers = [layer for layer in model.below() if name_of_keras1(layer, variable)]
+    return max(layers, key=lambda layer: len(layer.name), default=None)
 
 
 def _inner(layer: LayerConfig, rest: list[str], inner_layers: _Made) -> LayerConfig:

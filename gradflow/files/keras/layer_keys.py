@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradflow.files.keras.config import LayerConfig
+from gradflow.files.keras.older_layers import modern_class, modern_options
 from gradflow.ops.layer_rows import has_rows
 
 _PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "keras_core", "builtins"})
@@ -17,7 +20,7 @@ def layer_key(layer: LayerConfig) -> str | None:
     """
     if layer.module is not None and layer.module not in _PACKAGES:
         return None
-    name = layer.class_name
+    name = modern_class(layer.class_name, layer.options)
     if name in _FUNCTIONS:
         return f"tf.{layer.options.get('function')}"
     module = layer.described.get("module")
@@ -26,3 +29,8 @@ def layer_key(layer: LayerConfig) -> str | None:
         return f"ops.{name}" if is_operation else name
     is_layer = has_rows(name) or "trainable" in layer.options or not has_rows(f"ops.{name}")
     return name if is_layer else f"ops.{name}"
+
+
+def layer_options(layer: LayerConfig) -> Mapping[str, object]:
+    """Return the configuration of a layer with the keys that the layer table knows."""
+    return modern_options(layer.class_name, layer.options)

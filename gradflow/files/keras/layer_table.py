@@ -137,14 +137,24 @@ _IN_CELL = ("kernel", "recurrent_kernel", "bias")
 def modern_path(layer: LayerConfig, path: str) -> str:
     """Return the path of a variable below ``layer`` as Keras 3 has it: ``cell/kernel`` for what is
     stored as ``kernel`` of a recurrent layer, or as ``lstm_1_W_i``."""
-    name = path.removeprefix(f"{layer.name}_")
-    if name != path and "/" not in path:
+    name = name_of_keras1(layer, path) or path
+    if name != path:
         name = _OLD_NAMES.get(name.partition("_")[0], name)
         if name == "kernel" and layer.class_name == "Embedding":
             name = "embeddings"
     if layer.class_name in RECURRENT and name in _IN_CELL:
         return f"cell/{name}"
     return name
+
+
+def name_of_keras1(layer: LayerConfig, path: str) -> str | None:
+    """Return what Keras 1 adds to the name of a layer in the name of its variable: ``W_i`` for
+    ``lstm_1_W_i`` and ``forward_lstm_1_W_i``; None where the variable is not named so."""
+    if "/" in path:
+        return None
+    ways = ("", "forward_", "backward_")
+    starts = (f"{way}{layer.name}_" for way in ways)
+    return next((path[len(start) :] for start in starts if path.startswith(start)), None)
 
 
 def is_state_name(variable: str) -> bool:

@@ -62,7 +62,8 @@ def describe(owned: Sequence[Owned], *, is_keras2: bool = False) -> tuple[Stored
 
 
 def _describe(stored: Owned, name: str, layer: str, *, is_keras2: bool) -> StoredVariable:
-    role = role_of(stored.owner.class_name, stored.variable, stored.dtype)
+    modern_name = modern_path(stored.owner, stored.variable).rpartition("/")[2]
+    role = role_of(stored.owner.class_name, modern_name, stored.dtype)
     is_open = role is Role.WEIGHT and not all(map(is_kerass_own, stored.owner.lineage()))
     covered, freezer = frozen(stored.owner, is_keras2=is_keras2)
     still = covered or is_lora_base(stored.owner.options, stored.variable)

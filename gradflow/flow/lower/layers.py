@@ -17,7 +17,7 @@ from gradflow.files.keras.calls import (
     tensors_in,
 )
 from gradflow.files.keras.config import LayerConfig
-from gradflow.files.keras.layer_keys import layer_key
+from gradflow.files.keras.layer_keys import layer_key, layer_options
 from gradflow.files.keras.model_layers import layer_names
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import Tensor
@@ -31,6 +31,7 @@ from gradflow.ops.layer_rows import (
     Pass,
     Passage,
     behaviour,
+    has_rows,
     matches,
 )
 
@@ -258,7 +259,7 @@ class _Lowering:
         if key is None:
             tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
-        if layer.is_model:
+        if layer.is_model and not has_rows(key):
             result = self._model_call(layer, name, args, context)
         elif key in _CALLED and len(layer.parts.get("layer", ())) == 1:
             inner = layer.parts["layer"][0]
@@ -359,7 +360,9 @@ class _Lowering:
     def _kind_of_twin(self, forward: LayerConfig) -> Edge:
         """Return how gradient passes a copy of ``forward``."""
         key = layer_key(forward)
-        known = None if key is None else behaviour(key, forward.options, Call(), training=True)
+        known = (
+            None if key is None else behaviour(key, layer_options(forward), Call(), training=True)
+        )
         is_sure = known is not None and not any(passage.steps for passage in known.passages)
         return Edge.FLOW if is_sure else Edge.UNKNOWN
 
@@ -389,7 +392,7 @@ class _Lowering:
             known = None
             if key is not None:
                 tensors = Call(((0,), (1,)))
-                known = behaviour(key, cell.options, tensors, training=context.training)
+                known = behaviour(key, layer_options(cell), tensors, training=context.training)
             if known is None:
                 return None
             count = 1 + _STATES.get(cell.class_name, 1)
@@ -414,7 +417,7 @@ class _Lowering:
         context: _Context,
     ) -> _Result | None:
         arguments = _arguments(args, kwargs)
-        known = behaviour(key, layer.options, arguments.call, training=context.training)
+        known = behaviour(key, layer_options(layer), arguments.call, training=context.training)
         if known is None:
             return None
         weights = [(weight, self._variables[weight.name]) for weight in self._own_weights(layer)]
@@ -463,7 +466,8 @@ class _Lowering:
         """Return the weights that are described as those of ``layer``, and those of the layers in
         it."""
         weights: list[Weight] = []
-        for inner in layer.below():
+        # The models inside a Merge of Keras 1 are called before it.
+        for inner in [layer] if layer.is_model else layer.below():
             below = "/".join(part.name for part in inner.lineage()[len(layer.lineage()) :])
             for weight in self._weights_of(inner):
                 path = f"{below}/{weight.path}" if below else weight.path
