@@ -1,10 +1,27 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and read one that is no larger than gradflow can hold."""
 
 from __future__ import annotations
 
 import shutil
 import uuid
 from pathlib import Path
+
+_MOST_READ = 1 << 29
+"""Bytes of a report or a baseline: 100,000 weights take 60 MB, and ten times that in memory."""
+
+
+def read_whole(path: Path) -> str:
+    """Return the text of a file that gradflow wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than any that gradflow wrote, or is not UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(_MOST_READ + 1)
+    if len(content) > _MOST_READ:
+        raise ValueError(f"more than {_MOST_READ >> 20} MB")
+    return content.decode("utf-8")
 
 
 def write_whole(path: Path, text: str) -> None:

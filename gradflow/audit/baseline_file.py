@@ -12,6 +12,7 @@ from gradflow.errors import UsageError
 from gradflow.findings.wire import decode, encode
 from gradflow.policy import Snapshot, WeightSnapshot
 from gradflow.text import as_json
+from gradflow.whole_file import read_whole
 
 SCHEMA = "gradflow-baseline-1"
 _AGAIN = "take a new one: gradflow baseline MODEL... -o FILE"
@@ -35,7 +36,7 @@ def read_baseline(path: Path) -> Mapping[str, Snapshot]:
         UsageError: there is no such file, or it is not a baseline.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_whole(path))
         if data["schema"] != SCHEMA:
             raise UsageError(f"{path}: is a baseline of another version: {data['schema']}", _AGAIN)
         return {key: _snapshot(model, path) for key, model in data["models"].items()}

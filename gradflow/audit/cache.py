@@ -31,7 +31,7 @@ from gradflow.options import Options
 from gradflow.process.parent import Outcome
 from gradflow.progress import Progress
 from gradflow.version import VERSION
-from gradflow.whole_file import write_whole
+from gradflow.whole_file import read_whole, write_whole
 
 _FORM = "gradflow-result-1"
 _Stamp = tuple[str, int, int, int]
@@ -98,7 +98,7 @@ class Cache:
     def read(self, key: str) -> Outcome | None:
         """Return the result of that name; None where there is none, or it cannot be read."""
         try:
-            stored = json.loads(self._path_of(key).read_text(encoding="utf-8"))
+            stored = json.loads(read_whole(self._path_of(key)))
             return decode(Outcome, stored["outcome"]) if stored["form"] == _FORM else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

@@ -11,7 +11,7 @@ from gradflow.errors import UsageError
 from gradflow.findings import Report
 from gradflow.findings.wire import decode
 from gradflow.report.json import SCHEMA, render
-from gradflow.whole_file import write_whole
+from gradflow.whole_file import read_whole, write_whole
 
 _AGAIN = "gradflow audit CONFIG --history DIR, or any command with --format json, writes one"
 
@@ -59,7 +59,7 @@ def read_report(path: Path) -> Report:
         UsageError: there is no such file, or it is not a report.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_whole(path))
         if value["schema"] != SCHEMA:
             raise UsageError(f"{path}: is not a report of this version: {value['schema']}", _AGAIN)
         return decode(Report, value)

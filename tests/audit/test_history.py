@@ -94,3 +94,22 @@ def test_what_is_no_report_is_one_line(text: str, tmp_path: Path) -> None:
     done = here("diff", str(file), str(tmp_path / "missing.json"))
     assert done.code == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless file")
+@pytest.mark.parametrize(
+    "arguments", [("diff",), ("check", "--static", str(HEALTHY), "--baseline")]
+)
+def test_a_file_without_an_end_is_one_line(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradflow.whole_file._MOST_READ", 1 << 20)
+    endless = tmp_path / "endless.json"
+    endless.symlink_to("/dev/zero")
+    twice = 2 if arguments == ("diff",) else 1
+
+    done = here(*arguments, *[str(endless)] * twice)
+
+    assert done.code == 2
+    assert "is not a " in done.stderr
+    assert "Traceback" not in done.stderr
