@@ -4,6 +4,8 @@ where it is installed."""
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,22 +80,69 @@ def test_another_model_is_a_graph_of_its_layers(name: str) -> None:
     assert spaces.get("stem", "backbone") == "backbone"
 
 
-def test_its_own_loader_takes_it() -> None:
-    explorer = pytest.importorskip(
-        "model_explorer", reason="ai-edge-model-explorer is not installed"
+SAVED_MODELS = [path.name for path in sorted(SAMPLES.iterdir()) if path.is_dir()]
+
+
+def shown_by_the_viewer(name: str) -> dict[str, dict[str, str]]:
+    """The graphs of a SavedModel as Model Explorer's own adapter reads them: for each node, its
+    op. Converted in a process of its own: the adapter brings a TensorFlow of its own."""
+    code = (
+        "import sys, ai_edge_model_explorer_adapter as adapter\n"
+        "config = adapter.VisualizeConfig()\n"
+        "print(adapter.ConvertSavedModelDirectlyToJson(config, sys.argv[1]))"
     )
-    adapter = pytest.importorskip("ai_edge_model_explorer_adapter")
-    builder = explorer.node_data_builder
-    (collection,) = json.loads(
-        adapter.ConvertSavedModelDirectlyToJson(adapter.VisualizeConfig(), str(TOWERS))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SAMPLES / name)], capture_output=True, check=True
     )
-    graphs = {
-        graph["id"]: {node["id"] for node in graph["nodes"]} for graph in collection["subgraphs"]
+    (collection,) = json.loads(done.stdout)
+    return {
+        graph["id"]: {node["id"]: node["label"] for node in graph["nodes"]}
+        for graph in collection["subgraphs"]
     }
-    for graph, nodes in written(TOWERS.name).items():
+
+
+@pytest.mark.parametrize("name", SAVED_MODELS)
+def test_its_own_adapter_has_the_nodes_that_we_color(name: str) -> None:
+    pytest.importorskip(
+        "ai_edge_model_explorer_adapter",
+        reason="ai-edge-model-explorer-adapter is not installed",
+    )
+    graphs = shown_by_the_viewer(name)
+    labels: dict[str, set[str]] = {}
+    for graph, nodes in written(name).items():
+        for number, result in nodes["results"].items():
+            labels.setdefault(result["bgColor"], set()).add(graphs[graph][number])
+
+    cuts = {"argmax_saved_model": {"ArgMax"}, "two_towers_saved_model": {"StopGradient"}}
+    assert labels.pop("#000000", set()) == cuts.get(name, set())
+    for of_state in labels.values():
+        assert {"VarHandleOp", "MatMul", "ReadVariableOp"} & of_state
+    assert not {"StopGradient", "ArgMax"} & set().union(*labels.values())
+
+
+def test_its_own_types_take_the_node_data() -> None:
+    builder = pytest.importorskip(
+        "model_explorer.node_data_builder", reason="ai-edge-model-explorer is not installed"
+    )
+    for nodes in written(TOWERS.name).values():
         results = {
             number: builder.NodeDataResult(**result) for number, result in nodes["results"].items()
         }
         data = builder.GraphNodeData(results=results, name=nodes["name"])
         assert json.loads(data.to_json_string())["results"] == nodes["results"]
-        assert results.keys() <= graphs[graph]
+
+
+def test_its_own_types_take_the_graph() -> None:
+    builder = pytest.importorskip(
+        "model_explorer.graph_builder", reason="ai-edge-model-explorer is not installed"
+    )
+    (collection,) = written("two_towers.keras")
+    (graph,) = collection["graphs"]
+    for node in graph["nodes"]:
+        edges = [builder.IncomingEdge(**edge) for edge in node["incomingEdges"]]
+        attributes = [builder.KeyValue(**pair) for pair in node["attrs"]]
+        style = builder.GraphNodeStyle(**node["style"]) if "style" in node else None
+        made = builder.GraphNode(
+            **{**node, "incomingEdges": edges, "attrs": attributes, "style": style}
+        )
+        assert made.id == node["id"]
