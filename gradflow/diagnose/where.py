@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from gradflow.flow.attribute import Attribution
 from gradflow.flow.fold import Folded, fold, neighbours, positions, readers_of
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.routes import behind
+from gradflow.flow.routes import nodes_behind
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,7 @@ class Whereabouts:
 
     def reach(self, cut: Cut, names: Sequence[str]) -> Reach | None:
         """Return how far back nothing learns: of ``names``, the weights that ``cut`` holds back."""
-        weights = [item for item in self.variables.values() if item.role is Role.WEIGHT]
-        learning = {owner_of(item) for item in weights if _may_learn(item)}
+        learning = self._learning
         starved = [
             owner
             for owner in dict.fromkeys(owner_of(self.variables[name]) for name in names)
@@ -102,28 +102,29 @@ class Whereabouts:
         ]
         if not starved:
             return None
-        back = behind(self.graph, cut)
-        layers = {owner_of(item) for item in weights if item.name in back}.union(starved)
+        back = self._owners_at(nodes_behind(self.graph, cut), self._owners_of_node)
+        layers = {owner for owner in back if owner in self._owned}
+        layers.update(starved)
         start, is_whole = None, True
-        if layers & learning:
+        if not layers.isdisjoint(learning):
             start = starved[0]
             passed = self._downstream(start) & layers
-            is_whole = not passed & learning and passed.issuperset(starved)
+            is_whole = passed.isdisjoint(learning) and passed.issuperset(starved)
             layers = passed if is_whole else set(starved)
         ends = neighbours(self.graph, self.folded, cut)[0]
-        if not ends or not is_whole or learning.intersection(ends):
+        if not ends or not is_whole or not learning.isdisjoint(ends):
             ends = (starved[-1],)
-        inside = [item for item in weights if owner_of(item) in layers]
+        inside = [item for layer in layers for item in self._owned.get(layer, ())]
         return Reach(
             start=start,
             ends=ends,
             is_whole=is_whole,
             layers=len(layers),
-            all_layers=len({owner_of(item) for item in weights}),
+            all_layers=len(self._owned),
             frozen=len(layers - {owner_of(item) for item in inside if item.trainable}),
             parameters=sum(item.parameters for item in inside),
-            all_parameters=sum(item.parameters for item in weights),
-            noun="weight" if all(owner_of(item) == item.name for item in weights) else "layer",
+            all_parameters=self._parameters,
+            noun=self._noun,
         )
 
     def _downstream(self, owner: str) -> set[str]:
@@ -131,21 +132,70 @@ class Whereabouts:
         consumers = self.folded.consumers
         nodes = {
             reader
-            for name, node in self.graph.variables.items()
-            if name in self.variables and owner_of(self.variables[name]) == owner
-            for reader in readers_of(self.graph, node, consumers)
+            for item in self._held.get(owner, ())
+            if item.name in self.graph.variables
+            for reader in readers_of(self.graph, self.graph.variables[item.name], consumers)
         }
         stack = list(nodes)
         while stack:
             fresh = {node for node in consumers[stack.pop()] if node not in nodes}
             nodes |= fresh
             stack += fresh
-        return {
-            owner_of(self.variables[name])
-            for name, node in self.graph.variables.items()
-            if name in self.variables
-            and not nodes.isdisjoint(readers_of(self.graph, node, consumers))
-        }.union({owner})
+        return self._owners_at(nodes, self._owners_of_reader) | {owner}
+
+    @cached_property
+    def _held(self) -> Mapping[str, Sequence[Variable]]:
+        """The variables of each layer that has some."""
+        held: dict[str, list[Variable]] = {}
+        for item in self.variables.values():
+            held.setdefault(owner_of(item), []).append(item)
+        return held
+
+    @cached_property
+    def _owned(self) -> Mapping[str, Sequence[Variable]]:
+        """The weights of each layer that has some."""
+        owned = (
+            (owner, [item for item in items if item.role is Role.WEIGHT])
+            for owner, items in self._held.items()
+        )
+        return {owner: weights for owner, weights in owned if weights}
+
+    @cached_property
+    def _learning(self) -> AbstractSet[str]:
+        """The layers in which some weight learns."""
+        return {owner for owner, weights in self._owned.items() if any(map(_may_learn, weights))}
+
+    @cached_property
+    def _parameters(self) -> int:
+        return sum(item.parameters for weights in self._owned.values() for item in weights)
+
+    @cached_property
+    def _noun(self) -> str:
+        weights = (item for weights in self._owned.values() for item in weights)
+        return "weight" if all(owner_of(item) == item.name for item in weights) else "layer"
+
+    @cached_property
+    def _owners_of_node(self) -> Mapping[int, Sequence[str]]:
+        """The layers whose variable a node is."""
+        return self._by_node(lambda node: (node,))
+
+    @cached_property
+    def _owners_of_reader(self) -> Mapping[int, Sequence[str]]:
+        """The layers with whose variables a node computes."""
+        return self._by_node(lambda node: readers_of(self.graph, node, self.folded.consumers))
+
+    def _by_node(self, nodes_of: Callable[[int], Iterable[int]]) -> Mapping[int, Sequence[str]]:
+        owners: dict[int, list[str]] = {}
+        for owner, items in self._held.items():
+            for item in items:
+                if item.name in self.graph.variables:
+                    for node in nodes_of(self.graph.variables[item.name]):
+                        owners.setdefault(node, []).append(owner)
+        return owners
+
+    @staticmethod
+    def _owners_at(nodes: Iterable[int], owners: Mapping[int, Sequence[str]]) -> set[str]:
+        return {owner for node in nodes for owner in owners.get(node, ())}
 
 
 def _above(layer: str) -> Iterable[str]:

@@ -101,8 +101,9 @@ class _Reading:
         self._seeds = [over_floating(node) for node in graph.outputs]
         self._late = [in_passage(node) for node in graph.discrete_outputs] if discrete else []
         self.distance, self.via = walk(graph, self._seeds, self._late)
-        self._frontier = frontier_of(graph, self.distance, self.via)
-        self._behind = cuts_behind(graph, self._frontier, self.distance)
+        frontier = frontier_of(graph, self.distance, self.via)
+        self._frontier = tuple(frontier)
+        self._behind = cuts_behind(graph, frontier, self.distance)
         self._sets: dict[int, tuple[Cut, ...]] = {}
         self._walks: dict[frozenset[int], Walk] = {}
 
@@ -121,7 +122,7 @@ class _Reading:
         if bits not in self._sets:
             self._sets[bits] = tuple(distinct_cuts(self._graph, self._frontier, bits))
         causes = self._sets[bits]
-        if is_filled or Edge.ZERO not in self._graph.kinds:
+        if is_filled or not self._has_zeros:
             return causes
         nodes = {cut.node for cut in causes}
         beyond = self._beyond_zeros.causes(node, is_filled=True)
@@ -189,6 +190,10 @@ class _Reading:
                 return None
             self._walks[places] = walk_without(self._graph, [*self._seeds, *self._late], places)
         return self._walks[places]
+
+    @cached_property
+    def _has_zeros(self) -> bool:
+        return Edge.ZERO in self._graph.kinds
 
     @cached_property
     def _beyond_zeros(self) -> _Reading:

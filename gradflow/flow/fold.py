@@ -44,16 +44,12 @@ class Folded:
     is_layer: Sequence[bool]
     group_of: array[int]
     """The group of each node of the graph."""
-    owners: frozenset[str]
-    """The layers that own weights."""
+    weighted: frozenset[str]
+    """The layers that own weights, or hold a layer that does."""
     consumers: Sequence[Sequence[int]]
     """The nodes that each node gives data to."""
     order: Sequence[int]
     """All nodes, each after its sources where there is no loop."""
-
-    def owns_weights(self, layer: str) -> bool:
-        """Return whether ``layer``, or a layer inside it, owns a weight."""
-        return any(owner == layer or owner.startswith(f"{layer}/") for owner in self.owners)
 
 
 def fold(
@@ -87,7 +83,7 @@ def fold(
         groups=names,
         is_layer=is_layer,
         group_of=group_of,
-        owners=frozenset(owners.values()),
+        weighted=_with_holders(owners.values()),
         consumers=consumers,
         order=order,
     )
@@ -115,7 +111,7 @@ def neighbours(
     for itself. An empty side has no layer at all.
     """
     own = folded.group_of[cut.node]
-    is_bare = folded.is_layer[own] and not folded.owns_weights(folded.groups[own])
+    is_bare = folded.is_layer[own] and folded.groups[own] not in folded.weighted
     skipped = own if is_bare else -1
     behind = [cut.source] if cut.source is not None else _cut_sources(graph, cut)
     before = folded.consumers[cut.node] if cut.reenters_at is None else [cut.reenters_at]
@@ -218,6 +214,12 @@ def feeds_of(graph: FlowGraph) -> list[int]:
     variables = set(graph.variables.values())
     feeds = (node for node, op in enumerate(graph.ops) if op in _FEEDS)
     return [node for node in feeds if node not in variables]
+
+
+def _with_holders(owners: Iterable[str]) -> frozenset[str]:
+    """Return the layers and all that they stand in, by their names."""
+    distinct = set(owners)
+    return frozenset(distinct.union(*map(above, distinct)))
 
 
 def _data_order(graph: FlowGraph, order: Sequence[int]) -> list[int]:

@@ -157,9 +157,13 @@ def _consumers_first(
     return order, has_loop
 
 
-def distinct_cuts(graph: FlowGraph, cuts: Mapping[Cut, Sequence[int]], bits: int) -> list[Cut]:
+def distinct_cuts(graph: FlowGraph, cuts: Sequence[Cut], bits: int) -> list[Cut]:
     """Return the cuts of the set ``bits``, each once however often its function is called."""
-    members = [cut for number, cut in enumerate(cuts) if bits >> number & 1]
+    members = []
+    while bits:
+        lowest = bits & -bits
+        members.append(cuts[lowest.bit_length() - 1])
+        bits ^= lowest
     # Where the data goes on from an argument too, that a custom gradient gives its results nothing
     # is no cut.
     members = [cut for cut in members if cut.kind is not Edge.RESULT] or members

@@ -113,15 +113,10 @@ def _ways_in(graph: FlowGraph, causes: Causes, home: Sequence[int], node: int) -
 
 def _weighted(folded: Folded) -> frozenset[int]:
     """Return the groups that are layers with weights, or with layers inside that have some."""
-    owning = {
-        owner[:end]
-        for owner in folded.owners
-        for end in (*(at for at, letter in enumerate(owner) if letter == "/"), len(owner))
-    }
     return frozenset(
         group
         for group, name in enumerate(folded.groups)
-        if folded.is_layer[group] and name in owning
+        if folded.is_layer[group] and name in folded.weighted
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from gradflow.flow.attribute import Attribution
@@ -37,7 +38,7 @@ def way(graph: FlowGraph, attribution: Attribution) -> tuple[Stop, ...]:
     """Return the nodes of ``attribution.path``, from the variable to the output, with as many cuts
     as ``cuts_to_restore`` says."""
     states = _states(attribution)
-    crossed = {step + 1: _cut(graph, attribution, states[step:]) for step in range(len(states) - 1)}
+    crossed = {step + 1: _cut(graph, attribution, states, step) for step in range(len(states) - 1)}
     cuts = {step: cut for step, cut in crossed.items() if cut is not None}
     last = max(cuts, default=-1)
     stops: list[Stop] = []
@@ -122,6 +123,12 @@ def held_edges(graph: FlowGraph, cut: Cut) -> Iterable[int]:
 
 def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
     """Return the variables whose data goes through ``cut``, by the caller's key."""
+    nodes = nodes_behind(graph, cut)
+    return frozenset(key for key, node in graph.variables.items() if node in nodes)
+
+
+def nodes_behind(graph: FlowGraph, cut: Cut) -> AbstractSet[int]:
+    """Return the nodes whose data goes through ``cut``."""
     nodes = {graph.sources[edge] for edge in held_edges(graph, cut)}
     stack = list(nodes)
     while stack:
@@ -130,7 +137,7 @@ def behind(graph: FlowGraph, cut: Cut) -> frozenset[str]:
             if graph.kinds[edge] != _NO_DATA and source not in nodes:
                 nodes.add(source)
                 stack.append(source)
-    return frozenset(key for key, node in graph.variables.items() if node in nodes)
+    return nodes
 
 
 def restored(graph: FlowGraph, stops: Sequence[Stop]) -> frozenset[str]:
@@ -165,8 +172,12 @@ def _copies(graph: FlowGraph, node: int) -> Sequence[int]:
     """Return the nodes that stand for the same place of the file."""
     if not graph.places:
         return (node,)
-    place = graph.place(node)
-    return [copy for copy, its_place in enumerate(graph.places) if its_place == place]
+    copies = [graph.place(node)]  # the first of them
+    try:
+        while True:
+            copies.append(graph.places.index(copies[0], copies[-1] + 1))
+    except ValueError:
+        return copies
 
 
 def _states(attribution: Attribution) -> list[State]:
@@ -176,19 +187,18 @@ def _states(attribution: Attribution) -> list[State]:
     return list(trail(over_floating(attribution.node), attribution.via))
 
 
-def _cut(graph: FlowGraph, attribution: Attribution, states: Sequence[State]) -> Cut | None:
-    """Return the cut between the first two of ``states``, None where the gradient passes."""
-    source, consumer = states[:2]
+def _cut(
+    graph: FlowGraph, attribution: Attribution, states: Sequence[State], step: int
+) -> Cut | None:
+    """Return the cut after the state at ``step``, None where the gradient passes."""
+    source, consumer = states[step : step + 2]
     if is_in_passage(source):
         return None  # a passage counts once, at the op that makes integers of floats
     node = node_of(consumer)
-    kinds = {
-        Edge(graph.kinds[edge])
-        for edge in _edges(graph, node)
-        if graph.sources[edge] == node_of(source)
-    }
+    kinds = {Edge(graph.kinds[edge]) for edge in _edges_between(graph, node_of(source), node)}
     if is_in_passage(consumer):
-        back = next((node_of(state) for state in states[1:] if not is_in_passage(state)), None)
+        later = (states[index] for index in range(step + 1, len(states)))
+        back = next((node_of(state) for state in later if not is_in_passage(state)), None)
         crossed = Cut(node, Edge.DISCRETE, back)
     elif Edge.FLOW in kinds:
         return None
@@ -196,6 +206,17 @@ def _cut(graph: FlowGraph, attribution: Attribution, states: Sequence[State]) ->
         crossed = Cut(node, min(kinds - {*_HOLDS_NOTHING, Edge.ZERO}, default=Edge.ZERO), None)
     # The same cut by the same name.
     return next((cause for cause in attribution.causes if cause.node == node), crossed)
+
+
+def _edges_between(graph: FlowGraph, source: int, node: int) -> Iterable[int]:
+    edge, end = graph.first[node], graph.first[node + 1]
+    try:
+        while True:
+            edge = graph.sources.index(source, edge, end)
+            yield edge
+            edge += 1
+    except ValueError:
+        return
 
 
 def _edges(graph: FlowGraph, node: int) -> Iterable[int]:

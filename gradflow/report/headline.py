@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import (
     Failure,
@@ -40,7 +42,8 @@ def statement(model: ModelReport) -> str:
     if model.looked_at:
         return f"nothing in it could do harm ({', '.join(model.looked_at)})"
     findings = model.open_findings
-    causes = sum(_explains_trouble(model, finding) for finding in findings)
+    troubled = _troubled(model)
+    causes = sum(_explains(finding, troubled) for finding in findings)
     parts = [_verdicts(model)]
     if causes:
         parts.append(counted(causes, "cause"))
@@ -50,7 +53,7 @@ def statement(model: ModelReport) -> str:
         parts.append(f"{still:,} frozen")
     if loose:
         parts.append(f"{loose:,} untracked")
-    rest = [f for f in findings if f.code != UNTRACKED and not _explains_trouble(model, f)]
+    rest = [f for f in findings if f.code != UNTRACKED and not _explains(f, troubled)]
     for severity in (Severity.ERROR, Severity.WARNING):
         number = sum(finding.severity is severity for finding in rest)
         if number:
@@ -106,13 +109,7 @@ def _has_open_trouble(model: ModelReport) -> bool:
     if not (summary.none or summary.zero or summary.nonfinite):
         return False
     accepted = {name for finding in model.accepted_findings for name in finding.variables}
-    return not accepted or any(
-        variable.name not in accepted
-        and variable.verdict in _TROUBLE
-        and variable.trainable
-        and variable.role is Role.WEIGHT
-        for variable in model.variables
-    )
+    return not accepted or bool(_troubled(model) - accepted)
 
 
 def _verdicts(model: ModelReport) -> str:
@@ -174,15 +171,16 @@ def _why_unknown(model: ModelReport) -> str:
     return f"{source} alone cannot tell; run without --static"
 
 
-def _explains_trouble(model: ModelReport, finding: Finding) -> bool:
+def _explains(finding: Finding, troubled: AbstractSet[str]) -> bool:
     item = CATALOGUE.get(finding.code)
-    if item is None or not item.explains_verdict:
-        return False
-    named = set(finding.variables)
-    return any(
-        variable.name in named
-        and variable.verdict in _TROUBLE
-        and variable.trainable
-        and variable.role is Role.WEIGHT
+    is_reason = item is not None and item.explains_verdict
+    return is_reason and not troubled.isdisjoint(finding.variables)
+
+
+def _troubled(model: ModelReport) -> AbstractSet[str]:
+    """Return the names of the weights that should learn and get no useful gradient."""
+    return {
+        variable.name
         for variable in model.variables
-    )
+        if variable.verdict in _TROUBLE and variable.trainable and variable.role is Role.WEIGHT
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as ET
@@ -134,20 +134,21 @@ def _failed(model: ModelReport, failure: Failure) -> _Case:
 def _model_case(model: ModelReport, findings: Sequence[Finding]) -> _Case:
     broken = [finding for finding in findings if finding.severity is not Severity.NOTE]
     notes = [finding for finding in findings if finding.severity is Severity.NOTE]
+    accepted = model.accepted_findings
     output = "\n".join(
         [
             statement(model),
-            *(f"note {_line(model, finding)}" for finding in notes),
+            *(f"note {line}" for line in _lines(model, notes)),
             *(
-                f"accepted by {name_of(finding.accepted)}: {_line(model, finding)}"
-                for finding in model.accepted_findings
+                f"accepted by {name_of(finding.accepted)}: {line}"
+                for finding, line in zip(accepted, _lines(model, accepted), strict=True)
                 if finding.accepted is not None
             ),
         ]
     )
     if broken:
         more = f" (and {counted(len(broken) - 1, 'more finding')})" if len(broken) > 1 else ""
-        message = f"{_line(model, broken[0])}{more}"
+        message = f"{next(_lines(model, broken))}{more}"
         return _Case(
             title(model),
             _Outcome.FAILURE,
@@ -167,8 +168,7 @@ def _expectation_case(
     if expectation.is_kept:
         return _Case(_title(expectation), _Outcome.PASSED)
     status = shown(expectation.status.value)
-    lines = [_line(model, finding) for finding in findings]
-    message = "; ".join(lines) or f"{status}: {_title(expectation)}"
+    message = "; ".join(_lines(model, findings)) or f"{status}: {_title(expectation)}"
     return _Case(_title(expectation), _Outcome.FAILURE, status, message, _text(model, findings))
 
 
@@ -201,8 +201,10 @@ def _is_about(finding: Finding, expectation: Expectation) -> bool:
     )
 
 
-def _line(model: ModelReport, finding: Finding) -> str:
-    return f"{shown(finding.code)}: {sentence(finding, behind(finding, by_name(model)))}"
+def _lines(model: ModelReport, findings: Iterable[Finding]) -> Iterator[str]:
+    variables = by_name(model)
+    for finding in findings:
+        yield f"{shown(finding.code)}: {sentence(finding, behind(finding, variables))}"
 
 
 def _text(model: ModelReport, findings: Sequence[Finding]) -> str:

@@ -1,0 +1,64 @@
+"""What follows the step takes time in proportion to the weights and findings of a model.
+
+Counted in lines of Python that are run, for nothing else is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from gradflow.diagnose import diagnose, draw_map
+from gradflow.report.formats import FORMATS, renderer
+from gradflow.report.layout import Layout
+from tests.diagnose.grown import report_of, towers
+
+SMALL, LARGE = 60, 240
+MOST = 6.0
+"""Times as many lines for four times the weights: far from the 16 of a quadratic part."""
+
+
+def lines(work: Callable[[], object]) -> int:
+    """Lines that are run, those of a comprehension once for each item."""
+    count = 0
+
+    def counting(frame: FrameType, event: str, argument: object) -> object:
+        nonlocal count
+        count += event == "line"
+        return counting
+
+    before = sys.gettrace()
+    sys.settrace(counting)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("each", [1, 10])
+def test_attributing_and_diagnosing(each: int) -> None:
+    """With a finding for each weight, and for each ten of them."""
+
+    def taken(weights: int) -> int:
+        return lines(lambda: diagnose(towers(weights, each)))
+
+    assert taken(SMALL)  # what is imported and filled once
+    assert taken(LARGE) < MOST * taken(SMALL)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_writing_a_report(format: str) -> None:
+    render = renderer(format)
+
+    def taken(weights: int) -> int:
+        evidence = towers(weights, 3)
+        variables, findings = diagnose(evidence)
+        report = report_of(variables, findings, draw_map(evidence, variables, ()))
+        return lines(lambda: render(report, Layout()))
+
+    assert taken(SMALL)
+    assert taken(LARGE) < MOST * taken(SMALL)
