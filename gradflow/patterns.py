@@ -10,6 +10,9 @@ from typing import Protocol, TypeVar
 SYNTAX = "* is one path segment or a part of one, ** is any number of segments"
 TAKEN_OUT = "!"
 """Begins a pattern of a list that takes out again what those before it covered."""
+_LITERAL = "\\"
+"""Before a ``*``, or a ``!`` at the beginning: it is a part of the name."""
+_STARS = re.compile(r"(?<!\\)\*+")
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -74,12 +77,34 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     """Every segment brings the slash before it, so that ``**`` may stand for none at all."""
     parts = [
         r"(?:/[^/]+)*" if segment == "**" else "/" + _segment(segment)
-        for segment in pattern.split("/")
+        for segment in _begun(pattern).split("/")
     ]
     return re.compile("".join(parts), re.DOTALL)
+
+
+def _begun(pattern: str) -> str:
+    """Return a pattern without what keeps its beginning from taking out."""
+    return pattern.removeprefix(_LITERAL) if pattern.startswith(_LITERAL + TAKEN_OUT) else pattern
 
 
 def _segment(segment: str) -> str:
     if segment == "*":
         return "[^/]+"
-    return "[^/]*".join(re.escape(part) for part in re.split(r"\*+", segment))
+    return "[^/]*".join(
+        re.escape(part.replace(_LITERAL + "*", "*")) for part in _STARS.split(segment)
+    )
+
+
+def literal(name: str) -> str:
+    """Return the pattern that covers that very name: a layer can be called ``**``."""
+    return begin(within(name))
+
+
+def within(part: str) -> str:
+    """Return a part of a name as it stands in a pattern."""
+    return part.replace("*", _LITERAL + "*")
+
+
+def begin(pattern: str) -> str:
+    """Return a pattern that takes nothing out, whatever the first name in it begins with."""
+    return _LITERAL + pattern if pattern.startswith(TAKEN_OUT) else pattern

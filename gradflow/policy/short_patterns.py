@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradflow.patterns import TAKEN_OUT, Named, all_covered
+from gradflow.patterns import TAKEN_OUT, Named, all_covered, begin, literal, within
 
 _LAYER, _ALIKE, _TAKEN_OUT, _ALL_BUT = 20, 45, 1, 80
 """What a pattern costs: of a layer, of names that are alike, and more where it takes out, and where
@@ -26,8 +26,8 @@ def short_patterns(
     """Return patterns that cover ``covered`` and nothing of ``rest``: ``backbone/**``, then
     ``!backbone/head/**``.
 
-    Where names cannot tell two variables apart (one of them holds a ``*``), the names of
-    ``covered`` are all that there is; they may cover more.
+    Where names cannot tell two variables apart, the names of ``covered`` are all that there is;
+    they may cover more.
 
     Args:
         covered: the variables to cover.
@@ -43,7 +43,7 @@ def short_patterns(
         patterns = list(_Search(may_take_out).branch(_tree(states), False).patterns)
         if {variable.name for variable in all_covered(patterns, every)} == meant:
             return patterns
-    return [variable.name for variable in covered]
+    return [literal(variable.name) for variable in covered]
 
 
 def _path(variable: Named) -> str:
@@ -68,7 +68,12 @@ class _Branch:
     @property
     def pattern(self) -> str:
         """What covers all of it."""
-        return "/".join([*self.segments, "**"] if self.children else self.segments)
+        return "/".join([*self.written, "**"] if self.children else self.written)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Its segments as they stand in a pattern."""
+        return tuple(map(within, self.segments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class _Search:
             return _NO_WAY
         if covered:
             return _Way(cost + _TAKEN_OUT, (TAKEN_OUT + pattern,))
-        return _Way(cost, (pattern,))
+        return _Way(cost, (begin(pattern),))
 
     def _inside(self, branch: _Branch, covered: bool) -> _Way:
         """Return the way without a pattern for all of the branch."""
@@ -155,7 +160,7 @@ class _Search:
             if len(states) > 1:
                 return _NO_WAY
             if states != {covered}:
-                pattern = "/".join([*branch.segments, "**", last])
+                pattern = "/".join([*branch.written, "**", within(last)])
                 way += self._turned(pattern, _ALIKE, covered, states)
         return way
 
@@ -190,7 +195,8 @@ class _Search:
         if len(fitting) > len(names):
             return keep
         below = ["**"] if any(child.children for child in children) else []
-        pattern = "/".join([*branch.segments, f"{start}*{end}", *below])
+        alike = f"{within(start)}*{within(end)}"
+        pattern = "/".join([*branch.written, alike, *below])
         turned = self._turned(pattern, _ALIKE, covered, states)
         return min(keep, turned + self._siblings(branch, names, start, end, not covered), key=_cost)
 

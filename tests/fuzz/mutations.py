@@ -95,7 +95,14 @@ def splice(data: bytes, draw: random.Random) -> bytes:
     return data[: draw.randrange(len(data))] + other[draw.randrange(len(other)) :]
 
 
-ANY: tuple[Mutation, ...] = (flip, cut, drop, double, swap, fill, splice)
+def grow(data: bytes, draw: random.Random) -> bytes:
+    """A part of the file, up to some 100,000 times."""
+    start = draw.randrange(len(data))
+    part = data[start : start + draw.choice((1, 4, 30, 1000))]
+    return data[:start] + part * (draw.choice((1 << 12, 1 << 17)) // len(part)) + data[start:]
+
+
+ANY: tuple[Mutation, ...] = (flip, cut, drop, double, swap, fill, splice, grow)
 
 
 def edit_proto(data: bytes, draw: random.Random) -> bytes:
@@ -104,6 +111,37 @@ def edit_proto(data: bytes, draw: random.Random) -> bytes:
     saved.ParseFromString(data)
     for _ in range(draw.choice((1, 1, 3))):
         _edit_message(saved, draw)
+    return bytes(saved.SerializeToString())
+
+
+def grow_proto(data: bytes, draw: random.Random) -> bytes:
+    """Repeat what a SavedModel holds: nodes, functions, objects, their inputs and attributes; each
+    copy as it is, or under a name of its own, or a name that grows."""
+    saved = message("SavedModel")()
+    saved.ParseFromString(data)
+    repeated: list[Any] = []
+    waiting: list[Any] = [saved]
+    while waiting:
+        for field, held in waiting.pop().ListFields():
+            if hasattr(held, "ListFields"):
+                waiting.append(held)
+            elif hasattr(held, "add") and len(held):
+                repeated.append(held)
+                waiting += list(held[:40])
+            elif hasattr(held, "append") and field.type == field.TYPE_STRING:
+                repeated.append(held)
+    held = draw.choice(repeated)
+    item, count = held[draw.randrange(len(held))], draw.choice((30, 3000))
+    named = hasattr(item, "name") and isinstance(item.name, str) and draw.random() < 0.7
+    name = item.name if named else ""
+    long = draw.random() < 0.2
+    for number in range(count):
+        if not hasattr(item, "ListFields"):
+            held.append(item if draw.random() < 0.5 else f"{item}{number}"[:99])
+            continue
+        held.add().CopyFrom(item)
+        if named:
+            held[-1].name = "a/" * min(number, 300) + name if long else f"{name}_{number}"
     return bytes(saved.SerializeToString())
 
 
@@ -281,16 +319,83 @@ def edit_index(data: bytes, draw: random.Random) -> bytes:
     return bytes(found)
 
 
+def grow_json(data: bytes, draw: random.Random) -> bytes:
+    """Repeat an item of a list or a mapping, nest it in itself, or lengthen a text."""
+    value = json.loads(data)
+    places: list[tuple[Any, Any]] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        keys = (
+            list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
+        )
+        places += [(one, key) for key in keys]
+        waiting += [one[key] for key in keys]
+    holder, key = draw.choice(places)
+    item, count = holder[key], draw.choice((30, 3000))
+    act = draw.randrange(3)
+    if act == 0 and isinstance(item, str):
+        holder[key] = item * count
+    elif act == 1:
+        for _ in range(min(count, 400)):
+            item = {"config": item, "class_name": "Dense"} if count > 30 else [item]
+        holder[key] = item
+    elif isinstance(holder, list):
+        holder.extend([item] * count)
+    else:
+        holder.update({f"{key}_{number}": item for number in range(count)})
+    return json.dumps(value).encode()
+
+
+def grow_archive(data: bytes, draw: random.Random) -> bytes:
+    """Make the configuration larger, or add members."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    if draw.random() < 0.8:
+        members["config.json"] = grow_json(members["config.json"], draw)
+    else:
+        name = draw.choice(sorted(members))
+        copies = draw.choice((30, 3000))
+        members |= {f"assets/{number}/{name}": b"x" for number in range(copies)}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for member, content in members.items():
+            target.writestr(member, content)
+    return packed.getvalue()
+
+
+def grow_hdf5(data: bytes, draw: random.Random) -> bytes:
+    """Add groups, beside each other or below each other, names and attributes."""
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "a") as file:
+        count = draw.choice((30, 1000))
+        groups = ["/"]
+        file.visititems(lambda name, item: groups.append(name) if hasattr(item, "keys") else None)
+        group = file[draw.choice(groups)]
+        act = draw.randrange(3)
+        if act == 0:
+            for number in range(count):
+                group[f"grown_{number}/vars/0"] = [0.5]
+        elif act == 1:
+            group["/".join(["x"] * min(count, 200))] = [0.5]
+        else:
+            key = draw.choice(("model_config", "training_config"))
+            if key in file.attrs:
+                text = grow_json(str(file.attrs[key]).encode(), draw).decode()
+                file.attrs[key] = text[: 60_000 if draw.random() < 0.5 else None]
+    return buffer.getvalue()
+
+
 KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
     {
         "saved_model": (
             "*_saved_model",
             "saved_model.pb",
-            (*ANY, edit_proto, edit_proto, edit_proto),
+            (*ANY, *[edit_proto] * 3, *[grow_proto] * 3),
         ),
         "index": ("*_saved_model", "variables/variables.index", (*ANY, *[edit_index] * len(ANY))),
-        "keras": ("*.keras", "", (*ANY, edit_archive, edit_archive, edit_archive)),
-        "h5": ("*.h5", "", (*ANY, edit_hdf5, edit_hdf5, edit_hdf5)),
+        "keras": ("*.keras", "", (*ANY, *[edit_archive] * 3, *[grow_archive] * 3)),
+        "h5": ("*.h5", "", (*ANY, *[edit_hdf5] * 3, *[grow_hdf5] * 3)),
     }
 )
 """The samples to start from, the file in each that is altered, and how."""

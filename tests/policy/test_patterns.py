@@ -44,6 +44,12 @@ def test_patterns_mean_what_they_say(pattern: list[str], name: list[str]) -> Non
         ("dense/kernel@towers.left", "dense/kernel@towers.right", False),
         ("layers[0]/(x)", "layers[0]/(x)", True),
         ("a/*/c", "a//c", False),
+        (r"\*\*/kernel", "**/kernel", True),
+        (r"\*\*/kernel", "a/kernel", False),
+        (r"a\*/b*", "a*/bc", True),
+        (r"a\*/b*", "ab/bc", False),
+        (r"\!a", "!a", True),
+        (r"a\b", r"a\b", True),
     ],
 )
 def test_particular_names(pattern: str, name: str, expected: bool) -> None:

@@ -22,7 +22,8 @@ class Weight:
 
 SEGMENTS = st.one_of(
     st.sampled_from("backbone head block_1 block_10 block_1_bn conv2d conv2d_1 bn_1 a ab".split()),
-    st.text("ab1_.-@", min_size=1, max_size=6),
+    st.text("ab1_.-@*!\\", min_size=1, max_size=6),
+    st.sampled_from(["*", "**", "!a", "a*"]),
 )
 PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
 

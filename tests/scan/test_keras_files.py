@@ -270,6 +270,17 @@ def test_what_is_strange_about_hdf5(
         f"'/strange' (model.weights.h5): {words}"
     ]
     assert sentences(h5(tmp_path / "m.h5", fill)) == [f"'/strange' (the file): {words}"]
+    for name in ("variables.h5", "model_00001.weights.h5"):
+        for packed in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            path = archive(tmp_path / "other.keras", {name: weights(fill)}, packed=packed)
+            assert f"'/strange' ({name}): {words}" in sentences(path)
+
+
+def test_other_hdf5_that_is_damaged_is_one_line(tmp_path: Path) -> None:
+    path = archive(tmp_path / "m.keras", {"variables.h5": weights()[:-600]})
+
+    with pytest.raises(UnreadableError, match=r"variables\.h5: a (damaged|truncated) HDF5 file"):
+        sentences(path)
 
 
 def usual(file: h5py.File) -> None:

@@ -221,6 +221,22 @@ def _hdf5_member(archive: zipfile.ZipFile, raw: IO[bytes], shown_path: str) -> I
         yield hdf5
 
 
+@contextmanager
+def other_hdf5(file: ModelFile, name: str) -> Iterator[Any]:
+    """An HDF5 file that is a member of an archive.
+
+    Raises:
+        UnreadableError: it is damaged.
+    """
+    archive, raw, shown_path = archive_of(file), bytes_of(file), shown(file.path)
+    with (
+        hdf5_errors(f"{shown_path}: {shown(name)}"),
+        _unpacked(archive, raw, name, shown_path) as member,
+        open_hdf5(member) as hdf5,
+    ):
+        yield hdf5
+
+
 def _texts(file: ModelFile) -> Mapping[str, str | None]:
     with hdf5_of(file) as hdf5:
         return {
@@ -278,11 +294,20 @@ def _weights_member(
             "does not read",
             hint,
         )
-    info = archive.getinfo(WEIGHTS)
+    with _unpacked(archive, raw, WEIGHTS, shown_path) as member:
+        yield member
+
+
+@contextmanager
+def _unpacked(
+    archive: zipfile.ZipFile, raw: IO[bytes], name: str, shown_path: str
+) -> Iterator[IO[bytes]]:
+    """A member, as a file that can be read at any place."""
+    info = archive.getinfo(name)
     if info.compress_type != zipfile.ZIP_STORED:
         if info.file_size > _MAX_DEFLATED:
             raise UnreadableError(
-                f"{shown_path}: {WEIGHTS} unpacks to {info.file_size >> 30} GB", "save it again"
+                f"{shown_path}: {shown(name)} unpacks to {info.file_size >> 30} GB", "save it again"
             )
         # HDF5 jumps about, and a compressed member can only be read from its start: it is unpacked,
         # not into memory.

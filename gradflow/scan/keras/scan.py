@@ -19,6 +19,7 @@ from gradflow.files.keras.opened import (
     hdf5_of,
     hdf5_texts,
     model_json,
+    other_hdf5,
     zip_errors,
 )
 from gradflow.files.model_file import ModelFile
@@ -83,7 +84,14 @@ def _archive(file: ModelFile) -> _Opened:
                 threats += look.strange(hdf5)
                 numbers += look.numbers
         for name in names:
-            if name.endswith(".npz") and not name.startswith("assets/"):
+            if name.startswith("assets/"):
+                continue
+            if name.endswith(".h5") and name != WEIGHTS:
+                look = HDF5Look(shown(name))
+                with other_hdf5(file, name) as hdf5:
+                    threats += look.strange(hdf5)
+                numbers += look.numbers
+            if name.endswith(".npz"):
                 arrays = PackedLook(name)
                 with archive.open(name) as member:
                     threats += arrays.strange(member)
