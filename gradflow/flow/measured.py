@@ -104,6 +104,21 @@ def as_it_ran(graph: FlowGraph, ran: FlowGraph, arrivals: Arrivals) -> FlowGraph
     return replace(graph, kinds=kinds)
 
 
+def without_branches(graph: FlowGraph) -> FlowGraph:
+    """Return ``graph`` with those ways alone that every run takes: none through a branch, and none
+    through a loop, be it by its body or by an initial value."""
+    kinds = bytearray(graph.kinds)
+    for node in range(len(graph)):
+        is_brought = any(
+            graph.marks[source] & Mark.GATE
+            for source in graph.sources[graph.first[node] : graph.first[node + 1]]
+        )
+        if is_brought:
+            for edge in range(graph.first[node], graph.first[node + 1]):
+                kinds[edge] = Edge.FILL
+    return replace(graph, kinds=kinds)
+
+
 def with_dead_ops(graph: FlowGraph, alive: Mapping[str, bool]) -> FlowGraph:
     """Mark where gradient dies, as far as it is known of some ops whether any that is not zero
     arrives at their outputs.

@@ -12,7 +12,7 @@ from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph, Mark
-from gradflow.flow.measured import Arrived, as_it_ran
+from gradflow.flow.measured import Arrived, as_it_ran, without_branches
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
@@ -122,8 +122,8 @@ def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[s
     such a branch stays a cause, for other inputs meet it.
     """
     attributions, graph = stepped.attributions, stepped.graph
-    several = [name for name, item in attributions.items() if len(item.causes) > 1]
-    if not several or not any(mark & Mark.GATE for mark in graph.marks):
+    names = _depending_on_the_run(graph, attributions)
+    if not names:
         return attributions
     seen = scene()
     if seen is None:
@@ -135,7 +135,7 @@ def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[s
         if arrived & Arrived.RUN
     }
     narrowed = {}
-    for name in several:
+    for name in names:
         if ran[name].cuts_to_restore:
             elsewhere = [
                 cut
@@ -144,6 +144,19 @@ def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[s
             ]
             narrowed[name] = replace(ran[name], causes=(*ran[name].causes, *elsewhere))
     return {**attributions, **narrowed}
+
+
+def _depending_on_the_run(graph: FlowGraph, attributions: Mapping[str, Attribution]) -> list[str]:
+    """Return the weights that are cut, and whose cuts depend on which branches are taken."""
+    if not any(mark & Mark.GATE for mark in graph.marks):
+        return []
+    always = attribute(without_branches(graph))
+    return [
+        name
+        for name, item in attributions.items()
+        if len(item.causes) > 1
+        or (item.causes and always[name].cuts_to_restore != item.cuts_to_restore)
+    ]
 
 
 def _uncovered(
