@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.flow.graph import FlowGraph
+from gradflow.flow.lower.by_entries import can_divide
 from gradflow.flow.lower.graph_def import lower_graph, op_types
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.lower.library import Library, library_of
@@ -66,10 +67,17 @@ def lower_trace(
         selected: names of the outputs that count; empty for all.
         nodes_by_key: as for ``lower_graph``.
         trained: names of the variables that a training step watches; all of ``handles`` by default.
-        library: that of its graph, where it was made before.
+        library: that of its graph, where it was made before; joined tensors are laid out part by
+            part where there is none.
     """
     graph = traced.concrete.graph
     graph_def = graph.as_graph_def()
+    if library is None:
+        library = _library(graph, graph_def)
+        if can_divide(op_types(graph_def)):
+            graph_def = graph.as_graph_def(add_shapes=True)
+            functions = {inner.signature.name: inner for inner in graph_def.library.function}
+            library = replace(library, functions=functions, by_entries=True)
     variables = {
         placeholder.op.name: handles[id(external)]
         for external, placeholder in graph.captures
@@ -78,7 +86,7 @@ def lower_trace(
     outputs = [output.name for output in graph.outputs]
     chosen = [index for index, name in enumerate(traced.names) if not selected or name in selected]
     lowered = lower_graph(
-        library or live_library(graph),
+        library,
         graph_def,
         outputs,
         variables,
@@ -93,7 +101,10 @@ def lower_trace(
 def live_library(graph: Any) -> Library:
     """Return the functions that a live FuncGraph calls, with what this process knows of their
     gradients."""
-    graph_def = graph.as_graph_def()
+    return _library(graph, graph.as_graph_def())
+
+
+def _library(graph: Any, graph_def: Any) -> Library:
     gradients = traced_gradients(graph, graph_def)
     return library_of(
         graph_def,

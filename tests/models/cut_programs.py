@@ -22,7 +22,10 @@ FLOWING = (
 ).split()
 CUTS = "stop_gradient round floor sign cast argmax greater top_k".split()
 JOINING = ("add", "multiply", "packed", "halves")
-NESTING = ("cond", "case", "call", "twice", "while", "swap", "map", "scan", "recompute")
+NESTING = (
+    *("cond", "case", "call", "twice", "while", "swap", "overwrite", "map", "scan", "recompute"),
+    *("beside", "rows", "margins"),
+)
 MOST_CUTS = 4
 
 
@@ -39,6 +42,87 @@ class Statement:
 
 
 Block = tuple[Statement, ...]
+
+
+_PLAIN = Statement("scaled", 2, 0)
+NAMED: dict[str, Block] = {
+    "into_a_branch_that_is_not_run": (
+        Statement("floor", 4, 12, cut=0),
+        Statement("top_k", 10, 7, cut=1),
+        Statement("packed", 3, 9),
+        Statement(
+            "call",
+            4,
+            0,
+            (
+                (
+                    Statement("argmax", 4, 8, cut=2),
+                    Statement("floor", 8, 10, cut=3),
+                    Statement(
+                        "case",
+                        12,
+                        6,
+                        (
+                            (Statement("halves", 4, 17), Statement("multiply", 18, 0)),
+                            (Statement("multiply", 14, 5), Statement("reshaped", 15, 3)),
+                        ),
+                    ),
+                    Statement("scaled", 16, 9),
+                ),
+            ),
+        ),
+    ),
+    "behind_another_in_an_earlier_call": (
+        Statement("scan", 0, 20, ((Statement("cast", 3, 17, cut=0), Statement("add", 1, 4)),)),
+        Statement("multiply", 6, 9),
+        Statement(
+            "twice",
+            15,
+            5,
+            (
+                (
+                    Statement("while", 19, 14, ((Statement("multiply", 14, 8), _PLAIN),)),
+                    Statement("cast", 16, 13, cut=1),
+                    Statement("cast", 3, 12, cut=2),
+                ),
+            ),
+        ),
+    ),
+    "before_a_loop_that_overwrites_it": (
+        Statement("stop_gradient", 1, 0, cut=0),
+        Statement(
+            "overwrite", 12, 12, ((Statement("round", 12, 0, cut=1), Statement("tanh", 12, 0)),)
+        ),
+        _PLAIN,
+    ),
+    "before_a_branch_that_is_not_run": (
+        Statement("stop_gradient", 1, 0, cut=0),
+        Statement(
+            "case",
+            12,
+            12,
+            (
+                (Statement("round", 12, 0, cut=1), Statement("tanh", 12, 0)),
+                (Statement("round", 12, 0, cut=2), Statement("tanh", 12, 0)),
+            ),
+        ),
+        _PLAIN,
+    ),
+    "of_one_of_two_that_were_joined": (
+        Statement("beside", 1, 3, ((Statement("round", 12, 0, cut=0), Statement("tanh", 12, 0)),)),
+        _PLAIN,
+    ),
+    "before_and_after_a_join": (
+        Statement("sign", 3, 0, cut=0),
+        Statement("rows", 1, 12, ((Statement("round", 12, 0, cut=1), Statement("tanh", 12, 0)),)),
+        _PLAIN,
+    ),
+    "of_all_but_the_margins": (
+        Statement("margins", 1, 3, ((Statement("round", 12, 0, cut=0), Statement("tanh", 12, 0)),)),
+        _PLAIN,
+    ),
+}
+"""Programs of which a report has been wrong, by where the cut stands."""
 
 
 @dataclass(slots=True)
@@ -65,11 +149,16 @@ class _Drawing:
         return Statement(choose(JOINING if what < 0.75 else FLOWING), *places)
 
 
-def drawn(seed: int) -> tuple[Block, int]:
-    """Return the program of this seed, and how many cuts are planted in it."""
-    drawing = _Drawing(random.Random(seed))
-    block = drawing.block(depth=2)
-    return block, drawing.cuts
+def cuts_in(block: Block) -> int:
+    """Return how many cuts are planted in a program."""
+    return sum(
+        (statement.cut is not None) + sum(map(cuts_in, statement.bodies)) for statement in block
+    )
+
+
+def drawn(seed: int) -> Block:
+    """Return the program of this seed."""
+    return _Drawing(random.Random(seed)).block(depth=2)
 
 
 class Module(tf.Module):
@@ -180,12 +269,29 @@ class _Machine:
             (0, left, right),
         )[1]
 
+    def _overwrite(self, left: Any, right: Any, body: Any) -> Any:
+        return tf.while_loop(
+            lambda trip, _: trip < 2, lambda trip, _: (trip + 1, body(right)), (0, left)
+        )[1]
+
     def _map(self, left: Any, right: Any, body: Any) -> Any:
         return tf.reduce_sum(tf.map_fn(body, tf.stack([left, right])), 0)
 
     def _scan(self, left: Any, right: Any, body: Any) -> Any:
         rows = tf.stack([left, right])
         return tf.scan(lambda state, row: 0.5 * state + body(row), rows, tf.zeros([3]))[-1]
+
+    def _beside(self, left: Any, right: Any, body: Any) -> Any:
+        first, last = tf.split(tf.tanh(tf.concat([left, right], 0)), 2)
+        return first + body(last)
+
+    def _rows(self, left: Any, right: Any, body: Any) -> Any:
+        rows = 0.5 * tf.stack([left, right], 1)
+        return tf.gather(rows, 0, axis=1) + body(rows[:, 1])
+
+    def _margins(self, left: Any, right: Any, body: Any) -> Any:
+        padded = tf.pad(left, [[2, 1]])
+        return padded[:2][1] + right * padded[5] + body(padded[2:5])
 
 
 def _at(place: int, values: list[Any]) -> Any:

@@ -6,7 +6,7 @@ A body is parsed once and laid out at every call. Only what the results depend o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +14,10 @@ from typing import Any
 from gradflow.files.dtypes import VARIANT
 from gradflow.files.saved_model.schema import attribute
 from gradflow.flow.graph import Edge, Mark
+from gradflow.flow.lower.by_entries import argument_shapes, by_entries
 from gradflow.flow.lower.library import Library, dtypes_of
 from gradflow.flow.lower.passes import passes_by_custom_gradient, passes_by_rule
+from gradflow.flow.lower.pieces import Shape
 from gradflow.flow.lower.references import (
     Reference,
     Resolver,
@@ -84,6 +86,9 @@ class Body:
     """Name of each argument, and whether its type carries gradient."""
     nodes: tuple[BodyNode, ...]
     results: tuple[Reference, ...]
+    copies: Mapping[int, int] = field(default_factory=dict)
+    """For each node that stands for the same op as an earlier one, for another part of what it
+    gives, the earlier one."""
 
 
 def function_body(library: Library, name: str) -> Body:
@@ -97,8 +102,11 @@ def function_body(library: Library, name: str) -> Body:
     resolve = function_resolver(library, function)
     results = [resolve(function.ret[arg.name]) for arg in function.signature.output_arg]
     writing = writers(function.node_def, library.functions, library.writing)
-    library = replace(library, unrecorded=frozenset())
-    return _parse(library, function.node_def, arguments, resolve, results, writing=writing)
+    inner = replace(library, unrecorded=frozenset())
+    shapes = argument_shapes(function) if library.by_entries else ()
+    return _parse(
+        inner, function.node_def, arguments, resolve, results, writing=writing, shapes=shapes
+    )
 
 
 def graph_body(
@@ -132,6 +140,7 @@ def _parse(
     results: Sequence[Reference],
     *,
     writing: Sequence[int],
+    shapes: Sequence[Shape | None] = (),
 ) -> Body:
     inputs = _needed(nodes, resolve, results, writing)
     reads = reads_after(nodes, inputs, writing, library.functions)
@@ -155,7 +164,11 @@ def _parse(
                 reads_overwritten=number in reads.overwritten,
             )
         parsed.append(_without_integer_lists(node, nodes[number], parsed))
-    return Body(arguments, tuple(parsed), tuple(move(reference) for reference in results))
+    moved_results = tuple(move(reference) for reference in results)
+    if not library.by_entries:
+        return Body(arguments, tuple(parsed), moved_results)
+    laid_out = by_entries(parsed, [nodes[number] for number in numbers], shapes, moved_results)
+    return Body(arguments, tuple(laid_out.nodes), tuple(laid_out.results), laid_out.copies)
 
 
 def _needed(

@@ -223,6 +223,8 @@ def instantiate(
     layout.builder.function = chain[0]
     start = len(layout.builder.names)
     outputs = [_allocate(layout, node, prefix, copy) for node in body.nodes]
+    for later, earlier in body.copies.items():
+        layout.builder.repeats.append((outputs[later][0].node, outputs[earlier][0].node, 1))
 
     def tensor(reference: Reference) -> Tensor:
         number, output = reference
@@ -275,11 +277,10 @@ def _allocate(layout: Layout, node: BodyNode, prefix: str, copy: str) -> list[Te
         return []
     # Only branches and loops prefix the names inside them.
     mark = node.mark | (Mark.CONTROLLED if prefix else 0)
-    numbers = [layout.builder.node(prefix + node.name, node.op, mark)]
+    name = prefix + node.name if node.name else ""
+    numbers = [layout.builder.node(name, node.op, mark)]
     if node.form is not Form.PLAIN:
-        numbers += [
-            layout.builder.node(prefix + node.name, node.op, mark) for _ in node.floating[1:]
-        ]
+        numbers += [layout.builder.node(name, node.op, mark) for _ in node.floating[1:]]
     if layout.nodes_by_key is not None:
         layout.nodes_by_key.update(
             {NodeKey(copy, node.name, str(output)): number for output, number in enumerate(numbers)}
@@ -415,7 +416,7 @@ def _gates(site: _Site, part: str, targets: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _kind(source: Tensor, passes: Edge) -> Edge:
-    return passes if source.floating or passes is Edge.SHAPE else Edge.DISCRETE
+    return passes if source.floating or passes in (Edge.SHAPE, Edge.FILL) else Edge.DISCRETE
 
 
 _FORMS: Mapping[Form, Callable[[_Site], None]] = {

@@ -28,6 +28,8 @@ class Library:
     """Nodes of the graph itself that a tape has not recorded."""
     writing: frozenset[str] = frozenset()
     """Names of the functions that write to a variable."""
+    by_entries: bool = False
+    """Whether tensors that were joined of several are laid out part by part."""
 
     def spec(self, op: str) -> OpSpec | None:
         """Return the rule and signature of an op type; None where nobody knows it."""

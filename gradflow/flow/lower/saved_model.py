@@ -72,6 +72,7 @@ def _lowered(
         contents.disabled,
         contents.recomputed,
     )
+    library = replace(library, by_entries=True)
     if entry.function is None:
         fed = {
             name: info.dtype in FLOATING_NAMES

@@ -1,0 +1,63 @@
+"""What comes of each part of a tensor that was joined, as the graph alone tells it, against the
+tape."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+SEEDS = range(int(os.environ.get("GRADFLOW_EXAMPLES", "60")))
+
+
+def test_what_is_left_out_of_a_join_is_seen_in_the_graph() -> None:
+    wrong = {seed: found for seed in SEEDS if (found := _compared(seed, joins_again=False))}
+    assert wrong == {}
+
+
+def test_no_gradient_is_denied_where_joined_tensors_are_joined_again() -> None:
+    """They are followed along one axis alone: what is left out along another is not seen."""
+    differing = [_compared(seed, joins_again=True) for seed in SEEDS]
+    said = {pair for found in differing for pair in found.values()}
+    assert said <= {("flows", "zero")}
+    assert sum(map(bool, differing)) < len(SEEDS) / 5
+
+
+def _compared(seed: int, *, joins_again: bool) -> dict[str, tuple[str, str]]:
+    """Return the weights of which the graph says something else than the tape."""
+    import tensorflow as tf
+
+    from gradflow.flow.attribute import attribute
+    from gradflow.tape.trace import lower_trace, trace
+    from tests.models.joined import SHAPE, Joined
+
+    module = Joined(seed, joins_again=joins_again)
+    x = tf.random.stateless_normal(SHAPE, [1, 2])
+    with tf.GradientTape() as tape:
+        loss = module.serve(x)
+    gradients = tape.gradient(loss, module.weights)
+    traced = trace(lambda batch: [("y", module.serve(batch[0]))], [x])
+    handles = {id(weight.handle): name for name, weight in module.weights.items()}
+    attributions = attribute(lower_trace(traced, handles, ()))
+    return {
+        name: (said, found)
+        for name in module.weights
+        if (said := _said(attributions[name])) != (found := _found(gradients[name]))
+    }
+
+
+def _said(attribution: Any) -> str:
+    if attribution.cuts_to_restore == 0:
+        return "flows"
+    return "zero" if attribution.zero_filled else "none"
+
+
+def _found(gradient: Any) -> str:
+    import numpy as np
+
+    if gradient is None:
+        return "none"
+    return "flows" if np.any(gradient.numpy()) else "zero"
