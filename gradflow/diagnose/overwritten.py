@@ -28,7 +28,9 @@ def overwritten_findings(evidence: Evidence, variables: Sequence[Variable]) -> I
     names = [
         variable.name
         for variable in variables
-        if variable.role is Role.WEIGHT and variable.trainable and variable.cuts_to_restore == 0
+        if variable.role is Role.WEIGHT
+        and variable.trainable
+        and variable.cuts_to_restore is not None
     ]
     item = entry("GF211")
     lost, renewed = rewritten(graph, names)

@@ -17,16 +17,27 @@ CONTROL_FLOW = CALLS | REMOTE_CALLS | BRANCHES | LOOPS
 
 VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 """They stand for a variable: the first of TensorFlow 2, the others of TensorFlow 1."""
-OVERWRITING = frozenset({"AssignVariableOp"})
+OVERWRITING = frozenset({"Assign", "AssignVariableOp"})
 """They put a value in place of the whole value of a variable."""
 _SCATTERED = ("Add", "Div", "Max", "Min", "Mul", "NdAdd", "NdMax", "NdMin", "NdSub", "NdUpdate")
-ASSIGNMENTS = OVERWRITING | {
-    "AssignAddVariableOp",
-    "AssignSubVariableOp",
-    "ResourceStridedSliceAssign",
-    *(f"ResourceScatter{kind}" for kind in (*_SCATTERED, "Sub", "Update")),
-}
-"""They write to the variable of TensorFlow 2 that is their first input."""
+REFERENCE_ASSIGNMENTS = frozenset(
+    {
+        *("Assign", "AssignAdd", "AssignSub", "StridedSliceAssign"),
+        *(f"Scatter{kind}" for kind in (*_SCATTERED, "Sub", "Update")),
+    }
+)
+"""They write to the variable of TensorFlow 1 that is their first input, and give it back."""
+ASSIGNMENTS = (
+    OVERWRITING
+    | REFERENCE_ASSIGNMENTS
+    | {
+        "AssignAddVariableOp",
+        "AssignSubVariableOp",
+        "ResourceStridedSliceAssign",
+        *(f"ResourceScatter{kind}" for kind in (*_SCATTERED, "Sub", "Update")),
+    }
+)
+"""They write to the variable that is their first input."""
 PLAIN_READS = frozenset({"Identity", "ReadVariableOp"})
 """They give the value of a variable as it is."""
 RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})

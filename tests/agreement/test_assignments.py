@@ -207,3 +207,110 @@ def test_a_value_that_build_computed_is_a_constant() -> None:
         "no path to any output: no op of the call reads it",
     )
     assert finding.hint is not None and "what __init__ or build computed" in finding.hint
+
+
+def by_data(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    return x * v1.assign(buf, 2.0 * k)
+
+
+def by_control(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.control_dependencies([v1.assign(buf, 2.0 * k)]):
+        return x * tf.identity(buf)
+
+
+def by_group(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.control_dependencies([tf.group(v1.assign(buf, 2.0 * k))]):
+        return x * tf.identity(buf)
+
+
+def added(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    return x * v1.assign_add(buf, 2.0 * k)
+
+
+def scattered_rows(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    import tensorflow as tf
+
+    with tf.control_dependencies([v1.scatter_update(buf, [1], 2.0 * k[:1])]):
+        return x * tf.identity(buf)
+
+
+def in_old_branch(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    import tensorflow as tf
+
+    written = v1.cond(
+        tf.reduce_sum(x) > -1e9, lambda: v1.assign(buf, 2.0 * k), lambda: tf.identity(buf)
+    )
+    with tf.control_dependencies([written]):
+        return x * tf.identity(buf)
+
+
+def never_run(v1: Any, x: Any, buf: Any, k: Any) -> Any:
+    v1.assign(buf, 2.0 * k)
+    return x * buf
+
+
+OLD = [by_data, by_control, by_group, added, scattered_rows, in_old_branch, never_run]
+OLD_LOSING = {by_data, by_control, by_group}
+
+
+@pytest.mark.parametrize("is_resource", [False, True])
+@pytest.mark.parametrize("call", OLD)
+def test_a_graph_of_tensorflow_1_assigns(
+    call: Callable[..., Any], is_resource: bool, tmp_path: Path
+) -> None:
+    truth, is_lost = saved_graph(call, is_resource, tmp_path / "model")
+    reports = [
+        analysed(tmp_path / "model", Options()).report,
+        read(tmp_path / "model", Options()).report,
+    ]
+    for report in reports:
+        verdicts = {variable.name: variable for variable in report.variables}
+        assert {name: verdicts[name].verdict.value == "flows" for name in truth} == truth
+        causes = [cause.code for cause in verdicts["k"].causes]
+        assert causes == (["GF206"] if call is never_run else ["GF211"])
+        assert lost(report) == (["buf"] if call in OLD_LOSING else [])
+        if call is not in_old_branch:
+            assert is_lost is (lost(report) == ["buf"])
+
+
+def saved_graph(call: Callable[..., Any], is_resource: bool, folder: Path) -> tuple[Any, bool]:
+    """Save a graph; return which of its variables TensorFlow brings a gradient to, and whether
+    a run leaves nothing of the value that ``buf`` had."""
+    import numpy as np
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        old_control_flow = v1.control_flow_v2_enabled()
+        v1.disable_control_flow_v2()
+        try:
+            x = v1.placeholder(tf.float32, [4, 3], name="x")
+            k, buf = (
+                v1.get_variable(
+                    name, initializer=tf.constant([0.5, 1.0, 2.0]), use_resource=is_resource
+                )
+                for name in ("k", "buf")
+            )
+            y = tf.identity(call(v1, x, buf, k), name="y")
+        finally:
+            if old_control_flow:
+                v1.enable_control_flow_v2()
+        gradients = dict(zip(("k", "buf"), v1.gradients(y, [k, buf]), strict=True))
+        signature = v1.saved_model.predict_signature_def({"x": x}, {"y": y})
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+        left = []
+        value = v1.placeholder(tf.float32, [3])
+        given = v1.assign(buf, value)
+        for number in (0.5, 7.0):
+            session.run(given, {value: [number] * 3})
+            session.run(y, {x: np.ones([4, 3])})
+            left.append(session.run(buf))
+    truth = {name: gradient is not None for name, gradient in gradients.items()}
+    return truth, bool(np.array_equal(*left))

@@ -24,7 +24,7 @@ from gradflow.flow.lower.references import (
     function_resolver,
     graph_resolver,
 )
-from gradflow.flow.lower.writes import reads_after, writers
+from gradflow.flow.lower.writes import Run, reads_after, run_for, writers
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
 from gradflow.ops.calls import Callee, callees
 from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS
@@ -74,6 +74,8 @@ class BodyNode:
     """TensorFlow raises an error where it is asked for a gradient through it."""
     read_later: frozenset[int] = frozenset()
     """Of a node that writes to variables: which of its inputs another node takes afterwards."""
+    is_conditional: bool = False
+    """Of a node that writes to variables: a condition of TensorFlow 1 decides whether it is run."""
     reads_overwritten: bool = False
     """Its first input is a variable that was just overwritten."""
 
@@ -101,12 +103,10 @@ def function_body(library: Library, name: str) -> Body:
     arguments = tuple((arg.name, arg.type in FLOATING) for arg in function.signature.input_arg)
     resolve = function_resolver(library, function)
     results = [resolve(function.ret[arg.name]) for arg in function.signature.output_arg]
-    writing = writers(function.node_def, library.functions, library.writing)
+    run = Run(writers(function.node_def, library.functions, library.writing), frozenset())
     inner = replace(library, unrecorded=frozenset())
     shapes = argument_shapes(function) if library.by_entries else ()
-    return _parse(
-        inner, function.node_def, arguments, resolve, results, writing=writing, shapes=shapes
-    )
+    return _parse(inner, function.node_def, arguments, resolve, results, run=run, shapes=shapes)
 
 
 def graph_body(
@@ -121,15 +121,21 @@ def graph_body(
 
     ``fed`` names the tensors that are the arguments of the body, whatever the graph would make them
     from, each with whether it carries gradient. ``runs_all``: whether a call runs every op of the
-    graph that writes to a variable, and not only those that its outputs depend on.
+    graph that writes to a variable, and not only those that its outputs depend on or wait for.
 
     Raises:
         KeyError: a name stands for no node.
     """
     resolve = graph_resolver(graph_def, fed)
     results = [resolve(name) for name in outputs]
-    writing = writers(graph_def.node, library.functions, library.writing) if runs_all else ()
-    return _parse(library, graph_def.node, tuple(fed.items()), resolve, results, writing=writing)
+    writing = writers(graph_def.node, library.functions, library.writing)
+    run = Run(writing, frozenset())
+    if writing and not runs_all:
+        given = [name.partition(":")[0] for name in fed]
+        starts = [number for number, _ in results if number >= 0]
+        run = run_for(graph_def.node, writing, starts, given)
+    arguments = tuple(fed.items())
+    return _parse(library, graph_def.node, arguments, resolve, results, run=run)
 
 
 def _parse(
@@ -139,11 +145,11 @@ def _parse(
     resolve: Resolver,
     results: Sequence[Reference],
     *,
-    writing: Sequence[int],
+    run: Run,
     shapes: Sequence[Shape | None] = (),
 ) -> Body:
-    inputs = _needed(nodes, resolve, results, writing)
-    reads = reads_after(nodes, inputs, writing, library.functions)
+    inputs = _needed(nodes, resolve, results, run.writing)
+    reads = reads_after(nodes, inputs, run.writing, library.functions)
     numbers = sorted(inputs)
     renumbered = {number: index for index, number in enumerate(numbers)}
 
@@ -163,6 +169,8 @@ def _parse(
                 read_later=reads.later.get(number, frozenset()),
                 reads_overwritten=number in reads.overwritten,
             )
+        if number in run.conditional:
+            node = replace(node, is_conditional=True)
         parsed.append(_without_integer_lists(node, nodes[number], parsed))
     moved_results = tuple(move(reference) for reference in results)
     if not library.by_entries:

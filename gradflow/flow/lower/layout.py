@@ -12,7 +12,7 @@ from gradflow.flow.lower.body import Body, BodyNode, Form, function_body
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.references import Reference
 from gradflow.ops.calls import Callee
-from gradflow.ops.families import OVERWRITING
+from gradflow.ops.families import OVERWRITING, REFERENCE_ASSIGNMENTS
 
 MAX_NODES = 5_000_000
 """Beyond this a graph is refused: functions that call each other can multiply without end."""
@@ -366,6 +366,11 @@ def _write(site: _Site) -> None:
     variable = handle.node
     while variable in layout.initial:
         variable = layout.initial[variable]
+    is_whole = site.node.op in OVERWRITING
+    if site.node.op in REFERENCE_ASSIGNMENTS:  # what it gives back is the variable
+        layout.builder.edge(handle.node, written, _kind(handle, Edge.CUT))
+        if is_whole:
+            layout.overwritten_reads.append(written)
     for source, passes in zip(values, site.node.passes[1:], strict=True):
         layout.builder.edge(source.node, written, _kind(source, passes))
     if _is_read_later(site.here):
@@ -374,8 +379,9 @@ def _write(site: _Site) -> None:
         Assignment(
             node=written,
             variable=variable,
-            is_whole=site.node.op in OVERWRITING,
-            is_certain=all(
+            is_whole=is_whole,
+            is_certain=not site.node.is_conditional
+            and all(
                 body_copy.body.nodes[number].form is not Form.BRANCH
                 for body_copy, number in _levels(site.here)
             ),

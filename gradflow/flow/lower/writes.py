@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gradflow.flow.lower.references import Reference
 from gradflow.ops.calls import callees
 from gradflow.ops.families import ASSIGNMENTS, OVERWRITING
 from gradflow.ops.tensor_names import is_control
+
+_SWITCHES = frozenset({"Switch", "RefSwitch"})
 
 
 class Reads(NamedTuple):
@@ -32,6 +34,48 @@ def writers(
     ]
 
 
+class Run(NamedTuple):
+    """The nodes that write to variables and that a run of a graph of TensorFlow 1 comes by."""
+
+    writing: Sequence[int]
+    conditional: frozenset[int]
+    """Those that one branch of a condition alone may run."""
+
+
+def run_for(
+    nodes: Sequence[Any], writing: Sequence[int], results: Iterable[int], fed: Collection[str]
+) -> Run:
+    """Return those of the nodes ``writing`` that are run for the nodes ``results``.
+
+    TensorFlow 1 runs what a result takes, and what it waits for; the names ``fed`` are given.
+    """
+    numbers = {node.name: number for number, node in enumerate(nodes)}
+    reached = _upstream(nodes, numbers, results, fed)
+    run = [number for number in writing if number in reached]
+    conditional = [
+        number
+        for number in run
+        if any(nodes[source].op in _SWITCHES for source in _upstream(nodes, numbers, [number], fed))
+    ]
+    return Run(run, frozenset(conditional))
+
+
+def _upstream(
+    nodes: Sequence[Any], numbers: Mapping[str, int], start: Iterable[int], fed: Collection[str]
+) -> set[int]:
+    """Return all that must be run for the nodes ``start``, themselves included."""
+    reached = set(start)
+    todo = list(reached)
+    while todo:
+        node = nodes[todo.pop()]
+        for tensor in () if node.name in fed else node.input:
+            source = numbers.get(tensor.removeprefix("^").partition(":")[0])
+            if source is not None and source not in reached:
+                reached.add(source)
+                todo.append(source)
+    return reached
+
+
 def reads_after(
     nodes: Sequence[Any],
     inputs: Mapping[int, tuple[Reference, ...]],
@@ -44,13 +88,12 @@ def reads_after(
     (tensorflow/python/framework/auto_control_deps.py, TensorFlow 2.16 to 2.21).
     """
     numbers = {nodes[number].name: number for number in writing}
+    groups = {node.name: node for node in nodes if node.op == "NoOp"} if numbers else {}
     later: dict[int, frozenset[int]] = {}
     overwritten: set[int] = set()
     for number, references in inputs.items() if numbers else ():
         waits_for = {
-            numbers[tensor[1:]]
-            for tensor in nodes[number].input
-            if is_control(tensor) and tensor[1:] in numbers
+            numbers[name] for name in _waiting_for(nodes[number], groups) if name in numbers
         }
         for writer in waits_for:
             read = {
@@ -67,6 +110,18 @@ def reads_after(
             if is_overwritten and not callees(nodes[number], functions):
                 overwritten.add(number)
     return Reads(later, frozenset(overwritten))
+
+
+def _waiting_for(node: Any, groups: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the nodes that a node waits for, those of groups (``tf.group``) too."""
+    todo, seen = [node], set[str]()
+    while todo:
+        for tensor in todo.pop().input:
+            name = tensor[1:]
+            if is_control(tensor) and name not in seen:
+                seen.add(name)
+                yield name
+                todo += [groups[name]] if name in groups else []
 
 
 def _overwrites_first(node: Any, position: int, functions: Mapping[str, Any]) -> bool:
