@@ -184,9 +184,9 @@ class _Loader:
         """Load an entry with the TensorFlow that can run it: a graph of TensorFlow 1 in a
         session."""
         if entry.function is None:
-            return graph_model(self._file.path, contents, entry, options.outputs)
+            return graph_model(self._file.path, contents, entry, options.outputs, options.seed)
         if contents.tags not in self._loaded:
-            self._loaded[contents.tags] = load_graph(self._file.path, contents)
+            self._loaded[contents.tags] = load_graph(self._file.path, contents, options.seed)
             self._file.refuse_change()
         return contextlib.nullcontext(SavedFunction(self._loaded[contents.tags], contents, entry))
 

@@ -47,6 +47,8 @@ MockOp = backprop._MockOp
 """What a gradient function gets in place of the op when TensorFlow runs eagerly."""
 make_ndarray = tensor_util.MakeNdarray
 """The array that a TensorProto holds."""
+saved_model_loading = loader_impl
+"""``parse_saved_model`` reads the file for all that loads a SavedModel."""
 SavedModelLoader = loader_impl.SavedModelLoader
 """Loads a graph of TensorFlow 1 without its variables. What is public restores them as soon as it
 has the graph, and a graph that was run once cannot be given the gradient of a While any more: that

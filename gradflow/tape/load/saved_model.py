@@ -24,6 +24,7 @@ from gradflow.tape.inputs.batch import Composite
 from gradflow.tape.inputs.graph_hints import Knowledge, saved_knowledge
 from gradflow.tape.load.error_messages import first_line, without_kernel
 from gradflow.tape.load.revived_optimizer import revived_optimizers
+from gradflow.tape.load.seeded_ops import seeded_ops
 from gradflow.tape.loaded_model import HALVES, SINGLE, NamedTensors, Watched
 from gradflow.tape.taped_model import TapedModel
 
@@ -106,15 +107,15 @@ class SavedFunction(TapedModel):
         return saved_knowledge(self._contents, self._entry, self._concrete)
 
 
-def load_graph(folder: Path, contents: SavedModelContents) -> Any:
-    """Load one graph of the SavedModel in ``folder``.
+def load_graph(folder: Path, contents: SavedModelContents, seed: int = 0) -> Any:
+    """Load one graph of the SavedModel in ``folder``; ``seed`` is for its random ops.
 
     Raises:
         NotLoadedError: TensorFlow refuses to load it; the message gives its reason.
         UnreadableError: its variables are damaged.
     """
     try:
-        with revived_optimizers():
+        with revived_optimizers(), seeded_ops(seed):
             return tf.saved_model.load(
                 str(folder), None if contents.is_only else list(contents.tags)
             )

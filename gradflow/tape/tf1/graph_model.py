@@ -50,15 +50,15 @@ class GraphModel(LoadedModel):
 
 @contextmanager
 def graph_model(
-    folder: Path, contents: SavedModelContents, entry: Entry, selected: Sequence[str]
+    folder: Path, contents: SavedModelContents, entry: Entry, selected: Sequence[str], seed: int = 0
 ) -> Iterator[GraphModel]:
     """Load ``folder`` for as long as the block runs, with the gradients of the outputs called
-    ``selected`` (empty for all).
+    ``selected`` (empty for all); ``seed`` is for its random ops.
 
     Raises:
         NotLoadedError: TensorFlow refuses to load it, or to differentiate it.
         UnreadableError: its variables are damaged.
         UsageError: a selected output does not exist.
     """
-    with graph_session(folder, contents, entry, selected) as live:
+    with graph_session(folder, contents, entry, selected, seed) as live:
         yield GraphModel(live)

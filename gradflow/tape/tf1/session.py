@@ -30,6 +30,7 @@ from gradflow.tape.inputs.graph_hints import Knowledge, session_knowledge
 from gradflow.tape.inputs.search import Batch, with_batch
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.saved_model import NotLoadedError, refusal
+from gradflow.tape.load.seeded_ops import seeded_ops
 from gradflow.tape.loaded_model import Step, Watched
 from gradflow.tape.measure import measure
 from gradflow.tape.objective import drawn_direction, part_names, projected, select
@@ -178,9 +179,10 @@ class GraphSession:
 
 @contextlib.contextmanager
 def graph_session(
-    folder: Path, contents: SavedModelContents, entry: Entry, selected: Sequence[str]
+    folder: Path, contents: SavedModelContents, entry: Entry, selected: Sequence[str], seed: int = 0
 ) -> Iterator[GraphSession]:
-    """Load ``folder`` and build the gradients of the outputs called ``selected`` (empty for all).
+    """Load ``folder`` and build the gradients of the outputs called ``selected`` (empty for
+    all); ``seed`` is for its random ops.
 
     Raises:
         NotLoadedError: TensorFlow refuses to load it, or to differentiate it.
@@ -194,7 +196,7 @@ def graph_session(
     # eagerly.
     with contextlib.closing(tf.compat.v1.Session(graph=graph, config=config)) as session:
         try:
-            with graph.as_default(), _control_flow_of(contents):
+            with graph.as_default(), _control_flow_of(contents), seeded_ops(seed):
                 loader = SavedModelLoader(str(folder))
                 saver, _ = loader.load_graph(graph, list(contents.tags))
                 built = _differentiated(session, contents, entry, selected)
