@@ -35,7 +35,7 @@ class RefusedError(UnsafeError):
 
 
 def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
-    """Scan ``file`` and return what ``--trust`` has let in, and the ops that cannot run here.
+    """Scan ``file`` and return what ``--trust`` has let in, and what cannot run here.
 
     Raises:
         RefusedError: something could do harm, and is not trusted.
@@ -45,7 +45,7 @@ def admit(file: ModelFile, path: str, options: Options) -> tuple[Threat, ...]:
     refused = [
         threat
         for threat in threats
-        if not (options.imports if threat.needs_import else threat.idle_op)
+        if not (options.imports if threat.needs_import else threat.idle_op or threat.is_for_keras)
     ]
     if refused and not options.trust:
         raise RefusedError(path, file.format, refused)
@@ -88,7 +88,7 @@ def scanned(file: ModelFile, path: str, options: Options) -> Analysis:
 
 def let_in(threats: Sequence[Threat]) -> tuple[Finding, ...]:
     """Return a note for each of the ``threats`` that ``--trust`` lets in, before they can run."""
-    trusted = [threat for threat in threats if not threat.idle_op]
+    trusted = [threat for threat in threats if not (threat.idle_op or threat.is_for_keras)]
     if not trusted:
         return ()
     from gradflow.diagnose import describe_trusted

@@ -30,6 +30,9 @@ class Threat:
 
     way_out: str = ""
     """What to do where no option lets it in."""
+    is_for_keras: bool = False
+    """Whether it is in a part of the file that TensorFlow, which gradflow loads it with, does not
+    read: it runs where Keras 2 loads the file."""
 
     @property
     def needs_import(self) -> bool:

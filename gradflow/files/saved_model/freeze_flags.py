@@ -48,7 +48,9 @@ def layer_properties(objects: Any, folder: Path) -> Mapping[int, Properties]:
     TensorFlow up to 2.4 keeps a layer's properties in the object itself, later ones in
     ``keras_metadata.pb``.
     """
-    return {number: layer for number, layer in _layers(objects, folder) if "trainable" in layer}
+    return {
+        number: layer for number, layer in layers_of_keras(objects, folder) if "trainable" in layer
+    }
 
 
 def freezers(objects: Any, properties: Mapping[int, Properties]) -> Mapping[int, str]:
@@ -175,7 +177,8 @@ def paths_below(objects: Any, start: int = 0) -> dict[int, tuple[str, ...]]:
     return paths
 
 
-def _layers(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
+def layers_of_keras(objects: Any, folder: Path) -> Iterator[tuple[int, Properties]]:
+    """Yield what Keras 2 wrote of each of its layers and models, by the number of its object."""
     texts = {number: node.user_object.metadata for number, node in enumerate(objects.nodes)}
     path = folder / "keras_metadata.pb"
     try:

@@ -49,6 +49,8 @@ _UNKNOWN = "is not known: no Keras that gradflow supports makes models of it"
 _ACTS = "does more than compute, as far as is known"
 _STANDARD = "runs Python's own library"
 _IMPORTED = "is imported from there by Keras 2, and by Keras before 3.9, and can do anything"
+CODE_HARMS = frozenset({_RUNS_CODE, _STANDARD, _IMPORTED})
+"""Of what runs as soon as a layer is built or called."""
 _SCRIPT = "__main__"
 """The user's own script, which runs already when Keras looks there."""
 _OF_THE_TEAM = frozenset({"keras_hub", "keras_cv", "keras_nlp"})

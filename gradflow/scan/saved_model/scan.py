@@ -9,6 +9,7 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.saved_model.reader import read_message
 from gradflow.scan.saved_model.attributes import strange_attributes
 from gradflow.scan.saved_model.folder import strange_files
+from gradflow.scan.saved_model.keras_metadata import strange_layers
 from gradflow.scan.saved_model.ops import refused_ops
 from gradflow.scan.saved_model.program import Program
 from gradflow.scan.saved_model.structure import strange_structure
@@ -29,8 +30,10 @@ def scan_saved_model(file: ModelFile) -> Scanned:
     strange = tuple(strange_files(file.path))
     if strange:
         return Scanned(strange, ("the files of the folder",))  # a pipe would be waited for
-    scanned = scan_message(read_message(file))
-    return Scanned((*scanned.threats, *damaged_variables(file.path)), scanned.looked_at)
+    saved = read_message(file)
+    scanned = scan_message(saved)
+    others = (*damaged_variables(file.path), *dict.fromkeys(strange_layers(saved, file.path)))
+    return Scanned((*scanned.threats, *others), scanned.looked_at)
 
 
 def scan_message(saved: Any) -> Scanned:
