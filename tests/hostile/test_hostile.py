@@ -20,20 +20,21 @@ import pytest
 
 from gradflow.findings import Mode
 from gradflow.options import Options
+from gradflow.process import fork_client
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
-from gradflow.process.sandbox import limits
-from gradflow.process.sandbox.landlock import abi
+from gradflow.process.sandbox import about, limits
 from tests.cli.command import ROOT, apart, environment, here
 from tests.hostile.graphs import HARMFUL as GRAPHS
 from tests.hostile.keras_files import HARMFUL as KERAS
 from tests.hostile.keras_files import named_function, with_code
 from tests.hostile.saved_models import HARMFUL as OBJECTS
+from tests.process import escapes
 
 pytestmark = pytest.mark.tensorflow
 jailed = pytest.mark.skipif(
-    sys.platform != "linux" or abi() < 3,
-    reason="this system has no Landlock (Linux 6.2) to hold a process",
+    sys.platform != "linux" or not about.means_here().landlock or not about.means_here().seccomp,
+    reason="this system has no Landlock (Linux 5.13) and seccomp to hold a process",
 )
 SAVED = {**OBJECTS, **GRAPHS}
 NAMES = [*SAVED, *KERAS]
@@ -132,6 +133,74 @@ def test_where_it_is_trusted_the_jail_holds(
     assert not left(mark)
     # What it was not allowed to do can be the end of it.
     assert report.error is None or report.error.code in ("GF901", "GF903")
+
+
+FIRST_LANDLOCK = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.sandbox import "
+    "confine; confine.abi = lambda: 1; from gradflow.process.fork_server import main; main({tape})"
+)
+
+
+@pytest.fixture(scope="module")
+def older_copies() -> Iterator[ForkServers]:
+    """Holds a process as Linux 5.13 would."""
+    with pytest.MonkeyPatch.context() as patch, ForkServers() as made:
+        patch.setattr(fork_client, "_BOOT", FIRST_LANDLOCK)
+        yield made
+
+
+SHORT = ("at_load", "byte_code")
+
+
+@jailed
+@pytest.mark.parametrize(
+    "name",
+    [*SHORT, *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in SHORT)],
+)
+def test_the_first_landlock_holds_it_as_well(
+    name: str, made: dict[str, tuple[Path, Path]], older_copies: ForkServers
+) -> None:
+    model, mark = made[name]
+
+    report = inspect_path(str(model), Options(trust=True), spawn=older_copies).model
+
+    assert not left(mark)
+    assert report.error is None or report.error.code in ("GF901", "GF903")
+
+
+EVERY = """
+import os
+if "gradflow-run-" in os.getcwd():
+    from tests.process.escapes import done_from_here
+    done = done_from_here({out!r}, {pid}, {port})
+    if done:
+        raise RuntimeError("did " + ", ".join(done))
+"""
+
+
+@jailed
+@pytest.mark.parametrize("age", ["this", "first"])
+def test_a_model_that_tries_every_way_out_finds_none(
+    age: str, tmp_path: Path, copies: ForkServers, older_copies: ForkServers
+) -> None:
+    import keras
+
+    with (
+        escapes.outside(tmp_path / "outside") as out,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+        code = EVERY.format(out=str(out), pid=other.pid, port=server.getsockname()[1])
+        with_code(keras, code, tmp_path / "model.keras")
+        report = inspect_path(
+            str(tmp_path / "model.keras"),
+            Options(trust=True),
+            spawn=copies if age == "this" else older_copies,
+        ).model
+        other.kill()
+        assert escapes.is_whole(out)
+
+    assert (report.summary.flows, report.error) == (2, None)
 
 
 @jailed

@@ -241,6 +241,18 @@ _MODULES = (
 )
 
 
+def done_from_here(out: str, pid: int, port: int) -> list[str]:
+    """Try every escape in this very process; return the names of those that were done."""
+    names = {name: __import__(name) for name in _MODULES} | _NAMES
+    done = []
+    for escapes in ESCAPES.values():
+        for name, code in escapes.items():
+            with contextlib.suppress(OSError, ZeroDivisionError):
+                eval(code.format(out=out, pid=pid, port=port), names)
+                done.append(name)
+    return done
+
+
 @contextlib.contextmanager
 def outside(folder: Path) -> Iterator[Path]:
     """Make the folder that nothing may change."""
