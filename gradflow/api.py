@@ -25,7 +25,14 @@ from gradflow.installed import (
     install_command,
     unsupported_version,
 )
-from gradflow.options import DECLARED, Options, from_python, in_python, names_without_effect
+from gradflow.options import (
+    DECLARED,
+    InputSpec,
+    Options,
+    from_python,
+    in_python,
+    names_without_effect,
+)
 from gradflow.process.models import models_at
 from gradflow.report.formats import FORMATS, written
 from gradflow.report.headline import standing, summary_line
@@ -89,13 +96,14 @@ def inspect(
         outputs: the name of the output that counts, or the names of several; all by default.
         inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``, a shape or an
             array. Without names: an array or a shape for a model with one input, a list of them,
-            ``(x, y)``, of which ``y`` is not used, or a ``tf.data.Dataset``, of which the first
-            batch is taken.
+            ``(x, y)``, of which ``y`` are the targets of a compiled loss, or a ``tf.data.Dataset``,
+            of which the first batch is taken.
         batch_size: rows of the batch, where the model does not fix their number.
         seed: of the random inputs and of the random objective.
         training: call the model in training mode.
         objective: ``"outputs"``, or ``"compiled"``: the loss of a compiled Keras model, on
-            synthetic targets; ``"auto"``: that loss where it can be had, unless outputs are named.
+            synthetic targets unless ``inputs`` has some; ``"auto"``: that loss where it can be had,
+            unless outputs are named.
         probes: batches that are tried before a weight is called dead; by default 3, and up to 12
             where units are dropped at random.
         imports: modules to import before a file is loaded, which define its own layers or ops; for
@@ -119,6 +127,7 @@ def inspect(
     """
     arguments = locals()  # each of them but the model is a declared option
     values = {name: value for name, value in arguments.items() if name in DECLARED}
+    targets: tuple[InputSpec, ...] = ()
     try:
         with ExitStack() as stack:
             if inputs is not None and not _is_plain(inputs):
@@ -126,16 +135,17 @@ def inspect(
                 from gradflow.tape.inputs.callers_arrays import as_specs
 
                 folder = Path(stack.enter_context(scratch_folder()))
-                values["inputs"] = as_specs(inputs, folder, _input_count(model))
-            return _inspected(model, values)
+                values["inputs"], targets = as_specs(inputs, folder, _input_count(model))
+            return _inspected(model, values, targets)
     except GradflowError as error:
         error.message, error.hint = in_python(error.message), in_python(error.hint)
         raise
 
 
-def _inspected(model: Any, values: dict[str, Any]) -> Report:
+def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...]) -> Report:
     asked = from_python(values)
-    options = replace(asked, map=True)  # a notebook shows the page, which has one
+    # A notebook shows the page, which has a map.
+    options = replace(asked, map=True, targets=targets)
     changed = [name for name in values if getattr(asked, name) != DECLARED[name].default]
     is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
     if not is_path and not options.static and not has_tensorflow():

@@ -182,6 +182,60 @@ def test_inputs_are_what_a_caller_has(two_heads: Any) -> None:
     assert (read.name, read.shape[0], read.source) == (declared.name, 2, "given")
 
 
+@pytest.fixture(scope="module")
+def compiled() -> Any:
+    import keras
+
+    x = keras.Input((5,), name="x")
+    heads = [keras.layers.Dense(2, name=name)(x) for name in ("left", "right")]
+    model = keras.Model(x, dict(zip(("left", "right"), heads, strict=True)))
+    model.compile("sgd", loss={"left": "mse", "right": "mse"})
+    return model
+
+
+def test_y_is_what_the_compiled_loss_compares_with(compiled: Any, tmp_path: Path) -> None:
+    """Where an output is its own target, nothing is left to learn: the gradient is zero."""
+    import numpy as np
+    import tensorflow as tf
+
+    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+    reached = {name: value.numpy() for name, value in compiled(x, training=True).items()}
+    other = {name: value + 1.0 for name, value in reached.items()}
+
+    def learning(model: Any, inputs: Any, **options: Any) -> set[str]:
+        report = gradflow.inspect(model, inputs=inputs, **options).models[0]
+        return {item.name.partition("/")[0] for item in report.variables if item.verdict == "flows"}
+
+    both = {"left", "right"}
+    assert learning(compiled, x) == learning(compiled, (x, other)) == both
+    assert learning(compiled, (x, {**other, "left": reached["left"]})) == {"right"}
+    assert learning(compiled, (x, {"right": reached["right"]})) == {"left"}  # left is drawn
+    assert learning(compiled, ({"x": x}, [other["left"], reached["right"]])) == {"left"}
+    data = tf.data.Dataset.from_tensor_slices((x, {**other, "left": reached["left"]})).batch(3)
+    assert learning(compiled, data) == {"right"}
+    assert learning(compiled, (x, reached), objective="outputs") == both
+    path = tmp_path / "compiled.keras"
+    compiled.save(path)
+    assert learning(path, (x, {**other, "left": reached["left"]})) == {"right"}
+
+
+def test_a_y_that_does_not_fit_is_an_error(compiled: Any) -> None:
+    import numpy as np
+
+    x, y = np.ones((3, 5)), np.ones((3, 2))
+    for wrong, message, hint in (
+        ({"lefd": y}, "inputs=(x, y): no output is called 'lefd'", "did you mean 'left'?"),
+        (y, "inputs=(x, y): y is 1 array, and the outputs of the model are 2", "for each of left"),
+        ([y, y[:, :0]], "inputs=(x, y): the model's loss refuses y: ", "with as many rows as x"),
+    ):
+        error = gradflow.inspect(compiled, inputs=(x, wrong)).models[0].error
+        assert error is not None
+        assert message in error.message
+        assert hint in error.hint
+    with pytest.raises(UsageError, match="inputs: y #0 is no array"):
+        gradflow.inspect(compiled, inputs=(x, object()))
+
+
 def test_several_inputs_are_given_in_their_order() -> None:
     import keras
     import numpy as np

@@ -340,7 +340,8 @@ def _stepped(model: LoadedModel, options: Options) -> tuple[LoadedModel, Step]:
     Nobody knows the targets of a loss of the user's own: where it brings zeros or NaN to a weight
     that gets a gradient from the outputs, the targets that were drawn for it may be to blame.
     """
-    if not model.is_of_loss or options.objective is Objective.COMPILED:
+    is_asked = options.objective is Objective.COMPILED or bool(options.targets)
+    if not model.is_of_loss or is_asked:
         return model, model.step(options)
     try:
         step = model.step(options)

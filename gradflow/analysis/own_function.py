@@ -35,8 +35,9 @@ def analyse_function(
         with scratch_folder() as scratch:
             if batch is not None and not options.inputs:
                 count = len(getattr(model, "inputs", None) or ())
-                specs = as_specs(batch, Path(scratch), count)
-                options = replace(options, inputs=read("inputs", specs, f"{path}: its batch: "))
+                specs, targets = as_specs(batch, Path(scratch), count)
+                read_specs = read("inputs", specs, f"{path}: its batch: ")
+                options = replace(options, inputs=read_specs, targets=targets)
             return analyse_object(model, path, options, progress)
     except GradflowError as error:
         return tool(), Analysis(failed(path, error, Mode.TAPE, Format.MEMORY))

@@ -312,10 +312,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _roots(path: str, options: Options) -> list[Path]:
-    """Return the model's file or folder, and the files of the given inputs."""
+    """Return the model's file or folder, and the files of the given inputs and targets."""
     model = Path(path)
     folder = model.parent if model.name == "saved_model.pb" else model
-    return [folder, *(Path(spec.file) for spec in options.inputs if spec.file)]
+    given = (*options.inputs, *options.targets)
+    return [folder, *(Path(spec.file) for spec in given if spec.file)]
 
 
 def _stamps(path: str, options: Options) -> tuple[_Stamp, ...]:

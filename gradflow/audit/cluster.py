@@ -72,11 +72,8 @@ class Cluster:
     def inspect(self, path: str, options: Options, progress: Progress) -> Outcome:
         """Analyse the model at ``path`` on some worker."""
         progress("on the cluster")
-        files = tuple(
-            replace(spec, file=spec.file and str(Path(spec.file).absolute()))
-            for spec in options.inputs
-        )
-        options_text = json.dumps(encode(replace(options, inputs=files, verbose=False)))
+        asked = replace(options.with_absolute_files(), verbose=False)
+        options_text = json.dumps(encode(asked))
         location = path if is_remote(path) else str(Path(path).absolute())
         content = (
             _packed(Path(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UsageError
@@ -215,12 +216,26 @@ class Options:
         help="Draw the map of gradient flow, layer by layer, for the JSON report",
         of_report=True,
     )
+    targets: tuple[InputSpec, ...] = ()
+    """What a compiled loss compares the outputs with, by the name or the number of the output; what
+    is missing is drawn."""
     verbose: bool = False
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other
     name has."""
     follow: bool = False
     """Whether weights are followed that may be asked for next, as far as that takes little time."""
+
+    def with_absolute_files(self) -> Options:
+        """Return the options with the files of arrays for another working directory."""
+        inputs, targets = (
+            tuple(
+                dataclasses.replace(spec, file=spec.file and str(Path(spec.file).absolute()))
+                for spec in specs
+            )
+            for specs in (self.inputs, self.targets)
+        )
+        return dataclasses.replace(self, inputs=inputs, targets=targets)
 
     @property
     def draws(self) -> int:

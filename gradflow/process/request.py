@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -57,17 +57,15 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
     names = [(absolute, shown)] if is_file else []
     if Path(path).name == "saved_model.pb":
         names.append((str(Path(absolute).parent), str(Path(shown).parent)))
-    inputs = []
-    for spec in options.inputs:
-        file = None if spec.file is None else str(Path(spec.file).absolute())
-        inputs.append(replace(spec, file=file))
-        names += [(file, spec.file)] if file and spec.file else []
+    for spec in (*options.inputs, *options.targets):
+        if spec.file:
+            names.append((str(Path(spec.file).absolute()), spec.file))
     return Request(
         purpose=purpose,
         path=absolute,
         shown=shown,
-        names=tuple(names),
-        options=replace(options, inputs=tuple(inputs)),
+        names=tuple(dict.fromkeys(names)),
+        options=options.with_absolute_files(),
         folder=str(Path.cwd()),
         limits=limits_for(
             size_of(Path(absolute)) if purpose in OF_ONE_FILE else 0,

@@ -19,8 +19,11 @@ _FORMS = (
 )
 
 
-def as_specs(inputs: Any, folder: Path, input_count: int) -> dict[str, str | InputSpec]:
-    """Return how each input is made, by its name; by its number where it has none.
+def as_specs(
+    inputs: Any, folder: Path, input_count: int
+) -> tuple[dict[str, str | InputSpec], tuple[InputSpec, ...]]:
+    """Return how each input is made, by its name, and each target of the loss; by its number where
+    it has no name.
 
     Args:
         inputs: as ``gradflow.inspect`` takes them: a mapping from names, or one input alone, a
@@ -32,13 +35,18 @@ def as_specs(inputs: Any, folder: Path, input_count: int) -> dict[str, str | Inp
         UsageError: something is neither an array, nor a shape, nor a text.
     """
     arrays: dict[str, Any] = {}
+    features, targets = _divided(inputs, input_count)
     specs = {
         name: _spec(name, value, position, arrays, folder / _FILE)
-        for position, (name, value) in enumerate(_named(_features(inputs, input_count)))
+        for position, (name, value) in enumerate(_named(features))
     }
+    judged = tuple(
+        _target(name, value, position, arrays, folder / _FILE)
+        for position, (name, value) in enumerate(_named(targets) if targets is not None else ())
+    )
     if arrays:
         np.savez(folder / _FILE, **arrays)
-    return specs
+    return specs, judged
 
 
 def by_position(names: Sequence[str], arguments: Iterable[str]) -> list[str]:
@@ -52,16 +60,18 @@ def _numbered(position: int) -> str:
     return f"#{position}"
 
 
-def _features(inputs: Any, input_count: int) -> Any:
-    """Take the features out of a dataset and of a pair with targets."""
+def _divided(inputs: Any, input_count: int) -> tuple[Any, Any]:
+    """Divide a pair, or the first batch of a dataset, into features and targets: None for none."""
     if hasattr(inputs, "element_spec"):
         inputs = next(iter(inputs), None)
         if inputs is None:
             raise UsageError("the dataset is empty", "give one with at least one batch")
     if not isinstance(inputs, tuple) or _is_shape(inputs):
-        return inputs
+        return inputs, None
     is_all_of_them = 1 < len(inputs) == input_count and not _is_nested(inputs[0])
-    return list(inputs) if is_all_of_them or not inputs else inputs[0]
+    if is_all_of_them or not inputs:
+        return list(inputs), None
+    return inputs[0], inputs[1] if len(inputs) > 1 else None
 
 
 def _named(features: Any) -> list[tuple[str, Any]]:
@@ -99,6 +109,13 @@ def _spec(
     # Where the model declares no type, whole numbers stay what they are.
     dtype = array.dtype.name if array.dtype.kind in "biu" else None
     return InputSpec(name, dtype=dtype, file=str(file), key=key, source=_SOURCE, position=number)
+
+
+def _target(name: str, value: Any, position: int, arrays: dict[str, Any], file: Path) -> InputSpec:
+    key = f"target_{position}"
+    number = position if name == _numbered(position) else None
+    arrays[key] = _array(f"y {name}", value)
+    return InputSpec(name, file=str(file), key=key, source=_SOURCE, position=number)
 
 
 def _array(name: str, value: Any) -> Any:

@@ -42,20 +42,20 @@ def choose_saved_loss(
         if options.objective is Objective.COMPILED:
             raise
         return LossChoice(unused=why_unused(error))
-    return LossChoice(options.loss_seed)
+    return LossChoice(options.loss_seed, options.targets)
 
 
 def choose_live_loss(model: Any, options: Options) -> LossChoice:
     """Choose for a model in memory."""
     if options.objective is Objective.COMPILED:
-        return LossChoice(options.loss_seed)
+        return LossChoice(options.loss_seed, options.targets)
     if options.loss_seed is None or not is_compiled(model):
         return OUTPUTS
     try:
         _refuse_own_step(model, options)
     except UsageError as error:
         return LossChoice(unused=why_unused(error))
-    return LossChoice(options.loss_seed)
+    return LossChoice(options.loss_seed, options.targets)
 
 
 def why_unused(error: GradflowError) -> str:

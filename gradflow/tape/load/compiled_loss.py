@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
 from gradflow.findings import Output
+from gradflow.options import InputSpec
 from gradflow.tape.load.error_messages import first_line
+from gradflow.tape.load.given_targets import GIVEN, given_targets
 from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS, described
@@ -40,6 +42,8 @@ class LossChoice:
 
     seed: int | None = None
     """Of the targets; None where the outputs are differentiated."""
+    targets: tuple[InputSpec, ...] = ()
+    """Those that the user gives."""
     unused: str = ""
     """Why the compiled loss is not used; empty where it is, or where there is none."""
 
@@ -79,6 +83,8 @@ class CompiledLoss:
     """Of this Keras: ``flatten`` and ``pack_sequence_as``."""
     training: bool
     seed: int
+    given: tuple[InputSpec, ...] = ()
+    """The targets that the user gives."""
     parts: tuple[OutputLoss, ...] = ()
     """One for each output, in the order of the model, once it was called."""
     has_added: bool = False
@@ -119,6 +125,8 @@ class CompiledLoss:
     def has_made_up_targets(self) -> bool:
         """Return whether nobody knows which targets it takes: those that are drawn for it may be to
         blame for zeros."""
+        if self.given:
+            return False
         return _is_own(self.model) or any(
             part.losses and part.weight and part.target is None for part in self.parts
         )
@@ -148,13 +156,20 @@ class CompiledLoss:
             for part, tensor in zip(self.parts, flat, strict=True)
             if tf.is_tensor(tensor)
         )
-        targets = [part.target for part in self.parts]
+        names = [part.output for part in self.parts]
+        given = given_targets(self.given, names, flat)
+        is_known = all(
+            target is not None or part.target
+            for part, target in zip(self.parts, given, strict=True)
+        )
         refusal: Exception | None = None
-        for own in _OWN if None in targets else _OWN[:1]:
+        for own in _OWN[:1] if is_known else _OWN:
             self._targets = [
-                draw(target or own, output, next(iter(part.losses), None), self.seed, number)
+                draw(part.target or own, output, next(iter(part.losses), None), self.seed, number)
+                if target is None
+                else target
                 for number, (output, part, target) in enumerate(
-                    zip(flat, self.parts, targets, strict=True)
+                    zip(flat, self.parts, given, strict=True)
                 )
             ]
             try:
@@ -163,9 +178,12 @@ class CompiledLoss:
                 raise
             except Exception as error:  # a loss of the user's own can raise anything at all
                 refusal = refusal or error
+        reason = first_line(refusal) if refusal else ""
+        if self.given:
+            hint = "give y as fit() takes it, with as many rows as x"
+            raise InputError(f"{GIVEN}the model's loss refuses y: {reason}", hint) from refusal
         raise InputError(
-            f"the model's loss refuses synthetic targets: {first_line(refusal) if refusal else ''}",
-            otherwise=WITHOUT_LOSS,
+            f"the model's loss refuses synthetic targets: {reason}", otherwise=WITHOUT_LOSS
         ) from refusal
 
     def _loss(self, inputs: Any, outputs: Any, targets: list[Any]) -> Any:

@@ -78,7 +78,13 @@ class KerasModel(TapedModel):
         if loss.seed is not None:
             require_compiled(model)
             self._loss = CompiledLoss(
-                model, self.forward, self.structured, tree, training=training, seed=loss.seed
+                model,
+                self.forward,
+                self.structured,
+                tree,
+                training=training,
+                seed=loss.seed,
+                given=loss.targets,
             )
 
     @property
