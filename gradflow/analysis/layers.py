@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gradflow.analysis.hopeful import attribute_unknown
 from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
 from gradflow.files.keras.config import is_of_keras2
-from gradflow.files.keras.losses import SavedLoss, saved_loss
+from gradflow.files.keras.losses import ADDED, MAY_ADD, SavedLoss, saved_loss
 from gradflow.files.keras.reader import KerasContents, read_keras
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Input, Output, Role
@@ -80,7 +80,7 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
         inputs=inputs,
         outputs=outputs,
         counting=tuple(output for output in outputs if output.name in covered),
-        objective=OUTPUTS if loss is None else loss.description,
+        objective=OUTPUTS if loss is None else loss.description(_added(lowered)),
         unused_loss=unused,
         uncovered={} if loss is None else _uncovered(lowered, loss, attributions),
     )
@@ -142,6 +142,13 @@ def _lowered(file: ModelFile, path: str, training: bool) -> LoweredLayers:
         replace(output, name=f"output_{number}") for number, output in enumerate(lowered.outputs)
     ]
     return replace(lowered, outputs=numbered)
+
+
+def _added(lowered: LoweredLayers) -> str:
+    """Say what layers add to the loss; empty where none does."""
+    if any(is_certain for _, is_certain in lowered.adding):
+        return ADDED
+    return MAY_ADD if lowered.adding else ""
 
 
 def _weights(contents: KerasContents) -> list[Weight]:

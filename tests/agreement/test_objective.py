@@ -99,6 +99,31 @@ def test_a_head_that_the_loss_does_not_cover_does_not_train(tmp_path: Path) -> N
     assert (outputs.objective, none_of(outputs)) == ("outputs", [])
 
 
+def test_what_layers_add_to_the_loss_is_said_with_and_without_a_step(tmp_path: Path) -> None:
+    """Layers of Keras add what their configuration says; what others do, no file tells."""
+    import keras
+
+    from gradflow.analysis.static import read
+    from tests.models.compiled_models import Penalty
+
+    added = "losses that layers add (add_loss)"
+    x = keras.Input((4,), name="x")
+    for layer, read_alone in (
+        (keras.layers.Dense(3, activity_regularizer="l2", name="first"), added),
+        (keras.layers.ActivityRegularization(l1=0.1, name="first"), added),
+        (keras.layers.Dense(3, kernel_regularizer="l2", name="first"), ""),
+        (Penalty(name="first"), "losses that layers may add (add_loss)"),
+    ):
+        model = keras.Model(x, [keras.layers.Dense(2, name=n)(layer(x)) for n in ("head", "other")])
+        model.compile("sgd", loss=["mse", None])
+        stepped = saved(model, tmp_path, imports=CUSTOM).objective
+        alone = read(str(tmp_path / "model.keras"), Options(static=True)).report.objective
+        said = ((stepped, read_alone and added), (alone, read_alone))
+        for objective, words in said:
+            parts = ["compiled: mse on head, weight 1.0", *filter(None, [words]), "none on other"]
+            assert objective == "; ".join(parts)
+
+
 def test_a_softmax_of_one_unit_is_alive_where_the_loss_goes_by_its_logits(tmp_path: Path) -> None:
     import keras
 

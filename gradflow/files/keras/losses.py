@@ -19,6 +19,9 @@ _OWN = frozenset(
 )
 """Losses of Keras, in snake case; each passes gradient to what it is given (Keras 3.15, tf_keras
 2.21: losses/losses.py)."""
+ADDED = "losses that layers add (add_loss)"
+"""What a description says of them."""
+MAY_ADD = "losses that layers may add (add_loss)"
 _PACKAGES = ("keras", "tf_keras", "builtins")
 
 
@@ -41,15 +44,15 @@ class SavedLoss:
     foreign: str = ""
     """The first loss that is not Keras's own; empty where all are."""
 
-    @property
-    def description(self) -> str:
-        """``compiled: mse on head, weight 1.0``."""
+    def description(self, added: str = "") -> str:
+        """``compiled: mse on head, weight 1.0``; ``added`` says what layers add to it."""
         covered = [
             f"{' and '.join(part.losses)} on {part.output}, weight {part.weight!r}"
             for part in self.parts
             if part.losses
         ]
-        return f"compiled: {'; '.join([*covered, *(f'none on {n}' for n in self.uncovered)])}"
+        left_out = [f"none on {name}" for name in self.uncovered]
+        return f"compiled: {'; '.join([*covered, *filter(None, [added]), *left_out])}"
 
     @property
     def uncovered(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
+from gradflow.files.keras.losses import ADDED
 from gradflow.findings import Output
 from gradflow.options import InputSpec
 from gradflow.tape.load.error_messages import first_line
@@ -27,7 +28,6 @@ WITHOUT_LOSS = (
 )
 """What else can be done where a loss that was asked for cannot be used."""
 _REMEDY = "compile it with a loss before it is saved"
-_ADDED = "losses that layers add (add_loss)"
 _OWN = (Target.SHARES, Target.IDS)
 """What a loss of the user's own is given, in this order, until it takes one."""
 
@@ -104,7 +104,7 @@ class CompiledLoss:
             if part.losses
         ]
         left_out = [f"none on {name}" for name in self.uncovered if covered]
-        return f"compiled: {'; '.join([*covered, *([_ADDED] * self.has_added), *left_out])}"
+        return f"compiled: {'; '.join([*covered, *([ADDED] * self.has_added), *left_out])}"
 
     @property
     def uncovered(self) -> tuple[str, ...]:
