@@ -13,6 +13,7 @@ from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Gradient, Output, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.flow.routes import Stop
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 GIVES_ZEROS = "hands on only zeros"
@@ -77,6 +78,8 @@ class Trial:
     """What still stops it, each behind the one before; empty where it arrives."""
     obstacle: str = ""
     """Why no such step could be taken."""
+    way: tuple[Stop, ...] = ()
+    """The way that was repaired, where the graph alone has one without a cut."""
 
 
 class Mover(str, Enum):

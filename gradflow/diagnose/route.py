@@ -46,21 +46,22 @@ def route(
     if evidence.graph is None or attribution is None or variable.role is not Role.WEIGHT:
         changes = (*_changes(evidence, variables, variable, {}), *_remarks(variable, findings))
         return Route(name, (), None, changes, ())
-    graph, stops, cuts = _walked(evidence, evidence.graph, attribution, variable)
+    trial = evidence.trial
+    ran = trial.way if trial is not None and not attribution.cuts_to_restore else ()
+    graph, stops, cuts = _walked(evidence, evidence.graph, attribution, variable, ran)
     held_back = {
         cuts[stop.node]: _starved(variables, behind(graph, stop.cut), name)
         for stop in stops
         if stop.cut is not None
     }
     steps = _steps(graph, stops, cuts, variable, evidence.layer_of)
-    also = _starved(variables, restored(graph, stops), name) if cuts else ()
+    also = restored(graph, stops) if cuts and not ran else _alike(variables, variable, cuts)
     marked = {step.cause for step in steps if step.cause is not None}
     if marked and len(marked) == variable.cuts_to_restore:  # a cut on another way needs no change
         needed = [cause for cause in variable.causes if cause in marked or cause.op is None]
         mending = replace(variable, causes=tuple(needed))
     else:
         mending = variable
-    trial = evidence.trial
     changes = (
         *_changes(evidence, variables, mending, held_back),
         *_further_changes(evidence, trial),
@@ -80,28 +81,31 @@ def route(
         steps=steps,
         output=output_of(graph, attribution, evidence.outputs),
         changes=tuple(replace(change, between=between(change.cause)) for change in changes),
-        also_restored=also,
+        also_restored=_starved(variables, also, name),
         other_ways=other_ways,
         also_cut=tuple(
             CutElsewhere(cause, between(cause))
             for cause in dict.fromkeys((*variable.causes, *other_ways))
             if cause.op and cause not in changed
         ),
-        way=way_in_layers(where, variable),
+        way=way_in_layers(where, variable, ran),
         proof=_proof(evidence, trial),
         unproven=trial.obstacle if trial is not None else "",
     )
 
 
-def way_in_layers(where: Whereabouts, variable: Variable) -> tuple[Step, ...]:
+def way_in_layers(
+    where: Whereabouts, variable: Variable, ran: Sequence[Stop] = ()
+) -> tuple[Step, ...]:
     """Return the way of ``variable`` to the output, one step for each layer and each cut.
 
-    What stands in no layer is left out, but for cuts and for where floats begin again.
+    What stands in no layer is left out, but for cuts and for where floats begin again. ``ran`` is
+    the way that a step took, where the graph alone has one without a cut.
     """
     attribution = where.evidence.attributions.get(variable.name)
     if attribution is None:
         return ()
-    graph, stops, cuts = _walked(where.evidence, where.graph, attribution, variable)
+    graph, stops, cuts = _walked(where.evidence, where.graph, attribution, variable, ran)
     joined: list[Step] = []
     for step in _steps(graph, stops, cuts, variable, where.layer_of):
         last = joined[-1] if joined else None
@@ -109,7 +113,7 @@ def way_in_layers(where: Whereabouts, variable: Variable) -> tuple[Step, ...]:
             continue
         if (
             last is not None
-            and step.layer is not None
+            and (step.layer is not None or (step.cause is not None and step.op == last.op))
             and (last.layer, last.fed, last.cause) == (step.layer, step.fed, step.cause)
         ):
             joined[-1] = replace(last, comes_back=last.comes_back or step.comes_back)
@@ -119,13 +123,17 @@ def way_in_layers(where: Whereabouts, variable: Variable) -> tuple[Step, ...]:
 
 
 def _walked(
-    evidence: Evidence, graph: FlowGraph, attribution: Attribution, variable: Variable
+    evidence: Evidence,
+    graph: FlowGraph,
+    attribution: Attribution,
+    variable: Variable,
+    ran: Sequence[Stop] = (),
 ) -> tuple[FlowGraph, Sequence[Stop], Mapping[int, Cause]]:
-    """Return the graph as it was attributed, the way in it, and the cause at each cut of the
-    way."""
-    stops = way(graph, attribution)
+    """Return the graph as it was attributed, the way in it (``ran`` where that is one), and the
+    cause at each cut of the way."""
+    stops = ran or way(graph, attribution)
     # Attributed as if ops of unknown types passed gradient.
-    if _cuts(graph, stops) != attribution.cuts_to_restore:
+    if not ran and _cuts(graph, stops) != attribution.cuts_to_restore:
         graph = graph.as_if_unknown_flowed()
         stops = way(graph, attribution)
     cuts = {
@@ -134,6 +142,20 @@ def _walked(
         if stop.cut is not None
     }
     return graph, stops, cuts
+
+
+def _alike(
+    variables: Iterable[Variable], variable: Variable, cuts: Mapping[int, Cause]
+) -> frozenset[str]:
+    """Return the variables that the cuts of ``variable`` hold back as they do itself: what to
+    change on a way that a step took is known of that way alone."""
+    crossed = set(cuts.values())
+    return frozenset(
+        peer.name
+        for peer in variables
+        if (peer.cuts_to_restore == 1 and not crossed.isdisjoint(peer.causes))
+        or (crossed and peer.causes == variable.causes)
+    )
 
 
 def _proof(evidence: Evidence, trial: Trial | None) -> Proof | None:

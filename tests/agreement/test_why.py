@@ -3,6 +3,7 @@ out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -14,14 +15,14 @@ import tensorflow as tf
 from gradflow.analysis.dynamic import analyse_model
 from gradflow.analysis.result import Analysis
 from gradflow.analysis.static import read
-from gradflow.findings import Format, Role, Route, Verdict
+from gradflow.findings import Format, Route, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import model_in_memory
 from tests.agreement.subject import analysed
 from tests.models.functions import CASES, Module
 from tests.models.oracle import measure_model
 from tests.models.plan import OPERATION_CUTS, Plan, layer_of, seeded_plan
-from tests.models.planted import build
+from tests.models.planted import build, save
 from tests.models.truth import expected
 
 pytestmark = pytest.mark.tensorflow
@@ -72,6 +73,10 @@ PROVEN = {
     "state_stopped_between_trips": True,
     "number_of_trips": False,  # multiplied with 0 before the cut
     "stop_gradient_in_the_branch_not_taken": False,
+    "loop_variables_that_change_places": True,
+    "joined_split_again_and_one_part_stopped": True,
+    "columns_gathered_and_stopped": True,
+    "shape_behind_an_argmax": True,
 }
 
 
@@ -79,8 +84,9 @@ PROVEN = {
 def test_a_repair_inside_functions_is_tried_in_a_step(name: str, tmp_path: Path) -> None:
     Module(name).save(str(tmp_path))
     for key, truth in CASES[name].truths.items():
-        if truth.verdict != "flows":
+        if truth.verdict != "flows" and truth.cuts != 0:
             analysis = analysed(tmp_path, Options(why=key))
+            _hold(analysis)
             assert analysis.route is not None
             _hold_proof(analysis.route, is_restored=PROVEN[name])
 
@@ -110,6 +116,15 @@ def _hold_proof(route: Route, *, is_restored: bool) -> None:
     assert proof.restored == is_restored
     assert (proof.stopped_by is None) == is_restored
     assert (proof.norm or 0.0) > 0.0 if is_restored else proof.norm == 0.0
+
+
+def test_a_cut_that_only_the_run_leads_to_is_drawn_on_the_way(tmp_path: Path) -> None:
+    """In the graph, which does not tell entries apart, the way is open."""
+    Module("joined_split_again_and_one_part_stopped").save(str(tmp_path))
+    route = analysed(tmp_path, Options(why="c")).route
+    assert route is not None
+    for steps in (route.steps, route.way):
+        assert [step.cause.op for step in steps if step.cause is not None] == ["StopGradient"]
 
 
 def test_a_dead_unit_behind_the_cut_extends_the_repair() -> None:
@@ -165,28 +180,65 @@ def _route(model: keras.Model, name: str) -> Route:
 
 @pytest.mark.parametrize("seed", [6, 11, 23, 33])
 def test_a_proof_holds_in_the_model_without_its_cuts(seed: int) -> None:
-    """For each layer of a plan: the fewest planted cuts whose removal lets it train on paper, the
-    proof, and the tape of the model that is built without them."""
     plan = seeded_plan(seed)
-    loaded = model_in_memory(build(plan), "planted", Options())
+    model = build(plan)
+    assert _held_proofs(plan, model, lambda name: _route(model, name))
+
+
+FILES = {"keras": (51, 11, 17, 55, 6), "h5": (51, 9, 17, 11, 59), "export": (51, 11, 17, 55, 6)}
+"""Seeds of plans with cuts that can be taken out alone, by the kind of file; the first always
+runs."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        pytest.param(kind, seed, marks=[] if seed == seeds[0] else [pytest.mark.slow])
+        for kind, seeds in FILES.items()
+        for seed in seeds
+    ],
+)
+def test_a_proof_holds_in_files_too(kind: str, seed: int, tmp_path: Path) -> None:
+    plan = seeded_plan(seed, layers_only=kind == "h5")
+    model = build(plan)
+    path = save(model, tmp_path, kind)
+
+    def route(name: str) -> Route | None:
+        keras.backend.clear_session()  # as in the fresh process that the command line starts
+        return analysed(path, Options(why=name)).route
+
+    assert _held_proofs(plan, model, route)
+
+
+def _held_proofs(plan: Plan, model: keras.Model, route_of: Callable[[str], Route | None]) -> int:
+    """For each layer of a plan: the fewest planted cuts whose removal lets it train on paper, the
+    proof, and the tape of the model that is built without them. Return how many proofs held."""
     truths = expected(plan)
+    names = [item.path for item in model.trainable_variables + model.non_trainable_variables]
+    held = 0
     for layer, truth in truths.items():
         if not truth.cuts_to_restore:
             continue
         repaired = _without_cuts(plan, layer, truth.cuts_to_restore)
         if repaired is None:  # one of its cuts holds weights itself
             continue
-        after = measure_model(build(repaired))
-        names = [item.stored.name for item in loaded.watched if item.stored.role is Role.WEIGHT]
         name = next(name for name in names if layer_of(name, frozenset(truths)) == layer)
-        route = analyse_model(loaded, "planted", Format.MEMORY, Options(why=name)).route
+        route = route_of(name)
+        after = measure_model(build(repaired))
         assert route is not None
-        _hold_proof(route, is_restored=after[name][0].verdict == "flows")
+        is_restored = after[name][0].verdict == "flows"
+        _hold_proof(route, is_restored=is_restored)
+        held += is_restored
+    return held
+
+
+WITHOUT_WEIGHTS = (*OPERATION_CUTS, "quantise")
+"""The kinds of cuts that can be taken out."""
 
 
 def _without_cuts(plan: Plan, layer: str, count: int) -> Plan | None:
     """The plan without as few cuts as let the layer train."""
-    cuts = [node.name for node in plan.nodes if node.kind in OPERATION_CUTS]
+    cuts = [node.name for node in plan.nodes if node.kind in WITHOUT_WEIGHTS]
     for removed in combinations(cuts, count):
         nodes = tuple(
             replace(node, kind="open") if node.name in removed else node for node in plan.nodes

@@ -7,7 +7,7 @@ left them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,10 +51,11 @@ class CutBridge:
             gradients.update(self._carried.get(slot, {}))
         if not gradients:
             return handed
-        for slot in (*record.inputs, *record.decided_by):
-            if slot in self._passage and record.op not in SHAPE_OPS:
-                self._carried.setdefault(slot, {}).update(gradients)
         bridged = self._bridged(record)
+        for number, slot in enumerate((*record.inputs, *record.decided_by)):
+            goes_on = record.op not in SHAPE_OPS or number in bridged
+            if slot in self._passage and goes_on:
+                self._carried.setdefault(slot, {}).update(gradients)
         if not bridged:
             return handed
         beside = [None] * (len(record.inputs) - len(handed))
@@ -65,7 +66,7 @@ class CutBridge:
             result[number] = _joined(own, list(gradients.values()), target)
         return result
 
-    def _bridged(self, record: Record) -> Iterable[int]:
+    def _bridged(self, record: Record) -> Collection[int]:
         return {
             number if len(record.keys) == 1 else index
             for index, key in enumerate(record.keys)

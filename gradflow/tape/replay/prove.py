@@ -23,6 +23,7 @@ from gradflow.tape.measure import measure
 from gradflow.tape.objective import drawn_direction
 from gradflow.tape.replay.cut_bridge import CutBridge
 from gradflow.tape.replay.locate import Placed, Scene, breaking, dead_sighting, place
+from gradflow.tape.replay.unrolled import unrolled
 from gradflow.tape.trace import Trace
 
 _ROUNDS = 8
@@ -86,6 +87,8 @@ def prove(
     ends = _ends(placed, traced, options) if _is_discrete_end(placed.graph, stops) else {}
     stage = _Stage(name, placed, ends, keys)
     trial, dead = _tried(stage, stops)
+    if not attribution.cuts_to_restore:
+        trial = replace(trial, way=_stops_by_name(placed.graph, graph, stops))
     known: set[int] = set()
     for _ in range(_ROUNDS if is_same and dead and attribution.cuts_to_restore else 0):
         known |= dead
@@ -183,14 +186,41 @@ def _stops_in(
 
 def _stops_in_run(placed: Placed, name: str) -> Sequence[Stop]:
     """Return the stops of the way that the step took, which the graph alone does not know: through
-    which branches, and with how many trips of a loop."""
+    which branches, with how many trips of a loop, and with which entries of what was joined."""
     scene = placed.scene()
+    taken = unrolled(placed.graph, placed.nodes, scene.trail, scene.outputs).way(name)
+    if taken:
+        return taken
     graph = with_dead_ends(placed.graph, scene.arrivals)
     kinds = bytearray(graph.kinds)
     for edge, kind in enumerate(kinds):
         if kind in (Edge.UNTAKEN, Edge.OVERWRITTEN):
             kinds[edge] = Edge.FILL
     return way(graph, attribute(replace(graph, kinds=kinds))[name])
+
+
+def _stops_by_name(live: FlowGraph, graph: FlowGraph, stops: Iterable[Stop]) -> tuple[Stop, ...]:
+    """Return ``stops`` of the traced graph in the nodes of ``graph``: the file's own has the same
+    ops, and others around them. Empty where it lacks one of the cuts."""
+    nodes = {key: node for node, key in enumerate(zip(graph.names, graph.ops, strict=True))}
+
+    def moved(node: int | None) -> int | None:
+        return None if node is None else nodes.get((live.names[node], live.ops[node]))
+
+    known: list[Stop] = []
+    for stop in stops:
+        node = moved(stop.node)
+        if node is not None:
+            cut = stop.cut and replace(
+                stop.cut,
+                node=node,
+                reenters_at=moved(stop.cut.reenters_at),
+                source=moved(stop.cut.source),
+            )
+            known.append(replace(stop, node=node, cut=cut))
+        elif stop.cut is not None:
+            return ()
+    return tuple(known)
 
 
 def _is_discrete_end(graph: FlowGraph, stops: Sequence[Stop]) -> bool:

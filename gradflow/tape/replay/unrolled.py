@@ -19,6 +19,7 @@ from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.flow.routes import Stop, way
 from gradflow.tape.replay.backward import arrived_at
 from gradflow.tape.replay.entries import WHOLE, Link, Parts, parts_of
 from gradflow.tape.replay.index import Trail, numbers
@@ -29,6 +30,7 @@ from gradflow.tape.replay.record import Record, is_number
 class Unrolled:
     """What held back the gradients of a step, in the nodes of the model's own graph."""
 
+    graph: FlowGraph
     attributions: Mapping[str, Attribution]
     node_of: array[int]
     """For each node of the unrolled graph the one of the model's graph."""
@@ -40,6 +42,24 @@ class Unrolled:
         if attribution is None or not attribution.cuts_to_restore:
             return 0, []
         return attribution.cuts_to_restore, [self._moved(cut) for cut in attribution.causes]
+
+    def way(self, name: str) -> Sequence[Stop]:
+        """Return the way of a variable to an output with the fewest cuts; empty where ``cuts`` has
+        none, or where an op on it stands for no node of the model's graph."""
+        if not self.cuts(name)[1]:
+            return ()
+        stops = way(self.graph, self.attributions[name])
+        if any(self.node_of[stop.node] < 0 for stop in stops if stop.cut is not None):
+            return ()
+        return tuple(
+            replace(
+                stop,
+                node=self.node_of[stop.node],
+                cut=None if stop.cut is None else self._moved(stop.cut),
+            )
+            for stop in stops
+            if self.node_of[stop.node] >= 0
+        )
 
     def reaches(self, name: str) -> bool:
         """Return whether the variable's data reached an output in this step."""
@@ -83,7 +103,8 @@ def unrolled(
         },
         list(dict.fromkeys(makers[end] for end in ends if end in makers)),
     )
-    return Unrolled(attribute(replace(ran, places=_places(laid.node_of))), laid.node_of)
+    ran = replace(ran, places=_places(laid.node_of))
+    return Unrolled(ran, attribute(ran), laid.node_of)
 
 
 _Part = tuple[int, int]
