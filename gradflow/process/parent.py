@@ -46,6 +46,7 @@ from gradflow.options import Objective, Options
 from gradflow.process.answers import lines_of, refuse_forged, relay
 from gradflow.process.early import claimed
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
+from gradflow.process.sandbox.limits import size_of
 from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
 from gradflow.process.written import is_more_written
 from gradflow.progress import Progress
@@ -68,6 +69,8 @@ _STAGES = {
 _QUICK = 120.0
 """Seconds, at most, for the stages that only read: the HDF5 library goes round in circles in some
 altered files."""
+_SLOWEST = 1e5
+"""Bytes of a graph that are read in a second, at least: a million nodes have a hundred million."""
 _LOOK = 0.25
 """Seconds between two looks at what a child has written."""
 _GRACE = 2.0
@@ -286,13 +289,14 @@ def _ask(
     environment: Mapping[str, str],
 ) -> tuple[T, Tool]:
     patience = min(request.options.timeout, threading.TIMEOUT_MAX)
+    quick = min(patience, reading_time(request.path))
     begun = time.monotonic()
     stage = "start"
     with _child(request, spawn, environment) as (child, log):
         lines = lines_of(child.lines)
         notes: tuple[Finding, ...] = ()
         while True:
-            allowed = min(patience, _QUICK) if stage in _READING else patience
+            allowed = quick if stage in _READING else patience
             left = begun + allowed - time.monotonic()
             try:
                 line = lines.get(timeout=max(0.0, min(left, _LOOK)))
@@ -341,6 +345,12 @@ def _refuse_flood(request: Request, stage: str, child: Child, log: IO[bytes]) ->
         f"{_STAGES[stage]}",
         "the file was made so that it fills the disk, or is damaged: save the model again",
     )
+
+
+def reading_time(path: str) -> float:
+    """Return the seconds, at most, for the stages that only read the model at ``path``."""
+    folder = Path(path).parent if Path(path).name == "saved_model.pb" else Path(path)
+    return _QUICK + size_of(folder / "saved_model.pb") / _SLOWEST
 
 
 def _with_notes(answer: T, notes: Sequence[Finding]) -> T:

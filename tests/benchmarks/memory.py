@@ -33,11 +33,16 @@ def ratios(folder: Path, scale: int = 10) -> list[Result]:
     return [_ratio(kind, str(folder / name), scale) for kind, name in _NAMES.items()]
 
 
-def _ratio(kind: str, path: str, scale: int) -> Result:
-    command = [sys.executable, "-c", _MAKE, kind, path, str(scale)]
+def make(kind: str, path: Path, scale: int) -> None:
+    """Write a model of ``scale`` times 100 MB of weights."""
+    command = [sys.executable, "-c", _MAKE, kind, str(path), str(scale)]
     subprocess.run(
         command, check=True, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+def _ratio(kind: str, path: str, scale: int) -> Result:
+    make(kind, Path(path), scale)
     ours, bare = run([*GRADFLOW, "inspect", path]), run([sys.executable, BARE, path])
     note = f"{ours.peak_mib:.0f} MiB against {bare.peak_mib:.0f} MiB"
     return Result(f"peak memory of inspect, {kind}", ours.peak_mib / bare.peak_mib, TARGET, note)

@@ -11,6 +11,7 @@ import pytest
 
 from gradflow.options import DECLARED
 from gradflow.process.isolated import needed_of, started
+from gradflow.process.parent import reading_time
 from gradflow.process.sandbox.limits import MAPPED, Limits, limits_for, size_of
 from tests.cli.command import ROOT, environment
 
@@ -116,3 +117,10 @@ def test_code_of_the_users_own_sees_all_of_it(
         started(boot, log, {}, ("-I", "-S"), is_own=is_own) as process,
     ):
         assert process.communicate()[0].strip() == str(seen)
+
+
+def test_a_large_graph_may_be_read_for_longer(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"x" * 10_000_000)
+    for path in (tmp_path, tmp_path / "saved_model.pb"):
+        assert 200 <= reading_time(str(path)) <= 240
+    assert reading_time(str(tmp_path / "none.keras")) == 120

@@ -66,10 +66,13 @@ class Entry:
     training: bool | None = None
     """The mode that the variant was traced for; None where it has no choice."""
 
-    @property
-    def uses(self) -> frozenset[str]:
-        """Names of the variables that it computes with."""
-        return frozenset(self.reached).union(name for name in self.captured if name is not None)
+    uses: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Names of the variables that it computes with."""
+
+    def __post_init__(self) -> None:
+        """Derive ``uses`` once: it is asked for each variable of the file."""
+        uses = frozenset(self.reached).union(name for name in self.captured if name is not None)
+        object.__setattr__(self, "uses", uses)
 
 
 @dataclass(frozen=True, slots=True)
