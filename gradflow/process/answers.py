@@ -38,7 +38,7 @@ from gradflow.findings import (
 from gradflow.process.request import Request
 from gradflow.text import shown
 
-_MOST_SENT = 1 << 27
+MOST_SENT = 1 << 27
 """Characters of an answer, with all stages before it; one with 100,000 weights has 60 million."""
 _MOST_LINES = 1000
 _PIECE = 4096
@@ -72,7 +72,7 @@ def relay(stream: IO[str], write: Callable[[str], object]) -> None:
 
 
 def _bounded(stream: IO[str]) -> Iterator[str]:
-    left = _MOST_SENT
+    left = MOST_SENT
     for _ in range(_MOST_LINES):
         line = stream.readline(left)
         if not line:

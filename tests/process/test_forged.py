@@ -204,7 +204,7 @@ def test_what_was_let_in_is_told_whatever_the_answer_leaves_out() -> None:
 
 @pytest.mark.parametrize("flood", ["x" * 5000, "\n" * 5000, '{"stage": "read"}\n' * 5000])
 def test_no_pipe_is_read_without_bounds(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "_MOST_SENT", 2000)
+    monkeypatch.setattr(answers, "MOST_SENT", 2000)
     read: list[int] = []
 
     class Stream(io.StringIO):

@@ -1,0 +1,60 @@
+"""Let no pickle from a Dask cluster run code in this process.
+
+Dask sends pickles, and its client reads each that arrives: a result, the type of a result, the
+error of a task, a warning. A pickle can call any function. Here it can only be plain data: numbers,
+texts, and lists and dicts of them.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+
+class NotReadError(Exception):
+    """Stands for what a pickle holds that names a class or a function."""
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        raise NotReadError(f"a pickle with {module}.{name}")
+
+
+def plain(data: Any, *, buffers: Iterable[Any] = ()) -> Any:
+    """Return what the pickle ``data`` holds where that is plain data, else a ``NotReadError``.
+
+    It is returned, since an error would end the thread in which the client reads, and with it
+    every answer.
+    """
+    try:
+        return _Plain(io.BytesIO(data), buffers=buffers).load()
+    except Exception as error:  # a damaged pickle raises anything
+        return error if isinstance(error, NotReadError) else NotReadError("a damaged pickle")
+
+
+@contextmanager
+def plain_pickles() -> Iterator[None]:
+    """Read pickles as ``plain`` does in all modules of distributed, while the block runs.
+
+    NOTE: distributed 2026.8 has no other way. ``Client(deserializers=...)`` holds for results
+    alone, and not for a message with ``__Pickled__``, for errors or for types.
+    """
+    reading = ModuleType("pickle")
+    reading.__dict__.update(vars(pickle), loads=plain)
+    modules = [
+        module
+        for name, module in tuple(sys.modules.items())
+        if name.partition(".")[0] == "distributed" and getattr(module, "pickle", None) is pickle
+    ]
+    for module in modules:
+        module.pickle = reading  # type: ignore[attr-defined]  # they have imported it
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.pickle = pickle  # type: ignore[attr-defined]
