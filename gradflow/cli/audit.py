@@ -100,16 +100,15 @@ def audit(
         raise CommandError(
             "--ship: the models are on this machine already; it goes with --scheduler ADDRESS"
         )
-    Stderr(messages.quiet, messages.verbose).remarks(
-        *planned_models.remarks, output.remark(), analysis.remark_of_map(formats)
-    )
+    stderr = Stderr(messages.quiet, messages.verbose)
+    stderr.remarks(*planned_models.remarks, output.remark(), analysis.remark_of_map(formats))
     running = (
-        engine(len(plans), run, messages, formats)
+        engine(len(plans), run, stderr, formats)
         if run.scheduler is None
-        else _on_cluster(run.scheduler, run, messages, formats)
+        else _on_cluster(run.scheduler, run, stderr, formats)
     )
     history = None if run.history is None else History(Path(run.history))
-    judge_models(context, plans, running, judgement, output, messages, history)
+    judge_models(context, plans, running, judgement, output, stderr, history)
 
 
 def _config_of(arguments: Sequence[str], expected: Expected) -> tuple[Expected, Sequence[str]]:
@@ -131,11 +130,11 @@ def _config_of(arguments: Sequence[str], expected: Expected) -> tuple[Expected, 
 
 @contextmanager
 def _on_cluster(
-    address: str, run: AuditRun, messages: Messages, formats: Sequence[str]
+    address: str, run: AuditRun, stderr: Stderr, formats: Sequence[str]
 ) -> Iterator[Engine]:
     from gradflow.audit.cluster import Cluster
 
     with command_errors():
         cluster = Cluster(address, ship=run.ship)
     with cluster:
-        yield engine_of(cluster, run, messages, formats)
+        yield engine_of(cluster, run, stderr, formats)

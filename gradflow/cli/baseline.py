@@ -77,7 +77,7 @@ def baseline(
     plans = planned_models.plans
     require_tensorflow("baseline", models, (plan.options for plan in plans))
     stderr.remarks(*planned_models.remarks)
-    with engine(len(plans), run, messages) as running:
+    with engine(len(plans), run, stderr) as running:
         checked = running.checked(
             plans,
             lambda plan, progress: check_model(

@@ -51,8 +51,7 @@ def check(
     planned_models = planned(models, expected, analysis, messages, judgement)
     plans = planned_models.plans
     require_tensorflow("check", models, (plan.options for plan in plans))
-    Stderr(messages.quiet, messages.verbose).remarks(
-        *planned_models.remarks, output.remark(), analysis.remark_of_map(formats)
-    )
-    running = engine(len(plans), run, messages, formats)
-    judge_models(context, plans, running, judgement, output, messages)
+    stderr = Stderr(messages.quiet, messages.verbose)
+    stderr.remarks(*planned_models.remarks, output.remark(), analysis.remark_of_map(formats))
+    running = engine(len(plans), run, stderr, formats)
+    judge_models(context, plans, running, judgement, output, stderr)

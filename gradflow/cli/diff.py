@@ -70,9 +70,8 @@ def diff(
     options = analysis.over(Options(), messages)
     stderr.remark(analysis.remark(options))
     paths = [one_model(path, "diff compares two") for path in (before, after)]
-    with engine(len(paths), run, messages) as running:
+    with engine(len(paths), run, stderr) as running:
         outcomes = running.inspected(paths, options).whole()
-    stderr.remarks(*(outcome.remark for outcome in outcomes))
     reports = [outcome.model for outcome in outcomes]
     failed = [model for model in reports if model.status is Status.FAILED]
     for model in failed:

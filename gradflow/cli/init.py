@@ -77,9 +77,8 @@ def init(
     require_tensorflow("init", models, [options])
     found = models_at(dict.fromkeys(models))
     stderr.remarks(analysis.remark(options), *found.remarks)
-    with engine(len(found.paths), run, messages) as running:
+    with engine(len(found.paths), run, stderr) as running:
         outcomes = running.inspected(found.paths, options).whole()
-    stderr.remarks(*(outcome.remark for outcome in outcomes))
     reports = [(path, outcome.model) for path, outcome in zip(found.paths, outcomes, strict=True)]
     failed = [model for _, model in reports if model.status is Status.FAILED]
     for model in failed:

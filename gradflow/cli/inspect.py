@@ -115,11 +115,10 @@ def inspect(
         stderr.remarks(*found.remarks)
         if running is not None:
             return running.inspected(found.paths, options, fail_on)
-        with engine(len(found.paths), run, messages, formats) as own:
+        with engine(len(found.paths), run, stderr, formats) as own:
             return own.inspected(found.paths, options, fail_on)
 
     def shown(done: Done[Outcome]) -> Report:
-        stderr.remarks(*(outcome.remark for outcome in done.results))
         report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
         if done.results:
             emit(
@@ -134,7 +133,7 @@ def inspect(
         return report
 
     if run.watch:
-        _watch(models, analysed, shown, engine(_WARM, run, messages, formats), stderr)
+        _watch(models, analysed, shown, engine(_WARM, run, stderr, formats), stderr)
     judged = judged_by(shown(analysed()), exit_with.fail_on)
     context.exit(exit_code(judged, exit_zero=exit_with.exit_zero))
 

@@ -14,7 +14,7 @@ import click
 from gradflow.analysis.result import report_of
 from gradflow.audit import Checked, check_model, of_model, read_baseline
 from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
-from gradflow.cli.options import Group, Messages, ReportOutput, option
+from gradflow.cli.options import Group, ReportOutput, option
 from gradflow.cli.output import Stderr, command_errors, emit
 from gradflow.cli.run import Engine
 from gradflow.config import ModelPlan
@@ -56,14 +56,13 @@ def judge_models(
     running: AbstractContextManager[Engine],
     judgement: Judgement,
     output: ReportOutput,
-    messages: Messages,
+    stderr: Stderr,
     history: History | None = None,
 ) -> None:
     """Compare the models of ``plans`` with what is expected of them, report, and exit.
 
     ``running`` is what analyses them; ``history`` takes the report of a run that came to its end.
     """
-    stderr = Stderr(messages.quiet, messages.verbose)
     ignored, targets = codes(judgement.ignore), output.targets()
     with_map = any(plan.options.map for plan in plans)
     plans = [replace(plan, options=output.over(plan.options)) for plan in plans]
@@ -82,15 +81,13 @@ def judge_models(
             return replace(result, model=selected(result.model, (), ignored))
 
         done = engine.checked(plans, check)
-    for remark in dict.fromkeys(result.remark for result in done.results):
-        stderr.remark(remark)
     report = report_of([(result.tool, result.model) for result in done.results])
     if done.results:
         emit(
             report,
             targets,
             show_all=output.show_all,
-            show_ops=messages.verbose,
+            show_ops=stderr.verbose,
             brief=len(plans) > 1,
             anchors=anchors_of(plans),
             trends=history.trends(report) if history else _since_baseline(done.results, baseline),

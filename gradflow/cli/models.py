@@ -17,7 +17,7 @@ from gradflow.cli.output import CommandError, command_errors
 from gradflow.config import EMPTY, ModelPlan, Plan, find_config
 from gradflow.findings import Severity
 from gradflow.patterns import matches
-from gradflow.process.models import models_at
+from gradflow.process.models import each_once, models_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _named(models: Sequence[str], plan: Plan, file: Path | None) -> Planned:
     plans: list[ModelPlan] = []
     remarks: list[str] = []
     strange: list[str] = []
-    for model in dict.fromkeys(models):
+    for model in each_once(models):
         entries = [entry for entry in plan.models if _is_meant(entry, model)]
         if entries:
             found = _unfolded(entries)
@@ -146,13 +146,15 @@ def _named(models: Sequence[str], plan: Plan, file: Path | None) -> Planned:
             entries = [entry for entry in plan.models if _is_meant(entry, path)]
             strange += [] if entries else [path]
             plans += entries or [replace(plan.defaults, path=path)]
+    again, strange = set(strange), each_once(strange)
+    again -= set(strange)
     if strange and plan.models:
         more = f" and {len(strange) - 1:,} more" if strange[1:] else ""
         is_or_are = "are" if strange[1:] else "is"
         remarks.append(
             f"{strange[0]}{more}: {is_or_are} not in {file}; the defaults of {file} are used"
         )
-    return Planned(list(dict.fromkeys(plans)), remarks)
+    return Planned([entry for entry in dict.fromkeys(plans) if entry.path not in again], remarks)
 
 
 def _unfolded(entries: Sequence[ModelPlan]) -> Planned:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import click
 
 from gradflow.audit.checked import Checked, Inspect
 from gradflow.audit.run import Here, Runner, each_done
 from gradflow.cli.formats import warming
-from gradflow.cli.options import Group, Messages, option
+from gradflow.cli.options import Group, option
 from gradflow.cli.output import Stderr
 from gradflow.cli.signals import orderly_end
 from gradflow.config import ModelPlan
@@ -22,8 +22,17 @@ from gradflow.policy import is_broken
 from gradflow.process.parent import Outcome
 from gradflow.progress import Progress
 
+
+class Result(Protocol):
+    """What comes of one model."""
+
+    @property
+    def remark(self) -> str:
+        """Something that the user should know about how it came about."""
+
+
 T = TypeVar("T")
-R = TypeVar("R")
+R = TypeVar("R", bound=Result)
 
 
 def no_cache_option() -> Any:
@@ -92,12 +101,12 @@ class Engine:
         runner: Runner,
         inspect: Inspect,
         jobs: int | None,
-        messages: Messages,
+        stderr: Stderr,
         formats: Sequence[str],
     ) -> None:
         self._runner = runner
         self._jobs = jobs or runner.jobs
-        self._messages = messages
+        self._stderr = stderr
         self._formats = formats
         self.inspect = inspect
         """Analyses one model, or has the result of an earlier run."""
@@ -137,10 +146,12 @@ class Engine:
         ``names`` are what progress calls them, ``judged`` tells the report in a result and whether
         it is broken.
         """
-        stderr = Stderr(self._messages.quiet, self._messages.verbose)
+        stderr = self._stderr
         if len(items) == 1:
             with orderly_end(), stderr.progress(names[0]) as stage:
-                return Done([work(items[0], warming(stage, self._formats))], None)
+                result = work(items[0], warming(stage, self._formats))
+            stderr.remark(result.remark)
+            return Done([result], None)
         from gradflow.cli.live_progress import Display  # rich, which a wrong option does without
 
         display = Display(names, quiet=stderr.quiet, verbose=stderr.verbose)
@@ -157,6 +168,7 @@ class Engine:
             with orderly_end(), display:
                 for index, result in results:
                     finished[index] = result
+                    stderr.remark(result.remark)
                     display.finished(index, *judged(result))
         except SystemExit as stopped:
             ending = stopped
@@ -170,34 +182,34 @@ class Engine:
 
 @contextmanager
 def engine(
-    models: int, run: Run | Kept, messages: Messages, formats: Sequence[str] = ()
+    models: int, run: Run | Kept, stderr: Stderr, formats: Sequence[str] = ()
 ) -> Iterator[Engine]:
     """Give what analyses that many models on this machine.
 
     ``formats`` are those of the report: what they need is imported meanwhile.
     """
     with Here(models) as runner:
-        yield engine_of(runner, run, messages, formats)
+        yield engine_of(runner, run, stderr, formats)
 
 
 def engine_of(
-    runner: Runner, run: Run | Kept, messages: Messages, formats: Sequence[str] = ()
+    runner: Runner, run: Run | Kept, stderr: Stderr, formats: Sequence[str] = ()
 ) -> Engine:
     """Return what analyses models by ``runner``, or has the results of earlier runs."""
     inspect = runner.inspect
     # Who wants to see what TensorFlow says wants the model run.
-    if not run.no_cache and not messages.verbose:
+    if not run.no_cache and not stderr.verbose:
         from gradflow.audit.cache import Cache, default_folder
 
         inspect = Cache(default_folder()).through(inspect)
     jobs = run.jobs if isinstance(run, Run) else None
-    return Engine(runner, inspect, jobs, messages, formats)
+    return Engine(runner, inspect, jobs, stderr, formats)
 
 
 @contextmanager
 def scanner(
-    models: int, run: Jobs, messages: Messages, formats: Sequence[str] = ()
+    models: int, run: Jobs, stderr: Stderr, formats: Sequence[str] = ()
 ) -> Iterator[Engine]:
     """Give what looks for what could do harm in that many models, and runs none."""
     with Here(models) as runner:
-        yield Engine(runner, runner.scan, run.jobs, messages, formats)
+        yield Engine(runner, runner.scan, run.jobs, stderr, formats)

@@ -52,7 +52,7 @@ def scan(
     stderr = Stderr(messages.quiet, messages.verbose)
     found = models_at(models)
     stderr.remarks(output.remark(), *found.remarks)
-    with scanner(len(found.paths), run, messages, [format for format, _ in targets]) as running:
+    with scanner(len(found.paths), run, stderr, [format for format, _ in targets]) as running:
         done = running.inspected(found.paths, options)
     report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
     if done.results:

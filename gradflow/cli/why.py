@@ -52,9 +52,8 @@ def why(
     stderr = Stderr(messages.quiet, messages.verbose)
     stderr.remarks(analysis.remark(options), output.remark())
     path = one_model(model, "why follows a variable of one")
-    with engine(1, run, messages) as running:
+    with engine(1, run, stderr) as running:
         [outcome] = running.inspected([path], options).whole()
-    stderr.remark(outcome.remark)
     target = output.target
     # Imported where it is needed, as for the report.
     from gradflow.report.answers.why import RENDERERS, Answer, headline

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradflow.files.own_function import is_function
 from gradflow.files.remote import is_remote
 from gradflow.findings import Listing
 from gradflow.process.parent import list_models
@@ -22,22 +23,43 @@ class Models:
 
 
 def models_at(paths: Iterable[str]) -> Models:
-    """Return the models that ``paths`` stand for.
+    """Return the models that ``paths`` stand for, each once.
 
     A folder without one stays as it is: its analysis tells what it holds.
     """
-    models: list[str] = []
+    models: dict[str, str] = {}
     remarks = []
+    for path in each_once(paths):
+        below = [path]
+        if _may_hold_models(path):
+            listing = list_models(path)
+            below = [_below(path, name) for name in listing.models] or [path]
+            if listing.models:
+                remarks.append(_remark(path, listing))
+        for model in below:
+            models.setdefault(_place(model), model)
+    return Models(tuple(models.values()), tuple(remarks))
+
+
+def each_once(paths: Iterable[str]) -> list[str]:
+    """Return ``paths`` without those that another one before them is, written in another way."""
+    first: dict[str, str] = {}
     for path in paths:
-        if not _may_hold_models(path):
-            models.append(path)
-            continue
-        listing = list_models(path)
-        below = [_below(path, name) for name in listing.models] or [path]
-        models += [model for model in below if model not in models]
-        if listing.models:
-            remarks.append(_remark(path, listing))
-    return Models(tuple(models), tuple(remarks))
+        first.setdefault(_place(path), path)
+    return list(first.values())
+
+
+def _place(path: str) -> str:
+    """Return the same text for each way to write the path of one model; a link is one of its
+    own."""
+    if is_remote(path) or is_function(path):
+        return path
+    model = Path(path).parent if Path(path).name == _GRAPHS[0] else Path(path)
+    try:
+        is_named = model.name not in ("", "..")
+        return str(model.parent.resolve() / model.name if is_named else model.resolve())
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a byte that no path has
+        return path
 
 
 def _may_hold_models(path: str) -> bool:

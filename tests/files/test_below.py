@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -112,12 +113,42 @@ def test_a_folder_is_what_its_models_are(registry: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(registry.parent)
     found = models_at(["registry/", "registry/b.keras", "missing"])
 
-    assert found.paths == (*(f"registry/{name}" for name in LISTED), "registry/b.keras", "missing")
+    assert found.paths == (*(f"registry/{name}" for name in LISTED), "missing")
     assert found.remarks == (
         "registry/: 11 models below it, 7 other files are none, 1 hidden folder is not looked into",
     )
     monkeypatch.chdir(registry)
     assert models_at(["."]).paths == LISTED
+
+
+def test_a_model_that_is_named_twice_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(SAMPLES / "healthy_saved_model", "saved")
+    shutil.copy(SAMPLES / "argmax.keras", "a.keras")
+    absolute = str(tmp_path / "a.keras")
+    Path("elsewhere/inside").mkdir(parents=True)
+    shutil.copy(SAMPLES / "healthy.keras", "elsewhere/a.keras")
+    Path("link").symlink_to("elsewhere/inside")
+    named = [
+        "./a.keras",
+        "a.keras",
+        absolute,
+        "saved/saved_model.pb",
+        "saved",
+        ".",
+        "no",
+        "./no",
+        "link/../a.keras",
+    ]
+
+    # Behind a link, .. is not the folder that the link is in.
+    once = ["./a.keras", "saved/saved_model.pb", "elsewhere/a.keras", "no"]
+    assert models_at(named).paths == tuple(once)
+    for command in ("inspect", "check", "audit"):
+        report = json.loads(here(command, *named, "--static", "--format", "json").stdout)
+        assert [model["path"] for model in report["models"]] == once
 
 
 def test_one_saved_model_is_one_model_and_a_folder_of_none_is_told(tmp_path: Path) -> None:

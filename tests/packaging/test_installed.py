@@ -209,6 +209,15 @@ def test_why_and_diff_read_and_say_so() -> None:
 
     for done in (why, diff):
         assert done.code == 0
-        assert done.stderr.endswith(f"gradflow: {installed.FILES_ARE_READ}\n")
+        assert f"gradflow: {installed.FILES_ARE_READ}\n" in done.stderr
         assert done.stderr.count("TensorFlow is not installed") == 1
     assert here("why", "-q", CUT, "document_hidden/bias").stderr == ""
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+@pytest.mark.parametrize("command", ["inspect", "audit", "diff"])
+def test_of_several_it_is_said_before_the_first_is_counted(command: str) -> None:
+    lines = here(command, CUT, str(SAMPLES / "healthy_saved_model"), "--no-cache").stderr
+
+    assert lines.count(installed.FILES_ARE_READ) == 1
+    assert lines.index(installed.FILES_ARE_READ) < lines.index("[1/2]")
