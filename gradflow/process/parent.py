@@ -154,11 +154,14 @@ def _of_function(path: str, options: Options, progress: Progress, spawn: Spawn) 
                 f"{path}: is a function, which has to be run, and {NOT_INSTALLED}",
                 install_command("tf"),
             )
-        request = request_about(Purpose.FUNCTION, path, path, options)
-        outcome = _run_twice(request, progress, spawn)
     except GradflowError as error:
         return Outcome(failed(path, error, Mode.TAPE, Format.MEMORY), NO_TENSORFLOW)
     remark = f"{path}: your own code was run, and not confined"
+    try:
+        request = request_about(Purpose.FUNCTION, path, path, options)
+        outcome = _run_twice(request, progress, spawn)
+    except GradflowError as error:  # it hangs, or its process has died
+        return Outcome(failed(path, error, Mode.TAPE, Format.MEMORY), NO_TENSORFLOW, remark)
     return replace(outcome, remark="; ".join(filter(None, (remark, outcome.remark))))
 
 
@@ -289,7 +292,7 @@ def _ask(
     environment: Mapping[str, str],
 ) -> tuple[T, Tool]:
     patience = min(request.options.timeout, threading.TIMEOUT_MAX)
-    quick = min(patience, reading_time(request.path))
+    quick = min(patience, reading_time(request.path, request.options.timeout))
     begun = time.monotonic()
     stage = "start"
     with _child(request, spawn, environment) as (child, log):
@@ -347,10 +350,14 @@ def _refuse_flood(request: Request, stage: str, child: Child, log: IO[bytes]) ->
     )
 
 
-def reading_time(path: str) -> float:
-    """Return the seconds, at most, for the stages that only read the model at ``path``."""
+def reading_time(path: str, timeout: float) -> float:
+    """Return the seconds, at most, for the stages that only read the model at ``path``.
+
+    Who gives an analysis longer than others has a slow machine, or a large model.
+    """
     folder = Path(path).parent if Path(path).name == "saved_model.pb" else Path(path)
-    return _QUICK + size_of(folder / "saved_model.pb") / _SLOWEST
+    seconds = _QUICK + size_of(folder / "saved_model.pb") / _SLOWEST
+    return seconds * max(1.0, timeout / Options().timeout)
 
 
 def _with_notes(answer: T, notes: Sequence[Finding]) -> T:

@@ -51,7 +51,16 @@ def nodes(folder: Path) -> Iterator[Result]:
                 env=environment(),
                 stderr=subprocess.DEVNULL,
             )
-            flags = ["--static", "--no-cache", "-q", "-o", str(folder / "report.txt"), "--force"]
+            flags = [
+                "--static",
+                "--no-cache",
+                "--timeout",
+                "7200",
+                "-q",
+                "-o",
+                str(folder / "report.txt"),
+                "--force",
+            ]
             runs = 1 if size == 1_000_000 else 5
             costs.append([measured([*GRADFLOW, "inspect", *flags, str(path)]) for _ in range(runs)])
             shutil.rmtree(path)
