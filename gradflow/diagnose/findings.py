@@ -20,7 +20,7 @@ from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.where import Whereabouts
-from gradflow.diagnose.wording import moved, other_use, word
+from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, moved, other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import (
     Cause,
@@ -208,7 +208,6 @@ def _frozen_findings(variables: Iterable[Variable]) -> Iterable[Finding]:
             frozen.setdefault(variable.frozen_by, []).append(variable.name)
     item = entry("GF101")
     for layer, names in frozen.items():
-        message = (
-            item.message.format(layer=layer) if layer else "left out of the trainable variables"
-        )
-        yield item.finding(message, names, item.cause(layer=layer))
+        message = item.message.format(layer=layer) if layer else UNTRAINABLE
+        hint = None if layer else HOW_TO_THAW
+        yield item.finding(message, names, item.cause(layer=layer), hint=hint)

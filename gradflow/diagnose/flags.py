@@ -66,8 +66,8 @@ _DOUBTS = {
         Severity.NOTE,
         "{who} {are} not trainable by {their} own {record_alone}, as state is: shown as frozen,"
         " since {they} {are} named or used as weights are",
-        "nothing, if it is frozen on purpose; a file of model.save('model.keras') keeps the flags"
-        " of layers",
+        "nothing, if it is frozen on purpose; of a Keras model, model.save('model.keras') keeps the"
+        " flags of layers",
     ),
     Doubt.FOREIGN_CLASS: (
         Severity.NOTE,

@@ -9,7 +9,7 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
 from gradflow.diagnose.evidence import Evidence, Trial
 from gradflow.diagnose.where import Whereabouts, output_of
-from gradflow.diagnose.wording import other_use, word
+from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, other_use, word
 from gradflow.findings import (
     Cause,
     Change,
@@ -293,10 +293,7 @@ def _thaw(variables: Iterable[Variable], variable: Variable) -> Change:
     )
     cause = entry("GF101").cause(layer=layer)
     if layer is None:
-        fix = "set trainable = True on the layer that was frozen, before compile(), and save again"
-        return Change(
-            cause, "the file's list of trainable variables leaves it out", fix, frozen_with_it
-        )
+        return Change(cause, UNTRAINABLE, HOW_TO_THAW, frozen_with_it)
     fix = f"set {layer}.trainable = True before compile(), and save again"
     message = entry("GF101").message.format(layer=layer)
     return Change(cause, message, fix, frozen_with_it)

@@ -30,7 +30,12 @@ _STEP_FIX = (
     "is trained"
 )
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
-
+UNTRAINABLE = "not among the file's trainable variables"
+"""Of a weight that is frozen by no layer of the file."""
+HOW_TO_THAW = (
+    "set trainable = True where it was frozen, on the layer (before compile()) or on the variable "
+    "itself, and save again"
+)
 
 _MOVED = {
     Mover.ADDED: (

@@ -255,7 +255,7 @@ def _unexpected_frozen(
             who = (
                 f"frozen by {layer}.trainable=False"
                 if layer
-                else "frozen (left out of the trainable variables)"
+                else "frozen (not among the file's trainable variables)"
             )
             yield item.finding(f"{who}, but {reason}", names, item.cause(layer=layer), hint=hint)
 

@@ -92,6 +92,30 @@ def test_the_users_layers_are_found_in_the_module_that_is_imported(model: str) -
 
 
 @pytest.mark.tensorflow
+def test_a_package_gives_the_classes_of_the_modules_below_it(model: str) -> None:
+    """As ``import tensorflow_model_optimization`` does, which has no PruneLowMagnitude itself; of
+    two classes with one name neither is taken."""
+    Path("layers", "__init__.py").write_text("import layers.own\nimport layers.other\n")
+    Path("layers", "other.py").write_text("def unrelated(x):\n    return x\n")
+    done = inspect("-q", "--import", "layers", "--import", "layers.own", model)
+    assert (done.code, "Distance" in done.stdout) == (0, False)
+    Path("layers", "own.py").write_text(LAYERS + "\ncount = 1\n", encoding="utf-8")
+    Path("layers", "__init__.py").write_text(
+        "import layers.own\nfrom layers.own import softsquare\n"
+    )
+    report = json.loads(inspect("-q", "--import", "layers", "--format", "json", model).stdout)
+    assert report["models"][0]["mode"] == "tape"
+    Path("layers", "other.py").write_text("class Distance:\n    pass\n")
+    Path("layers", "__init__.py").write_text(
+        "import layers.own\nimport layers.other\nfrom layers.own import softsquare\n"
+    )
+    unclear = inspect("-q", "--import", "layers", model).stdout
+    assert "the class 'Distance', which --import layers does not define" in " ".join(
+        unclear.split()
+    )
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("module", "told"),
     [

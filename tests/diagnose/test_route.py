@@ -103,7 +103,7 @@ def test_a_frozen_weight_is_thawed_before_its_cuts_are_removed() -> None:
     assert "base.trainable = True" in found.changes[0].fix
     left_out = follow("c", variables=(stored("c", trainable=False),))
     assert [change.reason for change in left_out.changes] == [
-        "the file's list of trainable variables leaves it out"
+        "not among the file's trainable variables"
     ]
 
 

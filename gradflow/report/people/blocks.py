@@ -342,7 +342,7 @@ def _frozen_words(layer: str | None, members: Sequence[Variable]) -> list[str | 
     who = (
         (shown(layer), "bold")
         if layer is not None
-        else "left out of the file's list of trainable variables"
+        else "not among the file's trainable variables"
     )
     how = " (trainable=False)" if layer is not None else ""
     rest = f"; unfreezing would bring no useful gradient to {starved:,} of them" if starved else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -20,8 +21,8 @@ _LIBRARIES = frozenset({"builtins", "keras", "tensorflow", "tf_keras"})
 
 
 def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
-    """Import the modules, from ``folder`` too, and return their public classes and functions by
-    name.
+    """Import the modules, from ``folder`` too, and return their public classes and functions, and
+    the classes of the modules below them, by name.
 
     The folder, which is where the user is, comes first while they are imported, as for ``python
     -m``, and last from
@@ -38,12 +39,14 @@ def import_modules(names: Sequence[str], folder: str) -> Mapping[str, Any]:
     finally:
         sys.path.remove(folder)
         sys.path.append(folder)
-    return {
+    inner = {name: value for module in modules for name, value in _defined_below(module)}
+    public = {
         name: value
         for module in modules
         for name, value in _public(module)
         if _is_the_users(name, value)
     }
+    return inner | public
 
 
 def _imported(name: str) -> ModuleType:
@@ -75,6 +78,22 @@ def _public(module: ModuleType) -> list[tuple[str, Any]]:
         name for name in vars(module) if not name.startswith("_")
     ]
     return [(name, getattr(module, name)) for name in names if hasattr(module, name)]
+
+
+def _defined_below(package: ModuleType) -> Iterator[tuple[str, type]]:
+    """Yield the classes that the modules below a package define, which it need not offer itself:
+    ``import tensorflow_model_optimization`` has no PruneLowMagnitude. Of two classes with one name
+    neither is meant."""
+    beginning = f"{package.__name__}."
+    classes = [
+        value
+        for path, module in sorted(sys.modules.items())
+        if path.startswith(beginning) and isinstance(module, ModuleType)
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == path
+    ]
+    count = Counter(each.__name__ for each in classes)
+    yield from ((each.__name__, each) for each in classes if count[each.__name__] == 1)
 
 
 def _is_the_users(name: str, value: Any) -> bool:
