@@ -5,7 +5,8 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 
 from gradflow.errors import UnreadableError
 from gradflow.files.freezing import Doubt
+from gradflow.files.keras import slots
 from gradflow.files.keras.reader import KerasContents, read_keras
 from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
+from gradflow.files.saved_model.contents import SavedModelContents
+from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Format, Role
 
 SHARED = Path(__file__).parents[3] / "shared" / "models"
@@ -767,6 +771,11 @@ def test_the_static_reading_agrees_with_the_loaded_model(
         assert found == expected
 
 
+def read_either(path: Path) -> KerasContents | SavedModelContents:
+    file = recognise(path)
+    return read_saved_model(file)[0] if path.is_dir() else read_keras(file)
+
+
 def saved(tmp_path: Path, build: Build, suffix: str = "keras") -> KerasContents:
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
@@ -861,3 +870,67 @@ def test_a_flag_that_was_set_after_compiling_is_told_by_the_optimizer(
     # An HDF5 file names the layers of a Sequential after it.
     told = [(one.kind, [name.removeprefix("base/") for name in one.variables]) for one in doubts]
     assert told == expected
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", ["m.keras", "m.h5", "m"])
+@pytest.mark.parametrize("is_legacy", [False, True])
+def test_slots_tell_which_layers_were_trained_where_shapes_are_alike(
+    tmp_path: Path, kind: str, is_legacy: bool
+) -> None:
+    """The biases of two layers and both weights of the normalization have one shape; and Keras 2
+    writes the optimizer as it was given to compile(), by its name."""
+    keras2 = pytest.importorskip("tf_keras")
+    L = keras2.layers
+    weights = {layer: {f"{layer}/kernel", f"{layer}/bias"} for layer in ("a", "b")}
+
+    def doubts(frozen_first: Sequence[str], frozen_last: Sequence[str]) -> dict[Doubt, set[str]]:
+        keras2.backend.clear_session()
+        model = keras2.Sequential(
+            [
+                keras2.Input((6,)),
+                L.Dense(8, name="a"),
+                L.Dense(4, name="b"),
+                L.BatchNormalization(name="norm"),
+                L.Dense(2, name="head"),
+            ]
+        )
+        for layer in model.layers:
+            layer.trainable = layer.name not in frozen_first
+        optimizer = keras2.optimizers.legacy.RMSprop() if is_legacy else "rmsprop"
+        model.compile(optimizer, "mse")
+        if is_legacy:
+            model.optimizer._create_all_weights(model.trainable_variables)
+        else:
+            model.optimizer.build(model.trainable_variables)
+        for layer in model.layers:
+            layer.trainable = layer.name not in frozen_last
+        model.save(tmp_path / kind)
+        contents = read_either(tmp_path / kind)
+        late = (Doubt.FROZEN_LATE, Doubt.UNFROZEN_LATE)
+        return {  # an HDF5 file names the layers of a Sequential after it
+            one.kind: {name.removeprefix("sequential/") for name in one.variables}
+            for one in contents.doubts
+            if one.kind in late
+        }
+
+    if is_legacy and kind == "m.keras":
+        assert doubts([], ["a"]) == {}  # this format keeps no slots of the older optimizers
+        return
+    # The older ones give no slot to a weight without gradient either.
+    unfrozen = {} if is_legacy else {Doubt.UNFROZEN_LATE: weights["a"] | weights["b"]}
+    assert doubts(["a", "b"], []) == unfrozen
+    assert doubts([], ["a"]) == {Doubt.FROZEN_LATE: weights["a"]}
+    swapped = {Doubt.FROZEN_LATE: weights["b"], Doubt.UNFROZEN_LATE: weights["a"]}
+    assert doubts(["a"], ["b"]) == ({Doubt.FROZEN_LATE: weights["b"]} if is_legacy else swapped)
+    assert doubts(["a"], ["a"]) == {}
+
+
+def test_layers_of_like_shapes_leave_a_choice_and_nothing_is_told() -> None:
+    shapes = Counter({(4, 4): 1, (4,): 1})
+    layers = [(name, shapes) for name in "abc"]
+    assert slots._only_cover(shapes, layers[:1]) == {"a"}
+    assert slots._only_cover(shapes, layers) is None
+    assert slots._only_cover(Counter({(5,): 1}), layers) is None
+    many = [(str(number), Counter({(4,): 1})) for number in range(40)]
+    assert slots._only_cover(Counter({(4,): 20}), many) is None

@@ -365,9 +365,7 @@ def test_need_for_several_cuts_is_said() -> None:
 def test_frozen_weights_stand_under_the_layer_that_froze_them() -> None:
     text = render(two_towers())
     assert "    backbone (trainable=False): 8 weights, 1,088 parameters\n" in text
-    assert (
-        "    not among the file's trainable variables: 1 weight, 8 parameters\n" in text
-    )
+    assert "    not among the file's trainable variables: 1 weight, 8 parameters\n" in text
     behind = dense("backbone", 2, 2, trainable=False, frozen_by="backbone", verdict=Verdict.NONE)
     text = render(Report(TOOL, (analyzed("m.keras", behind),)))
     assert "backbone (trainable=False): 2 weights, 6 parameters; unfreezing would" in text

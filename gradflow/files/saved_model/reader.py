@@ -17,6 +17,7 @@ from gradflow.files.saved_model.debug_info import frames_finder
 from gradflow.files.saved_model.entries import graph_entries, object_entries
 from gradflow.files.saved_model.freeze_flags import is_of_keras, layer_properties
 from gradflow.files.saved_model.freezing import saved_doubts
+from gradflow.files.saved_model.optimizer_slots import late_doubts
 from gradflow.files.saved_model.recomputation import recomputes
 from gradflow.files.saved_model.schema import DecodeError, parse
 from gradflow.files.saved_model.tf1_graph import disabled_exits, graph_variables
@@ -149,7 +150,10 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
             graph, {number: variable.name for number, variable in by_number.items()}
         )
         has_layers = is_of_keras(graph.object_graph_def)
-        doubts = saved_doubts(graph.object_graph_def, by_number, properties)
+        doubts = (
+            *saved_doubts(graph.object_graph_def, by_number, properties),
+            *late_doubts(graph.object_graph_def, by_number),
+        )
         variables = by_number.values()
     else:
         entries = graph_entries(graph)

@@ -147,6 +147,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "SavedObject": (
         "children 1 *ObjectReference",
+        "slot_variables 3 *SlotVariableReference",
         "user_object 4 ?SavedUserObject",
         "asset 5 ?SavedAsset",
         "function 6 ?SavedFunction",
@@ -163,6 +164,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "SavedAsset": ("asset_file_def_index 1 int32",),
     "SaveableObject": ("save_function 2 int32", "restore_function 3 int32"),
     "ObjectReference": ("node_id 1 int32", "local_name 2 string"),
+    "SlotVariableReference": ("original_variable_node_id 1 int32",),
     "SavedUserObject": ("identifier 1 string", "metadata 3 string"),
     "SavedFunction": ("concrete_functions 1 *string", "function_spec 2 FunctionSpec"),
     "FunctionSpec": ("fullargspec 1 StructuredValue", "is_method 2 bool"),

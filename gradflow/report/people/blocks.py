@@ -340,9 +340,7 @@ def _layers(some: Sequence[Variable], variables: Sequence[Variable]) -> str:
 def _frozen_words(layer: str | None, members: Sequence[Variable]) -> list[str | tuple[str, str]]:
     starved = sum(v.verdict in (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE) for v in members)
     who = (
-        (shown(layer), "bold")
-        if layer is not None
-        else "not among the file's trainable variables"
+        (shown(layer), "bold") if layer is not None else "not among the file's trainable variables"
     )
     how = " (trainable=False)" if layer is not None else ""
     rest = f"; unfreezing would bring no useful gradient to {starved:,} of them" if starved else ""
