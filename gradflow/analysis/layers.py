@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gradflow.analysis.hopeful import attribute_unknown
 from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
@@ -16,6 +16,7 @@ from gradflow.findings import Input, Output, Role
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.text import near, quoted
 

@@ -6,7 +6,7 @@ The process that answers the user imports this, and not what an analysis takes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradflow.errors import GradflowError
@@ -26,6 +26,7 @@ from gradflow.findings import (
     Tool,
     summarize,
 )
+from gradflow.lazy_dataclass import dataclass
 from gradflow.version import VERSION
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gradflow.catalogue import CodeEntry, entry
@@ -30,6 +30,7 @@ from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.origins import noted_layer_finder, source_finder
+from gradflow.lazy_dataclass import dataclass
 from gradflow.tape.versions import tool
 from gradflow.tape.watching.recorder import Application, Record, most_telling
 from gradflow.tape.watching.scenes import left_scene, scene_of

@@ -17,7 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
 from gradflow.installed import tensorflow_identity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.process.parent import Outcome
 from gradflow.progress import Progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from gradflow.analysis.result import failed
@@ -11,6 +11,7 @@ from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
 from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
 from gradflow.installed import has_tensorflow, install_command
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.policy import Snapshot, accept, is_about_gradients, is_broken, judge, selected
 from gradflow.process.parent import Outcome, inspect_path

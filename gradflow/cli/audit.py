@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ from gradflow.cli.options import (
 from gradflow.cli.output import CommandError, Stderr, command_errors
 from gradflow.cli.run import Engine, Run, engine, engine_of
 from gradflow.installed import DISTRIBUTION
+from gradflow.lazy_dataclass import dataclass
 
 _CONFIGURATIONS = (".yaml", ".yml", ".toml")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
@@ -25,6 +24,7 @@ from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Stderr, Target
 from gradflow.cli.run import Run, engine
 from gradflow.findings import Status
+from gradflow.lazy_dataclass import dataclass
 from gradflow.policy import Snapshot, snapshot
 
 _MARK = r'\{ ?"schema": "gradflow-baseline-'

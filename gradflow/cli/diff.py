@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -22,6 +21,7 @@ from gradflow.cli.options import (
 from gradflow.cli.output import Stderr, command_errors
 from gradflow.cli.run import Run, engine
 from gradflow.findings import Status
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.policy import aligned, compare, not_compared, snapshot, trends
 

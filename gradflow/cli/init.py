@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +24,7 @@ from gradflow.cli.output import Stderr, Target
 from gradflow.cli.run import Run, engine
 from gradflow.files.own_function import is_function
 from gradflow.findings import ModelReport, Status
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.process.models import models_at
 from gradflow.text import as_json

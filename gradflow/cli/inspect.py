@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
 import click
@@ -29,6 +28,7 @@ from gradflow.cli.signals import orderly_end
 from gradflow.cli.watch import answers, refuse_unwatched, stamps_of
 from gradflow.errors import UnreadableError
 from gradflow.findings import ModelReport, Report, Severity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.policy import is_broken
 from gradflow.process.models import models_at

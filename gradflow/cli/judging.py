@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +19,7 @@ from gradflow.cli.output import Stderr, command_errors, emit
 from gradflow.cli.run import Engine
 from gradflow.config import ModelPlan
 from gradflow.findings import Anchor, Report
+from gradflow.lazy_dataclass import dataclass
 from gradflow.policy import Snapshot, Trend, chosen, selected, since, trends
 from gradflow.progress import Progress
 

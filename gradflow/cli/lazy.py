@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from gradflow.cli.help import Group
 from gradflow.cli.streams import is_of_a_stream, leave_stdout, open_closed_streams
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from gradflow.cli.options import Analysis, Group, Messages, option
 from gradflow.cli.output import CommandError, command_errors
 from gradflow.config import EMPTY, ModelPlan, Plan, find_config
 from gradflow.findings import Severity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.patterns import matches
 from gradflow.process.models import each_once, models_at
 

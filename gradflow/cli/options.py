@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from gradflow.cli.help import OTHER, Option
 from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import CommandError, Target, command_errors
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import DECLARED, Declared, Options, names_without_effect, read
 from gradflow.options.kinds import Choice, Flag, Seconds, Whole
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS, HasMap

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradflow.cli.output import CommandError
 from gradflow.files.hdf5 import holds_hdf5
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.formats import FORMATS, begins_as
 
 _HEAD = 1 << 20

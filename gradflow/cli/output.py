@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import click
 from gradflow.cli.streams import leave_stdout
 from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.layout import Layout
 from gradflow.text import shown
 from gradflow.whole_file import write_whole

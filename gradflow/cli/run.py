@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import click
@@ -17,6 +16,7 @@ from gradflow.cli.output import Stderr
 from gradflow.cli.signals import orderly_end
 from gradflow.config import ModelPlan
 from gradflow.findings import ModelReport, Severity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.policy import is_broken
 from gradflow.process.parent import Outcome

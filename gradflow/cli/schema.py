@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import click
@@ -11,6 +10,7 @@ from gradflow.cli.help import Command
 from gradflow.cli.options import FileOutput, force_option, out_file, with_options
 from gradflow.cli.out_file import OutFile
 from gradflow.cli.output import Target
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import as_json
 
 

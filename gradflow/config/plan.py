@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradflow.files.own_function import is_function
 from gradflow.findings import Anchor, Severity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import DECLARED, Options, beside, names_without_effect
 from gradflow.policy import FROZEN_PATTERNS, CutExpectation, Expectations, Ignore, chosen
 

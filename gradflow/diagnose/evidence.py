@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from gradflow.files.freezing import FreezeDoubt
@@ -14,6 +14,7 @@ from gradflow.findings import Gradient, Output, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.routes import Stop
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 GIVES_ZEROS = "hands on only zeros"

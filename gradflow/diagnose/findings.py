@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.causes import (
@@ -32,6 +32,7 @@ from gradflow.findings import (
     Way,
     example,
 )
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from gradflow.diagnose.cause_edges import cause_edges
 from gradflow.diagnose.evidence import Evidence
@@ -20,6 +20,7 @@ from gradflow.flow.layer_edges import LayerEdges, best, layer_edges
 from gradflow.flow.nested import scopes_of
 from gradflow.flow.origins import viewer_id_finder
 from gradflow.flow.scope_owners import ScopeOwners
+from gradflow.lazy_dataclass import dataclass
 
 ViewerId = Callable[[int], tuple[str, str] | None]
 

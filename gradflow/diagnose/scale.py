@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence, Measurement
 from gradflow.findings import Finding, Role, Severity, Verdict
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import DEFAULT_THRESHOLDS, Thresholds
 
 _ORDINARY = 1e3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
@@ -12,6 +11,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.families import SHAPE_OPS
 from gradflow.text import quoted, shown
 

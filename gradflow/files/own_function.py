@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from gradflow.errors import UsageError
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import quoted
 
 _NAME = re.compile(r"(?P<module>[^\W\d][\w.]*|[^:]+\.py):(?P<function>[\w.]*)")

@@ -4,9 +4,8 @@ Field order is the order of the JSON list."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gradflow.findings.types import Failure, Format
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

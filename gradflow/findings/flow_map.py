@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from gradflow.findings.wire_names import INTERNAL, written_as
+from gradflow.lazy_dataclass import dataclass
 
 DEEPEST = 100
 """Levels of a map that are under its first one, at most."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gradflow.findings.types import Cause, Step, Variable
 from gradflow.findings.wire_names import INTERNAL
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

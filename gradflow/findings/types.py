@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from gradflow.findings.flow_map import FlowMap
 from gradflow.findings.wire_names import INTERNAL
+from gradflow.lazy_dataclass import dataclass
 
 LEFT_OUT = "..."
 """Stands in a ``path`` for the ops in the middle of a very long one."""

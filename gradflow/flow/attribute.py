@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations, islice
 
@@ -16,6 +16,7 @@ from gradflow.flow.frontier import Cut, cuts_behind, distinct_cuts, frontier_of
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.states import UNREACHED, in_passage, node_of, over_floating, trail
 from gradflow.flow.walk import Walk, places_cut, repeated_cuts, walk, walk_without
+from gradflow.lazy_dataclass import dataclass
 
 _MAX_WALKS, _MAX_EDGES = 256, 20_000_000
 """For the fewest places: sets of places that are tried, and edges that are followed for all of

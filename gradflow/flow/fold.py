@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.layer_scopes import above
+from gradflow.lazy_dataclass import dataclass
 
 _FEEDS = frozenset({"_Arg", "Placeholder", "PlaceholderWithDefault"})
 _READS = frozenset(

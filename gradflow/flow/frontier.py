@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.states import (
@@ -15,6 +14,7 @@ from gradflow.flow.states import (
     over_floating,
     trail,
 )
+from gradflow.lazy_dataclass import dataclass
 
 _FLOW, _DISCRETE, _FILL = int(Edge.FLOW), int(Edge.DISCRETE), int(Edge.FILL)
 _MEASURED = frozenset(

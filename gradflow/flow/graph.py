@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import IntEnum, IntFlag
 
 from gradflow.files.frames import Frame
 from gradflow.flow.op_rules import OpSpec
+from gradflow.lazy_dataclass import dataclass
 
 
 class Edge(IntEnum):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.findings import Carried
 from gradflow.flow.fold import Folded, feeds_of
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.families import CONTROL_FLOW, VARIABLES
 
 NOWHERE = -1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntFlag
 
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layout import NodeKey
+from gradflow.lazy_dataclass import dataclass
 
 
 class Arrived(IntFlag):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
 
 from gradflow.files.dtypes import OP_DEF_NUMBERS
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops import table
 
 

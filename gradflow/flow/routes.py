@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut, reentry_of
@@ -18,6 +17,7 @@ from gradflow.flow.states import (
     over_floating,
     trail,
 )
+from gradflow.lazy_dataclass import dataclass
 
 _NO_DATA = Edge.FILL
 _HOLDS_NOTHING = (Edge.DISCRETE, Edge.FILL)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.families import (
     ASSIGNMENTS,
     CALLS,

@@ -48,10 +48,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+
+from gradflow.lazy_dataclass import dataclass
 
 PATH = Path(__file__).with_name("layer_table.tsv")
 COLUMNS = "class when arguments keys outputs passages".split()

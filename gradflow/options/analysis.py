@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UsageError
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options.kinds import (
     Choice,
     Draws,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from gradflow.errors import UsageError
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options.values import (
     DTYPES,
     MEMORY,

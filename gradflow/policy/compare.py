@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from gradflow.findings import ModelReport, Role, Variable, Verdict
+from gradflow.lazy_dataclass import dataclass
 
 
 class ChangeKind(str, Enum):

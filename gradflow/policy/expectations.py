@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from gradflow.catalogue import Family
+from gradflow.lazy_dataclass import dataclass
 
 MODEL_PATH, FROZEN_PATTERNS = "{path}", "{patterns}"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from gradflow.lazy_dataclass import dataclass
 from gradflow.patterns import TAKEN_OUT, Named, all_covered, begin, literal, within
 
 _LAYER, _ALIKE, _TAKEN_OUT, _ALL_BUT = 20, 45, 1, 80

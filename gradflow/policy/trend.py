@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from gradflow.findings import ModelReport, Report, Status
+from gradflow.lazy_dataclass import dataclass
 from gradflow.policy.compare import ChangeKind, Snapshot, WeightChange, compare, snapshot
 
 

@@ -10,7 +10,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +20,7 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Finding, Listing, Mode, Tool
 from gradflow.findings.wire import encode
+from gradflow.lazy_dataclass import dataclass
 from gradflow.process.held import held
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import OF_ONE_FILE, Purpose, Request, from_line, out_of_memory

@@ -4,7 +4,8 @@ number."""
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from gradflow.lazy_dataclass import dataclass
 
 RUN, KILL = b"R", b"K"
 """To the server: answer the question on the handles that come along (question, answer, log); end a

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradflow.files.own_function import is_function
 from gradflow.files.remote import is_remote
 from gradflow.findings import Listing
+from gradflow.lazy_dataclass import dataclass
 from gradflow.process.parent import list_models
 
 _GRAPHS = ("saved_model.pb", "saved_model.pbtxt")

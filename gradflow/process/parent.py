@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -42,6 +42,7 @@ from gradflow.installed import (
     install_command,
     unsupported_version,
 )
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.process.answers import lines_of, refuse_forged, relay
 from gradflow.process.early import claimed

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from gradflow.findings.wire import decode, encode
+from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.process.sandbox.limits import Limits, limits_for, size_of
 

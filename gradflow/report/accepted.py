@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from gradflow.findings import Acceptance, Finding, ModelReport
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.words import counted
 from gradflow.text import shown
 

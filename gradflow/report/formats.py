@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from importlib import import_module
 from itertools import takewhile
 from types import MappingProxyType
 
 from gradflow.findings import ModelReport, Report
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.layout import PLAIN, Layout
 
 Render = Callable[[Report, Layout], str]

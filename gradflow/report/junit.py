@@ -6,12 +6,12 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree as ET
 
 from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Anchor, Expectation, Failure, Finding, ModelReport, Report, Severity
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.accepted import name_of
 from gradflow.report.anchors import anchor_of, portable
 from gradflow.report.finding_line import sentence

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gradflow.findings import Finding, ModelReport, Role, Severity, Variable
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import shown
 
 FROZEN = "GF101"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gradflow.lazy_dataclass import dataclass
 
 TRUST = "--trust"
 """The option that lets in whatever stands in a file."""

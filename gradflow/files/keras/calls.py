@@ -10,10 +10,10 @@ returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.errors import DamagedError
 from gradflow.files.keras.config import DAMAGED, LayerConfig
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import quoted
 
 INPUT_LAYER = "InputLayer"

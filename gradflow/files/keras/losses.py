@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.files.keras.config import snake_case
 from gradflow.files.keras.opened import training_json
 from gradflow.files.model_file import ModelFile
+from gradflow.lazy_dataclass import dataclass
 
 _OWN = frozenset(
     "binary_crossentropy bce binary_focal_crossentropy categorical_crossentropy crossentropy ce "

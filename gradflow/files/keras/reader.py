@@ -4,7 +4,7 @@ TensorFlow and Keras."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gradflow.errors import UnreadableError
 from gradflow.files.freezing import Doubt, FreezeDoubt
@@ -16,6 +16,7 @@ from gradflow.files.keras.slots import slot_doubts
 from gradflow.files.keras.variables import describe
 from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Format
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import shown
 
 

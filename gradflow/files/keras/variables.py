@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gradflow.files.keras.config import LayerConfig, frozen
 from gradflow.files.keras.layer_table import (
@@ -15,6 +14,7 @@ from gradflow.files.keras.layer_table import (
 )
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ it returns."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from gradflow.files.dtypes import dtype_name
 from gradflow.files.saved_model.variables import read_shape
+from gradflow.lazy_dataclass import dataclass
 
 _SPECS = ("tensor_spec_value", "bounded_tensor_spec_value")
 

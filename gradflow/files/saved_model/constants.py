@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.files.saved_model.schema import attribute
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import named_functions
 
 

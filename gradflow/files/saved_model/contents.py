@@ -4,12 +4,13 @@ graph."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gradflow.files.frames import Frame
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.model_file import StoredVariable
+from gradflow.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

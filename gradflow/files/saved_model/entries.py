@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gradflow.files.dtypes import dtype_name
@@ -14,6 +14,7 @@ from gradflow.files.saved_model.contents import Entry, SparseInput, TensorInfo
 from gradflow.files.saved_model.freeze_flags import paths_below
 from gradflow.files.saved_model.tf1_graph import depends_on
 from gradflow.files.saved_model.variables import read_shape
+from gradflow.lazy_dataclass import dataclass
 
 _INIT_OP = "__saved_model_init_op"
 _TRAINING = ("training", "is_training", "train")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gradflow.flow.input_use.uses import Source, Table, Text, Use
 from gradflow.flow.input_use.wires import Frame, Wiring
+from gradflow.lazy_dataclass import dataclass
 
 _SPARSE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(

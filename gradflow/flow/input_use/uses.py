@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from gradflow.lazy_dataclass import dataclass
 
 Source = tuple[str, ...]
 """An input's name, or an input's name and the key of a feature that is parsed out of it."""

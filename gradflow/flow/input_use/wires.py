@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gradflow.flow.input_use.constants import numbers_in, words_in
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.references import Reference, function_resolver, graph_resolver
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import Callee, callees
 from gradflow.ops.families import LOOPS, PLAIN_READS, RESHAPES, VARIABLES
 from gradflow.ops.tensor_names import is_control

@@ -6,7 +6,7 @@ A body is parsed once and laid out at every call. Only what the results depend o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,7 @@ from gradflow.flow.lower.references import (
 )
 from gradflow.flow.lower.writes import Run, reads_after, run_for, writers
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import Callee, callees
 from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS
 from gradflow.ops.tensor_names import is_control

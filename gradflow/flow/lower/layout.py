@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
 from gradflow.errors import UnreadableError
@@ -11,6 +11,7 @@ from gradflow.flow.graph import Assignment, Edge, GraphBuilder, Mark
 from gradflow.flow.lower.body import Body, BodyNode, Form, function_body
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.references import Reference
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import Callee
 from gradflow.ops.families import OVERWRITING, REFERENCE_ASSIGNMENTS
 

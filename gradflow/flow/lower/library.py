@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from gradflow.flow.op_rules import Arg, OpSpec, spec, spec_from_op_def
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import writing_functions
 
 

@@ -7,8 +7,9 @@ import contextlib
 import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from gradflow.lazy_dataclass import dataclass
 
 _GB = 1 << 30
 MAPPED = 2 * _GB

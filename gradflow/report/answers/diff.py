@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.text import Text
 
 from gradflow.findings.wire import encode
+from gradflow.lazy_dataclass import dataclass
 from gradflow.policy import ChangeKind, Direction, Trend, WeightChange
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.people.lines import Page, fold, joined, line, page_of

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from rich.text import Text
 
 from gradflow.findings import Change, Format, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.finding_line import position
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.headline import title

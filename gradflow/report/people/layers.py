@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, takewhile
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import Role, Variable
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.people.lines import Page, fold, lay_out, line
 from gradflow.report.words import counted
 from gradflow.text import shown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from io import StringIO
 
 from rich.cells import cell_len
 from rich.text import Text
 
+from gradflow.lazy_dataclass import dataclass
 from gradflow.report.layout import Layout
 
 _NARROWEST = 40

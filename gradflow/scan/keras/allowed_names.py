@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+
+from gradflow.lazy_dataclass import dataclass
 
 PATH = Path(__file__).with_name("keras_classes.tsv")
 _HEAD = (

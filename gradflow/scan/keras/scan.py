@@ -4,7 +4,6 @@ harmless."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gradflow.errors import UnreadableError
@@ -24,6 +23,7 @@ from gradflow.files.keras.opened import (
 )
 from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
+from gradflow.lazy_dataclass import dataclass
 from gradflow.scan.keras.archive import strange_members
 from gradflow.scan.keras.arrays import PackedLook
 from gradflow.scan.keras.config import strange_objects

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops import table
 
 _UNKNOWN = "is not known: no TensorFlow from 2.16 to 2.21 has it"
