@@ -1,5 +1,8 @@
 """Read the attributes and the shapes of an HDF5 file; no data is read, and no link is followed.
 
+A file of the plain form that Keras writes is read without the HDF5 library. The functions here take
+the groups and datasets of both.
+
 NOTE: the HDF5 library itself (1.14) can hang or crash the process on a file whose inner bytes were
 altered, when it reads a string from a broken heap; no check in Python comes before that. Files cut
 short are safe. Who opens files from strangers does so in a child process with a time limit.
@@ -8,12 +11,19 @@ short are safe. Who opens files from strangers does so in a child process with a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
 from gradflow.errors import DamagedError, UnreadableError
+from gradflow.files.hdf5_plain import (
+    NotPlainError,
+    PlainDataset,
+    PlainGroup,
+    PlainObject,
+    read_plain,
+)
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _ERRORS = (
@@ -47,8 +57,25 @@ def holds_hdf5(path: Path) -> bool:
 
 
 def open_hdf5(source: Path | IO[bytes]) -> AbstractContextManager[Any]:
-    """Open an HDF5 file (an ``h5py.File``); use it within ``hdf5_errors``."""
-    import h5py  # 0.1 s that reading a SavedModel does not need
+    """Open an HDF5 file (a ``PlainGroup``, else an ``h5py.File``); use it within
+    ``hdf5_errors``."""
+    plain = _plain(source)
+    return open_with_library(source) if plain is None else nullcontext(plain)
+
+
+def _plain(source: Path | IO[bytes]) -> PlainGroup | None:
+    try:
+        if not isinstance(source, Path):
+            return read_plain(source)
+        with source.open("rb") as file:
+            return read_plain(file)
+    except (NotPlainError, OSError):  # what is wrong with it, the library says
+        return None
+
+
+def open_with_library(source: Path | IO[bytes]) -> AbstractContextManager[Any]:
+    """Open an HDF5 file of any form (an ``h5py.File``); use it within ``hdf5_errors``."""
+    import h5py  # 0.1 s that few files need
 
     file: AbstractContextManager[Any] = h5py.File(source, mode="r")
     return file
@@ -93,6 +120,8 @@ def list_attribute(group: Any, name: str) -> list[str]:
 def member(group: Any, name: str) -> Any | None:
     """Return the group or dataset stored in this very file under ``name``; None for links into
     other files, or nothing."""
+    if isinstance(group, PlainGroup):
+        return group.at(name)
     import h5py
 
     item = group
@@ -122,10 +151,14 @@ class Kind(Enum):
 
 def walk(group: Any) -> Iterator[tuple[str, Kind, Any]]:
     """Yield every object below ``group``, each once (hard links can make circles): its path, with a
-    slash before each name; its kind; and the object, in h5py's low-level form, None for a link.
+    slash before each name; its kind; and the object, in h5py's low-level form or plain, None for a
+    link.
 
     By h5py's low-level names: a group of its own class for each object takes twice the time.
     """
+    if isinstance(group, PlainGroup):
+        yield from _walk_plain(group)
+        return
     from h5py import h5d, h5g, h5l, h5o
 
     addresses = {h5o.get_info(group.id).addr}
@@ -159,6 +192,20 @@ def walk(group: Any) -> Iterator[tuple[str, Kind, Any]]:
                 yield inner, Kind.DATASET if isinstance(item, h5d.DatasetID) else Kind.TYPE, item
 
 
+def _walk_plain(root: PlainGroup) -> Iterator[tuple[str, Kind, PlainObject]]:
+    """Do what ``walk`` does; such a file is neither too deep nor too large, and has no links."""
+    waiting = [("", root)]
+    while waiting:
+        path, group = waiting.pop()
+        for name, item in group.members.items():
+            inner = f"{path}/{name}"
+            if isinstance(item, PlainGroup):
+                yield inner, Kind.GROUP, item
+                waiting.append((inner, item))
+            else:
+                yield inner, Kind.DATASET, item
+
+
 def contents(
     group: Any,
 ) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], Any]]]:
@@ -167,24 +214,32 @@ def contents(
     Of a group its path, and its own name as it is written in the file; of a dataset its path and
     itself.
     """
-    import h5py
-
     groups, datasets = [], []
     for path, kind, item in walk(group):
         # Keras 2 on Windows wrote `layers\dense` as the name of one group.
         parts = tuple(path[1:].replace("\\", "/").split("/"))
         if kind is Kind.DATASET:
-            datasets.append((parts, h5py.Dataset(item)))
+            datasets.append((parts, _high_level(item)))
         elif kind is Kind.GROUP:
             groups.append((parts, path.rpartition("/")[2]))
     return groups, datasets
+
+
+def _high_level(dataset: Any) -> Any:
+    if isinstance(dataset, PlainDataset):
+        return dataset
+    import h5py
+
+    return h5py.Dataset(dataset)
 
 
 def dtype_of(dataset: Any) -> str:
     """Return the dtype's numpy name; Keras marks bfloat16, which HDF5 has no type for, with an
     attribute."""
     keras_dtype = text_attribute(dataset, "dtype")
-    return keras_dtype if keras_dtype is not None else str(dataset.dtype.name)
+    if keras_dtype is not None:
+        return keras_dtype
+    return dataset.dtype if isinstance(dataset, PlainDataset) else str(dataset.dtype.name)
 
 
 def shape_of(dataset: Any) -> tuple[int, ...]:
@@ -195,6 +250,8 @@ def shape_of(dataset: Any) -> tuple[int, ...]:
 def _is_text(item: Any, name: str) -> bool:
     # Keras writes an empty list as an array of floats; of any other type than a string is only what
     # was tampered with.
+    if isinstance(item, PlainObject):
+        return item.is_text(name)
     import h5py
 
     return bool(item.attrs.get_id(name).get_type().get_class() == h5py.h5t.STRING)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gradflow.files.hdf5 import contents
-from gradflow.files.keras.opened import WEIGHTS, archive_of, hdf5_of
+from gradflow.files.keras.opened import WEIGHTS, archive_of, h5py_of, hdf5_of
 from gradflow.files.model_file import ModelFile
 
 _OLD = "_layer_checkpoint_dependencies"
@@ -56,8 +56,10 @@ def relaid(file: ModelFile, folder: Path) -> Path | None:
         return None
     new = folder / f"relaid_{WEIGHTS}"
     with hdf5_of(file) as hdf5:
-        if not _copy(hdf5, new):
+        if not _is_old(contents(hdf5)[0]):
             return None
+    with h5py_of(file) as hdf5:
+        _copy(hdf5, new)
     target = folder / "relaid_model.keras"
     with zipfile.ZipFile(target, "w") as written:
         for name in archive.namelist():
@@ -67,21 +69,21 @@ def relaid(file: ModelFile, folder: Path) -> Path | None:
     return target
 
 
-def _copy(weights: Any, new: Path) -> bool:
-    """Copy the HDF5 file ``weights`` to ``new`` with its groups renamed; False where all are in
-    place."""
+def _is_old(groups: Sequence[tuple[GroupPath, str]]) -> bool:
+    return any(_OLD in path or "\\" in name for path, name in groups)
+
+
+def _copy(weights: Any, new: Path) -> None:
+    """Copy the ``h5py.File`` ``weights`` to ``new`` with its groups renamed."""
     import h5py
 
     paths, datasets = contents(weights)
-    if not any(_OLD in path for path, _ in paths) and not any("\\" in name for _, name in paths):
-        return False
     rename = modern(path for path, _ in paths)
     with h5py.File(new, "w") as copy:
         for path, _ in paths:
             copy.require_group("/".join(rename(path)))
         for path, dataset in datasets:
             weights.copy(dataset, copy["/".join(rename(path[:-1]))], path[-1])
-    return True
 
 
 def _counted(names: Iterable[str]) -> dict[str, str]:

@@ -10,16 +10,17 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from gradflow.errors import CrashedError, DamagedError, UnreadableError
-from gradflow.files.hdf5 import hdf5_errors, open_hdf5, text_attribute
+from gradflow.files.hdf5 import hdf5_errors, open_hdf5, open_with_library, text_attribute
 from gradflow.files.keras.config import parse_json
 from gradflow.files.model_file import ModelFile
 from gradflow.findings import Format
+from gradflow.lazy_dataclass import dataclass
 from gradflow.text import shown
 
 WEIGHTS = "model.weights.h5"
@@ -71,14 +72,26 @@ def archive_of(file: ModelFile) -> zipfile.ZipFile:
 
 @contextmanager
 def hdf5_of(file: ModelFile) -> Iterator[Any]:
-    """The ``h5py.File`` with the variables: the file itself, or a member of the archive.
+    """The HDF5 file with the variables, as ``open_hdf5`` gives it: the file itself, or a member of
+    the archive.
 
     Raises:
         UnreadableError: it is damaged, or the archive has none; also for what the body reads.
     """
-    shown_path = shown(file.path)
-    with hdf5_errors(shown_path if file.format is Format.H5 else f"{shown_path}: {WEIGHTS}"):
+    with _hdf5_errors(file):
         yield file.opened(_hdf5)
+
+
+@contextmanager
+def h5py_of(file: ModelFile) -> Iterator[Any]:
+    """The same as an ``h5py.File``, whatever its form, to copy from."""
+    with _hdf5_errors(file):
+        yield file.opened(_h5py)
+
+
+def _hdf5_errors(file: ModelFile) -> AbstractContextManager[None]:
+    shown_path = shown(file.path)
+    return hdf5_errors(shown_path if file.format is Format.H5 else f"{shown_path}: {WEIGHTS}")
 
 
 def model_json(file: ModelFile) -> Any:
@@ -210,14 +223,25 @@ def _length_of_list(raw: IO[bytes]) -> int:
 
 
 def _hdf5(file: ModelFile) -> AbstractContextManager[Any]:
-    if file.format is Format.H5:
-        return open_hdf5(file.path)
-    return _hdf5_member(archive_of(file), bytes_of(file), shown(file.path))
+    return _opened_by(open_hdf5, file)
+
+
+def _h5py(file: ModelFile) -> AbstractContextManager[Any]:
+    return _opened_by(open_with_library, file)
 
 
 @contextmanager
-def _hdf5_member(archive: zipfile.ZipFile, raw: IO[bytes], shown_path: str) -> Iterator[Any]:
-    with _weights_member(archive, raw, shown_path) as member, open_hdf5(member) as hdf5:
+def _opened_by(
+    open_: Callable[[Path | IO[bytes]], AbstractContextManager[Any]], file: ModelFile
+) -> Iterator[Any]:
+    if file.format is Format.H5:
+        with open_(file.path) as hdf5:
+            yield hdf5
+        return
+    with (
+        _weights_member(archive_of(file), bytes_of(file), shown(file.path)) as member,
+        open_(member) as hdf5,
+    ):
         yield hdf5
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradflow.files.hdf5 import MAX_DEPTH, MAX_OBJECTS, Kind, walk
+from gradflow.files.hdf5_plain import PlainDataset
 from gradflow.scan.threat import Threat
 from gradflow.text import quoted
 
@@ -30,8 +31,8 @@ class HDF5Look:
     """How many numbers its datasets hold."""
 
     def strange(self, file: Any) -> Iterator[Threat]:
-        """Yield the links, datasets and types of ``file`` (an ``h5py.File``) that have no place in
-        a model."""
+        """Yield the links, datasets and types of ``file`` (as ``open_hdf5`` gives it) that have no
+        place in a model."""
         for path, kind, item in walk(file):
             if kind is Kind.TOO_MANY:
                 yield Threat(f"more than {MAX_OBJECTS:,} objects", self.member, _SLOW)
@@ -60,6 +61,8 @@ def _harms(kind: Kind, item: Any) -> Iterator[str]:
 
 
 def _harms_of_dataset(dataset: Any) -> Iterator[str]:
+    if isinstance(dataset, PlainDataset):
+        return  # the plain form has nothing of this
     import h5py
 
     plan = dataset.get_create_plist()
