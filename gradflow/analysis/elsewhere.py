@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gradflow.diagnose import OtherUse
 from gradflow.errors import GradflowError
@@ -23,22 +23,26 @@ def finder_elsewhere(
     """Return a function from the name of a weight to the entry, other than ``entry``, that uses
     it: one to whose outputs it leads a gradient, where there is one; None where none uses it, or
     where the user has chosen the outputs that count."""
-    ranked = ranked_entries(contents, training=options.training)
-    others = [other for other in ranked if other != entry and not options.outputs]
+    @functools.cache
+    def others() -> Sequence[Entry]:
+        if options.outputs:
+            return ()
+        ranked = ranked_entries(contents, training=options.training)
+        return [other for other in ranked if other != entry]
 
     @functools.cache
     def trained_by(number: int) -> frozenset[str]:
         try:
-            attributions = attribute(lower_entry(contents, others[number], ()))
+            attributions = attribute(lower_entry(contents, others()[number], ()))
         except GradflowError:  # its functions are damaged, which is no matter of this entry
             return frozenset()
         return frozenset(name for name, found in attributions.items() if found.cuts_to_restore == 0)
 
     def elsewhere(name: str) -> OtherUse | None:
-        using = [number for number, other in enumerate(others) if name in other.uses][:_MOST]
+        using = [number for number, other in enumerate(others()) if name in other.uses][:_MOST]
         training_it = next((number for number in using if name in trained_by(number)), None)
         if training_it is not None:
-            return OtherUse(others[training_it].label, is_trained=True)
-        return OtherUse(others[using[0]].label, is_trained=False) if using else None
+            return OtherUse(others()[training_it].label, is_trained=True)
+        return OtherUse(others()[using[0]].label, is_trained=False) if using else None
 
     return elsewhere

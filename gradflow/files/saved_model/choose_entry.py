@@ -103,9 +103,9 @@ def entries_to_train(graphs: Sequence[SavedModelContents], *, training: bool) ->
 
 def weights_used(contents: SavedModelContents, entry: Entry) -> int:
     """Return how many weights ``entry`` computes with."""
+    uses = entry.uses  # put together anew each time
     return sum(
-        variable.role is Role.WEIGHT and variable.name in entry.uses
-        for variable in contents.variables
+        variable.role is Role.WEIGHT and variable.name in uses for variable in contents.variables
     )
 
 
