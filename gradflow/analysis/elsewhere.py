@@ -23,6 +23,7 @@ def finder_elsewhere(
     """Return a function from the name of a weight to the entry, other than ``entry``, that uses
     it: one to whose outputs it leads a gradient, where there is one; None where none uses it, or
     where the user has chosen the outputs that count."""
+
     @functools.cache
     def others() -> Sequence[Entry]:
         if options.outputs:

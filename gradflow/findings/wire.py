@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gradflow.findings.wire_names import written_name
 
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, float, bool, NoneType})
 _MOST_BITS = 1000
 """Of a whole number: what is larger cannot be shown as a part of another."""
 
@@ -22,19 +23,28 @@ def encode(value: object, *, public: bool = False) -> Any:
 
     ``public``: without the fields that are internal.
     """
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    if isinstance(value, tuple | list):
+        return [encode(item, public=public) for item in value]
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        shown = (
-            field for field in fields(value) if not (public and field.metadata.get("internal"))
-        )
         return {
-            written_name(field): encode(getattr(value, field.name), public=public)
-            for field in shown
+            written: encode(getattr(value, name), public=public)
+            for name, written in _shown_names(kind, public).items()
         }
-    if isinstance(value, tuple | list):
-        return [encode(item, public=public) for item in value]
     return value
+
+
+@cache
+def _shown_names(kind: Any, public: bool) -> Mapping[str, str]:
+    return {
+        field.name: written_name(field)
+        for field in fields(kind)
+        if not (public and field.metadata.get("internal"))
+    }
 
 
 def decode(kind: type[T], value: Any) -> T:
@@ -43,43 +53,71 @@ def decode(kind: type[T], value: Any) -> T:
     Raises:
         TypeError, KeyError, ValueError: when ``value`` has not the shape of ``kind``.
     """
-    return cast(T, _decode(kind, value))
+    return cast(T, _decoder(cast(Any, kind))(value))
 
 
-def _decode(hint: Any, value: Any) -> Any:
+@cache
+def _decoder(hint: Any) -> Callable[[Any], Any]:
+    """Return what rebuilds a value of that type: for each type it is found out once."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
-        if value is None:
-            return None
-        return _decode(next(arg for arg in get_args(hint) if arg is not NoneType), value)
+        return _optional(_decoder(next(arg for arg in get_args(hint) if arg is not NoneType)))
     if origin is tuple:
-        return _decode_tuple(get_args(hint), _checked(list, value))
+        return _tuple(*get_args(hint))
     if isinstance(hint, type) and is_dataclass(hint):
+        return _dataclass(hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    if hint is int:
+        return _whole
+    if hint is float:
+        return _float
+    return partial(_checked, hint)
+
+
+def _optional(decoder: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else decoder(value)
+
+
+def _tuple(*items: Any) -> Callable[[Any], Any]:
+    decoders = [_decoder(item) for item in items if item is not Ellipsis]
+    if items[-1] is Ellipsis:
+        [each] = decoders
+        return lambda value: tuple([each(entry) for entry in _checked(list, value)])
+    return lambda value: tuple(
+        decoder(entry) for decoder, entry in zip(decoders, _checked(list, value), strict=True)
+    )
+
+
+def _dataclass(kind: Any) -> Callable[[Any], Any]:
+    plan = partial(_plan, kind)  # later: what holds itself is met again while it is found out
+
+    def rebuilt(value: Any) -> Any:
         entries = _checked(dict, value)
-        hints, optional = _hints(hint), _optional(hint)
-        return hint(
+        return kind(
             **{
-                name: _decode(hints[name], entries[written])
-                for name, written in _written_names(hint).items()
-                if written in entries or name not in optional
+                name: decoder(entries[written])
+                for name, written, may_lack, decoder in plan()
+                if not may_lack or written in entries
             }
         )
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(value)
-    if hint is int:
-        return _whole(value)
-    if hint is float:
-        number = float(_whole(value)) if type(value) is int else _checked(float, value)
-        if not math.isfinite(number):
-            raise ValueError("NaN or an infinite number")
-        return number
-    return _checked(hint, value)
+
+    return rebuilt
 
 
-def _decode_tuple(items: tuple[Any, ...], value: list[Any]) -> tuple[Any, ...]:
-    if items[-1] is Ellipsis:
-        return tuple(_decode(items[0], entry) for entry in value)
-    return tuple(_decode(item, entry) for item, entry in zip(items, value, strict=True))
+@cache
+def _plan(kind: Any) -> Sequence[tuple[str, str, bool, Callable[[Any], Any]]]:
+    hints, written = get_type_hints(kind), _shown_names(kind, False)
+    return [
+        (field.name, written[field.name], _has_default(field), _decoder(hints[field.name]))
+        for field in fields(kind)
+    ]
+
+
+def _has_default(field: Field[Any]) -> bool:
+    """Whether a report may lack it: a public one leaves some fields out, and one of an earlier
+    gradflow does not have those that were added since."""
+    return field.default is not MISSING or field.default_factory is not MISSING
 
 
 def _checked(kind: type[T], value: Any) -> T:
@@ -89,29 +127,15 @@ def _checked(kind: type[T], value: Any) -> T:
     return value
 
 
+def _float(value: Any) -> float:
+    number = float(_whole(value)) if type(value) is int else _checked(float, value)
+    if not math.isfinite(number):
+        raise ValueError("NaN or an infinite number")
+    return number
+
+
 def _whole(value: Any) -> int:
     number = _checked(int, value)
     if number.bit_length() > _MOST_BITS:
         raise ValueError(f"a number of {number.bit_length():,} bits")
     return number
-
-
-@cache
-def _optional(kind: type) -> frozenset[str]:
-    """Return the fields with a default: a public report leaves some out, and one of an earlier
-    gradflow does not have those that were added since."""
-    return frozenset(
-        field.name
-        for field in fields(kind)
-        if field.default is not MISSING or field.default_factory is not MISSING
-    )
-
-
-@cache
-def _written_names(kind: type) -> Mapping[str, str]:
-    return {field.name: written_name(field) for field in fields(kind)}
-
-
-@cache
-def _hints(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
