@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 
 from gradflow.catalogue import entry
 from gradflow.diagnose.evidence import Evidence, Measurement
@@ -64,6 +63,8 @@ def outliers(
     }
     if len(sizes) < 2:
         return ()
+    from statistics import median  # not where nothing was measured
+
     middle = median(sizes.values())
     low = margin * max(thresholds.vanishing, _NOISE * epsilon)
     _, high = bounds(middle, thresholds)

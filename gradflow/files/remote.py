@@ -4,7 +4,6 @@ needed."""
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import shutil
 import threading
@@ -135,6 +134,8 @@ def _refuse_kind(address: str) -> None:
 
 
 def _opened(address: str) -> _Source:
+    import logging  # which nothing else needs
+
     import fsspec  # an extra
 
     for name in _CHATTY:

@@ -18,6 +18,12 @@ _CONTAINER = "layers"
 _NOT_LAYERS = ("optimizer", "metrics", "loss")
 
 
+_Made = dict[tuple[LayerConfig, str], LayerConfig]
+"""Layers that stand in no configuration, by the layer around them and their place in it."""
+_Numbered = dict[tuple[LayerConfig, str], dict[str, LayerConfig]]
+"""The layers of a list by the names of their groups, by the layer that has the list."""
+
+
 @dataclass(slots=True)
 class _Group:
     """The variables that one layer stores: ``<path>/vars/0``, ``<path>/vars/1``, ..."""
@@ -41,9 +47,10 @@ def read_archive(file: ModelFile) -> tuple[LayerConfig, list[Owned], str | None]
         with hdf5_of(file) as hdf5:
             stored = _groups(hdf5)
     owned: list[Owned] = []
-    inner_layers: dict[tuple[LayerConfig, str], LayerConfig] = {}
+    inner_layers: _Made = {}
+    numbered: _Numbered = {}
     for group in sorted(stored, key=lambda stored: _order(stored.path)):
-        owner = _owner(config, group, inner_layers)
+        owner = _owner(config, group, inner_layers, numbered)
         if owner is not None:
             owned += _own(owner, group)
     positions = {layer: index for index, layer in enumerate(config.below())}
@@ -60,7 +67,7 @@ def _own(owner: LayerConfig, group: _Group) -> Iterator[Owned]:
 
 
 def _owner(
-    model: LayerConfig, group: _Group, inner_layers: dict[tuple[LayerConfig, str], LayerConfig]
+    model: LayerConfig, group: _Group, inner_layers: _Made, numbered: _Numbered
 ) -> LayerConfig | None:
     """Return the layer at ``group.path``, as keras/src/saving/saving_lib.py (3.15) places it; None
     for an optimizer."""
@@ -71,7 +78,10 @@ def _owner(
             return None
         inside = layer.parts.get(part, ())
         if rest and (part == _CONTAINER or len(inside) > 1):
-            inner = _numbered(inside).get(rest[0])
+            key = (layer, part)
+            if key not in numbered:
+                numbered[key] = _by_number(inside)
+            inner = numbered[key].get(rest[0])
             part = rest.pop(0)
         else:
             inner = _attribute(layer, part)
@@ -89,7 +99,7 @@ def _attribute(layer: LayerConfig, part: str) -> LayerConfig | None:
     return inside[0] if len(inside) == 1 and key != "layers" else None
 
 
-def _numbered(layers: tuple[LayerConfig, ...]) -> dict[str, LayerConfig]:
+def _by_number(layers: tuple[LayerConfig, ...]) -> dict[str, LayerConfig]:
     used: dict[str, int] = {}
     by_name = {}
     for layer in layers:
