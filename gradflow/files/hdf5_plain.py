@@ -25,6 +25,8 @@ _MOST_DEPTH = 50
 _MOST_BYTES = 1 << 28
 """Of one text."""
 _MOST_RANK = 32
+_MOST_UNWRITTEN = 1 << 20
+"""Bytes of an array that the file claims and does not hold."""
 
 _SUPERBLOCK = Struct("<8s3Bx3Bx4xI4Q")
 _ENTRY = Struct("<2QI4x2Q")
@@ -254,7 +256,8 @@ class _Reader:
         dtype, size = _TYPES.get(type_[:length], ("", 0))
         address, stored = _TWO.unpack_from(layout, 2)
         _need(bool(dtype) and layout[:2] == _CONTIGUOUS and stored == size * math.prod(shape))
-        _need(address + stored <= self._size or (address == _UNDEFINED and stored == 0))
+        is_unwritten = address == _UNDEFINED and stored <= _MOST_UNWRITTEN
+        _need(is_unwritten or address + stored <= self._size)
         return PlainDataset(texts, parent, shape, dtype)
 
     def _attribute(self, body: bytes) -> tuple[str, Any]:

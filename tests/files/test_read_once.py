@@ -17,6 +17,7 @@ import h5py
 import pytest
 
 from gradflow.errors import UnreadableError
+from gradflow.files import hdf5
 from gradflow.files import recognise as recognising
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.recognise import recognise
@@ -56,6 +57,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(zipfile.ZipFile, "__init__", counting("ZipFile", zipfile.ZipFile.__init__))
     monkeypatch.setattr(h5py.File, "__init__", counting("HDF5", h5py.File.__init__))
+    monkeypatch.setattr(hdf5, "read_plain", counting("HDF5", hdf5.read_plain))
     monkeypatch.setattr(recognising, "glance", counting("recognise", recognising.glance))
 
     parse = reader.parse
