@@ -7,7 +7,7 @@ alone. Nodes are added only between a join and an op that takes some of its part
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from gradflow.flow.lower.pieces import (
     pieces_of,
 )
 from gradflow.flow.lower.references import Reference
+from gradflow.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from gradflow.flow.lower.body import BodyNode

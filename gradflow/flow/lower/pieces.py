@@ -7,9 +7,10 @@ position there belongs to a part, and each op that keeps positions apart hands t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
+
+from gradflow.lazy_dataclass import dataclass
 
 WHOLE, NOTHING = 0, -1
 """Of an input: all of it, as far as is known; none of its entries."""

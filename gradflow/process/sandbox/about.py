@@ -6,8 +6,8 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from gradflow.lazy_dataclass import dataclass
 from gradflow.process.sandbox import landlock, seccomp
 
 _KERNELS = {1: "5.13", 2: "5.19", 3: "6.2", 4: "6.7", 5: "6.10", 6: "6.12", 7: "6.15"}
