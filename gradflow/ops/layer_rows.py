@@ -71,7 +71,9 @@ NEVER_MATTER = (
     "vocabulary idf_weights salt oov_token mask_token equation encoding "
     "vocabulary_size weights bias_axes implementation num_tokens autocast "
     "attention_axes shared_axes dims units output_dim projection_dim init_values "
-    "quantization_config gptq_unpacked_column_size input_length "
+    "quantization_config gptq_unpacked_column_size input_length padding output_padding "
+    "zero_output_for_mask time_major rms_scaling synchronized sliding_window max_tokens "
+    "pad_to_max_tokens rng_type fill_mode softmax_robust_masking bounding_box_format window "
     # Keras 1.
     "nb_* filter_length kernel_dim* dim_ordering *_init consume_less border_mode subsample "
     "subsample_length atrous_rate pool_length stride length bias transform_bias"

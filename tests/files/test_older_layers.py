@@ -66,3 +66,13 @@ def test_a_file_of_keras_1_tells_the_verdict_of_every_weight(file: str, count: i
     report = read(str(DATA / file), Options(static=True, objective=Objective.OUTPUTS)).report
     verdicts = [variable.verdict for variable in report.variables if variable.role is Role.WEIGHT]
     assert verdicts == [Verdict.FLOWS] * count
+
+
+def test_a_file_of_keras_2_tells_cells_and_directions_apart() -> None:
+    report = read(str(DATA / "keras2_recurrent.h5"), Options(static=True)).report
+    verdicts = {variable.name: variable.verdict for variable in report.variables}
+    unused = {name for name in verdicts if name.startswith("both/backward_lstm_1/")}
+    assert len(unused) == 3
+    assert {name for name, verdict in verdicts.items() if verdict is Verdict.NONE} == unused
+    assert set(verdicts.values()) == {Verdict.NONE, Verdict.FLOWS}
+    assert {"cells/kernel", "cells/kernel_1", "around/backward_rnn_1/bias"} < set(verdicts)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gradflow.errors import DamagedError
 from gradflow.files.hdf5 import dtype_of, list_attribute, member, shape_of, text_attribute
+from gradflow.files.keras.cells import cells_of
 from gradflow.files.keras.config import LayerConfig, read_config
 from gradflow.files.keras.layer_table import (
     RECURRENT,
@@ -89,6 +90,10 @@ def _owned(top: LayerConfig, name: str, dataset: Any, inner_layers: _Made) -> Ow
         is_matched = (
             is_matched and layer.parent is not None and layer.parent.class_name != "Bidirectional"
         )
+    cell = _cell(layer, variable)
+    if cell is not None:
+        path = f"{layer.path}/{variable}" if is_matched else name
+        return Owned(cell, _COUNTER.sub("", variable), path, shape_of(dataset), dtype_of(dataset))
     if is_matched and not rest and layer.class_name in RECURRENT and variable in _CELL_WEIGHTS:
         rest = ["cell"]  # Keras 2 before 2.3 names no cell
     if (
@@ -133,6 +138,21 @@ def _inner(layer: LayerConfig, rest: list[str], inner_layers: _Made) -> LayerCon
             inner_layers[key] = inner_layer(layer, segment, stored_name)
         layer = inner_layers[key]
     return layer
+
+
+def _cell(layer: LayerConfig, variable: str) -> LayerConfig | None:
+    """Return the cell of an RNN that a variable belongs to; None where that cannot be told.
+
+    Keras 2 names them after the RNN, and numbers what several cells have: ``kernel_1``.
+    """
+    name = _COUNTER.sub("", variable)
+    if layer.class_name != "RNN" or name not in _CELL_WEIGHTS:
+        return None
+    cells = cells_of(layer)
+    if name == "bias":
+        cells = [cell for cell in cells if cell.options.get("use_bias") is not False]
+    number = int(variable[len(name) + 1 :] or 0)
+    return cells[number] if number < len(cells) else None
 
 
 def _composite(layer: LayerConfig) -> bool:

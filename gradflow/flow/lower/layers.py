@@ -16,8 +16,10 @@ from gradflow.files.keras.calls import (
     read_calls,
     tensors_in,
 )
+from gradflow.files.keras.cells import cells_of
 from gradflow.files.keras.config import LayerConfig
 from gradflow.files.keras.layer_keys import layer_key, layer_options
+from gradflow.files.keras.layer_table import RECURRENT
 from gradflow.files.keras.model_layers import layer_names
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import Tensor
@@ -162,6 +164,10 @@ class _Lowering:
         self._twins = _twins(model)
         self._names = layer_names(model)
         self._variables: dict[str, int] = {}
+        self._attached: set[str] = set()
+        """Weights that were connected with what their layer returns."""
+        self._apart: set[str] = set()
+        """Weights that are not those of the layer that is called, though it describes them."""
         self._weights: dict[LayerConfig, list[Weight]] = {}
         for weight in weights:
             self._weights.setdefault(weight.layer, []).append(weight)
@@ -222,6 +228,7 @@ class _Lowering:
                 nodes[name] = self._node(f"{context.scope}{name}", _NOT_DESCRIBED, None)
                 for output in outputs:
                     self._edge(Tensor(nodes[name], True), output.node, Edge.FLOW)
+            self._attached.add(weight.name)
             self._edge(Tensor(self._variables[weight.name], True), nodes[name], Edge.UNKNOWN)
 
     def _missing(self, tensor: TensorOf) -> Tensor:
@@ -266,19 +273,35 @@ class _Lowering:
             within = _Context(f"{context.scope}{name}/", context.training)
             result = self._layer(inner, inner.name, args, {}, used, within)
         elif key == "Bidirectional":
+            args, kwargs = _with_states(args, kwargs)
             result = self._bidirectional(layer, name, args, kwargs, context)
         elif key == "RNN":
+            args, kwargs = _with_states(args, kwargs)
             result = self._recurrent(layer, name, args, kwargs, context)
         else:
+            if key in RECURRENT:
+                args, kwargs = _with_states(args, kwargs)
             result = self._by_table(layer, key, name, args, kwargs, used, context)
         if result is None:
             tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
+        if not layer.is_model:
+            self._leave_none_out(layer, result)
         if _adds_loss(key, layer):
             first = next((tensor for _, tensor in _tensors(result.structure)), None)
             if first is not None and first.floating:
                 self._adding.append((first.node, True))
         return result
+
+    def _leave_none_out(self, layer: LayerConfig, result: _Result) -> None:
+        """Connect weights of ``layer`` that stand where nothing of it was laid out."""
+        for inner in layer.below():
+            for weight in self._weights_of(inner):
+                if weight.name not in self._attached:
+                    self._attached.add(weight.name)
+                    for _, tensor in _tensors(result.structure):
+                        source = Tensor(self._variables[weight.name], True)
+                        self._edge(source, tensor.node, Edge.UNKNOWN)
 
     def _model_call(
         self, model: LayerConfig, name: str, args: tuple[object, ...], context: _Context
@@ -310,41 +333,39 @@ class _Lowering:
             return None
         used: Mapping[int, str | None] = dict.fromkeys(range(1 + states))
         within = _Context(f"{context.scope}{name}/", context.training)
-        ahead = self._layer(forward, forward.name, args, kwargs, used, within)
+        ahead_kwargs, back_kwargs = _halves(args, kwargs)
+        args = args[:1]
+        back_weights = [] if backward is not None else self._backward_weights(layer, forward)
+        self._apart = {weight.name for weight in back_weights}
+        self._attached |= self._apart
+        ahead = self._layer(forward, forward.name, args, ahead_kwargs, used, within)
+        self._apart = set()
         flat = [tensor for _, tensor in _tensors(ahead.structure)]
-        tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
         if backward is not None:
-            other = self._layer(backward, backward.name, args, kwargs, used, within)
+            other = self._layer(backward, backward.name, args, back_kwargs, used, within)
             back = [tensor for _, tensor in _tensors(other.structure)]
             kind = Edge.FLOW
         else:
-            back = self._twin(layer, forward, f"{within.scope}backward", tensors, 1 + states)
+            tensors = [tensor for _, tensor in _tensors((*args, back_kwargs))]
+            back = self._twin(forward, f"{within.scope}backward", tensors, 1 + states)
             kind = self._kind_of_twin(forward)
         if len(flat) != len(back):
             return None
         merge = layer.options.get("merge_mode", "concat")
-        if backward is None and not self._tells_apart(layer) and (merge is None or states):
-            return None
         first: list[Tensor] = [flat[0], back[0]]
         if merge is not None:
             node = self.layer_node(f"{context.scope}{name}", layer)
             for tensor in first:
                 self._edge(tensor, node, Edge.FLOW)
             first = [Tensor(node, True)]
-        # What is described as the wrapper's own is that of the layer that it makes itself.
-        for weight in self._weights_of(layer):
-            for tensor in (*back[1:], first[-1]):
+        for weight in back_weights:
+            for tensor in back:
                 self._edge(Tensor(self._variables[weight.name], True), tensor.node, kind)
         outputs = [*first, *flat[1:], *back[1:]]
         return _Result(outputs if len(outputs) > 1 else outputs[0])
 
     def _twin(
-        self,
-        layer: LayerConfig,
-        forward: LayerConfig,
-        name: str,
-        tensors: Sequence[Tensor],
-        count: int,
+        self, forward: LayerConfig, name: str, tensors: Sequence[Tensor], count: int
     ) -> list[Tensor]:
         """Return what the copy of ``forward`` returns that runs backwards, and that Keras makes
         itself."""
@@ -359,17 +380,25 @@ class _Lowering:
 
     def _kind_of_twin(self, forward: LayerConfig) -> Edge:
         """Return how gradient passes a copy of ``forward``."""
-        key = layer_key(forward)
-        known = (
-            None if key is None else behaviour(key, layer_options(forward), Call(), training=True)
-        )
-        is_sure = known is not None and not any(passage.steps for passage in known.passages)
+        is_sure = True
+        for layer in cells_of(forward) or [forward]:
+            key = layer_key(layer)
+            known = (
+                None if key is None else behaviour(key, layer_options(layer), Call(), training=True)
+            )
+            is_sure &= known is not None and not any(passage.steps for passage in known.passages)
         return Edge.FLOW if is_sure else Edge.UNKNOWN
 
-    def _tells_apart(self, layer: LayerConfig) -> bool:
-        """Return whether a file has the weights of the backward layer under the wrapper itself; an
-        HDF5 file names those of both after it."""
-        return next(self._weights_of(layer), None) is not None
+    def _backward_weights(self, layer: LayerConfig, forward: LayerConfig) -> list[Weight]:
+        """Return the weights of the layer that Keras makes to run backwards.
+
+        An archive has them under the wrapper itself; an HDF5 file has those of both layers under
+        the one that is described, with ``forward_`` and ``backward_`` in their names.
+        """
+        weights = list(self._weights_of(layer))
+        for inner in forward.below():
+            weights += [weight for weight in self._weights_of(inner) if _is_backward(weight)]
+        return weights
 
     def _recurrent(
         self,
@@ -380,7 +409,7 @@ class _Lowering:
         context: _Context,
     ) -> _Result | None:
         """Call the cells of an RNN one after the other."""
-        cells = _cells(layer)
+        cells = cells_of(layer)
         if not cells or not args:
             return None
         within = _Context(f"{context.scope}{name}/", context.training)
@@ -421,6 +450,7 @@ class _Lowering:
         if known is None:
             return None
         weights = [(weight, self._variables[weight.name]) for weight in self._own_weights(layer)]
+        self._attached.update(weight.name for weight, _ in weights)
         results = []
         for number in range(max(used, default=0) + 1):
             kind = known.output(number)
@@ -454,6 +484,7 @@ class _Lowering:
             self._edge(tensor, node, Edge.UNKNOWN)
         for inner in layer.below():
             for weight in self._weights_of(inner):
+                self._attached.add(weight.name)
                 self._edge(Tensor(self._variables[weight.name], True), node, Edge.UNKNOWN)
         self._adding.append((node, False))
         results = []
@@ -470,6 +501,8 @@ class _Lowering:
         for inner in [layer] if layer.is_model else layer.below():
             below = "/".join(part.name for part in inner.lineage()[len(layer.lineage()) :])
             for weight in self._weights_of(inner):
+                if weight.name in self._apart:
+                    continue
                 path = f"{below}/{weight.path}" if below else weight.path
                 weights.append(Weight(weight.name, layer, path))
         return weights
@@ -751,24 +784,45 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 0 else f"{name}:{number}"
 
 
+def _with_states(
+    args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> tuple[tuple[object, ...], Mapping[str, object]]:
+    """Return the arguments of a recurrent layer with its states by their keyword.
+
+    Keras 2 writes ``layer([x, *states])`` for ``layer(x, initial_state=states)`` (2.15,
+    layers/rnn/rnn_utils.py: ``standardize_args``).
+    """
+    if not args or not isinstance(args[0], list) or "initial_state" in kwargs:
+        return args, kwargs
+    first, *states = args[0]
+    if not states:
+        return (first, *args[1:]), kwargs
+    return (first, *args[1:]), {**kwargs, "initial_state": states}
+
+
+def _halves(
+    args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Return the keyword arguments for each layer in a Bidirectional: the first half of the states
+    is the one's, the other half the other's."""
+    named = {**dict(zip(("initial_state", "mask", "training"), args[1:], strict=False)), **kwargs}
+    states = named.get("initial_state")
+    if not isinstance(states, list) or len(states) < 2:
+        return named, named
+    half = len(states) // 2
+    ahead, back = states[:half], states[half:]
+    return {**named, "initial_state": ahead}, {**named, "initial_state": back}
+
+
+def _is_backward(weight: Weight) -> bool:
+    return any(part.startswith("backward_") for part in weight.name.split("/"))
+
+
 def _states(layer: LayerConfig) -> int | None:
     """Return how many states a recurrent layer returns besides its output."""
     if not layer.options.get("return_state"):
         return 0
     if layer.class_name == "RNN":
-        cells = _cells(layer)
+        cells = cells_of(layer)
         return sum(_STATES.get(cell.class_name, 1) for cell in cells)
     return _STATES.get(layer.class_name, 1)
-
-
-def _cells(layer: LayerConfig) -> Sequence[LayerConfig]:
-    """Return the cells of an RNN, in their order, those of stacks in place of the stacks."""
-    cells: list[LayerConfig] = []
-    waiting = list(reversed(layer.parts.get("cell", ())))
-    while waiting:
-        cell = waiting.pop()
-        if cell.class_name == "StackedRNNCells":
-            waiting += reversed(cell.parts.get("cells", ()))
-        else:
-            cells.append(cell)
-    return cells
