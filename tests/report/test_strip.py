@@ -52,7 +52,13 @@ def test_of_several_cuts_the_one_with_the_most_parameters_behind_it_is_drawn() -
     cut = replace(model, findings=(smaller, finding, smaller))
     first, second = strip(cut, width=120)
     assert "left/dense_1 ✂ merge" in first
-    assert second.endswith("; cut at 2 more places")
+    assert second.endswith("; also cut at 2 other places")
+
+
+def test_a_layer_that_is_cut_inside_is_named_once() -> None:
+    inside = towers(between=("stopped", "stopped"))
+    assert strip(inside)[0] == "  x ╎╎╎╎ ✂ in layer stopped ││││││││ head"
+    assert strip(inside, encoding="ascii")[0] == "  x :::: X in layer stopped |||||||| head"
 
 
 @pytest.mark.parametrize(
@@ -67,9 +73,10 @@ def test_nothing_is_drawn_where_nothing_is_cut(changes: dict[str, object]) -> No
 def test_it_fits_with_any_names(width: int, name: str) -> None:
     from rich.cells import cell_len
 
-    lines = strip(towers(between=(name, f"{name}after")), width=width)
-    assert all(cell_len(line) <= width for line in lines)
-    assert any("✂" in line for line in lines)
+    for between in ((name, f"{name}after"), (name, name)):
+        lines = strip(towers(between=between), width=width)
+        assert all(cell_len(line) <= width for line in lines)
+        assert any("✂" in line for line in lines)
 
 
 def test_only_what_is_cut_has_one() -> None:

@@ -14,6 +14,7 @@ from gradflow.text import shown
 _BARS, _FEWEST_BARS = 12, 2
 _INDENT = 2
 _DOTS = "..."
+_INSIDE = "in layer "
 
 
 def strip_lines(model: ModelReport, page: Page) -> list[Text]:
@@ -56,12 +57,17 @@ def _start(model: ModelReport, reach: Reach) -> str:
 
 
 def _picture(start: str, between: tuple[str, str], output: str, reach: Reach, page: Page) -> Text:
-    """Return the line, with as many bars on each side as it has a share of the layers."""
+    """Return the line, with as many bars on each side as it has a share of the layers.
+
+    A layer that is cut inside stands in it once: the scissors, and ``in layer`` before its name.
+    """
     behind, before = (shown(name) for name in between)
     start = _DOTS if start == behind else start
     output = "" if output == before else output
-    names = [start, behind, before, *([output] if output else [])]
-    fixed = _INDENT + len(names) + len(" ✂ ") + _FEWEST_BARS
+    is_inside = behind == before
+    names = [start, *([] if is_inside else [behind]), before, *([output] if output else [])]
+    word = _INSIDE if is_inside else ""
+    fixed = _INDENT + len(names) + len(" ✂ ") + len(word) + _FEWEST_BARS
     room = (page.width - fixed) // len(names)
     spare = sum(max(room - cell_len(name), 0) for name in names)
     longest = room + spare // max(sum(cell_len(name) > room for name in names), 1)
@@ -74,9 +80,9 @@ def _picture(start: str, between: tuple[str, str], output: str, reach: Reach, pa
         " " * _INDENT,
         f"{short[start]} ",
         (glyphs.starved * dark, "red"),
-        f" {short[behind]} ",
+        " " if is_inside else f" {short[behind]} ",
         (glyphs.cut, "bold red"),
-        f" {short[before]} ",
+        f" {word}{short[before]} ",
         (glyphs.fed * (bars - dark), "green"),
         f" {short[output]}" if output else "",
     )
@@ -87,7 +93,7 @@ def _sides(reach: Reach, others: int, page: Page) -> list[Text]:
     behind = _amount(reach.layers, reach.parameters, reach.noun)
     rest = reach.all_layers - reach.layers
     before = _amount(rest, reach.all_parameters - reach.parameters, reach.noun)
-    more = f"; cut at {counted(others, 'more place')}" if others else ""
+    more = f"; also cut at {counted(others, 'other place')}" if others else ""
     starved = line(" " * _INDENT, (f"no gradient: {behind}", "red"))
     fed = line((f"the rest: {before}", "green"), more)
     both = starved + line(f" {page.glyphs.cut} ") + fed
