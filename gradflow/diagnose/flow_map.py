@@ -40,7 +40,8 @@ def draw_map(evidence: Evidence, variables: Sequence[Variable], inputs: Sequence
     drawn = {owner for leaf in leaves for owner in leaf.owners}
     leaves += [layer_leaf(evidence, owner) for owner in by_owner if owner not in drawn]
     ends = {number for number, leaf in enumerate(leaves) if leaf.kind in _ENDS}
-    items = in_blocks(nested([leaf.name for leaf in leaves], [leaf.way for leaf in leaves]), ends)
+    names, ways = [leaf.name for leaf in leaves], [leaf.way for leaf in leaves]
+    items = in_blocks(nested(names, ways, ends), ends)
     nodes, numbers = _numbered(evidence, leaves, items, by_owner)
     edges = (
         MapEdge(

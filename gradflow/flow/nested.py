@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 _DEEPEST = 12
@@ -21,13 +21,19 @@ class Nested:
     """The model itself has it: not only the names of its parts tell of it."""
 
 
-def nested(names: Sequence[str], ways: Sequence[Sequence[str] | None]) -> list[Nested]:
+def nested(
+    names: Sequence[str],
+    ways: Sequence[Sequence[str] | None],
+    alone: Collection[int] = (),
+) -> list[Nested]:
     """Nest leaves, each where the first of its kind stands.
 
     Args:
         names: of the leaves.
         ways: what each stands in, as the model says, outermost first; None where only its name
             tells: ``encoder/layer_3/norm`` stands in ``encoder/layer_3``, and that in ``encoder``.
+        alone: numbers of leaves that stand in no holder of their own name: an output is often
+            called like the submodel that it comes from.
     """
     scopes = [
         scopes_of(name) if way is None else way[:_DEEPEST]
@@ -38,7 +44,8 @@ def nested(names: Sequence[str], ways: Sequence[Sequence[str] | None]) -> list[N
     top = Nested("")
     made: dict[tuple[str, ...], Nested] = {(): top}
     for leaf, (name, scope) in enumerate(zip(names, scopes, strict=True)):
-        way = (*scope, name) if (*scope, name) in holders else tuple(scope)
+        is_holder = (*scope, name) in holders and leaf not in alone
+        way = (*scope, name) if is_holder else tuple(scope)
         for depth in range(1, len(way) + 1):
             if way[:depth] not in made:
                 holder = Nested(way[depth - 1], is_certain=way[depth - 1] in certain)

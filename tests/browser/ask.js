@@ -19,6 +19,15 @@ function background(element) {
   return [255, 255, 255];
 }
 
+function changesOf(element, act) {
+  const observer = new MutationObserver(() => {});
+  observer.observe(element, { attributes: true, childList: true, subtree: true });
+  act();
+  const records = observer.takeRecords();
+  const count = (type) => records.filter((record) => record.type === type).length;
+  return { attributes: count("attributes"), childList: count("childList"), targets: new Set(records.map((record) => record.target)).size };
+}
+
 const ask = {
   /** Whether each pair of scissors stands on a line that is cut. */
   scissorsOnLines() {
@@ -52,23 +61,42 @@ const ask = {
     return boxes.flatMap((one, index) => boxes.slice(index + 1).filter((other) => one.left < other.right - 1 && other.left < one.right - 1 && one.top < other.bottom - 1 && other.top < one.bottom - 1)).length;
   },
 
-  /** Milliseconds for a step of the wheel, on average. */
-  timeOfMove() {
+  /** What 50 steps of the wheel change in the map, and in how many elements. */
+  changesOfMove() {
     const picture = document.querySelector(".picture");
-    const begin = performance.now();
-    for (let step = 0; step < 50; step += 1) {
-      picture.dispatchEvent(new WheelEvent("wheel", { deltaY: 40, cancelable: true }));
-      picture.getBoundingClientRect();
-    }
-    return (performance.now() - begin) / 50;
+    return changesOf(picture, () => {
+      for (let step = 0; step < 50; step += 1) picture.dispatchEvent(new WheelEvent("wheel", { deltaY: 4, cancelable: true }));
+    });
   },
 
-  timeOfChoice() {
-    const begin = performance.now();
-    all(".picture .node")[150].dispatchEvent(new MouseEvent("click", { bubbles: true }));
-    document.body.getBoundingClientRect();
-    return performance.now() - begin;
+  changesOfChoice: () => changesOf(document.querySelector(".picture"), () => all(".picture .node")[150].dispatchEvent(new MouseEvent("click", { bubbles: true }))),
+
+  /** Whether the page does not scroll where the map can. */
+  isTakenFromThePage() {
+    const wheel = new WheelEvent("wheel", { deltaY: 100, cancelable: true });
+    document.querySelector(".picture").dispatchEvent(wheel);
+    return wheel.defaultPrevented;
   },
+
+  zoomWithCtrl: () => document.querySelector(".picture").dispatchEvent(new WheelEvent("wheel", { deltaY: -200, ctrlKey: true, clientX: 800, clientY: 500, cancelable: true })),
+
+  spreadTwoFingers() {
+    const picture = document.querySelector(".picture");
+    picture.setPointerCapture = () => {}; // the browser knows no such fingers
+    const touch = (type, pointerId, clientX) => picture.dispatchEvent(new PointerEvent(type, { pointerId, clientX, clientY: 500, bubbles: true }));
+    touch("pointerdown", 1, 780);
+    touch("pointerdown", 2, 820);
+    for (let step = 1; step <= 10; step += 1) {
+      touch("pointermove", 1, 780 - 5 * step);
+      touch("pointermove", 2, 820 + 5 * step);
+    }
+    for (const id of [1, 2]) touch("pointerup", id, 0);
+  },
+
+  heightsOfGroups: () => all(".picture .group > .box").map((box) => box.getAttribute("height")),
+
+  /** The form of the mark of each kind in the profile. */
+  shapesOfMarks: () => Object.fromEntries(all(".point").map((point) => [point.classList[1], point.getAttribute("d")])),
 
   /** Milliseconds from the start of the page to the drawing of its map. */
   timeOfOpening: () => performance.getEntriesByName("gradflow-ready")[0].startTime,
@@ -89,6 +117,19 @@ const ask = {
       const ratio = (light + 0.05) / (dark + 0.05);
       return ratio < 4.5 ? [`${element.getAttribute("class")} ${own(element).slice(0, 30)} ${ratio.toFixed(2)}`] : [];
     });
+  },
+
+  /** Lines and marks that tell something and have less contrast than WCAG asks for (AA, 3 to 1). */
+  faintShapes() {
+    const page = luminance(background(document.querySelector(".frame") ?? document.body));
+    const ratio = (color) => {
+      const [light, dark] = [luminance(channels(color)), page].sort((one, other) => other - one);
+      return (light + 0.05) / (dark + 0.05);
+    };
+    const outlines = all(".picture .edge, .picture .node:not(.passes) > .box, .picture .scissors, .picture .sign path").map((shape) => [shape, getComputedStyle(shape).stroke]);
+    const filled = all(".point:not(.none):not(.zero):not(.nonfinite)").map((shape) => [shape, getComputedStyle(shape).fill]);
+    const parts = all(".bar span").map((shape) => [shape, getComputedStyle(shape).backgroundColor]);
+    return [...outlines, ...filled, ...parts].filter(([, color]) => ratio(color) < 3).map(([shape, color]) => `${shape.getAttribute("class")} ${color} ${ratio(color).toFixed(2)}`);
   },
 
   longestText: () => Math.max(...all("main *").map((element) => own(element).length)),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradflow.findings import (
+    Acceptance,
     FlowMap,
     MapNode,
     NodeKind,
@@ -73,7 +74,9 @@ def test_edges_are_drawn_by_what_they_carry_with_the_scissors_on_them(page: Page
     ]
     looks = page.ask("looksOfLines")
     assert set(looks) == {"flows", "cut", "none"}
-    assert len({*looks.values()}) == 3
+    assert len({look.split(") ")[0] for look in looks.values()}) == 3
+    # Not by their color alone.
+    assert len({look.split(") ")[1] for look in looks.values()}) == 3
     assert page.ask("scissorsOnLines")
 
 
@@ -101,6 +104,49 @@ def test_the_scissors_open_their_finding(page: Page) -> None:
 
     assert "GF202" in page.find(".finding.is-chosen").text
 
+    page.choose("dense_1")
+    page.click(".panel .ways button", "net/target/StopGradient")
+    assert "GF201" in page.find(".finding.is-chosen").text
+
+
+def test_the_scissors_open_a_finding_that_is_not_shown_yet(page: Page) -> None:
+    """Of many findings twenty are shown at first; those that are accepted stand folded."""
+    (model,) = towers().models
+    by_code = {finding.code: finding for finding in model.findings}
+    last = by_code["GF201"]
+    others = [replace(last, message=f"other {number}", cause=None) for number in range(30)]
+    accepted = replace(by_code["GF202"], accepted=Acceptance("gradflow.yaml:3", "known"))
+    page.open(Report(TOOL, (replace(model, findings=(*others, last, accepted)),)))
+    assert len(page.all(".finding")) == 20
+    page.click("[title='fit the whole map']")
+
+    for reason, code in (("stop gradient", "GF201"), ("non differentiable", "GF202")):
+        page.click("g.cut", reason)
+        assert code in page.find(".finding.is-chosen").text
+    assert "accepted by gradflow.yaml:3: known" in page.find(".finding.is-chosen").text
+
+
+def test_scissors_without_a_finding_say_why(page: Page) -> None:
+    (model,) = towers().models
+    page.open(Report(TOOL, (replace(model, findings=()),)))
+    page.click("[title='fit the whole map']")
+    page.click("g.cut", "stop gradient")
+
+    assert page.find(".frame .note").text == "no finding: only frozen weights are behind this cut"
+
+
+def test_an_op_that_cuts_at_two_places_is_lit_at_both(page: Page) -> None:
+    (model,) = towers().models
+    assert model.map is not None
+    (stop,) = (edge for edge in model.map.edges if "net/target/StopGradient" in edge.cuts)
+    (into,) = (edge.source for edge in model.map.edges if edge.target == stop.source)
+    further = replace(stop, source=into, gradient=stop.gradient)
+    edges = (*model.map.edges, further)
+    page.open(Report(TOOL, (replace(model, map=replace(model.map, edges=edges)),)))
+    page.click(".finding .head", "GF201")
+
+    assert [cut.text for cut in page.all("g.cut.is-cut")] == ["stop gradient"] * 2
+
 
 def test_a_layer_shows_its_weights_verdicts_norms_causes_and_why(page: Page) -> None:
     page.open(towers())
@@ -114,7 +160,7 @@ def test_a_layer_shows_its_weights_verdicts_norms_causes_and_why(page: Page) -> 
         "GF202 non_differentiable",
         "GF201 stop_gradient",
         "net.py:17",
-        "1 cut on its way to the output",
+        "1 cut on its path to the output",
         "gradflow why models/two_towers.keras router/kernel",
     ):
         assert words in panel
@@ -130,7 +176,7 @@ def test_a_layer_shows_its_weights_verdicts_norms_causes_and_why(page: Page) -> 
 def test_the_way_of_a_weight_is_told_op_by_op(page: Page) -> None:
     page.open(towers())
     page.choose("dense_1")
-    page.click(".panel summary", "its way")
+    page.click(".panel summary", "its path")
 
     steps = [step.text for step in page.all(".panel ol.ways li")]
     assert steps[0] == "net/left/dense_1/MatMul"
@@ -204,6 +250,25 @@ def test_zoom_pan_and_fit(page: Page) -> None:
     assert page.ask("isAllInFrame")
 
 
+def test_the_wheel_moves_the_map_and_zooms_with_ctrl(page: Page) -> None:
+    page.open(deep())
+    before, top = scale(page), page.node("ids").rect["y"]
+    assert page.ask("isTakenFromThePage")
+    assert page.node("ids").rect["y"] == pytest.approx(top - 100, abs=3)
+    assert scale(page) == before
+
+    page.ask("zoomWithCtrl")
+    assert scale(page) > before
+
+
+def test_two_fingers_zoom(page: Page) -> None:
+    page.open(deep())
+    before = scale(page)
+    page.ask("spreadTwoFingers")
+
+    assert scale(page) > 1.5 * before
+
+
 def test_search_finds_layers_and_weights(page: Page) -> None:
     page.open(deep())
     field = page.find(".search input")
@@ -221,7 +286,7 @@ def test_search_finds_layers_and_weights(page: Page) -> None:
 
     field.clear()
     field.send_keys("nowhere")
-    assert page.find(".matches").text == "nothing matches"
+    assert page.find(".matches").text == "no layer or weight has such a name"
     field.send_keys(ESCAPE)
     assert not page.all(".matches")
 
@@ -249,7 +314,7 @@ def test_the_legend_explains_what_is_drawn(page: Page) -> None:
         "gets no gradient",
         "gets a gradient",
         "gradient is cut here",
-        "carries gradient",
+        "gradient comes back here",
     ):
         assert words in legend
     assert "NaN" not in legend
@@ -284,11 +349,16 @@ def test_a_loop_is_laid_out(page: Page) -> None:
 # Large models
 
 
-def test_a_large_model_opens_in_under_a_second_folded_by_block(page: Page) -> None:
+def test_a_large_model_opens_folded_by_block(page: Page) -> None:
+    """``tests/benchmarks/page.py`` measures how long that takes; here it is what takes the time."""
     page.open(deep(24))
 
     assert page.count(".node.folded") == 24
-    assert page.ask("timeOfOpening") < 1000
+    assert page.count(".picture [data-id]") < 60
+    # Blocks that are alike are laid out once.
+    page.click("[title='unfold all groups']")
+    assert page.count(".picture .node") == 24 * 12 + 4
+    assert page.ask("heightsOfGroups") == [page.ask("heightsOfGroups")[0]] * 24
 
 
 def chain(number: int) -> Report:
@@ -302,13 +372,15 @@ def chain(number: int) -> Report:
 
 
 def test_300_visible_nodes_are_fluent(page: Page) -> None:
-    """A step of the hand moves the map within a frame, and choosing a layer answers at once."""
+    """A step of the hand moves one group, and choosing a layer draws nothing anew: no other work
+    grows with what is seen. ``tests/benchmarks/page.py`` measures the time."""
     page.open(chain(300))
     assert page.count(".picture .node") == 300
-    assert page.ask("timeOfOpening") < 2000
 
-    assert page.ask("timeOfMove") < 16
-    assert page.ask("timeOfChoice") < 300
+    assert page.ask("changesOfMove") == {"attributes": 50, "childList": 0, "targets": 1}
+    changes = page.ask("changesOfChoice")
+    assert changes["childList"] == 0
+    assert changes["attributes"] < 1000
 
 
 def test_8000_weights_are_shown_a_hundred_at_a_time(page: Page) -> None:
@@ -319,7 +391,7 @@ def test_8000_weights_are_shown_a_hundred_at_a_time(page: Page) -> None:
     page.click(".more", "show 100 more of 7,900")
     assert page.count("tbody tr") == 200
     assert page.count(".point") < 2000
-    assert page.ask("timeOfOpening") < 2000
+    assert page.count("*") < 10_000
 
 
 # The profile and the tables
@@ -416,7 +488,7 @@ def test_a_thousand_models_open_at_once(page: Page) -> None:
 
     assert page.find("h1").text == "999 models"
     assert page.count("tbody tr") == 100
-    assert page.ask("timeOfOpening") < 2000
+    assert page.count("*") < 5_000
 
 
 def test_what_is_accepted_is_told_apart(page: Page) -> None:
@@ -462,6 +534,31 @@ def test_every_text_has_a_contrast_of_at_least_4_5(page: Page, scheme: str) -> N
     for report in (towers(), vanishing(), several()):
         page.open(report, scheme=scheme)
         assert page.ask("faint") == []
+        assert page.ask("faintShapes") == []
+    page.open(towers(), scheme=scheme)
+    page.choose("router")
+    page.find(".search input").send_keys("dense")
+    page.script("for (const part of document.querySelectorAll('details')) part.open = true")
+    assert page.all(".matches li")
+    assert page.ask("faint") == []
+    assert page.ask("faintShapes") == []
+
+
+def test_nothing_is_told_by_color_alone(page: Page) -> None:
+    """Each state, tone and mark has a sign of its own, each line its dashes."""
+    page.open(vanishing())
+    assets = Path(render.__code__.co_filename).parent / "assets"
+    for name, table in (("dom.js", "STATES"), ("profile.js", "MARKS")):
+        text = (assets / name).read_text(encoding="utf-8").split(f"const {table} = {{")[1]
+        rows = text.split("\n};")[0].strip().splitlines()
+        signs = [row.split('"')[-2] for row in rows]
+        assert len(signs) > 7
+        assert len({*signs}) == len(signs)
+    marks = page.ask("shapesOfMarks")
+    assert {"flows", "small", "zero", "nonfinite"} <= marks.keys()
+    assert len({*marks.values()}) == len(marks)
+    for words in ("vanishing", "only zeros", "NaN or Inf"):
+        assert words in page.find(".profile .hint").text
 
 
 def test_dark_and_light_follow_the_system(page: Page) -> None:

@@ -80,12 +80,23 @@ def test_the_map_says_what_verdicts_and_causes_say(
         pair = names[edge.source], names[edge.target]
         assert edge.cuts or edge.gradient is not Carried.CUT
         assert edge.gradient is not Carried.FLOWS or not edge.cuts
+        for op in edge.cuts:
+            assert pair in around(edges, int(op.rpartition("op")[2]), layers)
         if edge.gradient is Carried.FLOWS and edge.target not in ends:
             assert any(
                 (layer(source, layers), layer(consumer, layers)) == pair and consumer in flowing
                 for source, consumer, kind in edges
                 if kind is Edge.FLOW
             )
+
+
+def around(edges: Edges, node: int, layers: int) -> set[tuple[str, str]]:
+    """The pairs of layers that a cut at ``node`` can stand between: data comes to it from another
+    layer, or it stands at the end of its own one."""
+    own = layer(node, layers)
+    before = {(layer(source, layers), own) for source, consumer, _ in edges if consumer == node}
+    after = {(own, layer(consumer, layers)) for source, consumer, _ in edges if source == node}
+    return before | after | {(own, own)}
 
 
 def reached(edges: Edges, outputs: list[int]) -> set[int]:
@@ -132,6 +143,12 @@ NAMES = st.lists(
 def test_nesting_keeps_each_leaf_once(names: list[str]) -> None:
     items = in_blocks(nested(names, [None] * len(names)))
     assert sorted(leaves_in(items)) == list(range(len(names)))
+
+
+def test_an_output_does_not_stand_in_the_submodel_of_its_name() -> None:
+    items = nested(["conv", "real", "discriminator"], [["discriminator"]] * 2 + [()], {2})
+    assert [item.name for item in items] == ["discriminator", "discriminator"]
+    assert [leaves_in([item]) for item in items] == [[0, 1], [2]]
 
 
 def leaves_in(items: list[Nested]) -> list[int]:

@@ -49,20 +49,20 @@ const STATES = {
   none: { label: "gets no gradient", short: "none", sign: "M4 4l8 8M12 4l-8 8" },
   zero: { label: "gets only zeros", short: "zero", sign: "M8 3.5a4.5 4.5 0 1 0 .01 0zM4.8 11.2l6.4-6.4" },
   nonfinite: { label: "gets NaN or Inf", short: "NaN or Inf", sign: "M8 3v6.5M8 12v.8" },
-  unknown: { label: "the file does not tell", short: "unknown", sign: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2Q8 8.8 8 10M8 12.2v.6" },
-  untracked: { label: "is tracked by no layer", short: "untracked", sign: "M3 8h2M7 8h2M11 8h2" },
-  frozen: { label: "training does not change it", short: "frozen", sign: "M8 2.5v11M3.2 5.2l9.6 5.6M12.8 5.2l-9.6 5.6" },
-  state: { label: "is state, not trained by design", short: "state", sign: "M4 5h8v6H4z" },
-  mixed: { label: "gets a gradient in parts", short: "mixed", sign: "M8 3.5a4.5 4.5 0 1 0 .01 0zM8 3.5v9" },
-  passes: { label: "passes data on", short: "no weights", sign: "M8 7.2a.8.8 0 1 0 .01 0z" },
+  unknown: { label: "is not known", short: "unknown", sign: "M5.5 6a2.5 2.5 0 1 1 3.6 2.2Q8 8.8 8 10M8 12.2v.6" },
+  untracked: { label: "belongs to no layer", short: "untracked", sign: "M3 8h2M7 8h2M11 8h2" },
+  frozen: { label: "is frozen: training does not change it", short: "frozen", sign: "M8 2.5v11M3.2 5.2l9.6 5.6M12.8 5.2l-9.6 5.6" },
+  state: { label: "is not trained, by design", short: "state", sign: "M4 5h8v6H4z" },
+  mixed: { label: "its weights differ", short: "mixed", sign: "M8 3.5a4.5 4.5 0 1 0 .01 0zM8 3.5v9" },
+  passes: { label: "has nothing to train", short: "no weights", sign: "M8 7.2a.8.8 0 1 0 .01 0z" },
 };
 const CARRIED = {
-  flows: "carries gradient",
+  flows: "gradient comes back here",
   cut: "gradient is cut here",
-  zero: "only zeros come through",
+  zero: "only zeros come back here",
   discrete: "integers, booleans or text: no gradient",
   unknown: "not known",
-  none: "no gradient comes up to here",
+  none: "no gradient arrives here",
 };
 const SEVERITIES = { error: "M4 4l8 8M12 4l-8 8", warning: "M8 3v6.5M8 12v.8", note: "M8 7v5.5M8 3.6v.8" };
 const TONES = { good: "M3.5 8.5 6.5 11.5 12.5 4.5", warning: SEVERITIES.warning, error: SEVERITIES.error };

@@ -46,6 +46,8 @@ function mapOf(model, onLayer) {
         graph.nodes.size > graph.roots.length ? button("fold", "fold all groups", () => foldAll(true)) : null)),
     frame, legend());
 
+  const say = (text) => { note.textContent = text; };
+
   // ---- drawing
 
   const reasonOf = (edge) => {
@@ -64,7 +66,9 @@ function mapOf(model, onLayer) {
     const inside = shownView.inside;
     for (const [node, box] of drawing.boxes) shapes.set(node, nodeShape(node, box, inside.get(node) ?? 0));
     strokes = drawing.lines.map((line) => ({ line, ...lineShape(line) }));
-    paper.replaceChildren(...groups, ...strokes.map((stroke) => stroke.shape), ...[...drawing.boxes.keys()].map((node) => shapes.get(node)), ...strokes.filter((stroke) => stroke.cut).map((stroke) => stroke.cut));
+    // A line can go through the head of a group: its name stands above the line.
+    const names = [...drawing.groups].map(([node, box]) => svg("text", { x: box.x + 30, y: box.y + 19, class: "caption", "aria-hidden": "true" }, heading(node)));
+    paper.replaceChildren(...groups, ...strokes.map((stroke) => stroke.shape), ...names, ...[...drawing.boxes.keys()].map((node) => shapes.get(node)), ...strokes.filter((stroke) => stroke.cut).map((stroke) => stroke.cut));
     if (!shapes.has(current)) current = null;
     mark();
     move();
@@ -95,7 +99,6 @@ function mapOf(model, onLayer) {
     return svg("g", { class: `group ${node.state}`, transform: `translate(${box.x} ${box.y})`, role: "button", tabindex: -1, "aria-label": described(node, 0), "data-id": node.id },
       svg("rect", { class: "box", width: box.width, height: box.height, rx: 8 }),
       svg("g", { class: `sign ${node.state}`, transform: "translate(8 6)" }, svg("path", { d: STATES[node.state].sign })),
-      svg("text", { x: 30, y: 19, class: "title" }, heading(node)),
       folder(node, box.width - 26, 6, "\u2212"));
   }
 
@@ -373,6 +376,7 @@ function mapOf(model, onLayer) {
     chosen = null;
     if (!finding) {
       lit = null;
+      say("");
       mark();
       drawOverview();
       return;
@@ -381,29 +385,26 @@ function mapOf(model, onLayer) {
     const behind = [...graph.nodes.values()].filter((node) => !node.children.length && node.variables.some((index) => variables.has(index)));
     const op = finding.cause?.op ?? null;
     const ops = new Set(op ? [op] : []);
-    const cut = graph.edges.find((edge) => op !== null && edge.cuts.includes(op)) ?? null;
+    // One op can cut at several places: it is called several times, or its result goes to several layers.
+    const cuts = graph.edges.filter((edge) => op !== null && edge.cuts.includes(op));
+    const ends = (edge) => [graph.nodes.get(edge.from), graph.nodes.get(edge.to)];
     const nodes = new Map();
     const edges = new Set();
-    if (cut) {
-      edges.add(cut);
-      const after = reached(graph, behind, true);
-      const before = reached(graph, [graph.nodes.get(cut.from)], false);
-      for (const edge of graph.edges)
-        if (after.has(edge.from) && before.has(edge.to)) {
-          edges.add(edge);
-          for (const end of [edge.from, edge.to]) nodes.set(graph.nodes.get(end), "way");
-        }
-      nodes.set(graph.nodes.get(cut.from), "way").set(graph.nodes.get(cut.to), "way");
-    }
-    const start = cut ? [graph.nodes.get(cut.to)] : behind.slice(-1);
-    for (const edge of wayFrom(graph, start)) {
+    const add = (edge) => {
       edges.add(edge);
-      for (const end of [edge.from, edge.to]) nodes.set(graph.nodes.get(end), "way");
+      for (const end of ends(edge)) nodes.set(end, "way");
+    };
+    if (cuts.length) {
+      const after = reached(graph, behind, true);
+      const before = reached(graph, cuts.map((cut) => ends(cut)[0]), false);
+      graph.edges.filter((edge) => after.has(edge.from) && before.has(edge.to)).forEach(add);
+      cuts.forEach(add);
     }
+    for (const start of cuts.length ? new Set(cuts.map((cut) => ends(cut)[1])) : behind.slice(-1)) wayFrom(graph, [start]).forEach(add);
     for (const node of behind) nodes.set(node, "behind");
-    const focus = cut ? [graph.nodes.get(cut.from), graph.nodes.get(cut.to)] : behind.slice(0, 1);
-    light(nodes, edges, ops, focus);
-    note.textContent = `${counted(behind.length, "layer")} lit${cut ? ", and the cut on the way to the output" : ""}`;
+    light(nodes, edges, ops, cuts.length ? ends(cuts[0]) : behind.slice(0, 1));
+    const layers = counted(behind.length, "layer");
+    say(cuts.length ? `${layers} behind the cut, and the path to the output` : behind.length ? `${layers} of this finding` : "no layer of this finding is on the map");
   }
 
   function showNode(node, isQuiet = false) {
@@ -420,6 +421,7 @@ function mapOf(model, onLayer) {
     lit = { nodes, edges: new Set(way), ops: new Set(way.flatMap((edge) => edge.cuts)) };
     reveal([node]);
     mark();
+    say(way.length ? `${brief(label(node), 60)} and its path to the output` : "");
     if (isQuiet) drawOverview();
     else toRegion([...nodes.keys()].map((lighted) => boxOf(faceOf(lighted))).filter(Boolean), boxOf(faceOf(node)));
   }
@@ -443,8 +445,8 @@ function mapOf(model, onLayer) {
     marked = found.length ? 0 : -1;
     matches.replaceChildren(...found.slice(0, MATCHES).map((match, index) =>
       html("li", { role: "option", id: `match-${index}`, "aria-selected": index === marked ? "true" : "false", onpointerdown: (event) => { event.preventDefault(); choose(index); } }, drawn(STATES[match.node.state].sign, match.node.state), " ", name(match.text))));
-    if (found.length > MATCHES) matches.append(html("li", { class: "rest" }, `the first ${MATCHES} matches`));
-    if (words && !found.length) matches.append(html("li", { class: "rest" }, "nothing matches"));
+    if (found.length > MATCHES) matches.append(html("li", { class: "rest" }, `only the first ${MATCHES} are shown`));
+    if (words && !found.length) matches.append(html("li", { class: "rest" }, "no layer or weight has such a name"));
     matches.hidden = !words;
     field.setAttribute("aria-expanded", String(!matches.hidden));
     pick(marked);
@@ -545,5 +547,5 @@ function mapOf(model, onLayer) {
   new ResizeObserver(() => drawing && drawOverview()).observe(frame);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawing && drawOverview());
 
-  return { element, graph, open, showFinding, showNode };
+  return { element, graph, open, say, showFinding, showNode };
 }

@@ -16,8 +16,9 @@ function modelOf(index) {
 function modelPage(model) {
   const side = html("div", { class: "side" });
   const panel = html("section", { class: "panel", "aria-label": "layer", tabindex: -1, hidden: true });
+  const cards = new Map();
   let map = null;
-  let cards = new Map();
+  let showMore = [];
 
   // ---- findings
 
@@ -30,6 +31,16 @@ function modelPage(model) {
       card.nextElementSibling.hidden = !isChosen;
       if (other === finding) map?.showFinding(isChosen ? finding : null);
     }
+  }
+
+  /** Open the card of a finding, be it one of those that are not shown yet. */
+  function openCard(finding) {
+    for (const more of showMore) while (!cards.has(finding) && !more.hidden) more.click();
+    const button = cards.get(finding);
+    closePanel(true);
+    button.closest("details")?.setAttribute("open", "");
+    if (button.getAttribute("aria-expanded") !== "true") button.click();
+    button.scrollIntoView({ block: "nearest" });
   }
 
   function card(finding) {
@@ -46,7 +57,7 @@ function modelPage(model) {
         finding.cause?.source ? html("p", {}, "at ", html("code", {}, name(finding.cause.source))) : null,
         finding.snippet.length ? html("pre", {}, finding.snippet.join("\n")) : null,
         finding.variables.length ? html("div", {}, html("p", {}, finding.total), layers, more) : null,
-        html("p", { class: "hint" }, "what it means: ", html("code", {}, `gradflow explain ${finding.code}`)),
+        html("p", { class: "hint" }, "to read more: ", html("code", {}, `gradflow explain ${finding.code}`)),
       ].filter(Boolean));
     };
     button.addEventListener("click", fill);
@@ -65,6 +76,7 @@ function modelPage(model) {
     const more = growing(open, SEVERAL, card, list);
     const taken = html("ul", { class: "findings" });
     const acceptedMore = growing(accepted, SEVERAL, card, taken);
+    showMore = [more, acceptedMore];
     return html("section", { class: "causes", "aria-labelledby": "findings" },
       html("h2", { id: "findings" }, `Findings`, html("span", { class: "number" }, whole(open.length))),
       open.length ? [list, more] : html("p", {}, drawn(TONES.good, "good"), " nothing is wrong"),
@@ -90,7 +102,8 @@ function modelPage(model) {
   function chooseNode(node, edge = null) {
     if (edge) {
       const finding = model.findings.find((item) => item.cause?.op && edge.cuts.includes(item.cause.op));
-      if (finding && cards.has(finding) && cards.get(finding).getAttribute("aria-expanded") !== "true") cards.get(finding).click();
+      if (finding) openCard(finding);
+      else map.say("no finding: only frozen weights are behind this cut");
       return;
     }
     closeCards();
@@ -127,7 +140,7 @@ function modelPage(model) {
         counted(variables.length, "variable"), `, ${counted(total, "parameter")}`,
         node && node.norm !== null && node.norm !== undefined ? `, gradient norm ${measured(node.norm)}` : ""),
       ...(node && node.name !== title ? [html("p", { class: "hint" }, name(node.name))] : []),
-      variables.length ? html("div", {}, list, more) : html("p", {}, "it has no weights"),
+      variables.length ? html("div", {}, list, more) : html("p", {}, "it has no weights of its own"),
       ...cutsAround(node));
     panel.hidden = false;
     side.classList.add("has-panel");
@@ -138,14 +151,14 @@ function modelPage(model) {
     if (!node || node.children.length) return [];
     const cuts = [...node.incoming, ...node.outgoing].filter((edge) => edge.cuts.length);
     if (!cuts.length) return [];
-    return [html("h3", {}, "cuts beside it"), html("ul", { class: "ways" }, cuts.flatMap((edge) => edge.cuts).filter((op, index, all) => all.indexOf(op) === index).map((op) => html("li", {}, drawn(SCISSORS, "cut"), " ", name(op))))];
+    return [html("h3", {}, "cuts at this layer"), html("ul", { class: "ways" }, cuts.map((edge) => html("li", {}, html("button", { type: "button", class: "link", title: "show the finding of this cut", onclick: () => chooseNode(null, edge) }, drawn(SCISSORS, "cut"), edge.cuts.map((op, index) => [index ? ", " : null, name(op)])))))];
   }
 
   function weightOf(variable, isOpen) {
     const state = standingOf(variable);
     const facts = [
       ["type", `${variable.dtype}${variable.shape}, ${counted(variable.parameters, "parameter")}`],
-      ["verdict", variable.role === "state" ? "state, not trained by design" : `${STATES[variable.verdict].label} (${variable.confidence})`],
+      ["verdict", variable.role === "state" ? "state: not trained, by design" : `${STATES[variable.verdict].label} (${variable.confidence})`],
       ["frozen by", variable.frozen_by],
       ["norm", measured(variable.norm)],
       ["largest entry", measured(variable.max_abs)],
@@ -170,10 +183,10 @@ function modelPage(model) {
     });
     const cuts = variable.cuts;
     return html("div", { class: "why" },
-      html("p", {}, html("b", {}, "why: "), cuts === null ? (variable.verdict === "unknown" ? "the file alone does not tell" : "no way leads from it to an output") : cuts === 0 ? "a way to the output is open" : `${counted(cuts, "cut")} on its way to the output`),
+      html("p", {}, html("b", {}, "why: "), cuts === null ? (variable.verdict === "unknown" ? "the file alone does not say" : "no path leads from it to an output") : cuts === 0 ? "no cut is on its path to the output" : `${counted(cuts, "cut")} on its path to the output`),
       html("ul", { class: "ways" }, variable.causes.map((cause) => html("li", {}, drawn(cause.op ? SCISSORS : SEVERITIES.note, "cut"), " ", html("b", {}, cause.code), ` ${cause.kind} `, cause.op ? name(`${cause.op_type ?? "op"} ${cause.op}`) : null, cause.source ? [", ", name(cause.source)] : null, cause.fix ? html("p", { class: "fix" }, html("b", {}, "fix: "), cause.fix) : null))),
-      way.length ? html("details", {}, html("summary", {}, `its way, in ${counted(way.length, "op")}`), html("ol", { class: "ways" }, way)) : null,
-      variable.command ? html("p", { class: "hint" }, "the smallest repair, tried in a step: ", html("code", { class: "command" }, brief(variable.command, 400))) : null);
+      way.length ? html("details", {}, html("summary", {}, `its path to the output: ${counted(way.length, "op")}`), html("ol", { class: "ways" }, way)) : null,
+      variable.command ? html("p", { class: "hint" }, "this command tries the smallest repair: ", html("code", { class: "command" }, brief(variable.command, 400))) : null);
   }
 
   // ---- the parts of the page
@@ -214,7 +227,7 @@ function modelPage(model) {
   }
 
   const factsOf = () =>
-    html("section", { "aria-labelledby": "facts" }, html("h2", { id: "facts" }, "How it was read"),
+    html("section", { "aria-labelledby": "facts" }, html("h2", { id: "facts" }, "How it was checked"),
       html("dl", { class: "facts" }, model.facts.map(([term, value]) => [html("dt", {}, term), html("dd", {}, html("bdi", {}, brief(value, 400)))])));
 
   function failure() {
@@ -251,11 +264,11 @@ function auditPage(report, choose) {
   const counts = (key, title) => ({ title, value: (row) => row[key], cell: (row) => (row[key] ? whole(row[key]) : ""), isNumber: true });
   const columns = [
     { title: "model", value: (row) => row.title.toLowerCase(), cell: (row) => name(row.title) },
-    { title: "standing", value: rank, cell: (row) => html("span", { class: `standing ${row.tone}` }, drawn(TONES[row.tone], row.tone), " ", row.standing) },
-    { title: "what is the case", value: (row) => row.statement, cell: (row) => html("bdi", { class: "case" }, brief(row.statement, 140)) },
+    { title: "status", value: rank, cell: (row) => html("span", { class: `standing ${row.tone}` }, drawn(TONES[row.tone], row.tone), " ", row.standing) },
+    { title: "result", value: (row) => row.statement, cell: (row) => html("bdi", { class: "case" }, brief(row.statement, 140)) },
     counts("weights", "weights"), counts("none", "no gradient"), counts("zero", "zeros"), counts("nonfinite", "NaN"), counts("unknown", "unknown"), counts("frozen", "frozen"), counts("errors", "errors"), counts("warnings", "warnings"), counts("accepted", "accepted"),
     { title: "change", value: (row) => (row.change ? Object.keys(ARROWS).indexOf(row.change.direction) : null), cell: (row) => (row.change ? changeOf(row.change) : "") },
-  ].filter((column) => ["model", "standing", "what is the case", "weights"].includes(column.title) || rows.some((row) => column.value(row) !== null && column.value(row) !== 0));
+  ].filter((column) => ["model", "status", "result", "weights"].includes(column.title) || rows.some((row) => column.value(row) !== null && column.value(row) !== 0));
   const parts = standings.map((standing) => html("li", {}, html("b", {}, whole(rows.filter((row) => row.standing === standing).length)), ` ${standing}`));
   return html("article", { class: "audit" },
     html("div", { class: "headline" }, html("h1", { tabindex: -1 }, counted(rows.length, "model")), html("ul", { class: "counts" }, parts)),

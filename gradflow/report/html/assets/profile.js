@@ -5,7 +5,7 @@ const FINEST = 900; // points that are drawn one by one; of more, the extremes o
 const MARKS = {
   flows: "M0-3.5A3.5 3.5 0 1 0 .01-3.5Z",
   small: "M-5-4 5-4 0 5Z",
-  noise: "M-4-3 4-3 0 4Z",
+  noise: "M-4-1.5H4V1.5H-4Z",
   large: "M-5 4 5 4 0-5Z",
   frozen: "M0-4.5 4.5 0 0 4.5-4.5 0Z",
   none: "M-4-4 4 4M4-4-4 4",
@@ -30,6 +30,19 @@ function profileOf(model, onVariable) {
   const canvas = html("div", { class: "plot" });
   const said = html("p", { class: "said", role: "status" });
   const choice = html("select", { "aria-label": "size of a gradient", onchange: () => draw() }, html("option", { value: "norm" }, "norm of the gradient"), html("option", { value: "max_abs" }, "largest entry of the gradient"));
+
+  // The words for the marks that are drawn.
+  const kinds = [
+    ["flows", "\u25cf", "gets a gradient"],
+    ["small", "\u25bc", "vanishing"],
+    ["large", "\u25b2", "exploding"],
+    ["noise", "\u25ac", "rounding noise only"],
+    ["frozen", "\u25c6", "frozen"],
+    ["none", "\u2715", "no gradient"],
+    ["zero", "\u2298", "only zeros"],
+    ["nonfinite", "!", "NaN or Inf"],
+  ];
+  const used = new Set();
 
   function draw() {
     const key = choice.value;
@@ -57,6 +70,7 @@ function profileOf(model, onVariable) {
     const point = (variable, index) => {
       const isLost = variable.verdict !== "flows" || !(variable[key] > 0);
       const kind = isLost ? variable.verdict : kindOf(variable);
+      used.add(kind);
       const at = isLost ? PLOT.height - 26 : y(variable[key]);
       const words = `${brief(variable.name, 120)}: ${isLost ? STATES[variable.verdict].label : measured(variable[key])}${variable.trainable ? "" : ", frozen"}`;
       const mark = svg("path", { class: `point ${kind}`, d: MARKS[kind] ?? MARKS.flows, transform: `translate(${Math.round(x(index) * 10) / 10} ${Math.round(at * 10) / 10})`, "data-index": index });
@@ -68,7 +82,7 @@ function profileOf(model, onVariable) {
       bounds.filter(([, bound]) => Math.log10(bound) >= low && Math.log10(bound) <= high).map(([word, bound]) => [svg("line", { class: `bound ${word}`, x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: y(bound), y2: y(bound) }), svg("text", { class: "tick", x: PLOT.width - PLOT.right - 4, y: y(bound) - 5, "text-anchor": "end" }, `${word} ${word === "vanishing" ? "below" : "above"} ${measured(bound)}`)]),
       svg("line", { class: "bound median", x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: y(middle), y2: y(middle) }),
       svg("text", { class: "tick", x: PLOT.left + 6, y: y(middle) - 5 }, `median ${measured(middle)}`),
-      svg("text", { class: "tick", x: PLOT.left - 8, y: PLOT.height - 22, "text-anchor": "end" }, "lost"),
+      svg("text", { class: "tick", x: PLOT.left - 8, y: PLOT.height - 22, "text-anchor": "end" }, "none"),
       svg("line", { class: "grid", x1: PLOT.left, x2: PLOT.width - PLOT.right, y1: PLOT.height - 42, y2: PLOT.height - 42 }),
       svg("text", { class: "tick", x: PLOT.left, y: PLOT.height - 4 }, "input"),
       svg("text", { class: "tick", x: PLOT.width - PLOT.right, y: PLOT.height - 4, "text-anchor": "end" }, "output"),
@@ -96,7 +110,7 @@ function profileOf(model, onVariable) {
   draw();
   return html("section", { class: "profile", "aria-labelledby": "profile" },
     html("h2", { id: "profile" }, "Gradient by depth"),
-    html("p", { class: "hint" }, choice, ` each mark is a weight, in the order of the model. What vanishes (\u25bd) and explodes (\u25b3) is judged by the largest entry, beside the model's own median. Gray is rounding noise, diamonds are frozen, crosses get nothing.`),
+    html("p", { class: "hint" }, choice, " Each mark is one weight, from the input to the output. ", kinds.filter(([kind]) => used.has(kind)).map(([, sign, words], index) => `${index ? ", " : ""}${sign} ${words}`), "."),
     canvas, said);
 }
 
