@@ -136,6 +136,92 @@ def test_what_a_layer_of_keras_adds_counts_beside_the_loss(
     assert attribute(made.graph_of_loss([]))["a/kernel"].cuts_to_restore == reached
 
 
+OWN = {"module": "builtins", "class_name": "function", "config": "mine", "registered_name": "mine"}
+
+
+@pytest.mark.parametrize(
+    "regularizer", [OWN, "mine", {"module": "mine", "class_name": "L2", "config": {}}]
+)
+def test_an_activity_regularizer_of_ones_own_may_add_to_the_loss(regularizer: object) -> None:
+    layers = [layer("Dense", "a", []), layer("Dense", "b", [], activity_regularizer=regularizer)]
+    _, made = lowered(layer("Sequential", "s", [], layers=layers))
+    graph = made.graph_of_loss([])
+    assert attribute(graph)["a/kernel"].cuts_to_restore == 1
+    assert attribute(graph.as_if_unknown_flowed())["a/kernel"].cuts_to_restore == 0
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    ["l2", {"module": "keras.regularizers", "class_name": "L1L2", "config": {"l1": 0.1}}],
+)
+def test_an_activity_regularizer_of_keras_adds_to_the_loss(regularizer: object) -> None:
+    layers = [layer("Dense", "a", [], activity_regularizer=regularizer), layer("Dense", "b", [])]
+    _, made = lowered(layer("Sequential", "s", [], layers=layers))
+    ways = attribute(made.graph_of_loss([]))
+    assert ways["a/kernel"].cuts_to_restore == 0
+    assert ways["b/kernel"].cuts_to_restore is None
+
+
+@pytest.mark.parametrize(
+    ("options", "hopeless", "hopeful"),
+    [
+        ({"activation": OWN}, 1, 0),
+        ({"activation": "relu", "kernel_initializer": OWN, "bias_constraint": OWN}, 0, 0),
+        ({"kernel_regularizer": OWN, "bias_regularizer": OWN}, 0, 0),
+    ],
+)
+def test_what_is_ones_own_makes_just_its_own_edge_unknown(
+    options: dict[str, object], hopeless: int, hopeful: int
+) -> None:
+    layers = [
+        layer("Dense", "a", []),
+        layer("Dense", "b", [], **options),
+        layer("Dense", "c", []),
+    ]
+    _, made = lowered(layer("Sequential", "s", [], layers=layers))
+    graph = made.graph([])
+    ways, as_hoped = attribute(graph), attribute(graph.as_if_unknown_flowed())
+    for name in ("a/kernel", "b/kernel"):
+        assert ways[name].cuts_to_restore == hopeless
+        assert as_hoped[name].cuts_to_restore == hopeful
+    assert ways["c/kernel"].cuts_to_restore == 0
+
+
+def test_a_gate_of_ones_own_leaves_the_other_way_through_an_lstm() -> None:
+    layers = [layer("Dense", "a", []), layer("LSTM", "b", [], recurrent_activation=OWN)]
+    assert cuts(layer("Sequential", "s", [], layers=layers)) == {"a/kernel": 0}
+    layers[1]["config"]["activation"] = OWN
+    assert cuts(layer("Sequential", "s", [], layers=layers)) == {"a/kernel": 1}
+
+
+def test_a_model_may_be_called_by_the_keyword_of_its_inputs() -> None:
+    inside = [layer("InputLayer", "y", []), layer("Dense", "d", [called(tensor("y"))])]
+    inner = model("inner", inside, [["y", 0, 0]], [["d", 0, 0]], [called(inputs=tensor("x"))])
+    outer = model("m", [X, inner], [["x", 0, 0]], [["inner", 1, 0]])
+    assert cuts(outer) == {"inner/d/kernel": 0}
+
+
+def test_code_inside_a_model_that_is_called_for_each_step_is_unknown() -> None:
+    code = layer("Lambda", "code", [called(tensor("d"))], function=OWN)
+    last = layer("Dense", "e", [called(tensor("code"))])
+    inside = [layer("InputLayer", "y", []), layer("Dense", "d", [called(tensor("y"))]), code, last]
+    inner = model("inner", inside, [["y", 0, 0]], [["e", 0, 0]])
+    each = layer("TimeDistributed", "each", [called(tensor("x"))], layer=inner)
+    outer = model("m", [X, each], [["x", 0, 0]], [["each", 0, 0]])
+    assert cuts(outer) == {"each/inner/d/kernel": 1, "each/inner/e/kernel": 0}
+
+
+def test_a_weight_that_stands_where_nothing_was_laid_out_is_unknown() -> None:
+    cell = layer("GRUCell", "cell", [])
+    rnn = layer("RNN", "rnn", [called(tensor("x"))], cell=cell)
+    config = read_config(model("m", [X, rnn], [["x", 0, 0]], [["rnn", 0, 0]]), "m.keras")
+    (described,) = (inner for inner in config.below() if inner.name == "rnn")
+    made = lower_layers(config, [Weight("rnn/strange", described, "strange")], training=True)
+    graph = made.graph([])
+    assert attribute(graph)["rnn/strange"].cuts_to_restore == 1
+    assert attribute(graph.as_if_unknown_flowed())["rnn/strange"].cuts_to_restore == 0
+
+
 def test_a_sequential_calls_one_layer_after_the_other() -> None:
     layers = [layer("Dense", "a", []), layer("Flatten", "f", []), layer("Dense", "b", [])]
 

@@ -17,6 +17,7 @@ from gradflow.lazy_dataclass import dataclass
 from gradflow.text import quoted
 
 INPUT_LAYER = "InputLayer"
+_ONE_AFTER_THE_OTHER = ("Sequential", "Pipeline")
 _CONSTANT = "_CONSTANT_VALUE"
 _TENSOR = "__keras_tensor__"
 _MAX_DEPTH = 60
@@ -66,7 +67,7 @@ def read_calls(model: LayerConfig) -> ModelCalls | None:
     Raises:
         DamagedError: the calls refer to something that is not there, or to each other in a circle.
     """
-    if model.class_name == "Sequential":
+    if model.class_name in _ONE_AFTER_THE_OTHER:
         return _sequential(model)
     keys = ("layers", "input_layers", "output_layers")
     if not all(isinstance(model.options.get(key), (list, dict)) for key in keys):

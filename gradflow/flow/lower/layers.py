@@ -21,6 +21,7 @@ from gradflow.files.keras.config import LayerConfig
 from gradflow.files.keras.layer_keys import layer_key, layer_options
 from gradflow.files.keras.layer_table import RECURRENT
 from gradflow.files.keras.model_layers import layer_names
+from gradflow.files.keras.regularizers import is_own_regularizer
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import Tensor
 from gradflow.flow.op_rules import spec
@@ -267,6 +268,8 @@ class _Lowering:
             tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
         if layer.is_model and not has_rows(key):
+            if not args and "inputs" in kwargs:
+                args = (kwargs["inputs"],)
             result = self._model_call(layer, name, args, context)
         elif key in _CALLED and len(layer.parts.get("layer", ())) == 1:
             inner = layer.parts["layer"][0]
@@ -287,10 +290,11 @@ class _Lowering:
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
         if not layer.is_model:
             self._leave_none_out(layer, result)
-        if _adds_loss(key, layer):
+        is_certain = _adds_loss(key, layer)
+        if is_certain is not None:
             first = next((tensor for _, tensor in _tensors(result.structure)), None)
             if first is not None and first.floating:
-                self._adding.append((first.node, True))
+                self._adding.append((first.node, is_certain))
         return result
 
     def _leave_none_out(self, layer: LayerConfig, result: _Result) -> None:
@@ -653,10 +657,13 @@ def _arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Argum
     return _Arguments(Call(tuple(paths), values, floating), tensors)
 
 
-def _adds_loss(key: str, layer: LayerConfig) -> bool:
-    """Return whether a layer of Keras adds a loss of what it gives."""
-    names = ("l1", "l2") if key == "ActivityRegularization" else ("activity_regularizer",)
-    return any(layer.options.get(name) for name in names)
+def _adds_loss(key: str, layer: LayerConfig) -> bool | None:
+    """Return whether a layer adds a loss of what it gives: None for no, False where the regularizer
+    is not Keras's own, so that nobody can tell what it does."""
+    if key == "ActivityRegularization":
+        return True if layer.options.get("l1") or layer.options.get("l2") else None
+    regularizer = layer.options.get("activity_regularizer")
+    return is_own_regularizer(regularizer) if regularizer else None
 
 
 def _outputs(calls: ModelCalls | None, result: _Result, model: LayerConfig) -> Iterator[Arrival]:
