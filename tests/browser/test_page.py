@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -581,9 +583,15 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
 
 
 def test_print_leaves_out_what_paper_cannot_do(page: Page) -> None:
-    page.open(towers())
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    page.open(towers(), scheme="dark")
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"media": "print", "features": [dark]}
+    )
 
+    assert page.script("return getComputedStyle(document.documentElement).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
     assert page.all(".finding")
     assert page.all(".picture")
     assert not page.all(".buttons")
@@ -732,6 +740,45 @@ def test_without_scripts_the_plain_text_stands(page: Page) -> None:
 
     assert "5 of 9 trainable weights get no gradient" in text
     assert "fix: remove the stop_gradient at net.py:41" in text
+
+
+JENKINS = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+"""What a server of CI artifacts may say: no script and no style of a page counts."""
+
+
+@pytest.fixture
+def strict_server(tmp_path: Path) -> Iterator[str]:
+    """The address of a page on this machine, sent with the policy of a CI system."""
+    text = render(towers()).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Security-Policy", JENKINS)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_behind_the_policy_of_a_ci_system_the_plain_text_stands(
+    browser: Page, strict_server: str
+) -> None:
+    browser.driver.get(strict_server)
+    text = browser.find("main").text
+    browser.heard()  # that it has stopped the scripts and the style
+
+    assert "5 of 9 trainable weights get no gradient" in text
+    assert "fix: remove the stop_gradient at net.py:41" in text
+    assert browser.count(".picture") == 0
 
 
 # Pictures that were looked at
