@@ -201,7 +201,7 @@ def _cause_at(
     return item.cause(
         op=graph.names[node],
         op_type=graph.ops[node],
-        layer=evidence.layer(evidence.layer_of(node)),
+        layer=evidence.layer_at(node),
         reenters_at=None if reentry is None else graph.names[reentry],
         source=evidence.source_of(node),
     )

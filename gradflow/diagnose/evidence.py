@@ -161,6 +161,10 @@ class Evidence:
     trial: Trial | None = None
     """Of the variable that is followed to the output; None where no cut is on its way."""
 
+    def layer_at(self, node: int) -> str | None:
+        """Return the layer that a node of the graph stands in; None where it stands in none."""
+        return self.layer(self.layer_of(node))
+
     def layer(self, scope: str | None) -> str | None:
         """Return the layer that a cause stands in, of the scope that its op stands in."""
         is_layer = self.owning_layers is None or scope in self.owning_layers

@@ -54,7 +54,7 @@ def route(
         for stop in stops
         if stop.cut is not None
     }
-    steps = _steps(graph, stops, cuts, variable, evidence.layer_of)
+    steps = _steps(graph, stops, cuts, variable, evidence.layer_at)
     also = restored(graph, stops) if cuts and not ran else _alike(variables, variable, cuts)
     marked = {step.cause for step in steps if step.cause is not None}
     if marked and len(marked) == variable.cuts_to_restore:  # a cut on another way needs no change

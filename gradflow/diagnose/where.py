@@ -31,7 +31,7 @@ class Whereabouts:
         """The layers of the model, in its order."""
         owners = {name: owner_of(variable) for name, variable in self.variables.items()}
         evidence = self.evidence
-        return fold(self.graph, lambda node: evidence.layer(evidence.layer_of(node)), owners)
+        return fold(self.graph, evidence.layer_at, owners)
 
     @cached_property
     def _positions(self) -> Mapping[str, int]:

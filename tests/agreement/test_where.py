@@ -119,6 +119,58 @@ def test_a_module_speaks_of_its_objects_and_else_of_its_weights(tmp_path: Path) 
         assert len({variable.name for report in reports for variable in report.variables}) == 2
 
 
+def test_no_scope_is_a_layer_where_keras_made_none(tmp_path: Path) -> None:
+    """Of the causes and of the steps of a way, in memory and as a file, in a loop and outside."""
+    import keras
+    import tensorflow as tf
+
+    from gradflow.analysis.dynamic import analyse_model
+    from gradflow.findings import Format, Route
+    from gradflow.tape.load.in_memory import model_in_memory
+
+    def draw(logits: Any) -> Any:
+        return tf.one_hot(tf.random.categorical(logits, 1)[:, 0], 4)
+
+    class Sampled(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.k, self.h = (tf.Variable(tf.eye(4), name=name) for name in "kh")
+
+        @tf.function(input_signature=[tf.TensorSpec((3, 4))])
+        def __call__(self, x: Any) -> Any:
+            with tf.name_scope("encode"):
+                drawn = draw(x @ self.k)
+            step = lambda i, h: (i + 1, tf.tanh(h) + draw(h))  # noqa: E731
+            return tf.while_loop(lambda i, h: i < 2, step, (0, drawn))[1] @ self.h
+
+    class Held(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encode = keras.layers.Dense(4, name="encode")
+            self.encode.build((3, 4))
+            self.h = tf.Variable(tf.eye(4), name="h")
+
+        @tf.function(input_signature=[tf.TensorSpec((3, 4))])
+        def __call__(self, x: Any) -> Any:
+            return draw(self.encode(x)) @ self.h
+
+    def routes(module: Any, name: str) -> list[Route | None]:
+        asked = Options(why=name)
+        loaded = model_in_memory(module, "module", asked)
+        tf.saved_model.save(module, str(tmp_path / name), signatures=module.__call__)
+        stepped = analyse_model(loaded, "module", Format.MEMORY, asked)
+        return [stepped.route, read(str(tmp_path / name), asked).route]
+
+    for route in routes(Sampled(), "k"):
+        assert route is not None
+        assert len(route.steps) > 3
+        assert {step.layer for step in route.steps} == {None}
+        assert {change.cause.layer for change in route.changes} == {None}
+    route, _ = routes(Held(), "encode/kernel")
+    assert route is not None
+    assert "encode" in {step.layer for step in route.steps}
+
+
 def test_functions_branches_and_loops_stand_where_the_data_goes_through_them() -> None:
     import tensorflow as tf
 

@@ -41,6 +41,7 @@ class ModuleMethod(TapedModel):
         self.producer = f"tensorflow {tf.__version__}"
         self.inputs = _inputs(self._method, self.entry, input_names)
         self.watched = tuple(_watched(module))
+        self.scopes_are_layers = _holds_layers(module)
         self.epsilon = max(
             (HALVES.get(item.stored.dtype, SINGLE) for item in self.watched), default=SINGLE
         )
@@ -60,6 +61,13 @@ class ModuleMethod(TapedModel):
     def describe(self, variables: Sequence[Any]) -> Sequence[StoredVariable | None]:
         """Records of variables that the method reads and the module does not track."""
         return describe_untracked(variables, lambda _: None)
+
+
+def _holds_layers(module: Any) -> bool:
+    """Return whether a part of the module is a layer of Keras 2 or 3: no other code names its
+    scopes after layers."""
+    parts = module._flatten(predicate=lambda part: hasattr(type(part), "add_weight"))
+    return next(iter(parts), None) is not None
 
 
 def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:
