@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import wraps
+from functools import cache, wraps
 from html import escape
 from inspect import signature
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from gradflow.analysis.result import report_of
 from gradflow.audit.run import Here, each_done
 from gradflow.errors import GradflowError, UsageError
-from gradflow.findings import ModelReport
+from gradflow.findings import FlowMap, ModelReport
 from gradflow.findings import Report as PlainReport
-from gradflow.findings.wire_names import INTERNAL
+from gradflow.findings.wire_names import INTERNAL, LOCAL
 from gradflow.installed import (
     FILES_ARE_READ,
     NOT_INSTALLED,
@@ -34,7 +34,7 @@ from gradflow.options import (
     names_without_effect,
 )
 from gradflow.process.models import models_at
-from gradflow.report.formats import FORMATS, written
+from gradflow.report.formats import FORMATS, HasMap, written
 from gradflow.report.headline import standing, summary_line
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.scratch import scratch_folder
@@ -144,8 +144,7 @@ def inspect(
 
 def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...]) -> Report:
     asked = from_python(values)
-    # A notebook shows the page, which has a map.
-    options = replace(asked, map=True, targets=targets)
+    options = replace(asked, targets=targets)
     changed = [name for name in values if getattr(asked, name) != DECLARED[name].default]
     is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
     if not is_path and not options.static and not has_tensorflow():
@@ -156,6 +155,7 @@ def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...
         if notice:
             warnings.warn(notice, stacklevel=4)
     if is_path:
+        options = replace(options, map=True)  # for the page
         return replace(_of_files(models_at([str(model)]).paths, options), with_map=asked.map)
     if options.static:
         raise UsageError(
@@ -165,8 +165,9 @@ def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...
     # Imports TensorFlow, which the caller has already.
     from gradflow.analysis.in_memory import inspect_object
 
-    tool, report = inspect_object(model, options)
-    return Report(tool, (_in_python(report),), asked.map)
+    tool, analysis = inspect_object(model, options)
+    # To trace a model for its map takes a part of the time of a step.
+    return Report(tool, (_in_python(analysis.report),), asked.map, cache(analysis.draw))
 
 
 def _of_files(paths: Sequence[str], options: Options) -> Report:
@@ -195,6 +196,8 @@ class Report(PlainReport):
 
     with_map: bool = field(default=False, metadata=INTERNAL)
     """Whether the map was asked for; the page shows it always."""
+    draw: Callable[[], FlowMap | None] = field(default=lambda: None, compare=False, metadata=LOCAL)
+    """Draws the map of an object in memory, which is kept for that, when the page is asked for."""
 
     @property
     def ok(self) -> bool:
@@ -234,8 +237,21 @@ class Report(PlainReport):
         text = self.to_text() if name == "text" else self._written(name)
         write_whole(Path(path), text)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what a copy is made of: it has the map, and not the model."""
+        return Report, (self.tool, self._mapped(), self.with_map)
+
+    def _mapped(self) -> tuple[ModelReport, ...]:
+        """Return the reports of the models with their maps."""
+        return tuple(
+            model if model.map is not None else replace(model, map=self.draw())
+            for model in self.models
+        )
+
     def _written(self, format: str, layout: Layout = PLAIN) -> str:
-        return written(self, format, layout, with_map=self.with_map)
+        is_page = FORMATS[format].has_map is HasMap.ALWAYS
+        report = replace(self, models=self._mapped()) if is_page else self
+        return written(report, format, layout, with_map=self.with_map)
 
     def _repr_html_(self) -> str:
         """Return the page in a frame, for a notebook: it can reach nothing outside of the frame."""

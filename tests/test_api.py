@@ -517,3 +517,35 @@ def test_a_gradient_function_that_raises_is_not_blamed_on_the_inputs() -> None:
         error.message
         == "the forward pass runs, and TensorFlow fails to differentiate it: no slope here"
     )
+
+
+def test_the_page_of_a_model_in_memory_is_traced_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its numbers are those of the step, whatever was done to the model since."""
+    import pickle
+
+    import keras
+    import numpy as np
+
+    from gradflow.tape import explain
+
+    traced: list[object] = []
+    graph_of = explain._graph
+    monkeypatch.setattr(explain, "_graph", lambda *given: traced.append(given) or graph_of(*given))
+    x = keras.Input((5,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2, name="head")(keras.layers.Dense(3, name="a")(x)))
+    before = gradflow.inspect(model)
+    assert before.ok
+    assert not traced
+    mapped = gradflow.inspect(model, map=True)
+    assert len(traced) == 1
+    for weight in model.weights:
+        weight.assign(np.zeros(weight.shape))
+    page = before.to_html()
+    assert len(traced) == 2
+    assert (
+        page == mapped.to_html() == before.to_html() == pickle.loads(pickle.dumps(before)).to_html()
+    )
+    assert len(traced) == 2
+    assert before.models[0].map is None

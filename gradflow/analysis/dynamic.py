@@ -24,7 +24,7 @@ from gradflow.analysis.static import (
     refuse_entry,
     report_saved_model,
 )
-from gradflow.diagnose import Evidence, OtherUse, find
+from gradflow.diagnose import Evidence, OtherUse, draw_map, find
 from gradflow.errors import GradflowError, InputError, NoWeightsError, UnreadableError, UnsafeError
 from gradflow.files.freezing import LATE, FreezeDoubt
 from gradflow.files.keras.byte_code import foreign_python, unlike_this
@@ -280,8 +280,6 @@ def analyse_model(
         second=second(model),
         layer_of=model.layer_of(graph),
         owning_layers=model.owning_layers,
-        layers=model.model_layers() if options.map else {},
-        viewer_ids=model.viewer_ids() if options.map else {},
         sightings=explanation.sightings,
         raising=step.raising,
         cancelled=explanation.cancelled,
@@ -298,6 +296,7 @@ def analyse_model(
         trial=explanation.trial,
         thresholds=options.thresholds,
     )
+    inputs = step.batch.described
     analysed = functools.partial(
         analyzed,
         path,
@@ -305,13 +304,18 @@ def analyse_model(
         Mode.TAPE,
         producer=model.producer,
         entry=model.entry,
-        inputs=step.batch.described,
+        inputs=inputs,
         outputs=tuple(model.own_outputs) or step.outputs,
         objective=model.objective,
         unused_loss=model.unused_loss,
-        drawn=_drawn(model, evidence, explanation) if options.map else None,
     )
-    analysis = analysed(evidence, why=options.why)
+
+    def drawn() -> Evidence:
+        return _drawn(model, evidence, explanation)
+
+    analysis = analysed(evidence, why=options.why, drawn=drawn() if options.map else None)
+    variables = analysis.report.variables
+    analysis = replace(analysis, draw=lambda: draw_map(drawn(), variables, inputs))
     if not options.follow:
         return analysis
     return replace(
@@ -320,18 +324,22 @@ def analyse_model(
             evidence,
             analysis.report,
             explanation.repair,
-            lambda evidence, name: analysed(evidence, why=name, drawn=None),
+            lambda evidence, name: analysed(evidence, why=name),
             time.process_time() - begun,
         ),
     )
 
 
 def _drawn(model: LoadedModel, evidence: Evidence, explanation: Explanation) -> Evidence:
-    """Return what the map is drawn of."""
-    if explanation.drawn is None:
-        return evidence
-    graph = explanation.drawn
-    return replace(evidence, graph=graph, layer_of=model.layer_of(graph))
+    """Return what the map is drawn of, which is traced here where nothing else needed it."""
+    graph = explanation.trace_map() if evidence.graph is None else evidence.graph
+    return replace(
+        evidence,
+        graph=graph,
+        layer_of=model.layer_of(graph),
+        layers=model.model_layers(),
+        viewer_ids=model.viewer_ids(),
+    )
 
 
 def _stepped(model: LoadedModel, options: Options) -> tuple[LoadedModel, Step]:

@@ -9,7 +9,7 @@ from gradflow.analysis.dynamic import analyse_model
 from gradflow.analysis.result import Analysis, analyzed, failed
 from gradflow.diagnose import Evidence
 from gradflow.errors import GradflowError, NoWeightsError
-from gradflow.findings import Format, Mode, ModelReport, Tool
+from gradflow.findings import FlowMap, Format, Mode, Tool
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.load.compiled_loss import loss_unchanged, trains_itself
@@ -19,11 +19,10 @@ from gradflow.tape.versions import tool, unchanged
 _UNUSED = "GF206"
 
 
-def inspect_object(model: Any, options: Options) -> tuple[Tool, ModelReport]:
+def inspect_object(model: Any, options: Options) -> tuple[Tool, Analysis]:
     """Analyse ``model``; whatever cannot be checked becomes a report with status ``failed``."""
     name = str(getattr(model, "name", None) or type(model).__name__)
-    made, analysis = analyse_object(model, name, options)
-    return made, analysis.report
+    return analyse_object(model, name, options)
 
 
 def analyse_object(
@@ -35,7 +34,14 @@ def analyse_object(
         variables = [item.variable for item in loaded.watched if item.variable is not None]
         with unchanged(variables), loss_unchanged(model):
             analysis = analyse_model(loaded, name, Format.MEMORY, options, progress)
-        return tool(), _told_of_own_step(analysis) if trains_itself(model) else analysis
+
+        def draw() -> FlowMap | None:
+            with unchanged(variables), loss_unchanged(model):
+                drawn: FlowMap | None = analysis.draw()
+            return drawn
+
+        drawing = replace(analysis, draw=draw)
+        return tool(), _told_of_own_step(drawing) if trains_itself(model) else drawing
     except NoWeightsError:
         nothing = Evidence(variables=())
         return tool(), analyzed(name, Format.MEMORY, Mode.TAPE, nothing, producer=None)

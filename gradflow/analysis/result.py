@@ -5,14 +5,15 @@ The process that answers the user imports this, and not what an analysis takes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gradflow.errors import GradflowError
 from gradflow.findings import (
     EntryList,
     Failure,
+    FlowMap,
     Followed,
     Format,
     Input,
@@ -26,6 +27,7 @@ from gradflow.findings import (
     Tool,
     summarize,
 )
+from gradflow.findings.wire_names import LOCAL
 from gradflow.lazy_dataclass import dataclass
 from gradflow.version import VERSION
 
@@ -56,6 +58,8 @@ class Analysis:
     route: Route | None = None
     followed: tuple[Followed, ...] = ()
     """The answers that are ready where one of these variables is asked for next."""
+    draw: Callable[[], FlowMap | None] = field(default=lambda: None, compare=False, metadata=LOCAL)
+    """Draws the map, as long as the model is there."""
 
 
 def analyzed(

@@ -43,7 +43,7 @@ def _shown_names(kind: Any, public: bool) -> Mapping[str, str]:
     return {
         field.name: written_name(field)
         for field in fields(kind)
-        if not (public and field.metadata.get("internal"))
+        if not field.metadata.get("local") and not (public and field.metadata.get("internal"))
     }
 
 
@@ -111,6 +111,7 @@ def _plan(kind: Any) -> Sequence[tuple[str, str, bool, Callable[[Any], Any]]]:
     return [
         (field.name, written[field.name], _has_default(field), _decoder(hints[field.name]))
         for field in fields(kind)
+        if field.name in written
     ]
 
 

@@ -9,6 +9,9 @@ from typing import Any
 INTERNAL = {"internal": True}
 """Metadata of a field that gradflow keeps for itself: the interface does not have it."""
 
+LOCAL = {"internal": True, "local": True}
+"""Metadata of a field that is of this process: no other is sent it."""
+
 
 def written_as(name: str) -> Mapping[str, str]:
     """Return the metadata of a field that the interface calls ``name``, which is a word of

@@ -52,17 +52,18 @@ def explain(model: CallableModel, step: Step, options: Options, progress: Progre
     is_asked = options.why is not None or model.has_stored_graph or noise.is_faint
     is_asked = is_asked or _needs_explanation(model.watched, measured)
     is_doubtful = is_asked or model.has_own_code or asked_in_vain()
-    if not is_doubtful and not options.map:
-        return Explanation(measured, cancelled=noise.explained)
+    # What the report says does not depend on whether a map is asked for.
+    if not is_doubtful:
+        return Explanation(
+            measured,
+            cancelled=noise.explained,
+            trace_map=lambda: _graph(model, step.batch.tensors, options.outputs)[0],
+        )
     progress("trace")
     graph, traced = _graph(model, step.batch.tensors, options.outputs)
-    is_needed = is_asked or (
-        is_doubtful and graph is not None and (graph.raising or _writes_weights(model, graph))
-    )
+    is_needed = is_asked or (graph is not None and (graph.raising or _writes_weights(model, graph)))
     if graph is None or not is_needed:
-        # What the report says does not depend on whether a map was asked for.
-        drawn = graph if options.map else None
-        return Explanation(measured, drawn=drawn, cancelled=noise.explained)
+        return Explanation(measured, cancelled=noise.explained, trace_map=lambda: graph)
     attributions = attribute(graph)
     stepped = Stepped(
         model=model,

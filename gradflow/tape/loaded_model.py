@@ -98,8 +98,8 @@ class Explanation:
     repair: Callable[[str], tuple[Trial | None, Mapping[str, Attribution]]] | None = None
     """Tries the smallest repair of a weight, as for one that is followed: ``trial`` and
     ``attributions`` of it. The model is left as it was."""
-    drawn: FlowGraph | None = None
-    """What the map is drawn of where ``graph`` is None: it explains nothing."""
+    trace_map: Callable[[], FlowGraph | None] = lambda: None
+    """Traces what a map is drawn of where ``graph`` is None: it explains nothing."""
 
 
 class LoadedModel(Protocol):

@@ -140,7 +140,7 @@ def cut() -> object:
 @pytest.mark.parametrize("build", [healthy, with_code_of_its_own, cut])
 def test_nothing_else_of_a_report_depends_on_whether_a_map_is_asked_for(build: object) -> None:
     model = build()  # type: ignore[operator]
-    (_, plain), (_, mapped) = (inspect_object(model, Options(map=map)) for map in (False, True))
+    plain, mapped = (inspect_object(model, Options(map=map))[1].report for map in (False, True))
 
     assert mapped.map is not None
     assert mapped.map.edges
@@ -149,5 +149,5 @@ def test_nothing_else_of_a_report_depends_on_whether_a_map_is_asked_for(build: o
 
 def test_a_map_confirms_no_verdict() -> None:
     """The graph of a model whose weights all flow is traced for the map alone."""
-    _, report = inspect_object(healthy(), Options(map=True))
+    report = inspect_object(healthy(), Options(map=True))[1].report
     assert {item.confidence for item in report.variables} == {Confidence.MEASURED}

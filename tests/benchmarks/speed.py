@@ -21,6 +21,7 @@ from tests.benchmarks.attribution import SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = str(Path(__file__).with_name("bare.py"))
+BARE_COMPILED = str(Path(__file__).with_name("bare_compiled.py"))
 GRADFLOW = [sys.executable, "-m", "gradflow"]
 _MAKE = """
 import sys, keras
@@ -86,6 +87,9 @@ def commands(folder: Path, runs: int) -> list[Result]:
     for name, command, model, target in targets:
         ours, theirs = [*GRADFLOW, *command, model], [sys.executable, BARE, model]
         results += against(name, ours, theirs, target, runs)
+    compiled = [sys.executable, BARE_COMPILED]
+    name = "gradflow.inspect of a compiled ResNet50 in memory"
+    results += against(name, [*compiled, "gradflow"], compiled, 1.1, runs)
     imported = [sys.executable, "-c", "import tensorflow"]
     return results + against("--help", [*GRADFLOW, "--help"], imported, 1 / 8, runs)
 
