@@ -303,6 +303,15 @@ def test_the_filter_leaves_what_gets_no_gradient(page: Page) -> None:
     page.click(".filter input")
     assert "right" in page.nodes()
 
+    # That a part of a layer is frozen is nothing that gets no gradient.
+    kernel, bias = dense("head", 4, 4)
+    variables = [*dense("stem", 4, 4), kernel, replace(bias, trainable=False)]
+    flow_map = map_of(variables, ["stem", "head"], [("stem", "head")])
+    assert [node.state.value for node in flow_map.nodes] == ["flows", "mixed"]
+    page.open(Report(TOOL, (replace(analyzed("tuned.keras", variables), map=flow_map),)))
+    page.click(".filter input")
+    assert page.nodes() == []
+
     page.open(looped())
     page.click(".filter input")
     assert page.find(".frame .note").text == "every weight gets a gradient: nothing to show"

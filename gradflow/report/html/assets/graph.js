@@ -1,7 +1,7 @@
 // Turn the map of a model into what is drawn: fold its groups, lay out what is left, find ways in it.
 
 const WORST = ["cut", "zero", "flows", "unknown", "discrete", "none"];
-const BAD = new Set(["none", "zero", "nonfinite", "mixed"]);
+const STARVED = new Set(["none", "zero", "nonfinite"]);
 const OPENED = 60; // nodes that a map opens with, at most
 const ROW = 42;
 const HEAD = 26;

@@ -56,8 +56,11 @@ function mapOf(model, onLayer) {
     return brief(kinds[0].replaceAll("_", " "), 34) + (kinds.length > 1 ? ` +${kinds.length - 1}` : "");
   };
 
+  /** Whether a weight of the node gets no gradient: of a mixed one, it can be that others are only frozen. */
+  const isStarved = (node) => [...below(node)].some((inner) => !inner.children.length && inner.variables.some((index) => STARVED.has(standingOf(model.variables[index]))));
+
   function draw() {
-    const shownView = seen(graph, opened, isFiltered ? (node) => BAD.has(node.state) : null);
+    const shownView = seen(graph, opened, isFiltered ? isStarved : null);
     note.textContent = isFiltered && !shownView.nodes.size ? "every weight gets a gradient: nothing to show" : "";
     drawing = laidOut(graph, shownView, opened, reasonOf);
     shapes = new Map();
