@@ -211,21 +211,26 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
         )
     cause = error.__cause__
     status = getattr(cause, "status", None)
-    if isinstance(error, FileNotFoundError) and status not in _GONE:
-        return UnreadableError(
-            f"{shown_address}: cannot be fetched: the server answers {status}", _ACCESS
-        )
-    if (
-        isinstance(error, FileNotFoundError)
-        and isinstance(cause, OSError)
-        and not isinstance(cause, FileNotFoundError)
-    ):
-        error = cause  # fsspec's https client says so of a host that it cannot connect to
+    if isinstance(error, FileNotFoundError) and cause is not None and status not in _GONE:
+        if status:  # 0 where it never came to an answer: a circle of redirections
+            return UnreadableError(
+                f"{shown_address}: cannot be fetched: the server answers {status}", _ACCESS
+            )
+        error = cause
+    if isinstance(error, FileNotFoundError) and _is_of_the_connection(cause):
+        error = cause or error  # fsspec's https client says so of a host that it cannot connect to
     if isinstance(error, FileNotFoundError):
         return UnreadableError(f"{shown_address}: no such file or folder", "check the address")
     return UnreadableError(
         f"{shown_address}: cannot be fetched: {type(error).__name__}: {_line(error)}", _ACCESS
     )
+
+
+def _is_of_the_connection(cause: BaseException | None) -> bool:
+    """Whether that is why nothing came, and not that there is nothing."""
+    if isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) is not None:
+        return False
+    return isinstance(cause, OSError) or type(cause).__module__.startswith("aiohttp.")
 
 
 def _line(error: BaseException) -> str:

@@ -256,7 +256,10 @@ def test_more_than_there_is_room_for_is_not_fetched(
     assert hint == "download it yourself, and give the path"
 
 
-@pytest.mark.parametrize(("status", "words"), [(500, "the server answers 500"), (404, "no such")])
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(500, "the server answers 500"), (404, "no such"), (0, "cannot be fetched: AnswerError")],
+)
 def test_an_answer_of_a_server_is_not_taken_for_a_missing_file(
     status: int, words: str, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,3 +273,21 @@ def test_an_answer_of_a_server_is_not_taken_for_a_missing_file(
     monkeypatch.setattr(type(store), "info", refuse)
 
     assert words in failure("memory://bucket/argmax.keras")[0]
+
+
+def test_a_way_that_a_client_does_not_go_is_not_taken_for_a_missing_file(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server can point to file:///etc/passwd; aiohttp (3.12) does not go there."""
+    astray = type("NonHttpUrlRedirectClientError", (ValueError,), {})
+    astray.__module__ = "aiohttp.client_exceptions"
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FileNotFoundError("https://host/x") from astray("file:///etc/passwd")
+
+    monkeypatch.setattr(type(store), "info", refuse)
+
+    assert (
+        "NonHttpUrlRedirectClientError: file:///etc/passwd"
+        in (failure("memory://bucket/argmax.keras")[0])
+    )

@@ -48,6 +48,8 @@ _VALUES: tuple[Any, ...] = (
 _NUMBERS = (-1, 0, 1, 2**31, 2**63 - 1, -(2**63), 10**6)
 _FOOTER, _TRAILER = 48, 5
 """Bytes at the end of an index of variables, and of each block in it: its type and its checksum."""
+_MOST_GROWN = 1 << 22
+"""Bytes that are added: what is larger takes its time, and thousands are tried."""
 Mutation = Callable[[bytes, random.Random], bytes]
 
 
@@ -132,6 +134,8 @@ def grow_proto(data: bytes, draw: random.Random) -> bytes:
                 repeated.append(held)
     held = draw.choice(repeated)
     item, count = held[draw.randrange(len(held))], draw.choice((30, 3000))
+    if hasattr(item, "ByteSize"):
+        count = min(count, 1 + _MOST_GROWN // (1 + item.ByteSize()))
     named = hasattr(item, "name") and isinstance(item.name, str) and draw.random() < 0.7
     name = item.name if named else ""
     long = draw.random() < 0.2
