@@ -15,7 +15,7 @@ from gradflow.flow.graph import FlowGraph, Mark
 from gradflow.flow.measured import Arrived, as_it_ran, without_branches
 from gradflow.options import Options
 from gradflow.progress import Progress
-from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, underflowing
+from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, lifted_with, underflowing
 from gradflow.tape.gradient_registry import asked_in_vain
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
@@ -37,6 +37,10 @@ HARMLESS = "harmless, there is nothing to change"
 STARTS_LATER = "harmless: it gets a gradient after the first update of that weight"
 _STARTS_WITH_OTHERS = "harmless: it gets a gradient after the first update of other weights"
 _BOTH_STAY = "both stay zero in training: give one of them random values first"
+_ALL_STAY = (
+    "one of them is not enough: several weights of zeros keep each other at zero; give all of them "
+    "but one random values first"
+)
 _FROZEN_ZEROS = "make {weight!r} trainable, or give it values other than zero"
 
 
@@ -314,11 +318,26 @@ def _judged(
     underflow = underflowing(stepped.model, stepped.options, measured)
     dropped = {name for name, deadly in deaths.items() if any(item.chance for item in deadly)}
     doubtful = deaths.keys() - dropped - underflow.union(removers)
-    begun: Collection[str] = ()
+    begun: frozenset[str] = frozenset()
     drawn: Measurements = {}
     if doubtful:
         begun, drawn = lifted(stepped.model, stepped.options, measured)
     frozen = {item.stored.name for item in stepped.model.watched if not item.stored.trainable}
+
+    @cache
+    def is_enough(weight: str) -> bool:
+        """Return whether random values for a weight of zeros help all that dies there."""
+        lasting = {
+            name
+            for name, deadly in deaths.items()
+            if name in doubtful - begun and any(item.weight == weight for item in deadly)
+        }
+        return lasting <= lifted_with(stepped.model, stepped.options, measured, weight)
+
+    def stays_zero(weight: str | None) -> bool:
+        return (
+            weight is not None and measured[weight].verdict is Verdict.ZERO and weight not in begun
+        )
 
     def judged(name: str, sighting: Sighting) -> Sighting:
         if name in underflow:
@@ -326,9 +345,12 @@ def _judged(
         if name in removers:
             return replace(sighting, harmless=True, fix=HARMLESS)
         if name in begun and name in doubtful:
-            fix = STARTS_LATER if sighting.weight else _STARTS_WITH_OTHERS
+            moves = sighting.weight is not None and not stays_zero(sighting.weight)
+            fix = STARTS_LATER if moves else _STARTS_WITH_OTHERS
             return replace(sighting, harmless=True, fix=fix)
-        return _lasting(sighting, measured, frozen)
+        weight = sighting.weight
+        is_one_enough = weight is None or not stays_zero(weight) or is_enough(weight)
+        return _lasting(sighting, measured, frozen, is_one_enough=is_one_enough)
 
     return drawn, {
         name: tuple(judged(name, sighting) for sighting in deadly)
@@ -337,14 +359,17 @@ def _judged(
     }
 
 
-def _lasting(sighting: Sighting, measured: Measurements, frozen: Collection[str]) -> Sighting:
-    """Say of a weight of zeros that no update moves what would help what it is multiplied with."""
+def _lasting(
+    sighting: Sighting, measured: Measurements, frozen: Collection[str], *, is_one_enough: bool
+) -> Sighting:
+    """Say of a weight of zeros that no update moves what would help what it is multiplied with;
+    ``is_one_enough``: whether random values for that weight alone do."""
     if sighting.weight is None:
         return sighting
     if sighting.weight in frozen:
         fix = _FROZEN_ZEROS.format(weight=sighting.weight)
     elif measured[sighting.weight].verdict is Verdict.ZERO:
-        fix = _BOTH_STAY
+        fix = _BOTH_STAY if is_one_enough else _ALL_STAY
     else:
         return sighting
     return replace(sighting, detail=f"{sighting.detail}, and no update changes that", fix=fix)

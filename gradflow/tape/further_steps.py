@@ -24,6 +24,9 @@ _UPDATE = 0.01
 """How far an update moves the entry of a weight that it moves most, beside the weight's largest
 entry; beside 1 where the weight is zero."""
 
+_DRAWN = 0.1
+"""Standard deviation of what a weight of zeros is given to see whether that helps."""
+
 
 def lifted(
     model: CallableModel, options: Options, measured: Mapping[str, Measurement]
@@ -37,22 +40,58 @@ def lifted(
     zero-initialized head), and of two weights of zeros that are multiplied with each other neither
     does. The weights have their values again afterwards.
     """
-    zero = {name for name, item in measured.items() if item.verdict is Verdict.ZERO}
+    zero = _zero(measured)
     with _restored() as before:
         taken = step(model, options, keeps_gradients=True)
-        reached = _arriving(taken)
-        drawn = {name: taken.measured[name] for name in zero & reached}
-        while zero - reached:
-            _update(taken, before)
-            try:
-                taken = step(model, options, keeps_gradients=True)
-            except GradflowError:  # the model refuses what the update has made of its weights
-                break
-            grown = reached | _arriving(taken)
-            if grown == reached:
-                break
-            reached = grown
+        drawn = {name: taken.measured[name] for name in zero & _arriving(taken)}
+        reached = _reached(model, options, taken, zero, before)
     return frozenset(zero & reached - drawn.keys()), drawn
+
+
+def lifted_with(
+    model: CallableModel, options: Options, measured: Mapping[str, Measurement], weight: str
+) -> frozenset[str]:
+    """Return the variables whose gradient is zero in ``measured`` and would not stay so if the
+    weight of zeros ``weight`` had random values."""
+    zero = _zero(measured)
+    with _restored() as before:
+        for item in model.watched:
+            if item.stored.name == weight and item.variable is not None:
+                before[id(item.variable)] = item.variable, item.variable.read_value()
+                drawn = np.random.default_rng(0).normal(size=item.variable.shape)
+                item.variable.assign(tf.cast(_DRAWN * drawn, item.variable.dtype))
+        try:
+            taken = step(model, options, keeps_gradients=True)
+        except GradflowError:  # as below
+            return frozenset()
+        return frozenset(zero & _reached(model, options, taken, zero, before))
+
+
+def _zero(measured: Mapping[str, Measurement]) -> set[str]:
+    return {name for name, item in measured.items() if item.verdict is Verdict.ZERO}
+
+
+def _reached(
+    model: CallableModel,
+    options: Options,
+    taken: Step,
+    zero: set[str],
+    before: dict[int, tuple[Any, Any]],
+) -> set[str]:
+    """Update after ``taken`` as long as that brings a gradient to more of ``zero``; return what got
+    one."""
+    reached = _arriving(taken)
+    while zero - reached:
+        _update(taken, before)
+        try:
+            taken = step(model, options, keeps_gradients=True)
+        except GradflowError:  # the model refuses what the update has made of its weights
+            break
+        grown = reached | _arriving(taken)
+        if grown == reached:
+            break
+        reached = grown
+    return reached
 
 
 def underflowing(

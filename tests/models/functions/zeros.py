@@ -148,6 +148,30 @@ def two_zero_initialised_factors(x, v):
 
 
 @case(
+    {"b": NOUGHT, "c": NOUGHT, "d": NOUGHT},
+    a=FLOWS,
+    b=valued("GF303", ANY, says=("no update changes that", "one of them is not enough")),
+    c=valued("GF303", ANY, says=("no update changes that", "one of them is not enough")),
+    d=valued("GF303", ANY, says=("no update changes that", "one of them is not enough")),
+)
+def three_zero_initialised_factors(x, v):
+    """Random values for one of them would leave each of the others multiplied by a zero."""
+    return x * v["a"] + x * v["b"] * v["c"] * v["d"]
+
+
+@case(
+    {"b": NOUGHT, "c": NOUGHT, "d": NOUGHT},
+    a=valued("GF303", ANY, note=True, says="of other weights"),
+    b=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
+    c=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
+    d=FLOWS,
+)
+def two_zero_initialised_factors_beside_a_bias(x, v):
+    """The bias moves, and with it what ``a`` is multiplied by; the factors never do."""
+    return (x * v["b"] * v["c"] + v["d"]) * v["a"]
+
+
+@case(
     {"c": NOUGHT, "d": NOUGHT},
     a=FLOWS,
     b=valued("GF303", ANY, note=True),
