@@ -32,18 +32,29 @@ def finder_elsewhere(
         return [other for other in ranked if other != entry]
 
     @functools.cache
-    def trained_by(number: int) -> frozenset[str]:
+    def uses_of(number: int) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the weights that an entry trains, and all that have an effect in it."""
         try:
-            attributions = attribute(lower_entry(contents, others()[number], ()))
+            graph = lower_entry(contents, others()[number], ())
         except GradflowError:  # its functions are damaged, which is no matter of this entry
-            return frozenset()
-        return frozenset(name for name, found in attributions.items() if found.cuts_to_restore == 0)
+            return frozenset(), frozenset()
+        attributions = attribute(graph)
+        written = {assignment.variable for assignment in graph.assignments}
+        return (
+            frozenset(name for name, found in attributions.items() if found.cuts_to_restore == 0),
+            frozenset(
+                name
+                for name, found in attributions.items()
+                if found.cuts_to_restore is not None or found.node in written
+            ),
+        )
 
     def elsewhere(name: str) -> OtherUse | None:
         using = [number for number, other in enumerate(others()) if name in other.uses][:_MOST]
-        training_it = next((number for number in using if name in trained_by(number)), None)
-        if training_it is not None:
-            return OtherUse(others()[training_it].label, is_trained=True)
-        return OtherUse(others()[using[0]].label, is_trained=False) if using else None
+        for kind, is_trained in enumerate((True, False)):
+            for number in using:
+                if name in uses_of(number)[kind]:
+                    return OtherUse(others()[number].label, is_trained=is_trained)
+        return None
 
     return elsewhere

@@ -127,6 +127,11 @@ OP_FIXES = (
         "    soft = tf.tanh(x / width)\n"
         "    return soft + tf.stop_gradient(tf.sign(x) - soft)",
     ),
+    OpFix(
+        ("ReluGrad", "Relu6Grad", "LeakyReluGrad"),
+        "the slope of relu is constant on each side: where a derivative is the output, use a "
+        "smooth activation (softplus, tanh, gelu)",
+    ),
     OpFix(("ArgMax",), _INDEX, _choice("argmax", "")),
     OpFix(("ArgMin",), _INDEX, _choice("argmin", "-")),
     OpFix(

@@ -19,6 +19,7 @@ _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
 there."""
 _PATH_ENDS = 100
+_GRADIENT_SCOPES = frozenset({"gradient_tape", "gradients"})
 """Ops kept at either end of a long path."""
 _PLUMBING = (CONTROL_FLOW | VARIABLES).union(
     "_Arg Placeholder ReadVariableOp Identity IdentityN Enter Exit NextIteration Switch "
@@ -140,13 +141,23 @@ def _sighted_causes(
 
 
 def _unused(evidence: Evidence, graph: FlowGraph, name: str) -> Cause:
-    """Return why no way leads from a variable to an output: its value may be put into another."""
+    """Return why no way leads from a variable to an output: its value may be put into another, or
+    into a sum of which a derivative alone is used."""
     if graph.assignments and name in graph.variables:
         writer = feeding(graph).get(graph.variables[name])
         written = {item.variable for item in graph.assignments if item.node == writer}
         if writer is not None and graph.variables[name] not in written:
             return _cause_at(evidence, graph, BY_MARK[Mark.WRITES], writer)
+    op = graph.idle.get(graph.variables.get(name, -1))
+    if op is not None and _has_derivative(graph):
+        return entry("GF204").cause(op=op)
     return entry("GF206").cause()
+
+
+def _has_derivative(graph: FlowGraph) -> bool:
+    """Whether the call itself takes a gradient: TensorFlow puts its ops into a scope of their
+    own."""
+    return any(part in _GRADIENT_SCOPES for name in graph.names for part in name.split("/")[:-1])
 
 
 def _alive_in_the_graph(

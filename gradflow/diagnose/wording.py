@@ -52,6 +52,7 @@ _SHAPE_FIX = (
     "harmless where only a derivative of the value counts, as of an energy whose forces are the "
     "output: what is added to the value has none; else let the value itself take part"
 )
+_DERIVATIVE = "only a derivative of the sum {op} is used, in which it has no part"
 _NO_FLOAT = (
     "no output is a float, so that no loss can be differentiated through this call: analyse the "
     "one that is trained, or let it return what goes into the {op_type} too"
@@ -112,6 +113,8 @@ def word(
     if cause.code == "GF204" and cause.op_type in SHAPE_OPS and sighting is None:
         message = f"nothing of it is used but its shape, by {cause.op_type} {cause.op!r}"
         return Wording(Severity.NOTE, message, _SHAPE_FIX)
+    if cause.code == "GF204" and cause.op is not None and cause.op_type is None:
+        return Wording(Severity.NOTE, _DERIVATIVE.format(op=quoted(str(cause.op))), _SHAPE_FIX)
     message = _message(evidence, cause, sighting, further)
     of_op = fix_of(cause.code, cause.op_type)
     usual = item.fix if of_op is None else of_op.fix

@@ -343,3 +343,23 @@ def test_variables_of_modules_are_told_and_covered_by_their_owners(
     # A scope that owns no variable is no layer.
     (cause,) = next(one.causes for one in report.variables if one.causes)
     assert (cause.op_type, cause.layer) == ("StopGradient", None)
+
+
+def test_an_entry_that_computes_something_unused_of_a_weight_is_not_named(tmp_path: Path) -> None:
+    """The function and its signature are two entries: each would point to the other."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.a = tf.Variable([1.0, 2.0], name="a")
+    module.b = tf.Variable([1.0, 2.0], name="b")
+
+    def serve(x: Any) -> Any:
+        return x * module.a + tf.zeros_like(x * module.b)
+
+    module.serve = tf.function(serve, input_signature=[tf.TensorSpec([3, 2], tf.float32, name="x")])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    for static in (False, True):
+        (message,) = {
+            item[1] for item in findings_of_unused(report_on(tmp_path, static=static)).values()
+        }
+        assert message == "no path to any output"

@@ -5,7 +5,7 @@ A body is parsed once and laid out at every call. Only what the results depend o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import field, replace
 from enum import Enum
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from gradflow.flow.lower.writes import Run, reads_after, run_for, writers
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
 from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.calls import Callee, callees
-from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS
+from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS, PLAIN_READS, SHIFTS
 from gradflow.ops.tensor_names import is_control
 
 _RAISING = (Rule.UNREGISTERED, Rule.DISABLED)
@@ -89,6 +89,9 @@ class Body:
     """Name of each argument, and whether its type carries gradient."""
     nodes: tuple[BodyNode, ...]
     results: tuple[Reference, ...]
+    idle: Mapping[str, str] = field(default_factory=dict)
+    """By the name of an argument or a placeholder, a sum that is not used, where nothing else that
+    is not used takes its value."""
     copies: Mapping[int, int] = field(default_factory=dict)
     """For each node that stands for the same op as an earlier one, for another part of what it
     gives, the earlier one."""
@@ -174,10 +177,11 @@ def _parse(
             node = replace(node, is_conditional=True)
         parsed.append(_without_integer_lists(node, nodes[number], parsed))
     moved_results = tuple(move(reference) for reference in results)
+    idle = _idle(nodes, inputs)
     if not library.by_entries:
-        return Body(arguments, tuple(parsed), moved_results)
+        return Body(arguments, tuple(parsed), moved_results, idle)
     laid_out = by_entries(parsed, [nodes[number] for number in numbers], shapes, moved_results)
-    return Body(arguments, tuple(laid_out.nodes), tuple(laid_out.results), laid_out.copies)
+    return Body(arguments, tuple(laid_out.nodes), tuple(laid_out.results), idle, laid_out.copies)
 
 
 def _needed(
@@ -196,6 +200,26 @@ def _needed(
         )
         stack.extend(source for source, _ in inputs[number] if source >= 0)
     return inputs
+
+
+def _idle(nodes: Sequence[Any], needed: Container[int]) -> dict[str, str]:
+    """Return, by the name of what is added there alone, a sum that no result depends on."""
+    reads = {
+        node.name: node.input[0].partition(":")[0]
+        for node in nodes
+        if node.op in PLAIN_READS and node.input
+    }
+    idle: dict[str, str] = {}
+    other: set[str] = set()
+    for number, node in enumerate(nodes):
+        if number in needed or node.op in PLAIN_READS:
+            continue
+        for tensor in node.input:
+            source = tensor.partition(":")[0]
+            source = reads.get(source, source)
+            idle.setdefault(source, node.name)
+            other |= {source} if node.op not in SHIFTS else set()
+    return {source: name for source, name in idle.items() if source not in other}
 
 
 def _without_integer_lists(node: BodyNode, node_def: Any, before: Sequence[BodyNode]) -> BodyNode:

@@ -89,6 +89,8 @@ def lower_graph(
         if name not in nodes:
             # Captured, but no selected output depends on it.
             nodes[name] = layout.builder.node(name, "_Arg")
+        if name in body.idle:
+            layout.idle.setdefault(nodes[name], body.idle[name])
     keys = _bind(layout, ((key, nodes[name]) for name, key in variables.items()))
     graph = _finish(layout, keys, results, selected)
     sources = {name for name, key in variables.items() if trained is None or key in trained}
@@ -142,6 +144,7 @@ def _finish(
         op_specs=layout.library.op_specs,
         assignments=tuple(layout.assignments),
         overwritten_reads=frozenset(layout.overwritten_reads),
+        idle=layout.idle,
     )
 
 

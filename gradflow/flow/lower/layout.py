@@ -86,6 +86,8 @@ class Layout:
     stands in, and its number there."""
     assignments: list[Assignment] = field(default_factory=list)
     overwritten_reads: list[int] = field(default_factory=list)
+    idle: dict[int, str] = field(default_factory=dict)
+    """As ``FlowGraph.idle``."""
     initial: dict[int, int] = field(default_factory=dict)
     """For each variable of a loop, the node of its initial value."""
 
@@ -226,6 +228,10 @@ def instantiate(
     outputs = [_allocate(layout, node, prefix, copy) for node in body.nodes]
     for later, earlier in body.copies.items():
         layout.builder.repeats.append((outputs[later][0].node, outputs[earlier][0].node, 1))
+
+    for (name, _), argument in zip(body.arguments, arguments, strict=True):
+        if name in body.idle:
+            layout.idle.setdefault(argument.node, prefix + body.idle[name])
 
     def tensor(reference: Reference) -> Tensor:
         number, output = reference

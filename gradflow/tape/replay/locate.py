@@ -238,11 +238,11 @@ def _too_late(
     scene: Scene, graph: FlowGraph, attribution: Attribution, cuts: Sequence[Cut]
 ) -> tuple[Cut, Sighting] | None:
     """Return the loop whose trips were too few to bring a variable's data to an output: then the
-    cuts in its body, which did run, hold nothing back."""
+    cuts in its body, which did run, hold nothing back, and nothing has died there."""
     loop = next((node for node in attribution.path if graph.ops[node] in LOOPS), None)
-    kinds = (Edge.CUT, Edge.ZERO, Edge.RESULT, Edge.OVERWRITTEN)
+    kinds = (Edge.CUT, Edge.ZERO, Edge.RESULT, Edge.OVERWRITTEN, Edge.DEAD)
     if loop is None or not all(
-        cut.kind in kinds and graph.names[cut.node].startswith(f"{graph.names[loop]}/")
+        cut.kind in kinds and f"{graph.names[cut.node]}/".startswith(f"{graph.names[loop]}/")
         for cut in cuts
     ):
         return None

@@ -124,6 +124,16 @@ def loop_without_trips(x, v):
     )[1]
 
 
+@case(a=FLOWS, b=valued("GF302", WHILE, says=("makes too few trips",)))
+def handed_on_too_seldom(x, v):
+    """Each trip hands the values on by one place: ``b`` does not come to the last in time."""
+    return tf.while_loop(
+        lambda step, *_: step < 1,
+        lambda step, y, z, w: (step + 1, tf.tanh(z), tf.tanh(w), y),
+        (0, x, x * v["a"], x * v["b"]),
+    )[1]
+
+
 @case(a=FLOWS, b=FLOWS)
 def loop_with_trips(x, v):
     limit = tf.cast(0.0 * tf.reduce_sum(x), tf.int32) + 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tests.models.functions.case import FLOWS, Truth, case, cut
+from tests.models.functions.case import FLOWS, UNUSED, Truth, case, cut
 
 BOXES = [[0.0, 0.0, 1.0, 1.0], [0.0, 2.0, 1.0, 3.0], [0.0, 4.0, 1.0, 5.0]]
 
@@ -172,6 +172,35 @@ def rounded_before_a_passage(x, v):
 def two_passages_in_a_row(x, v):
     once = tf.cast(tf.cast(v["b"] * 10.0, tf.int32), tf.float32) * 1.5
     return x * v["a"] + tf.cast(tf.cast(once, tf.int64), tf.float32)
+
+
+PART_OF_A_DERIVATIVE = Truth(
+    "none",
+    frozenset({("GF204", None)}),
+    None,
+    at="^(add|AddV2)$",
+    says=("only a derivative of the sum",),
+    note=True,
+)
+
+
+@case(a=FLOWS, b=PART_OF_A_DERIVATIVE)
+def added_to_what_is_differentiated(x, v):
+    """Of a known shape: no op asks for it."""
+    x = tf.ensure_shape(x[:1], [1, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        energy = tf.reduce_sum(tf.math.softplus(x * v["a"]) + v["b"])
+    return tape.gradient(energy, x)
+
+
+@case(a=FLOWS, b=UNUSED)
+def left_over_beside_a_derivative(x, v):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        energy = tf.reduce_sum(tf.math.softplus(x * v["a"]))
+        _ = x * v["b"] + v["a"]
+    return tape.gradient(energy, x)
 
 
 @case(a=FLOWS, b=cut("GF204", "Shape", note=True))

@@ -161,7 +161,7 @@ def three_zero_initialised_factors(x, v):
 
 @case(
     {"b": NOUGHT, "c": NOUGHT, "d": NOUGHT},
-    a=valued("GF303", ANY, note=True, says="of other weights"),
+    a=valued("GF303", ANY, note=True, says=("of other weights",)),
     b=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
     c=valued("GF303", ANY, says=("no update changes that", "both stay zero")),
     d=FLOWS,
