@@ -24,7 +24,7 @@ def reach_sentences(model: ModelReport) -> Sequence[str]:
     hidden = len(sentences) - _MAX_SENTENCES
     if hidden <= 0:
         return sentences
-    more = f"so it is with {counted(hidden, 'more cut')}, which reach less far"
+    more = f"and {counted(hidden, 'more cut')}, of which none reaches further"
     return [*sentences[:_MAX_SENTENCES], more]
 
 

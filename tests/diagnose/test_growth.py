@@ -14,6 +14,7 @@ import pytest
 from gradflow.diagnose import diagnose, draw_map
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
+from gradflow.report.reach import reach_sentences
 from tests.diagnose.grown import report_of, towers
 
 SMALL, LARGE = 60, 240
@@ -62,3 +63,13 @@ def test_writing_a_report(format: str) -> None:
 
     assert taken(SMALL)
     assert taken(LARGE) < MOST * taken(SMALL)
+
+
+def test_of_many_cuts_those_that_reach_furthest_are_told() -> None:
+    evidence = towers(12, 2)
+    variables, findings = diagnose(evidence)
+    (model,) = report_of(variables, findings, draw_map(evidence, variables, ())).models
+    *first, more = reach_sentences(model)
+
+    assert len(first) == 3
+    assert more == "and 3 more cuts, of which none reaches further"
