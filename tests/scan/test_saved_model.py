@@ -392,6 +392,19 @@ class TestChosen:
         saving(saved)
         assert found(saved) == []
 
+    def test_a_signature_beside_objects_that_are_no_functions(self) -> None:
+        """As those of an optimizer: ``_variables``, ``_iterations``."""
+        saved = loaded()
+        saving(saved)
+        objects = saved.meta_graphs[0].object_graph_def
+        objects.nodes.add().user_object.identifier = "_generic_user_object"
+        objects.nodes[1].children.add(node_id=len(objects.nodes) - 1, local_name="_variables")
+        node(saved, "Placeholder", "path")
+        call = node(saved, "StatefulPartitionedCall", "call")
+        call.attr["f"].func.name = "keep"
+        call.input.append("path")
+        assert found(saved) == []
+
     def test_a_saver_that_nothing_calls(self) -> None:
         saved = loaded()
         library = saved.meta_graphs[0].graph_def.library

@@ -107,6 +107,7 @@ class Chosen:
                 held = objects.nodes[number]
                 roots.update(held.function.concrete_functions)
                 roots.add(held.bare_concrete_function.concrete_function_name)
+        roots.discard(TOP)  # an object that is no function has a name as empty as the graph itself
         ends = [graph.saver_def.restore_op_name, graph.saver_def.save_tensor_name]
         started = program.run_at_start | program.above(map(node_of, ends))
         roots.update(
