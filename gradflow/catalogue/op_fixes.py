@@ -243,7 +243,52 @@ OP_FIXES = (
         "indices (tf.gather), which carry the gradient",
     ),
     OpFix(
-        ("LookupTableFind", "LookupTableFindV2", "AsString"),
+        ("TopKV2",),
+        "the positions of the largest have no slope: go on with their values, which tf.math.top_k "
+        "returns too and which carry the gradient, or weight all entries with a softmax",
+    ),
+    OpFix(
+        ("Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2"),
+        "which values are alike has no slope: tell that from integers, and look the values up by "
+        "the indices (tf.gather), which carries the gradient",
+    ),
+    OpFix(
+        ("Bitcast",),
+        "bits have no slope: stay in floating point; tf.cast between floats keeps the slope",
+    ),
+    OpFix(
+        ("QuantizeV2",),
+        "a quantized value has no slope: train with fake quantization, whose gradient passes "
+        "straight through, and quantize for inference",
+        "def quantized(x, low=-1.0, high=1.0):\n"
+        "    fake = tf.quantization.fake_quant_with_min_max_vars\n"
+        "    return fake(x, low, high)",
+    ),
+    OpFix(
+        ("CTCGreedyDecoder", "CTCBeamSearchDecoder"),
+        "a decoded sequence has no slope: train the logits with tf.nn.ctc_loss, and decode for "
+        "inference",
+    ),
+    OpFix(
+        ("EditDistance", "InTopK", "InTopKV2"),
+        "a count of errors has no slope: train with a cross entropy or tf.nn.ctc_loss, and keep "
+        "the count as a metric",
+    ),
+    OpFix(
+        ("ResizeArea",),
+        "TensorFlow has no gradient for resizing by areas: use tf.image.resize with antialias=True",
+    ),
+    OpFix(
+        ("AdjustContrastv2", "AdjustHue", "AdjustSaturation", "HSVToRGB"),
+        "TensorFlow has no gradient for this op on colours: apply it to the data before the model, "
+        "or write it with sums and products",
+    ),
+    OpFix(
+        ("AsString", "StringFormat"),
+        "text has no slope: go on with the number itself, and write the text beside it",
+    ),
+    OpFix(
+        ("LookupTableFind", "LookupTableFindV2"),
         "a table of keys has no slope: use an Embedding of the index, or a Dense layer",
     ),
     OpFix(

@@ -43,6 +43,12 @@ def save_augmentation(path: Path) -> None:
     keras.Sequential([inner, keras.layers.Flatten()]).save(path)
 
 
+def save_augmentation_of_keras_2(path: Path) -> None:
+    keras2 = pytest.importorskip("tf_keras")
+    inner = keras2.Sequential([keras2.layers.Resizing(4, 4), keras2.layers.RandomFlip()])
+    keras2.Sequential([inner, keras2.layers.Flatten()]).save(path)
+
+
 def save_layer(path: Path) -> None:
     import tensorflow as tf
 
@@ -65,6 +71,7 @@ def save_table(path: Path) -> None:
         ("unbuilt.keras", save_unbuilt),
         ("augmentation.keras", save_augmentation),
         ("augmentation.h5", save_augmentation),
+        ("keras2.keras", save_augmentation_of_keras_2),
         ("layer", save_layer),
         ("table", save_table),
     ],

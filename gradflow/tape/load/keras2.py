@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gradflow.errors import InputError, UnreadableError
+from gradflow.errors import InputError, NoWeightsError, UnreadableError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.keras.code import LAMBDA, class_names, foreign_code, foreign_modules
 from gradflow.files.keras.keras2_archive import relaid
@@ -37,7 +37,7 @@ from gradflow.tape.load.error_messages import (
     keras_refusal,
     refuse_other_than,
 )
-from gradflow.tape.load.keras_layers import chains
+from gradflow.tape.load.keras_layers import chains, never_has_weights
 from gradflow.tape.load.keras_model import KerasModel
 from gradflow.tape.load.user_modules import LEGACY
 from gradflow.tape.loaded_model import Watched
@@ -201,12 +201,15 @@ class Keras2Model(KerasModel):
             loss: whether the model's own loss is to be differentiated, or its outputs.
 
         Raises:
+            NoWeightsError: it has no inputs, and none of its layers ever has a weight.
             InputError: it has no symbolic inputs, so that no batch can be guessed.
             UsageError: its loss is asked for, and it was not compiled.
         """
         import tf_keras
 
         if not model.inputs:
+            if never_has_weights(model, tf_keras.Sequential, _inner_layers):
+                raise NoWeightsError(f"model {model.name!r}: no weights")
             if not model.built and has_own_step(model):
                 raise trains_its_parts(model, tf_keras.Model)
             raise InputError(

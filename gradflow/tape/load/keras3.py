@@ -145,7 +145,7 @@ class Keras3Model(KerasModel):
                 guessed.
             UsageError: its loss is asked for, and it was not compiled.
         """
-        if not model.built and never_has_weights(model):
+        if not model.built and never_has_weights(model, keras.Sequential):
             raise NoWeightsError(f"model {model.name!r}: no weights")
         if not model.built:
             if has_own_step(model):

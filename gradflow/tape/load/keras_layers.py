@@ -11,10 +11,12 @@ from gradflow.files.freezing import Doubt, FreezeDoubt, frozen_parents
 from gradflow.tape.loaded_model import Watched
 
 _WEIGHTLESS = tuple(
-    f"keras.src.layers.{family}."
+    f"{library}.src.layers.{family}."
+    for library in ("keras", "tf_keras")
     for family in ("preprocessing", "reshaping", "pooling", "merging", "regularization")
 )
-"""Modules of Keras whose layers never have a weight (checked on Keras 3.3 and 3.15)."""
+"""Modules of Keras whose layers never have a weight (checked on Keras 3.3 and 3.15, tf_keras
+2.21)."""
 
 
 def is_of_keras(item: Any) -> bool:
@@ -43,11 +45,13 @@ def chains(
         stack.extend((*chain, layer) for layer in reversed(inner))
 
 
-def never_has_weights(model: Any) -> bool:
-    """Return whether a Sequential holds layers of Keras only that never have a weight, built or
-    not: it prepares data."""
-    layers = [chain[-1] for chain in chains(model)]
-    parts = [layer for layer in layers if type(layer) is not keras.Sequential]
+def never_has_weights(
+    model: Any, sequential: type, inside: Callable[[Any], Iterable[Any]] = inner_layers
+) -> bool:
+    """Return whether a model of the class ``sequential`` holds layers of Keras only that never have
+    a weight, built or not: it prepares data."""
+    layers = [chain[-1] for chain in chains(model, inside)]
+    parts = [layer for layer in layers if type(layer) is not sequential]
     return bool(parts) and all(type(part).__module__.startswith(_WEIGHTLESS) for part in parts)
 
 
