@@ -56,6 +56,7 @@ def measure(
     call: Callable[[Mapping[str, Any]], Any],
     tensors: Mapping[str, Any],
     weights: Mapping[str, Any],
+    op_type: str = "",
 ) -> Measured:
     """Measure one call.
 
@@ -63,6 +64,7 @@ def measure(
         call: takes the tensors by name.
         tensors: by the names of the layer table: ``inputs``, ``inputs.0``.
         weights: the TensorFlow variables, by their path in the layer.
+        op_type: stands for the whole call where that cannot be traced.
 
     Raises:
         DisagreementError: the two witnesses do not say the same.
@@ -71,8 +73,9 @@ def measure(
     try:
         seen, outputs = _walked(call, tensors, floats)
     except (TypeError, NotImplementedError):
-        # Keras asks for a size that a trace does not know (of Kron, 3.15): the tape answers alone.
-        return _by_tape(call, tensors, weights, floats)
+        # Keras asks for a size or a value that a trace does not know (of Kron and IsIn, 3.15): the
+        # tape answers alone.
+        return _by_tape(call, tensors, weights, floats, op_type)
     try:
         tape: Mapping[tuple[str, int], bool] | None = _taped(call, tensors, floats)
         is_witnessed = True
@@ -103,21 +106,27 @@ def _by_tape(
     tensors: Mapping[str, Any],
     weights: Mapping[str, Any],
     floats: Mapping[str, Any],
+    op_type: str,
 ) -> Measured:
-    """Measure a call that cannot be traced.
+    """Measure a call that cannot be traced; an output that is no float counts as one op.
 
     Raises:
         DisagreementError: something does not flow: only the walk could tell why.
     """
     tape = _taped(call, tensors, floats)
     outputs = tuple(map(_is_floating, _flat(call(dict(tensors)))))
-    expected = len(outputs) * (len(floats) + sum(map(_is_floating, tensors.values())))
-    if tape is None or not all(outputs) or not all(tape.values()) or len(tape) != expected:
+    if tape is None or not all(tape.values()):
         raise DisagreementError("it cannot be traced")
+    sources = {**tensors, **weights}
+    leaves = frozenset({(("discrete", op_type),)})
     return Measured(
         outputs=outputs,
-        passages=dict.fromkeys(tape, frozenset({()})),
-        sources=frozenset({*tensors, *weights}),
+        passages={
+            (name, number): leaves if _is_floating(source) and not is_floating else frozenset({()})
+            for name, source in sources.items()
+            for number, is_floating in enumerate(outputs)
+        },
+        sources=frozenset(sources),
         discrete_weights=frozenset(weights.keys() - floats.keys()),
         raises=False,
         is_witnessed=True,

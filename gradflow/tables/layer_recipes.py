@@ -343,9 +343,12 @@ RECIPES: Mapping[str, Recipe] = {
         _ATTENTION_CALLS,
         {"num_heads": 2, "key_dim": 3},
         {"output_shape": [None, 3, 5], "sliding_window": [None], "attention_axes": [None, [1]]},
+        [["use_gate"]],
     ),
     "GroupedQueryAttention": Recipe(
-        _ATTENTION_CALLS, {"head_dim": 4, "num_query_heads": 2, "num_key_value_heads": 1}
+        _ATTENTION_CALLS,
+        {"head_dim": 4, "num_query_heads": 2, "num_key_value_heads": 1},
+        together=[["use_gate"]],
     ),
     "Masking": Recipe([{"inputs": _SEQUENCE}, {"inputs": ids(2, 5, 4)}]),
     "Identity": Recipe([{"inputs": floats(2, 4)}, {"inputs": ids(2, 4)}]),
@@ -440,7 +443,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "STFTSpectrogram": Recipe(
         [{"inputs": floats(2, 200, 1)}],
-        {"frame_length": 32},
+        {"frame_length": 32, "window": None},
         {
             "frame_length": [16],
             "frame_step": [None, 8, 16],

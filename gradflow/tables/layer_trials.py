@@ -289,7 +289,8 @@ def trials_of(
         more: dict[str, Any] = {} if training is None else {"training": training}
         measured: Measured | None = None
         try:
-            measured = measure(partial(called, layer, call, **more), tensors, weights)
+            ways = partial(called, layer, call, **more)
+            measured = measure(ways, tensors, weights, layer_class.__name__)
         except DisagreementError as error:
             yield Failure(name, {**arguments, **more}, f"the witnesses disagree: {error}")
         except Exception as error:  # as above

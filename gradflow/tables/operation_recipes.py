@@ -340,6 +340,8 @@ RECIPES: Mapping[str, Recipe] = {
     "Diff": Recipe([{"a": floats(4, 4)}, {"a": ids(4, 4)}], {}, {"axis": [-1, 0]}),
     "Digitize": Recipe(
         [
+            {"x": floats(4), "bins": [0.2, 0.5]},
+            {"x": ids(4), "bins": [1, 3]},
             {"x": floats(4), "bins": np.array([0.2, 0.5], "float32")},
             {"x": ids(4), "bins": np.array([1, 3], "int32")},
         ]

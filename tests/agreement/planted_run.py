@@ -70,6 +70,16 @@ def run_plan(plan: Plan, kind: str, folder: Path | None = None) -> Score:
     )
 
 
+def read_alone(plan: Plan, kind: str, folder: Path) -> Score:
+    """Build the plan's model and hold the plan against what its file alone tells: verdicts, causes,
+    cuts to restore and frozen flags."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = save(build(plan), folder, kind)
+    truths = _as_keras_reads_it(plan, expected(plan), path)
+    alone = read(str(path), Options(static=True, objective=Objective.OUTPUTS)).report
+    return compare_with_plan(alone, plan, truths, {}, FREEZING[kind])
+
+
 def _read_alone(
     path: Path,
     plan: Plan,
@@ -89,6 +99,8 @@ def _as_keras_reads_it(
     """The truth without the flags that Keras itself loses on the way through a file."""
     everywhere = [*plan.nodes, *(node for inner in plan.submodels.values() for node in inner.nodes)]
     forgetful = {node.layer for node in everywhere if node.kind in LOSES_FREEZING}
+    if not forgetful:
+        return dict(truths)
     updated = {
         layer_of(name, frozenset(truths))
         for name, is_updated in trainable_after_loading(path).items()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 
 from tests.agreement.compare import Score, compare_with_plan, compare_with_tape
-from tests.agreement.planted_run import run_plan
+from tests.agreement.planted_run import read_alone, run_plan
 from tests.models.plan import Plan, plans, seeded_plan
 from tests.models.truth import expected
 
@@ -44,6 +44,20 @@ def test_every_planted_cut_is_found_in_files(kind: str, tmp_path: Path) -> None:
         total.add(score)
     print(total.line())
     assert total.cut_weights, "no cut was met: the test shows nothing"
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(300, marks=pytest.mark.slow)])
+def test_every_planted_cut_is_found_by_reading_alone(count: int, tmp_path: Path) -> None:
+    total = Score()
+    for seed in range(count):
+        kind = "keras" if seed % 3 else "h5"
+        plan = seeded_plan(1000 + seed, layers_only=kind == "h5")
+        score = read_alone(plan, kind, tmp_path / str(seed))
+        assert score.complaints == [], f"seed {1000 + seed}"
+        total.add(score)
+    print(total.line())
+    assert total.cut_weights, "no cut was met: the test shows nothing"
+    assert total.agreed == total.weights
 
 
 def test_comparison_notices_a_wrong_plan() -> None:
