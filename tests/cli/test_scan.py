@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -164,6 +165,19 @@ def test_the_others_are_scanned_too(tmp_path: Path) -> None:
 
     assert done.code == 2
     assert "3 models: 2 could not be checked, 1 fine" in done.stdout
+
+
+def test_many_clean_models_are_a_line_each_one_rule_and_their_number(tmp_path: Path) -> None:
+    for number in range(22):
+        shutil.copy(SAMPLES / "healthy.keras", tmp_path / f"m{number}.keras")
+    done = scan("-q", str(tmp_path))
+
+    *models, rule, total = done.stdout.splitlines()
+    assert done.code == 0
+    assert len(models) == 22
+    assert all(": nothing in it could do harm" in line for line in models)
+    assert set(rule) == {"─"}
+    assert total == "22 models: 22 fine"
 
 
 def test_it_takes_no_tensorflow() -> None:
