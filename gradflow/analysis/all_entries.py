@@ -21,9 +21,8 @@ from gradflow.findings import (
     Verdict,
     summarize,
 )
-from gradflow.options import Options
+from gradflow.options import ALL_ENTRIES, Options
 
-ALL_ENTRIES = "all"
 _FIRST_COUNTS = (Verdict.NONFINITE, Verdict.FLOWS, Verdict.UNKNOWN, Verdict.ZERO, Verdict.NONE)
 """Where entries differ. NaN or Inf comes first: it spoils what another entry trains."""
 T = TypeVar("T")

@@ -21,7 +21,6 @@ from gradflow.analysis.static import (
     analyse_unloaded,
     chosen,
     read_file,
-    refuse_entry,
     report_saved_model,
 )
 from gradflow.diagnose import Evidence, OtherUse, draw_map, find
@@ -36,7 +35,7 @@ from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Format, Mode, Role, Verdict
 from gradflow.flow.origins import source_finder
-from gradflow.options import Objective, Options, refuse_objective
+from gradflow.options import Objective, Options, refuse_entry, refuse_objective
 from gradflow.progress import Progress
 from gradflow.scan import Threat
 from gradflow.tape.custom_ops import is_registered

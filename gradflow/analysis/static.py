@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradflow.analysis.all_entries import ALL_ENTRIES, each_entry, joined
+from gradflow.analysis.all_entries import each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.hopeful import attribute_unknown
 from gradflow.analysis.layers import read_layers
@@ -15,7 +15,6 @@ from gradflow.errors import (
     DamagedError,
     GradflowError,
     UnreadableError,
-    UsageError,
     is_lack_of_memory,
 )
 from gradflow.files.keras.model_layers import model_layers
@@ -31,7 +30,7 @@ from gradflow.findings import Format, Input, Mode, Output, Role
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
 from gradflow.flow.origins import noted_layer_finder, source_finder
-from gradflow.options import Options, refuse_objective
+from gradflow.options import Options, refuse_entry, refuse_objective
 
 
 def read(path: str, options: Options) -> Analysis:
@@ -114,15 +113,6 @@ def analyse_unloaded(
     if not analysis.report.variables:
         raise refusal
     return _with_reason(analysis, refusal.message.removeprefix(f"{path}: "), refusal.hint)
-
-
-def refuse_entry(path: str, options: Options) -> None:
-    """Raise UsageError where ``--entry`` is given for a Keras file."""
-    if options.entry not in (None, ALL_ENTRIES):
-        raise UsageError(
-            f"{path}: --entry {options.entry!r}: a Keras file has one entry only",
-            "leave --entry out",
-        )
 
 
 def chosen(

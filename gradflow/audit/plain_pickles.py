@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+_PLAIN_FORMS = ("pickle", "msgpack")
+
 
 class NotReadError(Exception):
     """Stands for what a pickle holds that names a class or a function."""
@@ -37,13 +39,21 @@ def plain(data: Any, *, buffers: Iterable[Any] = ()) -> Any:
         return error if isinstance(error, NotReadError) else NotReadError("a damaged pickle")
 
 
+def _not_read(header: object, frames: object) -> NotReadError:
+    return NotReadError("an object")
+
+
 @contextmanager
 def plain_pickles() -> Iterator[None]:
     """Read pickles as ``plain`` does in all modules of distributed, while the block runs.
 
+    What comes in a form of Dask's own for objects is not read either: it names a class.
+
     NOTE: distributed 2026.8 has no other way. ``Client(deserializers=...)`` holds for results
     alone, and not for a message with ``__Pickled__``, for errors or for types.
     """
+    from distributed.protocol.serialize import families
+
     reading = ModuleType("pickle")
     reading.__dict__.update(vars(pickle), loads=plain)
     modules = [
@@ -53,8 +63,13 @@ def plain_pickles() -> Iterator[None]:
     ]
     for module in modules:
         module.pickle = reading  # type: ignore[attr-defined]  # they have imported it
+    before = dict(families)
+    for name, (write, _, has_context) in before.items():
+        if name not in _PLAIN_FORMS:
+            families[name] = write, _not_read, has_context
     try:
         yield
     finally:
+        families.update(before)
         for module in modules:
             module.pickle = pickle  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gradflow.cli.help import Group
+from gradflow.cli.signals import orderly_end
 from gradflow.cli.streams import is_of_a_stream, leave_stdout, open_closed_streams
 from gradflow.lazy_dataclass import dataclass
 
@@ -36,7 +37,8 @@ class LazyGroup(Group):
         """Run the command line."""
         open_closed_streams()
         try:
-            return super().main(*arguments, **options)
+            with orderly_end():
+                return super().main(*arguments, **options)
         except OSError as error:
             if not is_of_a_stream(error):
                 raise

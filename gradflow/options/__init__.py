@@ -1,12 +1,14 @@
 """Declare the options of an analysis once, for the command line, the configuration and Python."""
 
 from gradflow.options.analysis import (
+    ALL_ENTRIES,
     DECLARED,
     Declared,
     Options,
     from_python,
     names_without_effect,
     read,
+    refuse_entry,
     refuse_objective,
 )
 from gradflow.options.python_words import in_python
@@ -21,6 +23,7 @@ from gradflow.options.values import (
 )
 
 __all__ = [
+    "ALL_ENTRIES",
     "DECLARED",
     "DEFAULT_THRESHOLDS",
     "DTYPES",
@@ -35,5 +38,6 @@ __all__ = [
     "names_without_effect",
     "parse_inputs",
     "read",
+    "refuse_entry",
     "refuse_objective",
 ]

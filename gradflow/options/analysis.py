@@ -26,6 +26,8 @@ from gradflow.options.kinds import (
 )
 from gradflow.options.values import DEFAULT_THRESHOLDS, InputSpec, Objective, Thresholds
 
+ALL_ENTRIES = "all"
+"""As ``--entry``: each of them."""
 _WEEK = 604_800
 DRAWS, MOST_DRAWS = 3, 12
 """Batches to try before a weight is called dead, and where something on its way is random: of what
@@ -308,3 +310,12 @@ def refuse_objective(name: str, options: Options) -> None:
         return
     hint = "give the Keras file of the same model, or use no --objective compiled"
     raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)
+
+
+def refuse_entry(name: str, options: Options) -> None:
+    """Raise UsageError where ``--entry`` is given for a Keras model, which has one alone."""
+    if options.entry not in (None, ALL_ENTRIES):
+        raise UsageError(
+            f"{name}: --entry {options.entry!r}: a Keras model has one entry only",
+            "leave --entry out",
+        )

@@ -109,6 +109,24 @@ def test_a_module_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_module_below_src_is_told_how_to_reach(tmp_path: Path) -> None:
+    (tmp_path / "src" / "netpack").mkdir(parents=True)
+    _, analysis = analyse_function("netpack:make", Options(), str(tmp_path), lambda _: None)
+
+    assert analysis.report.error is not None
+    assert analysis.report.error.hint == (
+        "it is below src: set PYTHONPATH=src, or install your package"
+    )
+
+
+def test_a_keras_model_has_no_other_entry() -> None:
+    name = f"{MODULE}:healthy"
+    _, analysis = analyse_function(name, Options(entry="serve"), str(ROOT), lambda _: None)
+
+    assert analysis.report.error is not None
+    assert analysis.report.error.message == ("--entry 'serve': a Keras model has one entry only")
+
+
 def test_the_commands_and_the_configuration_take_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,8 @@ import gradflow
 from gradflow.cli.exit_codes import exit_code
 from gradflow.cli.inspect import judged_by
 from gradflow.findings import Severity
-from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, inspect, static
+from gradflow.process import models
+from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, here, inspect, static
 
 MISSING = "no/such/model.keras"
 
@@ -78,3 +82,23 @@ def test_a_failure_does_not_lose_the_other_models() -> None:
 
     assert f"{MISSING}: could not be checked (GF901)" in done.stdout
     assert f"{CUT}: 4 of 8 weights get no gradient, 1 cause" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "command",
+    ["inspect", "check", "audit", "scan", "init -o no.yaml", "baseline", "why", "diff"],
+)
+def test_a_signal_while_models_are_looked_for_is_no_verdict(
+    command: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1 is the word for findings."""
+    monkeypatch.setattr(models, "list_models", lambda _: signal.raise_signal(number))
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(number)
+
+    done = here(*command.split(), ".", *["."] * (command in ("why", "diff")))
+
+    assert (done.code, done.stdout) == (128 + number, "")
+    assert signal.getsignal(number) is before

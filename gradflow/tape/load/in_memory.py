@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.errors import UsageError
-from gradflow.options import Options, refuse_objective
+from gradflow.options import Options, refuse_entry, refuse_objective
 from gradflow.tape.load.choose_loss import choose_live_loss
 from gradflow.tape.load.keras2 import Keras2Model, is_keras2
 from gradflow.tape.load.keras3 import Keras3Model
@@ -31,6 +31,8 @@ def model_in_memory(model: Any, name: str, options: Options) -> LoadedModel:
             "set KERAS_BACKEND=tensorflow before Keras is imported",
         )
     training = options.training
+    if isinstance(model, keras.Model) or is_keras2(model):
+        refuse_entry(name, options)
     if isinstance(model, keras.Model):
         loss = choose_live_loss(model, options)
         return Keras3Model(model, training=training, input_names=names, loss=loss)

@@ -65,6 +65,10 @@ def _no_module(name: FunctionName, missing: str) -> UsageError:
     search = list(sys.modules[package].__path__) if package in sys.modules else [sys.path[0]]
     names = [module.name for module in pkgutil.iter_modules(search)]
     looked = "gradflow looks in the working directory and in its own environment"
+    source = Path(sys.path[0], "src", last)
+    if not package and (source.is_dir() or source.with_suffix(".py").is_file()):
+        looked = "it is below src: set PYTHONPATH=src, or install your package"
+        names = []
     return UsageError(
         f"{_written(name)}: there is no module {last!r}{place}",
         f"{near(last, names)}{looked}",
