@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed
-from gradflow.audit.plain_pickles import plain_pickles
+from gradflow.audit.plain_pickles import NotRead, plain_pickles
 from gradflow.errors import CrashedError, UsageError
 from gradflow.files.remote import is_remote
 from gradflow.findings import Mode
@@ -122,7 +122,7 @@ def _outcome(answer: object, path: str, options: Options) -> Outcome:
     Raises:
         CrashedError: it is no answer, or none that gradflow has made.
     """
-    if not isinstance(answer, str):
+    if not isinstance(answer, str) or isinstance(answer, NotRead):
         raise CrashedError(
             f"{path}: the cluster did not finish it",
             "the workers need this gradflow, and memory for the model; see their logs",

@@ -18,29 +18,31 @@ from typing import Any
 _PLAIN_FORMS = ("pickle", "msgpack")
 
 
-class NotReadError(Exception):
-    """Stands for what a pickle holds that names a class or a function."""
+class NotRead(str):
+    """Stands for what a pickle holds that names a class or a function.
+
+    It is a text: the client takes one in the place of an error or of a traceback. An exception
+    here, or another type, would end the task that reads, and with it every answer.
+    """
+
+    __slots__ = ()
 
 
 class _Plain(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        raise NotReadError(f"a pickle with {module}.{name}")
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
 def plain(data: Any, *, buffers: Iterable[Any] = ()) -> Any:
-    """Return what the pickle ``data`` holds where that is plain data, else a ``NotReadError``.
-
-    It is returned, since an error would end the thread in which the client reads, and with it
-    every answer.
-    """
+    """Return what the pickle ``data`` holds where that is plain data, else ``NotRead``."""
     try:
         return _Plain(io.BytesIO(data), buffers=buffers).load()
     except Exception as error:  # a damaged pickle raises anything
-        return error if isinstance(error, NotReadError) else NotReadError("a damaged pickle")
+        return NotRead(f"a pickle that is not read: {error}")
 
 
-def _not_read(header: object, frames: object) -> NotReadError:
-    return NotReadError("an object")
+def _not_read(header: object, frames: object) -> NotRead:
+    return NotRead("an object that is not read")
 
 
 @contextmanager

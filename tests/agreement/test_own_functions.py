@@ -119,7 +119,8 @@ def test_a_module_below_src_is_told_how_to_reach(tmp_path: Path) -> None:
     )
 
 
-def test_a_keras_model_has_no_other_entry() -> None:
+def test_a_keras_model_has_no_other_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     name = f"{MODULE}:healthy"
     _, analysis = analyse_function(name, Options(entry="serve"), str(ROOT), lambda _: None)
 

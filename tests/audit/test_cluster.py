@@ -18,7 +18,7 @@ import pytest
 
 from gradflow.audit import cluster as module
 from gradflow.audit.cluster import Cluster
-from gradflow.audit.plain_pickles import NotReadError, plain
+from gradflow.audit.plain_pickles import NotRead, plain
 from gradflow.errors import UsageError
 from gradflow.findings.wire import encode
 from gradflow.options import Options
@@ -208,8 +208,8 @@ def test_plain_data_is_read_and_nothing_else(tmp_path: Path) -> None:
     data = {"a": [1, 2.5, None, "x", b"y", True]}
     assert plain(pickle.dumps(data)) == data
     for value in (_Harmful(str(tmp_path)), [_Harmful(str(tmp_path))], len, str):
-        assert isinstance(plain(pickle.dumps(value)), NotReadError)
-    assert isinstance(plain(b"\x80"), NotReadError)
+        assert isinstance(plain(pickle.dumps(value)), NotRead)
+    assert isinstance(plain(b"\x80"), NotRead)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,7 +218,7 @@ def test_pickles_are_read_as_before_at_the_end(local: str) -> None:
     import distributed.protocol.pickle
 
     with Cluster(local, ship=False):
-        assert isinstance(distributed.protocol.pickle.loads(pickle.dumps(len)), NotReadError)
+        assert isinstance(distributed.protocol.pickle.loads(pickle.dumps(len)), NotRead)
     assert distributed.protocol.pickle.loads(pickle.dumps(len)) is len
     assert distributed.client.pickle is pickle
 
