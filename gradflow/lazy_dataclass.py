@@ -41,6 +41,7 @@ def _frozen(kind: type) -> type:
         kind.__hash__ = _hash  # type: ignore[assignment]  # as a dataclass that is frozen
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
     made.__dataclass_params__.frozen = True  # which its subclasses have to be
+    _incomplete.append(made)
     return made  # type: ignore[no-any-return]
 
 
@@ -99,6 +100,15 @@ _METHODS: dict[str, Any] = {
     "__getstate__": _getstate,
     "__setstate__": _setstate,
 }
+
+
+_incomplete: list[type] = []
+
+
+def complete() -> None:
+    """Compile the methods of all classes that are there: copies of this process need not."""
+    while _incomplete:
+        _complete(_incomplete.pop())
 
 
 def _complete(kind: Any) -> None:

@@ -46,20 +46,24 @@ def main(imports: str | None = None) -> None:
     serve(line, pipe)
 
 
-def serve(line: str, pipe: int) -> None:
+def serve(line: str, pipe: int, modules: Sequence[str] | None = None) -> None:
     """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never
-    returns."""
+    returns.
+
+    ``modules`` are the folders of modules that whoever this process becomes has to be able to read;
+    by default those of ``sys.path``.
+    """
     request, scratch = from_line(line)
     # What is read of a file stays until the end: each round of the collector looks at all of it.
     gc.disable()
-    request = _settle(Path(scratch), request)
+    request = _settle(Path(scratch), request, sys.path if modules is None else modules)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
         answer(request, stream)
     # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
     os._exit(0)
 
 
-def _settle(scratch: Path, request: Request) -> Request:
+def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
     """Make a folder in ``scratch`` the one place that this process, from here on, can write to, and
     return the request with paths that stay; code of the user's own runs as the user would run it.
     """
@@ -86,7 +90,8 @@ def _settle(scratch: Path, request: Request) -> Request:
         os.environ[name] = str(folder)
     tempfile.tempdir = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    remark = as_nobody(scratch, folder, _read_by(request), _imported_by(request))
+    modules = [*modules, *[request.folder] * bool(request.options.imports)]
+    remark = as_nobody(scratch, folder, _read_by(request), modules)
     end_with_parent()
     impose(request.limits)
     missing = confine(folder)
@@ -102,11 +107,6 @@ def _settle(scratch: Path, request: Request) -> Request:
 def _read_by(request: Request) -> list[str]:
     """Return the files and folders that the request is about."""
     return [request.path, *(spec.file for spec in request.options.inputs if spec.file)]
-
-
-def _imported_by(request: Request) -> list[str]:
-    """Return the folders that modules come from."""
-    return [*sys.path, *[request.folder] * bool(request.options.imports)]
 
 
 def answer(request: Request, pipe: TextIO) -> None:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import selectors
 import signal
 import socket
+import sys
 import traceback
+from collections.abc import Sequence
 
+from gradflow.lazy_dataclass import complete
+from gradflow.options import Options
 from gradflow.process.child import serve
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
 from gradflow.process.isolated import end_group
 from gradflow.process.lasting_imports import lasting_imports
+from gradflow.process.request import Purpose, from_line, request_about, to_line
+from gradflow.process.sandbox.confine import needed_of
 
 
 def main(with_tape: bool) -> None:
@@ -30,13 +37,16 @@ def main(with_tape: bool) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with lasting_imports():
         _import_once(with_tape)
-    _Server(control).run()
+    _Server(control, needed_of(sys.path)).run()
     os._exit(0)
 
 
 def _import_once(with_tape: bool) -> None:
-    """Import what each copy would have to import."""
-    import h5py  # noqa: F401 -- all of them for their effect
+    """Import what each copy would have to import, and make what each would have to make.
+
+    NumPy and h5py are left to the few files that need them: a larger process takes longer to copy,
+    and longer to end.
+    """
 
     import gradflow.analysis.entries
     import gradflow.analysis.safety
@@ -46,6 +56,7 @@ def _import_once(with_tape: bool) -> None:
     from gradflow.files.saved_model.schema import message
     from gradflow.ops.layer_rows import has_rows
     from gradflow.ops.table import cells
+    from gradflow.process.sandbox.system_calls import numbers
     from gradflow.scan.keras.allowed_names import Kind, named
 
     # The library, its schema and the tables take ten times as long as a small file.
@@ -53,14 +64,18 @@ def _import_once(with_tape: bool) -> None:
     named(Kind.CLASS, "Dense")
     cells("rule")
     has_rows("Dense")
+    numbers(platform.machine())
     if with_tape:
         import gradflow.analysis.dynamic
-        import gradflow.tape.versions  # noqa: F401 -- as above
+        import gradflow.tape.versions  # noqa: F401 -- all of them for their effect
+    from_line(to_line(request_about(Purpose.STATIC, "", "", Options()), ""))
+    complete()
 
 
 class _Server:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, modules: Sequence[str]) -> None:
         self._control = control
+        self._modules = modules
         self._woken, self._wake = socket.socketpair()
         self._waiting = selectors.DefaultSelector()
         self._children: set[int] = set()
@@ -122,7 +137,7 @@ class _Server:
             os.close(log)
             with os.fdopen(question, encoding="utf-8") as stream:
                 line = stream.readline()
-            serve(line, answer)
+            serve(line, answer, self._modules)
         except BaseException:
             traceback.print_exc()  # to the log
         finally:

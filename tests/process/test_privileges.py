@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from gradflow.process.sandbox.confine import needed_of
 from tests.cli.command import HEALTHY, ROOT, apart, environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have none of it")
@@ -123,6 +125,25 @@ def test_modules_that_only_some_can_read_are_imported(shared: Path) -> None:
     remark, *_ = became(shared, modules=(str(shared / "packages"), str(shared / "nothing")))
 
     assert f"cannot read {package}" in str(remark)
+
+
+@as_root
+def test_a_server_looks_at_the_modules_once_for_all_its_copies(shared: Path) -> None:
+    package = shared / "packages" / "package"
+    package.mkdir(parents=True)
+    modules = [str(shared / "packages"), str(shared / "nothing")]
+
+    assert needed_of(modules) == []
+
+    package.chmod(0o700)
+    [unread] = needed_of(modules)
+    each = became(shared, modules=tuple(modules))
+    shutil.rmtree(shared / "scratch")
+    once = became(shared, modules=(unread,))
+
+    assert unread == str(package)
+    assert os.geteuid() == 0
+    assert once == each
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="is about other users")

@@ -54,6 +54,18 @@ def as_nobody(scratch: Path, folder: Path, needed: Sequence[str], modules: Seque
     return give_up_root(folder, needed, modules)
 
 
+def needed_of(modules: Sequence[str]) -> list[str]:
+    """Return what of these folders of modules each copy of this process has to look at in
+    ``as_nobody``: what nobody can read need not be looked at again, and one path that nobody cannot
+    read says as much as all of them."""
+    if sys.platform != "linux":
+        return []
+    from gradflow.process.sandbox.privileges import unread_by_nobody
+
+    path = unread_by_nobody(modules)
+    return [] if path is None else [path]
+
+
 def end_with_parent() -> None:
     """End this process when the thread that started it ends (Linux)."""
     if sys.platform == "linux":

@@ -85,6 +85,29 @@ def give_up_root(scratch: Path, needed: Sequence[str], modules: Sequence[str]) -
     return f"it may read every file, since user {user} cannot read {unread}"
 
 
+def unread_by_nobody(modules: Sequence[str]) -> str | None:
+    """Return what the user that ``give_up_root`` becomes cannot read of these folders; None where
+    there is nothing, or this process does not become another user. Another process looks."""
+    if os.geteuid() != 0:
+        return None
+    answer, tell = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            user, group = _nobody()
+            os.setgroups([])
+            os.setresgid(group, group, group)
+            os.setresuid(user, user, user)
+            os.write(tell, os.fsencode(_unreadable((), modules, all_of_many=False) or ""))
+        finally:
+            os._exit(0)
+    os.close(tell)
+    with os.fdopen(answer, "rb") as stream:
+        path = os.fsdecode(stream.read())
+    os.waitpid(process, 0)
+    return path or None
+
+
 def _stay(reason: str) -> str:
     """Remain root, which owns files: it may read those of others as before, and nothing more."""
     _hold(_held() & {_READ_ANY})
