@@ -68,7 +68,7 @@ def _import_once(with_tape: bool) -> None:
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401 -- all of them for their effect
-    from_line(to_line(request_about(Purpose.STATIC, "", "", Options()), ""))
+    from_line(to_line(request_about(Purpose.MODELS, "", "", Options()), ""))
     complete()
 
 
