@@ -188,7 +188,9 @@ def siamese_with_a_shared_encoder(wrap: Wrap) -> Training:
 
 def _vq_vae(wrap: Wrap, pass_on: Callable[[Any, Any], Any]) -> Training:
     encoder, decoder = dense(3, "encoder"), dense(3, "decoder")
-    codebook = tf.Variable(DATA[:4], name="codebook")
+    # Optimizers of Keras 3.3 take variables of Keras alone.
+    kind = keras.Variable if keras.__version__.startswith("3.3.") else tf.Variable
+    codebook = kind(DATA[:4], name="codebook")
     optimizer, data = sgd(), tf.constant(DATA)
 
     @wrap

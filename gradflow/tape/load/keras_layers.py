@@ -10,6 +10,11 @@ import keras
 from gradflow.files.freezing import Doubt, FreezeDoubt, frozen_parents
 from gradflow.tape.loaded_model import Watched
 
+KerasVariable = next(
+    kind for kind in reversed(keras.Variable.__mro__) if kind.__module__.startswith("keras.")
+)
+"""The class of all variables of Keras 3; in Keras 3.3, ``keras.Variable`` is a subclass of it that
+no layer makes variables of."""
 _WEIGHTLESS = tuple(
     f"{library}.src.layers.{family}."
     for library in ("keras", "tf_keras")

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import keras
-
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
-from gradflow.tape.load.keras_layers import layer_path
+from gradflow.tape.load.keras_layers import KerasVariable, layer_path
 from gradflow.tape.loaded_model import CallableModel, Watched
 
 
@@ -88,7 +86,7 @@ def _flat(value: Any) -> Sequence[Any]:
 def _keras_variables() -> dict[int, Any]:
     """Return every Keras variable by the id of its ``tf.Variable``, which does not know it; asked
     in the rare case only."""
-    variables = [item for item in gc.get_objects() if issubclass(type(item), keras.Variable)]
+    variables = [item for item in gc.get_objects() if issubclass(type(item), KerasVariable)]
     return {id(getattr(variable, "_value", None)): variable for variable in variables}
 
 

@@ -8,9 +8,11 @@ has left them.
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -358,7 +360,14 @@ class _Tap:
         return iter(dataset.with_options(options))
 
 
+_pulled: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+"""What was read from each Python generator: Keras 3.3 gives the batch of ``train_on_batch`` as
+one."""
+
+
 def _tapped(item: Any) -> Any:
+    if isinstance(item, GeneratorType):
+        return _tapped_generator(item)
     if isinstance(item, tf.distribute.DistributedIterator) or not isinstance(
         item, tf.data.Iterator
     ):
@@ -372,7 +381,22 @@ def _tapped(item: Any) -> Any:
     return reading
 
 
+def _tapped_generator(generator: Any) -> Any:
+    pulled: list[Any] = []
+
+    def reading() -> Iterator[Any]:
+        for part in generator:
+            pulled.append(part)
+            yield part
+
+    tapped = reading()
+    _pulled[tapped] = pulled
+    return tapped
+
+
 def _replayed(item: Any) -> Any:
+    if isinstance(item, GeneratorType):
+        return (part for part in list(_pulled[item]))
     if isinstance(item, tf.data.Iterator | tf.distribute.DistributedIterator):
         tap = getattr(item, "_gradflow_tap", None)
         return _Untapped(item) if tap is None else tap.again()

@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.files.frames import Frame, user_source
+from gradflow.tape.load.keras_layers import KerasVariable
 from gradflow.tape.op_origins import LIBRARIES
 from gradflow.tape.private_api import (
     ConcreteFunction,
@@ -363,7 +364,7 @@ def _executing(original: Any) -> Any:
 def _reads_variable(argument: Any) -> bool:
     if isinstance(argument, list | tuple):
         return any(map(_reads_variable, argument))
-    return hasattr(argument, "_dense_var_to_tensor") or isinstance(argument, keras.Variable)
+    return hasattr(argument, "_dense_var_to_tensor") or isinstance(argument, KerasVariable)
 
 
 def _on_op(

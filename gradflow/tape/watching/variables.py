@@ -16,6 +16,7 @@ from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Role
 from gradflow.tape.load import keras2, keras3
+from gradflow.tape.load.keras_layers import KerasVariable
 from gradflow.tape.loaded_model import Watched
 from gradflow.tape.private_api import BaseResourceVariable, EagerTensor, held_by
 
@@ -82,7 +83,7 @@ def handles_of(variable: Any) -> list[Any]:
 
 def plain_of(variable: Any) -> Any:
     """Return the ``tf.Variable`` behind one of Keras."""
-    if isinstance(variable, keras.Variable):
+    if isinstance(variable, KerasVariable):
         return variable._value
     return getattr(variable, "_variable", variable)  # the latter: AutoCastVariable of tf_keras
 
@@ -108,7 +109,7 @@ def weights_of(
     keras_variables = {
         handle._id: item
         for item in gc.get_objects()
-        if issubclass(type(item), keras.Variable)
+        if issubclass(type(item), KerasVariable)
         for handle in handles_of(item)
     }
     for variable in others:
