@@ -292,9 +292,9 @@ function curve(points) {
 
 const holdsBack = (edge) => edge.gradient !== "flows" && edge.gradient !== "none" && edge.gradient !== "unknown";
 
-/** The edges of a way from one of the nodes to an output over the fewest cuts, or to `ends` where they are given. */
-function wayFrom(graph, starts, ends = null, through = null) {
-  const isEnd = ends ? (node) => ends.has(node.id) : (node) => node.kind === "output" || (!node.outgoing.length && !node.children.length);
+/** The edges of a way from one of the nodes to an output over the fewest cuts. */
+function wayFrom(graph, starts) {
+  const isEnd = (node) => node.kind === "output" || (!node.outgoing.length && !node.children.length);
   const cost = new Map(starts.map((node) => [node.id, 0]));
   const before = new Map();
   let now = starts.map((node) => node.id);
@@ -305,13 +305,13 @@ function wayFrom(graph, starts, ends = null, through = null) {
       const node = graph.nodes.get(now[index]);
       if (done.has(node.id) || cost.get(node.id) !== level) continue;
       done.add(node.id);
-      if (isEnd(node) && (before.has(node.id) || ends)) {
+      if (isEnd(node) && before.has(node.id)) {
         const way = [];
         for (let step = before.get(node.id); step; step = before.get(step.from)) way.unshift(step);
         return way;
       }
       for (const edge of node.outgoing) {
-        const price = level + (holdsBack(edge) && edge !== through ? 1 : 0);
+        const price = level + (holdsBack(edge) ? 1 : 0);
         if (price >= (cost.get(edge.to) ?? Infinity)) continue;
         cost.set(edge.to, price);
         before.set(edge.to, edge);

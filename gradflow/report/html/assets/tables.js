@@ -10,7 +10,7 @@ function tableOf(caption, columns, items, { choose, chooses = "show", words, kin
   const footer = html("div", { class: "footer" });
   const number = html("span", { class: "number", role: "status" });
   const field = html("input", { type: "search", placeholder: "filter", "aria-label": `filter ${caption}`, oninput: () => draw() });
-  const kind = html("select", { "aria-label": `which ${caption}`, onchange: () => draw() }, html("option", { value: "" }, "all"), kinds.map(([value, title]) => html("option", { value }, title)));
+  const kind = html("select", { "aria-label": `which ${caption} to show`, onchange: () => draw() }, html("option", { value: "" }, "all"), kinds.map(([value, title]) => html("option", { value }, title)));
   const headings = columns.map((column) =>
     html("th", { scope: "col", class: column.isNumber ? "numeric" : "" },
       html("button", { type: "button", title: column.help ?? `sort by ${column.title}`, onclick: () => sort(column) }, column.title)));
