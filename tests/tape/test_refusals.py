@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from gradflow.errors import UsageError
@@ -130,6 +132,48 @@ def test_a_graph_and_variables_of_different_runs_are_told_apart(tmp_path: Path) 
     finding = refused(tmp_path / "first")
     assert "its graph and the files of its variables are of different runs" in finding.message
     assert finding.hint == "copy saved_model.pb and the folder variables of one and the same export"
+
+
+def test_so_are_those_of_a_graph_of_tensorflow_1(tmp_path: Path) -> None:
+    """A resource variable takes any shape from a checkpoint, and the step failed in the end."""
+    import tensorflow as tf
+
+    for name, weights in (("first", 3), ("second", 5)):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
+            weight = tf.compat.v1.get_variable("weight", [4, weights], use_resource=True)
+            session.run(tf.compat.v1.global_variables_initializer())
+            tf.compat.v1.saved_model.simple_save(
+                session, str(tmp_path / name), {"x": x}, {"y": tf.matmul(x, weight)}
+            )
+    shutil.rmtree(tmp_path / "first" / "variables")
+    shutil.copytree(tmp_path / "second" / "variables", tmp_path / "first" / "variables")
+    finding = refused(tmp_path / "first")
+    assert "its graph and the files of its variables are of different runs" in finding.message
+    assert "(4, 5)" in finding.message
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_layers_and_weights_of_different_models_are_told(tmp_path: Path, suffix: str) -> None:
+    import keras
+
+    for name, units in (("first", 3), ("second", 5)):
+        layers = [keras.Input((4,)), keras.layers.Dense(units, name="hidden")]
+        keras.Sequential(layers, name="m").save(tmp_path / f"{name}.{suffix}")
+    mixed = tmp_path / f"mixed.{suffix}"
+    if suffix == "h5":
+        shutil.copy(tmp_path / "first.h5", mixed)
+        with h5py.File(mixed, "r+") as file, h5py.File(tmp_path / "second.h5") as other:
+            file.attrs["model_config"] = other.attrs["model_config"]
+    else:
+        first, second = (
+            zipfile.ZipFile(tmp_path / f"{name}.keras") for name in ("first", "second")
+        )
+        with zipfile.ZipFile(mixed, "w") as file, first, second:
+            for member in first.namelist():
+                source = second if member.endswith(".h5") else first
+                file.writestr(member, source.read(member))
+    assert "its layers and its weights are of different models" in refused(mixed).message
 
 
 def test_an_op_without_a_kernel_here_is_told(tmp_path: Path) -> None:

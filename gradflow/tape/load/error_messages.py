@@ -25,6 +25,11 @@ _CLASS = re.compile(
     r"|Cannot deserialize object of (type) `(\w+)`"
 )
 _NO_FLAG = re.compile(r"Expected `trainable`.* to be a boolean")
+_OTHER_WEIGHTS = re.compile(
+    r"objects could not be loaded|Shape mismatch in layer|Layer weight shape .* not compatible"
+    r"|expected \d+ (?:variables|weights), but received|weight file containing \d+ layers"
+)
+"""The words of Keras 3.15 and tf_keras 2.21 for weights that fit no layer."""
 _NO_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'")
 """TensorFlow's words for an op that runs on other devices only (checked on 2.21.0)."""
 _ABSENT = re.compile(
@@ -128,6 +133,11 @@ def keras_refusal(error: Exception, file: Attempted) -> tuple[str, str]:
             f"trainable of {listed(unflagged)} is neither true nor false in it",
             "set layer.trainable to True or False where the model is built and save it again, or "
             "read its flags with --static",
+        )
+    if _OTHER_WEIGHTS.search(chain):
+        return (
+            f"its layers and its weights are of different models: {first_line(error)}",
+            "save the model again, or give the file whose weights belong to these layers",
         )
     reason = first_line(error)
     if isinstance(error, KeyError) or len(reason.split()) < 2:

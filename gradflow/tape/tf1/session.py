@@ -202,12 +202,36 @@ def graph_session(
                 built = _differentiated(session, contents, entry, selected)
                 loader.restore_variables(session, saver)
                 loader.run_init_ops(session, list(contents.tags))
+                _hold_to_shapes(graph, session)
         except GradflowError:
             raise
         # Whatever a damaged file, or a graph that cannot be differentiated, brings about.
         except Exception as error:
             raise refusal(folder, contents, error) from error
         yield built
+
+
+def _hold_to_shapes(graph: Any, session: Any) -> None:
+    """Raise ValueError where a variable was restored from the files of another run.
+
+    A resource variable takes a value of any shape from a checkpoint (TensorFlow 2.21); it is the
+    ops which use it that fail then, one by one.
+    """
+    variables = [
+        variable
+        for variable in graph.get_collection("variables")
+        if hasattr(variable, "handle") and variable.shape.is_fully_defined()
+    ]
+    try:
+        shapes = session.run([tf.raw_ops.VariableShape(input=each.handle) for each in variables])
+    except tf.errors.FailedPreconditionError:  # one that nothing restores or initialises
+        return
+    for variable, shape in zip(variables, shapes, strict=True):
+        if tuple(shape) != tuple(variable.shape):
+            raise ValueError(
+                f"Received incompatible tensor with shape {tuple(map(int, shape))} when attempting "
+                f"to restore variable with shape {tuple(variable.shape)} and name {variable.name}"
+            )
 
 
 @contextlib.contextmanager
