@@ -106,7 +106,8 @@ def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
 
 def _read_by(request: Request) -> list[str]:
     """Return the files and folders that the request is about."""
-    return [request.path, *(spec.file for spec in request.options.inputs if spec.file)]
+    specs = (*request.options.inputs, *request.options.targets)
+    return [request.path, *(spec.file for spec in specs if spec.file)]
 
 
 def answer(request: Request, pipe: TextIO) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gradflow.process.sandbox import about, confine, system_calls
+from gradflow.process.sandbox import about, confine, privileges, system_calls
 from gradflow.process.sandbox.about import Act
 
 # {out}: a folder outside, with a file and a folder in it, and a socket; {pid}: a process outside;
@@ -102,6 +102,12 @@ ESCAPES: dict[Act, dict[str, str]] = {
         "trace": "call('ptrace', 0x4206, {pid}, 0, 0)",
         "outlive its parent": "call('prctl', 1, 0, 0, 0, 0)",
         "let others trace it": "call('prctl', 0x59616D61, -1, 0, 0, 0)",
+    },
+    about.LISTENS: {
+        "read another's environment": "open('/proc/{pid}/environ', 'rb').read(1)",
+        "open what another has open": "os.open('/proc/{pid}/fd/0', os.O_RDONLY)",
+        "look at another's memory": "open('/proc/{pid}/maps').read(1) or 1 / 0",
+        "go where another is": "os.listdir('/proc/{pid}/cwd/')",
     },
     about.REMAINS: {
         "share memory that stays": "call('shmctl', call('shmget', 0, 4096, 0o1600), 0, 0)",
@@ -197,9 +203,11 @@ def _number(name: str) -> int:
     return next(int(row[column] or -1) for row in rows if row[0] == name)
 
 
-def attempt(code: str, scratch: Path, version: int, *, seccomp: bool) -> str:
-    """Run ``code`` in a process of its own, held by that ABI of Landlock, and seccomp or not;
-    return what kept it from being done, empty where it was."""
+def attempt(
+    code: str, values: Mapping[str, object], scratch: Path, version: int, *, seccomp: bool
+) -> str:
+    """Run ``code``, with ``values`` in it, in a process of its own, held by that ABI of Landlock,
+    and seccomp or not; return what kept it from being done, empty where it was."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -211,11 +219,15 @@ def attempt(code: str, scratch: Path, version: int, *, seccomp: bool) -> str:
             if not seccomp:
                 confine.refuse_calls = lambda: False  # type: ignore[assignment]
             if version or seccomp:
+                if version and code in ESCAPES[about.LISTENS].values():
+                    # Linux 6.16 lets CAP_PERFMON read what Landlock closes; a model's process has
+                    # no capabilities.
+                    privileges._hold(frozenset())
                 missing = confine.confine(scratch, version)
                 wanted = (*("landlock",) * (not version), *("seccomp",) * (not seccomp))
                 assert missing == wanted
             try:
-                eval(code, names)
+                eval(code.format(**values), names)
             except BaseException as error:
                 os.write(write, f"{type(error).__name__} {error}".encode())
         os._exit(0)
@@ -283,8 +295,8 @@ def tried(folder: Path, codes: Mapping[str, str], version: int, *, seccomp: bool
                 outside(folder / "outside") as out,
                 subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
             ):
-                text = code.format(out=out, pid=other.pid, port=port)
-                words = attempt(text, scratch, version, seccomp=seccomp)
+                values = {"out": out, "pid": other.pid, "port": port}
+                words = attempt(code, values, scratch, version, seccomp=seccomp)
                 kept[name] = words if is_whole(out) else ""
                 other.kill()
     return kept

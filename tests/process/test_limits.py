@@ -54,6 +54,14 @@ def test_more_than_allowed_is_an_error(code: str, words: str, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+def test_handles_have_an_end(tmp_path: Path) -> None:
+    """A pipe or a socket holds memory that no other limit counts."""
+    code = "[__import__('os').pipe() for _ in range(5000)]"
+
+    assert "Too many open files" in ended(Limits(2000 * _MB, 60, _MB), code, tmp_path)[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
 def test_a_process_that_never_ends_is_ended(tmp_path: Path) -> None:
     code, _ = ended(Limits(2000 * _MB, 1, _MB), "any(False for _ in iter(int, 1))", tmp_path)
 

@@ -49,6 +49,7 @@ CONNECTS = Act("connect by TCP", 4, seccomp=True)
 SOCKETS = Act("reach anybody by other sockets: UDP, local, netlink", None, seccomp=True)
 SIGNALS = Act("signal another process", 6, seccomp=True)
 STEERS = Act("trace another process, or change its schedule or limits", None, seccomp=True)
+LISTENS = Act("read the environment or the open files of another process", 1, seccomp=False)
 REMAINS = Act("leave or reach queues, semaphores and memory of System V or POSIX", None, True)
 MACHINE = Act("change mounts, namespaces, keys or the clock", None, seccomp=True)
 ACTS = (
@@ -61,6 +62,7 @@ ACTS = (
     SOCKETS,
     SIGNALS,
     STEERS,
+    LISTENS,
     REMAINS,
     MACHINE,
 )

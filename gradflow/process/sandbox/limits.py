@@ -22,6 +22,7 @@ _PER_CORE = 64 << 20
 _PER_BYTE = 16
 """Of the file: a weight, its gradient, and copies on the way; files can be compressed, too."""
 _MOST_PACKED, _BLOCK = 8, 512
+_OPEN_FILES = 4096
 _WRITES = _GB
 """A compressed member of an archive is unpacked to be read."""
 
@@ -49,7 +50,8 @@ def limits_for(size: int, memory: int | None, seconds: float) -> Limits:
 
 
 def impose(limits: Limits) -> None:
-    """Hold this process, from here on, to ``limits``; it leaves no core file."""
+    """Hold this process, from here on, to ``limits``, and to a number of open files; it leaves no
+    core file."""
     if sys.platform == "win32":
         return
     import resource
@@ -59,6 +61,8 @@ def impose(limits: Limits) -> None:
         resource.RLIMIT_CPU: limits.seconds,
         resource.RLIMIT_FSIZE: limits.file,
         resource.RLIMIT_CORE: 0,
+        # What a pipe or a socket holds is memory that no other limit counts.
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
     }
     for kind, value in values.items():
         _, hard = resource.getrlimit(kind)

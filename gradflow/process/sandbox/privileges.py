@@ -147,33 +147,45 @@ def _unreadable(needed: Iterable[str], modules: Iterable[str], *, all_of_many: b
             number = sum(1 for _ in islice(_below(path), _MOST_FILES + 1))
             if all_of_many and number > _MOST_FILES:
                 return path
-        for path in modules:
-            for _ in islice(_below(path, depth=1), _MOST_FILES):
-                pass
+        for folder in modules:
+            package = _closed_package(folder)
+            if package is not None:
+                return package
     except PermissionError as error:
         return str(error.filename)
     return None
 
 
-def _below(path: str, depth: int | None = None) -> Iterator[str]:
-    """Open the file, or what is in the folder, and yield the path of each.
+def _closed_package(folder: str) -> str | None:
+    """Return the first package in a folder of modules whose modules cannot be read.
+
+    Raises:
+        PermissionError: the folder cannot be read.
+    """
+    rights = os.R_OK | os.X_OK
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir() and not os.access(entry.path, rights, effective_ids=True):
+                return entry.path
+    return None
+
+
+def _below(path: str) -> Iterator[str]:
+    """Open the file, or all files of the folder, and yield the path of each.
 
     Raises:
         PermissionError: it cannot be read.
     """
-    waiting = [(path, depth)]
+    waiting = [path]
     while waiting:
-        path, levels = waiting.pop()
+        path = waiting.pop()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             kind = Path(path).stat().st_mode
             if stat.S_ISREG(kind):
                 os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
             elif stat.S_ISDIR(kind):
                 with os.scandir(path) as entries:
-                    if levels != 0:
-                        below = None if levels is None else levels - 1
-                        waiting += [(entry.path, below) for entry in entries if _counts(entry)]
-                (Path(path) / os.pardir).stat()  # what is in it can be opened, too
+                    waiting += [entry.path for entry in entries if _counts(entry)]
             yield path
 
 
