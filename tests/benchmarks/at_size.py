@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tests.benchmarks.large_graph import SHAPES
 from tests.benchmarks.memory import BARE, make
+from tests.benchmarks.parts import children
 from tests.benchmarks.speed import GRADFLOW, ROOT, Cost, Result, environment
 from tests.files.test_large_files import _MEASURED
 
@@ -121,7 +122,7 @@ def models(folder: Path) -> Iterator[Result]:
     entries = [f"{{path: {name}}}" for name in write_models(folder, _MODELS - 2 * bad)]
     for number in range(bad):
         entries.insert(number * 7, f"{{path: m0.keras, name: dies{number}, imports: [dies]}}")
-        hanging = f"{{path: m0.keras, name: hangs{number}, imports: [hangs], timeout: 5}}"
+        hanging = f"{{path: m0.keras, name: hangs{number}, imports: [hangs], timeout: 20}}"
         entries.insert(number * 11 + 3, hanging)
     (folder / "a.yaml").write_text(
         "version: 1\nmodels:\n" + "".join(f"  - {entry}\n" for entry in entries)
@@ -145,6 +146,10 @@ def models(folder: Path) -> Iterator[Result]:
     audited(folder, "resumed.json")
     is_same = (folder / "resumed.json").read_bytes() == (folder / "whole.json").read_bytes()
     note = f"stopped with exit code {stopped} after {part} models, and gone on"
+    if not is_same:
+        again = json.loads((folder / "resumed.json").read_text())["models"]
+        pairs = zip(reports, again, strict=True)
+        note += f"; first that differs: {next((each for each in pairs if each[0] != each[1]), '')}"
     yield Result("  the identical report after an interruption", float(not is_same), 0.0, note)
 
 
@@ -192,18 +197,6 @@ def measured(command: Sequence[str]) -> Cost:
         raise SystemExit(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr}")
     processor, peak = map(float, done.stdout.split())
     return Cost(time.perf_counter() - began, processor, peak / 1024)
-
-
-def children(process: int) -> list[int]:
-    """The processes that a process has started."""
-    try:
-        return [
-            int(child)
-            for task in Path(f"/proc/{process}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
 
 
 def resident(process: int) -> int:
