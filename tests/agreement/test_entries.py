@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import gradflow
 from gradflow.errors import InputError, UnreadableError
 from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.reader import read_saved_model
@@ -320,13 +321,16 @@ def test_a_scalar_in_a_signature_of_tensorflow_1_has_the_shape_of_its_placeholde
     assert report.summary.flows > 0
 
 
-@pytest.mark.parametrize("static", [False, True], ids=["run", "static"])
+@pytest.mark.parametrize("way", ["run", "static", "memory"])
 def test_variables_of_modules_are_told_and_covered_by_their_owners(
-    static: bool, tmp_path: Path
+    way: str, tmp_path: Path
 ) -> None:
-    from tests.models.modules import save_owned
+    from tests.models.modules import owned, save_owned
 
-    report = report_on(saved(tmp_path, save_owned), static=static)
+    if way == "memory":
+        (report,) = gradflow.inspect(owned()).models
+    else:
+        report = report_on(saved(tmp_path, save_owned), static=way == "static")
     assert verdicts(report) == {
         "kernel@enc.kernel": "none",
         "kernel@dec.kernel": "flows",

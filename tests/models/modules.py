@@ -234,7 +234,17 @@ def save_inference_loop(folder: Path) -> None:
     tf.saved_model.save(root, str(folder))
 
 
-def save_owned(folder: Path) -> None:
+class Owned(tf.Module):  # type: ignore[misc]  # TensorFlow is not typed
+    """What ``owned`` builds, which can be called."""
+
+    @tf.function(input_signature=[SPEC])
+    def __call__(self, x: Any) -> Any:
+        with tf.name_scope("mode"), tf.name_scope("categorical"):
+            stopped = tf.stop_gradient(x * self.enc.kernel)
+        return stopped * self.dec.kernel * self.likelihood.variance._pretransformed_input
+
+
+def owned() -> Any:
     """Two objects with a kernel each; a variable as a bijector names it; a stop in a scope that is
     no layer."""
 
@@ -243,16 +253,12 @@ def save_owned(folder: Path) -> None:
         setattr(module, name, _weight("kernel"))
         return module
 
-    root = tf.Module()
+    root = Owned()
     root.enc, root.dec, root.likelihood = part("kernel"), part("kernel"), tf.Module()
     root.likelihood.variance = tf.Module()
     root.likelihood.variance._pretransformed_input = _weight("softplus")
+    return root
 
-    @tf.function(input_signature=[SPEC])
-    def call(x: Any) -> Any:
-        with tf.name_scope("mode"), tf.name_scope("categorical"):
-            stopped = tf.stop_gradient(x * root.enc.kernel)
-        return stopped * root.dec.kernel * root.likelihood.variance._pretransformed_input
 
-    root.call = call
-    tf.saved_model.save(root, str(folder))
+def save_owned(folder: Path) -> None:
+    tf.saved_model.save(owned(), str(folder))

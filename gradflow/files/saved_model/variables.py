@@ -84,8 +84,8 @@ def _is_own(path: tuple[str, ...] | None) -> bool:
 def _stored(
     variable: Any, path: tuple[str, ...], tracked: bool | None, freezer: str | None
 ) -> StoredVariable:
+    owner = owner_of(path)
     name = variable.name.removesuffix(":0") or "/".join(path) or "variable"
-    owner = path[:-1] if path[-1:] == (_UNCONSTRAINED,) else path
     if owner != path and owner:
         name = f"{name}@{'.'.join(owner)}"
     dtype = dtype_name(variable.dtype)
@@ -103,9 +103,20 @@ def _stored(
         trainable=trainable,
         frozen_by=freezer if role is Role.WEIGHT and not trainable else None,
         declared_trainable=variable.trainable and not is_floating and tracked is not False,
-        # A variable of a tf.Module has no scope in its name: the module tells where it belongs.
-        layer_path="" if "/" in name else "/".join(owner),
+        layer_path=path_in_module(name, owner),
     )
+
+
+def owner_of(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the path of what a variable stands for: of one that a bijector made, the parameter
+    that holds it."""
+    return path[:-1] if path[-1:] == (_UNCONSTRAINED,) else path
+
+
+def path_in_module(name: str, owner: tuple[str, ...]) -> str:
+    """Return the ``layer_path`` of a variable: one of a tf.Module has no scope in its name, and the
+    module tells where it belongs."""
+    return "" if "/" in name else "/".join(owner)
 
 
 def _untracked(stored: StoredVariable) -> StoredVariable:

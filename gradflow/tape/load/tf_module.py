@@ -13,6 +13,7 @@ from gradflow.errors import InputError, UsageError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.contents import TensorInfo
+from gradflow.files.saved_model.variables import owner_of, path_in_module
 from gradflow.findings import Role
 from gradflow.tape.inputs.callers_arrays import by_position
 from gradflow.tape.load.untracked import describe_untracked
@@ -93,7 +94,7 @@ def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[Tens
 
 def _watched(module: Any) -> Sequence[Watched]:
     paths = {
-        id(variable): ".".join(map(str, path))
+        id(variable): tuple(map(str, path))
         for path, variable in module._flatten(
             predicate=lambda part: isinstance(part, tf.Variable), with_path=True
         )
@@ -102,8 +103,10 @@ def _watched(module: Any) -> Sequence[Watched]:
     watched = []
     for number, variable in enumerate(module.variables):
         name = variable.name.removesuffix(":0")
-        if counts[variable.name] > 1:
-            name = f"{name}@{paths.get(id(variable), number)}"
+        path = paths.get(id(variable), (str(number),))
+        owner = owner_of(path)
+        if counts[variable.name] > 1 or owner != path:
+            name = f"{name}@{'.'.join(owner)}"
         role = (
             Role.WEIGHT
             if variable.trainable and variable.dtype.name in FLOATING_NAMES
@@ -111,13 +114,14 @@ def _watched(module: Any) -> Sequence[Watched]:
         )
         stored = StoredVariable(
             name=name,
-            layer=name.rpartition("/")[0] or None,
+            layer=name.partition("@")[0].rpartition("/")[0] or None,
             shape=tuple(variable.shape),
             dtype=variable.dtype.name,
             role=role,
             trainable=role is Role.WEIGHT,
             frozen_by=None,
             declared_trainable=variable.trainable and variable.dtype.name not in FLOATING_NAMES,
+            layer_path=path_in_module(name, owner),
         )
         watched.append(Watched(stored, variable))
     return watched
