@@ -188,3 +188,24 @@ def test_a_sparse_and_a_ragged_input_are_given_as_one(tmp_path: Path) -> None:
     # What is given for one sets the batch of the other.
     (_, _, _, _, splits), described = run(asked[:1])
     assert len(splits) == 6
+
+
+def test_a_check_of_the_models_own_that_fails_in_training_names_the_other_mode() -> None:
+    """As the pruning of tensorflow_model_optimization asks for its callback."""
+    from gradflow.tape.inputs.search import with_batch
+    from gradflow.tape.load.error_messages import BackwardError
+
+    def asserts(_: object) -> None:
+        raise BackwardError("assertion failed: [needs its callback] [[{{node Assert}}]]")
+
+    with pytest.raises(InputError, match="a check of the model's own fails in the step") as caught:
+        with_batch([X], Options(), None, asserts)
+    assert caught.value.hint.startswith("--inference ")
+    with pytest.raises(InputError, match="fails to differentiate it: no gradient for it"):
+        with_batch([X], Options(), None, _refuses_backward)
+
+
+def _refuses_backward(_: object) -> None:
+    from gradflow.tape.load.error_messages import BackwardError
+
+    raise BackwardError("no gradient for it")

@@ -35,6 +35,8 @@ T = TypeVar("T")
 _MOST_LEARNED = 10
 """Attempts that follow what an error says; with those of the ladder there are about twenty, most of
 them short."""
+_ASSERTION = "assertion failed"
+"""TensorFlow's words for an Assert in the graph (checked on 2.21)."""
 
 __all__ = ["Batch", "with_batch"]
 
@@ -203,6 +205,12 @@ class _Search:
                 "the shape of the inputs is too large for a test batch", "give each with --input"
             )
         _, batch, error = self._most_telling
+        if isinstance(error, BackwardError) and _ASSERTION in str(error):
+            return InputError(
+                f"a check of the model's own fails in the step: {first_line(error)}",
+                "--inference steps it as for a prediction, where the check is for training alone; "
+                "--static reads the file without running it",
+            )
         if isinstance(error, BackwardError):
             return InputError(
                 f"the forward pass runs, and TensorFlow fails to differentiate it: "
