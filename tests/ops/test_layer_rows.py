@@ -51,3 +51,10 @@ def test_an_operation_says_where_floats_end() -> None:
 def test_a_pattern_of_weights_stands_for_one_name_or_for_any_path() -> None:
     assert matches("*/kernel", "lstm_cell/kernel") and matches("**", "a/b/c")
     assert not matches("*/kernel", "kernel") and not matches("kernel", "a/kernel")
+
+
+def test_a_question_about_floats_is_answered_by_a_boolean() -> None:
+    for name, op in (("is_nan", "IsNan"), ("is_inf", "IsInf"), ("is_finite", "IsFinite")):
+        known = behaviour(f"tf.math.{name}", {}, Call(), training=True)
+        assert known is not None and known.output(0) is Output.INT
+        assert known.passages[0].steps[0].op_type == op
