@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -15,7 +15,6 @@ from gradflow.cli.help import Command
 from gradflow.cli.needs_tensorflow import require_tensorflow
 from gradflow.cli.options import (
     MODEL_PATH,
-    Group,
     Messages,
     ReportAnalysis,
     ReportOutput,
@@ -24,13 +23,14 @@ from gradflow.cli.options import (
 )
 from gradflow.cli.output import Stderr, emit, listed
 from gradflow.cli.run import Done, Engine, Run, engine
+from gradflow.cli.selection import Selection, codes
 from gradflow.cli.signals import orderly_end
 from gradflow.cli.watch import answers, refuse_unwatched, stamps_of
 from gradflow.errors import UnreadableError
 from gradflow.findings import ModelReport, Report, Severity
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
-from gradflow.policy import is_broken
+from gradflow.policy import is_broken, selected
 from gradflow.process.models import models_at
 from gradflow.process.parent import Outcome
 
@@ -39,10 +39,8 @@ _WARM = 2
 
 
 @dataclass(frozen=True, slots=True)
-class ExitCode(Group):
-    """What the exit code makes of findings."""
-
-    heading: ClassVar[str] = "Exit code"
+class ExitCode(Selection):
+    """Which findings count, and what the exit code makes of them."""
 
     fail_on: str | None = fail_on_option("Exit 1 when something this bad is found.")
     exit_zero: bool = exit_zero_option("With --fail-on: exit 0 instead of 1.")
@@ -89,6 +87,7 @@ def inspect(
     that returns a model, package.module:function. Exit code 0 whatever is found, unless --fail-on
     is given; 2 when a model could not be checked.
     """
+    select, ignored = codes(exit_with.select), codes(exit_with.ignore)
     targets = output.targets()
     formats = [format for format, _ in targets]
     stderr = Stderr(messages.quiet, messages.verbose)
@@ -96,8 +95,9 @@ def inspect(
     options = output.over(asked)
     if options.entry == LIST:
         stderr.remark(analysis.remark_of_list())
-        if exit_with.fail_on or exit_with.exit_zero:
-            stderr.remark(f"--fail-on, --exit-zero: no effect with --entry {LIST}")
+        if exit_with.fail_on or exit_with.exit_zero or select or ignored:
+            words = "--select, --ignore, --fail-on, --exit-zero"
+            stderr.remark(f"{words}: no effect with --entry {LIST}")
         if run.watch:
             stderr.remark(f"--watch: no effect with --entry {LIST}")
         context.exit(show_entries(models_at(models).paths, options, targets))
@@ -119,7 +119,9 @@ def inspect(
             return own.inspected(found.paths, options, fail_on)
 
     def shown(done: Done[Outcome]) -> Report:
-        report = report_of([(outcome.tool, outcome.model) for outcome in done.results])
+        report = report_of(
+            [(outcome.tool, selected(outcome.model, select, ignored)) for outcome in done.results]
+        )
         if done.results:
             emit(
                 report,

@@ -7,28 +7,26 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import ClassVar
 
 import click
 
 from gradflow.analysis.result import report_of
 from gradflow.audit import Checked, check_model, of_model, read_baseline
 from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
-from gradflow.cli.options import Group, ReportOutput, option
+from gradflow.cli.options import ReportOutput, option
 from gradflow.cli.output import Stderr, command_errors, emit
 from gradflow.cli.run import Engine
+from gradflow.cli.selection import Selection, codes
 from gradflow.config import ModelPlan
 from gradflow.findings import Anchor, Report
 from gradflow.lazy_dataclass import dataclass
-from gradflow.policy import Snapshot, Trend, chosen, selected, since, trends
+from gradflow.policy import Snapshot, Trend, selected, since, trends
 from gradflow.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement(Group):
+class Judgement(Selection):
     """Which findings count, and what the exit code makes of them."""
-
-    heading: ClassVar[str] = "What counts"
 
     baseline: str | None = option(
         "--baseline",
@@ -38,15 +36,6 @@ class Judgement(Group):
     )
     fail_on: str | None = fail_on_option(
         "The lowest severity that breaks the build.  [default: warning]"
-    )
-    select: tuple[str, ...] = option(
-        "--select",
-        metavar="CODES",
-        multiple=True,
-        help="Only findings of these codes count: GF2,GF401.",
-    )
-    ignore: tuple[str, ...] = option(
-        "--ignore", metavar="CODES", multiple=True, help="Findings of these codes do not count."
     )
     exit_zero: bool = exit_zero_option("Exit 0 instead of 1.")
 
@@ -158,13 +147,3 @@ def baseline_of(path: str | None) -> Mapping[str, Snapshot] | None:
         return None
     with command_errors():
         return read_baseline(Path(path))
-
-
-def codes(words: Sequence[str]) -> tuple[str, ...]:
-    """Read codes, kinds or beginnings of codes (GF2), also several with commas between.
-
-    Raises:
-        CommandError: there is no such code.
-    """
-    with command_errors():
-        return chosen(part.strip() for word in words for part in word.split(",") if part.strip())

@@ -11,9 +11,10 @@ from typing import ClassVar
 
 import click
 
-from gradflow.cli.judging import Judgement, codes
+from gradflow.cli.judging import Judgement
 from gradflow.cli.options import Analysis, Group, Messages, option
 from gradflow.cli.output import CommandError, command_errors
+from gradflow.cli.selection import codes
 from gradflow.config import EMPTY, ModelPlan, Plan, find_config
 from gradflow.findings import Severity
 from gradflow.lazy_dataclass import dataclass

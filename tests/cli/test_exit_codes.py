@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from dataclasses import replace
@@ -102,3 +103,17 @@ def test_a_signal_while_models_are_looked_for_is_no_verdict(
 
     assert (done.code, done.stdout) == (128 + number, "")
     assert signal.getsignal(number) is before
+
+
+def test_inspect_takes_the_codes_that_count() -> None:
+    arguments = ("inspect", CUT, "--static", "--fail-on", "error", "--format", "json")
+    assert here(*arguments).code == 1
+    for option in (("--select", "GF1,GF3"), ("--ignore", "GF2"), ("--ignore", "stop_gradient")):
+        done = here(*arguments, *option)
+        [model] = json.loads(done.stdout)["models"]
+        counted = {item["code"] for item in model["findings"] if item["accepted"] is None}
+        assert done.code == 0, done
+        assert "GF201" not in counted
+        # What was measured is told all the same.
+        assert model["summary"]["none"] == 4
+    assert "did you mean GF201 to GF209?" in here("inspect", CUT, "--select", "GF20x").stderr
