@@ -15,7 +15,8 @@ from gradflow.files.model_file import ModelFile, StoredVariable
 from gradflow.findings import Input, Output, Role
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
-from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
+from gradflow.flow.lower.call_output import Weight
+from gradflow.flow.lower.layers import LoweredLayers, lower_layers
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.text import near, quoted

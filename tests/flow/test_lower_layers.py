@@ -10,7 +10,8 @@ from gradflow.errors import DamagedError, GradflowError, UnreadableError
 from gradflow.files.keras.config import LayerConfig, read_config
 from gradflow.flow.attribute import attribute
 from gradflow.flow.lower import layers as lowering
-from gradflow.flow.lower.layers import LoweredLayers, Weight, lower_layers
+from gradflow.flow.lower.call_output import Weight
+from gradflow.flow.lower.layers import LoweredLayers, lower_layers
 
 Json = dict[str, Any]
 

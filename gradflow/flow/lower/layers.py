@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gradflow.errors import UnreadableError
-from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.keras.calls import (
     INPUT_LAYER,
     LayerCall,
@@ -23,39 +22,39 @@ from gradflow.files.keras.layer_table import RECURRENT
 from gradflow.files.keras.model_layers import layer_names
 from gradflow.files.keras.regularizers import is_own_regularizer
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+from gradflow.flow.lower.call_output import CallOutput, Weight
+from gradflow.flow.lower.layer_values import (
+    Result,
+    arguments_of,
+    compute_dtype,
+    inputs_fed,
+    is_floating_name,
+    numbered,
+    outputs_used,
+    resolved,
+    result_is_floating,
+    tensors_of,
+)
 from gradflow.flow.lower.layout import Tensor
+from gradflow.flow.lower.recurrent_states import (
+    count_of_states,
+    halves,
+    states_of_cell,
+    with_states,
+)
 from gradflow.flow.op_rules import spec
 from gradflow.ops.layer_rows import (
-    ArgumentPath,
-    Behaviour,
     Call,
-    Kind,
     Output,
-    Pass,
-    Passage,
     behaviour,
     has_rows,
-    matches,
 )
 
 MAX_SIZE = 2_000_000
 """Nodes and edges beyond which a model is refused: models inside models multiply without end."""
-_EDGES = {Kind.CUT: Edge.CUT, Kind.ZERO: Edge.ZERO, Kind.SHAPE: Edge.SHAPE}
 _CALLED = ("TimeDistributed", "SpectralNormalization", "Wrapper")
 """Layers that call the layer inside them on what they are called with."""
-_STATES = {"LSTM": 2, "LSTMCell": 2, "ConvLSTM1D": 2, "ConvLSTM2D": 2, "ConvLSTM3D": 2}
-_CAST = Pass(Kind.DISCRETE, "Cast")
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A variable of the file, and where it stands among the layers."""
-
-    name: str
-    layer: LayerConfig
-    """The innermost layer around it that stands in the configuration."""
-    path: str
-    """Its path below that layer: ``kernel``, ``lstm_cell/kernel``."""
+_NOT_DESCRIBED = "a layer that the configuration does not describe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +135,6 @@ def lower_layers(model: LayerConfig, weights: Iterable[Weight], *, training: boo
         ) from None
 
 
-@dataclass(slots=True)
-class _Result:
-    """What a call of a layer returns: the tensors in their structure."""
-
-    structure: object
-
-    def output(self, number: int | None) -> object:
-        if number is None:
-            return self.structure
-        flat = list(_tensors(self.structure))
-        return flat[number][1] if number < len(flat) else flat[-1][1] if flat else None
-
-
-_NOT_DESCRIBED = "a layer that the configuration does not describe"
-
-
 class _Lowering:
     """Lays out the calls of one model and of all that stands in it."""
 
@@ -183,15 +166,15 @@ class _Lowering:
             node = self._node("input", "Placeholder", None)
             result = self._unknown(model, context, model.name, [Tensor(node, True)], 1)
         else:
-            values: dict[tuple[LayerConfig, int], _Result] = {}
+            values: dict[tuple[LayerConfig, int], Result] = {}
             for _, tensor in tensors_in(calls.inputs):
                 is_layer = tensor.layer is not model
                 name = tensor.layer.name if is_layer else "input"
                 node = self._node(name, "Placeholder", None)
                 dtype = tensor.dtype or "float32"
                 shape = _batch_shape(tensor.layer)
-                inputs.append(Arrival(name, node, _is_floating(dtype), dtype, shape))
-                values[tensor.layer, 0] = _Result(Tensor(node, _is_floating(dtype)))
+                inputs.append(Arrival(name, node, is_floating_name(dtype), dtype, shape))
+                values[tensor.layer, 0] = Result(Tensor(node, is_floating_name(dtype)))
             result = self._inside(model, calls, values, context)
         return LoweredLayers(
             builder=self._builder,
@@ -206,18 +189,18 @@ class _Lowering:
         self,
         model: LayerConfig,
         calls: ModelCalls,
-        values: dict[tuple[LayerConfig, int], _Result],
+        values: dict[tuple[LayerConfig, int], Result],
         context: _Context,
-    ) -> _Result:
+    ) -> Result:
         """Lay out the calls inside a model, whose inputs are in ``values`` already."""
-        used = _used(calls)
+        used = outputs_used(calls)
         for call in calls.calls:
             key = call.layer, call.number
             if key not in values and call.layer.class_name != INPUT_LAYER:
                 values[key] = self._call(call, values, used.get(key, {0: None}), context)
-        outputs = _resolved(calls.outputs, values, self._missing)
-        self._stray(model, context, [tensor for _, tensor in _tensors(outputs)])
-        return _Result(outputs)
+        outputs = resolved(calls.outputs, values, self._missing)
+        self._stray(model, context, [tensor for _, tensor in tensors_of(outputs)])
+        return Result(outputs)
 
     def _stray(self, model: LayerConfig, context: _Context, outputs: Sequence[Tensor]) -> None:
         """Connect the weights of ``model`` that stand in none of its configured layers: nobody can
@@ -239,14 +222,12 @@ class _Lowering:
     def _call(
         self,
         call: LayerCall,
-        values: Mapping[tuple[LayerConfig, int], _Result],
+        values: Mapping[tuple[LayerConfig, int], Result],
         used: Mapping[int, str | None],
         context: _Context,
-    ) -> _Result:
-        args = tuple(_resolved(value, values, self._missing) for value in call.args)
-        kwargs = {
-            key: _resolved(value, values, self._missing) for key, value in call.kwargs.items()
-        }
+    ) -> Result:
+        args = tuple(resolved(value, values, self._missing) for value in call.args)
+        kwargs = {key: resolved(value, values, self._missing) for key, value in call.kwargs.items()}
         name = call.layer.name if call.number == 0 else f"{call.layer.name}#{call.number + 1}"
         if isinstance(kwargs.get("training"), bool):
             context = _Context(context.scope, bool(kwargs["training"]))
@@ -260,12 +241,12 @@ class _Lowering:
         kwargs: Mapping[str, object],
         used: Mapping[int, str | None],
         context: _Context,
-    ) -> _Result:
+    ) -> Result:
         """Call ``layer``, of which the outputs ``used`` are read, with their dtypes where the file
         has them."""
         key = layer_key(layer)
         if key is None:
-            tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
+            tensors = [tensor for _, tensor in tensors_of((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
         if layer.is_model and not has_rows(key):
             if not args and "inputs" in kwargs:
@@ -276,45 +257,45 @@ class _Lowering:
             within = _Context(f"{context.scope}{name}/", context.training)
             result = self._layer(inner, inner.name, args, {}, used, within)
         elif key == "Bidirectional":
-            args, kwargs = _with_states(args, kwargs)
+            args, kwargs = with_states(args, kwargs)
             result = self._bidirectional(layer, name, args, kwargs, context)
         elif key == "RNN":
-            args, kwargs = _with_states(args, kwargs)
+            args, kwargs = with_states(args, kwargs)
             result = self._recurrent(layer, name, args, kwargs, context)
         else:
             if key in RECURRENT:
-                args, kwargs = _with_states(args, kwargs)
+                args, kwargs = with_states(args, kwargs)
             result = self._by_table(layer, key, name, args, kwargs, used, context)
         if result is None:
-            tensors = [tensor for _, tensor in _tensors((*args, kwargs))]
+            tensors = [tensor for _, tensor in tensors_of((*args, kwargs))]
             return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
         if not layer.is_model:
             self._leave_none_out(layer, result)
         is_certain = _adds_loss(key, layer)
         if is_certain is not None:
-            first = next((tensor for _, tensor in _tensors(result.structure)), None)
+            first = next((tensor for _, tensor in tensors_of(result.structure)), None)
             if first is not None and first.floating:
                 self._adding.append((first.node, is_certain))
         return result
 
-    def _leave_none_out(self, layer: LayerConfig, result: _Result) -> None:
+    def _leave_none_out(self, layer: LayerConfig, result: Result) -> None:
         """Connect weights of ``layer`` that stand where nothing of it was laid out."""
         for inner in layer.below():
             for weight in self._weights_of(inner):
                 if weight.name not in self._attached:
                     self._attached.add(weight.name)
-                    for _, tensor in _tensors(result.structure):
+                    for _, tensor in tensors_of(result.structure):
                         source = Tensor(self._variables[weight.name], True)
                         self._edge(source, tensor.node, Edge.UNKNOWN)
 
     def _model_call(
         self, model: LayerConfig, name: str, args: tuple[object, ...], context: _Context
-    ) -> _Result | None:
+    ) -> Result | None:
         calls = self._calls_of(model)
-        fed = None if calls is None or len(args) != 1 else _fed(calls.inputs, args[0], model)
+        fed = None if calls is None or len(args) != 1 else inputs_fed(calls.inputs, args[0], model)
         if calls is None or fed is None:
             return None
-        values = {(layer, 0): _Result(tensor) for layer, tensor in fed.items()}
+        values = {(layer, 0): Result(tensor) for layer, tensor in fed.items()}
         return self._inside(
             model, calls, values, _Context(f"{context.scope}{name}/", context.training)
         )
@@ -326,31 +307,31 @@ class _Lowering:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         context: _Context,
-    ) -> _Result | None:
+    ) -> Result | None:
         """Call the layer inside forwards and its twin backwards, and merge what they return."""
         if len(layer.parts.get("layer", ())) != 1:
             return None
         forward = layer.parts["layer"][0]
         backward = next(iter(layer.parts.get("backward_layer", ())), None)
-        states = _states(forward)
+        states = count_of_states(forward)
         if states is None:
             return None
         used: Mapping[int, str | None] = dict.fromkeys(range(1 + states))
         within = _Context(f"{context.scope}{name}/", context.training)
-        ahead_kwargs, back_kwargs = _halves(args, kwargs)
+        ahead_kwargs, back_kwargs = halves(args, kwargs)
         args = args[:1]
         back_weights = [] if backward is not None else self._backward_weights(layer, forward)
         self._apart = {weight.name for weight in back_weights}
         self._attached |= self._apart
         ahead = self._layer(forward, forward.name, args, ahead_kwargs, used, within)
         self._apart = set()
-        flat = [tensor for _, tensor in _tensors(ahead.structure)]
+        flat = [tensor for _, tensor in tensors_of(ahead.structure)]
         if backward is not None:
             other = self._layer(backward, backward.name, args, back_kwargs, used, within)
-            back = [tensor for _, tensor in _tensors(other.structure)]
+            back = [tensor for _, tensor in tensors_of(other.structure)]
             kind = Edge.FLOW
         else:
-            tensors = [tensor for _, tensor in _tensors((*args, back_kwargs))]
+            tensors = [tensor for _, tensor in tensors_of((*args, back_kwargs))]
             back = self._twin(forward, f"{within.scope}backward", tensors, 1 + states)
             kind = self._kind_of_twin(forward)
         if len(flat) != len(back):
@@ -366,7 +347,7 @@ class _Lowering:
             for tensor in back:
                 self._edge(Tensor(self._variables[weight.name], True), tensor.node, kind)
         outputs = [*first, *flat[1:], *back[1:]]
-        return _Result(outputs if len(outputs) > 1 else outputs[0])
+        return Result(outputs if len(outputs) > 1 else outputs[0])
 
     def _twin(
         self, forward: LayerConfig, name: str, tensors: Sequence[Tensor], count: int
@@ -376,7 +357,7 @@ class _Lowering:
         kind = self._kind_of_twin(forward)
         results = []
         for number in range(count):
-            node = self.layer_node(_numbered(name, number), forward)
+            node = self.layer_node(numbered(name, number), forward)
             for tensor in tensors:
                 self._edge(tensor, node, kind)
             results.append(Tensor(node, True))
@@ -411,14 +392,14 @@ class _Lowering:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
         context: _Context,
-    ) -> _Result | None:
+    ) -> Result | None:
         """Call the cells of an RNN one after the other."""
         cells = cells_of(layer)
         if not cells or not args:
             return None
         within = _Context(f"{context.scope}{name}/", context.training)
-        rest = [tensor for _, tensor in _tensors((*args[1:], kwargs))]
-        first = [tensor for _, tensor in _tensors(args[0])]
+        rest = [tensor for _, tensor in tensors_of((*args[1:], kwargs))]
+        first = [tensor for _, tensor in tensors_of(args[0])]
         states: list[Tensor] = []
         for cell in cells:
             key = layer_key(cell)
@@ -428,16 +409,16 @@ class _Lowering:
                 known = behaviour(key, layer_options(cell), tensors, training=context.training)
             if known is None:
                 return None
-            count = 1 + _STATES.get(cell.class_name, 1)
+            count = 1 + states_of_cell(cell)
             used: Mapping[int, str | None] = dict.fromkeys(range(count))
             result = self._by_table(cell, key or "", cell.name, (first, rest), {}, used, within)
             if result is None:
                 return None
-            flat = [tensor for _, tensor in _tensors(result.structure)]
+            flat = [tensor for _, tensor in tensors_of(result.structure)]
             first, states = flat[:1], [*states, *flat[1:]]
         if layer.options.get("return_state"):
-            return _Result([*first, *states])
-        return _Result(first[0])
+            return Result([*first, *states])
+        return Result(first[0])
 
     def _by_table(
         self,
@@ -448,8 +429,8 @@ class _Lowering:
         kwargs: Mapping[str, object],
         used: Mapping[int, str | None],
         context: _Context,
-    ) -> _Result | None:
-        arguments = _arguments(args, kwargs)
+    ) -> Result | None:
+        arguments = arguments_of(args, kwargs)
         known = behaviour(key, layer_options(layer), arguments.call, training=context.training)
         if known is None:
             return None
@@ -462,16 +443,16 @@ class _Lowering:
                 return None
             dtype = used.get(number)
             is_floating = (
-                _is_floating(dtype)
+                is_floating_name(dtype)
                 if dtype is not None
-                else _result_is_floating(kind, layer, arguments.tensors)
+                else result_is_floating(kind, layer, arguments.tensors)
             )
-            output = _CallOutput(
-                self, layer, _numbered(f"{context.scope}{name}", number), number, is_floating
+            output = CallOutput(
+                self, layer, numbered(f"{context.scope}{name}", number), number, is_floating
             )
             output.lay_out(known, arguments.tensors, weights, needs_cast=kind is Output.DTYPE)
             results.append(Tensor(output.node, is_floating))
-        return _Result(results if len(results) > 1 else results[0])
+        return Result(results if len(results) > 1 else results[0])
 
     def _unknown(
         self,
@@ -481,7 +462,7 @@ class _Lowering:
         tensors: Sequence[Tensor],
         count: int,
         used: Mapping[int, str | None] | None = None,
-    ) -> _Result:
+    ) -> Result:
         """Call a layer of which nothing is known."""
         node = self.layer_node(f"{context.scope}{name}", layer)
         for tensor in tensors:
@@ -494,8 +475,8 @@ class _Lowering:
         results = []
         for number in range(count):
             dtype = (used or {}).get(number)
-            results.append(Tensor(node, dtype is None or _is_floating(dtype)))
-        return _Result(results if len(results) > 1 else results[0])
+            results.append(Tensor(node, dtype is None or is_floating_name(dtype)))
+        return Result(results if len(results) > 1 else results[0])
 
     def _own_weights(self, layer: LayerConfig) -> list[Weight]:
         """Return the weights that are described as those of ``layer``, and those of the layers in
@@ -555,108 +536,6 @@ class _Lowering:
             )
 
 
-@dataclass(slots=True)
-class _CallOutput:
-    """Lays out the ways to one output of one call."""
-
-    lowering: _Lowering
-    layer: LayerConfig
-    name: str
-    number: int
-    is_floating: bool
-    node: int = field(init=False)
-    _steps: dict[tuple[Pass, ...], int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.node = self.lowering.layer_node(self.name, self.layer)
-
-    def lay_out(
-        self,
-        known: Behaviour,
-        tensors: Sequence[Tensor],
-        weights: Iterable[tuple[Weight, int]],
-        *,
-        needs_cast: bool,
-    ) -> None:
-        """Connect the tensors and the weights of the call with the output."""
-        for position, tensor in enumerate(tensors):
-            passages = [passage for passage in known.passages if passage.source == position]
-            self._connect(tensor, passages, known.apart, [position], needs_cast)
-        for weight, node in weights:
-            patterns = [
-                passage.source
-                for passage in known.passages
-                if isinstance(passage.source, str) and matches(passage.source, weight.path)
-            ]
-            passages = [passage for passage in known.passages if passage.source in patterns]
-            apart = [
-                source
-                for source in known.apart
-                if isinstance(source, str) and matches(source, weight.path)
-            ]
-            self._connect(Tensor(node, True), passages, known.apart, apart, needs_cast)
-
-    def _connect(
-        self,
-        source: Tensor,
-        passages: Sequence[Passage],
-        apart: Sequence[int | str],
-        own: Sequence[int | str],
-        needs_cast: bool,
-    ) -> None:
-        if not passages and not any(item in apart for item in own):
-            self.lowering.edge(source, self.node, Edge.UNKNOWN)
-        for passage in passages:
-            if passage.output in (None, self.number):
-                self._way(source, passage.steps, needs_cast)
-
-    def _way(self, source: Tensor, steps: tuple[Pass, ...], needs_cast: bool) -> None:
-        if steps and not source.floating and steps[0] == _CAST:
-            steps = steps[1:]
-        is_cast = any(step.kind is Kind.DISCRETE for step in steps)
-        if needs_cast and source.floating and not self.is_floating and not is_cast:
-            steps = (*steps, _CAST)
-        last = source
-        for index, step in enumerate(steps):
-            is_new = steps[index:] not in self._steps
-            node = self._step_node(steps[index:])
-            # Where the way joins one that is laid out, the rest of it is there already.
-            kind = Edge.UNKNOWN if step.kind is Kind.UNKNOWN else _EDGES.get(step.kind, Edge.FLOW)
-            self.lowering.edge(last, node, kind)
-            if not is_new:
-                return
-            last = Tensor(node, step.kind not in (Kind.DISCRETE, Kind.SHAPE))
-        self.lowering.edge(last, self.node, Edge.FLOW)
-
-    def _step_node(self, steps: tuple[Pass, ...]) -> int:
-        if steps not in self._steps:
-            step = steps[0]
-            label = f"{self.name}/{step.label or step.op_type}"
-            self._steps[steps] = self.lowering.node(label, step.op_type, self.layer)
-        return self._steps[steps]
-
-
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    call: Call
-    tensors: Sequence[Tensor]
-
-
-def _arguments(args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Arguments:
-    paths: list[ArgumentPath] = []
-    tensors: list[Tensor] = []
-    values: dict[int | str, object] = {}
-    named: list[tuple[int | str, object]] = [*enumerate(args), *kwargs.items()]
-    for key, value in named:
-        inside = list(_tensors(value, (key,)))
-        paths += [path for path, _ in inside]
-        tensors += [tensor for _, tensor in inside]
-        if not inside:
-            values[key] = value
-    floating = tuple(tensor.floating for tensor in tensors)
-    return _Arguments(Call(tuple(paths), values, floating), tensors)
-
-
 def _adds_loss(key: str, layer: LayerConfig) -> bool | None:
     """Return whether a layer adds a loss of what it gives: None for no, False where the regularizer
     is not Keras's own, so that nobody can tell what it does."""
@@ -666,10 +545,10 @@ def _adds_loss(key: str, layer: LayerConfig) -> bool | None:
     return is_own_regularizer(regularizer) if regularizer else None
 
 
-def _outputs(calls: ModelCalls | None, result: _Result, model: LayerConfig) -> Iterator[Arrival]:
+def _outputs(calls: ModelCalls | None, result: Result, model: LayerConfig) -> Iterator[Arrival]:
     """Name the outputs of the model as Keras does: by the keys of a dict, else by the layers that
     make them."""
-    flat = [tensor for _, tensor in _tensors(result.structure)]
+    flat = [tensor for _, tensor in tensors_of(result.structure)]
     described = [] if calls is None else [tensor for _, tensor in tensors_in(calls.outputs)]
     names = [tensor.layer.name for tensor in described]
     if isinstance(result.structure, Mapping):
@@ -683,64 +562,10 @@ def _outputs(calls: ModelCalls | None, result: _Result, model: LayerConfig) -> I
         counts[name] += 1
         unique = name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
         owner = described[index].layer if len(described) == len(flat) else None
-        dtype = _compute_dtype(owner) if owner is not None else None
-        if dtype is None or _is_floating(dtype) != tensor.floating:
+        dtype = compute_dtype(owner) if owner is not None else None
+        if dtype is None or is_floating_name(dtype) != tensor.floating:
             dtype = "float32" if tensor.floating else "int64"
         yield Arrival(unique, tensor.node, tensor.floating, dtype)
-
-
-def _tensors(value: object, path: ArgumentPath = ()) -> Iterator[tuple[ArgumentPath, Tensor]]:
-    """Yield each tensor in a structure with its path, dicts in the order of their keys."""
-    if isinstance(value, Tensor):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key in sorted(value):
-            yield from _tensors(value[key], (*path, key))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _tensors(item, (*path, index))
-
-
-def _resolved(
-    value: object, values: Mapping[tuple[LayerConfig, int], _Result], missing: object
-) -> object:
-    """Return a structure with the tensors themselves in place of what names them."""
-    if isinstance(value, TensorOf):
-        result = values.get((value.layer, value.call))
-        resolved = None if result is None else result.output(value.output)
-        return missing(value) if resolved is None and callable(missing) else resolved
-    if isinstance(value, Mapping):
-        return {key: _resolved(item, values, missing) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_resolved(item, values, missing) for item in value]
-    return value
-
-
-def _used(calls: ModelCalls) -> Mapping[tuple[LayerConfig, int], dict[int, str | None]]:
-    """Return which outputs of each call are read, with their dtypes where the file has them."""
-    used: dict[tuple[LayerConfig, int], dict[int, str | None]] = {}
-    structures = [calls.outputs, *((*call.args, call.kwargs) for call in calls.calls)]
-    for structure in structures:
-        for _, tensor in tensors_in(structure):
-            outputs = used.setdefault((tensor.layer, tensor.call), {})
-            number = tensor.output or 0
-            outputs[number] = outputs.get(number) or tensor.dtype
-    return used
-
-
-def _fed(
-    inputs: object, argument: object, model: LayerConfig
-) -> Mapping[LayerConfig, Tensor] | None:
-    """Return what each input of a model is called with; None where that cannot be told."""
-    wanted = list(tensors_in(inputs))
-    if isinstance(argument, Mapping) and not isinstance(inputs, Mapping):
-        argument = [argument.get(tensor.layer.name) for _, tensor in wanted]
-    elif isinstance(argument, Mapping) and isinstance(inputs, Mapping):
-        argument = {key: argument.get(key) for key in inputs}
-    flat = [tensor for _, tensor in _tensors(argument)]
-    if len(flat) != len(wanted):
-        return None
-    return {ref.layer: tensor for (_, ref), tensor in zip(wanted, flat, strict=True)}
 
 
 def _twins(model: LayerConfig) -> Mapping[LayerConfig, Sequence[LayerConfig]]:
@@ -755,30 +580,6 @@ def _twins(model: LayerConfig) -> Mapping[LayerConfig, Sequence[LayerConfig]]:
     return {layer: group for group in groups.values() if len(group) > 1 for layer in group}
 
 
-def _result_is_floating(kind: Output, layer: LayerConfig, tensors: Sequence[Tensor]) -> bool:
-    if kind is Output.LIKE:
-        return not tensors or any(tensor.floating for tensor in tensors)
-    if kind is Output.DTYPE:
-        dtype = _compute_dtype(layer)
-        return dtype is None or _is_floating(dtype)
-    return kind is Output.FLOAT
-
-
-def _compute_dtype(layer: LayerConfig) -> str | None:
-    """Return the dtype that a layer computes in; None where its configuration does not say."""
-    policy = layer.options.get("dtype")
-    if isinstance(policy, Mapping):
-        config = policy.get("config")
-        policy = config.get("name") if isinstance(config, Mapping) else None
-    if not isinstance(policy, str):
-        return None
-    return policy.removeprefix("mixed_")
-
-
-def _is_floating(dtype: str) -> bool:
-    return dtype in FLOATING_NAMES
-
-
 def _batch_shape(layer: LayerConfig) -> tuple[int | None, ...]:
     for key in ("batch_shape", "batch_input_shape"):
         shape = layer.options.get(key)
@@ -787,49 +588,5 @@ def _batch_shape(layer: LayerConfig) -> tuple[int | None, ...]:
     return ()
 
 
-def _numbered(name: str, number: int) -> str:
-    return name if number == 0 else f"{name}:{number}"
-
-
-def _with_states(
-    args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> tuple[tuple[object, ...], Mapping[str, object]]:
-    """Return the arguments of a recurrent layer with its states by their keyword.
-
-    Keras 2 writes ``layer([x, *states])`` for ``layer(x, initial_state=states)`` (2.15,
-    layers/rnn/rnn_utils.py: ``standardize_args``).
-    """
-    if not args or not isinstance(args[0], list) or "initial_state" in kwargs:
-        return args, kwargs
-    first, *states = args[0]
-    if not states:
-        return (first, *args[1:]), kwargs
-    return (first, *args[1:]), {**kwargs, "initial_state": states}
-
-
-def _halves(
-    args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """Return the keyword arguments for each layer in a Bidirectional: the first half of the states
-    is the one's, the other half the other's."""
-    named = {**dict(zip(("initial_state", "mask", "training"), args[1:], strict=False)), **kwargs}
-    states = named.get("initial_state")
-    if not isinstance(states, list) or len(states) < 2:
-        return named, named
-    half = len(states) // 2
-    ahead, back = states[:half], states[half:]
-    return {**named, "initial_state": ahead}, {**named, "initial_state": back}
-
-
 def _is_backward(weight: Weight) -> bool:
     return any(part.startswith("backward_") for part in weight.name.split("/"))
-
-
-def _states(layer: LayerConfig) -> int | None:
-    """Return how many states a recurrent layer returns besides its output."""
-    if not layer.options.get("return_state"):
-        return 0
-    if layer.class_name == "RNN":
-        cells = cells_of(layer)
-        return sum(_STATES.get(cell.class_name, 1) for cell in cells)
-    return _STATES.get(layer.class_name, 1)
