@@ -35,6 +35,7 @@ OTHER = {
     "entry": "other",
     "outputs": ("head",),
     "inputs": (InputSpec("x", "float32", (2, 3)),),
+    "targets": (InputSpec("y", "float32", (2, 3)),),
     "batch_size": 5,
     "seed": 1,
     "training": False,

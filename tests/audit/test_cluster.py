@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -106,17 +107,12 @@ def test_a_worker_that_dies_loses_nothing(
         while thread.is_alive() and not busy:
             time.sleep(0.02)
             busy = [address for address, tasks in cluster._client.processing().items() if tasks]
-        cluster._client.run(_die, workers=busy, on_error="ignore")
+        for process in cluster._client.run(os.getpid, workers=busy).values():
+            os.kill(process, signal.SIGKILL)
         thread.join(timeout=120)
 
     assert busy
     assert found == [inspect_path(path, Options())]
-
-
-def _die() -> None:
-    import os
-
-    os.kill(os.getpid(), 9)
 
 
 class _Harmful:

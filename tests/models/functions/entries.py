@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.models.functions.case import FLOWS, Truth, case, valued
 
-STOPPED = Truth("zero", frozenset({("GF201", "StopGradient")}), 1, "flows")
+STOPPED = Truth("zero", frozenset({("GF201", "StopGradient")}), 1)
 
 
 @case(a=FLOWS, b=FLOWS, c=STOPPED)
