@@ -10,6 +10,7 @@ returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from gradflow.errors import DamagedError
 from gradflow.files.keras.config import DAMAGED, LayerConfig
@@ -21,6 +22,7 @@ _ONE_AFTER_THE_OTHER = ("Sequential", "Pipeline")
 _CONSTANT = "_CONSTANT_VALUE"
 _TENSOR = "__keras_tensor__"
 _MAX_DEPTH = 60
+_T = TypeVar("_T")
 _MERGE = "Merge"
 """A Sequential of Keras 1 that begins with one calls the layers in it, each on an input of its
 own."""
@@ -75,19 +77,24 @@ def read_calls(model: LayerConfig) -> ModelCalls | None:
     return _Functional(model).read()
 
 
-def tensors_in(
-    value: object, path: tuple[int | str, ...] = ()
-) -> Iterator[tuple[tuple[int | str, ...], TensorOf]]:
-    """Yield each ``TensorOf`` in a structure with its path, dicts in the order of their keys, as
-    Keras flattens them."""
-    if isinstance(value, TensorOf):
+def instances_in(
+    value: object, kind: type[_T], path: tuple[int | str, ...] = ()
+) -> Iterator[tuple[tuple[int | str, ...], _T]]:
+    """Yield each object of a class in a structure with its path, dicts in the order of their keys,
+    as Keras flattens them."""
+    if isinstance(value, kind):
         yield path, value
     elif isinstance(value, Mapping):
         for key in sorted(value):
-            yield from tensors_in(value[key], (*path, key))
+            yield from instances_in(value[key], kind, (*path, key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from tensors_in(item, (*path, index))
+            yield from instances_in(item, kind, (*path, index))
+
+
+def tensors_in(value: object) -> Iterator[tuple[tuple[int | str, ...], TensorOf]]:
+    """Yield each ``TensorOf`` in a structure with its path."""
+    return instances_in(value, TensorOf)
 
 
 def _sequential(model: LayerConfig) -> ModelCalls | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradflow.files.dtypes import FLOATING_NAMES
-from gradflow.files.keras.calls import ModelCalls, TensorOf, tensors_in
+from gradflow.files.keras.calls import ModelCalls, TensorOf, instances_in, tensors_in
 from gradflow.files.keras.config import LayerConfig
 from gradflow.flow.lower.layout import Tensor
 from gradflow.ops.layer_rows import ArgumentPath, Call, Output
@@ -55,14 +55,7 @@ def arguments_of(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Argu
 
 def tensors_of(value: object, path: ArgumentPath = ()) -> Iterator[tuple[ArgumentPath, Tensor]]:
     """Yield each tensor in a structure with its path, dicts in the order of their keys."""
-    if isinstance(value, Tensor):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key in sorted(value):
-            yield from tensors_of(value[key], (*path, key))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from tensors_of(item, (*path, index))
+    return instances_in(value, Tensor, path)
 
 
 def resolved(
