@@ -269,19 +269,26 @@ def _edit_attribute(attributes: Any, draw: random.Random) -> None:
         attributes[key] = draw.choice(_VALUES)
 
 
-def edit_json(data: bytes, draw: random.Random) -> bytes:
-    """Put another value at a place of a JSON text."""
-    value = json.loads(data)
+def _places_in(value: Any) -> list[tuple[Any, Any]]:
+    """Every list and mapping in a JSON value, once with each of its keys."""
     places: list[tuple[Any, Any]] = []
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        keys = (
-            list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
-        )
-        for key in keys:
-            places.append((one, key))
-            waiting.append(one[key])
+        holder = waiting.pop()
+        keys: Any = ()
+        if isinstance(holder, dict):
+            keys = list(holder)
+        elif isinstance(holder, list):
+            keys = range(len(holder))
+        places += [(holder, key) for key in keys]
+        waiting += [holder[key] for key in keys]
+    return places
+
+
+def edit_json(data: bytes, draw: random.Random) -> bytes:
+    """Put another value at a place of a JSON text."""
+    value = json.loads(data)
+    places = _places_in(value)
     for _ in range(draw.choice((1, 1, 3))):
         holder, key = draw.choice(places)
         other: Any = draw.choice(
@@ -326,15 +333,7 @@ def edit_index(data: bytes, draw: random.Random) -> bytes:
 def grow_json(data: bytes, draw: random.Random) -> bytes:
     """Repeat an item of a list or a mapping, nest it in itself, or lengthen a text."""
     value = json.loads(data)
-    places: list[tuple[Any, Any]] = []
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        keys = (
-            list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ()
-        )
-        places += [(one, key) for key in keys]
-        waiting += [one[key] for key in keys]
+    places = _places_in(value)
     holder, key = draw.choice(places)
     item, count = holder[key], draw.choice((30, 3000))
     act = draw.randrange(3)
