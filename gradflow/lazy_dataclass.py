@@ -42,7 +42,7 @@ def _frozen(kind: type) -> type:
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
     made.__dataclass_params__.frozen = True  # which its subclasses have to be
     _incomplete.append(made)
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # it is the class
 
 
 def _init(self: Any, *arguments: Any, **named: Any) -> None:

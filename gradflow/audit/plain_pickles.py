@@ -74,4 +74,4 @@ def plain_pickles() -> Iterator[None]:
     finally:
         families.update(before)
         for module in modules:
-            module.pickle = pickle  # type: ignore[attr-defined]
+            module.pickle = pickle  # type: ignore[attr-defined]  # as above

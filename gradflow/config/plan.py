@@ -133,7 +133,7 @@ def _expanded(folder: Path, path: str) -> list[str]:
     """Return what a glob matches; the glob itself where that is nothing, so that a report names
     it."""
     # Path.glob takes no absolute pattern.
-    matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207
+    matches = glob.glob(path, root_dir=folder, recursive=True)  # noqa: PTH207 -- see above
     return sorted(beside(folder, match) for match in matches) or [beside(folder, path)]
 
 

@@ -191,7 +191,7 @@ class _Reader:
             self._fill(group, tree, names, depth)
             return group
         _need(parts.keys() == {_SPACE, _TYPE, _LAYOUT} and cached == 0 and parent is not None)
-        return self._dataset(texts, parent, parts)  # type: ignore[arg-type]
+        return self._dataset(texts, parent, parts)  # type: ignore[arg-type]  # it has a parent
 
     def _messages(self, header: int) -> Iterator[tuple[int, bytes]]:
         version, count, references, size = _HEADER.unpack(self._at(header, _HEADER.size))

@@ -319,9 +319,9 @@ def _steps_of(key: str, config: Mapping[str, object]) -> tuple[Pass, ...]:
     value = config.get(key)
     if value is None:
         return ()
-    unknown = (Pass(Kind.UNKNOWN, _function_name(value), key),)
+    name = _function_name(value)
+    unknown = (Pass(Kind.UNKNOWN, name, key),)
     if is_own_function(value):
-        name = value if isinstance(value, str) else value["config"]  # type: ignore[index]
         known = behaviour(f"activations.{name}", {}, Call(), training=True)
     elif isinstance(value, Mapping) and value.get("module") == "keras.layers":
         inner = value.get("config")
@@ -339,7 +339,7 @@ def _steps_of(key: str, config: Mapping[str, object]) -> tuple[Pass, ...]:
 
 
 def _function_name(value: object) -> str:
-    """Return the name of a function that is not Keras's own."""
+    """Return the name of a function that a configuration holds."""
     if isinstance(value, Mapping):
         config = value.get("config")
         value = config if isinstance(config, str) else value.get("class_name")

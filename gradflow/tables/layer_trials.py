@@ -129,7 +129,9 @@ def configurations(recipe: Recipe, number: int) -> Iterator[tuple[Mapping[str, A
 
     def fresh(config: Mapping[str, Any]) -> bool:
         text = repr(sorted(config.items(), key=lambda item: item[0]))
-        return text not in seen and not seen.add(text)  # type: ignore[func-returns-value]
+        is_new = text not in seen
+        seen.add(text)
+        return is_new
 
     for config, is_whole in _wanted(recipe, vary, number):
         if fresh(config):

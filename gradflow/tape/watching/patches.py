@@ -478,7 +478,7 @@ def _frames() -> list[Frame]:
             _is_users[code] = is_users
         if is_users:
             return [(code.co_filename, frame.f_lineno)]
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back  # type: ignore[assignment]  # None ends it
     return []
 
 
