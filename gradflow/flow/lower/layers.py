@@ -155,7 +155,7 @@ class _Lowering:
         self._weights: dict[LayerConfig, list[Weight]] = {}
         for weight in weights:
             self._weights.setdefault(weight.layer, []).append(weight)
-            self._variables[weight.name] = self._node(weight.name, "_Arg", None)
+            self._variables[weight.name] = self.node(weight.name, "_Arg", None)
 
     def whole(self, *, training: bool) -> LoweredLayers:
         """Call the model on an input of its own."""
@@ -163,14 +163,14 @@ class _Lowering:
         model, calls = self._model, self._calls_of(self._model)
         inputs: list[Arrival] = []
         if calls is None:
-            node = self._node("input", "Placeholder", None)
+            node = self.node("input", "Placeholder", None)
             result = self._unknown(model, context, model.name, [Tensor(node, True)], 1)
         else:
             values: dict[tuple[LayerConfig, int], Result] = {}
             for _, tensor in tensors_in(calls.inputs):
                 is_layer = tensor.layer is not model
                 name = tensor.layer.name if is_layer else "input"
-                node = self._node(name, "Placeholder", None)
+                node = self.node(name, "Placeholder", None)
                 dtype = tensor.dtype or "float32"
                 shape = _batch_shape(tensor.layer)
                 inputs.append(Arrival(name, node, is_floating_name(dtype), dtype, shape))
@@ -209,15 +209,15 @@ class _Lowering:
         for weight in self._weights_of(model):
             name = weight.path.rpartition("/")[0] or weight.path
             if name not in nodes:
-                nodes[name] = self._node(f"{context.scope}{name}", _NOT_DESCRIBED, None)
+                nodes[name] = self.node(f"{context.scope}{name}", _NOT_DESCRIBED, None)
                 for output in outputs:
-                    self._edge(Tensor(nodes[name], True), output.node, Edge.FLOW)
+                    self.edge(Tensor(nodes[name], True), output.node, Edge.FLOW)
             self._attached.add(weight.name)
-            self._edge(Tensor(self._variables[weight.name], True), nodes[name], Edge.UNKNOWN)
+            self.edge(Tensor(self._variables[weight.name], True), nodes[name], Edge.UNKNOWN)
 
     def _missing(self, tensor: TensorOf) -> Tensor:
         """Return a tensor of which nothing is known."""
-        return Tensor(self._node(tensor.layer.name, "Placeholder", None), True)
+        return Tensor(self.node(tensor.layer.name, "Placeholder", None), True)
 
     def _call(
         self,
@@ -286,7 +286,7 @@ class _Lowering:
                     self._attached.add(weight.name)
                     for _, tensor in tensors_of(result.structure):
                         source = Tensor(self._variables[weight.name], True)
-                        self._edge(source, tensor.node, Edge.UNKNOWN)
+                        self.edge(source, tensor.node, Edge.UNKNOWN)
 
     def _model_call(
         self, model: LayerConfig, name: str, args: tuple[object, ...], context: _Context
@@ -341,11 +341,11 @@ class _Lowering:
         if merge is not None:
             node = self.layer_node(f"{context.scope}{name}", layer)
             for tensor in first:
-                self._edge(tensor, node, Edge.FLOW)
+                self.edge(tensor, node, Edge.FLOW)
             first = [Tensor(node, True)]
         for weight in back_weights:
             for tensor in back:
-                self._edge(Tensor(self._variables[weight.name], True), tensor.node, kind)
+                self.edge(Tensor(self._variables[weight.name], True), tensor.node, kind)
         outputs = [*first, *flat[1:], *back[1:]]
         return Result(outputs if len(outputs) > 1 else outputs[0])
 
@@ -359,7 +359,7 @@ class _Lowering:
         for number in range(count):
             node = self.layer_node(numbered(name, number), forward)
             for tensor in tensors:
-                self._edge(tensor, node, kind)
+                self.edge(tensor, node, kind)
             results.append(Tensor(node, True))
         return results
 
@@ -466,11 +466,11 @@ class _Lowering:
         """Call a layer of which nothing is known."""
         node = self.layer_node(f"{context.scope}{name}", layer)
         for tensor in tensors:
-            self._edge(tensor, node, Edge.UNKNOWN)
+            self.edge(tensor, node, Edge.UNKNOWN)
         for inner in layer.below():
             for weight in self._weights_of(inner):
                 self._attached.add(weight.name)
-                self._edge(Tensor(self._variables[weight.name], True), node, Edge.UNKNOWN)
+                self.edge(Tensor(self._variables[weight.name], True), node, Edge.UNKNOWN)
         self._adding.append((node, False))
         results = []
         for number in range(count):
@@ -503,13 +503,6 @@ class _Lowering:
 
     def node(self, name: str, op: str, layer: LayerConfig | None) -> int:
         """Add a node and return its number."""
-        return self._node(name, op, layer)
-
-    def edge(self, source: Tensor, consumer: int, kind: Edge) -> None:
-        """Add an edge; one from a tensor that is not floating is none for gradient."""
-        self._edge(source, consumer, kind)
-
-    def _node(self, name: str, op: str, layer: LayerConfig | None) -> int:
         self._grow()
         self._labels.append(None if layer is None else self._names.get(layer, layer.name))
         return self._builder.node(name, op)
@@ -520,9 +513,10 @@ class _Lowering:
         A class that has the name of a TensorFlow op (``Softmax``) is not taken for that op.
         """
         kind = layer.class_name or "Layer"
-        return self._node(name, kind if spec(kind) is None else f"{kind} layer", layer)
+        return self.node(name, kind if spec(kind) is None else f"{kind} layer", layer)
 
-    def _edge(self, source: Tensor, consumer: int, kind: Edge) -> None:
+    def edge(self, source: Tensor, consumer: int, kind: Edge) -> None:
+        """Add an edge; one from a tensor that is not floating is none for gradient."""
         self._grow()
         self._builder.edge(source.node, consumer, kind if source.floating else Edge.DISCRETE)
 
