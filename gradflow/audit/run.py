@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
@@ -14,6 +13,7 @@ from gradflow.audit.checked import Inspect
 from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path, scan_path
+from gradflow.process.processors import processors
 from gradflow.progress import Progress
 
 T = TypeVar("T")
@@ -47,11 +47,7 @@ class Here:
 
     def __init__(self, models: int) -> None:
         self._copies = ForkServers() if models > 1 else None
-        self.jobs = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        self.jobs = processors()
 
     def __enter__(self) -> Here:
         return self

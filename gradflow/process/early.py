@@ -7,7 +7,6 @@ other. Nothing else of gradflow is imported here.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from gradflow.process.isolated import ISOLATED, READS_ONLY, started
+from gradflow.process.processors import processors
 
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child "
-    "import main; main({imports!r})"
-)
+_BOOT = "from gradflow.process.child import main; main({imports!r})"
 _COMMANDS = frozenset({"inspect", "check", "scan", "why"})
 _SEVERAL_OR_NONE = frozenset({"-h", "--help", "-v", "--verbose", "--watch"})
 """Options with which it would not be used."""
@@ -45,7 +42,7 @@ def started_early(arguments: Sequence[str]) -> Iterator[None]:
 
     A wrong guess costs a process that is ended unasked.
     """
-    if not _is_about_one_model(arguments) or not _has_two_cores():
+    if not _is_about_one_model(arguments) or processors() == 1:
         yield
         return
     flags = READS_ONLY if "--static" in arguments or arguments[0] == "scan" else ISOLATED
@@ -78,9 +75,3 @@ def _is_model(word: str) -> bool:
         return not word.startswith("-") and path.is_file()
     except (OSError, ValueError):  # what is wrong with it is told by who opens it
         return False
-
-
-def _has_two_cores() -> bool:
-    return (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ) > 1

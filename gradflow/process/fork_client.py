@@ -21,10 +21,7 @@ from gradflow.process.request import Purpose, Request, to_line
 from gradflow.process.spawn import Child, interpreter
 from gradflow.scratch import scratch_folder
 
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from "
-    "gradflow.process.fork_server import main; main({tape})"
-)
+_BOOT = "from gradflow.process.fork_server import main; main({tape})"
 _GRACE = 10.0
 """Seconds for the server to tell that a process it has killed is gone."""
 

@@ -42,6 +42,10 @@ _ENVIRONMENT = {
 }
 
 
+_SEARCH = "import sys, json; sys.path[:] = json.loads(sys.argv[1])\n"
+"""An isolated interpreter is told where to import from."""
+
+
 @contextmanager
 def started(
     boot: str,
@@ -58,7 +62,7 @@ def started(
     search = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     package = str(Path(__file__).resolve().parents[2])
     process = subprocess.Popen(
-        [sys.executable, *flags, "-c", boot, json.dumps([*search, package])],
+        [sys.executable, *flags, "-c", _SEARCH + boot, json.dumps([*search, package])],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=log,

@@ -12,10 +12,7 @@ from gradflow.process.isolated import ISOLATED, READS_ONLY, end_group, started
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.scratch import scratch_folder
 
-_BOOT = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.child "
-    "import main; main()"
-)
+_BOOT = "from gradflow.process.child import main; main()"
 
 
 class Child(Protocol):

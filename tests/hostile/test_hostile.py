@@ -139,8 +139,8 @@ def test_where_it_is_trusted_the_jail_holds(
 
 
 FIRST_LANDLOCK = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from gradflow.process.sandbox import "
-    "confine; confine.abi = lambda: 1; from gradflow.process.fork_server import main; main({tape})"
+    "from gradflow.process.sandbox import confine; confine.abi = lambda: 1; "
+    "from gradflow.process.fork_server import main; main({tape})"
 )
 
 

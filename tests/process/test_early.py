@@ -35,7 +35,7 @@ NONE_OR_SEVERAL = [
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "_has_two_cores", lambda: True)
+    monkeypatch.setattr(early, "processors", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -58,7 +58,7 @@ def test_no_process_is_started_for_what_would_not_ask_it(arguments: tuple[str, .
 
 
 def test_one_core_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "_has_two_cores", lambda: False)
+    monkeypatch.setattr(early, "processors", lambda: 1)
 
     with started_early(("inspect", "--static", KERAS)):
         assert claimed(READS_ONLY) is None
@@ -95,7 +95,7 @@ def test_its_death_is_told_in_one_line(tmp_path: Path) -> None:
     boot = "import os; os.write(2, b'boo'); os.abort()"
     tool = (
         f"from gradflow.process import early; early._BOOT = {boot!r}\n"
-        "early._has_two_cores = lambda: True\n"
+        "early.processors = lambda: 2\n"
         "from gradflow.__main__ import main; main(prog_name='gradflow')"
     )
     begun = time.monotonic()
