@@ -43,6 +43,14 @@ PLAIN_READS = frozenset({"Identity", "ReadVariableOp"})
 RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})
 """They give the same numbers in another shape."""
 
+ELEMENTWISE = frozenset(
+    "Abs Add AddN AddV2 Ceil ClipByValue Cos Div DivNoNan Elu EnsureShape Erf Exp Expm1 Floor "
+    "Identity LeakyRelu Log Log1p Maximum Minimum Mul MulNoNan Neg Pow RealDiv Relu Relu6 Rint "
+    "Round Rsqrt Selu Sigmoid Sign Sin Snapshot Softplus Softsign Sqrt Square SquaredDifference "
+    "StopGradient Sub Tan Tanh Xdivy".split()
+)
+"""Each entry of what they give comes from the entries at the same place."""
+
 ADDITIONS = frozenset({"Add", "AddV2", "BiasAdd", "BiasAddV1"})
 """They add their two inputs."""
 SHIFTS = ADDITIONS | {"Sub"}

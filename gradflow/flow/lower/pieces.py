@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from gradflow.lazy_dataclass import dataclass
+from gradflow.ops.families import ELEMENTWISE
 
 WHOLE, NOTHING = 0, -1
 """Of an input: all of it, as far as is known; none of its entries."""
@@ -358,13 +359,8 @@ def _elementwise(operands: Operands) -> list[Pieces | None]:
     return [_made(axis, codes)]
 
 
-_ELEMENTWISE = (
-    "Abs Add AddN AddV2 Cast Ceil ClipByValue Cos Div DivNoNan Elu EnsureShape Erf Exp Expm1 "
-    "Floor Greater GreaterEqual Identity LeakyRelu Less LessEqual Log Log1p Maximum Minimum Mul "
-    "MulNoNan Neg Pow RealDiv Relu Relu6 Rint Round Rsqrt SelectV2 Selu Sigmoid Sign Sin Snapshot "
-    "Softplus Softsign Sqrt Square SquaredDifference StopGradient Sub Tan Tanh Xdivy"
-).split()
-"""Ops whose entries come each from the entries at the same place."""
+_ELEMENTWISE = ELEMENTWISE.union("Cast Greater GreaterEqual Less LessEqual SelectV2".split())
+"""Comparisons and casts too, though no gradient goes on behind them: the way of the data counts."""
 _RULES: Mapping[str, Callable[[Operands], list[Pieces | None]]] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(("Concat", "ConcatV2"), _concat),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gradflow.ops.families import ELEMENTWISE
 from gradflow.tape.private_api import run_op
 from gradflow.tape.replay.record import Record, Run, is_number
 
@@ -24,12 +25,7 @@ _MOVES = _JOINS.union(
     "Slice Split SplitV Squeeze StridedSlice Tile Transpose Unpack".split()
 )
 """Ops that bring entries to other places, and change none."""
-_ELEMENTWISE = frozenset(
-    "Abs Add AddN AddV2 Ceil Cos Div DivNoNan Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p "
-    "Maximum Minimum Mul MulNoNan Neg Pow PreventGradient RealDiv Relu Relu6 Rint Round Rsqrt Selu "
-    "Sigmoid Sign Sin Softplus Softsign Sqrt Square SquaredDifference StopGradient Sub Tan Tanh "
-    "Xdivy CheckNumerics ClipByValue Snapshot EnsureShape".split()
-)
+_ELEMENTWISE = ELEMENTWISE | {"CheckNumerics", "PreventGradient"}
 """Ops whose entries come each from the entries at the same place."""
 _MAX_PARTS, _MAX_ENTRIES, _MAX_INPUTS = 64, 1_000_000, 8
 """Of one op: more are followed as one part."""
