@@ -153,14 +153,14 @@ def _as_it_ran(stepped: Stepped, scene: Callable[[], Scene | None]) -> Mapping[s
 
 def _depending_on_the_run(graph: FlowGraph, attributions: Mapping[str, Attribution]) -> list[str]:
     """Return the weights that are cut, and whose cuts depend on which branches are taken."""
-    if not any(mark & Mark.GATE for mark in graph.marks):
+    cut = {name: item for name, item in attributions.items() if item.causes}
+    if not cut or not any(mark & Mark.GATE for mark in graph.marks):
         return []
     always = attribute(without_branches(graph))
     return [
         name
-        for name, item in attributions.items()
-        if len(item.causes) > 1
-        or (item.causes and always[name].cuts_to_restore != item.cuts_to_restore)
+        for name, item in cut.items()
+        if len(item.causes) > 1 or always[name].cuts_to_restore != item.cuts_to_restore
     ]
 
 
