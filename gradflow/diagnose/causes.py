@@ -19,8 +19,8 @@ _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
 there."""
 _PATH_ENDS = 100
-_GRADIENT_SCOPES = frozenset({"gradient_tape", "gradients"})
 """Ops kept at either end of a long path."""
+_GRADIENT_SCOPES = frozenset({"gradient_tape", "gradients"})
 _PLUMBING = (CONTROL_FLOW | VARIABLES).union(
     "_Arg Placeholder ReadVariableOp Identity IdentityN Enter Exit NextIteration Switch "
     "Merge".split()

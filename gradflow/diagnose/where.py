@@ -79,7 +79,7 @@ class Whereabouts:
         others = [layer for layer in sources if layer != before]
         is_looped = bool(self.graph.marks[cut.node] & Mark.CONTROLLED) and bool(others)
         after = (others if is_looped else sources)[-1]
-        if after in _above(before) or before in _above(after):  # a layer, and one inside of it
+        if before.startswith(f"{after}/") or after.startswith(f"{before}/"):  # one in the other
             own = self.layer_of(cut.node)
             inside = own if own in (after, before) else min(after, before, key=len)
             return inside, inside
@@ -196,13 +196,6 @@ class Whereabouts:
     @staticmethod
     def _owners_at(nodes: Iterable[int], owners: Mapping[int, Sequence[str]]) -> set[str]:
         return {owner for node in nodes for owner in owners.get(node, ())}
-
-
-def _above(layer: str) -> Iterable[str]:
-    """Yield the layers around a layer, by their names."""
-    while "/" in layer:
-        layer = layer.rpartition("/")[0]
-        yield layer
 
 
 def owner_of(variable: Variable) -> str:
