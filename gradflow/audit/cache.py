@@ -23,6 +23,7 @@ from pathlib import Path
 
 from gradflow.audit.checked import Inspect
 from gradflow.errors import UnreadableError, UnsafeError, UsageError
+from gradflow.files.graph_file import model_of
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote
 from gradflow.findings.wire import decode, encode
@@ -314,10 +315,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _roots(path: str, options: Options) -> list[Path]:
     """Return the model's file or folder, and the files of the given inputs and targets."""
-    model = Path(path)
-    folder = model.parent if model.name == "saved_model.pb" else model
-    given = (*options.inputs, *options.targets)
-    return [folder, *(Path(spec.file) for spec in given if spec.file)]
+    return [model_of(Path(path)), *map(Path, options.files)]
 
 
 def _stamps(path: str, options: Options) -> tuple[_Stamp, ...]:

@@ -19,6 +19,7 @@ from typing import Any
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed
 from gradflow.audit.plain_pickles import NotRead, plain_pickles
 from gradflow.errors import CrashedError, UsageError
+from gradflow.files.graph_file import model_of
 from gradflow.files.remote import is_remote
 from gradflow.findings import Mode
 from gradflow.findings.wire import decode, encode
@@ -168,10 +169,7 @@ def _copies() -> ForkServers:
 def _packed(path: Path) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(
-            path.parent if path.name == "saved_model.pb" else path,
-            arcname=f"{_INSIDE}{path.suffix}",
-        )
+        archive.add(model_of(path), arcname=f"{_INSIDE}{path.suffix}")
     return packed.getvalue()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gradflow.cli.output import CommandError
+from gradflow.files.graph_file import model_of
 from gradflow.files.own_function import function_at, is_function
 from gradflow.files.remote import is_remote
 
@@ -91,7 +92,7 @@ def _root(path: str) -> Path:
     if is_function(path):
         top = Path(function_at(path).module.partition(".")[0])
         return top if top.is_dir() else top.with_suffix(".py")
-    return Path(path).parent if Path(path).name == "saved_model.pb" else Path(path)
+    return model_of(Path(path))
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,11 @@ class Options:
     name has."""
     follow: bool = False
     """Whether weights are followed that may be asked for next, as far as that takes little time."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The files of arrays among the inputs and the targets."""
+        return [spec.file for spec in (*self.inputs, *self.targets) if spec.file]
 
     def with_absolute_files(self) -> Options:
         """Return the options with the files of arrays for another working directory."""

@@ -106,8 +106,7 @@ def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
 
 def _read_by(request: Request) -> list[str]:
     """Return the files and folders that the request is about."""
-    specs = (*request.options.inputs, *request.options.targets)
-    return [request.path, *(spec.file for spec in specs if spec.file)]
+    return [request.path, *request.options.files]
 
 
 def answer(request: Request, pipe: TextIO) -> None:

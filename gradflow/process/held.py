@@ -8,10 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gradflow.files.graph_file import GRAPH_FILE, model_of
 from gradflow.process.request import Request
 
 _FOLDER = "opened"
-_GRAPH = "saved_model.pb"
 
 
 def held(request: Request, scratch: Path) -> Request:
@@ -27,8 +27,8 @@ def held(request: Request, scratch: Path) -> Request:
         scratch: a folder of this process, which the model cannot write to.
     """
     path = Path(request.path)
-    is_graph = path.name == _GRAPH
-    model = path.parent if is_graph else path
+    is_graph = path.name == GRAPH_FILE
+    model = model_of(path)
     handle = _opened(model)
     if handle is None:
         return request
@@ -38,7 +38,7 @@ def held(request: Request, scratch: Path) -> Request:
     link.symlink_to(f"/proc/self/fd/{handle}")
     if not link.exists():  # no /proc
         return request
-    stays = link / _GRAPH if is_graph else link
+    stays = link / GRAPH_FILE if is_graph else link
     shown = dict(request.names)
     names = [(str(stays), shown[request.path])]
     if is_graph:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from gradflow.files.graph_file import model_of
 from gradflow.files.own_function import is_function
 from gradflow.files.remote import is_remote
 from gradflow.findings import Listing
@@ -54,7 +55,7 @@ def _place(path: str) -> str:
     own."""
     if is_remote(path) or is_function(path):
         return path
-    model = Path(path).parent if Path(path).name == _GRAPHS[0] else Path(path)
+    model = model_of(Path(path))
     try:
         is_named = model.name not in ("", "..")
         return str(model.parent.resolve() / model.name if is_named else model.resolve())

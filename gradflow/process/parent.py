@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
+from gradflow.files.graph_file import GRAPH_FILE, model_of
 from gradflow.files.own_function import function_at, is_function, refuse_reading
 from gradflow.files.recognise import glance
 from gradflow.files.remote import is_remote, local_copy
@@ -356,8 +357,7 @@ def reading_time(path: str, timeout: float) -> float:
 
     Who gives an analysis longer than others has a slow machine, or a large model.
     """
-    folder = Path(path).parent if Path(path).name == "saved_model.pb" else Path(path)
-    seconds = _QUICK + size_of(folder / "saved_model.pb") / _SLOWEST
+    seconds = _QUICK + size_of(model_of(Path(path)) / GRAPH_FILE) / _SLOWEST
     return seconds * max(1.0, timeout / Options().timeout)
 
 

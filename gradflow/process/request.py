@@ -6,6 +6,7 @@ import json
 from enum import Enum
 from pathlib import Path
 
+from gradflow.files.graph_file import GRAPH_FILE
 from gradflow.findings.wire import decode, encode
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
@@ -55,11 +56,9 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
     is_file = purpose is not Purpose.FUNCTION
     absolute = str(Path(path).absolute()) if is_file else path
     names = [(absolute, shown)] if is_file else []
-    if Path(path).name == "saved_model.pb":
+    if Path(path).name == GRAPH_FILE:
         names.append((str(Path(absolute).parent), str(Path(shown).parent)))
-    for spec in (*options.inputs, *options.targets):
-        if spec.file:
-            names.append((str(Path(spec.file).absolute()), spec.file))
+    names += [(str(Path(file).absolute()), file) for file in options.files]
     return Request(
         purpose=purpose,
         path=absolute,
