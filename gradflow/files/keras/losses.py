@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gradflow.files.keras.config import snake_case
 from gradflow.files.keras.opened import training_json
@@ -46,18 +46,32 @@ class SavedLoss:
 
     def description(self, added: str = "") -> str:
         """``compiled: mse on head, weight 1.0``; ``added`` says what layers add to it."""
-        covered = [
-            f"{' and '.join(part.losses)} on {part.output}, weight {part.weight!r}"
-            for part in self.parts
-            if part.losses
-        ]
-        left_out = [f"none on {name}" for name in self.uncovered]
-        return f"compiled: {'; '.join([*covered, *filter(None, [added]), *left_out])}"
+        covered = [part for part in self.parts if part.losses]
+        return describe(
+            ((part.losses, part.output, part.weight) for part in covered), added, self.uncovered
+        )
 
     @property
     def uncovered(self) -> tuple[str, ...]:
         """The outputs that no loss covers."""
         return tuple(part.output for part in self.parts if not part.losses)
+
+
+def describe(
+    covered: Iterable[tuple[Iterable[str], str, float]], added: str, uncovered: Iterable[str]
+) -> str:
+    """Return what a report calls a compiled loss: ``compiled: mse on head, weight 1.0``.
+
+    Args:
+        covered: the names of the losses on an output, its name and the weight.
+        added: what layers add to it; empty for nothing.
+        uncovered: the outputs that no loss covers.
+    """
+    words = [
+        f"{' and '.join(names)} on {output}, weight {weight!r}" for names, output, weight in covered
+    ]
+    left_out = (f"none on {name}" for name in uncovered)
+    return f"compiled: {'; '.join([*words, *filter(None, [added]), *left_out])}"
 
 
 def saved_loss(file: ModelFile, outputs: Sequence[str]) -> SavedLoss | None:

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from gradflow.errors import GradflowError, InputError, UsageError
-from gradflow.files.keras.losses import ADDED
+from gradflow.files.keras.losses import ADDED, describe
 from gradflow.findings import Output
 from gradflow.options import InputSpec
 from gradflow.tape.load.error_messages import first_line
@@ -98,13 +98,12 @@ class CompiledLoss:
         """``compiled: mse on head, weight 1.0``."""
         if _is_own(self.model):
             return f"compiled: compute_loss of {type(self.model).__name__}"
-        covered = [
-            f"{' and '.join(map(loss_name, part.losses))} on {part.output}, weight {part.weight!r}"
-            for part in self.parts
-            if part.losses
-        ]
-        left_out = [f"none on {name}" for name in self.uncovered if covered]
-        return f"compiled: {'; '.join([*covered, *([ADDED] * self.has_added), *left_out])}"
+        covered = [part for part in self.parts if part.losses]
+        return describe(
+            ((map(loss_name, part.losses), part.output, part.weight) for part in covered),
+            ADDED if self.has_added else "",
+            self.uncovered if covered else (),
+        )
 
     @property
     def uncovered(self) -> tuple[str, ...]:
