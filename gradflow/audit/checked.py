@@ -9,7 +9,7 @@ from datetime import date
 from gradflow.analysis.result import failed
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
-from gradflow.findings import ModelReport, Role, Status, Tool, Verdict
+from gradflow.findings import ModelReport, Role, Status, Tool, Variable, Verdict
 from gradflow.installed import has_tensorflow, install_command
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
@@ -81,12 +81,23 @@ def _asks_flags_alone(plan: ModelPlan) -> bool:
     )
 
 
-def _without_flags(plan: ModelPlan, model: ModelReport, names: Sequence[str]) -> ModelReport:
-    """Return a failure: the file does not say whether the weights called ``names`` are frozen."""
-    more = f" and {len(names) - 1:,} more" if names[1:] else ""
+def _without_flags(plan: ModelPlan, model: ModelReport, unsaid: Sequence[Variable]) -> ModelReport:
+    """Return a failure: the file does not say whether the weights ``unsaid`` are frozen."""
+    more = f" and {len(unsaid) - 1:,} more" if unsaid[1:] else ""
+    # What nobody knows about a layer is told with its class.
+    classes = sorted(
+        {
+            cause.op_type
+            for weight in unsaid
+            for cause in weight.causes
+            if cause.op_type and cause.layer == weight.layer
+        }
+    )
+    names = ", ".join(map(repr, classes[:3])) + (", ..." if classes[3:] else "")
     error = UsageError(
-        f"{plan.path}: read without TensorFlow, which does not tell whether {names[0]}{more} "
-        f"{'are' if names[1:] else 'is'} frozen: a class that is not Keras's own decides that",
+        f"{plan.path}: read without TensorFlow, which does not tell whether {unsaid[0].name}{more} "
+        f"{'are' if unsaid[1:] else 'is'} frozen: a class that is not Keras's own decides that"
+        + (f" ({names})" if names else ""),
         "run it without --static, with --import MODULE, the module that defines the class",
     )
     return failed(plan.path, error, model.mode, model.format)
@@ -97,7 +108,7 @@ def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     know them."""
     if model.status is Status.FAILED:
         return model
-    unsaid = [variable.name for variable in model.variables if variable.has_open_flag]
+    unsaid = [variable for variable in model.variables if variable.has_open_flag]
     if unsaid:
         return _without_flags(plan, model, unsaid)
     if _asks_flags_alone(plan):

@@ -14,7 +14,9 @@ import pytest
 from tests.cli.command import here
 
 
-def written(folder: Path, class_name: str, module: str | None) -> str:
+def written(
+    folder: Path, class_name: str, module: str | None, model_class: str = "Functional"
+) -> str:
     """Write a ``.keras`` file with one frozen layer of the class."""
     layer: dict[str, Any] = {
         "class_name": class_name,
@@ -22,7 +24,7 @@ def written(folder: Path, class_name: str, module: str | None) -> str:
         "registered_name": class_name if module else f"pkg>{class_name}",
         "config": {"name": "d", "trainable": False, "units": 2},
     }
-    config = {"class_name": "Functional", "config": {"name": "m", "layers": [layer]}}
+    config = {"class_name": model_class, "config": {"name": "m", "layers": [layer]}}
     path = folder / "model.keras"
     with h5py.File(folder / "weights.h5", "w") as file:
         file["layers/dense/vars/0"] = np.zeros((2, 2), np.float32)
@@ -46,3 +48,9 @@ def test_a_frozen_flag_of_a_foreign_class_is_not_believed(
     done = here("check", path, "--static", "--expect-frozen", "**", *select, COLUMNS="400")
     assert done.code == code
     assert ("a class that is not Keras's own decides that" in done.stdout) is (code == 2)
+
+
+def test_the_class_that_decides_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "Wrapper", None, model_class="Sequential")
+    done = here("check", path, "--static", "--expect-frozen", "**", COLUMNS="400")
+    assert "a class that is not Keras's own decides that ('Wrapper')" in done.stdout
