@@ -28,6 +28,7 @@ from gradflow.installed import (
 from gradflow.options import (
     DECLARED,
     InputSpec,
+    Objective,
     Options,
     from_python,
     in_python,
@@ -96,8 +97,8 @@ def inspect(
         outputs: the name of the output that counts, or the names of several; all by default.
         inputs: how to make an input, by its name: ``{"ids": "int32[2,16]<30522"}``, a shape or an
             array. Without names: an array or a shape for a model with one input, a list of them,
-            ``(x, y)``, of which ``y`` are the targets of a compiled loss, or a ``tf.data.Dataset``,
-            of which the first batch is taken.
+            ``(x, y)`` or ``(x, y, sample_weight)``, of which the compiled loss takes the targets
+            and weights, or a ``tf.data.Dataset``, of which the first batch is taken.
         batch_size: rows of the batch, where the model does not fix their number.
         seed: of the random inputs and of the random objective.
         training: call the model in training mode.
@@ -127,7 +128,7 @@ def inspect(
     """
     arguments = locals()  # each of them but the model is a declared option
     values = {name: value for name, value in arguments.items() if name in DECLARED}
-    targets: tuple[InputSpec, ...] = ()
+    of_loss: dict[str, tuple[InputSpec, ...]] = {}
     try:
         with ExitStack() as stack:
             if inputs is not None and not _is_plain(inputs):
@@ -135,16 +136,23 @@ def inspect(
                 from gradflow.tape.inputs.callers_arrays import as_specs
 
                 folder = Path(stack.enter_context(scratch_folder()))
-                values["inputs"], targets = as_specs(inputs, folder, _input_count(model))
-            return _inspected(model, values, targets)
+                arrays = as_specs(inputs, folder, _input_count(model))
+                values["inputs"] = arrays.inputs
+                of_loss = {
+                    "targets": arrays.targets,
+                    "sample_weights": arrays.sample_weights,
+                }
+            return _inspected(model, values, of_loss)
     except GradflowError as error:
         error.message, error.hint = in_python(error.message), in_python(error.hint)
         raise
 
 
-def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...]) -> Report:
+def _inspected(
+    model: Any, values: dict[str, Any], of_loss: dict[str, tuple[InputSpec, ...]]
+) -> Report:
     asked = from_python(values)
-    options = replace(asked, targets=targets)
+    options = replace(asked, **of_loss)  # type: ignore[arg-type]
     changed = [name for name in values if getattr(asked, name) != DECLARED[name].default]
     is_path = isinstance(model, str | Path) or hasattr(model, "__fspath__")
     if not is_path and not options.static and not has_tensorflow():
@@ -166,6 +174,9 @@ def _inspected(model: Any, values: dict[str, Any], targets: tuple[InputSpec, ...
     from gradflow.analysis.in_memory import inspect_object
 
     tool, analysis = inspect_object(model, options)
+    notice = _notice_of_targets(analysis.report, options)
+    if notice:
+        warnings.warn(notice, stacklevel=4)
     # To trace a model for its map takes a part of the time of a step.
     return Report(tool, (_in_python(analysis.report),), asked.map, cache(analysis.draw))
 
@@ -300,6 +311,16 @@ def _notice_of_tensorflow(options: Options) -> str:
     if options.static:
         return ""
     return unsupported_version() if has_tensorflow() else FILES_ARE_READ
+
+
+def _notice_of_targets(model: ModelReport, options: Options) -> str:
+    """Say that the targets of a loss were given to a model that has none; empty where it has."""
+    is_used = model.objective != Objective.OUTPUTS or model.unused_loss or model.error is not None
+    if is_used or options.objective is not Objective.AUTO or options.outputs:
+        return ""
+    names = {"y": options.targets, "sample_weight": options.sample_weights}
+    unused = " and ".join(name for name, specs in names.items() if specs)
+    return f"inputs: no effect of {unused}: the model is not compiled with a loss" if unused else ""
 
 
 def _notice_of_effect(changed: Sequence[str], options: Options, is_path: bool) -> str:

@@ -154,6 +154,7 @@ def test_a_report_is_printed_as_the_command_prints_it(two_heads: Any, tmp_path: 
     assert not failed.ok
 
 
+@pytest.mark.filterwarnings("ignore:inputs. no effect of y")
 def test_inputs_are_what_a_caller_has(two_heads: Any) -> None:
     import numpy as np
     import tensorflow as tf
@@ -219,23 +220,69 @@ def test_y_is_what_the_compiled_loss_compares_with(compiled: Any, tmp_path: Path
     assert learning(path, (x, {**other, "left": reached["left"]})) == {"right"}
 
 
+def test_sample_weight_is_what_fit_multiplies_the_loss_with(compiled: Any, tmp_path: Path) -> None:
+    """Rows of weight 0 teach nothing: one array for every output, or one for each of some."""
+    import numpy as np
+    import tensorflow as tf
+
+    x, y = np.ones((3, 5)), {"left": np.ones((3, 2)), "right": np.ones((3, 2))}
+    none, some = np.zeros(3), np.array([0, 2, 1])
+
+    def learning(model: Any, inputs: Any, **options: Any) -> set[str]:
+        report = gradflow.inspect(model, inputs=inputs, **options).models[0]
+        assert "; with the sample_weight given" in str(report.objective) or options
+        return {item.name.partition("/")[0] for item in report.variables if item.verdict == "flows"}
+
+    assert learning(compiled, (x, y, none)) == set()
+    assert learning(compiled, (x, y, some)) == {"left", "right"}
+    assert learning(compiled, (x, y, {"left": none})) == {"right"}
+    assert learning(compiled, ({"x": x}, list(y.values()), [some, none])) == {"left"}
+    assert learning(compiled, (x, None, {"right": none})) == {"left"}
+    rows = (x, y, {"left": some, "right": none})
+    data = tf.data.Dataset.from_tensor_slices(rows).batch(3)
+    assert learning(compiled, data) == {"left"}
+    assert learning(compiled, rows, objective="outputs") == {"left", "right"}
+    path = tmp_path / "compiled.keras"
+    compiled.save(path)
+    assert learning(path, rows) == {"left"}
+    with pytest.raises(UsageError, match=r"a tuple of 4 is neither \(x, y\) nor \(x, y, sample"):
+        gradflow.inspect(compiled, inputs=(x, y, none, none))
+
+
+def test_a_y_for_no_loss_is_told_to_be_without_effect(two_heads: Any) -> None:
+    import numpy as np
+
+    y = [np.ones((3, 2))] * 2
+    with pytest.warns(UserWarning, match=r"^inputs: no effect of y and sample_weight: the model i"):
+        gradflow.inspect(two_heads, inputs=(np.ones((3, 5)), y, np.ones(3)))
+
+
 def test_a_y_that_does_not_fit_is_an_error(compiled: Any) -> None:
     import numpy as np
 
     x, y = np.ones((3, 5)), np.ones((3, 2))
     for wrong, message, hint in (
-        ({"lefd": y}, "inputs=(x, y): no output is called 'lefd'", "did you mean 'left'?"),
-        (y, "inputs=(x, y): y is 1 array, and the outputs of the model are 2", "for each of left"),
-        ([y, y[:, :0]], "inputs=(x, y): the model's loss refuses y: ", "with as many rows as x"),
+        ({"lefd": y}, "inputs: y: no output is called 'lefd'", "did you mean 'left'?"),
+        (y, "inputs: y is 1 array, and the model's outputs are 2", "for each of left"),
+        ([y, y[:, :0]], "inputs: the model's loss refuses y: ", "with as many rows as x"),
     ):
         error = gradflow.inspect(compiled, inputs=(x, wrong)).models[0].error
         assert error is not None
         assert message in error.message
         assert hint in error.hint
-    with pytest.raises(UsageError, match="inputs: y #0 is no array"):
+    for weights, message in (
+        ({"lefd": x[:, 0]}, "sample_weight: no output is called 'lefd'"),
+        ([x[:, 0]] * 3, "sample_weight is 3 arrays, and the model's outputs are 2"),
+        (np.ones(4), "the model's loss refuses y and sample_weight: "),
+    ):
+        error = gradflow.inspect(compiled, inputs=(x, [y, y], weights)).models[0].error
+        assert error is not None
+        assert f"inputs: {message}" in error.message
+    with pytest.raises(UsageError, match="inputs: y is no array"):
         gradflow.inspect(compiled, inputs=(x, object()))
 
 
+@pytest.mark.filterwarnings("ignore:inputs. no effect of y")
 def test_several_inputs_are_given_in_their_order() -> None:
     import keras
     import numpy as np

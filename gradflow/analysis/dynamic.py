@@ -347,7 +347,8 @@ def _stepped(model: LoadedModel, options: Options) -> tuple[LoadedModel, Step]:
     Nobody knows the targets of a loss of the user's own: where it brings zeros or NaN to a weight
     that gets a gradient from the outputs, the targets that were drawn for it may be to blame.
     """
-    is_asked = options.objective is Objective.COMPILED or bool(options.targets)
+    is_given = bool(options.targets or options.sample_weights)
+    is_asked = options.objective is Objective.COMPILED or is_given
     if not model.is_of_loss or is_asked:
         return model, model.step(options)
     try:

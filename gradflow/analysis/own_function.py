@@ -18,6 +18,9 @@ from gradflow.tape.load.own_function import made_by
 from gradflow.tape.load.user_modules import import_modules
 from gradflow.tape.versions import seed_everything, tool
 
+_BATCH = "its batch"
+"""What messages call the inputs that come with the model."""
+
 
 def analyse_function(
     path: str, options: Options, folder: str, progress: Progress
@@ -35,9 +38,14 @@ def analyse_function(
         with scratch_folder() as scratch:
             if batch is not None and not options.inputs:
                 count = len(getattr(model, "inputs", None) or ())
-                specs, targets = as_specs(batch, Path(scratch), count)
-                read_specs = read("inputs", specs, f"{path}: its batch: ")
-                options = replace(options, inputs=read_specs, targets=targets)
+                arrays = as_specs(batch, Path(scratch), count, _BATCH)
+                read_specs = read("inputs", arrays.inputs, f"{path}: {_BATCH}: ")
+                options = replace(
+                    options,
+                    inputs=read_specs,
+                    targets=arrays.targets,
+                    sample_weights=arrays.sample_weights,
+                )
             return analyse_object(model, path, options, progress)
     except GradflowError as error:
         return tool(), Analysis(failed(path, error, Mode.TAPE, Format.MEMORY))

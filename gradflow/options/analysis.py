@@ -221,6 +221,9 @@ class Options:
     targets: tuple[InputSpec, ...] = ()
     """What a compiled loss compares the outputs with, by the name or the number of the output; what
     is missing is drawn."""
+    sample_weights: tuple[InputSpec, ...] = ()
+    """How much each row counts in the loss of an output, by the same names or numbers; a single one
+    without a name is for all outputs."""
     verbose: bool = False
     why: str | None = None
     """The variable whose way to the output is asked for: its name, or an end of it that no other
@@ -230,19 +233,22 @@ class Options:
 
     @property
     def files(self) -> Sequence[str]:
-        """The files of arrays among the inputs and the targets."""
-        return [spec.file for spec in (*self.inputs, *self.targets) if spec.file]
+        """The files of arrays that are given, each for the arrays of it."""
+        specs = (*self.inputs, *self.targets, *self.sample_weights)
+        return [spec.file for spec in specs if spec.file]
 
     def with_absolute_files(self) -> Options:
         """Return the options with the files of arrays for another working directory."""
-        inputs, targets = (
+        inputs, targets, sample_weights = (
             tuple(
                 dataclasses.replace(spec, file=spec.file and str(Path(spec.file).absolute()))
                 for spec in specs
             )
-            for specs in (self.inputs, self.targets)
+            for specs in (self.inputs, self.targets, self.sample_weights)
         )
-        return dataclasses.replace(self, inputs=inputs, targets=targets)
+        return dataclasses.replace(
+            self, inputs=inputs, targets=targets, sample_weights=sample_weights
+        )
 
     @property
     def draws(self) -> int:

@@ -57,6 +57,8 @@ class InputSpec:
     """What a report says of where the array comes from; by default the file."""
     position: int | None = None
     """Which input of the model it is for, counted from 0, where ``name`` does not say it."""
+    label: str = "--input"
+    """What stands before its name in a message."""
 
 
 @dataclass(frozen=True, slots=True)

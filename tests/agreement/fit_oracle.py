@@ -55,19 +55,26 @@ def _gaps(report: ModelReport) -> list[str]:
 
 
 def hold_random(seed: int, kind: str) -> Held:
-    """Hold the random model of ``seed``, in ``memory`` or as a file of another ``kind``."""
+    """Hold the random model of ``seed``, in ``memory``, with its data ``given`` along with sample
+    weights, or as a file of another ``kind``."""
     from tests.models.fit import moved_by_fit
-    from tests.models.random_compiled import ROWS, random_compiled
+    from tests.models.random_compiled import ROWS, random_compiled, random_sample_weight
 
     subject = random_compiled(seed)
-    if kind == "memory":
+    sample_weight = None
+    if kind == "given":
+        sample_weight = random_sample_weight(seed, subject)
+        data = (subject.x, subject.y, sample_weight)
+        report = gradflow.inspect(subject.model, inputs=data).models[0]
+    elif kind == "memory":
         report = gradflow.inspect(subject.model).models[0]
     else:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"model.{kind}")
             subject.model.save(path)
             report = analysed(path, Options(imports=("tests.models.random_compiled",))).report
-    return hold(report, moved_by_fit(subject.model, subject.x, subject.y, ROWS))
+    moved = moved_by_fit(subject.model, subject.x, subject.y, ROWS, sample_weight)
+    return hold(report, moved)
 
 
 def main() -> int:
@@ -75,7 +82,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--kind", choices=("memory", "keras"), default="memory")
+    parser.add_argument("--kind", choices=("memory", "given", "keras"), default="memory")
     options = parser.parse_args()
     weights = wrong = compiled = 0
     for seed in range(options.first, options.first + options.count):

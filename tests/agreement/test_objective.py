@@ -49,6 +49,14 @@ def test_the_verdicts_are_what_fit_does_to_a_random_model(seed: int, kind: str) 
     assert hold_random(seed, kind).complaints == []
 
 
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[] if seed < 6 else pytest.mark.slow) for seed in range(40)]
+)
+def test_the_verdicts_are_what_fit_does_with_sample_weights(seed: int) -> None:
+    """On the same targets, and with weights that are 0 for some rows or for all of them."""
+    assert hold_random(seed, "given").complaints == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_verdicts_are_what_fit_does_to_a_compiled_model(name: str) -> None:
     import numpy as np
@@ -251,3 +259,28 @@ def test_keras_2_alike(kind: str, tmp_path: Path) -> None:
         report = analysed(tmp_path / f"model.{kind}", Options()).report
     assert report.objective == "compiled: mse on a, weight 2.0; none on b"
     assert none_of(report) == ["b/bias", "b/kernel"]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"
+)
+def test_keras_2_weighs_the_rows_alike() -> None:
+    """Held against what one step of its own ``train_on_batch`` moves."""
+    import numpy as np
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    x = tf_keras.Input([5], name="x")
+    heads = [tf_keras.layers.Dense(2, name=name)(x) for name in ("a", "b")]
+    model = tf_keras.Model(x, heads)
+    data, targets, none = np.ones([3, 5]), [np.zeros([3, 2])] * 2, np.zeros(3)
+    for weights in (none, [none, 1.0 + none], {"a": 1.0 + none, "b": none}):
+        model.compile(tf_keras.optimizers.SGD(1.0), "mse")
+        report = gradflow.inspect(model, inputs=(data, targets, weights)).models[0]
+        before = model.get_weights()
+        model.train_on_batch(data, targets, weights)
+        moved = {
+            variable.name.removesuffix(":0"): not np.array_equal(old, variable.numpy())
+            for variable, old in zip(model.weights, before, strict=True)
+        }
+        assert hold(report, moved).complaints == []

@@ -55,6 +55,32 @@ def test_a_batch_comes_along_and_the_command_line_goes_before_it() -> None:
     assert [item.shape for item in analysed(f"{MODULE}:tower", described).inputs] == [(2, 3)]
 
 
+def test_a_batch_has_targets_and_sample_weights() -> None:
+    report = analysed(f"{MODULE}:weighed")
+
+    assert str(report.objective).endswith("; with the sample_weight given")
+    assert report.summary.zero == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        (
+            "wrong_batch",
+            "its batch: x: the array is float32[2,5], the model takes float32[?,6]",
+            "give an array of that shape",
+        ),
+        ("wrong_target", "its batch: y: no output is called 'heed'", "did you mean 'head'?"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_told_as_what_it_is(
+    name: str, message: str, hint: str
+) -> None:
+    error = failure(f"{MODULE}:{name}")
+
+    assert (error.message, error.hint) == (message, hint)
+
+
 def test_a_method_is_a_function_too() -> None:
     described = Options(inputs=(InputSpec("x", "float32", (2, 3)),))
 

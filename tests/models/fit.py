@@ -17,7 +17,9 @@ _RATE = 2.0**20
 """So large that even a tiny gradient changes a weight by more than its last bit."""
 
 
-def moved_by_fit(model: keras.Model, x: Any, y: Any, rows: int) -> dict[str, bool]:
+def moved_by_fit(
+    model: keras.Model, x: Any, y: Any, rows: int, sample_weight: Any = None
+) -> dict[str, bool]:
     """Whether one step of SGD changes each trainable weight, by its path; the model is used up.
 
     Args:
@@ -25,6 +27,7 @@ def moved_by_fit(model: keras.Model, x: Any, y: Any, rows: int) -> dict[str, boo
         x: the inputs, of ``rows`` rows.
         y: the targets; None where only layers add losses.
         rows: of the only batch.
+        sample_weight: as ``fit`` takes it.
     """
     for variable in model.trainable_weights:
         variable.regularizer = None
@@ -32,7 +35,15 @@ def moved_by_fit(model: keras.Model, x: Any, y: Any, rows: int) -> dict[str, boo
     model.optimizer.build(model.trainable_variables)
     before = [variable.numpy() for variable in model.trainable_weights]
     try:
-        model.fit(x, y, batch_size=rows, epochs=1, shuffle=False, verbose=0)
+        model.fit(
+            x,
+            y,
+            batch_size=rows,
+            sample_weight=sample_weight,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+        )
     except ValueError as error:
         if "No gradients provided for any variable" not in str(error):
             raise

@@ -109,6 +109,21 @@ def random_compiled(seed: int) -> CompiledSubject:
     return _compiled(choose, x, heads, losses, targets)
 
 
+def random_sample_weight(seed: int, subject: CompiledSubject) -> Any:
+    """Weights of the rows of ``subject``, often 0 for all of an output: one array for every output,
+    or one for each in the structure of its targets."""
+    draw = np.random.default_rng([seed, 1])
+    if keras.tree.is_nested(subject.y) and draw.random() < 0.7:
+        return keras.tree.map_structure(lambda _: _row_weights(draw), subject.y)
+    return _row_weights(draw)
+
+
+def _row_weights(draw: np.random.Generator) -> Any:
+    weights = draw.uniform(0.5, 2.0, size=[ROWS])
+    counted = {0: 0.0, 1: draw.integers(0, 2, size=[ROWS])}.get(int(draw.integers(3)), 1.0)
+    return (weights * counted).astype("float32")
+
+
 def _hidden(choose: random.Random, x: Any, name: str) -> Any:
     activation = choose.choice(["tanh", "gelu", "softplus", "sigmoid", None])
     regularizers = {

@@ -304,7 +304,7 @@ def _match(
             name = input_names[spec.position]
         if name not in input_names:
             raise UsageError(
-                f"--input {name!r}: the model has no such input",
+                f"{spec.label} {name!r}: the model has no such input",
                 f"{near(name, input_names)}its inputs are: {', '.join(input_names) or 'none'}",
             )
         # The type of a caller's array is for what the model declares nothing of.

@@ -23,23 +23,24 @@ def given_array(info: TensorInfo, spec: InputSpec) -> tuple[Array, str]:
     Raises:
         UsageError: the file or its key is not there, or the array does not fit the input.
     """
-    array, source = _loaded(info.name, Path(spec.file or ""), spec.key)
+    label = f"{spec.label} {info.name}"
+    array, source = _loaded(label, Path(spec.file or ""), spec.key)
     source, called = (
         (spec.source, "the array") if spec.source else (source, f"the array of {source}")
     )
     if info.shape is not None and not _fits(array.shape, info.shape):
         raise UsageError(
-            f"--input {info.name}: {called} is {_spec(_type(array), array.shape)}, "
+            f"{label}: {called} is {_spec(_type(array), array.shape)}, "
             f"the model takes {_spec(info.dtype, info.shape)}",
             "give an array of that shape",
         )
     if array.shape[:1] == (0,):
-        raise UsageError(f"--input {info.name}: {called} is empty", "give at least one row")
+        raise UsageError(f"{label}: {called} is empty", "give at least one row")
     info = replace(info, dtype=spec.dtype or info.dtype)
-    return _converted(info, array, called), source
+    return _converted(info, array, f"{label}: {called}"), source
 
 
-def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
+def _loaded(label: str, path: Path, key: str | None) -> tuple[Array, str]:
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -48,21 +49,19 @@ def _loaded(name: str, path: Path, key: str | None) -> tuple[Array, str]:
         key = key or (keys[0] if len(keys) == 1 else "")
         if key not in keys:
             raise UsageError(
-                f"--input {name}: {path} has no array {key!r}"
-                if key
-                else f"--input {name}: no key given",
+                f"{label}: {path} has no array {key!r}" if key else f"{label}: no key given",
                 f"its arrays are: {', '.join(keys)}",
             )
         return loaded[key], f"file {path.name}:{key}"
     except FileNotFoundError as error:
-        raise UsageError(f"--input {name}: {path} does not exist", _HINT) from error
+        raise UsageError(f"{label}: {path} does not exist", _HINT) from error
     except (OSError, ValueError, EOFError) as error:
         if "Object arrays" in str(error):
             raise UsageError(
-                f"--input {name}: {path} holds Python objects, which are not loaded",
+                f"{label}: {path} holds Python objects, which are not loaded",
                 "save an array of numbers or strings",
             ) from error
-        raise UsageError(f"--input {name}: cannot read {path}", _HINT) from error
+        raise UsageError(f"{label}: cannot read {path}", _HINT) from error
 
 
 def _converted(info: TensorInfo, array: Array, called: str) -> Array:
@@ -70,7 +69,7 @@ def _converted(info: TensorInfo, array: Array, called: str) -> Array:
     if is_text != (info.dtype == "string"):
         holds = "strings" if is_text else _type(array)
         raise UsageError(
-            f"--input {info.name}: {called} holds {holds}, the model takes {info.dtype}",
+            f"{called} holds {holds}, the model takes {info.dtype}",
             f"give an array of {info.dtype}",
         )
     if is_text:
@@ -85,8 +84,7 @@ def _converted(info: TensorInfo, array: Array, called: str) -> Array:
     is_whole = np.dtype(numpy_dtype).kind in "iub" and array.dtype.kind != "b"
     if is_whole and not np.array_equal(converted.astype(array.dtype), array):
         raise UsageError(
-            f"--input {info.name}: {called} is {array.dtype.name} with entries that "
-            f"are no {info.dtype}",
+            f"{called} is {array.dtype.name} with entries that are no {info.dtype}",
             f"give an array of {info.dtype}",
         )
     return converted

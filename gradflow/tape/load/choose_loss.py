@@ -42,20 +42,20 @@ def choose_saved_loss(
         if options.objective is Objective.COMPILED:
             raise
         return LossChoice(unused=why_unused(error))
-    return LossChoice(options.loss_seed, options.targets)
+    return _own_loss(options)
 
 
 def choose_live_loss(model: Any, options: Options) -> LossChoice:
     """Choose for a model in memory."""
     if options.objective is Objective.COMPILED:
-        return LossChoice(options.loss_seed, options.targets)
+        return _own_loss(options)
     if options.loss_seed is None or not is_compiled(model):
         return OUTPUTS
     try:
         _refuse_own_step(model, options)
     except UsageError as error:
         return LossChoice(unused=why_unused(error))
-    return LossChoice(options.loss_seed, options.targets)
+    return _own_loss(options)
 
 
 def why_unused(error: GradflowError) -> str:
@@ -64,6 +64,10 @@ def why_unused(error: GradflowError) -> str:
         return ""
     reason = error.message.rpartition(PREFIX)[2]
     return f"{reason}; {error.remedy}" if error.remedy else reason
+
+
+def _own_loss(options: Options) -> LossChoice:
+    return LossChoice(options.loss_seed, options.targets, options.sample_weights)
 
 
 def _refuse_own_step(model: Any, options: Options) -> None:

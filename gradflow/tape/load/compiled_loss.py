@@ -15,7 +15,7 @@ from gradflow.files.keras.losses import ADDED, describe
 from gradflow.findings import Output
 from gradflow.options import InputSpec
 from gradflow.tape.load.error_messages import first_line
-from gradflow.tape.load.given_targets import GIVEN, given_targets
+from gradflow.tape.load.given_targets import given_sample_weights, given_targets
 from gradflow.tape.load.keras_layers import is_of_keras
 from gradflow.tape.load.loss_targets import Target, draw, target_of
 from gradflow.tape.objective import LOSS, described
@@ -43,6 +43,8 @@ class LossChoice:
     seed: int | None = None
     """Of the targets; None where the outputs are differentiated."""
     targets: tuple[InputSpec, ...] = ()
+    """Those that the user gives."""
+    sample_weights: tuple[InputSpec, ...] = ()
     """Those that the user gives."""
     unused: str = ""
     """Why the compiled loss is not used; empty where it is, or where there is none."""
@@ -85,6 +87,8 @@ class CompiledLoss:
     seed: int
     given: tuple[InputSpec, ...] = ()
     """The targets that the user gives."""
+    given_weights: tuple[InputSpec, ...] = ()
+    """The sample weights that the user gives."""
     parts: tuple[OutputLoss, ...] = ()
     """One for each output, in the order of the model, once it was called."""
     has_added: bool = False
@@ -92,18 +96,21 @@ class CompiledLoss:
     outputs: tuple[Output, ...] = ()
     """The model's outputs, once it was called."""
     _targets: list[Any] = field(default_factory=list)
+    _sample_weight: Any = None
 
     @property
     def description(self) -> str:
         """``compiled: mse on head, weight 1.0``."""
+        weighted = "; with the sample_weight given" if self.given_weights else ""
         if _is_own(self.model):
-            return f"compiled: compute_loss of {type(self.model).__name__}"
+            return f"compiled: compute_loss of {type(self.model).__name__}{weighted}"
         covered = [part for part in self.parts if part.losses]
-        return describe(
+        described = describe(
             ((map(loss_name, part.losses), part.output, part.weight) for part in covered),
             ADDED if self.has_added else "",
             self.uncovered if covered else (),
         )
+        return described + weighted
 
     @property
     def uncovered(self) -> tuple[str, ...]:
@@ -157,6 +164,10 @@ class CompiledLoss:
         )
         names = [part.output for part in self.parts]
         given = given_targets(self.given, names, flat)
+        weights = given_sample_weights(self.given_weights, names, flat)
+        self._sample_weight = (
+            self.tree.pack_sequence_as(outputs, weights) if isinstance(weights, list) else weights
+        )
         is_known = all(
             target is not None or part.target
             for part, target in zip(self.parts, given, strict=True)
@@ -178,9 +189,14 @@ class CompiledLoss:
             except Exception as error:  # a loss of the user's own can raise anything at all
                 refusal = refusal or error
         reason = first_line(refusal) if refusal else ""
-        if self.given:
-            hint = "give y as fit() takes it, with as many rows as x"
-            raise InputError(f"{GIVEN}the model's loss refuses y: {reason}", hint) from refusal
+        specs = {"y": self.given, "sample_weight": self.given_weights}
+        words = " and ".join(name for name, some in specs.items() if some)
+        if words:
+            label = (*self.given, *self.given_weights)[0].label
+            hint = f"give {words} as fit() takes it, with as many rows as x"
+            raise InputError(
+                f"{label} the model's loss refuses {words}: {reason}", hint
+            ) from refusal
         raise InputError(
             f"the model's loss refuses synthetic targets: {reason}", otherwise=WITHOUT_LOSS
         ) from refusal
@@ -204,7 +220,7 @@ class CompiledLoss:
             else {}
         )
         loss = self.model.compute_loss(
-            x=inputs, y=packed, y_pred=outputs, sample_weight=None, **mode
+            x=inputs, y=packed, y_pred=outputs, sample_weight=self._sample_weight, **mode
         )
         if loss is None:
             raise UsageError("the model's loss is None", _REMEDY, WITHOUT_LOSS)

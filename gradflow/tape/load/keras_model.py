@@ -85,6 +85,7 @@ class KerasModel(TapedModel):
                 training=training,
                 seed=loss.seed,
                 given=loss.targets,
+                given_weights=loss.sample_weights,
             )
 
     @property

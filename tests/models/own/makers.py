@@ -62,3 +62,22 @@ def leaves() -> keras.Model:
 
 def text() -> str:
     return "model"
+
+
+def wrong_batch() -> tuple[keras.Model, Any]:
+    """A model of 6 features, and a batch of 5."""
+    return healthy(), np.ones((2, 5), "float32")
+
+
+def wrong_target() -> tuple[keras.Model, Any]:
+    """A compiled model, and a target for an output that it does not have."""
+    model = healthy()
+    model.compile("sgd", "mse")
+    return model, (np.ones((2, 6), "float32"), {"heed": np.ones((2, 2))})
+
+
+def weighed() -> tuple[keras.Model, Any]:
+    """A compiled model, and a batch whose rows weigh nothing."""
+    model = healthy()
+    model.compile("sgd", "mse")
+    return model, (np.ones((2, 6), "float32"), np.ones((2, 2)), np.zeros(2))
