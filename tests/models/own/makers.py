@@ -66,18 +66,21 @@ def text() -> str:
 
 def wrong_batch() -> tuple[keras.Model, Any]:
     """A model of 6 features, and a batch of 5."""
-    return healthy(), np.ones((2, 5), "float32")
+    return _compiled(), np.ones((2, 5), "float32")
 
 
 def wrong_target() -> tuple[keras.Model, Any]:
     """A compiled model, and a target for an output that it does not have."""
-    model = healthy()
-    model.compile("sgd", "mse")
-    return model, (np.ones((2, 6), "float32"), {"heed": np.ones((2, 2))})
+    return _compiled(), (np.ones((2, 6), "float32"), {"heed": np.ones((2, 2))})
 
 
 def weighed() -> tuple[keras.Model, Any]:
     """A compiled model, and a batch whose rows weigh nothing."""
-    model = healthy()
+    return _compiled(), (np.ones((2, 6), "float32"), np.ones((2, 2)), np.zeros(2))
+
+
+def _compiled() -> keras.Model:
+    x = keras.Input((6,), name="x")
+    model = keras.Model(x, keras.layers.Dense(2, name="head")(x))
     model.compile("sgd", "mse")
-    return model, (np.ones((2, 6), "float32"), np.ones((2, 2)), np.zeros(2))
+    return model
