@@ -27,8 +27,10 @@ def layer_key(layer: LayerConfig) -> str | None:
     if isinstance(module, str):
         is_operation = _OPERATIONS[0] in module or module.startswith(_OPERATIONS[1])
         return f"ops.{name}" if is_operation else name
-    is_layer = has_rows(name) or "trainable" in layer.options or not has_rows(f"ops.{name}")
-    return name if is_layer else f"ops.{name}"
+    # Ten operations are called as layers are (Add, Reshape): each layer of Keras 2 and 3 has the
+    # key. What Keras 1 calls otherwise (Merge) is no operation.
+    is_layer = "trainable" in layer.options or not has_rows(f"ops.{name}")
+    return name if is_layer or name != layer.class_name else f"ops.{name}"
 
 
 def layer_options(layer: LayerConfig) -> Mapping[str, object]:
