@@ -172,8 +172,8 @@ CUTS = (
             "that was made with back_prop=False lets no gradient in either."
         ),
         fix=(
-            "take the differentiable function that the op's message names, or use "
-            "tf.stop_gradient if no gradient is wanted; make the loop with back_prop=True"
+            "use a differentiable function in its place (TensorFlow's error in training may name "
+            "one), or tf.stop_gradient if no gradient is wanted; make the loop with back_prop=True"
         ),
         right_when="the model is only ever used for inference",
         example=(

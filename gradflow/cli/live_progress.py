@@ -36,6 +36,11 @@ class Display:
                 console=console, get_renderable=self._picture, refresh_per_second=4, transient=True
             )
 
+    @property
+    def shows_lines(self) -> bool:
+        """Whether each finished model has a line that stays."""
+        return not self._quiet and self._live is None
+
     def __enter__(self) -> Display:
         if self._live is not None:
             self._live.start()
@@ -61,7 +66,7 @@ class Display:
             self._findings += sum(
                 finding.severity is not Severity.NOTE for finding in model.open_findings
             )
-        if not self._quiet and self._live is None:
+        if self.shows_lines:
             sys.stderr.write(shown(f"[{self._done}/{len(self._names)}] {headline(model)}") + "\n")
             sys.stderr.flush()
 

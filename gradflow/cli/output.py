@@ -157,6 +157,7 @@ class Stderr:
     quiet: bool
     verbose: bool
     _remarks: set[str] = field(default_factory=set)
+    _failures: set[str] = field(default_factory=set)
 
     @contextmanager
     def progress(self, path: str) -> Iterator[Callable[[str], None]]:
@@ -197,10 +198,19 @@ class Stderr:
             self._say(text)
 
     def failure(self, model: ModelReport) -> None:
-        """Why a model could not be checked, in one line."""
+        """Why a model could not be checked, in one line; nothing where a line of the progress has
+        said it."""
         from gradflow.report.headline import headline
 
-        self._say(headline(model))
+        text = headline(model)
+        if text not in self._failures:
+            self._say(text)
+
+    def has_shown(self, model: ModelReport) -> None:
+        """Note that a line of the progress has said what became of a model."""
+        from gradflow.report.headline import headline
+
+        self._failures.add(headline(model))
 
     def judged(self, command: str, models: Sequence[tuple[ModelReport, bool]]) -> None:
         """The one line that tells whether the build goes on, and which models hold it up."""
@@ -226,13 +236,13 @@ class Stderr:
 
     def closing(self, report: Report, *, on_screen: bool) -> None:
         """The one-line summary, and the errors where the report itself is not on the screen."""
-        from gradflow.report.headline import headline, summary_line
+        from gradflow.report.headline import summary_line
 
         if on_screen:
             return
         failed = [model for model in report.models if model.error is not None]
         for model in failed if len(report.models) > 1 else []:
-            self._say(headline(model))
+            self.failure(model)
         if failed or not self.quiet:
             self._say(summary_line(report))
 

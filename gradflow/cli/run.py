@@ -169,7 +169,10 @@ class Engine:
                 for index, result in results:
                     finished[index] = result
                     stderr.remark(result.remark)
-                    display.finished(index, *judged(result))
+                    model, is_broken = judged(result)
+                    display.finished(index, model, is_broken)
+                    if display.shows_lines:
+                        stderr.has_shown(model)
         except SystemExit as stopped:
             ending = stopped
             results.close()

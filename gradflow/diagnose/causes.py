@@ -20,7 +20,6 @@ _EXITS = ("Exit", "RefExit")
 there."""
 _PATH_ENDS = 100
 """Ops kept at either end of a long path."""
-_GRADIENT_SCOPES = frozenset({"gradient_tape", "gradients"})
 _PLUMBING = (CONTROL_FLOW | VARIABLES).union(
     "_Arg Placeholder ReadVariableOp Identity IdentityN Enter Exit NextIteration Switch "
     "Merge".split()
@@ -149,15 +148,9 @@ def _unused(evidence: Evidence, graph: FlowGraph, name: str) -> Cause:
         if writer is not None and graph.variables[name] not in written:
             return _cause_at(evidence, graph, BY_MARK[Mark.WRITES], writer)
     op = graph.idle.get(graph.variables.get(name, -1))
-    if op is not None and _has_derivative(graph):
+    if op is not None:
         return entry("GF204").cause(op=op)
     return entry("GF206").cause()
-
-
-def _has_derivative(graph: FlowGraph) -> bool:
-    """Whether the call itself takes a gradient: TensorFlow puts its ops into a scope of their
-    own."""
-    return any(part in _GRADIENT_SCOPES for name in graph.names for part in name.split("/")[:-1])
 
 
 def _alive_in_the_graph(

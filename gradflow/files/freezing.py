@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 from gradflow.lazy_dataclass import dataclass
@@ -60,6 +61,17 @@ class FreezeDoubt:
     """The layer whose flag is in question: of ``FROZEN_PARENT`` the frozen one."""
     inside: tuple[str, ...] = ()
     """Of ``FROZEN_PARENT``: the layers directly inside the frozen one that train."""
+
+
+def doubts_of_slots(frozen: Iterable[str], trainable: Iterable[str]) -> tuple[FreezeDoubt, ...]:
+    """Return the doubts that the slots of a saved optimizer raise.
+
+    Args:
+        frozen: the weights that are frozen by their layers, and have slots.
+        trainable: those that are trainable, and have none.
+    """
+    kinds = ((Doubt.FROZEN_LATE, tuple(frozen)), (Doubt.UNFROZEN_LATE, tuple(trainable)))
+    return tuple(FreezeDoubt(kind, names) for kind, names in kinds if names)
 
 
 def frozen_parents(frozen_layers: dict[str, tuple[str, str]]) -> tuple[FreezeDoubt, ...]:

@@ -22,6 +22,10 @@ class FunctionName:
     function: str
     """A name, or names with dots between: a method of a class."""
 
+    def __str__(self) -> str:
+        """Return it as it is written."""
+        return f"{self.module}:{self.function}"
+
 
 def is_function(path: str) -> bool:
     """Return whether ``path`` is meant as the name of a function: nothing has it as its path."""

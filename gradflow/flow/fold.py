@@ -16,21 +16,6 @@ _READS = frozenset(
     "_Arg Placeholder".split()
 )
 """Ops that read a weight, or bring it into another type or form, and do nothing else with it."""
-_BEST = (
-    Edge.FLOW,
-    Edge.ZERO,
-    Edge.DEAD,
-    Edge.NONFINITE,
-    Edge.UNTAKEN,
-    Edge.OVERWRITTEN,
-    Edge.RESULT,
-    Edge.UNKNOWN,
-    Edge.CUT,
-    Edge.DISCRETE,
-    Edge.SHAPE,
-)
-"""From the edge that brings the most gradient to the one that brings the least."""
-_RANK = {int(kind): rank for rank, kind in enumerate(_BEST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,23 +239,6 @@ def _sources_first(graph: FlowGraph) -> list[int]:
                 is_open[source] = 1
                 stack.append(source)
     return order
-
-
-def best_edges(graph: FlowGraph, group_of: Sequence[int]) -> Mapping[tuple[int, int], Edge]:
-    """Return the best edge from one group to another, along the data.
-
-    Args:
-        graph: the graph.
-        group_of: the group of each of its nodes.
-    """
-    best: dict[tuple[int, int], int] = {}
-    for node in range(len(graph)):
-        for edge in range(graph.first[node], graph.first[node + 1]):
-            kind = graph.kinds[edge]
-            pair = group_of[graph.sources[edge]], group_of[node]
-            if kind != Edge.FILL and pair[0] != pair[1]:
-                best[pair] = min(best.get(pair, kind), kind, key=_RANK.__getitem__)
-    return {pair: Edge(kind) for pair, kind in best.items()}
 
 
 def _consumers(graph: FlowGraph) -> Sequence[Sequence[int]]:

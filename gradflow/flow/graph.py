@@ -138,7 +138,8 @@ class FlowGraph:
     origins: Origins = NOWHERE
     """Where the ops come from, as far as the file or the trace knows."""
     idle: Mapping[int, str] = field(default_factory=dict)
-    """For nodes of variables, the name of a sum that they are a term of, and that is not used."""
+    """For nodes of variables, the name of a sum that they are a term of, and that is not used;
+    empty where the call takes no gradient itself."""
     places: Sequence[int] = ()
     """For each node the first one that stands for the same place of the file, in another call of
     its function; empty where no function is called twice."""

@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
+from gradflow.files.function_module import require_package
 from gradflow.files.graph_file import GRAPH_FILE, model_of
 from gradflow.files.own_function import function_at, is_function, refuse_reading
 from gradflow.files.recognise import glance
@@ -148,7 +149,7 @@ def inspect_path(
 def _of_function(path: str, options: Options, progress: Progress, spawn: Spawn) -> Outcome:
     """Run a function of the user's own, and analyse the model that it returns."""
     try:
-        function_at(path)
+        function = function_at(path)
         if options.static:
             raise refuse_reading(path, "--static")
         if not has_tensorflow():
@@ -156,6 +157,7 @@ def _of_function(path: str, options: Options, progress: Progress, spawn: Spawn) 
                 f"{path}: is a function, which has to be run, and {NOT_INSTALLED}",
                 install_command("tf"),
             )
+        require_package(function, str(Path.cwd()))
     except GradflowError as error:
         return Outcome(failed(path, error, Mode.TAPE, Format.MEMORY), NO_TENSORFLOW)
     remark = f"{path}: your own code was run, and not confined"

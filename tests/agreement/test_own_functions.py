@@ -145,6 +145,22 @@ def test_a_module_below_src_is_told_how_to_reach(tmp_path: Path) -> None:
     )
 
 
+def test_nothing_is_run_for_a_module_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process is started for it, and nobody is told that code was run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "makers.py").touch()
+    (tmp_path / "gradflow.yaml").touch()
+
+    done = here("inspect", "maker:healthy")
+
+    assert done.code == 2
+    assert "there is no module 'maker'" in done.stdout
+    assert "did you mean 'makers'?" in done.stdout
+    assert done.stderr == ""
+
+
 def test_a_keras_model_has_no_other_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     name = f"{MODULE}:healthy"

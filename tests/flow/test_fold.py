@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from gradflow.flow.fold import best_edges, fold, neighbours, positions
+from gradflow.flow.fold import fold, neighbours, positions
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 
@@ -53,22 +53,6 @@ def test_layers_stand_in_the_order_of_the_data() -> None:
     ]
     assert layers == ["a", "act", "stop", "b"]
     assert sorted(OWNERS, key=positions(graph, folded).__getitem__) == ["k", "l"]
-
-
-def test_an_edge_between_layers_is_the_best_of_its_edges() -> None:
-    graph, _ = built([*CHAIN, ("a/MatMul", "b/MatMul", CUT), ("a/Fill", "b/MatMul", FILL)], *"kl")
-    folded = fold(graph, scopes(graph), OWNERS)
-    numbers = {name: number for number, name in enumerate(folded.groups)}
-    edges = best_edges(graph, folded.group_of)
-    assert edges[numbers["a"], numbers["Relu"]] is FLOW
-    assert edges[numbers["a"], numbers["b"]] is CUT
-    assert (numbers["stop"], numbers["stop"]) not in edges
-    with_flow, _ = built(
-        [*CHAIN, ("a/MatMul", "b/MatMul", CUT), ("a/MatMul", "b/MatMul", FLOW)], *"kl"
-    )
-    again = fold(with_flow, scopes(with_flow), OWNERS)
-    pair = again.groups.index("a"), again.groups.index("b")
-    assert best_edges(with_flow, again.group_of)[pair] is FLOW
 
 
 def between(

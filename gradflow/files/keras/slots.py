@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gradflow.errors import UnreadableError
-from gradflow.files.freezing import Doubt, FreezeDoubt
+from gradflow.files.freezing import FreezeDoubt, doubts_of_slots
 from gradflow.files.hdf5 import contents, list_attribute, member, shape_of
 from gradflow.files.keras.opened import hdf5_of, training_json
 from gradflow.files.model_file import ModelFile, StoredVariable
@@ -59,8 +59,7 @@ def slot_doubts(file: ModelFile, variables: Sequence[StoredVariable]) -> tuple[F
     left_out = _named(missing, [weight for weight in weights if weight.trainable])
     if late is None or left_out is None:
         return ()
-    found = ((Doubt.FROZEN_LATE, late), (Doubt.UNFROZEN_LATE, left_out))
-    return tuple(FreezeDoubt(kind, names) for kind, names in found if names)
+    return doubts_of_slots(late, left_out)
 
 
 def _named(shapes: Counter[_Shape], weights: Sequence[StoredVariable]) -> tuple[str, ...] | None:

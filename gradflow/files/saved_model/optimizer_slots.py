@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradflow.files.freezing import Doubt, FreezeDoubt
+from gradflow.files.freezing import FreezeDoubt, doubts_of_slots
 from gradflow.files.model_file import StoredVariable
 from gradflow.files.saved_model.freeze_flags import OPTIMIZERS
 from gradflow.findings import Role
@@ -35,14 +35,14 @@ def late_doubts(objects: Any, variables: Mapping[int, StoredVariable]) -> tuple[
     slotted = by_object or _by_name(objects, optimizer, weights)
     if not slotted & set(weights):
         return ()
-    late = [weight.name for n, weight in weights.items() if n in slotted and not weight.trainable]
-    left_out = [
-        weight.name
-        for n, weight in weights.items()
-        if n not in slotted and weight.trainable and not by_object
-    ]
-    kinds = ((Doubt.FROZEN_LATE, late), (Doubt.UNFROZEN_LATE, left_out))
-    return tuple(FreezeDoubt(kind, tuple(names)) for kind, names in kinds if names)
+    return doubts_of_slots(
+        (weight.name for n, weight in weights.items() if n in slotted and not weight.trainable),
+        (
+            weight.name
+            for n, weight in weights.items()
+            if n not in slotted and weight.trainable and not by_object
+        ),
+    )
 
 
 def _by_name(objects: Any, optimizer: Any, weights: Mapping[int, StoredVariable]) -> frozenset[int]:

@@ -15,6 +15,8 @@ from gradflow.flow.lower.layout import Layout, NodeKey, Tensor, body_of, drain, 
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.raising import raising
 
+_GRADIENT_SCOPES = frozenset({"gradient_tape", "gradients"})
+
 
 def op_types(graph_def: Any) -> frozenset[str]:
     """Return the op types that a GraphDef and its functions use; the functions that it calls by
@@ -144,8 +146,14 @@ def _finish(
         op_specs=layout.library.op_specs,
         assignments=tuple(layout.assignments),
         overwritten_reads=frozenset(layout.overwritten_reads),
-        idle=layout.idle,
+        idle=layout.idle if layout.idle and _takes_gradient(graph.names) else {},
     )
+
+
+def _takes_gradient(names: Iterable[str]) -> bool:
+    """Whether the call itself takes a gradient: TensorFlow puts its ops into a scope of their
+    own."""
+    return any(part in _GRADIENT_SCOPES for name in names for part in name.split("/")[:-1])
 
 
 def _nodes(tensors: Iterable[Tensor]) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from gradflow.errors import UsageError, is_lack_of_memory
+from gradflow.files.function_module import no_module
 from gradflow.files.own_function import FunctionName
 from gradflow.tape.load.error_messages import first_line
 from gradflow.tape.load.keras2 import is_keras2
@@ -44,7 +44,7 @@ def made_by(name: FunctionName, folder: str) -> tuple[Any, Any]:
     model, batch = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, keras.Model | tf.Module) and not is_keras2(model):
         what = f"({type(model).__name__}, ...)" if made is not model else type(model).__name__
-        raise UsageError(f"{_written(name)}: returned {what}, which is no model", _RETURNS)
+        raise UsageError(f"{name}: returned {what}, which is no model", _RETURNS)
     return model, batch
 
 
@@ -54,25 +54,9 @@ def _module(name: FunctionName, folder: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name.module}.".startswith(f"{error.name}."):
             raise _failure(name, "importing its module", error, folder) from error
-        raise _no_module(name, error.name) from None
+        raise no_module(name, error.name, folder) from None
     except (Exception, SystemExit) as error:  # a module can raise anything, and a script can leave
         raise _failure(name, "importing its module", error, folder) from error
-
-
-def _no_module(name: FunctionName, missing: str) -> UsageError:
-    package, _, last = missing.rpartition(".")
-    place = f" in {package}" if package else ""
-    search = list(sys.modules[package].__path__) if package in sys.modules else [sys.path[0]]
-    names = [module.name for module in pkgutil.iter_modules(search)]
-    looked = "gradflow looks in the working directory and in its own environment"
-    source = Path(sys.path[0], "src", last)
-    if not package and (source.is_dir() or source.with_suffix(".py").is_file()):
-        looked = "it is below src: set PYTHONPATH=src, or install your package"
-        names = []
-    return UsageError(
-        f"{_written(name)}: there is no module {last!r}{place}",
-        f"{near(last, names)}{looked}",
-    )
 
 
 def _member(module: ModuleType, name: FunctionName) -> Callable[[], Any]:
@@ -80,7 +64,7 @@ def _member(module: ModuleType, name: FunctionName) -> Callable[[], Any]:
     for part in name.function.split("."):
         if not hasattr(value, part):
             raise UsageError(
-                f"{_written(name)}: {name.module} has no {part!r}",
+                f"{name}: {name.module} has no {part!r}",
                 near(part, _callables(value)).strip() or _offered(_own_functions(module)),
             )
         value = getattr(value, part)
@@ -88,7 +72,7 @@ def _member(module: ModuleType, name: FunctionName) -> Callable[[], Any]:
         return lambda: value
     if not callable(value):
         hint = _offered(_own_functions(module))
-        raise UsageError(f"{_written(name)}: is no function: {type(value).__name__}", hint)
+        raise UsageError(f"{name}: is no function: {type(value).__name__}", hint)
     _refuse_arguments(value, name)
     return value  # type: ignore[no-any-return]  # it is callable
 
@@ -106,7 +90,7 @@ def _refuse_arguments(function: Callable[..., Any], name: FunctionName) -> None:
     ]
     if needed:
         raise UsageError(
-            f"{_written(name)}: needs {listed(needed)}, and gradflow calls it without arguments",
+            f"{name}: needs {listed(needed)}, and gradflow calls it without arguments",
             "name a function that takes none and calls it, or give each a default",
         )
 
@@ -129,7 +113,7 @@ def _failure(name: FunctionName, what: str, error: BaseException, folder: str) -
         else str(error)
     )
     place = _place(error, folder)
-    message = f"{_written(name)}: {what} raised {type(error).__name__}: {reason}{place}"
+    message = f"{name}: {what} raised {type(error).__name__}: {reason}{place}"
     return UsageError(message, "make it run by itself first, with python -c")
 
 
@@ -158,7 +142,3 @@ def _own_functions(module: ModuleType) -> list[str]:
 def _offered(names: Iterable[str]) -> str:
     names = [name for name in names if not name.startswith("_")][:_MANY]
     return f"its functions: {', '.join(names)}" if names else "it defines no function"
-
-
-def _written(name: FunctionName) -> str:
-    return f"{name.module}:{name.function}"
