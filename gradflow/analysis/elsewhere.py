@@ -38,7 +38,7 @@ def finder_elsewhere(
             graph = lower_entry(contents, others()[number], ())
         except GradflowError:  # its functions are damaged, which is no matter of this entry
             return frozenset(), frozenset()
-        attributions = attribute(graph)
+        attributions = attribute(graph.as_if_unknown_flowed())
         written = {assignment.variable for assignment in graph.assignments}
         return (
             frozenset(name for name, found in attributions.items() if found.cuts_to_restore == 0),

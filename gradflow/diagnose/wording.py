@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
 from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, Sighting
+from gradflow.diagnose.of_jax import GRADIENT_OF_JAX, ZEROS_OF_JAX, is_of_jax
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
@@ -58,9 +59,10 @@ _NO_FLOAT = (
     "one that is trained, or let it return what goes into the {op_type} too"
 )
 _OWN_ZEROS = (
+    "of your custom_gradient",
     "return from it the upstream gradient times the slope of the function, or the upstream "
     "gradient itself (straight-through); where it is a function of TensorFlow that has a custom "
-    "gradient, such as swish, scale down what comes in"
+    "gradient, such as swish, scale down what comes in",
 )
 
 
@@ -94,6 +96,8 @@ def word(
         other: another entry of the file that uses what has no path to the outputs of this one.
     """
     item = CATALOGUE[cause.code]
+    if cause.code == "GF203" and cause.op_type == "IdentityN":
+        return _unknown_custom_gradient(cause)
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(evidence, cause)
     if cause.code == "GF501" and cause.op_type in _READS:
@@ -108,22 +112,30 @@ def word(
     if other is not None:
         return _of_other_entry(other, _message(evidence, cause, sighting, ()))
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
-        message = f"the gradient of your custom_gradient is zero ({cause.op_type} {cause.op!r})"
-        return Wording(item.severity, message, _OWN_ZEROS)
+        whose, fix = ZEROS_OF_JAX if is_of_jax(evidence) else _OWN_ZEROS
+        message = f"the gradient {whose} is zero ({cause.op_type} {cause.op!r})"
+        return Wording(item.severity, message, fix)
     if cause.code == "GF204" and cause.op_type in SHAPE_OPS and sighting is None:
         message = f"nothing of it is used but its shape, by {cause.op_type} {cause.op!r}"
         return Wording(Severity.NOTE, message, _SHAPE_FIX)
     if cause.code == "GF204" and cause.op is not None and cause.op_type is None:
         return Wording(Severity.NOTE, _DERIVATIVE.format(op=quoted(str(cause.op))), _SHAPE_FIX)
     message = _message(evidence, cause, sighting, further)
-    of_op = fix_of(cause.code, cause.op_type)
-    usual = item.fix if of_op is None else of_op.fix
-    if cause.code == "GF202" and _gives_no_float(evidence):
-        usual = _NO_FLOAT.format(op_type=cause.op_type)
+    usual = _usual_fix(evidence, cause)
     if sighting is None:
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
     return Wording(severity, message, sighting.fix or usual)
+
+
+def _usual_fix(evidence: Evidence, cause: Cause) -> str:
+    """Say what to do about a cut that nothing more is known of."""
+    if cause.code == "GF202" and _gives_no_float(evidence):
+        return _NO_FLOAT.format(op_type=cause.op_type)
+    if cause.code == "GF207" and is_of_jax(evidence):
+        return GRADIENT_OF_JAX
+    of_op = fix_of(cause.code, cause.op_type)
+    return CATALOGUE[cause.code].fix if of_op is None else of_op.fix
 
 
 def moved(wording: Wording, mover: Mover) -> Wording:
@@ -211,6 +223,16 @@ def _unknown_op_type(evidence: Evidence, cause: Cause) -> Wording:
         f"registers it, pass --import PACKAGE"
     )
     return Wording(item.severity, message, item.fix)
+
+
+def _unknown_custom_gradient(cause: Cause) -> Wording:
+    """Say that a file does not show what a custom gradient returns."""
+    return Wording(
+        Severity.NOTE,
+        f"{cause.op!r}: the file does not show what its custom gradient returns: a compiled "
+        "program makes it (an export of JAX), or nothing of the upstream gradient is in it",
+        "measure it: leave out --static",
+    )
 
 
 def _message(

@@ -23,6 +23,10 @@ _DATASET = (
     "belongs to tf.data, and could read or write files, connect, or run a graph hidden in a string"
 )
 _COMPILER = "hands a program to a compiler, which runs it outside of what can be looked at"
+_COMPILED = (
+    "computes from its inputs, some by functions of the model, each of which is looked at, once a "
+    "compiler has made code of it"
+)
 _INTERNAL = (
     "belongs inside of TensorFlow's runtime, which makes it itself and trusts what it is given"
 )
@@ -137,6 +141,15 @@ PIPELINE = (
 inputs, and by functions of the model. What reads or writes a file, connects to another process or
 takes a graph as a string is not among them."""
 
+COMPILED = (
+    "BroadcastHelper|Conv(V2)?|Dequantize|Dot(V2)?|Dynamic(Update)?Slice|Einsum|Gather|If|"
+    "KeyValueSort|(Variadic)?Reduce(V2)?|Pad|ReducePrecision|ReduceWindow|RngBitGenerator|Scatter|"
+    "SelectAndScatter|SelfAdjointEig|Set(Bound|DynamicDimensionSize)|RemoveDynamicDimensionSize|"
+    "Sharding|(Variadic)?Sort|SpmdFullToShardShape|SpmdShardToFullShape|Svd|While"
+)
+"""The ops, after ``Xla``, in which jax2tf wrote each operation of a program: they compute, some by
+functions of the model, and only a compiler has kernels for them."""
+
 ALLOWED: tuple[tuple[str, str], ...] = (
     (
         "makes, reads or writes a variable of the model",
@@ -192,6 +205,8 @@ def classify(name: str, stateful: bool) -> OpClass:
     """Return the class of an op, by its name and whether TensorFlow says that it has state."""
     if re.fullmatch(PIPELINE, name):
         return OpClass(name, True, _PIPELINE)
+    if re.fullmatch(f"Xla({COMPILED})", name):
+        return OpClass(name, True, _COMPILED)
     denied = next((reason for reason, names in DENIED if re.fullmatch(names, name)), None)
     if denied is not None:
         return OpClass(name, False, denied)

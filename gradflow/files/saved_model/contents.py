@@ -87,9 +87,9 @@ class SavedModelContents:
     op_defs: Sequence[Any]
     graph_variables: Mapping[str, str]
     """TF1: variable name by the node of the graph that holds it."""
-    custom_gradients: Mapping[str, tuple[bool, ...]]
+    custom_gradients: Mapping[str, tuple[bool | None, ...]]
     """For each custom gradient that was saved, by its ``_gradient_op_type``: to which inputs it
-    returns a gradient."""
+    returns a gradient; None where the file does not say what it returns."""
     recomputed: frozenset[str]
     """Those of them that are of ``tf.recompute_grad``."""
     frames: Callable[[str, str], Sequence[Frame] | None]

@@ -17,6 +17,7 @@ from gradflow.files.saved_model.debug_info import frames_finder
 from gradflow.files.saved_model.entries import graph_entries, object_entries
 from gradflow.files.saved_model.freeze_flags import is_of_keras, layer_properties
 from gradflow.files.saved_model.freezing import saved_doubts
+from gradflow.files.saved_model.gradient_functions import returned_gradients
 from gradflow.files.saved_model.optimizer_slots import late_doubts
 from gradflow.files.saved_model.recomputation import recomputes
 from gradflow.files.saved_model.schema import DecodeError, parse
@@ -160,7 +161,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
         variables = graph_variables(graph)
         graph_nodes = {variable.name: variable.name for variable in variables}
     used = {name for entry in entries for name in entry.uses}
-    custom_gradients = dict(_custom_gradients(graph))
+    custom_gradients = dict(returned_gradients(graph))
     return SavedModelContents(
         producer=f"tensorflow {version}" if version else None,
         entries=entries,
@@ -184,23 +185,7 @@ def _contents(graph: Any, folder: Path, *, is_only: bool) -> SavedModelContents:
     )
 
 
-def _custom_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool, ...]]]:
-    """The saved gradient functions return only what is not None; their output signatures know the
-    places."""
-    functions = graph.object_graph_def.concrete_functions
-    for registered in graph.graph_def.library.registered_gradients:
-        if registered.gradient_func in functions:
-            signature = functions[registered.gradient_func].output_signature
-            values = signature.list_value.values or signature.tuple_value.values
-            yield (
-                registered.registered_op_type,
-                tuple(not value.HasField("none_value") for value in values),
-            )
-        else:
-            yield registered.registered_op_type, ()
-
-
-def _recomputed(library: Any, returned: Mapping[str, tuple[bool, ...]]) -> Iterable[str]:
+def _recomputed(library: Any, returned: Mapping[str, tuple[bool | None, ...]]) -> Iterable[str]:
     """Yield the gradients of ``tf.recompute_grad`` among those that were saved."""
     functions = {function.signature.name: function for function in library.function}
     for registered in library.registered_gradients:

@@ -17,7 +17,7 @@ class Library:
 
     functions: Mapping[str, Any]
     op_specs: Mapping[str, OpSpec]
-    custom_gradients: Mapping[str, tuple[bool, ...]] | None = None
+    custom_gradients: Mapping[str, tuple[bool | None, ...]] | None = None
     """As ``SavedModelContents.custom_gradients``; None where nobody knows what they return."""
     recomputed: frozenset[str] = frozenset()
     """Those of ``tf.recompute_grad``, by ``_gradient_op_type``: they pass gradient as the plain
@@ -39,7 +39,7 @@ class Library:
 def library_of(
     graph_def: Any,
     op_defs: Sequence[Any] = (),
-    custom_gradients: Mapping[str, tuple[bool, ...]] | None = None,
+    custom_gradients: Mapping[str, tuple[bool | None, ...]] | None = None,
     registered: Mapping[str, OpSpec] = MappingProxyType({}),
     disabled: frozenset[str] = frozenset(),
     recomputed: frozenset[str] = frozenset(),

@@ -60,11 +60,17 @@ def passes_by_custom_gradient(
 
 
 def _of_results_and_arguments(
-    returned: Sequence[bool], number: int, used: Set[Reference]
+    returned: Sequence[bool | None], number: int, used: Set[Reference]
 ) -> tuple[Edge, ...]:
     results = [(number, output) in used for output in range(len(returned))]
     has_arguments = not all(results)
     return tuple(
-        Edge.FLOW if gets else Edge.RESULT if has_arguments and is_result else Edge.CUT
+        _edge(gets, Edge.RESULT if has_arguments and is_result else Edge.CUT)
         for gets, is_result in zip(returned, results, strict=True)
     )
+
+
+def _edge(gets: bool | None, otherwise: Edge) -> Edge:
+    if gets is None:
+        return Edge.UNKNOWN
+    return Edge.FLOW if gets else otherwise

@@ -13,6 +13,8 @@ from gradflow.ops.tensor_names import node_of
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
 from gradflow.scan.saved_model.chosen import Chosen
+from gradflow.scan.saved_model.compiled_program import OP as COMPILED_PROGRAM
+from gradflow.scan.saved_model.compiled_program import harm_of
 from gradflow.scan.saved_model.program import TOP, Program
 from gradflow.scan.saved_model.saver import READS, WRITES, Saver
 from gradflow.scan.threat import TRUST, Threat
@@ -51,6 +53,9 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             op_class = class_of(node.op)
             if op_class.is_allowed or _is_harmless_here(origins, saver, chosen, body, node):
                 continue
+            harm = harm_of(node) if node.op == COMPILED_PROGRAM else op_class.reason
+            if not harm:
+                continue
             is_known = is_op(node.op)
             remedy, idle = (
                 TRUST if is_known else f"--import {package_of([node.op])}",
@@ -59,7 +64,7 @@ def refused_ops(program: Program) -> Iterator[Threat]:
             yield Threat(
                 f"op {shown(node.op)}",
                 describe_node(body, node.name),
-                op_class.reason,
+                harm,
                 remedy,
                 idle,
             )

@@ -138,8 +138,9 @@ def _watched(concrete: Any, contents: SavedModelContents, entry: Entry) -> Itera
 
 def entry_graph(contents: SavedModelContents, entry: Entry, selected: Sequence[str]) -> FlowGraph:
     """Return the graph of ``entry`` that the file holds, with what this TensorFlow knows of its
-    ops."""
-    return lower_entry(contents, entry, selected, registered_specs(op_types(contents.graph_def)))
+    ops; what only a step can tell is left to the step."""
+    registered = registered_specs(op_types(contents.graph_def))
+    return lower_entry(contents, entry, selected, registered).as_if_unknown_flowed()
 
 
 def _composites(concrete: Any, entry: Entry) -> tuple[Composite, ...]:
