@@ -16,6 +16,9 @@ from gradflow.report.layout import Layout
 _NARROWEST = 40
 _GAP = "..."
 """Stands for the middle of a name that is cut."""
+_WIDEST = 2
+"""Cells of a character, at most."""
+_ONE_CELL_EACH = re.compile(r"[ -~]*")
 _WORD = re.compile(r"[^ ]+")
 
 
@@ -77,6 +80,8 @@ def fold(text: Text, width: int, hang: int = 0) -> list[Text]:
     is lost.
     """
     plain, indent, start = text.plain, "", 0
+    if _break_at(plain, 0, width) == len(plain):
+        return [text]
     stretches = []
     while (at := _break_at(plain, start, width - len(indent))) < len(plain):
         stretches.append((start, at, indent))
@@ -104,9 +109,10 @@ def with_short_names(text: Text, page: Page, hang: int = 0) -> Text:
     """
     if page.show_all:
         return text
+    room = page.width - hang
     for match in reversed(list(_WORD.finditer(text.plain))):
-        if cell_len(match[0]) > page.width - hang:
-            head, tail = _ends(match[0], page.width - hang)
+        if len(match[0]) * _WIDEST > room and cell_len(match[0]) > room:
+            head, tail = _ends(match[0], room)
             start, end = match.start() + len(head), match.end() - len(tail)
             text = text[:start] + Text(_GAP) + text[end:]
     return text
@@ -133,6 +139,9 @@ def _ends(name: str, room: int) -> tuple[str, str]:
 
 
 def _first_cells(name: str, cells: int, start: int = 0) -> str:
+    first = name[start : start + cells]
+    if _ONE_CELL_EACH.fullmatch(first):
+        return first
     end, used = start, 0
     while end < len(name) and (used := used + cell_len(name[end])) <= cells:
         end += 1
@@ -165,6 +174,8 @@ def _indented(text: Text, indent: str) -> Text:
 
 
 def _trimmed(text: Text) -> Text:
+    if not text.plain[-1:].isspace():
+        return text
     text = text.copy()
     text.rstrip()
     return text
