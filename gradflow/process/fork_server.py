@@ -1,7 +1,7 @@
 """Answer each request in a copy of a process that has done its imports and nothing else (Linux).
 
 A copy starts where a new interpreter is after the import, so that a model costs its own time only,
-and none sees what another has left. The server itself never opens a model.
+and none sees what another has left. The server itself never opens a model but that of the package.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import traceback
 from collections.abc import Sequence
 
 from gradflow.lazy_dataclass import complete
-from gradflow.options import Options
 from gradflow.process.child import serve
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
 from gradflow.process.isolated import end_group
 from gradflow.process.lasting_imports import lasting_imports
-from gradflow.process.request import Purpose, from_line, request_about, to_line
 from gradflow.process.sandbox.confine import needed_of
+from gradflow.process.warm_up import warm_up
 
 
 def main(with_tape: bool) -> None:
@@ -56,7 +55,7 @@ def _import_once(with_tape: bool) -> None:
     from gradflow.files.saved_model.schema import message
     from gradflow.ops.layer_rows import has_rows
     from gradflow.ops.table import cells
-    from gradflow.process.sandbox.system_calls import numbers
+    from gradflow.process.sandbox.seccomp import program_for
     from gradflow.scan.keras.allowed_names import Kind, named
 
     # The library, its schema and the tables take ten times as long as a small file.
@@ -64,12 +63,12 @@ def _import_once(with_tape: bool) -> None:
     named(Kind.CLASS, "Dense")
     cells("rule")
     has_rows("Dense")
-    numbers(platform.machine())
+    program_for(platform.machine(), os.getpid())
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401 -- all of them for their effect
-    from_line(to_line(request_about(Purpose.MODELS, "", "", Options()), ""))
     complete()
+    warm_up()
 
 
 class _Server:

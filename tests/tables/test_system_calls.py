@@ -51,6 +51,14 @@ def test_the_rules_are_those_of_the_names() -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("process", [1, 1234, 0x10001, 4194304])
+def test_the_program_for_a_process_has_its_number_where_it_belongs(
+    machine: str, process: int
+) -> None:
+    assert seccomp.program_for(machine, process) == b"".join(seccomp._filter(machine, process))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_filter_jumps_no_further_than_it_can(machine: str) -> None:
     """Of each machine, here too."""
     code = seccomp._filter(machine, 1234)

@@ -7,12 +7,14 @@ it needs Linux, and what the kernel does not have is left out and named.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gradflow.process.sandbox.landlock import abi, restrict_changes
+from gradflow.process.sandbox.libc import libc
 from gradflow.process.sandbox.seccomp import forbid_new_privileges, refuse_calls
 
 _LOST_PARENT, _SIGKILL = 1, 9
@@ -69,6 +71,4 @@ def needed_of(modules: Sequence[str]) -> list[str]:
 def end_with_parent() -> None:
     """End this process when the thread that started it ends (Linux)."""
     if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(ctypes.c_int(_LOST_PARENT), ctypes.c_ulong(_SIGKILL), 0, 0, 0)
+        libc().prctl(ctypes.c_int(_LOST_PARENT), ctypes.c_ulong(_SIGKILL), 0, 0, 0)

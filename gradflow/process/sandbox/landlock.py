@@ -10,6 +10,8 @@ import ctypes
 import os
 from pathlib import Path
 
+from gradflow.process.sandbox.libc import libc
+
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """The same numbers on every architecture."""
 _VERSION_FLAG = 1
@@ -43,7 +45,7 @@ def abi() -> int:
     return max(
         0,
         int(
-            _libc().syscall(
+            libc().syscall(
                 _CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)
             )
         ),
@@ -64,9 +66,8 @@ def restrict_changes(folder: Path, version: int) -> bool:
         changes | _EXECUTE, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0
     )
     size = 8 if version < 4 else 16 if version < 6 else 24
-    libc = _libc()
     ruleset = int(
-        libc.syscall(
+        libc().syscall(
             _CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0)
         )
     )
@@ -75,7 +76,7 @@ def restrict_changes(folder: Path, version: int) -> bool:
     try:
         _allow(ruleset, folder, changes)
         _allow(ruleset, Path(os.devnull), _WRITE_FILE)
-        return int(libc.syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))) == 0
+        return int(libc().syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))) == 0
     finally:
         os.close(ruleset)
 
@@ -84,7 +85,7 @@ def _allow(ruleset: int, folder: Path, rights: int) -> None:
     handle = os.open(folder, _O_PATH | os.O_CLOEXEC)
     try:
         rule = _PathBeneath(rights, handle)
-        _libc().syscall(
+        libc().syscall(
             _ADD_RULE,
             ctypes.c_int(ruleset),
             ctypes.c_int(_PATH_BENEATH),
@@ -93,7 +94,3 @@ def _allow(ruleset: int, folder: Path, rights: int) -> None:
         )
     finally:
         os.close(handle)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)

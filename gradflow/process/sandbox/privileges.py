@@ -10,8 +10,11 @@ import ctypes
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
+
+from gradflow.process.sandbox.libc import libc
 
 _VERSION_3 = 0x20080522
 _SET_SECURE_BITS, _KEEP_CAPABILITIES = 28, 1 << 2
@@ -90,11 +93,11 @@ def unread_by_nobody(modules: Sequence[str]) -> str | None:
     there is nothing, or this process does not become another user. Another process looks."""
     if os.geteuid() != 0:
         return None
+    user, group = _nobody()  # copies of this process have it then
     answer, tell = os.pipe()
     process = os.fork()
     if process == 0:
         try:
-            user, group = _nobody()
             os.setgroups([])
             os.setresgid(group, group, group)
             os.setresuid(user, user, user)
@@ -117,7 +120,7 @@ def _stay(reason: str) -> str:
 def _keep_capabilities() -> bool:
     """Keep them where the user changes, and let access(2), by which TensorFlow looks whether there
     is a file, go by them."""
-    call = ctypes.CDLL(None).prctl
+    call = libc().prctl
     return int(call(_SET_SECURE_BITS, ctypes.c_ulong(_KEEP_CAPABILITIES), 0, 0, 0)) == 0
 
 
@@ -129,6 +132,7 @@ def _return_to_root(scratch: Path, groups: Sequence[int]) -> None:
         os.chown(scratch, 0, os.getgid())  # whose rights count, without capabilities
 
 
+@cache
 def _nobody() -> tuple[int, int]:
     import pwd
 
@@ -197,7 +201,7 @@ def _counts(entry: os.DirEntry[str]) -> bool:
 def _held() -> frozenset[int]:
     """Return the capabilities that are in effect."""
     header, sets = _Header(_VERSION_3, 0), (_Sets * 2)()
-    if ctypes.CDLL(None).capget(ctypes.byref(header), sets) != 0:
+    if libc().capget(ctypes.byref(header), sets) != 0:
         return frozenset()
     words = sets[0].effective | sets[1].effective << 32
     return frozenset(number for number in range(64) if words >> number & 1)
@@ -210,4 +214,4 @@ def _hold(effective: frozenset[int], permitted: frozenset[int] | None = None) ->
         sets[number // 32].effective |= 1 << number % 32
     for number in effective if permitted is None else permitted:
         sets[number // 32].permitted |= 1 << number % 32
-    ctypes.CDLL(None).capset(ctypes.byref(_Header(_VERSION_3, 0)), sets)
+    libc().capset(ctypes.byref(_Header(_VERSION_3, 0)), sets)

@@ -16,8 +16,10 @@ import os
 import platform
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 
+from gradflow.process.sandbox.libc import libc
 from gradflow.process.sandbox.system_calls import MACHINES, Rule, numbers
 
 _NO_NEW_PRIVS, _GET_SECCOMP = 38, 21
@@ -49,6 +51,10 @@ _PRCTL = (3, 4, 15, 16, 21, 23, 30, 38, 39, 41, 42, 51, 64, 0x53564D41)
 PR_GET_TIMERSLACK, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_THP_DISABLE,
 PR_GET_THP_DISABLE, PR_SVE_GET_VL, PR_SME_GET_VL, PR_SET_VMA: the end with the parent stays."""
 
+_NOT_A_PROCESS = 0xFFFFFFFF
+"""A number that no process has, and that is nowhere else in a program."""
+_NUMBERED = struct.Struct("<I")
+
 _Code = list[bytes]
 
 
@@ -76,16 +82,29 @@ def refuse_calls() -> bool:
     """
     if not is_supported():
         return False
-    code = b"".join(_filter(platform.machine(), os.getpid()))
+    code = program_for(platform.machine(), os.getpid())
     program = _Program(len(code) // 8, code)
-    call = ctypes.CDLL(None, use_errno=True).syscall
+    call = libc().syscall
     number = ctypes.c_long(_SECCOMP[platform.machine()])
     flags = (ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_ALL_THREADS))
     return int(call(number, *flags, ctypes.byref(program))) == 0
 
 
+def program_for(machine: str, process: int) -> bytes:
+    """Return the program of BPF for that machine, and a process of that number.
+
+    All but the number is made once: a copy of this process has it already.
+    """
+    return _program(machine).replace(_NUMBERED.pack(_NOT_A_PROCESS), _NUMBERED.pack(process))
+
+
+@cache
+def _program(machine: str) -> bytes:
+    return b"".join(_filter(machine, _NOT_A_PROCESS))
+
+
 def _filter(machine: str, process: int) -> _Code:
-    """Return a program of BPF for that machine, and a process of that number."""
+    """Return the steps of that program."""
     calls = numbers(machine)
     code = [
         _step(_LOAD, _ARCHITECTURE),
@@ -200,5 +219,5 @@ def _step(code: int, value: int, if_so: int = 0, if_not: int = 0) -> bytes:
 
 
 def _prctl(option: int, *arguments: int) -> int:
-    call = ctypes.CDLL(None, use_errno=True).prctl
+    call = libc().prctl
     return int(call(ctypes.c_int(option), *(ctypes.c_ulong(argument) for argument in arguments)))
