@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from gradflow.audit.checked import Inspect
 from gradflow.options import Options
+from gradflow.process.early import early_server
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path, scan_path
 from gradflow.process.processors import processors
@@ -42,11 +43,13 @@ class Runner(AbstractContextManager["Runner"], Protocol):
 class Here:
     """Analyses models on this machine, each in a copy of a process that is warm already.
 
-    One model alone does not wait for such a process: an interpreter of its own is as fast.
+    One model alone does not wait for such a process, where none was started early: an interpreter
+    of its own is as fast.
     """
 
     def __init__(self, models: int) -> None:
-        self._copies = ForkServers() if models > 1 else None
+        has_server = models > 1 or early_server() is not None
+        self._copies = ForkServers() if has_server else None
         self.jobs = processors()
 
     def __enter__(self) -> Here:

@@ -2,23 +2,28 @@
 as each other, and can run beside each other.
 
 What such a process does before it is asked is to import; it is isolated, confined and asked as any
-other. Nothing else of gradflow is imported here.
+other. Little else of gradflow is imported here.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gradflow.process.isolated import ISOLATED, READS_ONLY, started
 from gradflow.process.processors import processors
 
+if TYPE_CHECKING:
+    import socket
+
 _BOOT = "from gradflow.process.child import main; main({imports!r})"
 _COMMANDS = frozenset({"inspect", "check", "scan", "why"})
+_OF_SEVERAL = frozenset({"inspect", "check", "scan", "audit"})
 _SEVERAL_OR_NONE = frozenset({"-h", "--help", "-v", "--verbose", "--watch"})
 """Options with which it would not be used."""
 _READS = "gradflow.analysis.static"
@@ -34,18 +39,32 @@ class Early(NamedTuple):
 
 
 _waiting: list[Early] = []
+_servers: list[socket.socket] = []
 
 
 @contextmanager
 def started_early(arguments: Sequence[str]) -> Iterator[None]:
-    """Have a process started, inside, where ``arguments`` look as if one model will be opened.
+    """Have a process started, inside, where ``arguments`` look as if a model will be opened, or a
+    fork server where several will be read.
 
     A wrong guess costs a process that is ended unasked.
     """
-    if not _is_about_one_model(arguments) or processors() == 1:
+    is_useful = bool(arguments) and not _SEVERAL_OR_NONE.intersection(arguments)
+    if not is_useful or processors() == 1:
         yield
-        return
-    flags = READS_ONLY if "--static" in arguments or arguments[0] == "scan" else ISOLATED
+    elif _is_about_one_model(arguments):
+        with _one(arguments):
+            yield
+    elif _reads_several(arguments):
+        with _server():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _one(arguments: Sequence[str]) -> Iterator[None]:
+    flags = READS_ONLY if _only_reads(arguments) else ISOLATED
     boot = _BOOT.format(imports=_READS if "--static" in arguments else _SCANS)
     with tempfile.TemporaryFile() as log, started(boot, log, {}, flags) as process:
         _waiting.append(Early(process, log, flags))
@@ -53,6 +72,23 @@ def started_early(arguments: Sequence[str]) -> Iterator[None]:
             yield
         finally:
             _waiting.clear()
+
+
+@contextmanager
+def _server() -> Iterator[None]:
+    from gradflow.process.fork_start import fork_server  # what one model does without
+
+    with fork_server(with_tape=False) as control:
+        _servers.append(control)
+        try:
+            yield
+        finally:
+            _servers.clear()
+
+
+def early_server() -> socket.socket | None:
+    """Return where the fork server is asked that was started early; it has no TensorFlow."""
+    return _servers[0] if _servers else None
 
 
 def claimed(flags: Sequence[str]) -> Early | None:
@@ -63,15 +99,36 @@ def claimed(flags: Sequence[str]) -> Early | None:
 
 
 def _is_about_one_model(arguments: Sequence[str]) -> bool:
-    if not arguments or arguments[0] not in _COMMANDS or _SEVERAL_OR_NONE.intersection(arguments):
+    return arguments[0] in _COMMANDS and len(_models(arguments)) == 1
+
+
+def _reads_several(arguments: Sequence[str]) -> bool:
+    if sys.platform != "linux" or arguments[0] not in _OF_SEVERAL or not _only_reads(arguments):
         return False
-    return len({word for word in arguments[1:] if _is_model(word)}) == 1
+    is_about_many = arguments[0] == "audit" or len(_models(arguments)) > 1
+    return is_about_many or any(map(_is_folder, arguments[1:]))
+
+
+def _only_reads(arguments: Sequence[str]) -> bool:
+    return "--static" in arguments or arguments[0] == "scan"
+
+
+def _models(arguments: Sequence[str]) -> set[str]:
+    return {word for word in arguments[1:] if _is_model(word)}
 
 
 def _is_model(word: str) -> bool:
     is_file = word.endswith((".keras", ".h5", ".hdf5", "saved_model.pb"))
     path = Path(word) if is_file else Path(word, "saved_model.pb")
+    return not word.startswith("-") and _is(path.is_file)
+
+
+def _is_folder(word: str) -> bool:
+    return not word.startswith("-") and _is(Path(word).is_dir)
+
+
+def _is(test: Callable[[], bool]) -> bool:
     try:
-        return not word.startswith("-") and path.is_file()
+        return test()
     except (OSError, ValueError):  # what is wrong with it is told by who opens it
         return False

@@ -6,22 +6,22 @@ import contextlib
 import os
 import socket
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import IO
 
+from gradflow.process.early import early_server
 from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
-from gradflow.process.isolated import ISOLATED, READS_ONLY, started
+from gradflow.process.fork_start import fork_server
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.process.spawn import Child, interpreter
 from gradflow.scratch import scratch_folder
 
-_BOOT = "from gradflow.process.fork_server import main; main({tape})"
 _GRACE = 10.0
 """Seconds for the server to tell that a process it has killed is gone."""
 
@@ -118,9 +118,10 @@ class ForkServers:
     def _current(self, with_tape: bool) -> _Server:
         """Return the server of that kind; a new one where there is none, or it has died."""
         with self._lock:
-            server = self._servers.get(with_tape)
+            server = self._servers.get(with_tape) or (None if with_tape else _early_server())
             if server is None or server.is_gone:
-                server = self._servers[with_tape] = self._open.enter_context(_server(with_tape))
+                server = self._open.enter_context(_server(with_tape))
+            self._servers[with_tape] = server
             return server
 
 
@@ -201,11 +202,14 @@ class _Server:
 
 @contextmanager
 def _server(with_tape: bool) -> Iterator[_Server]:
-    near, far = socket.socketpair()
-    with near, scratch_folder() as home, tempfile.TemporaryFile() as log:
-        folders = {"HOME": home, "TMPDIR": home, "KERAS_HOME": home}
-        boot = _BOOT.format(tape=with_tape)
-        flags = ISOLATED if with_tape else READS_ONLY
-        with far, started(boot, log, folders, flags, far.fileno()):
-            far.close()
-            yield _Server(near)
+    with fork_server(with_tape) as control:
+        yield _Server(control)
+
+
+_server_at = cache(_Server)
+
+
+def _early_server() -> _Server | None:
+    """Return the server that was started before the command line was there."""
+    control = early_server()
+    return None if control is None else _server_at(control)

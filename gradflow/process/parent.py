@@ -47,7 +47,7 @@ from gradflow.installed import (
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.process.answers import lines_of, refuse_forged, relay
-from gradflow.process.early import claimed
+from gradflow.process.early import claimed, early_server
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
 from gradflow.process.sandbox.limits import size_of
 from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
@@ -205,11 +205,24 @@ def list_models(folder: str) -> Listing:
     bytes decide."""
     try:
         request = request_about(Purpose.MODELS, folder, folder, Options())
-        return _ask(request, Listing, lambda _: None, interpreter, {})[0]
+        with _reader() as spawn:
+            return _ask(request, Listing, lambda _: None, spawn, {})[0]
     except (GradflowError, OSError):
         from gradflow.files.below import models_below  # seldom needed
 
         return models_below(Path(folder), look_inside=False)
+
+
+@contextlib.contextmanager
+def _reader() -> Iterator[Spawn]:
+    """Give what starts a process that reads: by the fork server, where one was started early."""
+    if early_server() is None:
+        yield interpreter
+        return
+    from gradflow.process.fork_client import ForkServers  # what one model does without
+
+    with ForkServers() as copies:
+        yield copies
 
 
 def _outcome(

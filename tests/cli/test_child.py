@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gradflow.process import fork_client, spawn
+from gradflow.process import fork_start, spawn
 from tests.cli.command import CUT, ROOT, SAMPLES, inspect, process
 
 pytestmark = pytest.mark.usefixtures("new_interpreters")
@@ -69,7 +69,7 @@ def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_other_models_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (spawn, fork_client):
+    for module in (spawn, fork_start):
         monkeypatch.setattr(module, "_BOOT", "import os; os.abort()")
 
     done = inspect(MODEL, CUT, "--format", "json")

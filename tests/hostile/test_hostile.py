@@ -20,7 +20,7 @@ import pytest
 
 from gradflow.findings import Mode
 from gradflow.options import Options
-from gradflow.process import fork_client
+from gradflow.process import fork_start
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.process.sandbox import about, limits
@@ -148,7 +148,7 @@ FIRST_LANDLOCK = (
 def older_copies() -> Iterator[ForkServers]:
     """Holds a process as Linux 5.13 would."""
     with pytest.MonkeyPatch.context() as patch, ForkServers() as made:
-        patch.setattr(fork_client, "_BOOT", FIRST_LANDLOCK)
+        patch.setattr(fork_start, "_BOOT", FIRST_LANDLOCK)
         yield made
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from gradflow.process import early
-from gradflow.process.early import claimed, started_early
+from gradflow.findings import Status
+from gradflow.options import Options
+from gradflow.process import early, fork_start, spawn
+from gradflow.process.early import claimed, early_server, started_early
+from gradflow.process.fork_client import ForkServers
 from gradflow.process.isolated import ISOLATED, READS_ONLY
+from gradflow.process.parent import inspect_path, list_models
+from gradflow.process.spawn import interpreter
 from tests.cli.command import CUT, SAMPLES, apart, static
 
 KERAS = str(SAMPLES / "finetune.keras")
@@ -81,6 +88,65 @@ def test_it_leaves_by_itself_once_its_parent_is_gone() -> None:
         waiting.process.stdin.close()
 
         assert waiting.process.wait(timeout=60) == 0
+
+
+READ_SEVERAL = [
+    ("scan", str(SAMPLES)),
+    ("scan", KERAS, CUT),
+    ("inspect", "--static", str(SAMPLES), "-o", "report.txt"),
+    ("check", KERAS, CUT, "--static"),
+    ("audit", "--static"),
+]
+ALL_OTHERS = [*ONE_MODEL, *NONE_OR_SEVERAL, ("audit",), ("audit", "--static", "--help")]
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork server")
+@pytest.mark.parametrize("arguments", READ_SEVERAL, ids=" ".join)
+def test_several_that_are_read_have_a_fork_server(arguments: tuple[str, ...]) -> None:
+    with started_early(arguments):
+        assert early_server() is not None
+    assert early_server() is None
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("arguments", ALL_OTHERS, ids=" ".join)
+def test_no_others_have_one(arguments: tuple[str, ...]) -> None:
+    with started_early(arguments):
+        assert early_server() is None
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork server")
+def test_the_server_lists_and_reads() -> None:
+    models, options = [KERAS, CUT], Options(static=True)
+    apart = [inspect_path(model, options, spawn=interpreter) for model in models]
+    listing = list_models(str(SAMPLES))
+
+    with (
+        started_early(("scan", *models)),
+        ForkServers() as copies,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(fork_start, "_BOOT", "raise SystemExit(3)")  # no second one
+        patch.setattr(spawn, "_BOOT", "raise SystemExit(3)")
+        assert list_models(str(SAMPLES)) == listing
+        answers = [inspect_path(model, options, spawn=copies) for model in models]
+
+    assert answers == apart
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork server")
+def test_a_server_that_dies_is_replaced() -> None:
+    with started_early(("scan", KERAS, CUT)), ForkServers() as copies:
+        control = early_server()
+        assert control is not None
+        control.shutdown(socket.SHUT_RDWR)
+
+        outcome = inspect_path(KERAS, Options(static=True), spawn=copies)
+
+    assert outcome.model.status is Status.ANALYZED
 
 
 def test_its_answer_is_that_of_any_other() -> None:

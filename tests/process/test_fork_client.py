@@ -16,7 +16,7 @@ import pytest
 
 from gradflow.findings import Status, Verdict
 from gradflow.options import Options
-from gradflow.process import fork_client as copies_module
+from gradflow.process import fork_start
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path
 from gradflow.process.spawn import interpreter
@@ -124,7 +124,7 @@ def test_a_server_that_has_died_is_started_again(ask, copies: ForkServers) -> No
 
 
 def test_without_a_server_each_has_an_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies_module, "_BOOT", "raise SystemExit(3)")
+    monkeypatch.setattr(fork_start, "_BOOT", "raise SystemExit(3)")
     with ForkServers() as made:
         inspected = inspect_path(MODELS[0], Options(), spawn=made)
     assert inspected == inspect_path(MODELS[0], Options(), spawn=interpreter)
