@@ -72,7 +72,9 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
         for item in lowered.outputs
         if not options.outputs or item.name in options.outputs
     )
-    covered = names if loss is None else [part.output for part in loss.parts if part.losses]
+    covered = dict.fromkeys(names, 1.0)
+    if loss is not None:
+        covered = {part.output: part.weight for part in loss.parts if part.losses}
     graph = lowered.graph(options.outputs) if loss is None else lowered.graph_of_loss(covered)
     attributions = attribute_unknown(graph)
     return LayerReading(

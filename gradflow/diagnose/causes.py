@@ -12,6 +12,7 @@ from gradflow.flow.assignments import feeding
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
+from gradflow.flow.lower.layers import WEIGHTLESS
 from gradflow.flow.op_rules import OpSpec, Rule, spec
 from gradflow.ops.families import BRANCHES, CONTROL_FLOW, SHAPE_OPS, VARIABLES
 
@@ -179,6 +180,8 @@ def _entry_of(
     op_type: str, op_spec: OpSpec | None, kind: Edge, mark: int, verdict: Verdict
 ) -> CodeEntry:
     """Choose the catalogue's entry for a cut by an edge of ``kind`` at an op."""
+    if op_type == WEIGHTLESS:
+        return entry("GF303")
     if kind is Edge.ZERO:
         return BY_EDGE[kind]
     for own in (Mark.WRITES, Mark.UNRECORDED):

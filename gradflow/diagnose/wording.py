@@ -11,6 +11,7 @@ from gradflow.diagnose.of_jax import GRADIENT_OF_JAX, ZEROS_OF_JAX, is_of_jax
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
+from gradflow.flow.lower.layers import WEIGHTLESS
 from gradflow.flow.op_rules import spec
 from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.families import SHAPE_OPS
@@ -31,6 +32,14 @@ _STEP_FIX = (
     "is trained"
 )
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
+_WEIGHTLESS = (
+    "gradient dies at {op}, which multiplies by zero: loss_weights gives this loss the weight 0"
+)
+WEIGHT_FIX = (
+    "give the loss a weight other than 0 in compile(), or remove the layers that only it "
+    "would train"
+)
+"""Of a weight that only such a loss would train."""
 UNTRAINABLE = "not among the file's trainable variables"
 """Of a weight that is frozen by no layer of the file."""
 HOW_TO_THAW = (
@@ -107,8 +116,8 @@ def word(
         return Wording(item.severity, f"no path to the loss of the step{reads}", _STEP_FIX)
     if cause.code == "GF206" and uncovered is None and other is None:
         return Wording(item.severity, _unread(evidence), _UNREAD_FIX)
-    if cause.code == "GF206" and evidence.is_of_loss:
-        return Wording(item.severity, *_no_way_to_loss(uncovered))
+    if evidence.is_of_loss and (cause.code == "GF206" or cause.op_type == WEIGHTLESS):
+        return Wording(item.severity, *_not_in_loss(cause, uncovered))
     if other is not None:
         return _of_other_entry(other, _message(evidence, cause, sighting, ()))
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
@@ -176,8 +185,10 @@ def _unread(evidence: Evidence) -> str:
     return f"no path to {goal}: no op of the call reads it"
 
 
-def _no_way_to_loss(uncovered: Sequence[str] | None) -> tuple[str, str]:
-    """Say that no way leads to the compiled loss, and what to do."""
+def _not_in_loss(cause: Cause, uncovered: Sequence[str] | None) -> tuple[str, str]:
+    """Say that no way leads to the compiled loss, or that it counts nothing, and what to do."""
+    if cause.op_type == WEIGHTLESS:
+        return _WEIGHTLESS.format(op=quoted(str(cause.op))), WEIGHT_FIX
     if not uncovered:
         return "no path to the compiled loss", _UNUSED
     outputs = f"output{'s' if uncovered[1:] else ''} {' and '.join(map(shown, uncovered))}"

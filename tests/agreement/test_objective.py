@@ -239,6 +239,42 @@ def test_a_model_in_memory_can_be_fitted_afterwards_with_targets_of_another_stru
     case.model.fit(np.ones([4, 5]), case.targets, verbose=0)
 
 
+@pytest.mark.parametrize("static", [True, False])
+def test_a_loss_of_no_weight_leaves_zeros_in_front_of_the_loss(
+    static: bool, tmp_path: Path
+) -> None:
+    """A step and the file alone: what only that loss would train gets zeros."""
+    made("loss_of_no_weight").model.save(tmp_path / "model.keras")
+    report = gradflow.inspect(tmp_path / "model.keras", static=static).models[0]
+
+    zeros = {item.name for item in report.variables if item.verdict == "zero"}
+    assert zeros == {"size/kernel", "size/bias"}
+    (finding,) = report.findings
+    assert finding.code == "GF303"
+    assert finding.between == ("size", "loss")
+    assert "loss_weights gives this loss the weight 0" in finding.message
+    assert "▼  loss" in render_model(report)
+
+
+@pytest.mark.parametrize("kind", ["memory", "keras", "static"])
+def test_a_dict_of_losses_that_leaves_an_output_of_a_list_out(kind: str, tmp_path: Path) -> None:
+    """Keras 3.15 cannot fit such a model; others train what the dict names."""
+    import keras
+
+    x = keras.Input([4], name="x")
+    model = keras.Model(x, [keras.layers.Dense(2, name=name)(x) for name in ("a", "b")])
+    model.compile("sgd", {"a": "mse"}, loss_weights={"a": 2.0})
+    before = dict(vars(model._compile_loss))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    subject = model if kind == "memory" else path
+    report = gradflow.inspect(subject, static=kind == "static").models[0]
+
+    assert report.objective == "compiled: mse on a, weight 2.0; none on b"
+    assert none_of(report) == ["b/bias", "b/kernel"]
+    assert vars(model._compile_loss) == before
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("tf_keras") is None, reason="tf_keras (Keras 2) is not installed"
 )

@@ -134,7 +134,7 @@ def test_what_a_layer_of_keras_adds_counts_beside_the_loss(
     ]
     _, made = lowered(layer("Sequential", "s", [], layers=layers))
 
-    assert attribute(made.graph_of_loss([]))["a/kernel"].cuts_to_restore == reached
+    assert attribute(made.graph_of_loss({}))["a/kernel"].cuts_to_restore == reached
 
 
 OWN = {"module": "builtins", "class_name": "function", "config": "mine", "registered_name": "mine"}
@@ -146,7 +146,7 @@ OWN = {"module": "builtins", "class_name": "function", "config": "mine", "regist
 def test_an_activity_regularizer_of_ones_own_may_add_to_the_loss(regularizer: object) -> None:
     layers = [layer("Dense", "a", []), layer("Dense", "b", [], activity_regularizer=regularizer)]
     _, made = lowered(layer("Sequential", "s", [], layers=layers))
-    graph = made.graph_of_loss([])
+    graph = made.graph_of_loss({})
     assert attribute(graph)["a/kernel"].cuts_to_restore == 1
     assert attribute(graph.as_if_unknown_flowed())["a/kernel"].cuts_to_restore == 0
 
@@ -158,7 +158,7 @@ def test_an_activity_regularizer_of_ones_own_may_add_to_the_loss(regularizer: ob
 def test_an_activity_regularizer_of_keras_adds_to_the_loss(regularizer: object) -> None:
     layers = [layer("Dense", "a", [], activity_regularizer=regularizer), layer("Dense", "b", [])]
     _, made = lowered(layer("Sequential", "s", [], layers=layers))
-    ways = attribute(made.graph_of_loss([]))
+    ways = attribute(made.graph_of_loss({}))
     assert ways["a/kernel"].cuts_to_restore == 0
     assert ways["b/kernel"].cuts_to_restore is None
 

@@ -57,6 +57,10 @@ _CALLED = ("TimeDistributed", "SpectralNormalization", "Wrapper")
 _NOT_DESCRIBED = "a layer that the configuration does not describe"
 
 
+WEIGHTLESS = "LossWeight"
+"""What stands for the op that gives the loss of an output the weight 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """An input or an output of the model."""
@@ -94,19 +98,30 @@ class LoweredLayers:
             discrete_outputs=list(dict.fromkeys(discrete)),
         )
 
-    def graph_of_loss(self, names: Sequence[str]) -> FlowGraph:
-        """Return the graph of a loss that covers the outputs ``names``, and to which layers may add
-        what they compute."""
+    def graph_of_loss(self, weights: Mapping[str, float]) -> FlowGraph:
+        """Return the graph of a loss to which layers may add what they compute.
+
+        ``weights``: the outputs that it covers, each with the weight that ``loss_weights`` gives.
+        """
         builder = self.builder
         loss = builder.node("loss", "Loss")
         self.layers.append(None)
         for output in self.outputs:
-            if output.name in names:
+            if output.name in weights:
                 kind = Edge.FLOW if output.is_floating else Edge.DISCRETE
-                builder.edge(output.node, loss, kind)
+                node = loss if weights[output.name] else self._weightless(output.name, loss)
+                is_zero = node != loss and output.is_floating
+                builder.edge(output.node, node, Edge.ZERO if is_zero else kind)
         for node, is_certain in self.adding:
             builder.edge(node, loss, Edge.FLOW if is_certain else Edge.UNKNOWN)
         return builder.build(self.variables, outputs=[loss])
+
+    def _weightless(self, name: str, loss: int) -> int:
+        """Return the node that multiplies the loss of the output ``name`` by zero."""
+        node = self.builder.node(f"loss_weights/{name}", WEIGHTLESS)
+        self.layers.append(None)
+        self.builder.edge(node, loss, Edge.FLOW)
+        return node
 
 
 @dataclass(frozen=True, slots=True)

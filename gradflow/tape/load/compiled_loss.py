@@ -124,7 +124,7 @@ class CompiledLoss:
         """The outputs through which alone it depends on the weights; none where nobody knows."""
         if _is_own(self.model) or self.has_added:
             return ()
-        covered = {part.output for part in self.parts if part.losses and part.weight}
+        covered = {part.output for part in self.parts if part.losses}
         return tuple(output for output in self.outputs if output.name in covered)
 
     @property
@@ -163,6 +163,8 @@ class CompiledLoss:
             if tf.is_tensor(tensor)
         )
         names = [part.output for part in self.parts]
+        if not isinstance(outputs, Mapping):
+            _name_all_outputs(self.model, names)
         given = given_targets(self.given, names, flat)
         weights = given_sample_weights(self.given_weights, names, flat)
         self._sample_weight = (
@@ -285,6 +287,22 @@ def _container(model: Any) -> Any:
     """Return what ``compile`` has made of the losses of a model of Keras 3 or 2; None where it was
     not compiled."""
     return getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+
+
+def _name_all_outputs(model: Any, names: Sequence[str]) -> None:
+    """Write None into a dict of losses for each output that it leaves out.
+
+    Keras 2 takes such a dict as it is. Keras 3.15 refuses it where the outputs are a list, and
+    takes None.
+    """
+    container = getattr(model, "_compile_loss", None)
+    losses = getattr(container, "_user_loss", None)
+    if container is None or not isinstance(losses, Mapping) or not set(losses) < set(names):
+        return
+    container._user_loss = {name: losses.get(name) for name in names}
+    weights = container._user_loss_weights
+    if isinstance(weights, Mapping):
+        container._user_loss_weights = {name: weights.get(name, 1.0) for name in names}
 
 
 def _by_output(values: Any, names: Sequence[str]) -> list[Any]:

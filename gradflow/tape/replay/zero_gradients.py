@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradflow.diagnose.evidence import GIVES_ZEROS
+from gradflow.diagnose.wording import WEIGHT_FIX
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.tape.replay.backward import arrived_at
@@ -38,10 +39,6 @@ LOSS_SCALE_FIX = (
 _LOSSES = "compile_loss"
 """The scope in which Keras 3 weighs and adds the losses that a model was compiled with; each has
 its own within."""
-_WEIGHT_FIX = (
-    "give the loss a weight other than 0 in compile(), or remove the layers that only it "
-    "would train"
-)
 _ONE_STEP = "a recurrent layer with a single time step needs more of them"
 _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it more time steps"
 _SATURATED = "is saturated: its slope is exactly 0"
@@ -184,7 +181,7 @@ def _multiplied(trail: Trail, key: NodeKey | None, slot: int) -> Death:
         slot = zeros[0]
     if key is not None and key.name.rpartition("/")[0] == _LOSSES:
         return Death(
-            key, "multiplies by zero: loss_weights gives this loss the weight 0", _WEIGHT_FIX
+            key, "multiplies by zero: loss_weights gives this loss the weight 0", WEIGHT_FIX
         )
     is_single = key is not None and key.copy.endswith(">body") and len(trail.runs.get(key, ())) == 1
     if slot not in trail.back.run.constants:
