@@ -71,14 +71,21 @@ def uses() -> Iterator[Any]:
                 yield pytest.param(name, options, id=f"{name} {flag}")
 
 
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    file = tmp_path_factory.mktemp("baseline") / "baseline.json"
+    with faked():
+        assert here("baseline", CUT, "-o", str(file)).code == 0
+    return file.read_bytes()
+
+
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, baseline: bytes) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRADFLOW_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "gradflow.yaml").write_text(CONFIG)
+    (tmp_path / "baseline.json").write_bytes(baseline)
     (tmp_path / "configs").mkdir()
-    with faked():
-        here("baseline", CUT, "-o", "baseline.json")
     return tmp_path
 
 
