@@ -37,7 +37,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _warm_processes() -> Iterator[None]:
+def copies() -> Iterator[ForkServers]:
     """Commands that run in this process start their children as copies of a warm one.
 
     A copy answers as a new interpreter does (tests/process/test_fork_client.py), seconds sooner.
@@ -46,7 +46,7 @@ def _warm_processes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, ForkServers() as copies:
         patch.setattr(parent, "interpreter", copies)
         patch.setattr(run, "ForkServers", lambda: _Shared(copies))
-        yield
+        yield copies
 
 
 class _Shared:

@@ -4,7 +4,7 @@ do."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -257,12 +257,6 @@ def test_every_command_says_it_in_one_line(
     for line in lines:
         assert f"{path}: could not be checked (GF901): " in line
         assert words in line
-
-
-@pytest.fixture(scope="module")
-def copies() -> Iterator[ForkServers]:
-    with ForkServers() as made:
-        yield made
 
 
 @pytest.mark.tensorflow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import zipfile
@@ -404,18 +405,34 @@ KINDS: Mapping[str, tuple[str, str, tuple[Mutation, ...]]] = MappingProxyType(
 """The samples to start from, the file in each that is altered, and how."""
 
 
+def drawn(kind: str, seed: int) -> tuple[random.Random, Path, Mutation]:
+    """The sample that the seed damages, and how, with what the damage itself is drawn from."""
+    draw = random.Random(f"{kind} {seed}")
+    pattern, _, mutations = KINDS[kind]
+    return draw, draw.choice(sorted(SAMPLES.glob(pattern))), draw.choice(mutations)
+
+
+def one_of_each(kind: str) -> dict[Mutation, int]:
+    """The first seed for each way to damage a model of that kind."""
+    seeds: dict[Mutation, int] = {}
+    for seed in itertools.count():
+        if len(seeds) == len({*KINDS[kind][2]}):
+            return seeds
+        seeds.setdefault(drawn(kind, seed)[2], seed)
+    raise AssertionError  # the count has no end
+
+
 def mutated(kind: str, seed: int, folder: Path) -> Path:
     """Write the damaged model of that seed below ``folder`` and return its path."""
-    draw = random.Random(f"{kind} {seed}")
-    pattern, inside, mutations = KINDS[kind]
-    model = draw.choice(sorted(SAMPLES.glob(pattern)))
+    draw, model, mutation = drawn(kind, seed)
+    inside = KINDS[kind][1]
     target = folder / f"{kind}-{seed}{model.suffix}"
     files = [path for path in model.rglob("*") if path.is_file()] if inside else [model]
     for file in files:
         data = file.read_bytes()
         if not inside or file == model / inside:
             try:
-                data = draw.choice(mutations)(data, draw)
+                data = mutation(data, draw)
             except (
                 RecursionError,
                 ValueError,

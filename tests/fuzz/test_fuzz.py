@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,24 +13,34 @@ from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.report.layout import Layout
 from gradflow.report.text import render_model
-from tests.fuzz.mutations import KINDS, mutated
+from tests.fuzz.mutations import KINDS, drawn, mutated, one_of_each
 from tests.fuzz.run import fuzz
 
-COUNTS = {"saved_model": 600, "index": 300, "keras": 600, "h5": 200}
-"""``python -m tests.fuzz`` takes as many as there is time for. Altered HDF5 can keep its library in
-a circle."""
-STEPPED = 12
+COUNTS = {"saved_model": 150, "index": 150, "keras": 150, "h5": 60}
+"""Each way of damage comes more than once; ``python -m tests.fuzz`` takes as many as there is time
+for. Altered HDF5 can keep its library in a circle."""
+TIMES = [1, pytest.param(10, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_brings_no_traceback(kind: str, times: int) -> None:
+    count = times * COUNTS[kind]
+    result = fuzz(kind, 0, count)
+
+    assert result.faults == []
+    assert result.counts.total() == count
+    # Most damage is found; and if all were refused, nothing behind the first check would be tried.
+    assert result.counts["refused"] > count / 4
+    assert result.counts["read"] > count / 20
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_brings_no_traceback(kind: str) -> None:
-    result = fuzz(kind, 0, COUNTS[kind])
+def test_each_way_of_damage_is_tried_several_times(kind: str) -> None:
+    ways = Counter(drawn(kind, seed)[2] for seed in range(COUNTS[kind]))
 
-    assert result.faults == []
-    assert result.counts.total() == COUNTS[kind]
-    # Most damage is found; and if all were refused, nothing behind the first check would be tried.
-    assert result.counts["refused"] > COUNTS[kind] / 4
-    assert result.counts["read"] > COUNTS[kind] / 20
+    assert ways.keys() == {*KINDS[kind][2]}
+    assert min(ways.values()) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,18 +56,13 @@ def contents(path: Path) -> dict[str, bytes]:
     return {str(one.relative_to(path)): one.read_bytes() for one in files if one.is_file()}
 
 
-@pytest.fixture(scope="module")
-def copies() -> Iterator[ForkServers]:
-    with ForkServers() as made:
-        yield made
-
-
 @pytest.mark.tensorflow
+@pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_file_that_is_run_is_a_report_or_a_block(
-    kind: str, tmp_path: Path, copies: ForkServers
+    kind: str, times: int, tmp_path: Path, copies: ForkServers
 ) -> None:
-    for seed in range(STEPPED):
+    for seed in one_of_each(kind).values() if times == 1 else range(20 * times):
         path = mutated(kind, seed, tmp_path)
 
         model = inspect_path(str(path), Options(timeout=60), spawn=copies).model

@@ -14,7 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from gradflow.process import fork_start
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 from gradflow.process.sandbox import about, limits
+from gradflow.process.spawn import Child, Spawn
 from tests.cli.command import ROOT, apart, environment, here
 from tests.hostile.graphs import HARMFUL as GRAPHS
 from tests.hostile.keras_files import HARMFUL as KERAS
@@ -114,14 +117,7 @@ def test_reading_it_leaves_no_mark(name: str, made: dict[str, tuple[Path, Path]]
     assert not left(mark)
 
 
-@pytest.fixture(scope="module")
-def copies() -> Iterator[ForkServers]:
-    """Holds a process as a new interpreter is held, and does not import TensorFlow for each."""
-    with ForkServers() as made:
-        yield made
-
-
-def _hold(model: Path, mark: Path, copies: ForkServers) -> None:
+def _hold(model: Path, mark: Path, copies: Spawn) -> None:
     """Run a model that the scan refuses, and see that it leaves nothing."""
     report = inspect_path(str(model), Options(trust=True), spawn=copies).model
 
@@ -145,11 +141,18 @@ FIRST_LANDLOCK = (
 
 
 @pytest.fixture(scope="module")
-def older_copies() -> Iterator[ForkServers]:
+def older_copies() -> Iterator[Spawn]:
     """Holds a process as Linux 5.13 would."""
-    with pytest.MonkeyPatch.context() as patch, ForkServers() as made:
-        patch.setattr(fork_start, "_BOOT", FIRST_LANDLOCK)
-        yield made
+    with ForkServers() as made:
+
+        @contextmanager
+        def older(*arguments: Any) -> Iterator[Child]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fork_start, "_BOOT", FIRST_LANDLOCK)
+                with made(*arguments) as child:
+                    yield child
+
+        yield older
 
 
 SHORT = ("at_load", "byte_code")
@@ -161,7 +164,7 @@ SHORT = ("at_load", "byte_code")
     [*SHORT, *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in SHORT)],
 )
 def test_the_first_landlock_holds_it_as_well(
-    name: str, made: dict[str, tuple[Path, Path]], older_copies: ForkServers
+    name: str, made: dict[str, tuple[Path, Path]], older_copies: Spawn
 ) -> None:
     _hold(*made[name], older_copies)
 
@@ -179,7 +182,7 @@ if "gradflow-run-" in os.getcwd():
 @jailed
 @pytest.mark.parametrize("age", ["this", "first"])
 def test_a_model_that_tries_every_way_out_finds_none(
-    age: str, tmp_path: Path, copies: ForkServers, older_copies: ForkServers
+    age: str, tmp_path: Path, copies: ForkServers, older_copies: Spawn
 ) -> None:
     import keras
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,6 @@ from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import inspect_path
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.fixture(scope="module")
-def copies() -> Iterator[ForkServers]:
-    with ForkServers() as made:
-        yield made
 
 
 def dense_table(folder: Path) -> None:
