@@ -68,6 +68,30 @@ def test_all_missing_classes_are_named(folder: Path) -> None:
     assert finding.hint == "--import MODULE, the module that defines them"
 
 
+@pytest.mark.parametrize(("version", "suffix"), [(2, "h5"), (3, "h5"), (3, "keras")])
+def test_missing_functions_are_named_too(version: int, suffix: str, tmp_path: Path) -> None:
+    keras = pytest.importorskip("tf_keras" if version == 2 else "keras")
+    own = type("Doubled", (keras.layers.Dense,), {})
+
+    def bent(x: Any) -> Any:
+        return x * x
+
+    def level(x: Any) -> Any:
+        return x + 1.0
+
+    registered = keras.saving.register_keras_serializable("ours")(bent)
+    model = keras.Sequential([keras.Input([4]), own(3, activation=registered)])
+    model.add(keras.layers.Dense(2, activation=level))
+    model.save(tmp_path / f"own.{suffix}")
+    keras.saving.get_custom_objects().pop("ours>bent")
+    finding = refused(tmp_path / f"own.{suffix}")
+    assert (
+        "it uses the class 'Doubled' and the functions 'bent' and 'level', which Keras does not"
+        in finding.message
+    )
+    assert finding.hint.endswith(", the module that defines them")
+
+
 def test_all_that_a_file_takes_from_a_module_is_named_with_it(folder: Path) -> None:
     finding = refused(folder / "own.keras")
     assert f"it uses 'First' and 'Second' of the module '{__name__}'" in finding.message

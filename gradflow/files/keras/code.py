@@ -116,6 +116,12 @@ def class_names(config: object) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name and not name.startswith("__")))
 
 
+def function_names(config: object) -> tuple[str, ...]:
+    """Return the names of the functions that a model's JSON refers to, each once, sorted."""
+    names = {value.get("config") for value in objects(config) if _class(value) == "function"}
+    return tuple(sorted(name for name in names if isinstance(name, str)))
+
+
 def without_flag(config: object) -> tuple[str, ...]:
     """Return the names of the layers whose ``trainable`` is neither true nor false."""
     layers = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from gradflow.errors import UnreadableError
-from gradflow.files.keras.code import LAMBDA, class_names, without_flag
+from gradflow.files.keras.code import LAMBDA, class_names, function_names, without_flag
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
 from gradflow.scan.keras.allowed_names import Kind, named
@@ -146,8 +146,8 @@ def keras_refusal(error: Exception, file: Attempted) -> tuple[str, str]:
 
 
 def _lost_class(chain: str, file: Attempted) -> tuple[str, str] | None:
-    """Say which classes Keras does not find, all of them, and where it could look; None where
-    that is not the matter."""
+    """Say which classes and functions Keras does not find, all of them, and where it could look;
+    None where that is not the matter."""
     missing = _CLASS.search(chain)
     kind, name = (missing[1] or "class", missing[2] or missing[4]) if missing else ("", "")
     if missing and _is_operation(name):
@@ -164,15 +164,14 @@ def _lost_class(chain: str, file: Attempted) -> tuple[str, str] | None:
             else f"--import {absent[2]}"
         )
         reason = (
-            f"it uses {_classes([absent[1], *_foreign(file)])} of the module {absent[2]}, which is "
+            f"it uses {_named([absent[1], *_foreign(file)])} of the module {absent[2]}, which is "
             "not found"
         )
         return reason, f"{hint}: gradflow looks in its own environment and in the working directory"
     if not missing or (is_old(file.producer) and name in _BUILT_IN):
         return None
-    foreign = _foreign(file)
-    what = _classes([name, *foreign]) if name in foreign else f"the {kind} {name!r}"
-    it = "them" if name in foreign and len(foreign) > 1 else "it"
+    what, is_one = _missing(file, kind, name)
+    it = "it" if is_one else "them"
     if file.imported:
         modules = " and ".join(f"--import {module}" for module in file.imported)
         verb = "does" if len(file.imported) == 1 else "do"
@@ -187,19 +186,45 @@ def _lost_class(chain: str, file: Attempted) -> tuple[str, str] | None:
     return reason, f"--import {place or 'MODULE'}, the module that defines {it}"
 
 
+def _missing(file: Attempted, kind: str, name: str) -> tuple[str, bool]:
+    """Name all that is missing where Keras has missed ``name`` first, and whether it is one thing.
+
+    tf_keras 2.21 calls a function that it does not find by the word ``function``.
+    """
+    classes, functions = _foreign(file), _foreign_functions(file)
+    if _bare(name) not in (*classes, *functions, "function") or not (classes or functions):
+        return f"the {kind} {name!r}", True
+    parts = [
+        *([_named(classes)] if classes else []),
+        *([_named(functions, "function")] if functions else []),
+    ]
+    return " and ".join(parts), len(classes) + len(functions) == 1
+
+
 def _foreign(file: Attempted) -> list[str]:
     """Return the classes of the file that are neither Keras's own nor given by the user."""
-    known = {name.rpartition(">")[2] for name in file.known}
-    return [
-        name
-        for name in class_names(file.config)
-        if name not in known and named(Kind.CLASS, name) is None
-    ]
+    return _not_known(file, Kind.CLASS, class_names(file.config))
 
 
-def _classes(names: Iterable[str]) -> str:
+def _foreign_functions(file: Attempted) -> list[str]:
+    return _not_known(file, Kind.FUNCTION, function_names(file.config))
+
+
+def _not_known(file: Attempted, kind: Kind, names: Iterable[str]) -> list[str]:
+    known = {_bare(name) for name in file.known}
+    bare = sorted({_bare(name) for name in names})
+    return [name for name in bare if name not in known and named(kind, name) is None]
+
+
+def _bare(name: str) -> str:
+    """Return a name without the package under which it is registered."""
+    return name.rpartition(">")[2]
+
+
+def _named(names: Iterable[str], kind: str = "class") -> str:
     each = list(dict.fromkeys(names))
-    return f"the class{'es' if each[1:] else ''} {listed(map(repr, each))}"
+    plural = ("es" if kind == "class" else "s") if each[1:] else ""
+    return f"the {kind}{plural} {listed(map(repr, each))}"
 
 
 def without_kernel(error: BaseException | None) -> str | None:
