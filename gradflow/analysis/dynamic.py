@@ -288,6 +288,7 @@ def analyse_model(
         source_of=source_finder(graph),
         doubts=model.doubts,
         is_of_loss=model.is_of_loss,
+        is_exported=format is Format.SAVED_MODEL,
         uncovered=explanation.uncovered,
         movers=explanation.movers,
         outputs=tuple(model.covered_outputs) if model.is_of_loss else step.outputs,

@@ -159,6 +159,7 @@ def report_saved_model(
         owning_layers=None if contents.has_layers else frozenset(layers.values()),
         selected=options.outputs,
         outputs=outputs,
+        is_exported=True,
         source_of=source_finder(graph),
         doubts=contents.doubts,
         elsewhere=finder_elsewhere(contents, entry, options),

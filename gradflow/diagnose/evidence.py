@@ -146,6 +146,8 @@ class Evidence:
     """What stands in a SavedModel's graph in place of weights, where the entry uses no variable."""
     is_of_loss: bool = False
     """Whether the output is the loss that the model was compiled with."""
+    is_exported: bool = False
+    """Whether it is a function of a SavedModel, in which no loss is that a layer adds."""
     is_of_step: bool = False
     """Whether the output is the loss of a training step of the user's own."""
     uncovered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

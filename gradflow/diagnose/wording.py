@@ -8,6 +8,7 @@ from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
 from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, Sighting
 from gradflow.diagnose.of_jax import GRADIENT_OF_JAX, ZEROS_OF_JAX, is_of_jax
+from gradflow.diagnose.straight_through import is_straight_through
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
@@ -67,6 +68,16 @@ _NO_FLOAT = (
     "no output is a float, so that no loss can be differentiated through this call: analyse the "
     "one that is trained, or let it return what goes into the {op_type} too"
 )
+_STRAIGHT = "a straight-through estimator: the gradient goes to what it adds to, not to the weight"
+_STRAIGHT_FIX = (
+    "train the weight by a loss of its own, of the value before this stop_gradient (the codebook "
+    "loss of a VQ-VAE, by add_loss)"
+)
+_STRAIGHT_HINT = (
+    "right where a loss of its own trains the weight (the codebook loss of a VQ-VAE), which is no "
+    "output and which an export does not keep: inspect the compiled model; else add such a loss, "
+    "of the value before this stop_gradient"
+)
 _OWN_ZEROS = (
     "of your custom_gradient",
     "return from it the upstream gradient times the slope of the function, or the upstream "
@@ -124,17 +135,38 @@ def word(
         whose, fix = ZEROS_OF_JAX if is_of_jax(evidence) else _OWN_ZEROS
         message = f"the gradient {whose} is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, fix)
-    if cause.code == "GF204" and cause.op_type in SHAPE_OPS and sighting is None:
-        message = f"nothing of it is used but its shape, by {cause.op_type} {cause.op!r}"
-        return Wording(Severity.NOTE, message, _SHAPE_FIX)
-    if cause.code == "GF204" and cause.op is not None and cause.op_type is None:
-        return Wording(Severity.NOTE, _DERIVATIVE.format(op=quoted(str(cause.op))), _SHAPE_FIX)
+    derivative = _used_in_part(cause, sighting)
+    if derivative is not None:
+        return derivative
     message = _message(evidence, cause, sighting, further)
+    if cause.code == "GF201" and sighting is None and _is_straight_through(evidence, cause):
+        severity, fix = (
+            (Severity.WARNING, _STRAIGHT_HINT)
+            if evidence.is_exported
+            else (item.severity, _STRAIGHT_FIX)
+        )
+        return Wording(severity, f"{message}, {_STRAIGHT}", fix)
     usual = _usual_fix(evidence, cause)
     if sighting is None:
         return Wording(item.severity, message, usual)
     severity = Severity.NOTE if sighting.harmless else item.severity
     return Wording(severity, message, sighting.fix or usual)
+
+
+def _used_in_part(cause: Cause, sighting: Sighting | None) -> Wording | None:
+    """Say that a weight is used for its shape alone, or that only a derivative of a sum with it is
+    used; None where that is not so."""
+    if cause.code == "GF204" and cause.op_type in SHAPE_OPS and sighting is None:
+        message = f"nothing of it is used but its shape, by {cause.op_type} {cause.op!r}"
+        return Wording(Severity.NOTE, message, _SHAPE_FIX)
+    if cause.code == "GF204" and cause.op is not None and cause.op_type is None:
+        return Wording(Severity.NOTE, _DERIVATIVE.format(op=quoted(str(cause.op))), _SHAPE_FIX)
+    return None
+
+
+def _is_straight_through(evidence: Evidence, cause: Cause) -> bool:
+    graph = evidence.graph
+    return graph is not None and cause.op is not None and is_straight_through(graph, cause.op)
 
 
 def _usual_fix(evidence: Evidence, cause: Cause) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +60,35 @@ def test_a_codebook_that_nothing_trains_is_red(is_compiled: bool) -> None:
         model.compile("sgd", "mse")
     said = severities(gradflow.inspect(model).models[0])["quantize/codebook"]
     assert set(said) == {("GF201", "error")}
+
+
+def test_an_export_holds_no_loss_that_trains_the_codebook(tmp_path: Path) -> None:
+    """So that nobody can tell from it whether the codebook is trained."""
+    folder = str(tmp_path / "exported")
+    quantized().export(folder, verbose=False)
+    for is_static in (False, True):
+        report = gradflow.inspect(folder, static=is_static).models[0]
+        (finding,) = report.findings
+        assert (finding.code, finding.severity.value) == ("GF201", "warning")
+        assert "straight-through" in finding.message
+        assert "codebook loss" in finding.hint
+        assert "remove the stop_gradient" not in finding.hint
+
+
+def test_a_difference_that_is_not_added_again_is_no_straight_through(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.a, module.b = tf.Variable([1.0, 2.0], name="a"), tf.Variable([0.5, 3.0], name="b")
+
+    @tf.function(input_signature=[tf.TensorSpec([2])])
+    def call(x: Any) -> Any:
+        return x * module.b + tf.stop_gradient(module.a - x)
+
+    module.call = call
+    tf.saved_model.save(module, str(tmp_path), signatures=call)
+    (finding,) = gradflow.inspect(tmp_path, static=True).models[0].findings
+    assert (finding.code, finding.severity.value) == ("GF201", "error")
 
 
 def test_a_regularizer_alone_teaches_nothing() -> None:
