@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from gradflow.catalogue import CATALOGUE
@@ -43,7 +44,7 @@ def statement(model: ModelReport) -> str:
         return f"nothing in it could do harm ({', '.join(model.looked_at)})"
     findings = model.open_findings
     troubled = _troubled(model)
-    causes = sum(_explains(finding, troubled) for finding in findings)
+    causes = len(places_of(finding for finding in findings if _explains(finding, troubled)))
     parts = [_verdicts(model)]
     if causes:
         parts.append(counted(causes, "cause"))
@@ -175,6 +176,17 @@ def _explains(finding: Finding, troubled: AbstractSet[str]) -> bool:
     item = CATALOGUE.get(finding.code)
     is_reason = item is not None and item.explains_verdict
     return is_reason and not troubled.isdisjoint(finding.variables)
+
+
+def places_of(findings: Iterable[Finding]) -> AbstractSet[object]:
+    """Return where ``findings`` stand, each place once: two can be about one op, for weights of
+    which more is known."""
+    return {
+        (finding.code, finding.cause.op)
+        if finding.cause is not None and finding.cause.op is not None
+        else (finding.code, finding.message, finding.variables)
+        for finding in findings
+    }
 
 
 def _troubled(model: ModelReport) -> AbstractSet[str]:

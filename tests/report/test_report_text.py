@@ -35,7 +35,7 @@ from gradflow.report.headline import headline, summary_line
 from gradflow.report.layout import Layout
 from gradflow.report.people.layers import by_layer, stretches
 from gradflow.report.people.lines import cut_in_the_middle
-from gradflow.report.text import render
+from gradflow.report.text import render, render_model
 from tests.report.reports import (
     CANONICAL,
     TOOL,
@@ -373,6 +373,35 @@ def test_frozen_weights_stand_under_the_layer_that_froze_them() -> None:
 
 def model(*variables: object, **changes: object) -> ModelReport:
     return analyzed("m.keras", variables, **changes)
+
+
+def test_layers_that_are_frozen_one_by_one_are_told_as_blocks() -> None:
+    layers = [f"block{number}_{part}" for number in range(12) for part in ("conv", "norm")]
+    variables = [weight(f"{layer}/kernel", 2, trainable=False, frozen_by=layer) for layer in layers]
+    few, many = model(*variables[:8]), model(*variables)
+
+    assert "    block0_conv (trainable=False): 1 weight, 2 parameters\n" in render_model(few)
+    text = render_model(many)
+    assert "    24 layers (trainable=False): 24 weights, 48 parameters\n" in text
+    assert "      block0_*   2 layers  2 weights, 4 parameters\n" in text
+    assert "more layers (--all shows them)" in text
+    every = render_model(many, Layout(show_all=True))
+    assert all(f"    {layer} (trainable=False): 1 weight" in every for layer in layers)
+
+
+def test_two_findings_about_one_op_are_one_cause() -> None:
+    cause = Cause("GF201", "stop_gradient", "stop", "StopGradient", None, None, None)
+    starved = [
+        weight(name, 2, verdict=Verdict.NONE, causes=(cause,), cuts_to_restore=1)
+        for name in ("a/kernel", "a/bias")
+    ]
+    findings = [
+        Finding("GF201", Severity.ERROR, message, "", (item.name,), cause)
+        for message, item in zip(("stopped", "stopped; moved by"), starved, strict=True)
+    ]
+    assert headline(model(*starved, findings=tuple(findings))).endswith(
+        "2 of 2 weights get no gradient, 1 cause"
+    )
 
 
 A, B, NONE = weight("a", 1), weight("b", 1), weight("none", 1, verdict=Verdict.NONE)

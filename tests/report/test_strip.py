@@ -46,10 +46,13 @@ def test_of_several_cuts_the_one_with_the_most_parameters_behind_it_is_drawn() -
     model = towers()
     (finding,) = model.findings
     assert finding.reach is not None
-    smaller = replace(
-        finding, between=("a", "b"), reach=replace(finding.reach, parameters=1, layers=1)
-    )
-    cut = replace(model, findings=(smaller, finding, smaller))
+    assert finding.cause is not None
+    reach = replace(finding.reach, parameters=1, layers=1)
+    smaller = [
+        replace(finding, between=("a", "b"), reach=reach, cause=replace(finding.cause, op=op))
+        for op in ("first", "second", "second")
+    ]
+    cut = replace(model, findings=(smaller[0], finding, *smaller[1:]))
     first, second = strip(cut, width=120)
     assert "left/dense_1 ✂ merge" in first
     assert second.endswith("; also cut at 2 other places")

@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gradflow.findings import Finding, ModelReport, Reach, Severity
+from gradflow.report.headline import places_of
 from gradflow.report.people.lines import Page, cut_in_the_middle, fold, line
 from gradflow.report.people.path_picture import is_cut
 from gradflow.report.words import counted
@@ -33,7 +34,7 @@ def strip_lines(model: ModelReport, page: Page) -> list[Text]:
     picture = _picture(start, worst.between, output, worst.reach, page)
     return [
         *fold(picture, page.width, _INDENT + 2),
-        *_sides(worst.reach, len(cuts) - 1, page),
+        *_sides(worst.reach, len(places_of(cuts)) - 1, page),
     ]
 
 
