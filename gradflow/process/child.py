@@ -154,7 +154,9 @@ def as_written(value: Any, names: Sequence[tuple[str, str]]) -> Any:
         return [as_written(item, names) for item in value]
     if isinstance(value, str):
         for path, shown in names:
-            if path in value:
+            if path == value:  # as most are, and to make a pattern takes a while
+                value = shown
+            elif path in value:
                 alone = rf"(?<![\w/.-]){re.escape(path)}(?![\w-])"
                 value = re.sub(alone, shown.replace("\\", r"\\"), value)
     return value
