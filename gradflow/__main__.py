@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 
 from gradflow.process.early import started_early
+from gradflow.process.lasting_imports import lasting_imports
 
 
 def main(prog_name: str | None = None) -> None:
     """Run the command line; what opens the model starts beside it."""
     with started_early(sys.argv[1:]):
-        from gradflow.cli import main as command_line
+        with lasting_imports():
+            from gradflow.cli import main as command_line
 
         command_line(prog_name=prog_name)
 

@@ -21,14 +21,20 @@ else:
 
     def dataclass(**options: bool) -> Any:
         """Do what ``dataclasses.dataclass`` does, which itself makes all but frozen, slotted
-        classes without a base of their kind."""
+        classes."""
         made = dataclasses.dataclass(**options)
         is_plain = options == {"frozen": True, "slots": True}
-        return lambda kind: _frozen(kind) if is_plain and _is_first(kind) else made(kind)
+        return lambda kind: _frozen(kind) if is_plain and _is_simple(kind) else made(kind)
 
 
-def _is_first(kind: type) -> bool:
-    return not hasattr(kind, "__post_init__") and not dataclasses.is_dataclass(kind)
+def _is_simple(kind: type) -> bool:
+    return not hasattr(kind, "__post_init__") and all(each.frozen for each in _of_bases(kind))
+
+
+def _of_bases(kind: type) -> list[Any]:
+    """Return how the bases of a class were made that are dataclasses."""
+    name = "__dataclass_params__"
+    return [vars(base)[name] for base in kind.__mro__[1:] if name in vars(base)]
 
 
 def _frozen(kind: type) -> type:
@@ -39,7 +45,15 @@ def _frozen(kind: type) -> type:
             setattr(kind, name, method)
     if vars(kind)["__hash__"] is None:  # what Python makes of a class that has an __eq__
         kind.__hash__ = _hash  # type: ignore[assignment]  # as a dataclass that is frozen
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    # Not frozen, so that nothing is compiled for that; a frozen base would refuse it.
+    bases = _of_bases(kind)
+    for base in bases:
+        base.frozen = False
+    try:
+        made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    finally:
+        for base in bases:
+            base.frozen = True
     made.__dataclass_params__.frozen = True  # which its subclasses have to be
     _incomplete.append(made)
     return made  # type: ignore[no-any-return]  # it is the class

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import time
@@ -83,7 +82,7 @@ def _emptied(folder: int, top: int) -> list[str]:
                 continue
             if os.geteuid() != 0:  # who may enter it anyway
                 os.chmod(entry.name, 0o700, dir_fd=folder)
-            name = secrets.token_hex(16)
+            name = os.urandom(16).hex()
             os.rename(entry.name, name, src_dir_fd=folder, dst_dir_fd=top)
             names.append(name)
     return names

@@ -45,7 +45,7 @@ def copies() -> Iterator[ForkServers]:
     """
     with pytest.MonkeyPatch.context() as patch, ForkServers() as copies:
         patch.setattr(parent, "interpreter", copies)
-        patch.setattr(run, "ForkServers", lambda: _Shared(copies))
+        patch.setattr(run, "fork_servers", lambda: _Shared(copies))
         yield copies
 
 
@@ -69,7 +69,7 @@ class _Shared:
 def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process start their children as a user's command does."""
     monkeypatch.setattr(parent, "interpreter", spawn.interpreter)
-    monkeypatch.setattr(run, "ForkServers", ForkServers)
+    monkeypatch.setattr(run, "fork_servers", ForkServers)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -189,5 +189,24 @@ def test_a_subclass_has_to_be_frozen_too() -> None:
             name: str = ""
 
 
+def test_a_subclass_is_made_by_it_and_leaves_its_base_frozen() -> None:
+    assert OURS["Named"].__setattr__ is OURS["Point"].__setattr__ is lazy_dataclass._setattr
+    assert OURS["Point"].__dataclass_params__.frozen
+    assert OURS["Named"].__dataclass_params__.frozen
+
+
+def test_a_base_that_can_be_changed_is_refused_as_there() -> None:
+    @dataclasses.dataclass(slots=True)
+    class Changing:
+        number: int
+
+    for dataclass in (lazy_dataclass.dataclass, dataclasses.dataclass):
+        with pytest.raises(TypeError, match="frozen"):
+
+            @dataclass(frozen=True, slots=True)
+            class Further(Changing):
+                name: str = ""
+
+
 def test_the_result_types_are_made_by_it() -> None:
     assert findings.Tool.__setattr__ is lazy_dataclass._setattr

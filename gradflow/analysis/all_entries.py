@@ -9,11 +9,11 @@ from typing import TypeVar
 from gradflow.analysis.result import Analysis
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.entry import Family
-from gradflow.diagnose import joined_map
 from gradflow.files.saved_model.choose_entry import Choice, entries_to_train
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.findings import (
     Finding,
+    FlowMap,
     Mode,
     ModelReport,
     Severity,
@@ -106,7 +106,7 @@ def joined(analyses: Sequence[Analysis]) -> Analysis:
             for finding in _findings(report, number, chosen)
         ),
         summary=summarize(variables),
-        map=joined_map(maps, variables) if len(maps) == len(reports) else None,
+        map=_joined_map(maps, variables) if len(maps) == len(reports) else None,
     )
     routes = (
         analysis.route
@@ -157,3 +157,9 @@ def _findings(report: ModelReport, number: int, chosen: _Chosen) -> Iterator[Fin
 
 def _each_once(items: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(items))
+
+
+def _joined_map(maps: Sequence[FlowMap], variables: Sequence[Variable]) -> FlowMap | None:
+    from gradflow.diagnose.joined_map import joined_map  # seldom needed
+
+    return joined_map(maps, variables)

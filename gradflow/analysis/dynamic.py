@@ -17,13 +17,10 @@ from gradflow.analysis.followed import followed
 from gradflow.analysis.layers import second_witness
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
-from gradflow.analysis.static import (
-    analyse_unloaded,
-    chosen,
-    read_file,
-    report_saved_model,
-)
-from gradflow.diagnose import Evidence, OtherUse, draw_map, find
+from gradflow.analysis.static import analyse_unloaded, read_file
+from gradflow.analysis.static_graph import chosen, report_saved_model
+from gradflow.diagnose import Evidence, OtherUse, find
+from gradflow.diagnose.flow_map import draw_map
 from gradflow.errors import GradflowError, InputError, NoWeightsError, UnreadableError, UnsafeError
 from gradflow.files.freezing import LATE, FreezeDoubt
 from gradflow.files.keras.byte_code import foreign_python, unlike_this

@@ -33,6 +33,7 @@ from gradflow.version import VERSION
 
 if TYPE_CHECKING:
     from gradflow.diagnose import Evidence
+    from gradflow.findings import Variable
 
 NO_TENSORFLOW = Tool("gradflow", VERSION, None, None)
 """The versions behind what was found out without TensorFlow."""
@@ -85,7 +86,7 @@ def analyzed(
     Raises:
         UsageError: ``why`` names no variable, or several.
     """
-    from gradflow.diagnose import diagnose, draw_map, find, route  # takes a while
+    from gradflow.diagnose import diagnose, find, route  # takes a while
 
     variables, findings = diagnose(evidence)
     followed = None if why is None else find(why, [variable.name for variable in variables])
@@ -106,11 +107,25 @@ def analyzed(
         expectations=(),
         summary=summarize(variables),
         limits=(evidence.thresholds.vanishing, evidence.thresholds.exploding),
-        map=None if drawn is None else draw_map(drawn, variables, inputs),
+        map=None if drawn is None else _map(drawn, variables, inputs),
     )
     if followed is None:
         return Analysis(report)
     return Analysis(report, route(evidence, variables, findings, followed))
+
+
+def _map(drawn: Evidence, variables: Sequence[Variable], inputs: Sequence[Input]) -> FlowMap:
+    from gradflow.diagnose.flow_map import draw_map  # seldom needed
+
+    return draw_map(drawn, variables, inputs)
+
+
+def with_reason(analysis: Analysis, reason: str, hint: str) -> Analysis:
+    """Return the analysis, with a finding that says why the model was not run."""
+    from gradflow.diagnose import describe_unloaded  # takes a while
+
+    findings = (describe_unloaded(reason, hint), *analysis.report.findings)
+    return replace(analysis, report=replace(analysis.report, findings=findings))
 
 
 def failed(

@@ -7,7 +7,9 @@ from dataclasses import field, replace
 from typing import Any
 
 from gradflow.catalogue import CodeEntry, entry
-from gradflow.diagnose import Evidence, Measurement, diagnose, draw_map, joined_map
+from gradflow.diagnose import Evidence, Measurement, diagnose
+from gradflow.diagnose.flow_map import draw_map
+from gradflow.diagnose.joined_map import joined_map
 from gradflow.diagnose.where import owner_of
 from gradflow.files.freezing import Doubt, FreezeDoubt
 from gradflow.findings import (

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from queue import Empty, Queue
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gradflow.audit.checked import Inspect
 from gradflow.options import Options
 from gradflow.process.early import early_server
-from gradflow.process.fork_client import ForkServers
 from gradflow.process.parent import Outcome, inspect_path, scan_path
 from gradflow.process.processors import processors
 from gradflow.progress import Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from gradflow.audit.checked import Inspect
+    from gradflow.process.fork_client import ForkServers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +43,13 @@ class Runner(AbstractContextManager["Runner"], Protocol):
         """End what runs, at once."""
 
 
+def fork_servers() -> ForkServers:
+    """Return what starts copies of processes that are warm already."""
+    from gradflow.process.fork_client import ForkServers  # what one model does without
+
+    return ForkServers()
+
+
 class Here:
     """Analyses models on this machine, each in a copy of a process that is warm already.
 
@@ -49,7 +59,7 @@ class Here:
 
     def __init__(self, models: int) -> None:
         has_server = models > 1 or early_server() is not None
-        self._copies = ForkServers() if has_server else None
+        self._copies = fork_servers() if has_server else None
         self.jobs = processors()
 
     def __enter__(self) -> Here:
@@ -89,6 +99,8 @@ def each_done(
     if len(items) == 1:
         yield 0, work(items[0], partial(stage, 0))
         return
+    from concurrent.futures import ThreadPoolExecutor  # which brings logging
+
     finished: Queue[int] = Queue()
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="gradflow") as pool:
         futures: list[Future[R]] = []

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import click
 
-from gradflow.audit import check_model, render_baseline
+from gradflow.audit.baseline_file import render_baseline
+from gradflow.audit.checked import check_model
 from gradflow.cli.help import Command
 from gradflow.cli.models import Expected, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow

@@ -22,15 +22,14 @@ from gradflow.cli.options import (
     with_options,
 )
 from gradflow.cli.output import Stderr, emit, listed
-from gradflow.cli.run import Done, Engine, Run, engine
-from gradflow.cli.selection import Selection, codes
+from gradflow.cli.run import Done, Engine, Run, engine, fails
+from gradflow.cli.selection import Selection, codes, counting
 from gradflow.cli.signals import orderly_end
 from gradflow.cli.watch import answers, refuse_unwatched, stamps_of
 from gradflow.errors import UnreadableError
 from gradflow.findings import ModelReport, Report, Severity
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
-from gradflow.policy import is_broken, selected
 from gradflow.process.models import models_at
 from gradflow.process.parent import Outcome
 
@@ -120,7 +119,7 @@ def inspect(
 
     def shown(done: Done[Outcome]) -> Report:
         report = report_of(
-            [(outcome.tool, selected(outcome.model, select, ignored)) for outcome in done.results]
+            [(outcome.tool, counting(outcome.model, select, ignored)) for outcome in done.results]
         )
         if done.results:
             emit(
@@ -167,4 +166,4 @@ def _is_unread(done: Done[Outcome]) -> bool:
 def judged_by(report: Report, fail_on: str | None) -> Iterator[tuple[ModelReport, bool]]:
     """Return each model, and whether something as bad as ``fail_on`` is found in it."""
     for model in report.models:
-        yield model, fail_on is not None and is_broken(model, Severity(fail_on))
+        yield model, fails(model, None if fail_on is None else Severity(fail_on))

@@ -15,6 +15,7 @@ from gradflow.cli.help import Group
 from gradflow.cli.signals import orderly_end
 from gradflow.cli.streams import is_of_a_stream, leave_stdout, open_closed_streams
 from gradflow.lazy_dataclass import dataclass
+from gradflow.process.lasting_imports import lasting_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class LazyGroup(Group):
         """Import the command; None where there is none of that name."""
         if cmd_name not in self.lazy:
             return None
-        command: click.Command = getattr(import_module(self.lazy[cmd_name].module), cmd_name)
+        with lasting_imports():
+            command: click.Command = getattr(import_module(self.lazy[cmd_name].module), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

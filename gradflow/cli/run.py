@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import click
 
-from gradflow.audit.checked import Checked, Inspect
 from gradflow.audit.run import Here, Runner, each_done
 from gradflow.cli.formats import warming
 from gradflow.cli.options import Group, option
 from gradflow.cli.output import Stderr
 from gradflow.cli.signals import orderly_end
-from gradflow.config import ModelPlan
 from gradflow.findings import ModelReport, Severity
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
-from gradflow.policy import is_broken
 from gradflow.process.parent import Outcome
 from gradflow.progress import Progress
+
+if TYPE_CHECKING:
+    from gradflow.audit.checked import Checked, Inspect
+    from gradflow.config import ModelPlan
 
 
 class Result(Protocol):
@@ -93,6 +94,15 @@ class Done(Generic[R]):
         return self.results
 
 
+def fails(model: ModelReport, fail_on: Severity | None) -> bool:
+    """Return whether something as bad as ``fail_on`` is found in the model; False without it."""
+    if fail_on is None:
+        return False
+    from gradflow.policy import is_broken  # seldom needed, and takes a while to import
+
+    return is_broken(model, fail_on)
+
+
 class Engine:
     """Runs the analyses of one command; made by ``engine``."""
 
@@ -120,10 +130,7 @@ class Engine:
             paths,
             lambda path, progress: self.inspect(path, options, progress),
             paths,
-            lambda outcome: (
-                outcome.model,
-                fail_on is not None and is_broken(outcome.model, fail_on),
-            ),
+            lambda outcome: (outcome.model, fails(outcome.model, fail_on)),
         )
 
     def checked(

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from gradflow.cli.options import Group, option
 from gradflow.cli.output import command_errors
+from gradflow.findings import ModelReport
 from gradflow.lazy_dataclass import dataclass
-from gradflow.policy import chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,18 @@ def codes(words: Sequence[str]) -> tuple[str, ...]:
     Raises:
         CommandError: there is no such code.
     """
+    if not words:
+        return ()
+    from gradflow.policy import chosen  # seldom needed, and takes a while to import
+
     with command_errors():
         return chosen(part.strip() for word in words for part in word.split(",") if part.strip())
+
+
+def counting(model: ModelReport, select: Sequence[str], ignored: Sequence[str]) -> ModelReport:
+    """Return ``model`` as ``policy.selected`` has it."""
+    if not select and not ignored:
+        return model
+    from gradflow.policy import selected  # as above
+
+    return selected(model, select, ignored)

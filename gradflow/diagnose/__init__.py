@@ -1,10 +1,11 @@
-"""Make findings of verdicts, measurements and flags: the only place where a code is chosen."""
+"""Make findings of verdicts, measurements and flags: the only place where a code is chosen.
+
+The map has modules of its own, ``flow_map`` and ``joined_map``: few commands draw one.
+"""
 
 from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose
-from gradflow.diagnose.flow_map import draw_map
-from gradflow.diagnose.joined_map import joined_map
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
 from gradflow.diagnose.scale import outliers
@@ -21,9 +22,7 @@ __all__ = [
     "describe_trusted",
     "describe_unloaded",
     "diagnose",
-    "draw_map",
     "find",
-    "joined_map",
     "leads_through_branch",
     "outliers",
     "route",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from gradflow.errors import UnreadableError
 from gradflow.findings import Format, Role
+from gradflow.lazy_dataclass import dataclass
 from gradflow.patterns import covering
 from gradflow.text import shown
 

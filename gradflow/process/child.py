@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -88,7 +87,8 @@ def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
         "XDG_CONFIG_HOME",
     ):
         os.environ[name] = str(folder)
-    tempfile.tempdir = None
+    if "tempfile" in sys.modules:
+        vars(sys.modules["tempfile"])["tempdir"] = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
     modules = [*modules, *[request.folder] * bool(request.options.imports)]
     remark = as_nobody(scratch, folder, _read_by(request), modules)

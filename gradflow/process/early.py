@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     import socket
 
 _BOOT = "from gradflow.process.child import main; main({imports!r})"
+_KERAS = (".keras", ".h5", ".hdf5")
 _COMMANDS = frozenset({"inspect", "check", "scan", "why"})
 _OF_SEVERAL = frozenset({"inspect", "check", "scan", "audit"})
 _SEVERAL_OR_NONE = frozenset({"-h", "--help", "-v", "--verbose", "--watch"})
 """Options with which it would not be used."""
-_READS = "gradflow.analysis.static"
+_READS_GRAPH = "gradflow.analysis.static_graph"
+_READS_KERAS = "gradflow.analysis.static_keras"
 _SCANS = "gradflow.analysis.safety"
 
 
@@ -65,7 +67,7 @@ def started_early(arguments: Sequence[str]) -> Iterator[None]:
 @contextmanager
 def _one(arguments: Sequence[str]) -> Iterator[None]:
     flags = READS_ONLY if _only_reads(arguments) else ISOLATED
-    boot = _BOOT.format(imports=_READS if "--static" in arguments else _SCANS)
+    boot = _BOOT.format(imports=_needed(arguments))
     with tempfile.TemporaryFile() as log, started(boot, log, {}, flags) as process:
         _waiting.append(Early(process, log, flags))
         try:
@@ -109,6 +111,14 @@ def _reads_several(arguments: Sequence[str]) -> bool:
     return is_about_many or any(map(_is_folder, arguments[1:]))
 
 
+def _needed(arguments: Sequence[str]) -> str:
+    """Return the module that the process imports while nobody has asked it yet."""
+    if "--static" not in arguments:
+        return _SCANS
+    [model] = _models(arguments)
+    return _READS_KERAS if model.endswith(_KERAS) else _READS_GRAPH
+
+
 def _only_reads(arguments: Sequence[str]) -> bool:
     return "--static" in arguments or arguments[0] == "scan"
 
@@ -118,7 +128,7 @@ def _models(arguments: Sequence[str]) -> set[str]:
 
 
 def _is_model(word: str) -> bool:
-    is_file = word.endswith((".keras", ".h5", ".hdf5", "saved_model.pb"))
+    is_file = word.endswith((*_KERAS, "saved_model.pb"))
     path = Path(word) if is_file else Path(word, "saved_model.pb")
     return not word.startswith("-") and _is(path.is_file)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import selectors
 import signal
 import socket
@@ -49,7 +48,8 @@ def _import_once(with_tape: bool) -> None:
 
     import gradflow.analysis.entries
     import gradflow.analysis.safety
-    import gradflow.analysis.static
+    import gradflow.analysis.static_graph
+    import gradflow.analysis.static_keras
     import gradflow.scan.keras.scan
     import gradflow.scan.saved_model.scan
     from gradflow.files.saved_model.schema import message
@@ -63,7 +63,7 @@ def _import_once(with_tape: bool) -> None:
     named(Kind.CLASS, "Dense")
     cells("rule")
     has_rows("Dense")
-    program_for(platform.machine(), os.getpid())
+    program_for(os.uname().machine, os.getpid())
     if with_tape:
         import gradflow.analysis.dynamic
         import gradflow.tape.versions  # noqa: F401 -- all of them for their effect

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from gradflow.diagnose import diagnose, draw_map
+from gradflow.diagnose import diagnose
+from gradflow.diagnose.flow_map import draw_map
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
 from tests.diagnose.grown import report_of, towers

@@ -11,7 +11,8 @@ from types import FrameType
 
 import pytest
 
-from gradflow.diagnose import diagnose, draw_map
+from gradflow.diagnose import diagnose
+from gradflow.diagnose.flow_map import draw_map
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
 from gradflow.report.reach import reach_sentences

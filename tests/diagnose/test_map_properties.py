@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradflow.diagnose import Evidence, diagnose, draw_map
+from gradflow.diagnose import Evidence, diagnose
+from gradflow.diagnose.flow_map import draw_map
 from gradflow.files.model_file import StoredVariable
 from gradflow.findings import Carried, FlowMap, NodeKind, NodeState, Role, Variable
 from gradflow.flow.attribute import attribute

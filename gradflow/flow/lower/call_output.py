@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from gradflow.files.keras.config import LayerConfig
 from gradflow.flow.graph import Edge
 from gradflow.flow.lower.layout import Tensor
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.layer_rows import Behaviour, Kind, Pass, Passage, matches
 
 _EDGES = {Kind.CUT: Edge.CUT, Kind.ZERO: Edge.ZERO, Kind.SHAPE: Edge.SHAPE}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.keras.calls import ModelCalls, TensorOf, instances_in, tensors_in
 from gradflow.files.keras.config import LayerConfig
 from gradflow.flow.lower.layout import Tensor
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.layer_rows import ArgumentPath, Call, Output
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from gradflow.errors import UnreadableError
 from gradflow.files.keras.calls import (
@@ -43,6 +42,7 @@ from gradflow.flow.lower.recurrent_states import (
     with_states,
 )
 from gradflow.flow.op_rules import spec
+from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.layer_rows import (
     Call,
     Output,

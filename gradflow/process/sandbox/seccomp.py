@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -70,7 +69,7 @@ def forbid_new_privileges() -> bool:
 
 def is_supported() -> bool:
     """Whether the calls of this machine are known and its kernel can filter them."""
-    is_known = platform.machine() in MACHINES and struct.calcsize("P") == 8
+    is_known = os.uname().machine in MACHINES and struct.calcsize("P") == 8
     return is_known and int(_prctl(_GET_SECCOMP, 0, 0, 0, 0)) >= 0
 
 
@@ -82,10 +81,10 @@ def refuse_calls() -> bool:
     """
     if not is_supported():
         return False
-    code = program_for(platform.machine(), os.getpid())
+    code = program_for(os.uname().machine, os.getpid())
     program = _Program(len(code) // 8, code)
     call = libc().syscall
-    number = ctypes.c_long(_SECCOMP[platform.machine()])
+    number = ctypes.c_long(_SECCOMP[os.uname().machine])
     flags = (ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_ALL_THREADS))
     return int(call(number, *flags, ctypes.byref(program))) == 0
 

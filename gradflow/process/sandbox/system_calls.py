@@ -11,7 +11,7 @@ from pathlib import Path
 
 PATH = Path(__file__).with_name("system_calls.tsv")
 MACHINES = ("x86_64", "aarch64")
-"""As platform.machine() calls them; the columns of the table."""
+"""As os.uname() calls them; the columns of the table."""
 
 
 class Rule(str, Enum):
