@@ -16,6 +16,8 @@ _LIBRARIES = re.compile(
     r"|(^|/)__autograph_generated_file[^/]*$",
     re.IGNORECASE,
 )
+BETWEEN_SOURCES = " or "
+"""Between lines of which one is meant."""
 _CELL = "<ipython-input"
 
 

@@ -78,6 +78,9 @@ class Origins:
     model's own call."""
     libraries: tuple[str, ...] = ()
     """Folders of this machine whose files are not the user's."""
+    calls: Callable[[str, str], Sequence[Frame] | None] = _unknown
+    """The lines of which one has called the operation that created the op, where no stack is
+    kept."""
 
 
 NOWHERE = Origins()

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from gradflow.files.frames import user_source
+from gradflow.files.frames import BETWEEN_SOURCES, user_source
 from gradflow.flow.graph import FlowGraph
 
 T = TypeVar("T")
 
 
 def source_finder(graph: FlowGraph | None) -> Callable[[int], str | None]:
-    """Return a function from a node to the user's file and line, ``net.py:41``."""
+    """Return a function from a node to the user's file and line, ``net.py:41``; to
+    ``net.py:41 or net.py:52`` where one of them is meant."""
 
     def source(node: int) -> str | None:
-        frames = _look_up_name(graph, node, graph.origins.frames) if graph is not None else None
-        return (
-            None
-            if graph is None or frames is None
-            else user_source(frames, graph.origins.libraries)
-        )
+        if graph is None:
+            return None
+        origins = graph.origins
+        calls = _look_up_name(graph, node, origins.calls)
+        if calls is not None:
+            places = (user_source([call], origins.libraries) for call in calls)
+            return BETWEEN_SOURCES.join(dict.fromkeys(filter(None, places))) or None
+        frames = _look_up_name(graph, node, origins.frames)
+        return None if frames is None else user_source(frames, origins.libraries)
 
     return source
 

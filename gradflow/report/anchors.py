@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+from gradflow.files.frames import BETWEEN_SOURCES
 from gradflow.findings import Anchor, ModelReport
 
 _SOURCE = re.compile(r"(?P<path>.+):(?P<line>[1-9][0-9]*)", re.DOTALL)
@@ -39,6 +40,11 @@ def source_anchor(source: str) -> Anchor:
     """Turn ``net.py:41`` into an Anchor."""
     match = _SOURCE.fullmatch(source)
     return Anchor(match["path"], int(match["line"])) if match else Anchor(source)
+
+
+def source_anchors(source: str) -> Sequence[Anchor]:
+    """Turn ``net.py:41 or net.py:52`` into an Anchor each."""
+    return [source_anchor(place) for place in source.split(BETWEEN_SOURCES)]
 
 
 def portable(path: str) -> str:

@@ -20,7 +20,7 @@ from gradflow.findings import (
     example,
 )
 from gradflow.report.accepted import words_of
-from gradflow.report.anchors import anchor_of, identity_of, source_anchor, uri
+from gradflow.report.anchors import anchor_of, identity_of, source_anchor, source_anchors, uri
 from gradflow.report.finding_line import remedy, sentence, snippet
 from gradflow.report.headline import headline
 from gradflow.report.model_parts import behind, by_name, by_severity, end_of_way, is_itemized
@@ -121,8 +121,12 @@ def _related(cause: Cause | None) -> Json:
     """Return the line of code that makes the cut."""
     if cause is None or not cause.source:
         return {}
-    location = {"id": 1, "physicalLocation": physical_location(source_anchor(cause.source))}
-    return {"relatedLocations": [{**location, "message": message(_cut_words(cause))}]}
+    words = message(_cut_words(cause))
+    locations = [
+        {"id": number, "physicalLocation": physical_location(anchor), "message": words}
+        for number, anchor in enumerate(source_anchors(cause.source), 1)
+    ]
+    return {"relatedLocations": locations}
 
 
 def _suppressions(accepted: Acceptance | None) -> Json:
@@ -194,8 +198,8 @@ def _step(step: Step, physical: Json) -> Json:
         return _stop(physical, message("many more ops"), None, "unimportant", step.fed)
     logical = _logical(step.op, "member")
     if step.cause is not None:
-        source = step.cause.source
-        physical = physical_location(source_anchor(source)) if source else physical
+        places = source_anchors(step.cause.source) if step.cause.source else ()
+        physical = physical_location(places[0]) if len(places) == 1 else physical
         return _stop(physical, message(_cut_words(step.cause)), logical, "essential", step.fed)
     words = shown(step.op) + (" (is a float again)" if step.comes_back else "")
     return _stop(physical, message(words), logical, "important", step.fed)

@@ -1,8 +1,8 @@
 """Find the line of the user's code that calls a function of keras.ops on symbolic tensors.
 
 Keras keeps no stack of such a call, so that the modules are searched for it which ask for the
-analysis, and those that they import. A line is told only where it is the only one that can be
-meant.
+analysis, and those that they import. Where several calls can be meant, each of their lines is
+told, and where there are too many, none.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ _OPERATORS = frozenset(
     "subtract true_divide".split()
 )
 """Functions that a sign calls as well, such as ``<``: no name is there to be found."""
+_MAX_CHOICES = 3
+_LOCAL = object()
 _BRANCHES = (ast.For, ast.While, ast.If, ast.Try, ast.comprehension)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def call_sites(model: Any, libraries: Sequence[str]) -> Mapping[int, Frame]:
-    """Return the file and line of the call, by the ``id`` of the operation; empty for a model that
-    was built from a configuration, as one that was loaded.
+def call_sites(model: Any, libraries: Sequence[str]) -> Mapping[int, Sequence[Frame]]:
+    """Return the files and lines of the calls of which one has made the operation, by its ``id``;
+    empty for a model that was built from a configuration, as one that was loaded.
 
     ``libraries``: folders whose files are not the user's.
     """
@@ -49,29 +51,34 @@ def call_sites(model: Any, libraries: Sequence[str]) -> Mapping[int, Frame]:
     if not called:
         return {}
     calls = [call for module in _modules(libraries) for call in _calls(module, set(called))]
-    sites: dict[int, Frame] = {}
+    sites: dict[int, Sequence[Frame]] = {}
     for name, operations in called.items():
-        found = [call for call in calls if call.function == name]
-        if len(found) == 1:
-            sites.update((id(operation), found[0].frame) for operation in operations)
-        elif len(found) == len(operations) and len({call.scope for call in found}) == 1:
-            in_order = sorted(dict.fromkeys(operations), key=_number)
-            if all(call.is_run_once for call in found):
-                sites.update(
-                    (id(operation), call.frame)
-                    for operation, call in zip(in_order, found, strict=False)
-                )
+        uses = [call for call in calls if call.function == name]
+        if any(not use.is_call for use in uses):  # it may be called by another name
+            continue
+        frames = [use.frame for use in uses]
+        in_order = sorted(dict.fromkeys(operations), key=_number)
+        is_one_scope = len({use.scope for use in uses}) == 1
+        if is_one_scope and len(uses) == len(in_order) and all(use.is_run_once for use in uses):
+            sites.update(
+                (id(operation), [frame]) for operation, frame in zip(in_order, frames, strict=True)
+            )
+        elif 0 < len(choices := list(dict.fromkeys(frames))) <= _MAX_CHOICES:
+            sites.update((id(operation), choices) for operation in operations)
     return sites
 
 
-class _Call:
-    """One call in the text of a module."""
+class _Use:
+    """Where the text of a module calls a function, or hands it on by its name."""
 
-    def __init__(self, function: str, frame: Frame, ancestors: Sequence[ast.AST]) -> None:
+    def __init__(
+        self, function: str, frame: Frame, ancestors: Sequence[ast.AST], *, is_call: bool
+    ) -> None:
         scopes = [number for number, node in enumerate(ancestors) if isinstance(node, _SCOPES)]
         inside = ancestors[scopes[-1] :] if scopes else ancestors
         self.function = function
         self.frame = frame
+        self.is_call = is_call
         self.scope = id(inside[0])
         self.is_run_once = not any(isinstance(node, _BRANCHES) for node in inside)
 
@@ -125,7 +132,7 @@ def _module_of(value: Any) -> ModuleType | None:
     return sys.modules.get(str(getattr(value, "__module__", ""))) if is_defined else None
 
 
-def _calls(module: ModuleType, functions: set[str]) -> Iterable[_Call]:
+def _calls(module: ModuleType, functions: set[str]) -> Iterable[_Use]:
     file = str(module.__file__)
     try:
         text = Path(file).read_text(encoding="utf-8")
@@ -142,16 +149,27 @@ def _calls(module: ModuleType, functions: set[str]) -> Iterable[_Call]:
                 for alias in node.names
                 if alias.asname is not None and alias.name in functions
             )
-    calls: list[_Call] = []
+    uses: list[_Use] = []
     stack: list[tuple[ast.AST, tuple[ast.AST, ...]]] = [(tree, ())]
     while stack:
         node, above = stack.pop()
         if isinstance(node, ast.Call):
             function = _called(node.func, names)
             if function and _may_be(module, node.func, function):
-                calls.append(_Call(function, (file, node.lineno), above))
+                uses.append(_Use(function, (file, node.lineno), above, is_call=True))
+            stack.append((node.func, (*above, node)))
+            stack += [(child, (*above, node)) for child in (*node.args, *node.keywords)]
+            continue
+        if isinstance(node, ast.Attribute | ast.Name) and not _is_called(node, above):
+            function = _called(node, names)
+            if function and _value(module, node) is getattr(keras.ops, function):
+                uses.append(_Use(function, (file, node.lineno), above, is_call=False))
         stack += [(child, (*above, node)) for child in ast.iter_child_nodes(node)]
-    return sorted(calls, key=lambda call: call.frame)
+    return sorted(uses, key=lambda use: use.frame)
+
+
+def _is_called(node: ast.AST, above: Sequence[ast.AST]) -> bool:
+    return bool(above) and isinstance(above[-1], ast.Call) and above[-1].func is node
 
 
 def _called(node: ast.expr, names: Mapping[str, str]) -> str:
@@ -163,13 +181,22 @@ def _called(node: ast.expr, names: Mapping[str, str]) -> str:
 def _may_be(module: ModuleType, node: ast.expr, function: str) -> bool:
     """Return whether the name that is called is that of keras.ops, as far as the module knows:
     ``tf.stop_gradient`` is another function."""
+    value = _value(module, node)
+    if value is _LOCAL:
+        return isinstance(node, ast.Attribute) or not hasattr(builtins, function)
+    return value is getattr(keras.ops, function)
+
+
+def _value(module: ModuleType, node: ast.expr) -> Any:
+    """Return what a name with dots stands for in ``module``; ``_LOCAL`` where the module itself
+    does not know its first part."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in vars(module):
-        return bool(parts) or not hasattr(builtins, function)
+        return _LOCAL
     value = vars(module)[node.id]
     for part in reversed(parts):
         value = getattr(value, part, None)
-    return value is getattr(keras.ops, function)
+    return value

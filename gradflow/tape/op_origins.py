@@ -37,8 +37,8 @@ class Notes:
 
     layers: dict[Any, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """The layer or operation in whose call it was created."""
-    calls: dict[Any, dict[str, Frame]] = field(default_factory=lambda: defaultdict(dict))
-    """Where the user's code called that operation, if it is known."""
+    calls: dict[Any, dict[str, Sequence[Frame]]] = field(default_factory=lambda: defaultdict(dict))
+    """Where the user's code called that operation: one of these lines, if they are known."""
 
 
 def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
@@ -58,8 +58,11 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
         op = _operation(inner, name)
         if op is None:
             return None
-        call = notes.calls[inner].get(name) if inner in notes.calls else None
-        return _inner_frames(op) if call is None else [call]
+        return _inner_frames(op)
+
+    def calls(function: str, name: str) -> Sequence[Frame] | None:
+        inner = graphs().get(function)
+        return notes.calls[inner].get(name) if inner in notes.calls else None
 
     def layer(function: str, name: str) -> str | None:
         inner = graphs().get(function)
@@ -67,7 +70,8 @@ def live_origins(graph: Any, graph_def: Any, notes: Notes) -> Origins:
             return notes.layers[inner].get(name)
         return None if _operation(inner, name) is None else _layer_of_call(function, callers())
 
-    return Origins(frames, layer, tuple(folder.replace("\\", "/") for folder in LIBRARIES))
+    libraries = tuple(folder.replace("\\", "/") for folder in LIBRARIES)
+    return Origins(frames, layer, libraries, calls)
 
 
 @contextmanager

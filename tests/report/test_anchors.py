@@ -16,6 +16,7 @@ from gradflow.report.anchors import (
     identity_of,
     portable,
     source_anchor,
+    source_anchors,
     uri,
 )
 from tests.report.reports import analyzed
@@ -48,6 +49,12 @@ def test_any_path_is_a_reference(path: str) -> None:
     jsonschema.FormatChecker().check(found, "uri-reference")
     assert found.isascii()
     assert found
+
+
+def test_a_source_may_be_one_of_several() -> None:
+    anchors = source_anchors("net.py:41 or other.py:7")
+    assert anchors == [Anchor("net.py", 41), Anchor("other.py", 7)]
+    assert source_anchors("net.py:41") == [source_anchor("net.py:41")]
 
 
 def test_a_source_is_a_file_and_a_line() -> None:

@@ -4,6 +4,7 @@ and as exported."""
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,52 @@ def test_a_call_of_keras_ops_on_symbolic_tensors_is_told_by_its_line() -> None:
     }
     copied = keras.models.clone_model(cut)
     assert {cause.source for cause in causes(gradflow.inspect(copied))["first/kernel"]} == {None}
+
+
+MAKERS = """
+import keras
+
+def end(h):
+    return keras.layers.Dense(1, name="end")(h)
+
+def a():
+    x = keras.Input((6,))
+    return keras.Model(x, end(keras.ops.ceil(keras.layers.Dense(4, name="first")(x))))
+
+def b():
+    x = keras.Input((6,))
+    return keras.Model(x, end(keras.ops.ceil(keras.layers.Dense(4, name="first")(x))))
+
+ALIAS
+"""
+
+
+@pytest.mark.parametrize(
+    ("alias", "source"),
+    [
+        ("", "makers.py:9 or makers.py:13"),
+        ("def c(ceil): return ceil * keras.ops.negative(ceil)", "makers.py:9 or makers.py:13"),
+        ("c = lambda x: keras.ops.ceil(x)", "makers.py:9 or makers.py:13 or makers.py:15"),
+        (
+            "def c(x): return keras.ops.ceil(x) + keras.ops.ceil(x)",
+            "makers.py:9 or makers.py:13 or makers.py:15",
+        ),
+        ("up = keras.ops.ceil", None),
+        ("from keras import ops as K; up = [K.ceil]", None),
+        ("\n".join(f"def f{n}(x): return keras.ops.ceil(x)" for n in range(3)), None),
+    ],
+)
+def test_of_calls_in_several_functions_each_line_is_told_and_none_that_may_be_wrong(
+    alias: str, source: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "makers.py").write_text(MAKERS.replace("ALIAS", alias))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "makers", raising=False)
+    monkeypatch.setitem(globals(), "makers", importlib.import_module("makers"))
+
+    for make in (makers.a, makers.b):  # type: ignore[name-defined]  # noqa: F821
+        found = causes(gradflow.inspect(make()))
+        assert {cause.source for cause in found["first/kernel"]} == {source}
 
 
 def test_a_call_in_a_module_that_nobody_here_knows_is_not_told(
