@@ -94,4 +94,11 @@ def baseline(
         entries[result.plan.name or result.plan.path] = snapshot(result.model)
     if is_whole:
         Target(output.out, no_color=True).write(render_baseline(entries))
+        # Imported where it is needed: help and a failure do without.
+        from gradflow.config.template import accepted_words
+
+        stderr.remarks(*accepted_words(result.model for result in checked))
+        if output.out is not None:
+            use = f"gradflow check --baseline {output.out}"
+            stderr.remark(f"{output.out} is written; {use} fails on what is new")
     context.exit(0 if is_whole else 2)

@@ -84,7 +84,7 @@ def _ignorable(model: ModelReport) -> list[Finding]:
     not for a pattern."""
     return [
         finding
-        for finding in model.findings
+        for finding in model.open_findings
         if finding.severity is not Severity.NOTE and finding.variables
     ]
 
@@ -99,7 +99,8 @@ def _ignored(model: ModelReport, weights: Sequence[Variable]) -> Iterator[str]:
 
 
 def accepted_words(models: Iterable[ModelReport]) -> Iterator[str]:
-    """Say what the ignores of ``template`` accept, in one sentence for each code."""
+    """Say what the ignores of ``template``, or a baseline, accept, in one sentence for each
+    code."""
     verdicts: dict[str, list[Verdict]] = {}
     for model in models:
         weights = {weight.name: weight for weight in model.variables if weight.role is Role.WEIGHT}

@@ -298,7 +298,12 @@ def test_an_audit_says_what_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_baseline_and_an_option_say_what_they_accept(tmp_path: Path) -> None:
-    here("baseline", CUT, "--static", "-o", "b.json")
+    written = here("baseline", CUT, "--static", "-o", "b.json")
+    assert written.stderr == (
+        "gradflow: 4 weights without gradient accepted (GF201): look at them first\n"
+        "gradflow: b.json is written; gradflow check --baseline b.json fails on what is new\n"
+    )
+    assert here("baseline", CUT, "--static", "-o", "b.json", "-q", "--force").stderr == ""
 
     by_baseline = check(CUT, "--static", "--baseline", "b.json")
     by_option = check(CUT, "--static", "--ignore", "GF2", "--format", "sarif")
