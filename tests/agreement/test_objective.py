@@ -262,7 +262,8 @@ def test_a_dict_of_losses_that_leaves_an_output_of_a_list_out(kind: str, tmp_pat
     import keras
 
     x = keras.Input([4], name="x")
-    model = keras.Model(x, [keras.layers.Dense(2, name=name)(x) for name in ("a", "b")])
+    trunk = keras.layers.Dense(3, name="trunk")(x)
+    model = keras.Model(x, [keras.layers.Dense(2, name=name)(trunk) for name in ("a", "b")])
     model.compile("sgd", {"a": "mse"}, loss_weights={"a": 2.0})
     before = dict(vars(model._compile_loss))
     path = tmp_path / "model.keras"
@@ -272,6 +273,7 @@ def test_a_dict_of_losses_that_leaves_an_output_of_a_list_out(kind: str, tmp_pat
 
     assert report.objective == "compiled: mse on a, weight 2.0; none on b"
     assert none_of(report) == ["b/bias", "b/kernel"]
+    assert ": 2 of 6 weights get no gradient, 1 cause" in head(report)
     assert vars(model._compile_loss) == before
 
 

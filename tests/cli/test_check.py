@@ -282,6 +282,52 @@ def test_first_and_last_line_say_what_is_accepted_and_by_which_line(tmp_path: Pa
     assert "and score, gradient is stopped by StopGradient" in check("--static", "--all").stdout
 
 
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator of four layers in front of a frozen discriminator, which it reaches rounded."""
+    import keras
+
+    x = keras.Input((6,), name="noise")
+    layers = [keras.layers.Dense(6, name=f"up_{number}") for number in range(4)]
+    generator = keras.Sequential([keras.Input((6,)), *layers], name="generator")
+    discriminator = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(1, name="judge")], name="discriminator"
+    )
+    discriminator.trainable = False
+    model = keras.Model(x, discriminator(keras.ops.round(generator(x))))
+    model.compile("adam", "mse")
+    path = tmp_path_factory.mktemp("gan") / "gan.keras"
+    model.save(path)
+    return path
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("static", [[], ["--static"]])
+def test_a_generator_that_learns_nothing_is_never_green_without_a_word(
+    static: list[str], gan: Path, tmp_path: Path
+) -> None:
+    for name in ("gan.keras", "second.keras", "third.keras"):
+        (tmp_path / name).write_bytes(gan.read_bytes())
+    red = check("gan.keras", "--expect-frozen", "discriminator/**", *static)
+    ignored = check("gan.keras", "--ignore", "GF202,GF401", *static)
+    started = here("init", "gan.keras", "second.keras", "third.keras", *static)
+    first = here("init", "gan.keras", "-o", "one.yaml", *static)
+    accepted = here("audit", "gradflow.yaml", *static, COLUMNS="400")
+
+    assert red.code == 1
+    assert red.stdout.startswith("gan.keras: 8 of 8 trainable weights get no gradient, 1 cause")
+    assert "error GF202: between up_3 and judge, gradient is cut by Round " in red.stdout
+    assert red.stderr.endswith("gradflow: check: broken: gan.keras\n")
+    assert "mended" not in ignored.stdout + ignored.stderr
+    sentence = "gradflow: 8 weights without gradient accepted (GF202): look at them first\n"
+    assert first.stderr.startswith(sentence)
+    assert sentence.replace("8", "24", 1) in started.stderr
+    assert accepted.code == 0
+    words = ": 8 of 8 trainable weights get no gradient, 2 frozen, 1 finding accepted (gradflow.y"
+    assert [words in line for line in accepted.stdout.splitlines()[:3]] == [True] * 3
+    assert "3 of 3 models as expected; 3 findings accepted (gradflow.yaml:" in accepted.stderr
+
+
 def test_an_audit_says_what_is_accepted(tmp_path: Path) -> None:
     here("init", CUT, HEALTHY, "--static")
     config = tmp_path / "gradflow.yaml"
