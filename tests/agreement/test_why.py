@@ -19,7 +19,9 @@ from gradflow.findings import Format, Route, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import model_in_memory
 from tests.agreement.subject import analysed
+from tests.models import graphs
 from tests.models.functions import CASES, Module
+from tests.models.graphs import save_graph
 from tests.models.oracle import measure_model
 from tests.models.plan import OPERATION_CUTS, Plan, layer_of, seeded_plan
 from tests.models.planted import build, save
@@ -116,6 +118,41 @@ def _hold_proof(route: Route, *, is_restored: bool) -> None:
     assert proof.restored == is_restored
     assert (proof.stopped_by is None) == is_restored
     assert (proof.norm or 0.0) > 0.0 if is_restored else proof.norm == 0.0
+
+
+@pytest.mark.parametrize(("build", "like"), [("references", None), ("resources", "kept")])
+def test_a_repair_of_a_graph_of_tensorflow_1_is_tried(
+    build: str, like: str | None, tmp_path: Path
+) -> None:
+    """Beside the cut stands the same without it, whose gradient is then the same."""
+    save_graph(tmp_path / "m", getattr(graphs, build))
+    analysis = analysed(tmp_path / "m", Options(why="stopped"))
+    assert analysis.route is not None
+    _hold_proof(analysis.route, is_restored=True)
+    for variable in analysis.report.variables:
+        if variable.name == like:
+            assert variable.gradient is not None
+            assert analysis.route.proof is not None
+            assert analysis.route.proof.norm == pytest.approx(variable.gradient.norm)
+
+
+@pytest.mark.parametrize(("name", "cuts"), [("a", 2), ("b", 1), ("dead", 1)])
+def test_repairs_of_several_cuts_in_a_graph_of_tensorflow_1(
+    name: str, cuts: int, tmp_path: Path
+) -> None:
+    save_graph(tmp_path / "m", graphs.cut_in_a_row)
+    route = analysed(tmp_path / "m", Options(why=name)).route
+    assert route is not None
+    assert sum(step.cause is not None for step in route.steps) == cuts
+    _hold_proof(route, is_restored=name != "dead")
+
+
+def test_a_cut_inside_a_loop_of_tensorflow_1_is_not_tried(tmp_path: Path) -> None:
+    save_graph(tmp_path / "m", graphs.loop)
+    route = analysed(tmp_path / "m", Options(why="limit")).route
+    assert route is not None
+    assert route.proof is None
+    assert route.unproven.startswith("it is cut inside a function, a loop or a condition")
 
 
 def test_a_cut_that_only_the_run_leads_to_is_drawn_on_the_way(tmp_path: Path) -> None:

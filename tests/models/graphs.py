@@ -95,6 +95,15 @@ def resources() -> Built:
     return {"x": x}, {"y": tf.matmul(x, kept) + tf.round(tf.matmul(x, stopped))}
 
 
+def cut_in_a_row() -> Built:
+    """Behind an index, then behind a stop_gradient; in a second way behind something dead."""
+    x = _x()
+    a, b, c, dead = (variable(name, [3, 3], use_resource=True) for name in ("a", "b", "c", "dead"))
+    chosen = tf.one_hot(tf.argmax(tf.matmul(x, a), -1), 3)
+    y = tf.matmul(tf.stop_gradient(tf.matmul(chosen, b)), c)
+    return {"x": x}, {"y": y + 0.0 * tf.floor(tf.matmul(x, dead))}
+
+
 def trained_with_adam() -> Built:
     """What an optimizer and a moving average keep, and a step counter that is a float."""
     x = _x()

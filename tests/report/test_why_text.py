@@ -145,8 +145,8 @@ def test_what_a_step_brought_with_the_repair_is_said() -> None:
     stopped = replace(route, proof=Proof(restored=False, norm=0.0, stopped_by=dead))
     words = "the changes at the cuts alone would not do: the gradient becomes zero, at Relu"
     assert f"  {words} 'net/left/Relu_1'\n" in render(model, stopped, width=120)
-    untried = replace(route, unproven="a graph of TensorFlow 1 is not run op by op")
-    words = "not tried in a step: a graph of TensorFlow 1 is not run op by op"
+    untried = replace(route, unproven="it is cut inside a loop")
+    words = "not tried in a step: it is cut inside a loop"
     assert f"  {words}\n" in render(model, untried)
 
 

@@ -124,9 +124,15 @@ def _carried_over(gradient: Any, target: Any) -> Any:
     array = numbers(tf.convert_to_tensor(gradient))
     if np.iscomplexobj(array) and not dtype.is_complex:
         array = array.real
-    if array.shape != shape:
-        array = _projected(array.ravel(), int(np.prod(shape, dtype=int))).reshape(shape)
-    return tf.cast(tf.constant(array), dtype)
+    return tf.cast(tf.constant(in_shape(array, shape)), dtype)
+
+
+def in_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    """Return ``array`` in ``shape``: as it is, or along a fixed random projection where it has
+    another shape."""
+    if array.shape == shape:
+        return array
+    return _projected(array.ravel(), int(np.prod(shape, dtype=int))).reshape(shape)
 
 
 def _shape_and_type(target: Any) -> tuple[tuple[int, ...] | None, Any]:

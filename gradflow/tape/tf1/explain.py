@@ -20,10 +20,10 @@ from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
 from gradflow.tape.replay.zero_gradients import words_for
 from gradflow.tape.stepped import flowing_weights
+from gradflow.tape.tf1.prove import prove
 from gradflow.tape.tf1.session import GraphSession
 from gradflow.tape.tf1.zero_gradients import Awakened, awakened, cancelled
 
-_NOT_TRIED = "a graph of TensorFlow 1 is not run op by op"
 _OTHER_BRANCH = "took its other branch with this batch"
 _NO_ROWS = Sighting(
     Edge.DEAD,
@@ -65,20 +65,31 @@ def explain(
             **_untaken(graph, live.branches(step, options), zero, layer_of),
         }
     return Explanation(
-        measured, graph, attributions, sightings, shifts, trial=_trial(model, attributions, options)
+        measured,
+        graph,
+        attributions,
+        sightings,
+        shifts,
+        trial=_trial(model, live, graph, attributions, step, options),
     )
 
 
 def _trial(
-    model: LoadedModel, attributions: Mapping[str, Attribution], options: Options
+    model: LoadedModel,
+    live: GraphSession,
+    graph: FlowGraph,
+    attributions: Mapping[str, Attribution],
+    step: Step,
+    options: Options,
 ) -> Trial | None:
-    """Say of a variable that is followed to the output, and cut off from it, that its repair is not
-    tried."""
+    """Try the repair of a variable that is followed to the output, and cut off from it."""
     if options.why is None:
         return None
-    attribution = attributions.get(find(options.why, [stored.name for stored in model.stored]))
-    is_cut = attribution is not None and bool(attribution.cuts_to_restore)
-    return Trial(obstacle=_NOT_TRIED) if is_cut else None
+    name = find(options.why, [stored.name for stored in model.stored])
+    attribution = attributions.get(name)
+    if attribution is None or not attribution.cuts_to_restore:
+        return None
+    return prove(live, graph, attribution, name, step, options)
 
 
 def _zero(measured: Mapping[str, Measurement], names: Sequence[str]) -> list[str]:

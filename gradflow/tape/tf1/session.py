@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ class GraphSession:
     """The ops of the model that bring the branches of its conditions together."""
     learn: Callable[[], Knowledge]
     """Asks the graph what it does with the inputs."""
+    objective: Any
+    """What was differentiated; None where no output is a float."""
+    ops_in_loops: Collection[Any]
 
     def step(self, options: Options, watched: tuple[Watched, ...]) -> Step:
         """Draw a batch and measure the gradient of every variable; ``watched`` are their records.
@@ -122,6 +125,20 @@ class GraphSession:
             for arrived in [[next(values) for _ in gradients]]
         }
 
+    def differentiated(
+        self, result: Any, target: Any, upstream: Any, feeds: Mapping[Any, Any]
+    ) -> Any:
+        """Run the gradient of a tensor by another, for the gradient ``upstream`` of the first (None
+        for ones); return None where there is none."""
+        fed = [self.session.graph.get_tensor_by_name(name) for name in self.entry.feeds]
+        with self.session.graph.as_default(), _control_flow_of(self.contents):
+            weights = None if upstream is None else [tf.constant(upstream, result.dtype)]
+            (gradient,) = without_lookup_errors(
+                lambda: tf.compat.v1.gradients([result], [target], weights, stop_gradients=fed),
+                lost_gradients(self.contents),
+            )
+        return None if gradient is None else self._fetched([gradient], feeds)[0]
+
     def variable(self, name: str) -> Any:
         """Return the op of a variable."""
         return self.session.graph.get_operation_by_name(name)
@@ -163,7 +180,7 @@ class GraphSession:
             values = [self._alive(name, gradient, feeds) for name, gradient in gradients.items()]
         measured = {name: measure(None) for name in self.gradients}
         for name, value in zip(gradients, values, strict=True):
-            measured[name] = measure(_eager(value))
+            measured[name] = measure(eager(value))
         return measured
 
     def _alive(self, name: str, gradient: Any, feeds: Mapping[Any, Any]) -> Any:
@@ -256,10 +273,9 @@ def _differentiated(
 ) -> GraphSession:
     graph = session.graph
     in_loops = _ops_in_loops(graph)
-    merges = [op for op in graph.get_operations() if op.type == "Merge" and op not in in_loops]
     try:
         return without_lookup_errors(
-            lambda: _built(session, contents, entry, selected, merges), lost_gradients(contents)
+            lambda: _built(session, contents, entry, selected, in_loops), lost_gradients(contents)
         )
     except GradflowError:
         raise
@@ -273,9 +289,10 @@ def _built(
     contents: SavedModelContents,
     entry: Entry,
     selected: Sequence[str],
-    merges: Sequence[Any],
+    in_loops: Collection[Any],
 ) -> GraphSession:
     graph = session.graph
+    merges = [op for op in graph.get_operations() if op.type == "Merge" and op not in in_loops]
     named = zip(entry.outputs, entry.tensors, strict=True)
     outputs = select(
         [(info.name, tf.identity(graph.get_tensor_by_name(tensor))) for info, tensor in named],
@@ -325,6 +342,8 @@ def _built(
             for op in reached
         },
         merges=merges,
+        objective=objective,
+        ops_in_loops=in_loops,
         learn=functools.cache(functools.partial(session_knowledge, contents, entry, session)),
     )
 
@@ -377,7 +396,7 @@ def _additions(variable: Any) -> list[Any]:
     return sums
 
 
-def _eager(value: Any) -> Any:
+def eager(value: Any) -> Any:
     """Return what a session returned, as a tensor or as slices."""
     if hasattr(value, "indices"):  # the gradient of an embedding: an IndexedSlicesValue
         shape = None if value.dense_shape is None else tf.constant(value.dense_shape)
