@@ -6,15 +6,16 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from gradflow.findings import ModelReport, Severity, Status
 from gradflow.report.headline import headline
 from gradflow.report.words import counted
 from gradflow.text import shown
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
 
 _SHOWN = 12
 """Running models that have a line each."""
@@ -31,6 +32,9 @@ class Display:
         self._done = self._failed = self._broken = self._findings = 0
         self._live: Live | None = None
         if sys.stderr.isatty() and not quiet and not verbose:
+            from rich.console import Console  # these take a while, and plain lines do without
+            from rich.live import Live
+
             console = Console(stderr=True, highlight=False, markup=False, emoji=False)
             self._live = Live(
                 console=console, get_renderable=self._picture, refresh_per_second=4, transient=True
@@ -71,6 +75,9 @@ class Display:
             sys.stderr.flush()
 
     def _picture(self) -> Group:
+        from rich.console import Group
+        from rich.text import Text
+
         with self._lock:
             running = sorted(self._stages.items())
             parts = [f"{self._done:,} of {counted(len(self._names), 'model')} done"]

@@ -159,7 +159,7 @@ class Engine:
                 result = work(items[0], warming(stage, self._formats))
             stderr.remark(result.remark)
             return Done([result], None)
-        from gradflow.cli.live_progress import Display  # rich, which a wrong option does without
+        from gradflow.cli.live_progress import Display  # which one model does without
 
         display = Display(names, quiet=stderr.quiet, verbose=stderr.verbose)
         warm = warming(lambda _: None, self._formats)
