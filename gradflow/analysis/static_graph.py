@@ -15,12 +15,20 @@ from gradflow.files.saved_model.choose_entry import choose_entry
 from gradflow.files.saved_model.constants import constants
 from gradflow.files.saved_model.contents import Entry, SavedModelContents, variables_of
 from gradflow.files.saved_model.reader import read_saved_model
+from gradflow.files.saved_model.schema import message
 from gradflow.files.saved_model.viewer_ids import viewer_ids
 from gradflow.findings import Format, Input, Mode, Output, Role
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
 from gradflow.flow.origins import noted_layer_finder, source_finder
+from gradflow.ops.table import cells
 from gradflow.options import Options
+
+
+def prepare() -> None:
+    """Make what each file takes: the library, its schema and the table of ops."""
+    message("SavedModel")
+    cells("rule")
 
 
 def report_graphs(file: ModelFile, path: str, options: Options) -> Analysis:

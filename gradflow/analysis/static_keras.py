@@ -9,7 +9,13 @@ from gradflow.files.keras.model_layers import model_layers
 from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile, with_state
 from gradflow.findings import Mode
+from gradflow.ops.layer_rows import has_rows
 from gradflow.options import Options
+
+
+def prepare() -> None:
+    """Make what each file takes: the table of layers."""
+    has_rows("Dense")
 
 
 def report_keras(file: ModelFile, path: str, options: Options) -> Analysis:

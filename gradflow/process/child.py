@@ -31,18 +31,22 @@ from gradflow.progress import Progress
 def main(imports: str | None = None) -> None:
     """Answer one request and leave; never returns.
 
-    ``imports`` is the module to import while nothing is asked yet.
+    ``imports`` is the module to import while nothing is asked yet, and to ``prepare``.
     """
     # The pipe is our stdout, taken away before anything else runs: a model can print.
     pipe = os.dup(1)
     os.dup2(2, 1)
     if imports is not None:
-        import_module(imports)
+        getattr(import_module(imports), "prepare", _nothing)()
     line = sys.stdin.readline()
     if not line:  # nothing was asked after all
         os._exit(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     serve(line, pipe)
+
+
+def _nothing() -> None:
+    """Prepare nothing."""
 
 
 def serve(line: str, pipe: int, modules: Sequence[str] | None = None) -> None:

@@ -48,21 +48,16 @@ def _import_once(with_tape: bool) -> None:
 
     import gradflow.analysis.entries
     import gradflow.analysis.safety
-    import gradflow.analysis.static_graph
-    import gradflow.analysis.static_keras
     import gradflow.scan.keras.scan
     import gradflow.scan.saved_model.scan
-    from gradflow.files.saved_model.schema import message
-    from gradflow.ops.layer_rows import has_rows
-    from gradflow.ops.table import cells
+    from gradflow.analysis import static_graph, static_keras
     from gradflow.process.sandbox.seccomp import program_for
     from gradflow.scan.keras.allowed_names import Kind, named
 
     # The library, its schema and the tables take ten times as long as a small file.
-    message("SavedModel")
+    static_graph.prepare()
+    static_keras.prepare()
     named(Kind.CLASS, "Dense")
-    cells("rule")
-    has_rows("Dense")
     program_for(os.uname().machine, os.getpid())
     if with_tape:
         import gradflow.analysis.dynamic
