@@ -41,7 +41,9 @@ def _hint(path: str, names: Sequence[str]) -> str:
     inside = [name for name in names if path and f"/{path}/" in f"/{name}"]
     if inside:
         return f"it contains {_listed(inside, 'and')}"
-    near = _nearest(path, names)
+    # A layer of a model inside of another has a name without that model.
+    tails = [name for name in names if f"/{path}".endswith(f"/{name}")]
+    near = tails or _nearest(path, names)
     if near:
         return f"did you mean {_listed(near, 'or')}?"
     if len(names) <= _SHOWN:

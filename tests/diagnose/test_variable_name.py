@@ -46,6 +46,11 @@ def test_a_name_or_an_end_that_no_other_has(asked: str, name: str) -> None:
             "did you mean enc/dense/kernel, dense/kernel or enc/dense_1/kernel?",
         ),
         (
+            "model/tower/scale",
+            "variable 'model/tower/scale': the model has no variable of that name",
+            "did you mean scale?",
+        ),
+        (
             "enc/dense_1",
             "variable 'enc/dense_1': the model has no variable of that name",
             "it contains enc/dense_1/kernel and enc/dense_1/bias",

@@ -29,6 +29,7 @@ from tests.report.routes import (
     passage,
     side_by_side,
     two_cuts,
+    unused,
 )
 
 GOLDEN = Path(__file__).parent / "golden" / "why"
@@ -93,6 +94,13 @@ def test_each_cut_is_marked_with_its_reason_and_repaired_in_that_order() -> None
         "the changes also bring the gradient back to 3 of them: the others are cut elsewhere too\n"
         in text
     )
+
+
+def test_what_the_loss_does_not_cover_leads_to_no_loss() -> None:
+    model, route = unused()
+    compiled = replace(model, objective="compiled: mse on head, weight 1.0; none on spare")
+    first = render(compiled, route).partition("\n")[0]
+    assert first == "unused.keras: spare/kernel gets no gradient: no way leads from it to the loss"
 
 
 def test_a_frozen_weight_is_told_both() -> None:

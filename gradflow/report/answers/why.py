@@ -13,7 +13,7 @@ from gradflow.report.finding_line import position
 from gradflow.report.headline import headline as model_headline
 from gradflow.report.headline import title
 from gradflow.report.layout import PLAIN, Layout
-from gradflow.report.model_parts import by_name, end_of, untracked
+from gradflow.report.model_parts import by_name, end_of, objective_line, untracked
 from gradflow.report.people.blocks import code_lines, failure_lines, origin_lines
 from gradflow.report.people.layers import by_layer, layer_lines
 from gradflow.report.people.lines import (
@@ -167,6 +167,8 @@ def _where(model: ModelReport, variable: Variable, route: Route) -> str:
     if variable.cuts_to_restore:
         return f", {counted(variable.cuts_to_restore, 'cut')} on its way to {end}"
     if any(change.cause.code == "GF206" for change in route.changes):
+        if objective_line(model) and not model.unused_loss:
+            return ": no way leads from it to the loss"
         names = [shown(output.name) for output in model.outputs]
         if len(names) > _MAX_OTHERS:
             return f": no way leads from it to any of the {len(names):,} outputs"
