@@ -14,6 +14,7 @@ from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.load.compiled_loss import loss_unchanged, trains_itself
 from gradflow.tape.load.in_memory import model_in_memory
+from gradflow.tape.seeded_process import seeded_process
 from gradflow.tape.versions import tool, unchanged
 
 _UNUSED = "GF206"
@@ -32,11 +33,11 @@ def analyse_object(
     try:
         loaded = model_in_memory(model, name, options)
         variables = [item.variable for item in loaded.watched if item.variable is not None]
-        with unchanged(variables), loss_unchanged(model):
+        with unchanged(variables), loss_unchanged(model), seeded_process(options.seed):
             analysis = analyse_model(loaded, name, Format.MEMORY, options, progress)
 
         def draw() -> FlowMap | None:
-            with unchanged(variables), loss_unchanged(model):
+            with unchanged(variables), loss_unchanged(model), seeded_process(options.seed):
                 drawn: FlowMap | None = analysis.draw()
             return drawn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import entry
@@ -151,7 +151,7 @@ def _cut_findings(
     alike: dict[tuple[_Reason, tuple[str, ...]], list[_Reason]] = {}
     for reason, weights in behind.items():
         alike.setdefault((_without_place(reason), tuple(weights)), []).append(reason)
-    for (_, names), (first, *others) in alike.items():
+    for (first, *others), names in _absorbed(alike):
         wording = word(
             evidence,
             first.cause,
@@ -166,6 +166,28 @@ def _cut_findings(
             wording.message, names, first.cause, severity=wording.severity, hint=wording.fix
         )
         yield finding if where is None else _placed(finding, where)
+
+
+def _absorbed(
+    alike: Mapping[tuple[_Reason, tuple[str, ...]], list[_Reason]],
+) -> Iterator[tuple[list[_Reason], tuple[str, ...]]]:
+    """Yield the reasons of each finding and its weights: where a step has seen the same at another
+    op of the same part of a layer, with more weights behind it, that one says it all (the
+    subtraction and the division of one normalization)."""
+    groups: dict[object, list[tuple[frozenset[str], list[_Reason]]]] = {}
+    for (reason, names), reasons in alike.items():
+        groups.setdefault(_part(reason, reasons), []).append((frozenset(names), reasons))
+    for (reason, names), reasons in alike.items():
+        same = groups[_part(reason, reasons)] if reason.sighting is not None else []
+        if not any(frozenset(names) < others for others, _ in same):
+            inner = [item for weights, more in same if weights < frozenset(names) for item in more]
+            yield [*reasons, *inner], names
+
+
+def _part(reason: _Reason, reasons: Sequence[_Reason]) -> object:
+    """Return what is the same for all ops of one part of a layer at which the same was seen."""
+    cause = reasons[0].cause
+    return reason, cause.layer, (cause.op or "").rpartition("/")[0]
 
 
 def _uncovered(evidence: Evidence, name: str) -> tuple[str, ...] | None:

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tensorflow.core.function.polymorphism import function_cache
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.eager import backprop, context, core, execute, record
-from tensorflow.python.eager.polymorphic_function import concrete_function, polymorphic_function
+from tensorflow.python.eager.polymorphic_function import (
+    concrete_function,
+    function_context,
+    polymorphic_function,
+)
 from tensorflow.python.framework import (
     dtypes,
     func_graph,
@@ -70,6 +75,16 @@ Function = polymorphic_function.Function
 """What ``tf.function`` returns; ``_python_function`` and ``_autograph`` are what it traces."""
 ConcreteFunction = concrete_function.ConcreteFunction
 """A trace; ``_call_flat`` runs it."""
+FunctionCache = function_cache.FunctionCache
+"""The traces of a ``tf.function``; ``add`` and ``delete`` take them in and out."""
+FunctionContext = function_cache.FunctionContext
+"""What a trace was made under, by which it is found again: ``context`` and ``scope_type``."""
+function_contexts = function_context
+"""``make_function_context`` says what a call is made under."""
+TracingDetectors = polymorphic_function._FrequentTracingDetectorManager
+"""``called_with_tracing`` warns of functions that are traced again and again."""
+eager_context = context.context
+"""``_seed`` and ``_rng`` are what ops take their seeds from, ``_set_global_seed`` begins anew."""
 OldOptimizer = optimizer.Optimizer
 """``tf.compat.v1.train.Optimizer``."""
 fast_ops = pywrap_tfe

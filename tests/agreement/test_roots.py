@@ -65,3 +65,29 @@ def test_a_slope_of_a_side_that_nothing_is_on_is_not_called_dead_for_want_of_a_l
     assert finding.variables == ("slope/alpha",)
     assert "on the other side of the unit" in finding.hint
     assert "leaky" not in finding.hint
+
+
+def test_a_normalization_that_is_written_out_is_one_finding_a_weight() -> None:
+    """Both its subtraction and its division are seen to hand nothing on."""
+    import keras
+    from keras import ops
+
+    class Norm(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(shape=[shape[-1]], name="scale", initializer="ones")
+            self.shift = self.add_weight(shape=[shape[-1]], name="shift")
+
+        def call(self, x: Any) -> Any:
+            mean = ops.mean(x, -1, keepdims=True)
+            spread = ops.sqrt(ops.mean((x - mean) ** 2, -1, keepdims=True) + 1e-3)
+            return (x - mean) / spread * self.scale + self.shift
+
+    inputs = keras.Input([4])
+    normed = Norm(name="norm")(keras.layers.Dense(1, name="before")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="after")(normed))
+    findings = gradflow.inspect(model).models[0].findings
+    told = [name for finding in findings for name in finding.variables]
+    assert sorted(told) == sorted({*told})
+    (warning,) = [finding for finding in findings if finding.severity.value == "warning"]
+    assert OVER_ONE in warning.message
+    assert set(warning.variables) == {"before/kernel", "before/bias", "norm/scale"}

@@ -87,3 +87,66 @@ def seen(folder: Path, seed: int) -> tuple[Variable, ...]:
     report = analysed(folder, Options(seed=seed)).report
     assert report.error is None
     return report.variables
+
+
+@pytest.mark.parametrize("is_keras", [False, True])
+def test_a_function_that_was_called_before_is_seeded_too(is_keras: bool) -> None:
+    """In memory: its trace has what it drew its seeds from before gradflow came."""
+    import keras
+    import tensorflow as tf
+
+    import gradflow
+
+    class Drop(keras.layers.Layer if is_keras else tf.Module):  # type: ignore[misc]
+        @tf.function
+        def inner(self, x: Any) -> Any:
+            return tf.nn.dropout(x * self.a, 0.5) + tf.random.normal([3])
+
+        @tf.function
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    part = Drop()
+    part.a = tf.Variable([1.0, 2.0, 3.0])
+    if is_keras:
+        part.a = part.add_weight(shape=[3], initializer="ones", name="a")
+        x = keras.Input([3])
+        model: Any = keras.Model(x, part(x))
+        options: dict[str, Any] = {}
+    else:
+        model, options = part, {"entry": "call", "inputs": {"x": "float32[2,3]"}}
+
+    def norms(seed: int) -> list[float]:
+        report = gradflow.inspect(model, seed=seed, **options).models[0]
+        return [item.gradient.norm for item in report.variables if item.gradient is not None]
+
+    first = norms(0)
+    traces = len(part.call._list_all_concrete_functions())
+    part.call(tf.ones([2, 3]))
+    assert norms(0) == first
+    assert norms(1) != first
+    assert len(part.call._list_all_concrete_functions()) <= traces + 1
+
+
+def test_what_the_user_draws_afterwards_is_as_if_nothing_had_been() -> None:
+    import tensorflow as tf
+
+    import gradflow
+
+    module = tf.Module()
+    module.a = tf.Variable([1.0, 2.0, 3.0])
+    module.call = lambda x: tf.nn.dropout(x * module.a, 0.5)
+
+    def drawn(look: Callable[[], object]) -> list[float]:
+        tf.random.set_seed(7)
+        values = [float(tf.random.uniform([]))]
+        look()
+        return [*values, float(tf.random.uniform([])), float(tf.random.uniform([]))]
+
+    def look() -> None:
+        gradflow.inspect(module, entry="call", inputs={"x": "float32[2,3]"})
+
+    try:
+        assert drawn(look) == drawn(lambda: None)
+    finally:
+        tf.random.set_seed(None)
