@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import pytest
 
+import gradflow
 from gradflow.findings import ModelReport, Verdict
 from gradflow.options import Options
 from gradflow.process.fork_client import ForkServers
@@ -114,3 +115,19 @@ def test_names_of_hdf5_need_not_be_utf_8(tmp_path: Path, copies: ForkServers) ->
     model = inspect_path(str(tmp_path / "model.h5"), Options(static=True), spawn=copies).model
 
     assert told(model) == "is an HDF5 file without a Keras model (no model_config)"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "float32"])
+def test_a_module_is_given_the_floating_type_that_it_computes_in(dtype: str) -> None:
+    """GPflow computes in float64, and takes no other."""
+    import numpy as np
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.w = tf.Variable(tf.ones([3, 2], dtype))
+    module.call = lambda x: tf.matmul(x, module.w)
+    for value in ((4, 3), np.ones((4, 3)), np.ones((4, 3), "float32")):
+        report = gradflow.inspect(module, entry="call", inputs={"x": value}).models[0]
+        assert report.error is None
+        assert report.inputs[0].dtype == dtype
+        assert report.summary.flows == 1

@@ -40,8 +40,8 @@ class ModuleMethod(TapedModel):
                 f"{type(module).__name__} has no method {self.entry!r}", "name one with entry="
             )
         self.producer = f"tensorflow {tf.__version__}"
-        self.inputs = _inputs(self._method, self.entry, input_names)
         self.watched = tuple(_watched(module))
+        self.inputs = _inputs(self._method, self.entry, input_names, _floating(self.watched))
         self.scopes_are_layers = _holds_layers(module)
         self.epsilon = max(
             (HALVES.get(item.stored.dtype, SINGLE) for item in self.watched), default=SINGLE
@@ -71,7 +71,15 @@ def _holds_layers(module: Any) -> bool:
     return next(iter(parts), None) is not None
 
 
-def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[TensorInfo, ...]:
+def _floating(watched: Sequence[Watched]) -> str:
+    """Return the type that a module computes in, as a module of float64 (GPflow) takes no other."""
+    types = {item.stored.dtype for item in watched if item.stored.dtype in FLOATING_NAMES}
+    return types.pop() if len(types) == 1 else "float32"
+
+
+def _inputs(
+    function: Any, entry: str, input_names: Sequence[str], dtype: str
+) -> tuple[TensorInfo, ...]:
     signature = getattr(function, "input_signature", None)
     if signature:
         specs = tf.nest.flatten(signature)
@@ -86,7 +94,7 @@ def _inputs(function: Any, entry: str, input_names: Sequence[str]) -> tuple[Tens
     if input_names:
         arguments = inspect.signature(function).parameters
         names = by_position(input_names, arguments)
-        return tuple(TensorInfo(name, "float32", None) for name in names)
+        return tuple(TensorInfo(name, dtype, None) for name in names)
     raise InputError(
         f"{entry}: has no input signature", "give each input: inputs={'x': 'float32[4,16]'}"
     )
