@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.speed import GRADFLOW, ROOT, Result, environment, run
+from tests.benchmarks.speed import GRADFLOW, ROOT, Result, compile_package, environment, run
 
 SAMPLES = ROOT / "sample_models"
 BARE = [sys.executable, str(Path(__file__).with_name("bare_small.py"))]
@@ -135,6 +135,7 @@ PARTS = {"processor": processor, "again": again, "watch": watch, "readers": read
 
 def main(runs: int, names: list[str]) -> int:
     """Measure all, print the table."""
+    compile_package()
     os.environ["PYTHONPATH"] = str(ROOT)
     results = []
     for name in names or PARTS:
