@@ -9,7 +9,6 @@ commands of GitHub) is the matter of that format alone.
 from __future__ import annotations
 
 import codecs
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
@@ -43,10 +42,17 @@ def quoted(text: str) -> str:
     return shown(repr(text))
 
 
+def closest(word: str, words: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return those of ``words`` that are the most like ``word``, as ``difflib`` finds them."""
+    import difflib  # seldom needed
+
+    return difflib.get_close_matches(word, list(words), most, cutoff)
+
+
 def near(word: str, words: Iterable[str]) -> str:
     """Return a question for the nearest of ``words``, to begin a hint: ``did you mean 'head'? ``;
     empty where none is near."""
-    close = difflib.get_close_matches(word, list(words), n=1)
+    close = closest(word, words)
     return f"did you mean {close[0]!r}? " if close else ""
 
 

@@ -5,7 +5,6 @@ Each code is one entry in the module of its family. Everything else is made from
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from gradflow.catalogue.gf4_expectations import EXPECTATIONS
 from gradflow.catalogue.gf5_training import TRAINING
 from gradflow.catalogue.gf9_failures import FAILURES
 from gradflow.errors import UsageError
+from gradflow.text import closest
 
 __all__ = [
     "BY_EDGE",
@@ -87,7 +87,7 @@ def look_up(word: str) -> CodeEntry:
     plain = re.sub(r"[\s_-]", "", word).lower()
     if plain in _BY_WORD:
         return _BY_WORD[plain]
-    near = [_BY_WORD[close] for close in difflib.get_close_matches(plain, _BY_WORD, n=1)]
+    near = [_BY_WORD[close] for close in closest(plain, _BY_WORD)]
     meant = series(word) or "".join(f"{item.code} {item.kind}" for item in near)
     suggestion = f"did you mean {meant}? " if meant else ""
     raise UsageError(f"no code {word!r}", f"{suggestion}gradflow rules lists them all")

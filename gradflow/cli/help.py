@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from gradflow.text import closest
 
 OTHER = "Other options"
 """The heading of options that have no other."""
@@ -59,7 +60,7 @@ class Group(Command, click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            near = closest(args[0], self.list_commands(ctx))
             if not near or "Did you mean" in error.message:
                 raise
             message = f"{error.message.rstrip('.')}. Did you mean {near[0]!r}?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from gradflow.findings import Severity
 from gradflow.lazy_dataclass import dataclass
 from gradflow.patterns import matches
 from gradflow.process.models import each_once, models_at
+from gradflow.text import closest
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def only(plans: Sequence[ModelPlan], names: Sequence[str]) -> list[ModelPlan]:
     for name in names:
         if not any(_is_called(entry, name) for entry in plans):
             known = [entry.name or entry.path for entry in plans]
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            near = closest(name, known, cutoff=0.4)
             meant = f": did you mean {near[0]}?" if near else ""
             raise CommandError(f"--only {name}: there is no such model{meant}")
     return [entry for entry in plans if not names or any(_is_called(entry, name) for name in names)]

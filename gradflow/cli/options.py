@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from gradflow.lazy_dataclass import dataclass
 from gradflow.options import DECLARED, Declared, Options, names_without_effect, read
 from gradflow.options.kinds import Choice, Flag, Seconds, Whole
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS, HasMap
+from gradflow.text import closest
 
 _OF_A_LIST = ("static", "entry", "training", "timeout", "memory_limit")
 """The options of an analysis that count where entries are listed."""
@@ -386,7 +386,7 @@ def _all_without_effect(show_all: bool, formats: Sequence[str]) -> str:
 def _report(text: str) -> tuple[str, str]:
     format, equals, file = text.partition("=")
     if not equals or not file or format not in FORMATS:
-        near = difflib.get_close_matches(format, FORMATS, n=1)
+        near = closest(format, FORMATS)
         meant = f"did you mean {near[0]}? " if near and near[0] != format else ""
         raise CommandError(
             f"--report {text!r}: not of the form FORMAT=FILE: {meant}FORMAT is one of "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path as FilePath
@@ -14,6 +13,7 @@ from gradflow.config.schema import config_schema
 from gradflow.errors import UsageError
 from gradflow.options import DECLARED
 from gradflow.patterns import TAKEN_OUT
+from gradflow.text import closest
 
 _KINDS = {
     "object": "a mapping",
@@ -217,7 +217,7 @@ def _nearest(word: Any, words: list[str]) -> str:
     codes = series(str(word)) if not CATALOGUE.keys().isdisjoint(words) else ""
     if codes:
         return f": did you mean {codes}?"
-    close = difflib.get_close_matches(str(word), [str(candidate) for candidate in words], n=1)
+    close = closest(str(word), map(str, words))
     if close:
         return f": did you mean {close[0]!r}?"
     shown = ", ".join(str(candidate) for candidate in words[:_MOST_WORDS])

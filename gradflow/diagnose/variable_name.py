@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from gradflow.errors import UsageError
+from gradflow.text import closest
 
 _SHOWN = 6
 
@@ -59,7 +59,7 @@ def _nearest(path: str, names: Iterable[str]) -> list[str]:
     for name in names:
         for end in dict.fromkeys((name, "/".join(name.split("/")[-segments:]))):
             ends.setdefault(end, []).append(name)
-    close = difflib.get_close_matches(path, ends, n=3, cutoff=0.7)
+    close = closest(path, ends, 3, 0.7)
     return list(dict.fromkeys(name for end in close for name in ends[end]))
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
-import zipfile
 from pathlib import Path
 from typing import TypeAlias
 
 from gradflow.errors import NoModelError, UnreadableError
 from gradflow.files.hdf5 import holds_hdf5
-from gradflow.files.keras.opened import archive_of, hdf5_of
 from gradflow.files.model_file import ModelFile
 from gradflow.files.other_formats import (
     LFS_HINT,
@@ -21,7 +18,7 @@ from gradflow.files.other_formats import (
     is_lfs_pointer,
 )
 from gradflow.findings import Format
-from gradflow.text import shown
+from gradflow.text import closest, shown
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 WEIGHTS_SUFFIX = ".weights.h5"
@@ -117,6 +114,10 @@ def _file(path: Path) -> ModelFile:
 
 
 def _look_into_archive(file: ModelFile) -> None:
+    import zipfile  # who only glances at a file does without
+
+    from gradflow.files.keras.opened import archive_of
+
     shown_path = shown(file.path)
     try:
         names = archive_of(file).namelist()
@@ -139,6 +140,8 @@ def _look_into_archive(file: ModelFile) -> None:
 
 
 def _look_into_hdf5(file: ModelFile) -> None:
+    from gradflow.files.keras.opened import hdf5_of  # as above
+
     shown_path = shown(file.path)
     with hdf5_of(file) as hdf5:
         if "model_config" in hdf5.attrs:
@@ -331,7 +334,7 @@ def _nearest(path: Path) -> str:
         names = [entry.name for entry in os.scandir(path.parent)]
     except OSError:
         return f"check the path: the folder {shown(path.parent)} does not exist either"
-    close = difflib.get_close_matches(path.name, names, n=1)
+    close = closest(path.name, names)
     return f"did you mean {shown(path.parent / close[0])}?" if close else "check the path"
 
 

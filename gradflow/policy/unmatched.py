@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from gradflow.catalogue import entry
 from gradflow.findings import Expectation, ExpectationStatus, Finding, ModelReport, Role, Severity
 from gradflow.patterns import TAKEN_OUT, covers
+from gradflow.text import closest
 
 
 def unmatched(model: ModelReport, outcomes: Iterable[Expectation]) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def _explained(model: ModelReport, pattern: str, text: str) -> tuple[str, str]:
     if pattern.rstrip("/") in parents:
         return text, f"it is a layer: write '{sign}{pattern.rstrip('/')}/**' for its weights"
     stem = pattern.removesuffix("/**").removesuffix("/*")
-    close = difflib.get_close_matches(stem, sorted({*names, *parents}), n=1)
+    close = closest(stem, sorted({*names, *parents}))
     if close and close[0] != stem:
         return text, f"did you mean {sign + close[0] + pattern[len(stem) :]!r}?"
     return text, entry("GF403").fix
