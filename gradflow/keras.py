@@ -91,7 +91,7 @@ class FlowCheck:
         self.report: Report | None = None
         """Of the batch that was looked into last."""
         self._batches = 0
-        self._looks: dict[int, Any] = {}
+        self._watched: list[Watch] = []
 
     def set_params(self, params: Any) -> None:
         """Take what Keras says of the run."""
@@ -104,11 +104,11 @@ class FlowCheck:
     def on_train_begin(self, logs: Any = None) -> None:
         """Count the batches of this ``fit()`` from the first."""
         self._batches = 0
-        self._looks = {}
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Forget the trace of this ``fit()``."""
-        self._looks = {}
+        """Forget the traces of this ``fit()``."""
+        while self._watched:
+            self._watched.pop().discard()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Have the batch watched where it is its turn."""
@@ -124,8 +124,11 @@ class FlowCheck:
         def watched(*args: Any, **kwargs: Any) -> Any:
             model.train_function = train
             with_map = self.log_dir is not None
-            with Watch([model], str(model.name), self._looks, with_map=with_map) as step:
+            with Watch([model], str(model.name), with_map=with_map) as step:
                 result = train(*args, **kwargs)
+            self._watched = [step]
+            if self.every is None:
+                step.discard()
             self._told(step.report, number)
             return result
 

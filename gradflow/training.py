@@ -16,6 +16,7 @@ from gradflow.text import shown
 
 if TYPE_CHECKING:
     from gradflow.analysis.watched import Conclusion
+    from gradflow.tape.watching.looks import Look
     from gradflow.tape.watching.recorder import Record
 
 _NO_CAUSE = "its gradient flows, an optimizer got it, and the step leaves every bit as it was"
@@ -53,24 +54,23 @@ class Watch:
         self,
         models: Sequence[Any],
         name: str,
-        looks: dict[int, Any] | None = None,
         *,
         with_map: bool = False,
     ) -> None:
-        """Prepare; ``looks`` are the traces that were made for earlier reports on the same."""
+        """Prepare."""
         self._with_map = with_map
         self._models = models
-        self._looks = looks
         self._name = name
         self._conclusion: Conclusion | None = None
         self._recording: AbstractContextManager[Record] | None = None
         self._record: Record | None = None
+        self._looks: list[Look] = []
 
     def __enter__(self) -> Watch:
         """Begin to listen."""
         from gradflow.tape.watching.patches import recording
 
-        self._recording = recording(self._models, self._looks)
+        self._recording = recording(self._models)
         self._record = self._recording.__enter__()
         return self
 
@@ -93,6 +93,12 @@ class Watch:
             self._conclusion = conclude(
                 record, step_weights(record), self._name, with_map=self._with_map
             )
+            self._looks += record.looks
+
+    def discard(self) -> None:
+        """Keep the traces that were made for the report no longer."""
+        while self._looks:
+            self._looks.pop().discard()
 
     @property
     def report(self) -> Report:

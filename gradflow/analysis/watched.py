@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from gradflow.catalogue import CodeEntry, entry
-from gradflow.diagnose import Evidence, Measurement, diagnose
+from gradflow.diagnose import Evidence, Measurement, Mover, diagnose
 from gradflow.diagnose.flow_map import draw_map
 from gradflow.diagnose.joined_map import joined_map
 from gradflow.diagnose.where import owner_of
@@ -129,6 +129,8 @@ def conclude(
         call.measure()
     for application in record.applications:
         application.measure()
+    if not record.obstacles:
+        record.obstacles += _not_run(record)
     weights = [_as_meant(record, weight) for weight in weights]
     step = _Step(record, weights)
     step.names = {handle: weight.stored.name for weight in weights for handle in weight.handles}
@@ -164,6 +166,13 @@ def conclude(
         map=_map(step, groups, variables) if with_map else None,
     )
     return Conclusion(tool(), report, step.moved)
+
+
+def _not_run(record: Record) -> Iterator[str]:
+    """Yield which gradient calls of a trace were not run."""
+    for call in record.calls:
+        if call.graph is not None and call.asked and not any(call.asked.values()):
+            yield f"a branch that was not taken, with a gradient call ({call.source})"
 
 
 def _as_meant(record: Record, weight: Weight) -> Weight:
@@ -262,6 +271,8 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
     scene = step.scene(group.call) if needs_graph and group.call is not None else None
     is_measured = group.call is not None and group.is_asked and len(measured) == len(stored)
     evidence = _evidence(stored, scene, measured if is_measured else None)
+    if is_measured:
+        evidence = replace(evidence, movers=_movers(step, group, measured))
     variables, findings = diagnose(evidence)
     if needs_graph and scene is None and _is_hidden(step, group.call):
         # Why no gradient arrives is not known, and nothing may be claimed.
@@ -274,6 +285,16 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
             variables = tuple(_by_movement(step, variable) for variable in variables)
         return list(variables), list(findings)
     return _unasked(step, variables, findings)
+
+
+def _movers(step: _Step, group: _Group, measured: Mapping[str, Measurement]) -> Mapping[str, Mover]:
+    """Return what moves each weight that changed without a gradient."""
+    return {
+        name: Mover.OPTIMIZER if verdict is Verdict.ZERO and step.given(weight) else Mover.ASSIGNED
+        for weight in group.weights
+        if step.moved[name := weight.stored.name]
+        and (verdict := measured[name].verdict) in (Verdict.NONE, Verdict.ZERO)
+    }
 
 
 def _evidence(

@@ -89,6 +89,10 @@ class Mover(str, Enum):
     ADDED = "added"
     """A loss that a layer adds (``add_loss``)."""
     REGULARIZER = "regularizer"
+    ASSIGNED = "assigned"
+    """An assignment in a training step, as to a moving average of other weights."""
+    OPTIMIZER = "optimizer"
+    """The optimizer of a training step, which was given zeros."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,17 @@ _MOVED = {
         "only its regularizer moves it, which learns nothing of the data",
         "let it lead to what is minimised, or freeze it (trainable=False)",
     ),
+    Mover.ASSIGNED: (
+        "an assignment changes it all the same",
+        "harmless where that is meant, as of a moving average of other weights",
+    ),
+    Mover.OPTIMIZER: ("momentum or weight decay of the optimizer moves it all the same", ""),
 }
+_HARMLESS = (Mover.ADDED, Mover.ASSIGNED)
+_STEP_ZEROS_FIX = (
+    "look for a factor of zero and for dead or saturated units in the step; with other data there "
+    "can be a gradient"
+)
 _SHAPE_FIX = (
     "harmless where only a derivative of the value counts, as of an energy whose forces are the "
     "output: what is added to the value has none; else let the value itself take part"
@@ -175,6 +185,8 @@ def _usual_fix(evidence: Evidence, cause: Cause) -> str:
         return _NO_FLOAT.format(op_type=cause.op_type)
     if cause.code == "GF207" and is_of_jax(evidence):
         return GRADIENT_OF_JAX
+    if cause.code == "GF303" and evidence.is_of_step:
+        return _STEP_ZEROS_FIX
     of_op = fix_of(cause.code, cause.op_type)
     return CATALOGUE[cause.code].fix if of_op is None else of_op.fix
 
@@ -185,7 +197,9 @@ def moved(wording: Wording, mover: Mover) -> Wording:
     is_error = wording.severity is Severity.ERROR
     severity = Severity.WARNING if mover is Mover.REGULARIZER and is_error else wording.severity
     return Wording(
-        Severity.NOTE if mover is Mover.ADDED else severity, f"{wording.message}; {message}", fix
+        Severity.NOTE if mover in _HARMLESS else severity,
+        f"{wording.message}; {message}",
+        fix or wording.fix,
     )
 
 

@@ -6,9 +6,11 @@ moved one of them fails here, at import, and not in the middle of an analysis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import tensorflow as tf
 from tensorflow.core.function.polymorphism import function_cache
 from tensorflow.python import pywrap_tfe
 from tensorflow.python.client import pywrap_tf_session
@@ -26,10 +28,11 @@ from tensorflow.python.framework import (
     ops,
     tensor_util,
 )
-from tensorflow.python.ops import resource_variable_ops, script_ops
+from tensorflow.python.ops import gradients_util, resource_variable_ops, script_ops
 from tensorflow.python.saved_model import loader_impl, revived_types
 from tensorflow.python.trackable import autotrackable
 from tensorflow.python.training import optimizer
+from tensorflow.python.util import tf_stack
 
 gradient_registry = ops.gradient_registry
 """The gradient function of each op type, also of custom libraries that were loaded; its ``lookup``
@@ -71,6 +74,8 @@ GradientTape = backprop.GradientTape
 """``_push_tape`` and ``_pop_tape`` begin and end what it records, whoever asks for that."""
 tape_record = record
 """``record_operation`` puts a gradient of the user's own on the tapes (``tf.custom_gradient``)."""
+graph_gradients = gradients_util
+"""``_GradientsHelper`` is all of ``tf.gradients``; TensorFlow's own calls give ``src_graph``."""
 Function = polymorphic_function.Function
 """What ``tf.function`` returns; ``_python_function`` and ``_autograph`` are what it traces."""
 ConcreteFunction = concrete_function.ConcreteFunction
@@ -91,9 +96,43 @@ fast_ops = pywrap_tfe
 """``TFE_Py_FastPathExecute`` runs an eager op. It reads a variable among the inputs by itself, and
 no callback hears of that; where it raises ``SlowPathError``, Python reads the variable first."""
 SlowPathError = core._FallbackException
+extract_stack = tf_stack.extract_stack
+"""The stack of the caller, with the user's lines in place of those that AutoGraph made of them."""
 add_op_callback = op_callbacks.add_op_callback
 """The callback hears of each eager op of this thread, and of each op of a graph that is traced."""
 remove_op_callback = op_callbacks.remove_op_callback
+
+
+@contextmanager
+def functions_as_traced() -> Iterator[None]:
+    """Run functions in this thread as they were traced: to optimize a graph that is run once takes
+    longer than to run it. Where the user has chosen optimizations, they stay: mixed precision is
+    one of them."""
+    here = context.context()
+    options = here.function_call_options
+    config = type(here.config).FromString(options.config_proto_serialized)
+    if not any(tf.config.optimizer.get_experimental_options().values()):
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+    here.function_call_options = type(options)(options.executor_type, config)
+    try:
+        yield
+    finally:
+        here.function_call_options = options
+
+
+@contextmanager
+def without_op_callbacks() -> Iterator[None]:
+    """Call none of the callbacks of this thread: for each op of a graph that is traced, TensorFlow
+    writes out its definition for them."""
+    here = context.context()
+    callbacks = list(here.op_callbacks)
+    for callback in callbacks:
+        here.remove_op_callback(callback)
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            here.add_op_callback(callback)
 
 
 def function_definition(name: str) -> Any | None:

@@ -612,3 +612,222 @@ def gan_with_a_train_step_of_its_own(wrap: Wrap) -> Training:
         model.fit(DATA, batch_size=6, verbose=0, shuffle=False)
 
     return Training(step, [model.generator, model.discriminator], {"generator": "GF501"})
+
+
+def _perceptron() -> tf.Module:
+    module = tf.Module(name="perceptron")
+    module.first = tf.Variable(DATA[:3], name="first")
+    module.shift = tf.Variable(tf.ones([3]), name="shift")
+    module.second = tf.Variable(DATA[3:, :1], name="second")
+    module.last = tf.Variable([0.5], name="last")
+    return module
+
+
+def _output(module: Any, data: Any) -> Any:
+    return tf.tanh(data @ module.first + module.shift) @ module.second + module.last
+
+
+@mistake()
+def a_module_of_which_the_loop_leaves_one_out(wrap: Wrap) -> Training:
+    module, data = _perceptron(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(_output(module, data) - 1.0)
+        weights = [module.first, module.shift, module.second]
+        for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+            weight.assign_sub(0.1 * gradient)
+
+    return Training(step, [module], {"last": "GF502"})
+
+
+@mistake("graph")
+def gradients_without_a_tape(wrap: Wrap) -> Training:
+    module, data = _perceptron(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        code = tf.stop_gradient(tf.tanh(data @ module.first))
+        loss = square((code + module.shift) @ module.second + module.last - 1.0)
+        weights = [module.first, module.shift, module.second]
+        for weight, gradient in zip(weights, tf.gradients(loss, weights), strict=True):
+            if gradient is not None:
+                weight.assign_sub(0.1 * gradient)
+
+    return Training(step, [module], {"first": "GF201", "last": "GF502"})
+
+
+@mistake()
+def a_tape_that_is_told_what_to_watch(wrap: Wrap) -> Training:
+    module, data = _perceptron(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        weights = [module.first, module.shift, module.second, module.last]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([module.first, module.second])
+            loss = square(_output(module, data) - 1.0)
+        for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+            if gradient is not None:
+                weight.assign_sub(0.1 * gradient)
+
+    return Training(step, [module], {"shift": "GF501", "last": "GF501"})
+
+
+@mistake()
+def minimize_without_all_weights(wrap: Wrap) -> Training:
+    module, data = _perceptron(), tf.constant(DATA)
+    optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.1)
+
+    @wrap
+    def step() -> None:
+        optimizer.minimize(
+            lambda: square(_output(module, data) - 1.0), var_list=[module.first, module.last]
+        )
+
+    return Training(step, [module], {"shift": "GF502", "second": "GF502"})
+
+
+@mistake()
+def a_tape_that_persists_and_the_wrong_loss(wrap: Wrap) -> Training:
+    encoder, head = dense(3, "encoder"), dense(1, "head")
+    optimizer, data = sgd(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape(persistent=True) as tape:
+            code = encoder(data)
+            head_loss, code_loss = square(head(code) - 1.0), square(code)
+        optimizer.apply(tape.gradient(head_loss, head.weights), head.weights)
+        tape.gradient(code_loss, head.weights)
+
+    return Training(step, [encoder, head], {"encoder": "GF502"})
+
+
+@mistake()
+def updates_of_jacobians(wrap: Wrap) -> Training:
+    model, other, data = dense(2, "model"), dense(2, "other"), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape(persistent=True) as tape:
+            result = tf.reduce_mean(model(data) * tf.stop_gradient(other(data)) + 1.0, 0)
+        for weight in [*model.weights, *other.weights]:
+            jacobian = tape.jacobian(result, weight)
+            if jacobian is not None:
+                weight.assign(weight - 0.1 * tf.reduce_sum(jacobian, 0))
+
+    return Training(step, [model, other], {"other": "GF201"})
+
+
+@mistake()
+def micro_batches(wrap: Wrap) -> Training:
+    model, unused, data = dense(1, "model"), dense(1, "unused"), tf.constant(DATA)
+    optimizer = sgd()
+
+    @wrap
+    def step() -> None:
+        weights = model.weights + unused.weights
+        totals = [tf.zeros(weight.shape) for weight in weights]
+        for part in tf.split(data, 3):
+            with tf.GradientTape() as tape:
+                loss = square(model(part) - 1.0)
+            totals = [
+                total if gradient is None else total + gradient / 3.0
+                for total, gradient in zip(totals, tape.gradient(loss, weights), strict=True)
+            ]
+        optimizer.apply(totals, weights)
+
+    return Training(step, [model, unused], {"unused": "GF206"})
+
+
+@mistake()
+def a_moving_average_that_a_gradient_is_asked_for(wrap: Wrap) -> Training:
+    online, target = dense(2, "online"), dense(2, "target")
+    data, optimizer = tf.constant(DATA), sgd()
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(online(data) - tf.stop_gradient(target(data)) - 1.0)
+        weights = [*online.weights, *target.weights]
+        pairs = zip(tape.gradient(loss, weights), weights, strict=True)
+        optimizer.apply_gradients([pair for pair in pairs if pair[0] is not None])
+        for copy, weight in zip(target.weights, online.weights, strict=True):
+            copy.assign(0.9 * copy + 0.1 * weight)
+
+    return Training(step, [online, target])
+
+
+@mistake()
+def inner_steps_of_meta_learning(wrap: Wrap) -> Training:
+    module, data = _perceptron(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        weights = [module.first, module.second]
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                loss = square(_output(module, data) - 1.0)
+            pairs = zip(weights, inner.gradient(loss, weights), strict=True)
+            first, second = (weight - 0.1 * gradient for weight, gradient in pairs)
+            loss = square(tf.tanh(data @ first) @ tf.stop_gradient(second) - 1.0)
+        gradients = outer.gradient(loss, [*weights, module.shift])
+        for weight, gradient in zip([*weights, module.shift], gradients, strict=True):
+            weight.assign_sub(0.1 * gradient)
+
+    return Training(step, [module], {"last": "GF502"})
+
+
+@mistake()
+def a_loop_over_time_that_forgets(wrap: Wrap) -> Training:
+    cell, start, head = dense(3, "cell"), dense(3, "start"), dense(1, "head")
+    optimizer, data = sgd(), tf.constant(DATA)
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            state = tf.tanh(start(data))
+            for _ in tf.range(3):
+                state = tf.tanh(cell(data) + tf.stop_gradient(state))
+            loss = square(head(state) - 1.0)
+        weights = [*cell.weights, *start.weights, *head.weights]
+        pairs = zip(tape.gradient(loss, weights), weights, strict=True)
+        optimizer.apply(*zip(*[pair for pair in pairs if pair[0] is not None], strict=True))
+
+    # The gradient of a loop that is traced is zeros where the loop hands on none.
+    return Training(
+        step, [cell, start, head], {"start": "GF303" if wrap is tf.function else "GF201"}
+    )
+
+
+@mistake("graph")
+def compiled_by_xla(wrap: Wrap) -> Training:
+    encoder, head = dense(3, "encoder"), dense(1, "head")
+    optimizer, data = sgd(), tf.constant(DATA)
+
+    @tf.function(jit_compile=True)
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(head(tf.round(encoder(data))) - 1.0)
+        weights = [*encoder.weights, *head.weights]
+        pairs = zip(tape.gradient(loss, weights), weights, strict=True)
+        optimizer.apply(*zip(*[pair for pair in pairs if pair[0] is not None], strict=True))
+
+    return Training(step, [encoder, head], {"encoder": "GF202"})
+
+
+@mistake()
+def momentum_moves_on(wrap: Wrap) -> Training:
+    model, data = dense(1, "model"), tf.constant(DATA)
+    factor = tf.Variable(1.0, trainable=False, name="factor")
+    optimizer = sgd(momentum=0.9)
+
+    @wrap
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = factor * square(model(data) - 1.0)
+        optimizer.apply(tape.gradient(loss, model.weights), model.weights)
+
+    return Training(step, [model], {"model": "GF303"}, lambda: factor.assign(0.0))

@@ -51,7 +51,7 @@ def claims_to_move(model: ModelReport, variable: Variable) -> bool:
     about = [finding for finding in model.findings if variable.name in finding.variables]
     if any("an assignment changes" in finding.message for finding in about):
         return True
-    if any(finding.code == "GF102" and "all the same" in finding.message for finding in about):
+    if any("all the same" in finding.message for finding in about):
         return True
     if not variable.trainable or variable.verdict is not Verdict.FLOWS:
         return False

@@ -120,6 +120,120 @@ def test_an_iterator_gives_each_batch_once() -> None:
     assert read == [0.0, 3.0, 6.0, 9.0, 12.0, 15.0]
 
 
+def test_what_a_function_reads_by_itself_is_read_once() -> None:
+    """A second run would take the batch that the user's next step is to get."""
+    layer, optimizer = dense(1, "layer"), sgd()
+    rows = tf.data.Dataset.from_tensor_slices(np.arange(18.0, dtype="float32").reshape(6, 1, 3))
+    tf.random.set_seed(0)
+    iterator, shuffled = iter(rows), rows.shuffle(6, seed=1)
+
+    def train(batch: Any) -> None:
+        with tf.GradientTape() as tape:
+            loss = square(layer(batch) - 1.0)
+        optimizer.apply(tape.gradient(loss, layer.weights), layer.weights)
+
+    @tf.function
+    def step() -> Any:
+        batch = next(iterator)
+        train(batch)
+        return batch[0, 0]
+
+    @tf.function
+    def epoch() -> Any:
+        order = tf.zeros([])
+        for batch in shuffled:
+            train(batch)
+            order = 2.0 * order + batch[0, 0]
+        return order
+
+    read, orders = [], []
+    for number in range(4):
+        if number % 2:
+            for function, results in ((step, read), (epoch, orders)):
+                with gradflow.watch() as watched:
+                    results.append(float(function()))
+                [model] = watched.report.models
+                assert {item.verdict for item in model.variables} == {Verdict.FLOWS}
+                assert "not looked into: " in str(model.entry)
+        else:
+            read.append(float(step()))
+            orders.append(float(epoch()))
+    assert read == [0.0, 3.0, 6.0, 9.0]
+    again = rows.shuffle(6, seed=1)
+    assert orders == [
+        float(again.reduce(0.0, lambda order, batch: 2.0 * order + batch[0, 0])) for _ in range(4)
+    ]
+
+
+def test_the_next_report_on_a_function_needs_no_trace() -> None:
+    layer, other, optimizer, traces = dense(3, "layer"), dense(1, "other"), sgd(), [0]
+    optimizer.build(layer.weights + other.weights)
+
+    @tf.function
+    def step(batch: Any) -> None:
+        traces[0] += 1
+        with tf.GradientTape() as tape:
+            loss = square(other(layer(batch)) - 1.0)
+        weights = layer.trainable_weights + other.trainable_weights
+        optimizer.apply(tape.gradient(loss, weights), weights)
+
+    def norms(scale: float) -> list[Any]:
+        with gradflow.watch() as watched:
+            step(scale * tf.constant(DATA))
+        [model] = watched.report.models
+        return [variable.gradient and variable.gradient.norm for variable in model.variables]
+
+    first, second = norms(1.0), norms(2.0)
+    assert traces == [2]
+    assert first != second and None not in (*first, *second)
+    layer.trainable = False  # what it asks for now is to be compared with what was traced
+    norms(1.0)
+    assert traces == [3]
+
+
+def test_a_gradient_behind_an_update_is_that_of_the_updated_weights() -> None:
+    layer, optimizer = dense(1, "layer", kernel_initializer="ones"), sgd(1.0)
+
+    @tf.function
+    def step(batch: Any) -> Any:
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(layer(batch)) ** 2
+            gradient = tape.gradient(loss, layer.kernel)
+            optimizer.apply([gradient], [layer.kernel])
+        return tf.norm(gradient)
+
+    with gradflow.watch() as watched:
+        step(tf.ones([1, 3]))
+    # Three weights of 1 have a gradient of 6 each in the first turn.
+    [kernel] = [item for item in watched.report.models[0].variables if item.name == "layer/kernel"]
+    assert kernel.gradient is not None
+    assert kernel.gradient.norm == pytest.approx(6 * 3**0.5, abs=0.01)
+    assert layer.kernel.numpy()[0, 0] == pytest.approx(25.0)  # 1 - 6 + 30
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_exception_inside_of_a_trace_leaves_everything_as_it_was(error: Any) -> None:
+    layer = dense(1, "layer")
+
+    @tf.function
+    def step(batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = square(layer(batch) - 1.0)
+        tape.gradient(loss, layer.weights)
+        raise error
+
+    with pytest.raises(error), gradflow.watch():
+        pass_on = dict(_attributes())
+        with gradflow.watch():
+            step(tf.constant(DATA))
+    before = dict(_attributes())
+    assert before != pass_on
+    with pytest.raises(error), gradflow.watch(), gradflow.watch():
+        step(tf.constant(DATA))
+    assert dict(_attributes()) == before
+
+
 def test_a_function_that_cannot_be_traced_again_is_unknown() -> None:
     weight, traces = tf.Variable(tf.ones([3]), name="weight"), [0]
 

@@ -2,36 +2,37 @@
 
 What the user called runs as it is. Then the variables are set back, the Python function is traced
 anew with an op that hands out each gradient, run, and the variables are set as the user's own call
-has left them.
+has left them. The updates of the weights are left out where no gradient depends on them.
 """
 
 from __future__ import annotations
 
 import random
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from gradflow.ops.families import CALLS
 from gradflow.tape.measure import measure
-from gradflow.tape.op_origins import reached
-from gradflow.tape.private_api import EagerTensor, Function
-from gradflow.tape.watching.recorder import Look, Record, here
+from gradflow.tape.private_api import Function, functions_as_traced, without_op_callbacks
+from gradflow.tape.watching.looks import Look, look_at
+from gradflow.tape.watching.recorder import Record, here
+from gradflow.tape.watching.taps import once_only, plain, replayed, tapped
+from gradflow.tape.watching.training_graphs import (
+    draws_anew,
+    trains,
+    updates_come_last,
+    written,
+)
 from gradflow.tape.watching.variables import Values
 
-_BACKWARD = ("gradient_tape/", "gradients/")
-"""Scopes of the ops that a tape and ``tf.gradients`` make."""
-_DRAWING = ("Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
-_FROM_VARIABLES = ("Stateless", "Stateful")
-"""How the types of ops begin that draw from a seed or from the state in a variable."""
-WRITES = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply")
-"""How the types of ops begin that write to a variable."""
+Original = Callable[..., Any]
+"""``tf.function``'s own way to call a function."""
+_Start = tuple[int, int]
+"""How many gradient calls and applications a record had."""
 
 
 @dataclass(slots=True)
@@ -51,16 +52,30 @@ class Analysis:
     session: Session | None = None
     clones: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     """What each function that is called meanwhile was made anew as."""
+    leaves_updates_out: bool = False
+    updated: set[int] = field(default_factory=set)
+    """The handles of the variables whose update was left out."""
+    is_out_of_order: bool = False
+    """Whether a gradient was asked for behind an update that was left out."""
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def begun(self, *, leaves_updates_out: bool) -> Iterator[None]:
         """Trace for the report meanwhile."""
-        self.is_on = True
+        self.is_on, self.leaves_updates_out = True, leaves_updates_out
+        self.updated, self.is_out_of_order = set(), False
         try:
             yield
         finally:
-            self.is_on = False
+            self.is_on = self.leaves_updates_out = False
             self.clones.clear()
+
+    def leave_out(self, pairs: Sequence[tuple[int, Any]]) -> None:
+        """Note an update that is left out, by the gradients and the handles of the variables."""
+        self.updated |= {number for number, gradient in pairs if gradient is not None}
+
+    def note_gradient(self) -> None:
+        """Note that a gradient is asked for."""
+        self.is_out_of_order |= bool(self.updated)
 
     def anew(self, function: Any) -> Any:
         """Return a function of the same Python code without a trace: those that it has were made
@@ -73,12 +88,26 @@ class Analysis:
                 autograph=function._autograph,
                 experimental_autograph_options=function._experimental_autograph_options,
             )
+            clone._omit_frequent_tracing_warning = True  # the user traces no more than before
             self.clones[id(function)] = (function, clone)
         return self.clones[id(function)][1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of the user's that is to be looked into."""
+
+    original: Original
+    function: Any
+    data: Any
+    """The arguments, with iterators that keep what was read from them."""
+    session: Session
+    after: Values
+    """What the user's call has left."""
+
+
 def run(
-    original: Callable[..., Any],
+    original: Original,
     function: Any,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -86,7 +115,7 @@ def run(
     records: Sequence[Record],
 ) -> Any:
     """Call ``function`` for the user; where it trains, look into it for the records."""
-    data = tf.nest.map_structure(_tapped, (tuple(args), dict(kwargs)))
+    data = tf.nest.map_structure(tapped, (tuple(args), dict(kwargs)))
     session = analysis.session = Session()
     try:
         result = original(function, *data[0], **data[1])
@@ -96,8 +125,18 @@ def run(
         return result
     waiting = [record for record in records if not _is_known(record, session.concrete)]
     if waiting:
-        again = tf.nest.map_structure(_replayed, data)
-        _look_into(original, function, again, session, analysis, waiting)
+        after = Values()
+        with here.without_ops():
+            after.keep(handle for handle, _ in session.before.held.values())
+        call = _Call(original, function, data, session, after)
+        # What the step writes for TensorBoard is written once.
+        with (
+            _random_states_kept(),
+            functions_as_traced(),
+            without_op_callbacks(),
+            tf.summary.record_if(False),
+        ):
+            _look_into(call, analysis, waiting)
     return result
 
 
@@ -116,8 +155,7 @@ def before_call(
 ) -> None:
     """Keep the variables of a trace that is about to run eagerly, where it trains."""
     handles = [item for item in captured if hasattr(item, "_id") and item.dtype == tf.resource]
-    graphs = list(reached(concrete.graph).values())
-    if not any(_trains(graph) for graph in graphs):
+    if not trains(concrete):
         return
     session = analysis.session
     with here.without_ops():
@@ -145,21 +183,6 @@ def hand_out(pairs: Sequence[tuple[int, Any]], measured: Mapping[int, list[Any]]
             measured[number].append(measure(_whole(gradient, held)))
 
     tf.numpy_function(keep, [tensor for tensors in parts for tensor in tensors], [])
-
-
-def eager_handle(tensor: Any) -> Any | None:
-    """Return the eager handle that a tensor of a graph was captured from, through all the graphs
-    around it; None where it is no such one."""
-    while not isinstance(tensor, EagerTensor):
-        outer = _captured(tensor.graph).get(tensor._id)
-        if outer is None:
-            return None
-        tensor = outer
-    return tensor
-
-
-def _captured(graph: Any) -> Mapping[int, Any]:
-    return {inner._id: outer for outer, inner in getattr(graph, "captures", ())}
 
 
 class _Held:
@@ -190,95 +213,90 @@ def _whole(gradient: Any, held: Sequence[Any]) -> Any:
     return held[0]
 
 
-def _trains(graph: Any) -> bool:
-    """Return whether a graph computes gradients, or changes a variable that is meant to be
-    trained."""
-    trainable = {
-        variable.handle._id
-        for variable in graph.variables
-        if getattr(variable, "trainable", False) and variable.dtype.is_floating
-    }
-    for op in graph.get_operations():
-        if op.name.startswith(_BACKWARD) or "/gradient_tape/" in op.name:
-            return True
-        if op.type.startswith(WRITES) and trainable:
-            handle = eager_handle(op.inputs[0])
-            if handle is not None and handle._id in trainable:
-                return True
-    return False
-
-
-def _written(concrete: Any) -> set[int]:
-    """Return the handles of the variables that a trace writes to."""
-    handles = (
-        eager_handle(op.inputs[0])
-        for op in _ops(concrete)
-        if op.type.startswith(WRITES) and op.inputs
-    )
-    return {handle._id for handle in handles if handle is not None}
-
-
-def _look_into(
-    original: Callable[..., Any],
-    function: Any,
-    data: tuple[Sequence[Any], Mapping[str, Any]],
-    session: Session,
-    analysis: Analysis,
-    records: Sequence[Record],
-) -> None:
-    concrete = session.concrete
-    known = [record.looks[id(concrete)] for record in records if id(concrete) in record.looks]
-    starts = [(len(record.calls), len(record.applications)) for record in records]
-    after = Values()
-    with here.without_ops():
-        after.keep(handle for handle, _ in session.before.held.values())
-    obstacle, traced = "", known[0].traced if known else None
-    with analysis.begun(), _random_states_kept():
-        session.before.restore()
-        clone = known[0].clone if known else analysis.anew(function)
-        if known:
-            known[0].forget()
-        try:
-            if any(isinstance(item, _Untapped) for item in tf.nest.flatten(data)):
-                data = tf.nest.map_structure(_plain, data)
-                traced = traced or clone.get_concrete_function(*data[0], **data[1])
-                obstacle = "the batch of a distributed iterator can be read once only"
-            else:
-                original(clone, *data[0], **data[1])
-                traced = traced or clone.get_concrete_function(*data[0], **data[1])
-        except Exception as error:  # the user's own code runs, which can raise anything at all
-            obstacle = f"the function cannot be traced or run once more: {_reason(error)}"
-        finally:
-            after.restore()
+def _look_into(call: _Call, analysis: Analysis, records: Sequence[Record]) -> None:
+    concrete = call.session.concrete
+    known = look_at(concrete)
+    if known is not None:
+        known.forget()
+        starts = _starts(records)
+        with analysis.begun(leaves_updates_out=known.leaves_updates_out):
+            _, obstacle = _run(call, known.clone, known.traced)
+        if starts == _starts(records):  # else it was traced anew, for arguments of another kind
+            for record in records:
+                known.tell(record)
+                _tell(record, call.session, known, obstacle)
+            return
+        _begin_again(records, starts)
+    for is_short in (True, False) if updates_come_last(concrete) else (False,):
+        starts = _starts(records)
+        with analysis.begun(leaves_updates_out=is_short):
+            clone = analysis.anew(call.function)
+            traced, obstacle = _run(call, clone, None)
+        if not analysis.is_out_of_order:
+            break
+        _begin_again(records, starts)
+    trained = (written(traced) | analysis.updated) if traced is not None else set()
     for record, (calls, applications) in zip(records, starts, strict=True):
-        if known:
-            known[0].tell(record)
-        elif traced is not None:
+        look = None
+        if traced is not None:
             look = Look(
-                concrete=concrete,
                 clone=clone,
                 traced=traced,
                 calls=record.calls[calls:],
                 applications=record.applications[applications:],
                 noted=dict(record.noted),
+                owners=tuple(record.owners),
+                trained=trained,
+                leaves_updates_out=is_short,
             )
-            record.looks[id(concrete)] = look
-        _tell(record, session, traced, obstacle)
+            record.looks.append(look)
+            look.keep_with(concrete)
+        _tell(record, call.session, look, obstacle)
 
 
-def _tell(record: Record, session: Session, traced: Any | None, obstacle: str) -> None:
+def _starts(records: Sequence[Record]) -> list[_Start]:
+    return [(len(record.calls), len(record.applications)) for record in records]
+
+
+def _begin_again(records: Sequence[Record], starts: Sequence[_Start]) -> None:
+    for record, (calls, applications) in zip(records, starts, strict=True):
+        del record.calls[calls:], record.applications[applications:]
+
+
+def _run(call: _Call, clone: Any, traced: Any | None) -> tuple[Any | None, str]:
+    """Run ``clone``, which may have to be traced, on the data of the user's call, and leave the
+    variables as that did.
+
+    Returns its trace, None where there is none, and what hinders.
+    """
+    args, kwargs = again = tf.nest.map_structure(replayed, call.data)
+    try:
+        obstacle = once_only(call.session.concrete, again)
+        if obstacle:
+            args, kwargs = tf.nest.map_structure(plain, again)
+            return traced or clone.get_concrete_function(*args, **kwargs), obstacle
+        call.session.before.restore()
+        call.original(clone, *args, **kwargs)
+        return traced or clone.get_concrete_function(*args, **kwargs), ""
+    except Exception as error:  # the user's own code runs, which can raise anything at all
+        return traced, f"the function cannot be traced or run once more: {_reason(error)}"
+    finally:
+        call.after.restore()
+
+
+def _tell(record: Record, session: Session, look: Look | None, obstacle: str) -> None:
     record.traced = True
     if obstacle:
         record.obstacles.append(obstacle)
-    record.trained_by_call |= _written(session.concrete)
-    if traced is None:
+    record.trained_by_call |= written(session.concrete)
+    if look is None:
         record.trained_by_trace = None
         record.hides_calls = True
         return
     if record.trained_by_trace is not None:
-        record.trained_by_trace |= _written(traced)
-    record.draws_anew |= _draws_anew(session.concrete, traced)
-    record.traces.append(traced)
+        record.trained_by_trace |= look.trained
+    record.draws_anew |= draws_anew(session.concrete, look.traced)
+    record.traces.append(look.traced)
 
 
 def _reason(error: Exception) -> str:
@@ -288,22 +306,6 @@ def _reason(error: Exception) -> str:
     if not lines:
         return type(error).__name__
     return lines[-1] if lines[0].startswith("in user code") else lines[0]
-
-
-def _draws_anew(concrete: Any, traced: Any) -> bool:
-    """Return whether ``traced`` draws other random numbers than ``concrete``, the user's own: ops
-    with a state of their own do, and those that XLA runs in the user's."""
-    drawing = [op for op in _ops(traced) if "Random" in op.type or op.type in _DRAWING]
-    if any(not op.type.startswith(_FROM_VARIABLES) for op in drawing):
-        return True
-    calls = [op.node_def for op in _ops(concrete) if op.type in CALLS]
-    by_xla = any(node.attr["_XlaMustCompile"].b for node in (concrete.function_def, *calls))
-    return bool(drawing) and by_xla
-
-
-def _ops(concrete: Any) -> Iterator[Any]:
-    for graph in reached(concrete.graph).values():
-        yield from graph.get_operations()
 
 
 @contextmanager
@@ -316,92 +318,3 @@ def _random_states_kept() -> Iterator[None]:
     finally:
         random.setstate(state)
         np.random.set_state(legacy)
-
-
-# Iterators can be read once: what the user's call reads is kept for the trace of the report.
-
-
-@dataclass(frozen=True, slots=True)
-class _Untapped:
-    """An iterator whose batches cannot be kept."""
-
-    iterator: Any
-
-
-class _Tap:
-    """Keeps what is read from an iterator."""
-
-    def __init__(self, iterator: Any) -> None:
-        self._iterator = iterator
-        self._pulled: list[Any] = []
-
-    def reading(self) -> Any:
-        """Return an iterator over the rest of the user's, of which each batch is kept."""
-
-        def pull() -> Iterator[Any]:
-            for batch in self._iterator:
-                self._pulled.append(batch)
-                yield batch
-
-        return self._over(pull)
-
-    def again(self) -> Any:
-        """Return an iterator over what was read."""
-        return self._over(lambda: iter(list(self._pulled)))
-
-    def _over(self, batches: Callable[[], Iterator[Any]]) -> Any:
-        spec = self._iterator.element_spec
-        dataset = tf.data.Dataset.from_generator(batches, output_signature=spec)
-        options = tf.data.Options()
-        # Nothing may be read ahead: the user's next step is to get that batch.
-        options.autotune.enabled = False
-        options.experimental_optimization.apply_default_optimizations = False
-        options.experimental_optimization.inject_prefetch = False
-        return iter(dataset.with_options(options))
-
-
-_pulled: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
-"""What was read from each Python generator: Keras 3.3 gives the batch of ``train_on_batch`` as
-one."""
-
-
-def _tapped(item: Any) -> Any:
-    if isinstance(item, GeneratorType):
-        return _tapped_generator(item)
-    if isinstance(item, tf.distribute.DistributedIterator) or not isinstance(
-        item, tf.data.Iterator
-    ):
-        return item
-    tap = _Tap(item)
-    try:
-        reading = tap.reading()
-    except (TypeError, ValueError):  # batches of a kind that a generator cannot give
-        return item
-    reading._gradflow_tap = tap
-    return reading
-
-
-def _tapped_generator(generator: Any) -> Any:
-    pulled: list[Any] = []
-
-    def reading() -> Iterator[Any]:
-        for part in generator:
-            pulled.append(part)
-            yield part
-
-    tapped = reading()
-    _pulled[tapped] = pulled
-    return tapped
-
-
-def _replayed(item: Any) -> Any:
-    if isinstance(item, GeneratorType):
-        return (part for part in list(_pulled[item]))
-    if isinstance(item, tf.data.Iterator | tf.distribute.DistributedIterator):
-        tap = getattr(item, "_gradflow_tap", None)
-        return _Untapped(item) if tap is None else tap.again()
-    return item
-
-
-def _plain(item: Any) -> Any:
-    return item.iterator if isinstance(item, _Untapped) else item

@@ -30,7 +30,9 @@ from gradflow.tape.private_api import (
     OldOptimizer,
     SlowPathError,
     add_op_callback,
+    extract_stack,
     fast_ops,
+    graph_gradients,
     python_functions,
     remove_op_callback,
     tape_record,
@@ -38,15 +40,16 @@ from gradflow.tape.private_api import (
 from gradflow.tape.watching import functions
 from gradflow.tape.watching.eager_ops import EagerOp
 from gradflow.tape.watching.recorder import (
+    ALL_TAPES,
     Application,
     GradientCall,
-    Look,
     Noted,
     Record,
     here,
     paired,
     targets_in,
 )
+from gradflow.tape.watching.training_graphs import WRITES
 from gradflow.tape.watching.variables import alive, handles_of, key_of, layer_classes
 
 _records: list[Record] = []
@@ -56,19 +59,20 @@ _numbers = itertools.count(1)
 _numbers_of_tapes: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _analysis = functions.Analysis()
 """Whether a function is being traced for the report."""
+_SOURCE_GRAPH = 8
+"""The number of ``src_graph`` among the arguments behind the first two."""
 _is_users: dict[Any, bool] = {}
 """Whether a code object is the user's own."""
 
 
 @contextmanager
-def recording(owners: Sequence[Any] = (), looks: dict[int, Look] | None = None) -> Iterator[Record]:
+def recording(owners: Sequence[Any] = ()) -> Iterator[Record]:
     """Record what is done meanwhile.
 
     Args:
         owners: models and layers whose weights are wanted, whether they are called or not.
-        looks: the traces that were made for earlier reports; those that are made now are added.
     """
-    record = Record(looks={} if looks is None else looks)
+    record = Record()
     for owner in owners:
         record.add_owner(owner)
     with here.without_ops():
@@ -92,6 +96,7 @@ def _listen() -> None:
         _replace(GradientTape, "gradient", _differentiating("gradient"))
         _replace(GradientTape, "jacobian", _differentiating("jacobian"))
         _replace(GradientTape, "batch_jacobian", _differentiating("batch_jacobian"))
+        _replace(graph_gradients, "_GradientsHelper", _differentiating_graph)
         _replace(tape_record, "record_operation", _recording_operation)
         _replace(fast_ops, "TFE_Py_FastPathExecute", _executing)
         _replace(Function, "__call__", _calling_function)
@@ -212,7 +217,7 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
                 targets=[],
                 asked={},
                 watched=watched,
-                source=user_source(_frames(), LIBRARIES),
+                source=_source(),
                 method=method,
             )
             _asked(call, target, paired(sources, result))
@@ -221,6 +226,42 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
         return differentiating
 
     return wrapped
+
+
+def _differentiating_graph(original: Any) -> Any:
+    """``tf.gradients``, which asks no tape."""
+
+    def differentiating(ys: Any, xs: Any, *args: Any, **kwargs: Any) -> Any:
+        is_users = kwargs.get("src_graph") is None and len(args) < _SOURCE_GRAPH
+        if not _records or here.differentiating or not is_users:
+            return original(ys, xs, *args, **kwargs)
+        here.differentiating += 1
+        try:
+            result = original(ys, xs, *args, **kwargs)
+        finally:
+            here.differentiating -= 1
+        pairs = paired(xs, result)
+        call = GradientCall(
+            tape=ALL_TAPES,
+            graph=_graph_of(ys),
+            targets=[],
+            asked={},
+            watched=frozenset(number for number, _ in pairs),
+            source=_source(),
+            method="tf.gradients",
+        )
+        _asked(call, ys, pairs)
+        return result
+
+    return differentiating
+
+
+def _source() -> str | None:
+    """Return the user's file and line that is being run or traced."""
+    if tf.executing_eagerly():
+        return user_source(_frames(), LIBRARIES)
+    frames = [(frame.filename, frame.lineno) for frame in extract_stack()]
+    return user_source(frames, LIBRARIES)
 
 
 def _watched(tape: Any) -> Sequence[Any]:
@@ -250,6 +291,7 @@ def _asked(call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]]) ->
             record.calls.append(heard)
     elif _analysis.is_on:  # else it is the user's own trace: it is traced once more for the report
         flat = tf.nest.flatten(target, expand_composites=True)
+        _analysis.note_gradient()
         call.targets = [tensor.name for tensor in flat if hasattr(tensor, "graph")]
         call.asked = {number: [] for number, _ in pairs}
         functions.hand_out(pairs, call.asked)
@@ -266,6 +308,10 @@ def _applying(method: str) -> Callable[[Any], Any]:
             if not _records or here.applying:
                 return original(optimizer, *args, **kwargs)
             args, pairs = _given(optimizer, method, args, kwargs)
+            if _analysis.leaves_updates_out and not tf.executing_eagerly():
+                _analysis.leave_out(pairs)
+                _applied(optimizer, pairs)
+                return _in_place_of_update(optimizer)
             here.applying += 1
             try:
                 with here.without_ops(not here.tapes):
@@ -278,6 +324,13 @@ def _applying(method: str) -> Callable[[Any], Any]:
         return applying
 
     return wrapped
+
+
+def _in_place_of_update(optimizer: Any) -> Any:
+    """Return what stands for the update that an optimizer does not make."""
+    if isinstance(optimizer, OldOptimizer):
+        return tf.no_op()
+    return getattr(optimizer, "iterations", None)
 
 
 def _given(
@@ -317,7 +370,7 @@ def _applied(optimizer: Any, pairs: Sequence[tuple[int, Any]]) -> None:
     application = Application(
         optimizer=str(getattr(optimizer, "name", None) or type(optimizer).__name__),
         given={number: [] for number, _ in pairs},
-        source=user_source(_frames(), LIBRARIES),
+        source=_source(),
         accumulates=bool(getattr(optimizer, "gradient_accumulation_steps", None)),
     )
     if in_graph:
@@ -383,7 +436,7 @@ def _on_op(
         for tensor in inputs:
             if tensor.dtype == tf.resource:
                 record.read.add(tensor._id)
-                if name.startswith(functions.WRITES):
+                if name.startswith(WRITES):
                     _written(record, name, inputs, frames)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
@@ -14,12 +14,16 @@ from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.tape.measure import measure
 from gradflow.tape.watching.eager_ops import EagerOps, Place
+from gradflow.tape.watching.looks import Look
 from gradflow.tape.watching.variables import Values, key_of
+
+ALL_TAPES = -1
+"""Stands for a tape that missed nothing."""
 
 
 @dataclass(slots=True, eq=False)
 class GradientCall:
-    """One call of ``GradientTape.gradient`` or ``jacobian``."""
+    """One call of ``GradientTape.gradient``, of ``jacobian`` or of ``tf.gradients``."""
 
     tape: int
     """The number of the tape."""
@@ -77,41 +81,6 @@ class Noted:
 
 
 @dataclass(slots=True, eq=False)
-class Look:
-    """A trace that was made for a report, which can be run for a later one."""
-
-    concrete: Any
-    """The user's trace."""
-    clone: Any
-    """The function that was traced in its place."""
-    traced: Any
-    """Its trace."""
-    calls: list[GradientCall]
-    """Those that the trace measures into."""
-    applications: list[Application]
-    noted: dict[Any, dict[str, Noted]]
-
-    def forget(self) -> None:
-        """Forget what an earlier run has measured."""
-        for call in self.calls:
-            for measured in call.asked.values():
-                measured.clear()
-        for application in self.applications:
-            for measured in application.given.values():
-                measured.clear()
-
-    def tell(self, record: Record) -> None:
-        """Add what a run has measured to a record."""
-        for call in self.calls:
-            asked = {number: list(measured) for number, measured in call.asked.items()}
-            record.calls.append(replace(call, asked=asked, results=[]))
-        for application in self.applications:
-            given = {number: list(measured) for number, measured in application.given.items()}
-            record.applications.append(replace(application, given=given, results=[]))
-        record.noted.update(self.noted)
-
-
-@dataclass(slots=True, eq=False)
 class Record:
     """All that was seen of a step."""
 
@@ -151,8 +120,8 @@ class Record:
     """Those that were made for the report."""
     draws_anew: bool = False
     """Whether the trace for the report draws other random numbers than the user's own."""
-    looks: dict[int, Look] = field(default_factory=dict)
-    """The traces that were made for a report, by the ``id`` of the user's own."""
+    looks: list[Look] = field(default_factory=list)
+    """The traces that were run for the report."""
     further_calls: int = 0
     """How often a function was called again that had been looked into."""
     looked_into: set[int] = field(default_factory=set)

@@ -18,11 +18,9 @@ from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.op_origins import LIBRARIES, reached
 from gradflow.tape.watching.eager_ops import EagerGraph, custom_name
-from gradflow.tape.watching.functions import eager_handle
-from gradflow.tape.watching.recorder import GradientCall, Record
+from gradflow.tape.watching.recorder import ALL_TAPES, GradientCall, Record
+from gradflow.tape.watching.training_graphs import Handles
 
-ALL_TAPES = -1
-"""Stands for a tape that missed nothing."""
 _FEEDS = ("Placeholder", "VarHandleOp")
 _STOP = "StopGradient"
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
@@ -107,9 +105,9 @@ def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flo
     graph: Any = call.graph
     graph_def = graph.as_graph_def()
     gradients = traced_gradients(graph, graph_def)
-    numbers = {}
+    numbers, handles = {}, Handles()
     for external, placeholder in graph.captures:
-        handle = eager_handle(external)
+        handle = handles.of(external)
         if handle is not None and handle.dtype == tf.resource:
             numbers[placeholder.op.name] = handle._id
     noted = record.noted.get(graph, {})
@@ -118,7 +116,9 @@ def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flo
         for name, note in noted.items()
         if call.tape not in note.tapes and graph.get_operation_by_name(name).type not in _FEEDS
     }
-    unrecorded = _borders(graph_def, missed, numbers, call, call.targets)
+    unrecorded: frozenset[str] = frozenset()
+    if call.tape != ALL_TAPES:
+        unrecorded = _borders(graph_def, missed, numbers, call, call.targets)
     library = library_of(
         graph_def,
         custom_gradients=gradients.returned,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gradflow.tape.watching.functions import eager_handle
 from gradflow.tape.watching.recorder import Record
+from gradflow.tape.watching.training_graphs import Handles
 from gradflow.tape.watching.variables import Weight, alive, by_number, plain_of, weights_of
 
 
@@ -12,11 +12,12 @@ def step_weights(record: Record) -> tuple[Weight, ...]:
     were asked for, that its optimizers got, or that it read and could train."""
     named = {number for call in record.calls for number in call.asked}
     named |= {number for application in record.applications for number in application.given}
+    handles = Handles()
     read = record.read | {
         handle._id
         for traced in record.traces
         for external, _ in traced.graph.captures
-        if (handle := eager_handle(external)) is not None
+        if (handle := handles.of(external)) is not None
     }
     variables = by_number(alive())
 
