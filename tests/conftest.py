@@ -99,15 +99,21 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Leave out what tests have made and is still alive, too: models are gone with their test, and
     what TensorFlow registers for good was a third of the time of all tests."""
     global _since_frozen
     _since_frozen += 1
-    if _since_frozen == _OFTEN or nextitem is None:
+    if nextitem is not None and _parameters(item) == _parameters(nextitem) is not None:
+        return  # the two can share a model, and gradflow looks through what is not frozen
+    if _since_frozen >= _OFTEN or nextitem is None:
         gc.collect()
         gc.freeze()
         _since_frozen = 0
+
+
+def _parameters(item: pytest.Item) -> str | None:
+    return item.callspec.id if hasattr(item, "callspec") else None
 
 
 _OFTEN = 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from gradflow.findings import Cause, Finding, ModelReport, Role, Severity, Variable
+from gradflow.analysis.result import Analysis
+from gradflow.findings import Cause, Finding, ModelReport, Role, Severity, Variable, Verdict
 from tests.models.functions.case import Truth
 
 WARNINGS = frozenset({"GF102", "GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
@@ -91,3 +92,30 @@ def _cause_problems(causes: Iterable[Cause], truth: Truth) -> Iterable[str]:
         for place in places:
             if pattern is not None and re.search(pattern, str(place)) is None:
                 yield f"{place!r} is not at {pattern!r}"
+
+
+def hold_route(analysis: Analysis) -> None:
+    """Check that the way of a variable says what the report says of it."""
+    route = analysis.route
+    assert route is not None
+    variable = next(one for one in analysis.report.variables if one.name == route.variable)
+    marked = [step.cause for step in route.steps if step.cause is not None]
+    assert bool(route.steps) == (variable.cuts_to_restore is not None)
+    assert not route.steps or route.steps[-1].fed or route.steps[-1].cause is not None
+    if variable.verdict is Verdict.FLOWS:
+        assert not marked
+    elif (
+        variable.cuts_to_restore and marked
+    ):  # one that only this run's trips of a loop lead to is on no way
+        assert len(set(marked)) == variable.cuts_to_restore  # one op in several calls is one cut
+        assert marked[-1] in variable.causes
+        cuts = list(dict.fromkeys(marked))
+        assert [change.cause for change in route.changes][: len(cuts)] == cuts
+        # Behind the cuts: an op that raises, and what still stops the gradient once they let it
+        # through.
+        further = {change.cause.code for change in route.changes[len(cuts) :]} - {"GF203"}
+        is_restored = route.proof is None or route.proof.restored
+        assert bool(further) != is_restored
+    elif variable.verdict is not Verdict.UNKNOWN:
+        assert {change.cause for change in route.changes} >= set(variable.causes)
+        assert set(marked) <= set(variable.causes)

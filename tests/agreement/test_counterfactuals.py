@@ -3,7 +3,6 @@ program with each set of its cuts opened."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
@@ -15,10 +14,11 @@ import pytest
 import gradflow
 from gradflow.findings import Cause, Variable, Verdict
 from gradflow.ops.families import CONTROL_FLOW
+from tests.examples import examples
 
 pytestmark = pytest.mark.tensorflow
 
-SEEDS = range(int(os.environ.get("GRADFLOW_EXAMPLES", "12")))
+SEEDS = range(examples(12))
 MANY = range(1000, 1300)
 Opened = frozenset[int]
 

@@ -1,5 +1,5 @@
-"""The answer key of tiny functions: as a SavedModel on the tape, as a SavedModel read statically,
-and in memory."""
+"""The answer key of tiny functions: in memory, op by op, as a SavedModel on the tape and read
+statically, and the way of each variable."""
 
 from __future__ import annotations
 
@@ -8,79 +8,86 @@ from pathlib import Path
 import pytest
 
 import gradflow
+from gradflow.analysis.static import read
 from gradflow.options import Options
-from tests.agreement.hold import complaints
+from tests.agreement.hold import complaints, hold_route
 from tests.agreement.subject import analysed
-from tests.models.functions import CASES, Module, Truth
+from tests.models.functions import CASES, Case, Module, Truth
+from tests.tape.replayed import hold_replay
 
 pytestmark = pytest.mark.tensorflow
 
 LOOKUP_ERRORS = frozenset({"GF203", "GF207"})
 
 
-def loadable() -> list[object]:
-    """Every case; those whose saved file TensorFlow itself cannot differentiate are skipped, with
-    the reason."""
-    return [pytest.param(name, marks=_skipped(case.unloadable)) for name, case in CASES.items()]
-
-
-def _skipped(unloadable: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.skip(reason=f"TensorFlow alone cannot: {unloadable}")] if unloadable else []
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The SavedModels that were written, by case."""
-    return {}
+def module(case: Case) -> Module:
+    """Traced once: a trace takes as long as a step."""
+    return Module(case.name)
 
 
-def save(name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> str:
-    if name not in saved:
-        saved[name] = tmp_path_factory.mktemp(name)
-        Module(name).save(str(saved[name]))
-    return str(saved[name])
+@pytest.fixture(scope="module")
+def saved(case: Case, module: Module, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp(case.name))
+    module.save(folder)
+    return folder
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_bare_tape_gives_the_verdicts_of_the_key(name: str) -> None:
+def needs_loading(case: Case) -> None:
+    """Skip a case whose saved file TensorFlow itself cannot differentiate."""
+    if case.unloadable:
+        pytest.skip(f"TensorFlow alone cannot: {case.unloadable}")
+
+
+def test_the_bare_tape_gives_the_verdicts_of_the_key(case: Case, module: Module) -> None:
     from tests.models.oracle import measure_module
 
-    module, truths = Module(name), CASES[name].truths
-    codes = {code for truth in truths.values() for code, _ in truth.causes}
-    if LOOKUP_ERRORS & codes.union(*(truth.raises for truth in truths.values())):
+    codes = {code for truth in case.truths.values() for code, _ in truth.causes}
+    if LOOKUP_ERRORS & codes.union(*(truth.raises for truth in case.truths.values())):
         with pytest.raises(LookupError):
-            measure_module(module)
+            measure_module(Module(case.name))  # which leaves a trace that is cut short
         return
     measured = measure_module(module)
-    assert {key: measured[key][0].verdict for key in truths} == {
-        key: truth.verdict for key, truth in truths.items()
+    assert {key: measured[key][0].verdict for key in case.truths} == {
+        key: truth.verdict for key, truth in case.truths.items()
     }
 
 
-@pytest.mark.parametrize("name", loadable())
-def test_the_saved_function_gets_its_true_verdicts_and_causes(
-    name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    report = analysed(save(name, saved, tmp_path_factory), Options()).report
-    assert complaints(report, CASES[name].truths) == []
+def test_the_module_in_memory_gets_the_same_report(case: Case, module: Module) -> None:
+    report = gradflow.inspect(module, entry="serve").models[0]
+    assert complaints(report, case.truths) == []
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(
-    name: str, saved: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    from gradflow.analysis.static import read
+def test_the_step_op_by_op_comes_out_as_the_tape_has_it(module: Module) -> None:
+    hold_replay(module)
 
-    report = read(save(name, saved, tmp_path_factory), Options(static=True)).report
+
+def test_the_saved_function_gets_its_true_verdicts_and_causes(case: Case, saved: str) -> None:
+    needs_loading(case)
+    assert complaints(analysed(saved, Options()).report, case.truths) == []
+
+
+def test_the_static_reading_says_the_same_as_far_as_a_file_can_tell(case: Case, saved: str) -> None:
+    report = read(saved, Options(static=True)).report
     assert report.mode.value == "static"
     assert all(variable.gradient is None for variable in report.variables)
-    assert complaints(report, CASES[name].truths, static=True) == []
+    assert complaints(report, case.truths, static=True) == []
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_module_in_memory_gets_the_same_report(name: str) -> None:
-    report = gradflow.inspect(Module(name), entry="serve").models[0]
-    assert complaints(report, CASES[name].truths) == []
+def test_the_way_of_every_variable_is_as_the_report_says(case: Case, saved: str) -> None:
+    for key in case.truths:
+        hold_route(read(saved, Options(static=True, why=key)))
+
+
+def test_the_way_of_a_measured_variable_is_as_the_report_says(case: Case, saved: str) -> None:
+    measured = [key for key, truth in case.truths.items() if truth.verdict in ("zero", "nonfinite")]
+    if measured and not case.unloadable:
+        hold_route(analysed(saved, Options(why=measured[0])))
 
 
 def test_what_is_seen_alike_at_several_ops_is_one_finding() -> None:
@@ -104,8 +111,6 @@ def test_a_file_saved_without_its_custom_gradients_says_so(tmp_path: Path) -> No
 
 
 def test_a_module_is_saved_with_its_custom_gradients_after_it_was_inspected(tmp_path: Path) -> None:
-    from gradflow.analysis.static import read
-
     module = Module("reversal")
     gradflow.inspect(module, entry="serve")  # the first to trace it
     module.save(str(tmp_path))

@@ -71,9 +71,13 @@ def test_the_verdicts_are_what_fit_does_to_a_compiled_model(name: str) -> None:
     assert hold(report, moved_by_fit(case.model, x, case.targets, 4)).complaints == []
 
 
+@pytest.mark.parametrize("eagerly", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", KERAS_CASES)
-def test_the_verdicts_are_what_fit_does_to_a_model_of_the_key(name: str) -> None:
-    """Compiled with a squared error on all outputs, which is what the key asks for."""
+def test_the_verdicts_are_what_fit_does_to_a_model_of_the_key(name: str, eagerly: bool) -> None:
+    """Compiled with a squared error on all outputs, which is what the key asks for.
+
+    That a function of the step moves the same as the step itself is shown by the models above.
+    """
     from tests.models.fit import moved_by_fit, normal_data
 
     case = KERAS_CASES[name]
@@ -81,7 +85,7 @@ def test_the_verdicts_are_what_fit_does_to_a_model_of_the_key(name: str) -> None
     x, y = normal_data(model)
     if y is None:
         pytest.skip("an output is not of floats")
-    model.compile("sgd", "mse", jit_compile=False)
+    model.compile("sgd", "mse", jit_compile=False, run_eagerly=eagerly)
     report = gradflow.inspect(model).models[0]
     assert str(report.objective).startswith("compiled: mse on ")
     assert hold(report, moved_by_fit(model, x, y, 4)).complaints == []

@@ -3,7 +3,6 @@ file."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,13 @@ from hypothesis import HealthCheck, given, note, settings
 
 from tests.agreement.compare import Score, compare_with_plan, compare_with_tape
 from tests.agreement.planted_run import read_alone, run_plan
+from tests.examples import examples
 from tests.models.plan import Plan, plans, seeded_plan
 from tests.models.truth import expected
 
 pytestmark = pytest.mark.tensorflow
 
-EXAMPLES = int(os.environ.get("GRADFLOW_EXAMPLES", "20"))
+EXAMPLES = examples(20)
 """Models of the hypothesis test; each other test takes its share."""
 RANDOM = settings(
     max_examples=EXAMPLES,

@@ -3,7 +3,6 @@ step gives."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,12 +12,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 import gradflow
 from gradflow.findings import ModelReport
 from gradflow.options import Options
+from tests.examples import examples
 from tests.models.programs import Module, Program, programs
 
 pytestmark = pytest.mark.tensorflow
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "20")),
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # to shrink one costs minutes of tracing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,12 +13,13 @@ import gradflow
 from gradflow.findings import ModelReport, Severity
 from gradflow.options import Options
 from tests.agreement.subject import analysed
+from tests.examples import examples
 from tests.models.programs import Module, Program, programs, run
 
 pytestmark = pytest.mark.tensorflow
 
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "6")),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],

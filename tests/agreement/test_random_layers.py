@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import pytest
 from gradflow.analysis.static import read
 from gradflow.findings import Role, Verdict
 from gradflow.options import Objective, Options
+from tests.examples import examples
 
 pytestmark = pytest.mark.tensorflow
 
-COUNT = int(os.environ.get("GRADFLOW_EXAMPLES", "100"))
+COUNT = examples(100)
 SAID: dict[str, set[Verdict]] = {
     "none": {Verdict.NONE},
     "zero": {Verdict.ZERO, Verdict.FLOWS},

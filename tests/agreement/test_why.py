@@ -1,5 +1,5 @@
-"""The way of every variable of the answer key and of random models, and repairs that are carried
-out."""
+"""The way of the variables of random models, and repairs that are carried out; of the answer key,
+test_functions.py."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import pytest
 import tensorflow as tf
 
 from gradflow.analysis.dynamic import analyse_model
-from gradflow.analysis.result import Analysis
-from gradflow.analysis.static import read
 from gradflow.findings import Format, Route, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import model_in_memory
+from tests.agreement.hold import hold_route
 from tests.agreement.subject import analysed
 from tests.models import graphs
 from tests.models.functions import CASES, Module
@@ -28,44 +27,6 @@ from tests.models.planted import build, save
 from tests.models.truth import expected
 
 pytestmark = pytest.mark.tensorflow
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_way_of_a_saved_function(name: str, tmp_path: Path) -> None:
-    """As the report says: the answer key holds the report itself."""
-    case = CASES[name]
-    Module(name).save(str(tmp_path))
-    for key in case.truths:
-        _hold(read(str(tmp_path), Options(static=True, why=key)))
-    measured = [key for key, truth in case.truths.items() if truth.verdict in ("zero", "nonfinite")]
-    if measured and not case.unloadable:
-        _hold(analysed(tmp_path, Options(why=measured[0])))
-
-
-def _hold(analysis: Analysis) -> None:
-    route = analysis.route
-    assert route is not None
-    variable = next(one for one in analysis.report.variables if one.name == route.variable)
-    marked = [step.cause for step in route.steps if step.cause is not None]
-    assert bool(route.steps) == (variable.cuts_to_restore is not None)
-    assert not route.steps or route.steps[-1].fed or route.steps[-1].cause is not None
-    if variable.verdict is Verdict.FLOWS:
-        assert not marked
-    elif (
-        variable.cuts_to_restore and marked
-    ):  # one that only this run's trips of a loop lead to is on no way
-        assert len(set(marked)) == variable.cuts_to_restore  # one op in several calls is one cut
-        assert marked[-1] in variable.causes
-        cuts = list(dict.fromkeys(marked))
-        assert [change.cause for change in route.changes][: len(cuts)] == cuts
-        # Behind the cuts: an op that raises, and what still stops the gradient once they let it
-        # through.
-        further = {change.cause.code for change in route.changes[len(cuts) :]} - {"GF203"}
-        is_restored = route.proof is None or route.proof.restored
-        assert bool(further) != is_restored
-    elif variable.verdict is not Verdict.UNKNOWN:
-        assert {change.cause for change in route.changes} >= set(variable.causes)
-        assert set(marked) <= set(variable.causes)
 
 
 PROVEN = {
@@ -88,7 +49,7 @@ def test_a_repair_inside_functions_is_tried_in_a_step(name: str, tmp_path: Path)
     for key, truth in CASES[name].truths.items():
         if truth.verdict != "flows" and truth.cuts != 0:
             analysis = analysed(tmp_path, Options(why=key))
-            _hold(analysis)
+            hold_route(analysis)
             assert analysis.route is not None
             _hold_proof(analysis.route, is_restored=PROVEN[name])
 
@@ -101,7 +62,7 @@ def test_every_repair_of_a_saved_function_is_tried(name: str, tmp_path: Path) ->
         if truth.verdict == "flows" or CASES[name].unloadable:
             continue
         analysis = analysed(tmp_path, Options(why=key))
-        _hold(analysis)
+        hold_route(analysis)
         route = analysis.route
         assert route is not None
         variable = next(one for one in analysis.report.variables if one.name == route.variable)

@@ -28,6 +28,7 @@ from gradflow.progress import Progress
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
 from tests.cli.command import CUT, SAMPLES, here
+from tests.examples import examples
 
 STATIC = Options(static=True)
 OTHER = {
@@ -331,7 +332,7 @@ def test_what_lies_in_a_cache_folder_of_python_counts(model: str, tmp_path: Path
     assert name_of(str(below), Options()) != before
 
 
-@settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "100")))
+@settings(max_examples=examples(100))
 @given(damage=st.data())
 def test_a_damaged_result_is_a_miss_or_of_the_right_form(
     outcomes: tuple[Path, Outcome], damage: st.DataObject

@@ -3,7 +3,6 @@ causes."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 
@@ -19,6 +18,7 @@ from gradflow.flow.attribute import attribute
 from gradflow.flow.blocks import in_blocks
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.nested import Nested, nested
+from tests.examples import examples
 from tests.flow.test_attribute import Edges, graphs
 
 
@@ -63,7 +63,7 @@ def diagnosed(graph: FlowGraph, layers: int) -> tuple[Evidence, tuple[Variable, 
     return evidence, diagnose(evidence)[0]
 
 
-@settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "100")))
+@settings(max_examples=examples(100))
 @given(graphs(), st.integers(1, 6))
 def test_the_map_says_what_verdicts_and_causes_say(
     picked: tuple[int, Edges, list[int]], layers: int

@@ -25,6 +25,7 @@ from gradflow.files.recognise import recognise
 from gradflow.files.saved_model.contents import SavedModelContents
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Format, Role
+from tests.examples import examples
 
 SHARED = Path(__file__).parents[3] / "shared" / "models"
 
@@ -336,7 +337,9 @@ def read_anything(path: Path) -> None:
 
 
 FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

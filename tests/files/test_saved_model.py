@@ -16,6 +16,7 @@ from gradflow.files.saved_model.choose_entry import choose_entry
 from gradflow.files.saved_model.reader import read_saved_model
 from gradflow.findings import Role, Verdict
 from gradflow.options import Options
+from tests.examples import examples
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 KERAS2 = Path(__file__).parent / "data" / "keras2_frozen"
@@ -66,7 +67,7 @@ def test_an_unknown_entry_is_told_with_the_known_ones() -> None:
     assert "serving_default" in caught.value.hint
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_a_damaged_file_is_refused_in_one_line_or_read(data: st.DataObject) -> None:
     graph = bytearray((SAMPLES / "argmax_saved_model" / "saved_model.pb").read_bytes())

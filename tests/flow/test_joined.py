@@ -3,14 +3,15 @@ tape."""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 
+from tests.examples import examples
+
 pytestmark = pytest.mark.tensorflow
 
-SEEDS = range(int(os.environ.get("GRADFLOW_EXAMPLES", "60")))
+SEEDS = range(examples(60))
 
 
 def test_what_is_left_out_of_a_join_is_seen_in_the_graph() -> None:

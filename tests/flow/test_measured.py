@@ -14,6 +14,7 @@ from gradflow.flow.measured import (
     with_dead_ends,
     with_nonfinite_sources,
 )
+from tests.examples import examples
 
 ALIVE = Arrived.RUN | Arrived.GRADIENT | Arrived.SOMETHING
 ZEROS = Arrived.RUN | Arrived.GRADIENT
@@ -39,7 +40,7 @@ def stepped(draw: st.DrawFn) -> tuple[FlowGraph, list[bool]]:
     return builder.build({str(node): node for node in range(size)}, [0]), alive
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(150))
 @given(stepped())
 def test_gradient_dies_between_a_node_that_has_some_and_one_that_has_none(
     drawn: tuple[FlowGraph, list[bool]],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gradflow.analysis.hopeful import attribute_unknown
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
+from tests.examples import examples
 
 KINDS = (Edge.FLOW, Edge.FLOW, Edge.CUT, Edge.ZERO, Edge.DISCRETE, Edge.UNKNOWN, Edge.UNKNOWN)
 MAY_BE = (Edge.FLOW, Edge.CUT, Edge.ZERO)
@@ -55,7 +56,7 @@ EDGES = st.lists(
 ).filter(lambda edges: sum(kind is Edge.UNKNOWN for *_, kind in edges) <= 4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(EDGES)
 def test_a_verdict_holds_whatever_the_unknown_ops_do(edges: list[tuple[int, int, Edge]]) -> None:
     graph = graph_of(edges)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,14 @@ def ask(copies: ForkServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     yield asked
 
 
+@cache
+def by_an_interpreter(model: str) -> Outcome:
+    return inspect_path(model, Options(), spawn=interpreter)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_copy_answers_as_an_interpreter_does(model: str, ask) -> None:
-    assert ask(model) == inspect_path(model, Options(), spawn=interpreter)
+    assert ask(model) == by_an_interpreter(model)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -127,12 +133,12 @@ def test_without_a_server_each_has_an_interpreter(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fork_start, "_BOOT", "raise SystemExit(3)")
     with ForkServers() as made:
         inspected = inspect_path(MODELS[0], Options(), spawn=made)
-    assert inspected == inspect_path(MODELS[0], Options(), spawn=interpreter)
+    assert inspected == by_an_interpreter(MODELS[0])
 
 
 def test_at_the_end_the_server_is_gone() -> None:
     with ForkServers() as made:
-        inspect_path(MODELS[0], Options(), spawn=made)
+        inspect_path(MODELS[0], Options(static=True), spawn=made)
         server = server_of(made)
         assert Path(f"/proc/{server}").exists()
 

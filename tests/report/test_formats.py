@@ -23,6 +23,7 @@ from gradflow.report import formats, text
 from gradflow.report.answers import codes, diff, entries, why
 from gradflow.report.formats import ANSWER_FORMATS, FORMATS, begins_as, renderer
 from gradflow.report.layout import Layout
+from tests.examples import examples
 from tests.report.maps import towers
 from tests.report.reports import HOSTILE, IN_EVERY_FORMAT, hostile
 from tests.report.strategies import reports
@@ -143,7 +144,7 @@ def test_json_is_ascii(format: str) -> None:
     assert all(written(build(), format).isascii() for build in IN_EVERY_FORMAT.values())
 
 
-@settings(max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "12")))
+@settings(max_examples=examples(12))
 @given(report=reports(), width=st.integers(40, 200))
 def test_any_report_is_known_by_how_it_begins(report: Report, width: int) -> None:
     """So that the next one may take its place (``-o``)."""

@@ -1,79 +1,24 @@
 """A step that is run op by op gives what TensorFlow's own step gives: values, gradients, and where
-they were lost."""
+they were lost; of the named functions, tests/agreement/test_functions.py."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.models.functions import CASES, Module
-from tests.models.programs import Module as ProgramModule
-from tests.models.programs import Program, programs
+from tests.examples import examples
+from tests.models.programs import Module, Program, programs
+from tests.tape.replayed import hold_replay
 
 pytestmark = pytest.mark.tensorflow
-DRAWING = frozenset({"Multinomial"})
-"""Ops that draw anew in each run, so that only the gradients beside them can be the same."""
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_named_functions_come_out_as_the_tape_has_them(name: str) -> None:
-    _hold(Module(name))
 
 
 @settings(
-    max_examples=int(os.environ.get("GRADFLOW_EXAMPLES", "20")),
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],  # to shrink one costs minutes of tracing
 )
 @given(programs())
 def test_random_programs_come_out_as_the_tape_has_them(program: Program) -> None:
-    _hold(ProgramModule(program))
-
-
-def _hold(module: Any) -> None:
-    import tensorflow as tf
-
-    from gradflow.options import Options
-    from gradflow.tape.gradient_registry import without_lookup_errors
-    from gradflow.tape.load.tf_module import ModuleMethod
-    from gradflow.tape.objective import project
-    from gradflow.tape.replay.locate import look
-
-    method = ModuleMethod(module, "serve")
-    batch = [tf.constant(np.random.default_rng(0).standard_normal((4, 3)), tf.float32)]
-    variables = [item.variable for item in method.watched]
-
-    def tape_step() -> tuple[list[Any], list[Any]]:
-        with tf.GradientTape() as tape:
-            for variable in variables:
-                tape.watch(variable)
-            outputs = method.call(batch)
-            objective = project(outputs, seed=0)
-        missing = [None] * len(variables)
-        return [value for _, value in outputs], missing if objective is None else tape.gradient(
-            objective, variables
-        )
-
-    outputs, gradients = without_lookup_errors(tape_step)
-    scene = without_lookup_errors(lambda: look(method, method.trace(batch), batch, Options()))
-    assert scene is not None, "it could not be run op by op"
-    back = scene.trail.back
-    draws = any(record.op in DRAWING for record in back.run.records)
-    for slot, output in zip(back.run.outputs, outputs, strict=True):
-        if draws:
-            assert back.run.tensors[slot].shape == output.shape
-            continue
-        np.testing.assert_allclose(back.run.tensors[slot], output, rtol=1e-4, atol=1e-5)
-    for item, gradient in zip(method.watched, gradients, strict=True):
-        mine = back.gradients.get(scene.trail.handles.get(item.stored.name, -1))
-        # Where a branch or a cut inside control flow leaves nothing, TensorFlow fills in zeros.
-        theirs = (
-            np.zeros(item.variable.shape) if gradient is None else tf.convert_to_tensor(gradient)
-        )
-        mine = np.zeros(item.variable.shape) if mine is None else tf.convert_to_tensor(mine)
-        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5, err_msg=item.stored.name)
+    hold_replay(Module(program))
