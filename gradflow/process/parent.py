@@ -331,7 +331,10 @@ def _ask(
                     else "save the model again: the file is damaged, or was made so that reading "
                     "it never ends"
                 )
-                problem = f"gave no answer in {allowed:g} s while {_STAGES[stage]}"
+                # Which stage the limit strikes in depends on how busy the machine is: a report does
+                # not say it, progress has shown it.
+                where = "" if allowed == patience else " while its file was read"
+                problem = f"gave no answer in {allowed:g} s{where}"
                 raise CrashedError(f"{request.shown}: {problem}", hint) from None
             if line is None:
                 raise _death(request, stage, child.wait(_GRACE), _last_words(log))

@@ -32,7 +32,7 @@ DEATHS = {
     "exit": ("import sys; sys.exit(7)", ["exit code 7"]),
     "silence": ("pass", ["exit code 0"]),
     "hang": ("import time; time.sleep(60)", ["2 s", "--timeout"]),
-    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["2 s", "step", "--timeout"]),
+    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["2 s", "--timeout"]),
     "words": ("print('hello')", []),
     "words, then a hang": ("import time; print('hello', flush=True); time.sleep(60)", []),
     "bytes": ("import sys; sys.stdout.buffer.write(bytes([255, 254, 10]))", []),
@@ -66,6 +66,20 @@ def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert line.startswith(f"{MODEL}: could not be checked (GF903): ")
     assert [word for word in words if word not in line] == []
     assert line.isprintable()
+
+
+def test_a_hang_is_told_in_the_same_words_wherever_the_deadline_strikes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine it strikes in another stage, and a report is the same bytes each time."""
+    lines = set()
+    for stage in ("import", "step"):
+        told = json.dumps({"stage": stage})
+        code = f"print({told!r}, flush=True); import time; time.sleep(60)"
+        monkeypatch.setattr(spawn, "_BOOT", code)
+        lines.add(inspect(MODEL, "--timeout", "1").failed_in_one_line())
+    [line] = lines
+    assert "gave no answer in 1 s" in line
 
 
 def test_the_other_models_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
