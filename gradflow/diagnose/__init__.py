@@ -8,10 +8,12 @@ from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, S
 from gradflow.diagnose.findings import diagnose
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
 from gradflow.diagnose.route import route
-from gradflow.diagnose.scale import outliers
+from gradflow.diagnose.scale import SINGLE_CLASS, SINGLE_CLASS_FIX, outliers
 from gradflow.diagnose.variable_name import find
 
 __all__ = [
+    "SINGLE_CLASS",
+    "SINGLE_CLASS_FIX",
     "Evidence",
     "Measurement",
     "Mover",

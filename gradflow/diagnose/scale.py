@@ -24,6 +24,9 @@ _OTHERS = (
     "it is of an ordinary size, and the others are large: clip the gradients (clipnorm of the "
     "optimizer), scale what comes in, or look at real data (--input)"
 )
+SINGLE_CLASS = "a softmax over a single class"
+"""What makes the whole gradient of a weight a mathematical zero, and not of a bias alone."""
+SINGLE_CLASS_FIX = "use a sigmoid for a single output, or give the softmax more than one class"
 _NOISE = 8.0
 """Rounding noise of a sum whose terms cancel, in units of epsilon."""
 
@@ -99,6 +102,13 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
             by_remover.setdefault(evidence.cancelled[name], []).append(name)
     for remover, biases in by_remover.items():
         item = entry("GF305")
+        if remover == SINGLE_CLASS:
+            message = (
+                f"gradient is mathematically zero, only rounding noise arrives: {remover} is "
+                "constant, and nothing else leads on"
+            )
+            yield item.finding(message, biases, item.cause(), hint=SINGLE_CLASS_FIX)
+            continue
         message = (
             f"gradient is mathematically zero, only rounding noise arrives: {remover} cancels "
             f"any constant that is added"

@@ -23,6 +23,7 @@ from gradflow.tape.random_drops import drawn_further
 from gradflow.tape.repair import repair_tried
 from gradflow.tape.replay.locate import Scene, Sightings, breaking
 from gradflow.tape.replay.shift_invariance import cancelled
+from gradflow.tape.replay.single_class import behind_single_class
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
 from gradflow.tape.stepped import Measurements, Stepped
@@ -298,7 +299,10 @@ def _looked_into(
     model, scene = stepped.model, run_by_op()
     if scene is None:
         return measured, {}, {}
-    removers = cancelled(scene.trail, (*noise.small, *zero), model.epsilon)
+    removers = {
+        **cancelled(scene.trail, (*noise.small, *zero), model.epsilon),
+        **behind_single_class(scene.trail, noise.small),
+    }
     measured, deaths = drawn_further(stepped, measured, scene, [*zero, *missing])
     sightings = {name: deaths[name] for name in missing if name in deaths}
     zero_deaths = {name: deaths[name] for name in zero if name in deaths}

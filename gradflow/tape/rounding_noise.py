@@ -19,6 +19,8 @@ _FAINT, _SMALL, _PLAUSIBLE = 3e-5, 1e-2, 1e-3
 """Beside the model's median: what is looked into, what is looked at once that is done, and up to
 which size the word of the layers counts. Noise in single precision is some 1e-6, and which
 weights are above a narrow limit would be a matter of the seed."""
+_NOTHING = 1e-5
+"""Objectives are of ordinary size: below that, the gradient of all weights is looked into."""
 _COARSE_FAINT, _COARSE = 24.0, 64.0
 """The same limits where the model computes in a short type, in units of its epsilon: the first, and
 the other two."""
@@ -68,7 +70,9 @@ def rounding_noise(
         for outlier in outliers(measured, tuple(layers), model.epsilon, thresholds, _MARGIN)
         if outlier.ratio < 1 and outlier.name not in explained
     ]
-    others = {name: size / middle for name, size in sizes.items() if name not in explained}
+    # Where nothing but noise arrives, it is no smaller than the rest.
+    whole = middle if max(sizes.values()) > _NOTHING else 1.0
+    others = {name: size / whole for name, size in sizes.items() if name not in explained}
     small = [name for name, share in others.items() if share < max(_SMALL, coarse)]
     faint = max(_FAINT, _COARSE_FAINT * model.epsilon)
     is_faint = bool(tiny) or any(others[name] < faint for name in small)

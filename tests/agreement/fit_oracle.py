@@ -28,8 +28,9 @@ class Held:
     objective: str
 
 
-def hold(report: ModelReport, moved: Mapping[str, bool]) -> Held:
-    """Compare the verdicts of the trainable weights with whether ``fit`` moves them."""
+def hold(report: ModelReport, moved: Mapping[str, bool | None]) -> Held:
+    """Compare the verdicts of the trainable weights with whether ``fit`` moves them; None: nobody
+    can tell."""
     if report.error is not None:
         return Held(len(moved), [report.error.message], "failed")
     weights = [
@@ -41,7 +42,7 @@ def hold(report: ModelReport, moved: Mapping[str, bool]) -> Held:
         f"{weight.name}: {weight.verdict.value}, but fit "
         f"{'moves it' if moved[weight.name] else 'leaves it as it was'} ({report.objective})"
         for weight in weights
-        if _TRAINS.get(weight.verdict) is not moved[weight.name]
+        if moved[weight.name] is not None and _TRAINS.get(weight.verdict) is not moved[weight.name]
     ]
     missing = set(moved) - {weight.name for weight in weights}
     complaints += [f"{name}: is not in the report" for name in sorted(missing)]

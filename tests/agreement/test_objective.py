@@ -136,6 +136,33 @@ def test_what_layers_add_to_the_loss_is_said_with_and_without_a_step(tmp_path: P
             assert objective == "; ".join(parts)
 
 
+@pytest.mark.parametrize("rows", [4, 17, 32])
+@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", None])
+@pytest.mark.parametrize("has_other_head", [False, True])
+def test_a_softmax_of_one_unit_is_never_green(
+    rows: int, loss: str | None, has_other_head: bool
+) -> None:
+    """With more than a few rows, rounding noise arrives in place of zeros (TensorFlow 2.21)."""
+    import keras
+
+    x = keras.Input([4], name="x")
+    hidden = keras.layers.Dense(3, "tanh", name="hidden")(x)
+    heads = [keras.layers.Dense(1, "softmax", name="only")(hidden)]
+    heads += [keras.layers.Dense(2, name="other")(keras.layers.Dense(3)(x))] * has_other_head
+    model = keras.Model(x, heads)
+    if loss is not None:
+        model.compile("sgd", [loss, "mse"][: len(heads)])
+    report = gradflow.inspect(model, batch_size=rows).models[0]
+
+    told = {
+        name
+        for finding in report.findings
+        if finding.severity != "note" and "a single class" in finding.message
+        for name in finding.variables
+    }
+    assert told == {"hidden/kernel", "hidden/bias", "only/kernel", "only/bias"}
+
+
 def test_a_softmax_of_one_unit_is_alive_where_the_loss_goes_by_its_logits(tmp_path: Path) -> None:
     import keras
 

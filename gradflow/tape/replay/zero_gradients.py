@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradflow.diagnose import SINGLE_CLASS_FIX
 from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.diagnose.wording import WEIGHT_FIX
 from gradflow.flow.lower.layout import NodeKey
@@ -24,13 +25,13 @@ from gradflow.tape.replay.root import (
     is_fused_over_one,
     root_of,
 )
+from gradflow.tape.replay.single_class import is_single_class
 
 _SWITCHES = frozenset(
     {"Relu", "Relu6", "Minimum", "Maximum", "ClipByValue", "Select", "SelectV2", "Abs"}
 )
 """Ops that pass gradient to some elements whole and to others not at all."""
 _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
-_SOFTMAX = frozenset({"Softmax", "LogSoftmax"})
 DROPPED = "drops it at random"
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
 LOSS_SCALE_FIX = (
@@ -120,10 +121,9 @@ def _by_its_own(
         return _switched_off(trail, records, inputs)
     if op in _SATURATING:
         return Death(key, _SATURATED, _SATURATED_FIX)
-    first = trail.array(records[-1].inputs[0])
-    if op in _SOFTMAX and first is not None and first.shape[-1:] == (1,):
-        fix = "use a sigmoid for a single output, or give the softmax more than one class"
-        return Death(key, "is taken over a single class, so that it is constant", fix)
+    if is_single_class(trail, records[-1]):
+        words = "is taken over a single class, so that it is constant"
+        return Death(key, words, SINGLE_CLASS_FIX)
     if is_fused_over_one(trail, records[-1]):
         return Death(records[-1].keys[0], OVER_ONE, OVER_ONE_FIX)
     return None
