@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from gradflow.catalogue import BY_EDGE, BY_MARK, BY_RULE, CodeEntry, entry
 from gradflow.diagnose.evidence import Evidence, Sighting
 from gradflow.files.model_file import StoredVariable
-from gradflow.findings import LEFT_OUT, Cause, Verdict
+from gradflow.findings import Cause, Verdict
 from gradflow.flow.assignments import feeding
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
 from gradflow.flow.lower.layers import WEIGHTLESS
 from gradflow.flow.op_rules import OpSpec, Rule, spec
-from gradflow.ops.families import BRANCHES, CONTROL_FLOW, SHAPE_OPS, VARIABLES
+from gradflow.ops.families import BRANCHES, SHAPE_OPS
 
 _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
 there."""
-_PATH_ENDS = 100
-"""Ops kept at either end of a long path."""
-_PLUMBING = (CONTROL_FLOW | VARIABLES).union(
-    "_Arg Placeholder ReadVariableOp Identity IdentityN Enter Exit NextIteration Switch "
-    "Merge".split()
-)
 
 
 def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
@@ -98,39 +92,6 @@ def sighted_cause(evidence: Evidence, sighting: Sighting, verdict: Verdict) -> C
         reenters_at=sighting.reenters_at,
         source=sighting.source,
     )
-
-
-def visible_path(
-    graph: FlowGraph, attribution: Attribution, causes: Sequence[Cause]
-) -> tuple[str, ...]:
-    """Return the names of the ops from the variable to the output, without those that only pass a
-    value on and are no cause.
-
-    Of a very long path the ends and the cuts stay, with ``...`` for what is left out: the full
-    paths of all variables of a deep model would fill a hundred megabytes.
-    """
-    culprits = {cause.op for cause in causes}
-    # Of a loop or branch that is a cause the last node stands in the path: there the gradient comes
-    # in.
-    last = {graph.names[node]: node for node in attribution.path if graph.names[node] in culprits}
-    nodes = [node for node in attribution.path if is_visible(graph, node) or node in last.values()]
-    if len(nodes) <= 2 * _PATH_ENDS:
-        return tuple(graph.names[node] for node in nodes)
-    cuts = {cut.node for cut in attribution.causes}.union(
-        node for node in nodes if graph.names[node] in culprits
-    )
-    path: list[str] = []
-    for index, node in enumerate(nodes):
-        if index < _PATH_ENDS or index >= len(nodes) - _PATH_ENDS or node in cuts:
-            path.append(graph.names[node])
-        elif path[-1] != LEFT_OUT:
-            path.append(LEFT_OUT)
-    return tuple(path)
-
-
-def is_visible(graph: FlowGraph, node: int) -> bool:
-    """Return whether a node is one of the user's ops: one that does more than pass a value on."""
-    return graph.ops[node] not in _PLUMBING
 
 
 def _sighted_causes(

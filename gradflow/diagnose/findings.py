@@ -11,7 +11,6 @@ from gradflow.diagnose.causes import (
     contradicts,
     denies,
     sighted_cause,
-    visible_path,
 )
 from gradflow.diagnose.evidence import Evidence, Mover, OtherUse, Sighting
 from gradflow.diagnose.flags import flag_findings
@@ -19,6 +18,7 @@ from gradflow.diagnose.overwritten import overwritten_findings
 from gradflow.diagnose.raising import raising_findings
 from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
+from gradflow.diagnose.visible_paths import VisiblePaths
 from gradflow.diagnose.where import Whereabouts
 from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, moved, other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
@@ -48,7 +48,8 @@ class _Reason:
 
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Return every variable with its verdict and causes, and the findings for the user."""
-    variables = tuple(_variable(evidence, stored) for stored in evidence.variables)
+    paths = None if evidence.graph is None else VisiblePaths(evidence.graph)
+    variables = tuple(_variable(evidence, stored, paths) for stored in evidence.variables)
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     tracked = [variable for variable in variables if variable.name not in untracked]
     by_name = {variable.name: variable for variable in variables}
@@ -64,7 +65,7 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     return variables, (*findings, *_frozen_findings(tracked))
 
 
-def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
+def _variable(evidence: Evidence, stored: StoredVariable, paths: VisiblePaths | None) -> Variable:
     attribution = evidence.attributions.get(stored.name)
     verdict, confidence = _verdict(evidence, stored)
     causes: tuple[Cause, ...] = ()
@@ -76,8 +77,8 @@ def _variable(evidence: Evidence, stored: StoredVariable) -> Variable:
         disagree = is_open and graph is not None and contradicts(attribution, verdict, graph)
         disagree = disagree or denies(evidence, stored.name, verdict)
         causes = (entry("GF209").cause(),) if disagree else causes_of(evidence, stored, verdict)
-        if attribution is not None and graph is not None and verdict is not Verdict.FLOWS:
-            path, cuts = visible_path(graph, attribution, causes), attribution.cuts_to_restore
+        if attribution is not None and paths is not None and verdict is not Verdict.FLOWS:
+            path, cuts = paths.names(attribution, causes), attribution.cuts_to_restore
             if cuts == 0:
                 sightings = evidence.sightings.get(stored.name, ())
                 cuts = max((sighting.cuts_to_restore for sighting in sightings), default=0)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import entry
-from gradflow.diagnose.causes import cause_of, is_visible, sighted_cause
+from gradflow.diagnose.causes import cause_of, sighted_cause
 from gradflow.diagnose.evidence import Evidence, Trial
+from gradflow.diagnose.visible_paths import is_visible
 from gradflow.diagnose.where import Whereabouts, output_of
 from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, other_use, word
 from gradflow.findings import (

@@ -53,6 +53,26 @@ def towers(weights: int, each: int) -> Evidence:
     return evidence_of(graph)
 
 
+def chain(weights: int) -> Evidence:
+    """``weights`` along one chain of ops, all behind the cut in its middle."""
+    builder = GraphBuilder()
+    variables: dict[str, int] = {}
+    last = builder.node("x", "Placeholder")
+    for number in range(weights):
+        layer = f"dense_{number}"
+        variables[f"{layer}/kernel"] = builder.node(f"{layer}/kernel", "VarHandleOp")
+        product = builder.node(f"{layer}/MatMul", "MatMul")
+        builder.edge(last, product, Edge.FLOW)
+        builder.edge(variables[f"{layer}/kernel"], product, Edge.FLOW)
+        last = product
+    for number in range(weights):
+        op = "Relu" if number else "StopGradient"
+        following = builder.node(f"behind/{op}_{number}", op)
+        builder.edge(last, following, Edge.FLOW if number else Edge.CUT)
+        last = following
+    return evidence_of(builder.build(variables, [last]))
+
+
 def evidence_of(graph: FlowGraph) -> Evidence:
     """What is known of a graph whose layers are the scopes of its ops."""
 

@@ -16,7 +16,7 @@ from gradflow.diagnose.flow_map import draw_map
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
 from gradflow.report.reach import reach_sentences
-from tests.diagnose.grown import report_of, towers
+from tests.diagnose.grown import chain, report_of, towers
 
 SMALL, LARGE = 60, 240
 MOST = 6.0
@@ -50,6 +50,17 @@ def test_attributing_and_diagnosing(each: int) -> None:
 
     assert taken(SMALL)  # what is imported and filled once
     assert taken(LARGE) < MOST * taken(SMALL)
+
+
+def test_paths_along_one_chain() -> None:
+    """Longer than what is shown of a path, which no longer path adds to."""
+
+    def taken(weights: int) -> int:
+        evidence = chain(weights)
+        return lines(lambda: diagnose(evidence))
+
+    assert taken(4 * SMALL)
+    assert taken(4 * LARGE) < MOST * taken(4 * SMALL)
 
 
 @pytest.mark.parametrize("format", FORMATS)
