@@ -107,7 +107,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
     assert "-e '.[test]')" in script
     assert '/bin/pip" install -q --disable-pip-version-check "${wanted[@]}"' in script
-    assert re.search(r'^"\$venv/bin/pytest"$', script, re.MULTILINE)
+    assert re.search(r'^"\$venv/bin/pytest" \|\| code=\$\?$', script, re.MULTILINE)
 
 
 def test_the_variable_of_the_json_report_is_real() -> None:
