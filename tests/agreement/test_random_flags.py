@@ -19,6 +19,9 @@ from gradflow.options import Options
 pytestmark = pytest.mark.tensorflow
 
 MODELS = 12
+EXPORTED = (2, 3, 5, 9)
+"""Seeds of models that have every kind of layer between them, with flags and without: an export
+takes two seconds. The others are slow."""
 
 
 @pytest.mark.parametrize("seed", range(MODELS))
@@ -67,7 +70,27 @@ def test_the_file_tells_the_places_among_the_layers_that_the_loaded_model_has(
     assert {one.name: one.layer_path for one in stored if one.role is Role.WEIGHT} == places
 
 
-@pytest.mark.parametrize("seed", range(MODELS))
+def test_the_exported_models_have_every_kind_of_layer() -> None:
+    layers = [layer for seed in EXPORTED for layer in random_model(seed)._flatten_layers()]
+
+    assert {type(layer).__name__ for layer in layers} >= {
+        "Dense",
+        "BatchNormalization",
+        "LSTM",
+        "Bidirectional",
+        "TimeDistributed",
+        "MultiHeadAttention",
+        "Dropout",
+    }
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=[] if seed in EXPORTED else pytest.mark.slow)
+        for seed in range(4 * MODELS)
+    ],
+)
 def test_what_an_export_unfreezes_is_what_was_frozen(seed: int, tmp_path: Path) -> None:
     model = random_model(seed)
     model.export(tmp_path, verbose=False)
