@@ -91,3 +91,41 @@ def test_a_normalization_that_is_written_out_is_one_finding_a_weight() -> None:
     (warning,) = [finding for finding in findings if finding.severity.value == "warning"]
     assert OVER_ONE in warning.message
     assert set(warning.variables) == {"before/kernel", "before/bias", "norm/scale"}
+
+
+@pytest.mark.parametrize("kind", ["along_two_axes", "rows_of_a_list", "initial_row"])
+def test_entries_that_are_left_out_are_told_at_the_join(kind: str) -> None:
+    import tensorflow as tf
+
+    def call(module: Any, x: Any) -> Any:
+        first, second = x * module.first, x * module.second
+        if kind == "along_two_axes":
+            joined = tf.concat([tf.concat([first, second], 0), tf.ones([4, 3])], 1)
+            return joined[2:, :3]
+        if kind == "rows_of_a_list":
+            rows = tf.TensorArray(tf.float32, 2, element_shape=[2, 3])
+            return rows.write(0, first).write(1, second).stack()[1]
+        stack = tf.stack([first, x, x])
+        return tf.foldl(lambda sum_, row: tf.stop_gradient(sum_) * module.second + row, stack)
+
+    module = tf.Module()
+    module.first, module.second = tf.Variable([1.0, 2.0, 3.0]), tf.Variable([0.5, 1.5, 0.5])
+    module.call = tf.function(lambda x: call(module, x))
+    report = gradflow.inspect(module, entry="call", inputs={"x": "float32[2,3]"}).models[0]
+    assert [item.verdict for item in report.variables] == [Verdict.ZERO, Verdict.FLOWS]
+    (finding,) = report.findings
+    assert "for the entries that come from there" in finding.message
+    assert "a slice" in finding.hint
+    assert "cancel" not in finding.message
+
+
+def test_a_constant_condition_is_no_unit_that_wants_a_leak() -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.first, module.second = tf.Variable([1.0, 2.0, 3.0]), tf.Variable([0.5, 1.5, 0.5])
+    module.call = lambda x: tf.where([True] * 3, x * module.second, x * module.first)
+    report = gradflow.inspect(module, entry="call", inputs={"x": "float32[2,3]"}).models[0]
+    (finding,) = report.findings
+    assert "condition is a constant" in finding.hint
+    assert "leaky" not in finding.hint

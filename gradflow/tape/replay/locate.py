@@ -33,7 +33,7 @@ from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
 from gradflow.tape.replay.record import ReplayError, Run, is_number
 from gradflow.tape.replay.unrolled import unrolled
-from gradflow.tape.replay.zero_gradients import SWITCH_FIX, death
+from gradflow.tape.replay.zero_gradients import SWITCH_FIX, UNUSED_ENTRIES, death
 from gradflow.tape.trace import Trace, live_library, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
@@ -221,7 +221,9 @@ def _behind_units(scene: Scene, deaths: _Deaths) -> Sightings:
         name: tuple(
             sighting
             for cut, sighting in seen
-            if cut.kind is Edge.DEAD and not sighting.weight and sighting.detail != GIVES_ZEROS
+            if cut.kind is Edge.DEAD
+            and not sighting.weight
+            and sighting.detail not in (GIVES_ZEROS, UNUSED_ENTRIES)
         )
         for name, seen in further.items()
     }

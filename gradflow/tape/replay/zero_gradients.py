@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from gradflow.diagnose import SINGLE_CLASS_FIX
 from gradflow.diagnose.evidence import GIVES_ZEROS
@@ -32,6 +33,20 @@ _SWITCHES = frozenset(
 )
 """Ops that pass gradient to some elements whole and to others not at all."""
 _SATURATING = frozenset({"Sigmoid", "Tanh", "Softplus", "Softsign", "Elu", "Selu", "Erf", "Erfc"})
+_JOINS = frozenset(
+    {"Concat", "ConcatV2", "Pack", "TensorListPushBack", "TensorListSetItem", "ParallelConcat"}
+)
+UNUSED_ENTRIES = "gets nothing but zeros for the entries that come from there"
+"""Of an op that joins tensors: they may be used, or stopped, part by part behind it."""
+ENTRIES_FIX = (
+    "look behind it for what leaves these entries out or stops them: an index, a slice, a mask, a "
+    "stop_gradient on a part"
+)
+_SELECTS = frozenset({"Select", "SelectV2"})
+_SELECT_FIX = (
+    "its condition is a constant, which takes the other side for every entry: let it depend on "
+    "the data, or leave the weight out"
+)
 DROPPED = "drops it at random"
 CANCELS = "brings together ways whose gradients cancel to exactly 0"
 LOSS_SCALE_FIX = (
@@ -89,6 +104,8 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
         return Death(key, GIVES_ZEROS)
     record = records[-1]
     cancelling = [number for number in inputs if trail.handed(record, number) & Arrived.SOMETHING]
+    if cancelling and not _can_cancel(trail, record, cancelling[0]):
+        return Death(key, UNUSED_ENTRIES, ENTRIES_FIX)
     if cancelling:
         return _cancelled(trail, record, cancelling[0])
     # The others depend on no weight.
@@ -109,6 +126,8 @@ def death(trail: Trail, key: NodeKey | None, inputs: Sequence[int]) -> Death:
     dtype = trail.back.run.tensors[record.outputs[0]].dtype.name
     if dtype in ("float16", "bfloat16"):
         return Death(key, f"{GIVES_ZEROS}: {dtype} has no number so small", LOSS_SCALE_FIX)
+    if record.op in _JOINS:
+        return Death(key, UNUSED_ENTRIES, ENTRIES_FIX)
     return Death(key, GIVES_ZEROS)
 
 
@@ -139,6 +158,8 @@ def _switched_off(trail: Trail, records: Sequence[Record], inputs: Sequence[int]
         _arrives(trail, slot) for slot in _earlier(trail, records[-1])
     )
     fix = _OTHER_SIDE_FIX if is_on_another_way else SWITCH_FIX
+    if records[-1].op in _SELECTS and records[-1].inputs[0] in trail.back.run.constants:
+        fix = _SELECT_FIX
     return Death(records[-1].keys[0], _passes_none(trail, records), fix)
 
 
@@ -208,6 +229,19 @@ def _arrives(trail: Trail, slot: int) -> bool:
         if maker is None or maker.op not in _MIRRORS:
             return False
         slot = maker.inputs[0]
+
+
+def _can_cancel(trail: Trail, record: Record, number: int) -> bool:
+    """Return whether more than one gradient comes back to a tensor; a list of tensors has one for
+    each of them."""
+    slot = record.inputs[number]
+    handed = [
+        place
+        for reader in trail.readers[slot]
+        for place, source in enumerate(reader.inputs)
+        if source == slot and trail.handed(reader, place) & Arrived.SOMETHING
+    ]
+    return len(handed) > 1 and trail.back.run.tensors[slot].dtype != tf.variant
 
 
 def _cancelled(trail: Trail, record: Record, number: int) -> Death:
