@@ -37,6 +37,7 @@ OTHER = {
     "outputs": ("head",),
     "inputs": (InputSpec("x", "float32", (2, 3)),),
     "targets": (InputSpec("y", "float32", (2, 3)),),
+    "sample_weights": (InputSpec("", "float32", (2,)),),
     "batch_size": 5,
     "seed": 1,
     "training": False,
