@@ -287,7 +287,7 @@ def _unknown_custom_gradient(cause: Cause) -> Wording:
     return Wording(
         Severity.NOTE,
         f"{cause.op!r}: the file does not show what its custom gradient returns: a compiled "
-        "program makes it (an export of JAX), or nothing of the upstream gradient is in it",
+        "program makes it (an export of JAX), or nothing but zeros is seen in it",
         "measure it: leave out --static",
     )
 

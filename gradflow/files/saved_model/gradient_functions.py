@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
 from gradflow.ops.calls import functions_in_attrs
 from gradflow.ops.families import SHAPE_OPS
 from gradflow.ops.tensor_names import is_control
@@ -12,14 +13,15 @@ from gradflow.ops.tensor_names import is_control
 _COMPILED = "XlaCallModule"
 """A program that TensorFlow hands to a compiler as it stands: nothing shows which of its operands
 an output comes from, and JAX writes zeros where nothing of the upstream gradient arrives."""
-_NO_WAY = frozenset(SHAPE_OPS | {"ZerosLike", "OnesLike", "Const"})
+_NO_WAY = frozenset(SHAPE_OPS | {"ZerosLike"})
+_ONES = "OnesLike"
 
 
 def returned_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool | None, ...]]]:
     """Yield, by its ``_gradient_op_type``, to which inputs a custom gradient returns a gradient.
 
-    None stands where it returns something, and the file does not say whether any of the upstream
-    gradient is in it: a compiled program made it, or it is made of other things alone.
+    None stands where it returns something, and the file does not say whether that is more than
+    zeros: a compiled program made it, or nothing but zeros and shapes is seen in it.
 
     The saved gradient functions return only what is not None; their output signatures know the
     places.
@@ -39,8 +41,8 @@ def returned_gradients(graph: Any) -> Iterable[tuple[str, tuple[bool | None, ...
 
 
 def _passing(functions: Mapping[str, Any], name: str, count: int) -> list[bool | None]:
-    """Return, for each value that a gradient function returns, whether one of the first ``count``
-    arguments, the upstream gradients, is known to be in it."""
+    """Return, for each value that a gradient function returns, whether it is known to be made of
+    one of the first ``count`` arguments, the upstream gradients, or of a number other than 0."""
     function = functions.get(name)
     if function is None:
         return []
@@ -50,15 +52,28 @@ def _passing(functions: Mapping[str, Any], name: str, count: int) -> list[bool |
     for result in function.signature.output_arg:
         seen: set[str] = set()
         stack = [function.ret[result.name]]
+        has_number = False
         while stack:
             tensor = stack.pop()
             node = nodes.get(tensor.partition(":")[0])
             if tensor in seen or (node is not None and _is_no_way(functions, node)):
                 continue
             seen.add(tensor)
-            stack += _sources(node, tensor) if node is not None else ()
-        passing.append(True if seen & upstream else None)
+            if node is not None:
+                has_number |= _is_number(node)
+                stack += _sources(node, tensor)
+        passing.append(True if has_number or seen & upstream else None)
     return passing
+
+
+def _is_number(node: Any) -> bool:
+    """Whether a node gives floating numbers that are not all 0, whatever it is given."""
+    if node.op != "Const":
+        return bool(node.op == _ONES)
+    tensor = node.attr["value"].tensor
+    return dtype_name(tensor.dtype) in FLOATING_NAMES and (
+        any(tensor.tensor_content) or any(tensor.float_val) or any(tensor.double_val)
+    )
 
 
 def _sources(node: Any, tensor: str) -> list[str]:
