@@ -4,7 +4,8 @@ After ``pip install jax tensorflow-cpu keras``, ``python tests/models/jax/make.p
 ``native``, ``without_gradient``, ``frozen`` and ``of_keras`` with jax 0.10.2 and TensorFlow 2.21;
 ``python tests/models/jax/make.py graph`` wrote ``graph`` with jax 0.4.30 and TensorFlow 2.18, which
 still writes each operation as an op of TensorFlow. ``../../scan/data/jax_0_4_30.mlirbc`` is what
-``jax.experimental.export`` of the latter makes of ``jnp.linalg.cholesky``.
+``jax.experimental.export`` of the latter makes of ``jnp.linalg.cholesky``. The folders of the
+machine that JAX writes into a program were replaced by others of the same length.
 """
 
 from __future__ import annotations
