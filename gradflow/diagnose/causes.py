@@ -12,9 +12,8 @@ from gradflow.flow.assignments import feeding
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
-from gradflow.flow.lower.layers import WEIGHTLESS
 from gradflow.flow.op_rules import OpSpec, Rule, spec
-from gradflow.ops.families import BRANCHES, SHAPE_OPS
+from gradflow.ops.families import BRANCHES, SHAPE_OPS, WEIGHTLESS
 
 _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only

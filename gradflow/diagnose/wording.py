@@ -12,10 +12,9 @@ from gradflow.diagnose.straight_through import is_straight_through
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
-from gradflow.flow.lower.layers import WEIGHTLESS
 from gradflow.flow.op_rules import spec
 from gradflow.lazy_dataclass import dataclass
-from gradflow.ops.families import SHAPE_OPS
+from gradflow.ops.families import SHAPE_OPS, WEIGHTLESS
 from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"

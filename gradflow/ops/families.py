@@ -105,3 +105,6 @@ RANDOM = frozenset(
 
 PYTHON_CALLS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 """They call a Python function of the process that loads the model."""
+
+WEIGHTLESS = "LossWeight"
+"""It stands in a graph of layers for what gives the loss of an output the weight 0."""

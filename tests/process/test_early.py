@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -172,3 +173,15 @@ def test_its_death_is_told_in_one_line(tmp_path: Path) -> None:
     assert "SIGABRT while starting; its last message: boo" in " ".join(
         done.failed_in_one_line().split()
     )
+
+
+@pytest.mark.parametrize(
+    ("reader", "other"),
+    [
+        ("gradflow.analysis.static_graph", "gradflow.flow.lower.layers"),
+        ("gradflow.analysis.static_keras", "gradflow.flow.lower.saved_model"),
+    ],
+)
+def test_what_reads_one_format_imports_nothing_of_the_other(reader: str, other: str) -> None:
+    code = f"import sys, {reader}; sys.exit({other!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

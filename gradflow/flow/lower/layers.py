@@ -43,6 +43,7 @@ from gradflow.flow.lower.recurrent_states import (
 )
 from gradflow.flow.op_rules import spec
 from gradflow.lazy_dataclass import dataclass
+from gradflow.ops.families import WEIGHTLESS
 from gradflow.ops.layer_rows import (
     Call,
     Output,
@@ -55,10 +56,6 @@ MAX_SIZE = 2_000_000
 _CALLED = ("TimeDistributed", "SpectralNormalization", "Wrapper")
 """Layers that call the layer inside them on what they are called with."""
 _NOT_DESCRIBED = "a layer that the configuration does not describe"
-
-
-WEIGHTLESS = "LossWeight"
-"""What stands for the op that gives the loss of an output the weight 0."""
 
 
 @dataclass(frozen=True, slots=True)
