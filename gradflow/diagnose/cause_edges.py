@@ -49,7 +49,7 @@ class _Scene:
 
     def spoilt(self, op: str) -> Iterable[int]:
         """Yield the edges to ``op`` from what gets only zeros, or NaN."""
-        for node in self._named.get(op, ()):
+        for node in self.graph.named(op):
             for edge in range(self.graph.first[node], self.graph.first[node + 1]):
                 if self._starved[self.graph.sources[edge]]:
                     yield edge
@@ -60,13 +60,6 @@ class _Scene:
         for node in range(len(self.graph)):
             copies.setdefault(self.graph.place(node), []).append(node)
         return copies
-
-    @cached_property
-    def _named(self) -> Mapping[str, Sequence[int]]:
-        named: dict[str, list[int]] = {}
-        for node, name in enumerate(self.graph.names):
-            named.setdefault(name, []).append(node)
-        return named
 
     @cached_property
     def bearing(self) -> bytearray:

@@ -17,7 +17,7 @@ _ADDS = frozenset({"Add", "AddV2", "Sub", "AddN"})
 def is_straight_through(graph: FlowGraph, op: str) -> bool:
     """Return whether the StopGradient called ``op`` stops a difference to which what was taken away
     is added again."""
-    stops = [node for node, name in enumerate(graph.names) if name == op]
+    stops = graph.named(op)
     taken_away = {
         source
         for stop in stops

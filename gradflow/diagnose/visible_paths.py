@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from gradflow.findings import LEFT_OUT, Cause
@@ -29,7 +29,6 @@ class VisiblePaths:
         """Prepare for the paths of ``graph``."""
         self._graph = graph
         self._shared: dict[int, tuple[array[int], SharedPaths]] = {}
-        self._nodes: dict[str, list[int]] = {}
 
     def names(self, attribution: Attribution, causes: Sequence[Cause]) -> tuple[str, ...]:
         """Return the names of the ops from the variable to the output, without those that only pass
@@ -43,7 +42,7 @@ class VisiblePaths:
         graph, start = self._graph, over_floating(attribution.node)
         shared = self._paths(attribution.via)
         culprits = {cause.op for cause in causes if cause.op is not None}
-        named = self._on_path(shared, start, (n for name in culprits for n in self._named(name)))
+        named = self._on_path(shared, start, (n for name in culprits for n in graph.named(name)))
         # Of a loop or branch that is a cause the last node stands in the path: there the gradient
         # comes in.
         last = {graph.names[node_of(state)]: state for state in named}.values()
@@ -72,12 +71,6 @@ class VisiblePaths:
             paths = SharedPaths(via, lambda node: is_visible(self._graph, node))
             self._shared[id(via)] = via, paths
         return self._shared[id(via)][1]
-
-    def _named(self, name: str) -> Collection[int]:
-        if not self._nodes:
-            for node, known in enumerate(self._graph.names):
-                self._nodes.setdefault(known, []).append(node)
-        return self._nodes.get(name, ())
 
     @staticmethod
     def _on_path(shared: SharedPaths, start: State, nodes: Iterable[int]) -> list[State]:

@@ -37,10 +37,6 @@ class Whereabouts:
     def _positions(self) -> Mapping[str, int]:
         return positions(self.graph, self.folded)
 
-    @cached_property
-    def _nodes(self) -> Mapping[str, int]:
-        return {name: node for node, name in reversed(list(enumerate(self.graph.names)))}
-
     def layer_of(self, node: int) -> str | None:
         """Return the layer of a node; None where it stands in none."""
         group = self.folded.group_of[node]
@@ -58,10 +54,12 @@ class Whereabouts:
         for cut in attribution.causes if attribution is not None else ():
             if self.graph.names[cut.node] == cause.op:
                 return cut
-        node = self._nodes.get(cause.op) if cause.op else None
         # Of what a real step has shown, the op is known, and not the edge.
-        back = self._nodes.get(cause.reenters_at) if cause.reenters_at else None
+        node, back = self._first(cause.op), self._first(cause.reenters_at)
         return None if node is None else Cut(node, Edge.DISCRETE, back)
+
+    def _first(self, name: str | None) -> int | None:
+        return next(iter(self.graph.named(name)), None) if name else None
 
     def between(self, cut: Cut, name: str) -> tuple[str, str] | None:
         """Return the last layer behind ``cut`` and the first before it: the same layer twice where

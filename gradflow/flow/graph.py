@@ -146,9 +146,18 @@ class FlowGraph:
     places: Sequence[int] = ()
     """For each node the first one that stands for the same place of the file, in another call of
     its function; empty where no function is called twice."""
+    _by_name: dict[str, list[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def named(self, name: str) -> Sequence[int]:
+        """Return the nodes with that display name, in their order; several where a function is
+        called several times."""
+        if not self._by_name:
+            for node, known in enumerate(self.names):
+                self._by_name.setdefault(known, []).append(node)
+        return self._by_name.get(name, ())
 
     def place(self, node: int) -> int:
         """Return the place of the file that a node stands for, as the first of its copies."""
