@@ -180,8 +180,9 @@ def _absorbed(
         groups.setdefault(_part(reason, reasons), []).append((frozenset(names), reasons))
     for (reason, names), reasons in alike.items():
         same = groups[_part(reason, reasons)] if reason.sighting is not None else []
-        if not any(frozenset(names) < others for others, _ in same):
-            inner = [item for weights, more in same if weights < frozenset(names) for item in more]
+        own = frozenset(names)
+        if not any(own < others for others, _ in same):
+            inner = [item for weights, more in same if weights < own for item in more]
             yield [*reasons, *inner], names
 
 

@@ -199,14 +199,11 @@ def frozen_lines(model: ModelReport, page: Page) -> list[Text]:
     by_layer: dict[str | None, list[Variable]] = {}
     for variable in still:
         by_layer.setdefault(variable.frozen_by, []).append(variable)
-    alone = [variable for layer in _frozen_alone(by_layer) for variable in by_layer[layer]]
-    if len({variable.layer for variable in alone}) > _MAX_LAYERS and not page.show_all:
-        words = _frozen_words(f"{len({variable.layer for variable in alone}):,} layers", alone)
-        lines += lay_out(line("    ", *words), page, 6)
-        lines += layer_lines(alone, page, 6, _MAX_LAYERS, tag_frozen=False)
-        by_layer = {
-            layer: members for layer, members in by_layer.items() if members[0] not in alone
-        }
+    alone = _frozen_alone(by_layer)
+    if len(alone) > _MAX_LAYERS and not page.show_all:
+        own = [variable for layer in alone for variable in by_layer.pop(layer)]
+        lines += lay_out(line("    ", *_frozen_words(f"{len(alone):,} layers", own)), page, 6)
+        lines += layer_lines(own, page, 6, _MAX_LAYERS, tag_frozen=False)
     for layer, members in by_layer.items():
         lines += lay_out(line("    ", *_frozen_words(layer, members)), page, 6)
         if page.show_all or layer is None or layer != members[0].layer:
