@@ -30,12 +30,7 @@ def towers(weights: int, each: int) -> Evidence:
     for tower in range(weights // each):
         last = builder.node(f"x{tower}", "Placeholder")
         for number in range(each):
-            layer = f"tower_{tower}/dense_{number}"
-            variables[f"{layer}/kernel"] = builder.node(f"{layer}/kernel", "VarHandleOp")
-            product = builder.node(f"{layer}/MatMul", "MatMul")
-            builder.edge(last, product, Edge.FLOW)
-            builder.edge(variables[f"{layer}/kernel"], product, Edge.FLOW)
-            last = product
+            last = _dense(builder, variables, f"tower_{tower}/dense_{number}", last)
         stop = builder.node(f"tower_{tower}/StopGradient", "StopGradient")
         builder.edge(last, stop, Edge.CUT)
         ends.append(stop)
@@ -59,12 +54,7 @@ def chain(weights: int) -> Evidence:
     variables: dict[str, int] = {}
     last = builder.node("x", "Placeholder")
     for number in range(weights):
-        layer = f"dense_{number}"
-        variables[f"{layer}/kernel"] = builder.node(f"{layer}/kernel", "VarHandleOp")
-        product = builder.node(f"{layer}/MatMul", "MatMul")
-        builder.edge(last, product, Edge.FLOW)
-        builder.edge(variables[f"{layer}/kernel"], product, Edge.FLOW)
-        last = product
+        last = _dense(builder, variables, f"dense_{number}", last)
     for number in range(weights):
         op = "Relu" if number else "StopGradient"
         following = builder.node(f"behind/{op}_{number}", op)
@@ -116,3 +106,12 @@ def report_of(
         map=flow_map,
     )
     return Report(Tool("gradflow", "0", None, None), (model,))
+
+
+def _dense(builder: GraphBuilder, variables: dict[str, int], layer: str, source: int) -> int:
+    """Multiply ``source`` by a weight of the layer's own, and return the product."""
+    variables[f"{layer}/kernel"] = kernel = builder.node(f"{layer}/kernel", "VarHandleOp")
+    product = builder.node(f"{layer}/MatMul", "MatMul")
+    builder.edge(source, product, Edge.FLOW)
+    builder.edge(kernel, product, Edge.FLOW)
+    return product

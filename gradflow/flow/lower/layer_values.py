@@ -88,9 +88,7 @@ def outputs_used(calls: ModelCalls) -> Mapping[tuple[LayerConfig, int], dict[int
     return used
 
 
-def inputs_fed(
-    inputs: object, argument: object, model: LayerConfig
-) -> Mapping[LayerConfig, Tensor] | None:
+def inputs_fed(inputs: object, argument: object) -> Mapping[LayerConfig, Tensor] | None:
     """Return what each input of a model is called with; None where that cannot be told."""
     wanted = list(tensors_in(inputs))
     if isinstance(argument, Mapping) and not isinstance(inputs, Mapping):

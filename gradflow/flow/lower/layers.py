@@ -304,7 +304,7 @@ class _Lowering:
         self, model: LayerConfig, name: str, args: tuple[object, ...], context: _Context
     ) -> Result | None:
         calls = self._calls_of(model)
-        fed = None if calls is None or len(args) != 1 else inputs_fed(calls.inputs, args[0], model)
+        fed = None if calls is None or len(args) != 1 else inputs_fed(calls.inputs, args[0])
         if calls is None or fed is None:
             return None
         values = {(layer, 0): Result(tensor) for layer, tensor in fed.items()}

@@ -12,7 +12,7 @@ from gradflow.diagnose import SINGLE_CLASS
 from gradflow.tape.replay.index import Trail
 from gradflow.tape.replay.record import Record
 
-SOFTMAX = (
+_SOFTMAX = (
     "Softmax",
     "LogSoftmax",
     "SoftmaxCrossEntropyWithLogits",
@@ -22,7 +22,7 @@ SOFTMAX = (
 
 def is_single_class(trail: Trail, record: Record) -> bool:
     """Return whether an op is a softmax over one class."""
-    if record.op not in SOFTMAX:
+    if record.op not in _SOFTMAX:
         return False
     array = trail.array(record.inputs[0])
     return array is not None and tuple(array.shape[-1:]) == (1,)
