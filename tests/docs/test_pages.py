@@ -85,6 +85,21 @@ def test_every_command_and_option_that_is_named_exists(name: str) -> None:
         assert set(re.findall(r"(?<!\S)--[a-z][\w-]*", span)) <= everywhere, span
 
 
+@pytest.mark.tensorflow
+def test_every_command_of_the_table_of_questions_answers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADFLOW_CACHE_DIR", str(tmp_path))
+    table = TEXTS["docs/which.md"].partition("\n## ")[0]
+    lines = re.findall(r"`(gradflow [^`]+)`", table)
+
+    left_out = [name for name in commands() if f"`gradflow {name} " not in table]
+    assert left_out == ["cache", "rules", "schema"], "they answer no question about a model"
+    for line in lines:
+        if not line.endswith(" MODEL"):
+            assert run(line, folder)[1] in (0, 1), line
+
+
 def test_the_readme_is_a_landing_page() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 170
 
