@@ -40,26 +40,40 @@ def followed(
     """
     if repair is None or evidence.graph is None or _draws(evidence.graph):
         return ()
-    left = _SECONDS + _SHARE * spent
-    return tuple(_in_time(evidence, _in_order(report), repair, analysed, left, _FIRST * spent))
+
+    def answer(name: str) -> Followed | None:
+        trial, attributions = repair(name)
+        analysis = analysed(replace(evidence, trial=trial, attributions=attributions), name)
+        if analysis.route is None:
+            return None
+        return Followed(_named(analysis.report, name), analysis.route)
+
+    return tuple(_in_time(_in_order(report), answer, spent))
+
+
+def followed_in_file(analysis: Analysis, spent: float) -> tuple[Followed, ...]:
+    """Do what ``followed`` does, for a model whose file alone is read."""
+    report, ask = analysis.report, analysis.ask
+    if ask is None:
+        return ()
+
+    def answer(name: str) -> Followed:
+        return Followed(_named(report, name), ask(name))
+
+    return tuple(_in_time(_in_order(report), answer, spent))
 
 
 def _in_time(
-    evidence: Evidence,
-    names: Sequence[str],
-    repair: Repair,
-    analysed: Callable[[Evidence, str], Analysis],
-    left: float,
-    longest: float,
+    names: Sequence[str], answer: Callable[[str], Followed | None], spent: float
 ) -> Iterator[Followed]:
+    left, longest = _SECONDS + _SHARE * spent, _FIRST * spent
     for name in names:
         if longest > left:
             return
         begun = time.process_time()
-        trial, attributions = repair(name)
-        analysis = analysed(replace(evidence, trial=trial, attributions=attributions), name)
-        if analysis.route is not None:
-            yield Followed(_named(analysis.report, name), analysis.route)
+        answered = answer(name)
+        if answered is not None:
+            yield answered
         took = time.process_time() - begun
         left -= took
         longest = max(took, longest if name != names[0] else 0.0)

@@ -61,6 +61,8 @@ class Analysis:
     """The answers that are ready where one of these variables is asked for next."""
     draw: Callable[[], FlowMap | None] = field(default=lambda: None, compare=False, metadata=LOCAL)
     """Draws the map, as long as the model is there."""
+    ask: Callable[[str], Route] | None = field(default=None, compare=False, metadata=LOCAL)
+    """Follows one of its weights to the output; None where a step alone tells the whole answer."""
 
 
 def analyzed(
@@ -89,7 +91,7 @@ def analyzed(
     from gradflow.diagnose import diagnose, find, route  # takes a while
 
     variables, findings = diagnose(evidence)
-    followed = None if why is None else find(why, [variable.name for variable in variables])
+    asked = None if why is None else find(why, [variable.name for variable in variables])
     report = ModelReport(
         path=path,
         format=format,
@@ -109,9 +111,15 @@ def analyzed(
         limits=(evidence.thresholds.vanishing, evidence.thresholds.exploding),
         map=None if drawn is None else _map(drawn, variables, inputs),
     )
-    if followed is None:
-        return Analysis(report)
-    return Analysis(report, route(evidence, variables, findings, followed))
+
+    def ask(name: str) -> Route:
+        return route(evidence, variables, findings, name)
+
+    return Analysis(
+        report,
+        None if asked is None else ask(asked),
+        ask=ask if mode is Mode.STATIC else None,
+    )
 
 
 def _map(drawn: Evidence, variables: Sequence[Variable], inputs: Sequence[Input]) -> FlowMap:

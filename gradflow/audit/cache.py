@@ -179,11 +179,19 @@ class Cache:
         return self.folder / key[:2] / f"{key}.json"
 
 
-def default_folder() -> Path:
-    """``GRADFLOW_CACHE_DIR``, else ``gradflow`` among the caches of this user."""
+def default_folder() -> Path | None:
+    """``GRADFLOW_CACHE_DIR``, else ``gradflow`` among the caches of this user; None for a user
+    without a home, as a container can have."""
     chosen = os.environ.get("GRADFLOW_CACHE_DIR")
     if chosen:
         return Path(chosen)
+    try:
+        return _among_caches()
+    except RuntimeError:  # of Path.home
+        return None
+
+
+def _among_caches() -> Path:
     if sys.platform == "win32":
         return (
             Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")

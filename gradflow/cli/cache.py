@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from gradflow.audit.cache import Cache, default_folder
@@ -18,7 +20,7 @@ def cache() -> None:
 @cache.command(cls=Command, examples=("gradflow cache clear",))
 def clear() -> None:
     """Remove every result that is kept, and no other file."""
-    results = default_folder()
+    results = _folder()
     try:
         cleared = Cache(results).clear()
     except OSError as error:
@@ -31,4 +33,11 @@ def clear() -> None:
 @cache.command(cls=Command, examples=("gradflow cache folder",))
 def folder() -> None:
     """Print the folder: GRADFLOW_CACHE_DIR, or one of this user's."""
-    Target(None, no_color=True).write(f"{default_folder()}\n")
+    Target(None, no_color=True).write(f"{_folder()}\n")
+
+
+def _folder() -> Path:
+    folder = default_folder()
+    if folder is None:
+        raise CommandError("no result is kept, since this user has no home; set GRADFLOW_CACHE_DIR")
+    return folder

@@ -211,7 +211,8 @@ def engine_of(
     if not run.no_cache and not stderr.verbose:
         from gradflow.audit.cache import Cache, default_folder
 
-        inspect = Cache(default_folder()).through(inspect)
+        folder = default_folder()
+        inspect = inspect if folder is None else Cache(folder).through(inspect)
     jobs = run.jobs if isinstance(run, Run) else None
     return Engine(runner, inspect, jobs, stderr, formats)
 

@@ -383,6 +383,19 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_folder() == Path("/somewhere")
 
 
+def test_a_user_without_a_home_does_without(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("GRADFLOW_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+
+    assert here("inspect", "--static", model).code == 0
+    for command in ("folder", "clear"):
+        assert "set GRADFLOW_CACHE_DIR" in here("cache", command).failed_in_one_line()
+
+
 def test_a_very_deep_folder_has_a_key(tmp_path: Path) -> None:
     """A walk that calls itself for each folder ends the audit at a thousand of them."""
     model = tmp_path / "model"
