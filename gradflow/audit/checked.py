@@ -9,7 +9,7 @@ from datetime import date
 from gradflow.analysis.result import failed
 from gradflow.config import ModelPlan
 from gradflow.errors import UsageError
-from gradflow.findings import ModelReport, Role, Status, Tool, Variable, Verdict
+from gradflow.findings import Finding, ModelReport, Role, Status, Tool, Variable, Verdict
 from gradflow.installed import has_tensorflow, install_command
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
@@ -94,11 +94,15 @@ def _without_flags(plan: ModelPlan, model: ModelReport, unsaid: Sequence[Variabl
         }
     )
     names = ", ".join(map(repr, classes[:3])) + (", ..." if classes[3:] else "")
+    reason = _why_not_run(model)
     error = UsageError(
         f"{plan.path}: read without TensorFlow, which does not tell whether {unsaid[0].name}{more} "
         f"{'are' if unsaid[1:] else 'is'} frozen: a class that is not Keras's own decides that"
-        + (f" ({names})" if names else ""),
-        "run it without --static, with --import MODULE, the module that defines the class",
+        + (f" ({names})" if names else "")
+        + (f"; {reason.message}" if reason else ""),
+        reason.hint
+        if reason
+        else "run it without --static, with --import MODULE, the module that defines the class",
     )
     return failed(plan.path, error, model.mode, model.format)
 
@@ -124,11 +128,15 @@ def _without_unknowns(plan: ModelPlan, model: ModelReport) -> ModelReport:
     gradients = f"the gradient of {unknown[0]}" + (
         f" and {len(unknown) - 1:,} more" if unknown[1:] else ""
     )
-    # What kept TensorFlow from it, where the user did not ask for that.
-    reason = next((finding for finding in model.findings if finding.code == "GF901"), None)
+    reason = _why_not_run(model)
     error = UsageError(
         f"{plan.path}: read without TensorFlow, {gradients} is unknown, and it is expected to flow"
         + (f": {reason.message}" if reason else ""),
         reason.hint if reason else _remedy(plan),
     )
     return failed(plan.path, error, model.mode, model.format)
+
+
+def _why_not_run(model: ModelReport) -> Finding | None:
+    """Return the finding that says what kept TensorFlow from a model, where the user did not."""
+    return next((finding for finding in model.findings if finding.code == "GF901"), None)

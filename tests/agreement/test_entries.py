@@ -91,6 +91,15 @@ def test_the_function_with_most_weights_that_sets_none_is_stepped(tmp_path: Path
     assert verdicts(agreeing(path, entry="serving_default")) == {"a": "flows", "b": "none"}
 
 
+def test_what_training_calls_is_stepped_though_it_assigns_a_weight(tmp_path: Path) -> None:
+    pytest.importorskip("tf_keras")
+    from tests.models.modules import save_normalized
+
+    report = report_on(saved(tmp_path, save_normalized))
+    assert report.entry == "__call__(training=True)"
+    assert [finding.code for finding in report.findings] == ["GF211"]
+
+
 def test_a_function_without_inputs_does_not_hide_what_data_does_not_reach(tmp_path: Path) -> None:
     from tests.models.modules import save_functions_without_inputs
 

@@ -54,3 +54,13 @@ def test_the_class_that_decides_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, "Wrapper", None, model_class="Sequential")
     done = here("check", path, "--static", "--expect-frozen", "**", COLUMNS="400")
     assert "a class that is not Keras's own decides that ('Wrapper')" in done.stdout
+
+
+@pytest.mark.tensorflow
+def test_what_kept_tensorflow_from_it_is_the_next_step(tmp_path: Path) -> None:
+    """Where the user did give ``--import`` and no ``--static``, to ask for them helps nobody."""
+    path = written(tmp_path, "Wrapper", None)
+    done = here("check", path, "--import", "json", "--expect-frozen", "**", COLUMNS="400")
+    assert done.code == 2
+    assert "a class that is not Keras's own decides that; not run, read from the" in done.stdout
+    assert "without --static" not in done.stdout

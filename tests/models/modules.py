@@ -57,6 +57,20 @@ def _save_as_trackable(folder: Path, **attributes: Any) -> None:
     tf.saved_model.save(root, str(folder))
 
 
+def save_normalized(folder: Path) -> None:
+    """A Keras 2 layer that in training divides its kernel by a norm, and keeps that."""
+    import tf_keras
+
+    class Normalized(tf_keras.layers.Dense):
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            if training:
+                self.kernel.assign(self.kernel / tf.norm(self.kernel))
+            return super().call(inputs)
+
+    layers = [tf_keras.Input((4,)), Normalized(3, name="normalized"), tf_keras.layers.Dense(1)]
+    tf_keras.Sequential(layers).save(folder, save_format="tf")
+
+
 def save_trainer(folder: Path) -> None:
     """A function that computes, one that trains the weights, one that sets them, and a signature
     that uses half."""

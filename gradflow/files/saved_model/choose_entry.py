@@ -15,7 +15,8 @@ from gradflow.text import near
 
 Choice = tuple[SavedModelContents, Entry]
 
-_PREFERRED = ("serving_default", "serve", "__call__", "call")
+_CALLED = ("__call__", "call")
+_PREFERRED = ("serving_default", "serve", *_CALLED)
 _WRAPPERS = (
     "_default_save_signature",
     "call_and_return_conditional_losses",
@@ -136,8 +137,12 @@ def _rank(contents: SavedModelContents, entry: Entry, training: bool) -> tuple[A
 
 
 def _writes_weights(contents: SavedModelContents, entry: Entry) -> bool:
-    """Return whether ``entry`` assigns to a weight: it sets, restores or trains the model."""
-    if entry.function is None:
+    """Return whether ``entry`` assigns to a weight: it sets, restores or trains the model.
+
+    What is called to compute in training is none of these, whatever it assigns on the way.
+    """
+    is_call = entry.name.rpartition(".")[2] in _CALLED and entry.training is not None
+    if entry.function is None or is_call:
         return False
     functions = {
         function.signature.name: function for function in contents.graph_def.library.function
