@@ -99,6 +99,7 @@ def spec(op: str) -> OpSpec | None:
     return None if row is None else parse(row)
 
 
+@cache
 def ops_with(rule: Rule) -> frozenset[str]:
     """Return the op types of which the table says ``rule``."""
     return frozenset(op for op, cell in table.cells("rule").items() if cell == rule.value)

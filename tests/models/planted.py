@@ -69,7 +69,7 @@ class _Served(tf.Module):
         specs = [
             tf.TensorSpec((None, WIDTH), tf.float32, name=entry.name) for entry in model.inputs
         ]
-        self.serve = tf.function(self._serve, input_signature=specs)
+        self.serve = tf.function(self._serve, input_signature=specs, autograph=False)
 
     def _serve(self, *inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = self.model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)

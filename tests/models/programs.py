@@ -78,9 +78,8 @@ class Module(tf.Module):
         def serve(x: Any) -> Any:
             return run(program, [x[0], *self.weights])
 
-        self.serve = tf.function(
-            serve, input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")]
-        )
+        signature = [tf.TensorSpec([None, 3], tf.float32, name="x")]
+        self.serve = tf.function(serve, input_signature=signature, autograph=False)
 
     def save(self, folder: str) -> None:
         """Write a SavedModel whose signature is the program."""
@@ -134,7 +133,7 @@ def _case(left: Any, right: Any, first: Any, last: Any) -> Any:
 
 
 def _call(left: Any, right: Any, first: Any, last: Any) -> Any:
-    return tf.function(lambda y, z: (first(y), last(z)))(left, right)[0]
+    return tf.function(lambda y, z: (first(y), last(z)), autograph=False)(left, right)[0]
 
 
 def _while(left: Any, _: Any, body: Any) -> Any:

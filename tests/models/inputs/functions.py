@@ -39,7 +39,7 @@ def make(name: str) -> Weights:
     """The module of a builder, with its function as ``serve``."""
     module = Weights()
     function, signature = BUILDERS[name](module)
-    module.serve = tf.function(function, input_signature=signature)
+    module.serve = tf.function(function, input_signature=signature, autograph=False)
     module.serve.get_concrete_function()
     return module
 
