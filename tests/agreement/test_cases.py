@@ -115,7 +115,7 @@ def test_a_case(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     if "ModuleNotFoundError" in built.stderr:
         pytest.skip(built.stderr.splitlines()[-1])
     assert built.returncode == 0, built.stderr[-1000:]
-    monkeypatch.setenv("PYTHONPATH", str(script.parent))
+    monkeypatch.syspath_prepend(str(script.parent))
     wrong = {}
     for name, lines in answers_of(script).items():
         path, _, module = name.partition(" --import ")

@@ -14,17 +14,10 @@ pytestmark = pytest.mark.tensorflow
 SEEDS = range(examples(60))
 
 
-def test_what_is_left_out_of_a_join_is_seen_in_the_graph() -> None:
-    wrong = {seed: found for seed in SEEDS if (found := _compared(seed, joins_again=False))}
+@pytest.mark.parametrize("joins_again", [False, True])
+def test_what_is_left_out_of_a_join_is_seen_in_the_graph(joins_again: bool) -> None:
+    wrong = {seed: found for seed in SEEDS if (found := _compared(seed, joins_again=joins_again))}
     assert wrong == {}
-
-
-def test_no_gradient_is_denied_where_joined_tensors_are_joined_again() -> None:
-    """They are followed along one axis alone: what is left out along another is not seen."""
-    differing = [_compared(seed, joins_again=True) for seed in SEEDS]
-    said = {pair for found in differing for pair in found.values()}
-    assert said <= {("flows", "zero")}
-    assert sum(map(bool, differing)) < len(SEEDS) / 5
 
 
 def _compared(seed: int, *, joins_again: bool) -> dict[str, tuple[str, str]]:

@@ -160,9 +160,23 @@ def _stopped(source: random.Random, value: Any) -> Any:
     return tf.stop_gradient(value) if source.random() < 0.2 else value
 
 
+def _multiplied(source: random.Random, value: Any) -> Any:
+    """A matrix product mixes one axis, and keeps the others apart."""
+    is_first = source.random() < 0.4
+    length = value.shape[-2 if is_first else -1]
+    matrix = tf.reshape(tf.sin(1.0 + tf.range(2.0 * length)), [length, 2])
+    if is_first:
+        return tf.matmul(matrix, value, transpose_a=True)
+    return tf.matmul(value, matrix)
+
+
+def _shared_out(_: random.Random, value: Any) -> Any:
+    return value * tf.nn.softmax(value)
+
+
 _Step = Callable[[random.Random, Any], Any]
 _STEPS: tuple[_Step, ...] = (
     *(_sliced, _strided, _split, _halved, _unstacked, _gathered, _transposed, _flattened),
-    *(_widened, _squeezed, _reduced, _mapped, _stopped),
+    *(_widened, _squeezed, _reduced, _mapped, _stopped, _multiplied, _shared_out),
 )
 _JOINING: tuple[_Step, ...] = (_padded, _stopped_in_part)

@@ -23,7 +23,9 @@ from gradflow.flow.lower.pieces import (
     Operands,
     Pieces,
     Shape,
+    Taken,
     is_followed,
+    parts_in,
     pieces_of,
 )
 from gradflow.flow.lower.references import Reference
@@ -150,7 +152,7 @@ class _Known:
             if divided is not None:
                 every = set(range(1, len(divided.sources) + 1))
                 for pieces in made:
-                    taken = {code[place] for code in pieces.sources}
+                    taken = {part for code in pieces.sources for part in parts_in(code[place])}
                     if WHOLE not in taken and not every <= taken:
                         return True
         return False
@@ -202,9 +204,12 @@ class _Rewriting:
     """The new nodes for the parts of an output, or the one that it is in all."""
     joined: dict[Reference, int] = field(default_factory=dict)
     """The new node that stands for all parts of an output."""
+    mixed: dict[Reference, dict[tuple[int, ...], int]] = field(default_factory=dict)
+    """The new nodes that stand for some parts of an output, by their numbers."""
 
     def rewritten(self, results: Sequence[Reference]) -> ByEntries:
         """Lay all nodes out."""
+        self._find_mixed()
         count = 0
         for number, node in enumerate(self.known.nodes):
             if number not in self.wanted:
@@ -213,57 +218,72 @@ class _Rewriting:
                 continue
             first = count
             for output in range(len(node.floating)):
-                pieces = self.known.pieces.get((number, output))
-                size = max(1, len(pieces.sources)) if pieces is not None else 1
+                size = len(self._codes(number, output))
                 self.parts[number, output] = list(range(count, count + size))
                 self.copies.update(dict.fromkeys(range(max(count, first + 1), count + size), first))
                 count += size
                 if size > 1:
                     self.joined[number, output] = count
                     count += 1
+                for taken in self.mixed.get((number, output), ()):
+                    self.mixed[number, output][taken] = count
+                    count += 1
         for number, node in enumerate(self.known.nodes):
             self.nodes += self._laid_out(number, node)
         return ByEntries(self.nodes, [self._whole(reference) for reference in results], self.copies)
+
+    def _find_mixed(self) -> None:
+        for number in sorted(self.wanted):
+            node = self.known.nodes[number]
+            for output in range(len(node.floating)):
+                for code in self._codes(number, output):
+                    for reference, taken in zip(node.inputs, code, strict=True):
+                        if isinstance(taken, tuple):
+                            self.mixed.setdefault(reference, {})[taken] = -1
+
+    def _codes(self, number: int, output: int) -> Sequence[Code]:
+        """Return where the parts of an output come from, or all that it is."""
+        pieces = self.known.pieces.get((number, output))
+        count = len(self.known.nodes[number].inputs)
+        if pieces is None:
+            return ((WHOLE,) * count,)
+        return pieces.sources or ((NOTHING,) * count,)
 
     def _laid_out(self, number: int, node: BodyNode) -> Iterable[BodyNode]:
         if number not in self.wanted:
             yield replace(node, inputs=tuple(map(self._whole, node.inputs)))
             return
         for output, floating in enumerate(node.floating):
-            pieces = self.known.pieces.get((number, output))
-            codes: Sequence[Code] = ((WHOLE,) * len(node.inputs),)
-            if pieces is not None:
-                codes = pieces.sources or ((NOTHING,) * len(node.inputs),)
-            for code in codes:
+            for code in self._codes(number, output):
                 yield self._part(node, code, floating)
+            parts = self.parts[number, output]
             if (number, output) in self.joined:
-                parts = tuple((part, 0) for part in self.parts[number, output])
-                yield replace(
-                    node,
-                    name="",
-                    inputs=parts,
-                    passes=(Edge.FLOW,) * len(parts),
-                    floating=(floating,),
-                )
+                yield _together(node, parts, floating)
+            for some in self.mixed.get((number, output), ()):
+                yield _together(node, [parts[part - 1] for part in some], floating)
 
     def _part(self, node: BodyNode, code: Code, floating: bool) -> BodyNode:
         inputs: list[Reference] = []
         passes: list[Edge] = []
         for place, (reference, edge) in enumerate(zip(node.inputs, node.passes, strict=True)):
+            taken = code[place]
             is_divided = len(self.parts.get(reference, ())) > 1
-            if code[place] == NOTHING:
+            if taken == NOTHING:
                 inputs.append(
                     (self.parts[reference][0], 0) if is_divided else self._whole(reference)
                 )
                 passes.append(Edge.FILL)
             else:
-                part = code[place] - 1
-                is_part = code[place] != WHOLE and reference in self.parts
-                inputs.append(
-                    (self.parts[reference][part], 0) if is_part else self._whole(reference)
-                )
+                inputs.append(self._some(reference, taken))
                 passes.append(edge)
         return replace(node, inputs=tuple(inputs), passes=tuple(passes), floating=(floating,))
+
+    def _some(self, reference: Reference, taken: Taken) -> Reference:
+        if isinstance(taken, tuple):
+            return self.mixed[reference][taken], 0
+        if taken == WHOLE or reference not in self.parts:
+            return self._whole(reference)
+        return self.parts[reference][taken - 1], 0
 
     def _whole(self, reference: Reference) -> Reference:
         number, output = reference
@@ -272,6 +292,17 @@ class _Rewriting:
         if reference in self.parts:
             return self.parts[reference][0], 0
         return self.numbers.get(number, number), output
+
+
+def _together(node: BodyNode, parts: Sequence[int], floating: bool) -> BodyNode:
+    """Return a node that stands for several parts of what ``node`` gives."""
+    return replace(
+        node,
+        name="",
+        inputs=tuple((part, 0) for part in parts),
+        passes=(Edge.FLOW,) * len(parts),
+        floating=(floating,),
+    )
 
 
 def argument_shapes(function: Any) -> Sequence[Shape | None]:

@@ -1,24 +1,28 @@
 """Say which entries of a tensor come from which, where constants decide it: Concat, Split, Slice.
 
-A tensor that was joined of several is followed along the axis on which they were joined: each
-position there belongs to a part, and each op that keeps positions apart hands the parts on.
+A tensor that was joined of several consists of parts, in a grid over its entries; each op that
+keeps entries apart hands the parts on, and one that mixes them hands on several at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
+from gradflow.flow.lower.grid import Grid, TooLargeError, along, blocks, together
 from gradflow.lazy_dataclass import dataclass
 from gradflow.ops.families import ELEMENTWISE
 
 WHOLE, NOTHING = 0, -1
 """Of an input: all of it, as far as is known; none of its entries."""
-_MAX_PARTS, _MAX_LENGTH = 64, 4096
+_MAX_PARTS = 64
 Shape = tuple[int | None, ...]
-Code = tuple[int, ...]
-"""For each input of an op the part of it that is taken; ``WHOLE`` or ``NOTHING``."""
+Taken: TypeAlias = "int | tuple[int, ...]"
+"""Of an input the part that is taken, or several; ``WHOLE`` or ``NOTHING``."""
+Code = tuple[Taken, ...]
+"""For each input of an op what is taken of it."""
+Codes = Grid[Code | None]
+"""For each entry, where it comes from; None where it comes from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,14 @@ class Pieces:
 
     sources: tuple[Code, ...]
     """Where each part comes from."""
-    axis: int = 0
-    labels: tuple[int, ...] = ()
-    """By position on the axis, the part, 0 where it comes from nothing; empty where all entries are
-    of one part, or all of none."""
+    labels: Grid[int] | None = None
+    """By entry the part, 0 where it comes from nothing; None where all entries are of one part, or
+    all of none."""
 
     @property
     def is_divided(self) -> bool:
         """Whether its entries are told apart."""
-        return bool(self.labels)
+        return self.labels is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,39 @@ class Operands:
     outputs: Sequence[Shape | None]
     """The shapes of the outputs."""
 
-    def code(self, data: int, label: int) -> Code | None:
-        """Return the code of a position that comes from the input ``data`` alone; None where it
-        comes from nothing."""
-        if label == NOTHING or (self.pieces[data] is not None and not label):
-            return None
-        return tuple(label if place == data else WHOLE for place in range(len(self.shapes)))
+    def labels(self, data: int) -> Grid[int] | None:
+        """Return the parts of an input by entry, None where it is not divided."""
+        pieces = self.pieces[data]
+        return pieces.labels if pieces is not None else None
+
+    def taken(self, data: int) -> Grid[Taken]:
+        """Return what is taken of an input by entry, where each entry takes the one at its
+        place."""
+        labels = self.labels(data)
+        if labels is None:
+            return Grid((1,) * len(_known(self.shapes[data])), (WHOLE,))
+        return labels.mapped(lambda label: label or NOTHING)
+
+    def codes(self, data: int, taken: Grid[Taken]) -> Codes:
+        """Return where entries come from that take ``taken`` of the input ``data``, the other
+        inputs being no data."""
+        count = len(self.shapes)
+
+        def code(one: Taken) -> Code | None:
+            if one == NOTHING:
+                return None
+            return tuple(one if place == data else WHOLE for place in range(count))
+
+        return taken.mapped(code)
 
     def whole(self, name: str) -> int:
         """Return a number among the attributes, 0 where it is missing."""
         return int(self.attr[name].i) if name in self.attr else 0
+
+
+def parts_in(taken: Taken) -> tuple[int, ...]:
+    """Return what is taken, one by one."""
+    return taken if isinstance(taken, tuple) else (taken,)
 
 
 class _UnknownError(Exception):
@@ -75,9 +101,9 @@ def pieces_of(operands: Operands) -> tuple[Pieces | None, ...]:
     if rule is None:
         return (None,) * len(operands.outputs)
     try:
-        return tuple(rule(operands))
+        return tuple(_made(codes) for codes in rule(operands))
     # What a damaged file says of itself need not fit together.
-    except (_UnknownError, IndexError, ValueError, TypeError):
+    except (_UnknownError, TooLargeError, IndexError, ValueError, TypeError):
         return (None,) * len(operands.outputs)
 
 
@@ -86,16 +112,19 @@ def is_followed(op: str) -> bool:
     return op in _RULES
 
 
-def _made(axis: int, codes: Iterable[Code | None]) -> Pieces | None:
-    """Number the different codes of the positions on an axis."""
-    numbers: dict[Code, int] = {}
-    labels = tuple(
-        0 if code is None else numbers.setdefault(code, len(numbers) + 1) for code in codes
-    )
-    if len(numbers) > _MAX_PARTS or len(labels) > _MAX_LENGTH:
+def _made(codes: Codes | None) -> Pieces | None:
+    """Number the different codes."""
+    if codes is None:
         return None
-    is_divided = len(set(labels)) > 1
-    return Pieces(tuple(numbers), axis, labels if is_divided else ())
+    numbers: dict[Code, int] = {}
+    for code in codes.items:
+        if code is not None:
+            numbers.setdefault(code, len(numbers) + 1)
+    if len(numbers) > _MAX_PARTS:
+        return None
+    labels = codes.mapped(lambda code: 0 if code is None else numbers[code])
+    is_divided = len(set(labels.items)) > 1
+    return Pieces(tuple(numbers), labels.shrunk() if is_divided else None)
 
 
 def _known(value: Any) -> Any:
@@ -104,138 +133,153 @@ def _known(value: Any) -> Any:
     return value
 
 
-def _labels(operands: Operands, data: int, axis: int) -> Sequence[int]:
-    """Return the part of each position of an input on an axis."""
-    pieces = operands.pieces[data]
-    if pieces is not None and pieces.axis == axis:
-        return pieces.labels
-    length: int = _known(_known(operands.shapes[data])[axis])
-    return (WHOLE,) * min(length, _MAX_LENGTH + 1)
+def _united(taken: Iterable[Taken]) -> Taken:
+    """Return what is taken where all of ``taken`` are mixed."""
+    parts: set[int] = set()
+    for one in taken:
+        parts.update(parts_in(one))
+    parts.discard(NOTHING)
+    if WHOLE in parts:
+        return WHOLE
+    return tuple(sorted(parts)) if len(parts) > 1 else next(iter(parts), NOTHING)
 
 
-def _join(operands: Operands, data: Sequence[int], axis: int) -> list[Pieces | None]:
+def _full(grid: Grid[Any], shape: Sequence[int | None], axes: Iterable[int]) -> Grid[Any]:
+    """Return ``grid`` with ``axes`` in full length."""
+    sizes = list(grid.sizes)
+    for axis in axes:
+        sizes[axis] = _known(shape[axis])
+    return grid.spread(sizes)
+
+
+def _join(operands: Operands, data: Sequence[int], axis: int, *, is_new: bool) -> list[Codes]:
     count = len(operands.shapes)
-    codes: list[Code | None] = []
+    grids: list[Codes] = []
     for place in data:
-        pieces = operands.pieces[place]
-        is_along = pieces is not None and pieces.axis == axis
-        for label in _labels(operands, place, axis):
-            is_nothing = is_along and not label
-            code = [NOTHING if other in data else WHOLE for other in range(count)]
-            code[place] = label
-            codes.append(None if is_nothing else tuple(code))
-    return [_made(axis, codes)]
+        taken = operands.taken(place)
+        if is_new:
+            taken = taken.resized([*taken.sizes[:axis], 1, *taken.sizes[axis:]])
+        else:
+            taken = _full(taken, _known(operands.shapes[place]), [axis])
+
+        def code(one: Taken, place: int = place) -> Code | None:
+            others = [NOTHING if other in data else WHOLE for other in range(count)]
+            return None if one == NOTHING else (*others[:place], one, *others[place + 1 :])
+
+        grids.append(taken.mapped(code))
+    return [along(axis, grids)]
 
 
-def _concat(operands: Operands) -> list[Pieces | None]:
+def _concat(operands: Operands) -> list[Codes]:
     count = len(operands.shapes)
     is_first = operands.op == "Concat"
     (axis,) = _known(operands.constants[0 if is_first else count - 1])
+    data = range(is_first, count - (not is_first))
+    return _join(operands, data, axis % len(_known(operands.outputs[0])), is_new=False)
+
+
+def _pack(operands: Operands) -> list[Codes]:
     rank = len(_known(operands.outputs[0]))
-    return _join(operands, range(is_first, count - (not is_first)), axis % rank)
+    data = range(len(operands.shapes))
+    return _join(operands, data, operands.whole("axis") % rank, is_new=True)
 
 
-def _pack(operands: Operands) -> list[Pieces | None]:
-    rank = len(_known(operands.outputs[0]))
-    count = len(operands.shapes)
-    codes = [
-        tuple(WHOLE if other == place else NOTHING for other in range(count))
-        for place in range(count)
-    ]
-    return [_made(operands.whole("axis") % rank, codes)]
-
-
-def _pad(operands: Operands) -> list[Pieces | None]:
+def _pad(operands: Operands) -> list[Codes | None]:
     shape, flat = _known(operands.shapes[0]), _known(operands.constants[1])
-    widths = [(int(flat[2 * axis]), int(flat[2 * axis + 1])) for axis in range(len(shape))]
-    pieces = operands.pieces[0]
-    padded = [axis for axis, width in enumerate(widths) if any(width) and shape[axis] is not None]
-    if pieces is None and not padded:
-        return [None]
-    axis = pieces.axis if pieces is not None else padded[0]
-    margin = (NOTHING, WHOLE, WHOLE) if operands.op == "PadV2" else None
-    before, after = widths[axis]
-    inner = [
-        None if code is None else (*code[:2], *[NOTHING] * len(code[2:]))  # not the filling
-        for code in (operands.code(0, label) for label in _labels(operands, 0, axis))
-    ]
-    return [_made(axis, [*[margin] * before, *inner, *[margin] * after])]
+    fillings = len(operands.shapes) - 2  # of PadV2
+    margin = (NOTHING, WHOLE, WHOLE) if fillings else None
+
+    def without_filling(code: Code | None) -> Code | None:
+        return code if code is None else (*code[:2], *[NOTHING] * fillings)
+
+    codes = operands.codes(0, operands.taken(0)).mapped(without_filling)
+    margins: Codes = Grid((1,) * len(shape), (margin,))
+    is_padded = operands.labels(0) is not None
+    for axis, size in enumerate(shape):
+        before, after = int(flat[2 * axis]), int(flat[2 * axis + 1])
+        if (before or after) and size is not None:  # of an unknown axis no entry is told apart
+            inner = _full(codes, shape, [axis])
+            around = [
+                margins.taken(axis, [0] * width).spread(
+                    [width if other == axis else 1 for other in range(len(shape))]
+                )
+                for width in (before, after)
+                if width
+            ]
+            codes = along(axis, [*around[: bool(before)], inner, *around[bool(before) :]])
+            shape = (*shape[:axis], size + before + after, *shape[axis + 1 :])
+            is_padded = True
+    return [codes if is_padded else None]
 
 
-def _selected(
-    operands: Operands, data: int, axis: int, indices: Sequence[int], axis_after: int
-) -> Pieces | None:
-    """Return the pieces where some positions on the axis of the parts are taken."""
-    labels = _labels(operands, data, axis)
-    return _made(axis_after, [operands.code(data, labels[index]) for index in indices])
+def _divided(operands: Operands, data: int) -> tuple[Grid[Taken], Shape]:
+    """Return what can be taken of an input that is divided, and its shape."""
+    _known(operands.labels(data))
+    return operands.taken(data), _known(operands.shapes[data])
 
 
-def _divided(operands: Operands, data: int) -> tuple[Pieces, Shape]:
-    """Return the pieces and the shape of an input that is divided."""
-    return _known(operands.pieces[data]), _known(operands.shapes[data])
+def _slice(operands: Operands) -> list[Codes]:
+    taken, _ = _divided(operands, 0)
+    starts, sizes = _known(operands.constants[1]), _known(operands.constants[2])
+    for axis, length in enumerate(taken.sizes):
+        if length > 1:
+            end = length if sizes[axis] < 0 else starts[axis] + sizes[axis]
+            taken = taken.taken(axis, range(starts[axis], end))
+    return [operands.codes(0, taken)]
 
 
-def _kept(operands: Operands, data: int, axis_after: int) -> Pieces | None:
-    """Return the pieces where all positions stay, be it on another axis."""
-    pieces = _known(operands.pieces[data])
-    return _selected(operands, data, pieces.axis, range(len(pieces.labels)), axis_after)
-
-
-def _slice(operands: Operands) -> list[Pieces | None]:
-    pieces, _ = _divided(operands, 0)
-    start = _known(operands.constants[1])[pieces.axis]
-    size = _known(operands.constants[2])[pieces.axis]
-    end = len(pieces.labels) if size < 0 else start + size
-    return [_selected(operands, 0, pieces.axis, range(start, end), pieces.axis)]
-
-
-def _split(operands: Operands) -> list[Pieces | None]:
+def _split(operands: Operands) -> list[Codes]:
     data, axis_input = (1, 0) if operands.op == "Split" else (0, 2)
-    pieces, shape = _divided(operands, data)
+    taken, shape = _divided(operands, data)
     (axis,) = _known(operands.constants[axis_input])
-    count = len(operands.outputs)
-    if axis % len(shape) != pieces.axis:
-        return [_kept(operands, data, pieces.axis) for _ in range(count)]
-    length = len(pieces.labels)
+    axis, count = axis % len(shape), len(operands.outputs)
+    length = taken.sizes[axis]
+    if length == 1:
+        return [operands.codes(data, taken)] * count
     sizes = (
         [length // count] * count if operands.op == "Split" else list(_known(operands.constants[1]))
     )
     sizes = [length - sum(sizes) - 1 if size < 0 else size for size in sizes]
     starts = [sum(sizes[:number]) for number in range(count)]
     return [
-        _selected(operands, data, pieces.axis, range(start, start + size), pieces.axis)
+        operands.codes(data, taken.taken(axis, range(start, start + size)))
         for start, size in zip(starts, sizes, strict=True)
     ]
 
 
-def _unpack(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _at(taken: Grid[Taken], axis: int, position: int) -> Grid[Taken]:
+    """Return what is taken at one position of an axis, which goes."""
+    one = taken.taken(axis, [position])
+    return one.resized([*one.sizes[:axis], *one.sizes[axis + 1 :]])
+
+
+def _unpack(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     axis = operands.whole("axis") % len(shape)
-    count = len(operands.outputs)
-    if axis == pieces.axis:
-        return [_selected(operands, 0, axis, [number], 0) for number in range(count)]
-    return [_kept(operands, 0, pieces.axis - (axis < pieces.axis)) for _ in range(count)]
+    return [operands.codes(0, _at(taken, axis, number)) for number in range(len(operands.outputs))]
 
 
-def _gather(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _gather(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     axis = _known(operands.constants[2])[0] % len(shape) if operands.op == "GatherV2" else 0
-    rank = len(_known(operands.shapes[1]))
+    sizes: Sequence[int] = _known(operands.shapes[1])
     if operands.whole("batch_dims"):
-        return [None]
-    if axis != pieces.axis:
-        return [_kept(operands, 0, pieces.axis + (rank - 1) * (axis < pieces.axis))]
-    made = _selected(operands, 0, axis, _known(operands.constants[1]), axis)
-    return [made if made is None or rank < 2 or not made.is_divided else None]
+        raise _UnknownError
+    if taken.sizes[axis] == 1:
+        sizes = [1] * len(sizes)
+    else:
+        taken = taken.taken(axis, _known(operands.constants[1]))
+    taken = taken.resized([*taken.sizes[:axis], *map(_known, sizes), *taken.sizes[axis + 1 :]])
+    return [operands.codes(0, taken)]
 
 
-def _strided_slice(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
-    begins, ends, strides = (_known(constant) for constant in operands.constants[1:4])
+def _strided_slice(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     masks = {
         name: operands.whole(f"{name}_mask")
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
+    begins, ends, strides = (_known(constant) for constant in operands.constants[1:4])
     count = len(strides)
     is_set = {
         name: [bool(mask >> place & 1) for place in range(count)] for name, mask in masks.items()
@@ -243,127 +287,126 @@ def _strided_slice(operands: Operands) -> list[Pieces | None]:
     consuming = sum(
         not (new or rest) for new, rest in zip(is_set["new_axis"], is_set["ellipsis"], strict=True)
     )
-    axis, axis_after, made = 0, 0, None
+    axis = 0
+    sizes: list[int] = []  # of the result
     for place in range(count):
         if is_set["ellipsis"][place]:
-            skipped = len(shape) - consuming
-            if axis <= pieces.axis < axis + skipped:
-                made = _kept(operands, 0, axis_after + pieces.axis - axis)
-            axis, axis_after = axis + skipped, axis_after + skipped
+            rest = len(shape) - consuming
+            sizes += taken.sizes[axis : axis + rest]
+            axis += rest
         elif is_set["new_axis"][place]:
-            axis_after += 1
+            sizes.append(1)
         else:
-            is_single = is_set["shrink_axis"][place]
-            if axis == pieces.axis:
-                length = len(pieces.labels)
+            length = taken.sizes[axis]
+            if length > 1:
                 start = None if is_set["begin"][place] else begins[place]
                 end = None if is_set["end"][place] else ends[place]
-                taken = range(length)[slice(start, end, strides[place])]
-                indices = [begins[place] % length] if is_single else taken
-                made = _selected(operands, 0, axis, indices, axis_after)
-            axis, axis_after = axis + 1, axis_after + (not is_single)
-    if axis <= pieces.axis:  # what is not named stays
-        made = _kept(operands, 0, axis_after + pieces.axis - axis)
-    return [made]
+                positions = (
+                    [begins[place] % length]
+                    if is_set["shrink_axis"][place]
+                    else range(length)[slice(start, end, strides[place])]
+                )
+                taken = taken.taken(axis, positions)
+            if not is_set["shrink_axis"][place]:
+                sizes.append(taken.sizes[axis])
+            axis += 1
+    return [operands.codes(0, taken.resized([*sizes, *taken.sizes[axis:]]))]
 
 
-def _transpose(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _transpose(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     order = [axis % len(shape) for axis in _known(operands.constants[1])]
-    return [_kept(operands, 0, order.index(pieces.axis))]
+    return [operands.codes(0, taken.moved(order))]
 
 
-def _expand(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _expand(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     (axis,) = _known(operands.constants[1])
-    return [_kept(operands, 0, pieces.axis + (axis % (len(shape) + 1) <= pieces.axis))]
+    axis %= len(shape) + 1
+    return [operands.codes(0, taken.resized([*taken.sizes[:axis], 1, *taken.sizes[axis:]]))]
 
 
-def _reshape(operands: Operands) -> list[Pieces | None]:
-    """Entries keep their order: the parts are found again where what stands before and behind them
-    has the same size."""
-    pieces, shape = _divided(operands, 0)
+def _reshape(operands: Operands) -> list[Codes]:
+    """Entries keep their order: those of axes next to each other are found again where their
+    sizes have the same product."""
+    taken, shape = _divided(operands, 0)
     after = _known(operands.outputs[0])
-    rest = prod(map(_known, shape[pieces.axis + 1 :]))
-    for axis in range(len(after)):
-        inner = after[axis + 1 :]
-        if (
-            _size(after[:axis]) != _size(shape[: pieces.axis])
-            or None in inner
-            or after[axis] is None
-        ):
-            continue
-        entries = [label for label in pieces.labels for _ in range(rest)]
-        if len(entries) > _MAX_LENGTH:
-            break
-        step = prod(map(_known, inner)) or 1
-        groups = [entries[start : start + step] for start in range(0, len(entries), step)]
-        if len(groups) == after[axis] and all(len(set(group)) == 1 for group in groups):
-            return [_made(axis, [operands.code(0, group[0]) for group in groups])]
-    return [None]
+    sizes: list[int] = []
+    for old, new in _known(blocks(shape, after)):
+        if all(taken.sizes[axis] == 1 for axis in old):
+            sizes += [1] * len(new)
+        else:
+            taken = _full(taken, shape, old)
+            sizes += [_known(after[axis]) for axis in new]
+    return [operands.codes(0, taken.resized(sizes))]
 
 
-def _size(shape: Sequence[int | None]) -> tuple[int, int]:
-    """Return how many sizes are unknown, and the product of the others."""
-    sizes = [size for size in shape if size is not None]
-    return len(shape) - len(sizes), prod(sizes)
-
-
-def _squeeze(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _squeeze(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     gone = {axis % len(shape) for axis in operands.attr["squeeze_dims"].list.i}
     if not gone:
         gone = {axis for axis, size in enumerate(shape) if _known(size) == 1}
-    return [_kept(operands, 0, pieces.axis - sum(axis < pieces.axis for axis in gone))]
+    sizes = [size for axis, size in enumerate(taken.sizes) if axis not in gone]
+    return [operands.codes(0, taken.resized(sizes))]
 
 
-def _bias(operands: Operands) -> list[Pieces | None]:
+def _bias(operands: Operands) -> list[Codes]:
     is_channels_first = "data_format" in operands.attr and operands.attr["data_format"].s == b"NCHW"
-    return [None] if is_channels_first else _elementwise(operands)
+    if not is_channels_first:
+        return _elementwise(operands)
+    _known(operands.labels(1) is None or None)
+    return [operands.codes(0, operands.taken(0))]
 
 
-def _reduce(operands: Operands) -> list[Pieces | None]:
-    pieces, shape = _divided(operands, 0)
+def _reduce(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
     axes = {axis % len(shape) for axis in _known(operands.constants[1])}
-    if pieces.axis in axes:
-        return [None]
+    mixed = taken.reduced(axes, _united)
     keeps = "keep_dims" in operands.attr and operands.attr["keep_dims"].b
-    gone = 0 if keeps else sum(axis < pieces.axis for axis in axes)
-    return [_kept(operands, 0, pieces.axis - gone)]
+    if not keeps:
+        mixed = mixed.resized([size for axis, size in enumerate(mixed.sizes) if axis not in axes])
+    return [operands.codes(0, mixed)]
 
 
-def _elementwise(operands: Operands) -> list[Pieces | None]:
+def _softmax(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
+    return [operands.codes(0, taken.reduced({len(shape) - 1}, _united))]
+
+
+def _matrix_product(operands: Operands) -> list[Codes]:
+    """Each entry comes from a row of the first matrix and a column of the second."""
+    sides = []
+    for side, transposes in enumerate((("transpose_a", "adj_x"), ("transpose_b", "adj_y"))):
+        taken = operands.taken(side)
+        rank = len(taken.sizes)
+        if any(name in operands.attr and operands.attr[name].b for name in transposes):
+            taken = taken.moved([*range(rank - 2), rank - 1, rank - 2])
+        sides.append(taken.reduced({rank - 2 if side else rank - 1}, _united))
+    return [together(sides).mapped(_code_of_entry)]
+
+
+def _elementwise(operands: Operands) -> list[Codes]:
     """Each entry comes from those at its place; sizes are aligned at the last axis."""
-    after = _known(operands.outputs[0])
-    depths = [
-        None if pieces is None else len(_known(shape)) - pieces.axis
-        for pieces, shape in zip(operands.pieces, operands.shapes, strict=True)
+    taken = [
+        operands.taken(place) if operands.labels(place) else Grid[Taken]((), (WHOLE,))
+        for place in range(len(operands.shapes))
     ]
-    depth = next((depth for depth in depths if depth is not None), None)
-    axis = len(after) - _known(depth)
-    length = after[axis]
-    aligned = {
-        place: pieces.labels
-        for place, pieces in enumerate(operands.pieces)
-        if pieces is not None and depths[place] == depth and len(pieces.labels) == length
-    }
-    if not aligned:
-        return [None]
-    codes: list[Code | None] = []
-    for position in range(_known(length)):
-        code = tuple(
-            (aligned[place][position] or NOTHING) if place in aligned else WHOLE
-            for place in range(len(operands.shapes))
-        )
-        codes.append(None if set(code) == {NOTHING} else code)
-    return [_made(axis, codes)]
+    codes = together(taken)
+    rank = len(_known(operands.outputs[0]))
+    return [codes.resized([*[1] * (rank - len(codes.sizes)), *codes.sizes]).mapped(_code_of_entry)]
+
+
+def _code_of_entry(code: Code) -> Code | None:
+    return None if set(code) == {NOTHING} else code
 
 
 _ELEMENTWISE = ELEMENTWISE.union("Cast Greater GreaterEqual Less LessEqual SelectV2".split())
 """Comparisons and casts too, though no gradient goes on behind them: the way of the data counts."""
-_RULES: Mapping[str, Callable[[Operands], list[Pieces | None]]] = {
+_RULES: Mapping[str, Callable[[Operands], Sequence[Codes | None]]] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "MatMul"), _matrix_product),
     **dict.fromkeys(("Concat", "ConcatV2"), _concat),
+    **dict.fromkeys(("LogSoftmax", "Softmax"), _softmax),
     **dict.fromkeys(("Pad", "PadV2"), _pad),
     **dict.fromkeys(("Split", "SplitV"), _split),
     **dict.fromkeys(("Gather", "GatherV2"), _gather),
