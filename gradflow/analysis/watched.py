@@ -29,13 +29,13 @@ from gradflow.findings import (
     summarize,
 )
 from gradflow.flow.attribute import Attribution, attribute
-from gradflow.flow.graph import FlowGraph
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.lazy_dataclass import dataclass
 from gradflow.tape.versions import tool
+from gradflow.tape.watching.again import NotKnownError, look_again
 from gradflow.tape.watching.recorder import Application, Record, most_telling
-from gradflow.tape.watching.scenes import left_scene, scene_of
+from gradflow.tape.watching.scenes import CallGraph, left_scene, scene_of
 from gradflow.tape.watching.variables import Weight
 
 _NOT_ASKED = "no gradient call of the step names {who}, so that no optimizer can update {them}"
@@ -50,6 +50,7 @@ _TINY = (
     "harmless for a bias before a normalization, or of the keys of attention: its gradient is "
     "rounding noise alone; gradflow inspect tells"
 )
+_WHY_ZERO = "at which op gradients become zero"
 _NAMED = 3
 """Weights and places that a line names."""
 _HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
@@ -63,23 +64,29 @@ _DRAWN_ANEW = (
 _NOT_CHANGED = "a gradient arrived at {who}, an optimizer got it and did not change {them}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """The graph of a gradient call, and what it says of the weights."""
+
+    graph: CallGraph
+    ways: Mapping[str, Attribution]
+
+
 @dataclass(slots=True)
 class _Step:
     """A record, with what was asked about each of its weights."""
 
     record: Record
     weights: Sequence[Weight]
-    scenes: dict[int, tuple[FlowGraph, Mapping[str, Attribution]] | None] = field(
-        default_factory=dict
-    )
+    scenes: dict[int, _Scene | None] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     moved: dict[str, bool | None] = field(default_factory=dict)
 
-    def scene(self, number: int) -> tuple[FlowGraph, Mapping[str, Attribution]] | None:
+    def scene(self, number: int) -> _Scene | None:
         """Return the graph of a gradient call, and what it says of the weights."""
         if number not in self.scenes:
             graph = scene_of(self.record, self.record.calls[number], self.names)
-            self.scenes[number] = None if graph is None else (graph, attribute(graph))
+            self.scenes[number] = None if graph is None else _Scene(graph, attribute(graph.flow))
         return self.scenes[number]
 
     def asking(self, weight: Weight) -> list[int]:
@@ -125,8 +132,6 @@ def conclude(
         name: what the report calls it.
         with_map: draw the map of gradient flow too, from the graphs of all gradient calls.
     """
-    for call in record.calls:
-        call.measure()
     for application in record.applications:
         application.measure()
     if not record.obstacles:
@@ -192,7 +197,7 @@ def _takes_part(step: _Step, weight: Weight) -> bool:
     if weight.is_owned or step.asking(weight) or step.given(weight) or step.record.hides_calls:
         return True
     numbers = range(len(step.record.calls))
-    ways = (scene[1].get(weight.stored.name) for scene in map(step.scene, numbers) if scene)
+    ways = (scene.ways.get(weight.stored.name) for scene in map(step.scene, numbers) if scene)
     return any(way is not None and way.cuts_to_restore is not None for way in ways)
 
 
@@ -247,7 +252,7 @@ def _leading(step: _Step, weight: Weight, calls: Iterable[int]) -> int | None:
     for number in calls:
         scene = step.scene(number)
         if scene is not None:
-            attribution = scene[1].get(weight.stored.name)
+            attribution = scene.ways.get(weight.stored.name)
             cuts = None if attribution is None else attribution.cuts_to_restore
             ways.append((cuts is None, cuts or 0, number))
     return min(ways)[2] if ways else None
@@ -273,6 +278,7 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
     evidence = _evidence(stored, scene, measured if is_measured else None)
     if is_measured:
         evidence = replace(evidence, movers=_movers(step, group, measured))
+        evidence = _seen_again(step, group, evidence)
     variables, findings = diagnose(evidence)
     if needs_graph and scene is None and _is_hidden(step, group.call):
         # Why no gradient arrives is not known, and nothing may be claimed.
@@ -287,6 +293,29 @@ def _diagnosed(step: _Step, group: _Group) -> tuple[list[Variable], list[Finding
     return _unasked(step, variables, findings)
 
 
+def _seen_again(step: _Step, group: _Group, evidence: Evidence) -> Evidence:
+    """Return the evidence with the ops at which gradients were lost on ways that the graph leaves
+    open, as the step shows when it is run again."""
+    scene = None if group.call is None else step.scenes.get(group.call)
+    reaching = {
+        name: measurement
+        for name, measurement in (evidence.measurements or {}).items()
+        if measurement.verdict in (Verdict.ZERO, Verdict.NONFINITE)
+        and scene is not None
+        and name in scene.ways
+        and scene.ways[name].cuts_to_restore == 0
+    }
+    if scene is None or group.call is None or not reaching:
+        return evidence
+    call = step.record.calls[group.call]
+    try:
+        seen = look_again(step.record, call, scene.graph, step.weights, reaching, evidence.layer_of)
+    except NotKnownError as reason:
+        step.record.obstacles.append(f"{_WHY_ZERO}: {reason}")
+        return evidence
+    return replace(evidence, sightings=seen.sightings, cancelled=seen.cancelled)
+
+
 def _movers(step: _Step, group: _Group, measured: Mapping[str, Measurement]) -> Mapping[str, Mover]:
     """Return what moves each weight that changed without a gradient."""
     return {
@@ -299,17 +328,17 @@ def _movers(step: _Step, group: _Group, measured: Mapping[str, Measurement]) -> 
 
 def _evidence(
     stored: Sequence[Any],
-    scene: tuple[FlowGraph, Mapping[str, Attribution]] | None,
+    scene: _Scene | None,
     measured: Mapping[str, Measurement] | None,
 ) -> Evidence:
-    graph, attributions = scene if scene is not None else (None, {})
+    graph = None if scene is None else scene.graph.flow
     names = graph.names if graph is not None else ()
     owners = variable_layers(item.layer for item in stored)
     return Evidence(
         variables=tuple(stored),
         measurements=measured,
         graph=graph,
-        attributions=attributions,
+        attributions={} if scene is None else scene.ways,
         layer_of=noted_layer_finder(graph, layer_finder(names, owners, complete=True)),
         source_of=source_finder(graph),
         is_of_step=True,

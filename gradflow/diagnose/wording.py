@@ -68,6 +68,10 @@ _STEP_ZEROS_FIX = (
     "look for a factor of zero and for dead or saturated units in the step; with other data there "
     "can be a gradient"
 )
+_STEP_OP_FIX = (
+    "at which op is not known, for the step could not be run again: gradflow inspect MODEL names "
+    "one in the model"
+)
 _SHAPE_FIX = (
     "harmless where only a derivative of the value counts, as of an energy whose forces are the "
     "output: what is added to the value has none; else let the value itself take part"
@@ -185,7 +189,7 @@ def _usual_fix(evidence: Evidence, cause: Cause) -> str:
     if cause.code == "GF207" and is_of_jax(evidence):
         return GRADIENT_OF_JAX
     if cause.code == "GF303" and evidence.is_of_step:
-        return _STEP_ZEROS_FIX
+        return _STEP_OP_FIX if cause.op is None else _STEP_ZEROS_FIX
     of_op = fix_of(cause.code, cause.op_type)
     return CATALOGUE[cause.code].fix if of_op is None else of_op.fix
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from gradflow.diagnose import Sighting, Trial, leads_through_branch
@@ -15,8 +15,9 @@ from gradflow.flow.graph import FlowGraph, Mark
 from gradflow.flow.measured import Arrived, as_it_ran, without_branches
 from gradflow.options import Options
 from gradflow.progress import Progress
-from gradflow.tape.further_steps import LOSS_SCALE, alive, lifted, lifted_with, underflowing
+from gradflow.tape.further_steps import alive
 from gradflow.tape.gradient_registry import asked_in_vain
+from gradflow.tape.lasting_zeros import judged
 from gradflow.tape.loaded_model import CallableModel, Explanation, Step, Watched
 from gradflow.tape.measure import largest_entry, measure
 from gradflow.tape.random_drops import drawn_further
@@ -24,25 +25,11 @@ from gradflow.tape.repair import repair_tried
 from gradflow.tape.replay.locate import Scene, Sightings, breaking
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.replay.single_class import behind_single_class
-from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
 from gradflow.tape.rounding_noise import Noise, rounding_noise
+from gradflow.tape.step import step
 from gradflow.tape.stepped import Measurements, Stepped
 from gradflow.tape.trace import Trace, lower_trace
 from gradflow.tape.versions import unchanged
-
-_UNDERFLOWS = (
-    f"rounds it to zero, for float16 has no number that small: with a loss scale of "
-    f"{LOSS_SCALE:.0f} it arrives"
-)
-HARMLESS = "harmless, there is nothing to change"
-STARTS_LATER = "harmless: it gets a gradient after the first update of that weight"
-_STARTS_WITH_OTHERS = "harmless: it gets a gradient after the first update of other weights"
-_BOTH_STAY = "both stay zero in training: give one of them random values first"
-_ALL_STAY = (
-    "one of them is not enough: several weights of zeros keep each other at zero; give all of them "
-    "but one random values first"
-)
-_FROZEN_ZEROS = "make {weight!r} trainable, or give it values other than zero"
 
 
 def explain(model: CallableModel, step: Step, options: Options, progress: Progress) -> Explanation:
@@ -307,73 +294,15 @@ def _looked_into(
     sightings = {name: deaths[name] for name in missing if name in deaths}
     zero_deaths = {name: deaths[name] for name in zero if name in deaths}
     if zero_deaths:
-        more, judged = _judged(stepped, measured, zero_deaths, removers)
+        more, told = judged(
+            partial(step, model, stepped.options),
+            model.watched,
+            measured,
+            zero_deaths,
+            removers=removers,
+            epsilon=model.epsilon,
+        )
         measured = {**measured, **more}
-        sightings.update(judged)
+        sightings.update(told)
     drawn = {name: measure(scene.trail.gradient_of(name)) for name in noise.tiny}
     return larger(measured, drawn), {**sightings, **breaking(scene, nonfinite)}, removers
-
-
-def _judged(
-    stepped: Stepped, measured: Measurements, deaths: Sightings, removers: Collection[str]
-) -> tuple[Measurements, Sightings]:
-    """Say of each zero whether training lifts it, and what to do where it does not; what is
-    measured meanwhile of those that only another draw lifts comes first."""
-    underflow = underflowing(stepped.model, stepped.options, measured)
-    dropped = {name for name, deadly in deaths.items() if any(item.chance for item in deadly)}
-    doubtful = deaths.keys() - dropped - underflow.union(removers)
-    begun: frozenset[str] = frozenset()
-    drawn: Measurements = {}
-    if doubtful:
-        begun, drawn = lifted(stepped.model, stepped.options, measured)
-    frozen = {item.stored.name for item in stepped.model.watched if not item.stored.trainable}
-
-    @cache
-    def is_enough(weight: str) -> bool:
-        """Return whether random values for a weight of zeros help all that dies there."""
-        lasting = {
-            name
-            for name, deadly in deaths.items()
-            if name in doubtful - begun and any(item.weight == weight for item in deadly)
-        }
-        return lasting <= lifted_with(stepped.model, stepped.options, measured, weight)
-
-    def stays_zero(weight: str | None) -> bool:
-        return (
-            weight is not None and measured[weight].verdict is Verdict.ZERO and weight not in begun
-        )
-
-    def judged(name: str, sighting: Sighting) -> Sighting:
-        if name in underflow:
-            return replace(sighting, detail=_UNDERFLOWS, fix=LOSS_SCALE_FIX)
-        if name in removers:
-            return replace(sighting, harmless=True, fix=HARMLESS)
-        if name in begun and name in doubtful:
-            moves = sighting.weight is not None and not stays_zero(sighting.weight)
-            fix = STARTS_LATER if moves else _STARTS_WITH_OTHERS
-            return replace(sighting, harmless=True, fix=fix)
-        weight = sighting.weight
-        is_one_enough = weight is None or not stays_zero(weight) or is_enough(weight)
-        return _lasting(sighting, measured, frozen, is_one_enough=is_one_enough)
-
-    return drawn, {
-        name: tuple(judged(name, sighting) for sighting in deadly)
-        for name, deadly in deaths.items()
-        if name not in drawn
-    }
-
-
-def _lasting(
-    sighting: Sighting, measured: Measurements, frozen: Collection[str], *, is_one_enough: bool
-) -> Sighting:
-    """Say of a weight of zeros that no update moves what would help what it is multiplied with;
-    ``is_one_enough``: whether random values for that weight alone do."""
-    if sighting.weight is None:
-        return sighting
-    if sighting.weight in frozen:
-        fix = _FROZEN_ZEROS.format(weight=sighting.weight)
-    elif measured[sighting.weight].verdict is Verdict.ZERO:
-        fix = _BOTH_STAY if is_one_enough else _ALL_STAY
-    else:
-        return sighting
-    return replace(sighting, detail=f"{sighting.detail}, and no update changes that", fix=fix)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -12,11 +12,9 @@ import tensorflow as tf
 from gradflow.diagnose import Measurement
 from gradflow.errors import GradflowError
 from gradflow.findings import Verdict
-from gradflow.options import Options
-from gradflow.tape.loaded_model import SINGLE, CallableModel, Step
+from gradflow.tape.loaded_model import SINGLE, Step, Watched
 from gradflow.tape.measure import largest_entry
 from gradflow.tape.replay.index import numbers
-from gradflow.tape.step import step
 
 LOSS_SCALE = 2.0**15
 """What Keras's LossScaleOptimizer starts with."""
@@ -28,8 +26,15 @@ _DRAWN = 0.1
 """Standard deviation of what a weight of zeros is given to see whether that helps."""
 
 
+class Take(Protocol):
+    """Takes the step that is looked into, with the weights as they are at the moment."""
+
+    def __call__(self, scale: float = 1.0, *, keeps_gradients: bool = False) -> Step:
+        """Take it with the objective times ``scale``; see ``tape.step.step``."""
+
+
 def lifted(
-    model: CallableModel, options: Options, measured: Mapping[str, Measurement]
+    take: Take, measured: Mapping[str, Measurement]
 ) -> tuple[frozenset[str], Mapping[str, Measurement]]:
     """Return the variables whose gradient is zero in ``measured`` and not once training has begun,
     and the measurements of those that got one before that: another draw of what is random.
@@ -42,29 +47,29 @@ def lifted(
     """
     zero = _zero(measured)
     with _restored() as before:
-        taken = step(model, options, keeps_gradients=True)
+        taken = take(keeps_gradients=True)
         drawn = {name: taken.measured[name] for name in zero & _arriving(taken)}
-        reached = _reached(model, options, taken, zero, before)
+        reached = _reached(take, taken, zero, before)
     return frozenset(zero & reached - drawn.keys()), drawn
 
 
 def lifted_with(
-    model: CallableModel, options: Options, measured: Mapping[str, Measurement], weight: str
+    take: Take, watched: Iterable[Watched], measured: Mapping[str, Measurement], weight: str
 ) -> frozenset[str]:
     """Return the variables whose gradient is zero in ``measured`` and would not stay so if the
     weight of zeros ``weight`` had random values."""
     zero = _zero(measured)
     with _restored() as before:
-        for item in model.watched:
+        for item in watched:
             if item.stored.name == weight and item.variable is not None:
                 before[id(item.variable)] = item.variable, item.variable.read_value()
                 drawn = np.random.default_rng(0).normal(size=item.variable.shape)
                 item.variable.assign(tf.cast(_DRAWN * drawn, item.variable.dtype))
         try:
-            taken = step(model, options, keeps_gradients=True)
+            taken = take(keeps_gradients=True)
         except GradflowError:  # as below
             return frozenset()
-        return frozenset(zero & _reached(model, options, taken, zero, before))
+        return frozenset(zero & _reached(take, taken, zero, before))
 
 
 def _zero(measured: Mapping[str, Measurement]) -> set[str]:
@@ -72,11 +77,7 @@ def _zero(measured: Mapping[str, Measurement]) -> set[str]:
 
 
 def _reached(
-    model: CallableModel,
-    options: Options,
-    taken: Step,
-    zero: set[str],
-    before: dict[int, tuple[Any, Any]],
+    take: Take, taken: Step, zero: set[str], before: dict[int, tuple[Any, Any]]
 ) -> set[str]:
     """Update after ``taken`` as long as that brings a gradient to more of ``zero``; return what got
     one."""
@@ -84,7 +85,7 @@ def _reached(
     while zero - reached:
         _update(taken, before)
         try:
-            taken = step(model, options, keeps_gradients=True)
+            taken = take(keeps_gradients=True)
         except GradflowError:  # the model refuses what the update has made of its weights
             break
         grown = reached | _arriving(taken)
@@ -94,14 +95,12 @@ def _reached(
     return reached
 
 
-def underflowing(
-    model: CallableModel, options: Options, measured: Mapping[str, Measurement]
-) -> frozenset[str]:
+def underflowing(take: Take, measured: Mapping[str, Measurement], epsilon: float) -> frozenset[str]:
     """Return the variables whose gradient is zero in ``measured`` and not under a loss scale: too
-    small for its type."""
-    if model.epsilon <= SINGLE:
+    small for its type; ``epsilon``: of the coarsest type that is computed in."""
+    if epsilon <= SINGLE:
         return frozenset()
-    return alive(measured, step(model, options, LOSS_SCALE).measured)
+    return alive(measured, take(LOSS_SCALE).measured)
 
 
 def alive(before: Mapping[str, Measurement], after: Mapping[str, Measurement]) -> frozenset[str]:

@@ -798,7 +798,7 @@ def a_loop_over_time_that_forgets(wrap: Wrap) -> Training:
 
     # The gradient of a loop that is traced is zeros where the loop hands on none.
     return Training(
-        step, [cell, start, head], {"start": "GF303" if wrap is tf.function else "GF201"}
+        step, [cell, start, head], {"start": "GF302" if wrap is tf.function else "GF201"}
     )
 
 

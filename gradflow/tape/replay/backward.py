@@ -48,11 +48,13 @@ def backward(
     sources: Iterable[int],
     opened: Collection[NodeKey] = (),
     bridge: Bridge | None = None,
+    closed: Collection[str] = (),
 ) -> Backward:
     """Go backwards from ``upstream``, the gradients of some slots, to the slots ``sources``.
 
     The ops at the places ``opened`` hand on what they get, to each input of the same shape;
-    ``bridge``, where there is one, lets the gradient over cuts.
+    ``bridge``, where there is one, lets the gradient over cuts; the ops ``closed`` of the outermost
+    graph hand on nothing.
 
     Raises:
         ReplayError: a gradient function cannot be run by itself.
@@ -64,9 +66,11 @@ def backward(
         _note(back, record, arrived)
         has_gradient = any(gradient is not None for gradient in arrived)
         handed: Sequence[Any] = ()
-        if has_gradient and not active.isdisjoint(record.inputs):
+        key = record.keys[0]
+        is_closed = not key.copy and key.name in closed
+        if has_gradient and not is_closed and not active.isdisjoint(record.inputs):
             try:
-                is_open = record.keys[0] in opened
+                is_open = key in opened
                 handed = (_let_through if is_open else handed_by)(run, record, arrived)
             except Exception as error:  # a gradient function can raise anything at all
                 raise ReplayError(
@@ -77,8 +81,8 @@ def backward(
         for number, (slot, gradient) in enumerate(zip(record.inputs, handed, strict=False)):
             if gradient is None or slot not in active:
                 continue
-            key = (record.keys[0], number)
-            back.edges[key] = back.edges.get(key, Arrived(0)) | _arrived(
+            edge = (key, number)
+            back.edges[edge] = back.edges.get(edge, Arrived(0)) | _arrived(
                 gradient, back._elements.get(slot)
             )
             back.gradients[slot] = _sum(back.gradients.get(slot), gradient)

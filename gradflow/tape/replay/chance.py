@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _NEAREST = 60
 _REDRAWS, _ENOUGH = 300, 30
 """How often it is drawn again, at most, and how many draws with another outcome suffice."""
 _SEEDS = ("key", "seed")
+_SEED_ATTRS = ("seed", "seed2")
 
 
 def odds_of_nothing(trail: Trail, record: Record, inputs: Sequence[int]) -> float | None:
@@ -94,9 +96,23 @@ def _redrawn(trail: Trail, cone: Sequence[Record]) -> Iterator[Mapping[int, Any]
     for _ in range(_REDRAWS):
         drawn: dict[int, Any] = {}
         for record in cone:
-            seeds = _seeds(trail, record, draw) if record.op in RANDOM else {}
-            drawn.update(run_again(trail, record, {**drawn, **seeds}))
+            if record.op not in RANDOM:
+                drawn.update(run_again(trail, record, drawn))
+                continue
+            again = replace(record, attrs=_reseeded(record.attrs, draw))
+            drawn.update(run_again(trail, again, {**drawn, **_seeds(trail, record, draw)}))
         yield drawn
+
+
+def _reseeded(attrs: Sequence[Any], draw: np.random.Generator) -> tuple[Any, ...]:
+    """Return the attrs of an op that keeps its own state, with other seeds: TensorFlow would go on
+    from the state of the user's own op with the same ones."""
+    pairs = zip(attrs[::2], attrs[1::2], strict=True)
+    return tuple(
+        item
+        for name, value in pairs
+        for item in (name, int(draw.integers(1, 2**31)) if name in _SEED_ATTRS else value)
+    )
 
 
 def _seeds(trail: Trail, record: Record, draw: np.random.Generator) -> Mapping[int, Any]:

@@ -23,16 +23,42 @@ from gradflow.flow.lower.layout import NodeKey, inner_copy
 from gradflow.flow.lower.library import Library, library_of
 from gradflow.flow.lower.references import Reference
 from gradflow.ops.calls import Callee
-from gradflow.ops.families import IFS
+from gradflow.ops.families import IFS, PLAIN_READS
 from gradflow.tape.private_api import (
     EagerTensor,
     func_graph_from_py_func,
     gradient_registry,
     make_ndarray,
+    op_def_of,
     run_op,
 )
 from gradflow.tape.replay.node_attrs import node_attrs
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
+
+_REPEATABLE = PLAIN_READS | {
+    "Assert",
+    "LookupTableFindV2",
+    "LookupTableSizeV2",
+    "ResourceGather",
+    "ResourceGatherNd",
+    "VariableShape",
+}
+"""Ops with a state that can be run again whenever one likes: they read it, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of a step that ran before, so that the same step can be run again."""
+
+    outputs: Mapping[str, Sequence[Any]]
+    """What ops gave that would give something else now, by their names in the outermost graph."""
+    gradients: Mapping[str, Gradient] = field(default_factory=dict)
+    """The user's own gradient functions, by ``_gradient_op_type``."""
+    graphs: Mapping[str, Any] = field(default_factory=dict)
+    """The live graphs of the functions that it calls, where they are known."""
+    attrs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Name, value, name, value, ... of attrs that the outermost graph lacks, by the names of
+    ops."""
 
 
 def replay(graph: Any, feeds: Sequence[Any], recomputed: frozenset[str] = frozenset()) -> Run:
@@ -46,22 +72,46 @@ def replay(graph: Any, feeds: Sequence[Any], recomputed: frozenset[str] = frozen
     """
     graph_def = graph.as_graph_def()
     library = library_of(graph_def, recomputed=recomputed)
+    fed = {tensor.op.name: value for tensor, value in zip(graph.inputs, feeds, strict=True)}
+    return replay_graph(library, graph_def, [output.name for output in graph.outputs], fed, graph)
+
+
+def replay_graph(
+    library: Library,
+    graph_def: Any,
+    outputs: Sequence[str],
+    fed: Mapping[str, Any],
+    graph: Any | None = None,
+    kept: Kept | None = None,
+) -> Run:
+    """Run a GraphDef op by op, as far as ``outputs`` depend on it.
+
+    Args:
+        library: the functions that it calls.
+        graph_def: the graph.
+        outputs: names of tensors.
+        fed: the tensors of its placeholders, by their names.
+        graph: the live FuncGraph of it, which custom gradients need.
+        kept: what was kept of the step that is run again; then nothing is run that has an effect,
+            and nothing is drawn anew.
+
+    Raises:
+        ReplayError: an op or its gradient cannot be run by itself.
+    """
     run = Run()
-    body = graph_body(library, graph_def, [output.name for output in graph.outputs])
-    run.fed = {
-        tensor.op.name: run.slot(value) for tensor, value in zip(graph.inputs, feeds, strict=True)
-    }
-    node_defs = {node.name: node for node in graph_def.node}
+    body = graph_body(library, graph_def, outputs)
+    run.fed = {name: run.slot(value) for name, value in fed.items()}
     frame = _Frame(
         run=run,
         library=library,
         bodies={},
         copy="",
         body=body,
-        node_defs=node_defs,
+        node_defs={node.name: node for node in graph_def.node},
         fed=run.fed,
         arguments=(),
         graph=graph,
+        kept=kept,
     )
     try:
         run.outputs = [frame.slot(reference) for reference in body.results]
@@ -89,6 +139,7 @@ class _Frame:
     arguments: Sequence[int]
     graph: Any
     """The live graph of the body, where a custom gradient needs it; None where it is not known."""
+    kept: Kept | None = None
     slots_by_node: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def slot(self, reference: Reference) -> int:
@@ -157,7 +208,8 @@ class _Frame:
             node_defs=node_defs,
             fed={},
             arguments=inputs[callee.first_input :],
-            graph=_function_graph(self.graph, function),
+            graph=self._graph_of(function),
+            kept=self.kept,
         )
         return [frame.slot(reference) for reference in body.results]
 
@@ -188,9 +240,12 @@ class _Frame:
             slot = self.run.slot(tf.constant(make_ndarray(node_def.attr["value"].tensor)))
             self.run.constants[slot] = NodeKey(self.copy, node.name, "0")
             return [slot]
-        attrs = node_attrs(node_def)
+        own = () if self.kept is None or self.copy else self.kept.attrs.get(node.name, ())
+        attrs = node_attrs(node_def, own)
         tensors = [self.run.tensors[slot] for slot in inputs]
-        values = run_op(node.op, len(node.floating), tensors, attrs)
+        values = self._kept_outputs(node)
+        if values is None:
+            values = run_op(node.op, len(node.floating), tensors, attrs)
         slots = tuple(self.run.slot(value) for value in values)
         gradient = None
         if "_gradient_op_type" in node_def.attr and node.form is not Form.DIAGONAL:
@@ -208,9 +263,27 @@ class _Frame:
         self.run.add(record)
         return slots
 
+    def _kept_outputs(self, node: BodyNode) -> Sequence[Any] | None:
+        """Return what an op gave in the step that is run again; None where it would give the same
+        now."""
+        op_def = op_def_of(node.op)
+        if self.kept is None or op_def is None or not op_def.is_stateful:
+            return None
+        outputs = None if self.copy else self.kept.outputs.get(node.name)
+        if outputs is None and node.op not in _REPEATABLE:
+            raise ReplayError(f"{node.op} {node.name!r} cannot be run again as it ran")
+        return outputs
+
+    def _graph_of(self, function: str) -> Any | None:
+        live = getattr(self.graph, "_functions", {}).get(function)
+        graph = getattr(live, "graph", None)
+        return self.kept.graphs.get(function) if graph is None and self.kept is not None else graph
+
     def _custom_gradient(self, node: BodyNode, kind: str) -> Gradient:
         """Return the user's gradient, traced when it is asked for: it refers to tensors of the
         graph, known here."""
+        if self.kept is not None and kind in self.kept.gradients:
+            return self.kept.gradients[kind]
 
         def gradient(_: Any, *upstream: Any) -> list[Any]:
             traced, captured = self._traced(node, kind)
@@ -250,13 +323,6 @@ class _Frame:
         if index is None:
             raise ReplayError(f"{tensor.name}: was not needed in the forward pass")
         return self.run.tensors[self.slot((index, tensor.value_index))]
-
-
-def _function_graph(graph: Any, function: str) -> Any:
-    if graph is None:
-        return None
-    live = graph._functions.get(function)
-    return getattr(live, "graph", None)
 
 
 def _is_true(value: Any) -> bool:

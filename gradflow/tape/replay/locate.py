@@ -80,7 +80,7 @@ class Scene:
 class Placed:
     """A step that was run forward, and the nodes of its graph."""
 
-    model: CallableModel
+    layer_of: Callable[[int], str | None]
     graph: FlowGraph
     nodes: Mapping[NodeKey, int]
     run: Run
@@ -88,6 +88,8 @@ class Placed:
     """The gradient of the objective with respect to each selected output, by slot."""
     sources: Sequence[int]
     """Slots of what the graph captures."""
+    closed: frozenset[str] = frozenset()
+    """Ops of the outermost graph that hand on nothing: the tape did not record them."""
 
     def scene(self, opened: Collection[NodeKey] = (), bridge: Bridge | None = None) -> Scene:
         """Bring the gradient back, where the ops at the places ``opened`` hand on what they get,
@@ -97,7 +99,7 @@ class Placed:
             ReplayError: a gradient function cannot be run by itself.
         """
         graph, nodes, run = self.graph, self.nodes, self.run
-        back = backward(run, self.upstream, self.sources, opened, bridge)
+        back = backward(run, self.upstream, self.sources, opened, bridge, self.closed)
         slots = {
             nodes[NodeKey("", placeholder, "0")]: slot
             for placeholder, slot in run.fed.items()
@@ -110,7 +112,7 @@ class Placed:
             trail=trail(back, handles),
             keys={node: key for key, node in nodes.items()},
             nodes=nodes,
-            layer_of=self.model.layer_of(graph),
+            layer_of=self.layer_of,
             source_of=source_finder(graph),
             outputs=self.upstream,
             opened=self.scene,
@@ -134,7 +136,7 @@ def place(model: CallableModel, traced: Trace, batch: Sequence[Any], options: Op
         for name, slot in zip(names, run.outputs, strict=True)
         if (not options.outputs or name in options.outputs) and is_number(run.tensors[slot])
     }
-    return Placed(model, graph, nodes, run, upstream, sources)
+    return Placed(model.layer_of(graph), graph, nodes, run, upstream, sources)
 
 
 def look(

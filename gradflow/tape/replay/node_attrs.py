@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradflow.tape.private_api import op_def_of
@@ -19,8 +20,10 @@ _FIELDS = {
 }
 
 
-def node_attrs(node_def: Any) -> tuple[Any, ...]:
+def node_attrs(node_def: Any, own: Sequence[Any] = ()) -> tuple[Any, ...]:
     """Return name, value, name, value, ... of all attrs, defaults filled in.
+
+    ``own``: those of an op that ran eagerly, in the same form; its node need not have them.
 
     Raises:
         ReplayError: the op type is not known here.
@@ -28,10 +31,13 @@ def node_attrs(node_def: Any) -> tuple[Any, ...]:
     op_def = op_def_of(node_def.op)
     if op_def is None:
         raise ReplayError(f"op type {node_def.op} is not known here")
+    known = dict(zip(own[::2], own[1::2], strict=True))
     attrs: list[Any] = []
     for attr in op_def.attr:
-        value = node_def.attr.get(attr.name, attr.default_value)
-        attrs += [attr.name, _plain(attr.type, value)]
+        value = known.get(attr.name)
+        if value is None:
+            value = _plain(attr.type, node_def.attr.get(attr.name, attr.default_value))
+        attrs += [attr.name, value]
     return tuple(attrs)
 
 

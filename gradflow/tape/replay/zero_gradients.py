@@ -60,14 +60,15 @@ _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it
 _SATURATED = "is saturated: its slope is exactly 0"
 _SATURATED_FIX = "scale down what comes in, or use an activation that does not saturate"
 _MIRRORS = ("Neg", "Identity", "")
+REAL_DATA = ", and at real data (--input)"
+"""What a fix says beside other things, where the data may not be the user's own."""
 _OTHER_SIDE_FIX = (
-    "all that comes in is on the other side of the unit: look at its scale and bias, and at real "
-    "data (--input), or leave out the weight, which is multiplied with what the unit gives"
+    f"all that comes in is on the other side of the unit: look at its scale and bias{REAL_DATA}, "
+    "or leave out the weight, which is multiplied with what the unit gives"
 )
 SWITCH_FIX = (
-    "look at the scale and the bias of what comes in, and at real data (--input); a leaky "
-    "activation passes gradient "
-    "on both sides"
+    f"look at the scale and the bias of what comes in{REAL_DATA}; a leaky activation passes "
+    "gradient on both sides"
 )
 
 

@@ -13,8 +13,9 @@ from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.measured import with_dead_ops, with_untaken_inputs
 from gradflow.options import Options
-from gradflow.tape.explain import HARMLESS, STARTS_LATER, larger
+from gradflow.tape.explain import larger
 from gradflow.tape.further_steps import alive
+from gradflow.tape.lasting_zeros import HARMLESS, STARTS_LATER
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
 from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,13 @@ import tensorflow as tf
 
 from gradflow.files.frames import Frame
 from gradflow.tape.private_api import function_definition, op_def_of
+from gradflow.tape.watching.starts import has_effect
 
+_TURNS = 3
+"""Gradient calls for which it is kept what they started from: the tapes of several losses are asked
+one after the other."""
+_MOST = 20_000
+"""What is kept for one of them: of a network of some hundred layers, a few dozen passes."""
 Place = tuple[int, int]
 """The number of a recorded op, and that of its output."""
 
@@ -33,6 +39,8 @@ class EagerOp:
     """The user's line that led to it, where there is one."""
     returned: list[bool] | None = None
     """Of a gradient of the user's own: to which inputs it returns one."""
+    results: int = 0
+    """Of a gradient of the user's own: how many tensors it is of."""
 
 
 @dataclass(slots=True)
@@ -45,6 +53,10 @@ class EagerGraph:
     """By the names that they have in ``graph_def``."""
     handles: dict[str, int]
     """The numbers of the handles of variables, by the names of their nodes."""
+    fed: dict[str, int]
+    """The numbers of the tensors that no recorded op has made, by the names of their nodes."""
+    numbers: dict[str, int]
+    """The numbers of the ops, by name."""
 
 
 @dataclass(slots=True)
@@ -58,6 +70,32 @@ class EagerOps:
     """The type of each tensor that no recorded op has made."""
     functions: dict[str, Any] = field(default_factory=dict)
     """The FunctionDefs of functions that were called, by name."""
+    recent: deque[dict[Any, Any]] = field(default_factory=lambda: deque([{}], maxlen=_TURNS))
+    """What was taken and given that cannot be run again, in the time of each of the last gradient
+    calls: a ``Place`` of an op that did, the number of a tensor that none has made; and gradients
+    of the user's own, by ``custom_name``."""
+
+    def turn(self) -> None:
+        """Forget what is older than the last gradient calls."""
+        self.recent.append({})
+
+    def _keep(self, key: Any, value: Any) -> None:
+        now = self.recent[-1]
+        if len(now) >= _MOST:  # a pass over data without a gradient: it would all stay in memory
+            now.clear()
+        now[key] = value
+
+    def kept(self, targets: Sequence[Place]) -> dict[Any, Any]:
+        """Return what ``targets`` depend on of that which was kept."""
+        needed = set(self._needed(targets))
+        taken = {item for number in needed for item in self.ops[number].inputs}
+        customs = {custom_name(self.ops[number]) for number in needed}
+        return {
+            key: value
+            for kept in self.recent
+            for key, value in kept.items()
+            if (key[0] in needed if isinstance(key, tuple) else key in taken or key in customs)
+        }
 
     def add(self, op: EagerOp, inputs: Iterable[Any], outputs: Iterable[Any]) -> None:
         """Add an op with the tensors that it took and gave."""
@@ -66,17 +104,26 @@ class EagerOps:
         self.ops.append(op)
         for position, tensor in enumerate(outputs):
             self.made[tensor._id] = number, position
+            if has_effect(op.op):
+                self._keep((number, position), tensor)
         if op.op not in self.functions and op_def_of(op.op) is None:
             self._add_function(op.op)
 
     def add_custom_gradient(
-        self, op: EagerOp, results: Sequence[Any], arguments: Sequence[Any]
+        self,
+        op: EagerOp,
+        results: Sequence[Any],
+        arguments: Sequence[Any],
+        gradient: Callable[..., Any],
     ) -> list[bool]:
-        """Note that ``results`` have a gradient of the user's own, which goes to ``arguments``.
+        """Note that ``results`` have a ``gradient`` of the user's own, which goes to ``arguments``.
 
         Returns what says to which of them it goes: to all, until it was called.
         """
         op.returned = [False] * len(results) + [True] * len(arguments)
+        op.results = len(results)
+        op.attrs = ("T", [tensor.dtype.as_datatype_enum for tensor in (*results, *arguments)])
+        self._keep(custom_name(op), gradient)
         self.add(op, [*results, *arguments], results)
         return op.returned
 
@@ -87,7 +134,7 @@ class EagerOps:
     def graph(self, targets: Sequence[Place]) -> EagerGraph:
         """Write the ops that ``targets`` depend on as a GraphDef."""
         needed = self._needed(targets)
-        graph = EagerGraph(tf.compat.v1.GraphDef(), [], {}, {})
+        graph = EagerGraph(tf.compat.v1.GraphDef(), [], {}, {}, {}, {})
         counts: Counter[str] = Counter()
         names: dict[int, str] = {}
         fed: dict[int, str] = {}
@@ -96,6 +143,7 @@ class EagerOps:
             inputs = [self._input(item, names, fed, graph) for item in op.inputs]
             names[number] = _name(op, counts)
             graph.ops[names[number]] = op
+            graph.numbers[names[number]] = number
             node = graph.graph_def.node.add(name=names[number], op=op.op, input=inputs)
             _set_attrs(node, op)
         graph.outputs = [f"{names[number]}:{output}" for number, output in targets]
@@ -108,6 +156,7 @@ class EagerOps:
         if place is not None and tensor.dtype != tf.resource:
             return place
         self.foreign[tensor._id] = tensor.dtype
+        self._keep(int(tensor._id), tensor)
         return int(tensor._id)
 
     def _needed(self, targets: Sequence[Place]) -> list[int]:
@@ -131,6 +180,7 @@ class EagerOps:
             fed[item] = f"input_{item}"
             node = graph.graph_def.node.add(name=fed[item], op="Placeholder")
             node.attr["dtype"].type = dtype.as_datatype_enum
+            graph.fed[fed[item]] = item
             if dtype == tf.resource:
                 graph.handles[fed[item]] = item
         return fed[item]
@@ -172,7 +222,7 @@ def custom_name(op: EagerOp) -> str:
 def _set_attrs(node: Any, op: EagerOp) -> None:
     if op.returned is not None:
         node.attr["_gradient_op_type"].s = custom_name(op).encode()
-        node.attr["T"].list.type.extend([tf.float32.as_datatype_enum] * len(op.returned))
+        _write_types(node.attr["T"], op.attrs[1])
         return
     op_def = op_def_of(op.op)
     kinds = {attr.name: attr.type for attr in op_def.attr} if op_def is not None else {}

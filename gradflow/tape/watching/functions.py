@@ -19,7 +19,8 @@ import tensorflow as tf
 from gradflow.tape.measure import measure
 from gradflow.tape.private_api import Function, functions_as_traced, without_op_callbacks
 from gradflow.tape.watching.looks import Look, look_at
-from gradflow.tape.watching.recorder import Record, here
+from gradflow.tape.watching.recorder import Record, here, is_telling
+from gradflow.tape.watching.starts import Borders, Start
 from gradflow.tape.watching.taps import once_only, plain, replayed, tapped
 from gradflow.tape.watching.training_graphs import (
     draws_anew,
@@ -172,17 +173,39 @@ def before_call(
         session.concrete = concrete
 
 
-def hand_out(pairs: Sequence[tuple[int, Any]], measured: Mapping[int, list[Any]]) -> None:
-    """Have the graph that is traced measure gradients each time that it is run."""
+def hand_out(
+    pairs: Sequence[tuple[int, Any]],
+    measured: Mapping[int, list[Any]],
+    start: Start | None = None,
+    kept: Borders = (),
+    upstream: Sequence[Any] = (),
+) -> None:
+    """Have the graph that is traced measure gradients each time that it is run.
+
+    Args:
+        pairs: the handles of the variables, with their gradients.
+        measured: where to note what was measured, by handle.
+        start: where to keep what the first run started from that brings zeros.
+        kept: what that is.
+        upstream: as well as the gradients of the targets.
+    """
     parts = [_parts(gradient) for _, gradient in pairs]
+    tensors = [*(tensor for inner in parts for tensor in inner), *upstream]
+    tensors += [tensor for _, outputs in kept for tensor in outputs]
 
     def keep(*arrays: Any) -> None:
         values = iter(arrays)
-        for (number, gradient), tensors in zip(pairs, parts, strict=True):
-            held = [_Held(next(values)) for _ in tensors]
+        is_any = False
+        for (number, gradient), inner in zip(pairs, parts, strict=True):
+            held = [_Held(next(values)) for _ in inner]
             measured[number].append(measure(_whole(gradient, held)))
+            is_any |= is_telling(measured[number][-1])
+        if is_any and start is not None and start.run is None and not start.obstacle:
+            start.upstream = [next(values) for _ in upstream]
+            start.outputs = {name: [next(values) for _ in outputs] for name, outputs in kept}
+            start.run = len(measured[pairs[0][0]]) - 1
 
-    tf.numpy_function(keep, [tensor for tensors in parts for tensor in tensors], [])
+    tf.numpy_function(keep, tensors, [])
 
 
 class _Held:

@@ -50,6 +50,7 @@ class Look:
     def forget(self) -> None:
         """Forget what an earlier run has measured."""
         for call in self.calls:
+            call.start.clear()
             for measured in call.asked.values():
                 measured.clear()
         for application in self.applications:
@@ -60,7 +61,7 @@ class Look:
         """Add what a run has measured to a record."""
         for call in self.calls:
             asked = {number: list(measured) for number, measured in call.asked.items()}
-            record.calls.append(replace(call, asked=asked, results=[]))
+            record.calls.append(replace(call, asked=asked, start=replace(call.start)))
         for application in self.applications:
             given = {number: list(measured) for number, measured in application.given.items()}
             record.applications.append(replace(application, given=given, results=[]))

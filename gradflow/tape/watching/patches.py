@@ -49,6 +49,7 @@ from gradflow.tape.watching.recorder import (
     paired,
     targets_in,
 )
+from gradflow.tape.watching.starts import borders
 from gradflow.tape.watching.training_graphs import WRITES
 from gradflow.tape.watching.variables import alive, handles_of, key_of, layer_classes
 
@@ -220,7 +221,11 @@ def _differentiating(method: str) -> Callable[[Any], Any]:
                 source=_source(),
                 method=method,
             )
-            _asked(call, target, paired(sources, result))
+            given = args[:1] if method == "gradient" else ()
+            upstream = _flat(kwargs.get("output_gradients", given[0] if given else None))
+            if method != "gradient":
+                call.start.obstacle = f"it is of a {method}"
+            _asked(call, target, paired(sources, result), upstream)
             return result
 
         return differentiating
@@ -250,7 +255,8 @@ def _differentiating_graph(original: Any) -> Any:
             source=_source(),
             method="tf.gradients",
         )
-        _asked(call, ys, pairs)
+        given = args[:1] or (None,)
+        _asked(call, ys, pairs, _flat(kwargs.get("grad_ys", given[0])))
         return result
 
     return differentiating
@@ -275,26 +281,46 @@ def _graph_of(target: Any) -> Any:
     return graphs[0] if graphs else tf.compat.v1.get_default_graph()
 
 
-def _asked(call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]]) -> None:
+def _flat(gradients: Any) -> Sequence[Any]:
+    """Return the gradients of targets that the user gave, if he did."""
+    flat = tf.nest.flatten(gradients, expand_composites=True)
+    return flat if any(gradient is not None for gradient in flat) else ()
+
+
+def _asked(
+    call: GradientCall, target: Any, pairs: Sequence[tuple[int, Any]], upstream: Sequence[Any]
+) -> None:
+    flat = tf.nest.flatten(target, expand_composites=True)
+    if len(upstream) not in (0, len(flat)) or any(item is None for item in upstream):
+        call.start.obstacle = "gradients were given for some of its targets"
     if call.graph is None:
         for record in _records:
             heard = replace(
                 call,
                 targets=targets_in(target, record.eager.place),
                 asked={number: [] for number, _ in pairs},
-                results=list(pairs),
                 begun_at=len(record.eager.ops),
                 is_partial=call.tape not in record.tapes,
+                start=replace(call.start),
             )
             if heard.is_partial:
                 record.obstacles.append("a tape that began to record before watch() did")
+            with here.without_ops():
+                is_any = heard.measure(pairs)
+            if is_any and len(heard.targets) == len(flat):
+                record.keep_start(heard, upstream)
+            record.eager.turn()
             record.calls.append(heard)
     elif _analysis.is_on:  # else it is the user's own trace: it is traced once more for the report
-        flat = tf.nest.flatten(target, expand_composites=True)
         _analysis.note_gradient()
-        call.targets = [tensor.name for tensor in flat if hasattr(tensor, "graph")]
+        targets = [tensor for tensor in flat if hasattr(tensor, "graph")]
+        call.targets = [tensor.name for tensor in targets]
         call.asked = {number: [] for number, _ in pairs}
-        functions.hand_out(pairs, call.asked)
+        kept = None if call.start.obstacle else borders(call.graph, targets)
+        if kept is None and not call.start.obstacle:
+            call.start.obstacle = "a list of tensors that a loop goes on with cannot be kept"
+        tensors = () if kept is None else [tf.convert_to_tensor(item) for item in upstream]
+        functions.hand_out(pairs, call.asked, call.start, kept or (), tensors)
         for record in _records:
             record.calls.append(call)
 
@@ -494,7 +520,11 @@ def _recording_operation(original: Any) -> Any:
         frames, outcomes = _frames(), []
         for record in _records:
             op = EagerOp("IdentityN", [], (), here.active, here.layer, frames)
-            outcomes.append(record.eager.add_custom_gradient(op, output_tensors, input_tensors))
+            outcomes.append(
+                record.eager.add_custom_gradient(
+                    op, output_tensors, input_tensors, backward_function
+                )
+            )
 
         def backward(*gradients: Any) -> Any:
             result = backward_function(*gradients)

@@ -15,6 +15,7 @@ from gradflow.findings import Verdict
 from gradflow.tape.measure import measure
 from gradflow.tape.watching.eager_ops import EagerOps, Place
 from gradflow.tape.watching.looks import Look
+from gradflow.tape.watching.starts import Start
 from gradflow.tape.watching.variables import Values, key_of
 
 ALL_TAPES = -1
@@ -43,14 +44,16 @@ class GradientCall:
     """Whether its tape began to record before anybody listened."""
     begun_at: int = 0
     """How many eager ops were recorded before it."""
-    results: list[tuple[int, Any]] = field(default_factory=list)
-    """Gradients that are still to be measured, with the handles of their variables."""
+    start: Start = field(default_factory=Start)
+    """What it started from, where it brought zeros."""
 
-    def measure(self) -> None:
-        """Measure what came back."""
-        for number, gradient in self.results:
-            self.asked[number].append(measure(gradient))
-        self.results.clear()
+    def measure(self, results: Sequence[tuple[int, Any]]) -> bool:
+        """Measure what came back for the variables with these handles; return whether some of it is
+        zero or not finite."""
+        measured = [(number, measure(gradient)) for number, gradient in results]
+        for number, measurement in measured:
+            self.asked[number].append(measurement)
+        return any(is_telling(measurement) for _, measurement in measured)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,6 +132,16 @@ class Record:
     kept: list[Any] = field(default_factory=list)
     """What has to stay alive: TensorFlow forgets a function with the last reference."""
 
+    def keep_start(self, call: GradientCall, upstream: Sequence[Any]) -> None:
+        """Keep what an eager ``call`` started from, of each line of the user's once."""
+        is_known = any(
+            before.start.run is not None and before.source == call.source for before in self.calls
+        )
+        if is_known or call.start.obstacle or call.is_partial:
+            return
+        call.start.outputs = self.eager.kept(call.targets)
+        call.start.upstream, call.start.run = list(upstream), 0
+
     def add_owner(self, owner: Any) -> None:
         """Note that a model or layer was called."""
         if all(owner is not known for known in self.owners):
@@ -179,6 +192,11 @@ class Thread(threading.local):
 
 here = Thread()
 """What this thread does."""
+
+
+def is_telling(measurement: Measurement) -> bool:
+    """Return whether only the values of the step tell why a gradient is what it is."""
+    return measurement.verdict in (Verdict.ZERO, Verdict.NONFINITE)
 
 
 def flat_gradients(result: Any) -> list[Any]:

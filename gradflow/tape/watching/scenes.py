@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,8 @@ import tensorflow as tf
 from gradflow.files.frames import Frame
 from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_graph, op_types
-from gradflow.flow.lower.library import library_of
+from gradflow.flow.lower.layout import NodeKey
+from gradflow.flow.lower.library import Library, library_of
 from gradflow.ops.tensor_names import is_control
 from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
@@ -26,7 +27,27 @@ _STOP = "StopGradient"
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 
 
-def scene_of(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph | None:
+@dataclass(frozen=True, slots=True)
+class CallGraph:
+    """The graph of one gradient call."""
+
+    flow: FlowGraph
+    nodes: Mapping[NodeKey, int]
+    """Those of ``flow``, by what they stand for."""
+    library: Library
+    graph_def: Any
+    targets: Sequence[str]
+    """Names of tensors."""
+    handles: Mapping[str, int]
+    """The numbers of the handles of variables, by the names of their nodes."""
+    live: Any | None = None
+    """The FuncGraph; None where it ran eagerly."""
+    eager: EagerGraph | None = None
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    """The eager handles of what a FuncGraph has captured, by the names of their nodes."""
+
+
+def scene_of(record: Record, call: GradientCall, names: Mapping[int, str]) -> CallGraph | None:
     """Return the graph of ``call``; None where its targets are not known.
 
     ``names``: of the weights, by the numbers of their handles.
@@ -51,12 +72,12 @@ def left_scene(record: Record, call: GradientCall, names: Mapping[int, str]) -> 
         return None
     everything = replace(call, targets=places, tape=ALL_TAPES)
     try:
-        return _eager(record, everything, names)
+        return _eager(record, everything, names).flow
     except Exception:  # as above; what it would add is said less well without it
         return None
 
 
-def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph:
+def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> CallGraph:
     graph = record.eager.graph(call.targets)
     customs = {
         custom_name(op): tuple(op.returned) for op in graph.ops.values() if op.returned is not None
@@ -78,8 +99,17 @@ def _eager(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flow
         recomputed=recomputed,
         unrecorded=unrecorded,
     )
-    lowered = lower_graph(library, graph.graph_def, graph.outputs, variables)
-    return replace(lowered, origins=_eager_origins(record, graph))
+    nodes: dict[NodeKey, int] = {}
+    lowered = lower_graph(library, graph.graph_def, graph.outputs, variables, nodes_by_key=nodes)
+    return CallGraph(
+        flow=replace(lowered, origins=_eager_origins(record, graph)),
+        nodes=nodes,
+        library=library,
+        graph_def=graph.graph_def,
+        targets=graph.outputs,
+        handles=graph.handles,
+        eager=graph,
+    )
 
 
 def _eager_origins(record: Record, graph: EagerGraph) -> Origins:
@@ -101,15 +131,16 @@ def _eager_origins(record: Record, graph: EagerGraph) -> Origins:
     return Origins(frames, layer, _folders())
 
 
-def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> FlowGraph:
+def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> CallGraph:
     graph: Any = call.graph
     graph_def = graph.as_graph_def()
     gradients = traced_gradients(graph, graph_def)
-    numbers, handles = {}, Handles()
+    numbers, resources, handles = {}, {}, Handles()
     for external, placeholder in graph.captures:
         handle = handles.of(external)
         if handle is not None and handle.dtype == tf.resource:
             numbers[placeholder.op.name] = handle._id
+            resources[placeholder.op.name] = handle
     noted = record.noted.get(graph, {})
     missed = {
         name
@@ -127,7 +158,8 @@ def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flo
         unrecorded=unrecorded,
     )
     variables = {node: names[number] for node, number in numbers.items() if number in names}
-    lowered = lower_graph(library, graph_def, call.targets, variables)
+    nodes: dict[NodeKey, int] = {}
+    lowered = lower_graph(library, graph_def, call.targets, variables, nodes_by_key=nodes)
 
     @cache
     def graphs() -> Mapping[str, Any]:
@@ -140,7 +172,16 @@ def _traced(record: Record, call: GradientCall, names: Mapping[int, str]) -> Flo
         note = record.noted.get(graphs().get(function), {}).get(name)
         return None if note is None else note.layer
 
-    return replace(lowered, origins=Origins(frames, layer, _folders()))
+    return CallGraph(
+        flow=replace(lowered, origins=Origins(frames, layer, _folders())),
+        nodes=nodes,
+        library=library,
+        graph_def=graph_def,
+        targets=call.targets,
+        handles=numbers,
+        live=graph,
+        resources=resources,
+    )
 
 
 def _borders(
