@@ -69,8 +69,7 @@ _STEP_ZEROS_FIX = (
     "can be a gradient"
 )
 _STEP_OP_FIX = (
-    "at which op is not known, for the step could not be run again: gradflow inspect MODEL names "
-    "one in the model"
+    "at which op is not known; where it is one of the model, gradflow inspect MODEL names it"
 )
 _SHAPE_FIX = (
     "harmless where only a derivative of the value counts, as of an energy whose forces are the "

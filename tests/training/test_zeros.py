@@ -161,6 +161,101 @@ def test_every_way_to_train_names_the_dead_unit(trained: Callable[[], ModelRepor
     assert "not looked into" not in str(model.entry)
 
 
+def _twice_asked() -> Callable[[], None]:
+    """A tape that is asked again, for what another loss got before."""
+    dead, head, data = _dead("dead"), dense(1, "head"), tf.constant(DATA)
+    head(dead(data))
+
+    def step() -> None:
+        with tf.GradientTape(persistent=True) as tape:
+            code = dead(data)
+            loss = square(head(code) - 1.0)
+        tape.gradient(loss, head.weights)
+        tape.gradient(code, dead.weights)
+
+    return step
+
+
+def _own_gradient() -> Callable[[], None]:
+    layer, data = dense(3, "layer", bias_initializer=keras.initializers.Constant(-500.0)), DATA
+    layer(data)
+
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(tf.nn.silu(layer(tf.constant(data))) + 1.0)  # silu has one of its own
+        tape.gradient(loss, layer.weights)
+
+    return step
+
+
+def _too_small() -> Callable[[], None]:
+    weight = tf.Variable(tf.ones([3], tf.float16), name="weight")
+
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = 1e-9 * tf.reduce_sum(tf.cast(weight * weight, tf.float32))
+        tape.gradient(loss, [weight])
+
+    return step
+
+
+def _in_a_function() -> Callable[[], None]:
+    dead, table = _dead("dead"), tf.Variable(tf.ones([9, 3]), name="table")
+    dead(DATA)
+
+    @tf.function
+    def inner(rows: Any) -> Any:
+        return dead(tf.gather(table, rows))
+
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(inner(tf.constant([1, 4, 4])) - 1.0)
+        tape.gradient(loss, [table, *dead.weights])
+
+    return step
+
+
+def _not_a_number() -> Callable[[], None]:
+    weight = tf.Variable([0.0, 1.0], name="weight")
+
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.sqrt(weight))
+        tape.gradient(loss, [weight])
+
+    return step
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda step: step], ids=["graph", "eager"])
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (_twice_asked, {("GF303", "Relu")}),
+        (_own_gradient, {("GF303", "Sigmoid")}),
+        (_too_small, {("GF303", "Cast")}),
+        (_in_a_function, {("GF303", "Relu")}),
+        (_not_a_number, {("GF304", "Sqrt")}),
+    ],
+)
+def test_what_is_known_of_a_step_alone(
+    build: Callable[[], Callable[[], None]],
+    expected: set[tuple[str, str]],
+    wrap: Callable[[Any], Any],
+) -> None:
+    step = build()
+    with gradflow.watch() as watched:
+        wrap(step)()
+    [model] = watched.report.models
+    causes = {
+        (cause.code, cause.op_type)
+        for variable in model.variables
+        if variable.verdict in ("zero", "nonfinite")
+        for cause in variable.causes
+    }
+    assert causes == expected
+    assert "not looked into" not in str(model.entry)
+
+
 def _drawn(*, is_watched: bool, seeds: Sequence[int | None]) -> list[bytes]:
     """Train with a unit that is dead behind numbers that eager ops draw from a state of their
     own."""

@@ -133,9 +133,13 @@ class Record:
     """What has to stay alive: TensorFlow forgets a function with the last reference."""
 
     def keep_start(self, call: GradientCall, upstream: Sequence[Any]) -> None:
-        """Keep what an eager ``call`` started from, of each line of the user's once."""
+        """Keep what an eager ``call`` started from, once for each line of the user's and what it
+        asks for."""
         is_known = any(
-            before.start.run is not None and before.source == call.source for before in self.calls
+            before.start.run is not None
+            and before.source == call.source
+            and before.asked.keys() == call.asked.keys()
+            for before in self.calls
         )
         if is_known or call.start.obstacle or call.is_partial:
             return
