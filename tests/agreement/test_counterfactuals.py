@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def complaints(program: Any, x: Any, given: str) -> list[str]:
     """Hold the report on one program against all its counterfactuals."""
     import tensorflow as tf
 
-    from tests.models.cut_programs import Module, cuts_in
+    from tests.models.cut_programs import MARGIN, Module, cuts_in
 
     count = cuts_in(program)
     module, ran = Module(program), set[int]()
@@ -75,11 +76,24 @@ def complaints(program: Any, x: Any, given: str) -> list[str]:
     if report.error is not None:
         _hold_that_tensorflow_fails(module, x)
         return []
+    # To pad with zeros holds the gradient back too, where a value is multiplied by them: whom
+    # another number lets through, of them it is a cause.
+    lively = Module(program, margin=0.5).flowing(program, tf.constant(x), (), set())
     return [
         f"{variable.name}: {problem}"
         for variable in report.variables
-        for problem in _problems(variable, flowing, ran)
+        for problem in _problems(_without_margins(variable, MARGIN, lively), flowing, ran)
     ]
+
+
+def _without_margins(variable: Variable, scope: str, lively: frozenset[str]) -> Variable:
+    """Leave out the zeros of a margin by which the variable is multiplied."""
+    causes = tuple(
+        cause
+        for cause in variable.causes
+        if not (cause.code == "GF303" and f"{scope}/" in str(cause.op) and variable.name in lively)
+    )
+    return replace(variable, causes=causes)
 
 
 def _hold_that_tensorflow_fails(module: Any, x: Any) -> None:

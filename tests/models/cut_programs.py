@@ -27,6 +27,8 @@ NESTING = (
     *("beside", "rows", "margins"),
 )
 MOST_CUTS = 4
+MARGIN = "margin"
+"""The scope in which a value is multiplied by what others are padded with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,12 @@ def drawn(seed: int) -> Block:
 
 
 class Module(tf.Module):
-    """A program as ``serve``, over an input of three numbers and four weights."""
+    """A program as ``serve``, over an input of three numbers and four weights; ``margin`` is what
+    its values are padded with, by which others are multiplied."""
 
-    def __init__(self, program: Block) -> None:
+    def __init__(self, program: Block, margin: float = 0.0) -> None:
         super().__init__()
+        self.margin = margin
         self.weights = {
             name: tf.Variable(tf.random.stateless_normal([3], [place, 7]), name=name)
             for place, name in enumerate(WEIGHTS)
@@ -182,7 +186,7 @@ class Module(tf.Module):
     ) -> Any:
         """Run the program with some of its cuts opened; ``ran`` is filled with those it came by."""
         weights = [tf.convert_to_tensor(weight) for weight in self.weights.values()]
-        machine = _Machine(x[0], opened, set() if ran is None else ran)
+        machine = _Machine(x[0], opened, self.margin, set() if ran is None else ran)
         return machine.run(program, [x[0], *weights])
 
     def flowing(
@@ -209,6 +213,7 @@ class _Machine:
 
     x: Any
     opened: Collection[int]
+    margin: float
     ran: set[int] = field(default_factory=set)
     """The cuts that were run."""
 
@@ -290,8 +295,10 @@ class _Machine:
         return tf.gather(rows, 0, axis=1) + body(rows[:, 1])
 
     def _margins(self, left: Any, right: Any, body: Any) -> Any:
-        padded = tf.pad(left, [[2, 1]])
-        return padded[:2][1] + right * padded[5] + body(padded[2:5])
+        padded = tf.pad(left, [[2, 1]], constant_values=self.margin)
+        with tf.name_scope(MARGIN):
+            product = right * padded[5]
+        return padded[:2][1] + product + body(padded[2:5])
 
 
 def _at(place: int, values: list[Any]) -> Any:
