@@ -18,6 +18,8 @@ from gradflow.tape.seeded_process import seeded_process
 from gradflow.tape.versions import tool, unchanged
 
 _UNUSED = "GF206"
+_UNSEEDED = ", random ops of an earlier trace draw anew each time"
+"""A ConcreteFunction, or what ``tf.saved_model.load`` returns, can be given no seed."""
 
 
 def inspect_object(model: Any, options: Options) -> tuple[Tool, Analysis]:
@@ -33,8 +35,15 @@ def analyse_object(
     try:
         loaded = model_in_memory(model, name, options)
         variables = [item.variable for item in loaded.watched if item.variable is not None]
-        with unchanged(variables), loss_unchanged(model), seeded_process(options.seed):
+        with (
+            unchanged(variables),
+            loss_unchanged(model),
+            seeded_process(options.seed) as unseeded,
+        ):
             analysis = analyse_model(loaded, name, Format.MEMORY, options, progress)
+        if unseeded:
+            entry = f"{analysis.report.entry}{_UNSEEDED}"
+            analysis = replace(analysis, report=replace(analysis.report, entry=entry))
 
         def draw() -> FlowMap | None:
             with unchanged(variables), loss_unchanged(model), seeded_process(options.seed):

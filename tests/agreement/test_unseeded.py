@@ -128,6 +128,45 @@ def test_a_function_that_was_called_before_is_seeded_too(is_keras: bool) -> None
     assert len(part.call._list_all_concrete_functions()) <= traces + 1
 
 
+@pytest.mark.parametrize("is_loaded", [False, True])
+@pytest.mark.parametrize("draws", [False, True])
+def test_a_trace_that_has_no_code_is_said_to_draw(
+    draws: bool, is_loaded: bool, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    import gradflow
+
+    module, inner = tf.Module(), tf.Module()
+    inner.a = module.a = tf.Variable([1.0, 2.0, 3.0])
+
+    def call(x: Any) -> Any:
+        return tf.nn.dropout(x * inner.a, 0.5) if draws else x * inner.a
+
+    inner.call = tf.function(call, input_signature=[tf.TensorSpec([2, 3], tf.float32, name="x")])
+    tf.random.set_seed(None)
+    if is_loaded:
+        tf.saved_model.save(inner, str(tmp_path))
+        module.call = tf.saved_model.load(str(tmp_path)).call
+    else:
+        held = inner.call.get_concrete_function()
+        module.call = lambda x: held(x)
+    report = gradflow.inspect(module, entry="call", inputs={"x": "float32[2,3]"}).models[0]
+    assert report.error is None
+    said = ", random ops of an earlier trace draw anew each time" if draws else ""
+    assert report.entry == f"call{said}"
+
+
+def test_what_is_loaded_of_a_file_is_asked_for_by_its_path(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    import gradflow
+
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    error = gradflow.inspect(tf.saved_model.load(str(tmp_path))).models[0].error
+    assert error is not None and error.hint == "give the path that it was loaded from"
+
+
 def test_what_the_user_draws_afterwards_is_as_if_nothing_had_been() -> None:
     import tensorflow as tf
 

@@ -14,6 +14,7 @@ from gradflow.tape.load.keras2 import Keras2Model, is_keras2
 from gradflow.tape.load.keras3 import Keras3Model
 from gradflow.tape.load.tf_module import ModuleMethod
 from gradflow.tape.loaded_model import LoadedModel
+from gradflow.tape.private_api import AutoTrackable
 
 
 def model_in_memory(model: Any, name: str, options: Options) -> LoadedModel:
@@ -42,6 +43,11 @@ def model_in_memory(model: Any, name: str, options: Options) -> LoadedModel:
     refuse_objective(name, options)
     if isinstance(model, tf.Module):
         return ModuleMethod(model, options.entry, names)
+    if isinstance(model, AutoTrackable) and hasattr(model, "signatures"):
+        raise UsageError(
+            "what tf.saved_model.load returns is neither a Keras model nor a tf.Module",
+            "give the path that it was loaded from",
+        )
     raise UsageError(
         f"{name}: a {type(model).__name__} is neither a Keras model nor a tf.Module",
         "give a path, a keras.Model or a tf.Module",

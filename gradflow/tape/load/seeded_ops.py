@@ -35,6 +35,18 @@ def seeded_ops(seed: int) -> Iterator[None]:
 
 def seed_graph(graph_def: Any, seed: int) -> None:
     """Give each op of a GraphDef that draws from the clock a seed of its own."""
+    for function, node in _drawing(graph_def):
+        node.attr["seed"].i = seed
+        node.attr["seed2"].i = zlib.crc32(f"{function}/{node.name}".encode()) or 1
+
+
+def is_unseeded(graph_def: Any) -> bool:
+    """Return whether an op of a GraphDef draws from the clock."""
+    return any(True for _ in _drawing(graph_def))
+
+
+def _drawing(graph_def: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each op of a GraphDef that draws from the clock, with the function that it is in."""
     bodies = [("", graph_def.node)]
     bodies += [
         (function.signature.name, function.node_def) for function in graph_def.library.function
@@ -42,8 +54,7 @@ def seed_graph(graph_def: Any, seed: int) -> None:
     for function, nodes in bodies:
         for node in nodes:
             if _takes_seeds(node.op) and not (_seed(node, "seed") or _seed(node, "seed2")):
-                node.attr["seed"].i = seed
-                node.attr["seed2"].i = zlib.crc32(f"{function}/{node.name}".encode()) or 1
+                yield function, node
 
 
 def _seed(node: Any, name: str) -> int:
