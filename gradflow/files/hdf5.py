@@ -24,6 +24,7 @@ from gradflow.files.hdf5_plain import (
     PlainObject,
     read_plain,
 )
+from gradflow.files.native import native_parser
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _ERRORS = (
@@ -75,6 +76,7 @@ def _plain(source: Path | IO[bytes]) -> PlainGroup | None:
 
 def open_with_library(source: Path | IO[bytes]) -> AbstractContextManager[Any]:
     """Open an HDF5 file of any form (an ``h5py.File``); use it within ``hdf5_errors``."""
+    native_parser()
     import h5py  # 0.1 s that few files need
 
     file: AbstractContextManager[Any] = h5py.File(source, mode="r")

@@ -12,7 +12,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, TypeAlias
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis
 from gradflow.catalogue import CATALOGUE
@@ -49,10 +49,14 @@ _UNREADABLE: list[Any] = []
 """Stands for a line that nothing accepts."""
 
 
-def lines_of(stream: IO[str]) -> queue.Queue[Any]:
+Lines: TypeAlias = "queue.Queue[Any]"
+"""What a child sends, as JSON values; None at its end."""
+
+
+def lines_of(stream: IO[str]) -> Lines:
     """Return what a child sends as JSON values, line by line; None at its end, or where it sends
     too much. A thread reads, so that a deadline can be kept."""
-    lines: queue.Queue[Any] = queue.Queue()
+    lines: Lines = queue.Queue()
 
     def pump() -> None:
         # The pipe is closed once the child is killed.

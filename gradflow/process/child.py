@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,11 +16,12 @@ from typing import Any, TextIO
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, is_lack_of_memory
 from gradflow.files.model_file import ModelFile
+from gradflow.files.native import HeldBackError, hold_back
 from gradflow.files.recognise import recognise
-from gradflow.findings import EntryList, Finding, Listing, Mode, Tool
+from gradflow.findings import EntryList, Finding, Listing, Mode, Status, Tool
 from gradflow.findings.wire import encode
 from gradflow.lazy_dataclass import dataclass
-from gradflow.process.held import held
+from gradflow.process.held import held, held_by
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import OF_ONE_FILE, Purpose, Request, from_line, out_of_memory
 from gradflow.process.sandbox.confine import as_nobody, confine, end_with_parent
@@ -49,35 +50,63 @@ def _nothing() -> None:
     """Prepare nothing."""
 
 
-def serve(line: str, pipe: int, modules: Sequence[str] | None = None) -> None:
+def serve(
+    line: str,
+    pipe: int,
+    modules: Sequence[str] | None = None,
+    turns: Iterable[tuple[str, int]] = (),
+) -> None:
     """Answer the request ``line`` on the file descriptor ``pipe``, confined, and leave; never
     returns.
 
-    ``modules`` are the folders of modules that whoever this process becomes has to be able to read;
-    by default those of ``sys.path``.
+    Args:
+        line: the request; with a turn it only says what to prepare, and comes again in ``turns``.
+        pipe: where the answer goes.
+        modules: folders of modules that whoever this process becomes has to be able to read; by
+            default those of ``sys.path``.
+        turns: requests that are answered one after the other, each with the handle of its file.
     """
-    request, scratch = from_line(line)
+    request, scratch, turn = from_line(line)
     # What is read of a file stays until the end: each round of the collector looks at all of it.
     gc.disable()
-    request = _settle(Path(scratch), request, sys.path if modules is None else modules)
+    if not turn and request.purpose in OF_ONE_FILE:
+        request = held(request, Path(scratch))
+    needed = [] if turn else _read_by(request)
+    _settle(Path(scratch), request, needed, sys.path if modules is None else modules)
     with os.fdopen(pipe, "w", encoding="utf-8") as stream:
-        answer(request, stream)
+        if turn:
+            _take(turns, stream)
+        else:
+            answer(request, stream)
     # NOTE: after a C++ bad_alloc, and with some models' threads, the interpreter hangs at exit.
     os._exit(0)
 
 
-def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
-    """Make a folder in ``scratch`` the one place that this process, from here on, can write to, and
-    return the request with paths that stay; code of the user's own runs as the user would run it.
+def _take(turns: Iterable[tuple[str, int]], stream: TextIO) -> None:
+    """Answer one request after the other; nothing of a file stays for the next."""
+    hold_back()
+    for number, (line, handle) in enumerate(turns):
+        request, _, turn = from_line(line)
+        impose(request.limits)  # the lowest of all so far
+        folder = Path.cwd() / str(number)
+        folder.mkdir()
+        answer(held_by(handle, request, folder), stream, turn)
+        os.close(handle)
+        gc.collect()
+
+
+def _settle(scratch: Path, request: Request, needed: Sequence[str], modules: Sequence[str]) -> None:
+    """Make a folder in ``scratch`` the one place that this process, from here on, can write to;
+    code of the user's own runs as the user would run it.
+
+    ``needed`` is what it still has to read, besides ``modules``.
     """
     if request.purpose is Purpose.FUNCTION:
         end_with_parent()
         os.environ["KERAS_BACKEND"] = "tensorflow"
         if request.options.memory_limit is not None:
             impose(request.limits)
-        return request
-    if request.purpose in OF_ONE_FILE:
-        request = held(request, scratch)
+        return
     folder = scratch / "work"
     folder.mkdir()
     os.chdir(folder)
@@ -95,7 +124,7 @@ def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
         vars(sys.modules["tempfile"])["tempdir"] = None
     os.environ["KERAS_BACKEND"] = "tensorflow"
     modules = [*modules, *[request.folder] * bool(request.options.imports)]
-    remark = as_nobody(scratch, folder, _read_by(request), modules)
+    remark = as_nobody(scratch, folder, needed, modules)
     end_with_parent()
     impose(request.limits)
     missing = confine(folder)
@@ -105,7 +134,6 @@ def _settle(scratch: Path, request: Request, modules: Sequence[str]) -> Request:
         )
     if remark:
         sys.stderr.write(f"gradflow: {remark}\n")
-    return request
 
 
 def _read_by(request: Request) -> list[str]:
@@ -113,16 +141,25 @@ def _read_by(request: Request) -> list[str]:
     return [request.path, *request.options.files]
 
 
-def answer(request: Request, pipe: TextIO) -> None:
-    """Do what is asked and write the stages and the answer, which names files as the user does."""
+def answer(request: Request, pipe: TextIO, turn: str = "") -> None:
+    """Do what is asked and write the stages and the answer, which names files as the user does.
 
-    tell = _Teller(request, pipe)
+    In a ``turn``, whatever is not a whole report is left to a process that reads the file alone:
+    what went wrong can have been another file's.
+    """
+    tell = _Teller(request, pipe, turn)
+    result: _Answer | None
     try:
         result, tool = _ANSWERS[request.purpose](request, tell)
     except GradflowError as error:
         result, tool = _refused(request, error), NO_TENSORFLOW
     except MemoryError:
         result, tool = _refused(request, CrashedError(*out_of_memory(request))), NO_TENSORFLOW
+    except HeldBackError:
+        result, tool = None, NO_TENSORFLOW
+    if turn and not _is_whole(result):
+        tell.send(alone=True)
+        return
     tell.send(answer=encode(result), tool=encode(tool))
 
 
@@ -132,6 +169,7 @@ class _Teller:
 
     request: Request
     pipe: TextIO
+    turn: str
 
     def __call__(self, stage: str) -> None:
         self.send(stage=stage)
@@ -143,6 +181,8 @@ class _Teller:
             self.send(let_in=encode(notes))
 
     def send(self, **line: object) -> None:
+        if self.turn:
+            line["turn"] = self.turn
         self.pipe.write(json.dumps(as_written(line, self.request.names)) + "\n")
         self.pipe.flush()
 
@@ -164,6 +204,10 @@ def as_written(value: Any, names: Sequence[tuple[str, str]]) -> Any:
                 alone = rf"(?<![\w/.-]){re.escape(path)}(?![\w-])"
                 value = re.sub(alone, shown.replace("\\", r"\\"), value)
     return value
+
+
+def _is_whole(result: _Answer | None) -> bool:
+    return isinstance(result, Analysis) and result.report.status is Status.ANALYZED
 
 
 def _refused(request: Request, error: GradflowError) -> Analysis | EntryList:

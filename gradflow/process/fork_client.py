@@ -12,18 +12,34 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from gradflow.process.answers import Lines, lines_of
 from gradflow.process.early import early_server
-from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.fork_messages import (
+    ENDED,
+    KILL,
+    RUN,
+    SIZE,
+    STARTED,
+    Message,
+    pack,
+    send_question,
+    unpack,
+)
 from gradflow.process.fork_start import fork_server
+from gradflow.process.held import opened
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.process.spawn import Child, interpreter
 from gradflow.scratch import scratch_folder
 
 _GRACE = 10.0
-"""Seconds for the server to tell that a process it has killed is gone."""
+"""Seconds for the server to tell that a process it has killed is gone, and for a process to take a
+question."""
+_TURNS = 8
+"""Small files that one copy reads."""
 
 
 class ForkServers:
@@ -39,6 +55,7 @@ class ForkServers:
         self._open = ExitStack()
         self._servers: dict[bool, _Server] = {}
         self._running: set[Child] = set()
+        self._waiting: list[tuple[_Copy, ExitStack]] = []
         self._is_stopped = False
 
     def __enter__(self) -> ForkServers:
@@ -53,14 +70,22 @@ class ForkServers:
             child.kill()
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for _copy, ends in self._waiting:
+            ends.close()
         self._open.close()
 
     @contextmanager
     def __call__(
         self, request: Request, log: IO[bytes], environment: Mapping[str, str]
     ) -> Iterator[Child]:
-        """Start a child for the request, as ``Spawn`` describes it."""
-        with self._started(request, log, environment) as child:
+        """Start a child for the request, as ``Spawn`` describes it; one that may share has its turn
+        in a copy that has answered others."""
+        handle = opened(Path(request.path)) if request.may_share and not environment else None
+        with (
+            self._started(request, log, environment)
+            if handle is None
+            else self._turn(request, log, handle)
+        ) as child:
             with self._lock:
                 if self._is_stopped:
                     child.kill()
@@ -81,13 +106,8 @@ class ForkServers:
             with interpreter(request, log, environment) as child:
                 yield child
             return
-        with_tape = request.purpose is Purpose.TAPE
-        with (
-            scratch_folder() as scratch,
-            self._copy(log, with_tape, scratch) as (copy, question),
-        ):
-            with contextlib.suppress(BrokenPipeError), question:
-                question.write(to_line(request, scratch))
+        with self._copy(request, log) as copy:
+            copy.channel.close()
             if copy.started.wait(request.options.timeout) and copy.process is None:
                 # There is no server: what keeps TensorFlow from being imported, an interpreter of
                 # its own tells.
@@ -97,23 +117,48 @@ class ForkServers:
             yield copy
 
     @contextmanager
-    def _copy(
-        self, log: IO[bytes], with_tape: bool, scratch: str
-    ) -> Iterator[tuple[_Copy, IO[str]]]:
-        question, ask = os.pipe()
-        answer, reply = os.pipe()
-        with os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
-            server = self._current(with_tape)
-            copy = _Copy(lines, server, scratch)
+    def _turn(self, request: Request, log: IO[bytes], handle: int) -> Iterator[Child]:
+        """Have the next turn of a copy, which goes on to others unless something goes wrong."""
+        with ExitStack() as ends:
             try:
-                server.start(copy, question, reply, log.fileno())
+                copy = self._waiting_copy(ends) or ends.enter_context(
+                    self._copy(request, log, _new_turn())
+                )
+                copy.ask(request, handle)
             finally:
-                os.close(question)
-                os.close(reply)
-            try:
-                yield copy, os.fdopen(ask, "w", encoding="utf-8")
-            finally:
-                server.end(copy)
+                os.close(handle)
+            yield copy
+            if copy.turns < _TURNS and not copy.is_killed:
+                self._waiting.append((copy, ends.pop_all()))
+
+    def _waiting_copy(self, ends: ExitStack) -> _Copy | None:
+        """Return a copy that waits for its next turn, which ``ends`` then ends."""
+        with contextlib.suppress(IndexError):
+            copy, kept = self._waiting.pop()
+            ends.push(kept)
+            return copy
+        return None
+
+    @contextmanager
+    def _copy(self, request: Request, log: IO[bytes], turn: str = "") -> Iterator[_Copy]:
+        """Start a copy, and ask it or, where it is to have turns, prepare it."""
+        with scratch_folder() as scratch:
+            question, channel = socket.socketpair()
+            answer, reply = os.pipe()
+            with channel, os.fdopen(answer, encoding="utf-8", errors="replace") as lines:
+                server = self._current(request.purpose is Purpose.TAPE)
+                copy = _Copy(lines_of(lines), server, scratch, channel)
+                try:
+                    server.start(copy, question.fileno(), reply, log.fileno())
+                finally:
+                    question.close()
+                    os.close(reply)
+                try:
+                    channel.settimeout(_GRACE)
+                    _send(channel, to_line(request, scratch, turn))
+                    yield copy
+                finally:
+                    server.end(copy)
 
     def _current(self, with_tape: bool) -> _Server:
         """Return the server of that kind; a new one where there is none, or it has died."""
@@ -127,15 +172,26 @@ class ForkServers:
 
 @dataclass(slots=True, eq=False)
 class _Copy:
-    lines: IO[str]
+    lines: Lines
     server: _Server
     scratch: str
+    channel: socket.socket
+    turn: str = ""
+    turns: int = 0
+    is_killed: bool = False
     process: int | None = None
     code: int | None = None
     started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
+    def ask(self, request: Request, handle: int) -> None:
+        """Ask it about a file that is open."""
+        self.turns += 1
+        self.turn = _new_turn()
+        _send(self.channel, to_line(request, self.scratch, self.turn), handle)
+
     def kill(self) -> None:
+        self.is_killed = True
         self.server.kill(self)
 
     def wait(self, seconds: float) -> int | None:
@@ -198,6 +254,16 @@ class _Server:
             copy.ended.set()
         self._pending.clear()
         self._copies.clear()
+
+
+def _new_turn() -> str:
+    """Return a word that nobody can know before."""
+    return os.urandom(8).hex()
+
+
+def _send(channel: socket.socket, line: str, handle: int | None = None) -> None:
+    with contextlib.suppress(OSError):  # it has died: its lines end
+        send_question(channel, line, handle)
 
 
 @contextmanager

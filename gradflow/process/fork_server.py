@@ -1,7 +1,8 @@
-"""Answer each request in a copy of a process that has done its imports and nothing else (Linux).
+"""Answer requests in copies of a process that has done its imports and nothing else (Linux).
 
-A copy starts where a new interpreter is after the import, so that a model costs its own time only,
-and none sees what another has left. The server itself never opens a model but that of the package.
+A copy starts where a new interpreter is after the import, so that a model costs its own time only.
+Only small files that are read share one; no model that is run sees what another has left. The
+server itself never opens a model but that of the package.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from collections.abc import Sequence
 
 from gradflow.lazy_dataclass import complete
 from gradflow.process.child import serve
-from gradflow.process.fork_messages import ENDED, KILL, RUN, SIZE, STARTED, Message, pack, unpack
+from gradflow.process.fork_messages import (
+    ENDED,
+    KILL,
+    RUN,
+    SIZE,
+    STARTED,
+    Message,
+    pack,
+    receive_question,
+    unpack,
+)
 from gradflow.process.isolated import end_group
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.sandbox.confine import needed_of
@@ -119,7 +130,7 @@ class _Server:
         self._control.sendall(pack(Message(STARTED, child)))
 
     def _become(self, question: int, answer: int, log: int) -> None:
-        """In the copy: answer one question; never returns."""
+        """In the copy: answer what is asked; never returns."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -129,9 +140,11 @@ class _Server:
             os.dup2(log, 1)
             os.dup2(log, 2)
             os.close(log)
-            with os.fdopen(question, encoding="utf-8") as stream:
-                line = stream.readline()
-            serve(line, answer, self._modules)
+            channel = socket.socket(fileno=question)
+            asked = receive_question(channel)
+            if asked is not None:
+                turns = iter(lambda: receive_question(channel), None)
+                serve(asked[0], answer, self._modules, turns)
         except BaseException:
             traceback.print_exc()  # to the log
         finally:

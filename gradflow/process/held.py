@@ -26,15 +26,21 @@ def held(request: Request, scratch: Path) -> Request:
         request: about one model file.
         scratch: a folder of this process, which the model cannot write to.
     """
+    handle = opened(model_of(Path(request.path)))
+    if handle is None:
+        return request
+    folder = scratch / _FOLDER
+    folder.mkdir()
+    folder.chmod(0o755)  # for whoever this process becomes
+    return held_by(handle, request, folder)
+
+
+def held_by(handle: int, request: Request, folder: Path) -> Request:
+    """Return the request about what ``handle`` has opened, which a link in ``folder`` names."""
     path = Path(request.path)
     is_graph = path.name == GRAPH_FILE
     model = model_of(path)
-    handle = _opened(model)
-    if handle is None:
-        return request
-    link = scratch / _FOLDER / (model.name if model.name.strip(".") else "model")
-    link.parent.mkdir()
-    link.parent.chmod(0o755)  # for whoever this process becomes
+    link = folder / (model.name if model.name.strip(".") else "model")
     link.symlink_to(f"/proc/self/fd/{handle}")
     if not link.exists():  # no /proc
         return request
@@ -46,8 +52,8 @@ def held(request: Request, scratch: Path) -> Request:
     return replace(request, path=str(stays), names=(*request.names, *names))
 
 
-def _opened(path: Path) -> int | None:
-    """Open a file or a folder for as long as this process lives."""
+def opened(path: Path) -> int | None:
+    """Open a file or a folder until somebody closes the handle; None where it cannot be opened."""
     if sys.platform != "linux":
         return None
     try:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from gradflow.analysis.result import NO_TENSORFLOW, Analysis, failed, unlisted
 from gradflow.errors import CrashedError, GradflowError, UsageError
@@ -46,7 +46,7 @@ from gradflow.installed import (
 )
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
-from gradflow.process.answers import lines_of, refuse_forged, relay
+from gradflow.process.answers import refuse_forged, relay
 from gradflow.process.early import claimed, early_server
 from gradflow.process.request import Purpose, Request, out_of_memory, request_about
 from gradflow.process.sandbox.limits import size_of
@@ -76,6 +76,8 @@ _SLOWEST = 1e5
 """Bytes of a graph that are read in a second, at least: a million nodes have a hundred million."""
 _LOOK = 0.25
 """Seconds between two looks at what a child has written."""
+_TURN = 10.0
+"""Seconds for the turn of a small file among others; one that takes longer is read alone."""
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
 _READING = ("read", "scan")
@@ -283,6 +285,10 @@ def _speaking_of(path: str, copy: str) -> Iterator[str]:
         raise
 
 
+class _LeftAloneError(Exception):
+    """The child leaves the file to one that reads it alone."""
+
+
 class StepCrashedError(CrashedError):
     """The child died of a fault in native code during the gradient step."""
 
@@ -308,52 +314,82 @@ def _ask(
     spawn: Spawn,
     environment: Mapping[str, str],
 ) -> tuple[T, Tool]:
+    begun = time.monotonic()
+    with _child(request, spawn, environment) as (child, log):
+        try:
+            return _answer(request, kind, progress, child, log, begun)
+        except _LeftAloneError:
+            pass
+        except CrashedError:
+            if not child.turn:
+                raise
+            child.kill()
+    # What went wrong can be another file's doing: what is said of this one is found out alone.
+    return _ask(replace(request, may_share=False), kind, progress, spawn, environment)
+
+
+def _answer(
+    request: Request,
+    kind: type[T],
+    progress: Progress,
+    child: Child,
+    log: IO[bytes],
+    begun: float,
+) -> tuple[T, Tool]:
     patience = min(request.options.timeout, threading.TIMEOUT_MAX)
     quick = min(patience, reading_time(request.path, request.options.timeout))
-    begun = time.monotonic()
+    if child.turn:
+        patience = quick = min(quick, _TURN)
     stage = "start"
-    with _child(request, spawn, environment) as (child, log):
-        lines = lines_of(child.lines)
-        notes: tuple[Finding, ...] = ()
-        while True:
-            allowed = quick if stage in _READING else patience
-            left = begun + allowed - time.monotonic()
-            try:
-                line = lines.get(timeout=max(0.0, min(left, _LOOK)))
-            except queue.Empty:
-                _refuse_flood(request, stage, child, log)
-                if left > _LOOK:
-                    continue
-                longer = "give it longer with --timeout SECONDS"
-                hint = (
-                    longer
-                    if allowed == patience
-                    else "save the model again: the file is damaged, or was made so that reading "
-                    "it never ends"
-                )
-                # Which stage the limit strikes in depends on how busy the machine is: a report does
-                # not say it, progress has shown it.
-                where = "" if allowed == patience else " while its file was read"
-                problem = f"gave no answer in {allowed:g} s{where}"
-                raise CrashedError(f"{request.shown}: {problem}", hint) from None
-            if line is None:
-                raise _death(request, stage, child.wait(_GRACE), _last_words(log))
-            try:
-                if "let_in" in line and stage == "scan":
-                    notes += decode(tuple[Finding, ...], line["let_in"])
-                    continue
-                if "stage" not in line:
-                    answer, tool = decode(kind, line["answer"]), decode(Tool, line["tool"])
-                    refuse_forged(answer, tool, request)
-                    return _with_notes(answer, notes), tool
-                label, stage = _STAGES[line["stage"]], line["stage"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise CrashedError(
-                    f"{request.shown}: the process that runs the model sent what cannot be read "
-                    f"while {_STAGES[stage]}",
-                    "this is a fault of gradflow or of the model: please report it",
-                ) from error
-            progress(label)
+    notes: tuple[Finding, ...] = ()
+    while True:
+        allowed = quick if stage in _READING else patience
+        left = begun + allowed - time.monotonic()
+        try:
+            line = child.lines.get(timeout=max(0.0, min(left, _LOOK)))
+        except queue.Empty:
+            _refuse_flood(request, stage, child, log)
+            if left > _LOOK:
+                continue
+            longer = "give it longer with --timeout SECONDS"
+            hint = (
+                longer
+                if allowed == patience
+                else "save the model again: the file is damaged, or was made so that reading "
+                "it never ends"
+            )
+            # Which stage the limit strikes in depends on how busy the machine is: a report does
+            # not say it, progress has shown it.
+            where = "" if allowed == patience else " while its file was read"
+            problem = f"gave no answer in {allowed:g} s{where}"
+            raise CrashedError(f"{request.shown}: {problem}", hint) from None
+        if line is None:
+            raise _death(request, stage, child.wait(_GRACE), _last_words(log))
+        try:
+            _refuse_out_of_turn(line, child.turn)
+            if "let_in" in line and stage == "scan":
+                notes += decode(tuple[Finding, ...], line["let_in"])
+                continue
+            if "stage" not in line:
+                answer, tool = decode(kind, line["answer"]), decode(Tool, line["tool"])
+                refuse_forged(answer, tool, request)
+                return _with_notes(answer, notes), tool
+            label, stage = _STAGES[line["stage"]], line["stage"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CrashedError(
+                f"{request.shown}: the process that runs the model sent what cannot be read "
+                f"while {_STAGES[stage]}",
+                "this is a fault of gradflow or of the model: please report it",
+            ) from error
+        progress(label)
+
+
+def _refuse_out_of_turn(line: Any, turn: str) -> None:
+    """Make sure that a line is of this turn: it was sent by whoever has been asked."""
+    if line.get("turn", "") != turn:
+        raise ValueError("a line of another turn")
+    if turn and "alone" in line:
+        raise _LeftAloneError
 
 
 def _refuse_flood(request: Request, stage: str, child: Child, log: IO[bytes]) -> None:

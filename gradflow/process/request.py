@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import stat
+import sys
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -30,6 +33,9 @@ class Purpose(str, Enum):
     """List the models below the path, which is a folder."""
 
 
+_ONLY_READ = (Purpose.STATIC, Purpose.SCAN)
+_SMALL = 1_000_000
+"""Bytes of a file that a process may read among others."""
 OF_ONE_FILE = (Purpose.TAPE, Purpose.STATIC, Purpose.SCAN, Purpose.ENTRIES)
 
 
@@ -48,6 +54,8 @@ class Request:
     folder: str
     """Where the command was run, and the user's own modules may lie."""
     limits: Limits
+    may_share: bool
+    """Whether a process may answer it that answers others too: a small file, that is only read."""
 
 
 def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> Request:
@@ -66,6 +74,7 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
         names=tuple(dict.fromkeys(names)),
         options=options.with_absolute_files(),
         folder=str(Path.cwd()),
+        may_share=_may_share(purpose, absolute, options),
         limits=limits_for(
             size_of(Path(absolute)) if purpose in OF_ONE_FILE else 0,
             options.memory_limit,
@@ -74,15 +83,28 @@ def request_about(purpose: Purpose, path: str, shown: str, options: Options) -> 
     )
 
 
-def to_line(request: Request, scratch: str) -> str:
-    """``request``, and the folder that the child may write to, as a line."""
-    return json.dumps({"request": encode(request), "scratch": scratch}) + "\n"
+def _may_share(purpose: Purpose, path: str, options: Options) -> bool:
+    is_plain = not (options.imports or options.files or options.verbose)
+    if sys.platform == "linux" and purpose in _ONLY_READ and is_plain and path.endswith(".keras"):
+        with suppress(OSError, ValueError):
+            status = Path(path).stat()
+            return stat.S_ISREG(status.st_mode) and status.st_size <= _SMALL
+    return False
 
 
-def from_line(line: str) -> tuple[Request, str]:
-    """Return the request and the scratch folder of a line that ``to_line`` wrote."""
+def to_line(request: Request, scratch: str, turn: str = "") -> str:
+    """``request``, and the folder that the child may write to, as a line.
+
+    ``turn`` stands in each line of the answer of a child that answers several requests; it is empty
+    for one that answers this request alone.
+    """
+    return json.dumps({"request": encode(request), "scratch": scratch, "turn": turn}) + "\n"
+
+
+def from_line(line: str) -> tuple[Request, str, str]:
+    """Return the request, the scratch folder and the turn of a line that ``to_line`` wrote."""
     message = json.loads(line)
-    return decode(Request, message["request"]), message["scratch"]
+    return decode(Request, message["request"]), message["scratch"], message["turn"]
 
 
 def out_of_memory(request: Request) -> tuple[str, str]:

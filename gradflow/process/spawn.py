@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Protocol
 
+from gradflow.process.answers import Lines, lines_of
 from gradflow.process.isolated import ISOLATED, READS_ONLY, end_group, started
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.scratch import scratch_folder
@@ -19,8 +20,12 @@ class Child(Protocol):
     """A process that answers one request."""
 
     @property
-    def lines(self) -> IO[str]:
-        """What it sends; ends when it ends."""
+    def lines(self) -> Lines:
+        """What it sends."""
+
+    @property
+    def turn(self) -> str:
+        """What stands in each line of this answer, where it answers others too; else empty."""
 
     @property
     def process(self) -> int | None:
@@ -44,7 +49,9 @@ is gone."""
 
 
 class _Process:
-    def __init__(self, process: subprocess.Popen[str], lines: IO[str], scratch: str) -> None:
+    turn = ""
+
+    def __init__(self, process: subprocess.Popen[str], lines: Lines, scratch: str) -> None:
         self._process = process
         self.lines = lines
         self.scratch = scratch
@@ -84,7 +91,7 @@ def asked(process: subprocess.Popen[str], request: Request) -> Iterator[Child]:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write(to_line(request, scratch))
                     process.stdin.close()
-                yield _Process(process, process.stdout, scratch)
+                yield _Process(process, lines_of(process.stdout), scratch)
         finally:
             end_group(process.pid)
             process.wait()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
@@ -20,7 +21,7 @@ from gradflow.options import Options
 from gradflow.process import answers, parent
 from gradflow.process.request import Request
 from gradflow.process.spawn import Child
-from tests.cli.command import CUT, HEALTHY
+from tests.cli.command import CUT, HEALTHY, SAMPLES
 from tests.report.reports import routed
 
 LET_IN = {
@@ -37,8 +38,9 @@ ANSWER = encode(routed().models[0])
 class Forger:
     """A child that sends what it likes."""
 
-    def __init__(self, text: str) -> None:
-        self.lines: IO[str] = io.StringIO(text)
+    def __init__(self, text: str, turn: str = "") -> None:
+        self.lines = answers.lines_of(io.StringIO(text))
+        self.turn = turn
 
     process, scratch = None, ""
 
@@ -234,3 +236,23 @@ def test_a_log_without_an_end_is_shown_in_pieces() -> None:
 
 def test_a_forged_answer_costs_its_own_model_alone() -> None:
     assert asked(answer(whole(path=CUT))).model.path == HEALTHY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process answers twice")
+@pytest.mark.parametrize("changes", [{}, {"turn": "now"}, {"turn": "then"}, {"turn": ["now"]}])
+def test_an_answer_of_another_turn_is_not_believed(changes: dict[str, object]) -> None:
+    """It can be from whoever was asked before: the file is read again, alone."""
+    small = str(SAMPLES / "healthy.keras")
+    sent = answer(whole(path=small, producer="of a turn"))
+
+    @contextmanager
+    def spawn(request: Request, *_: object) -> Iterator[Child]:
+        yield (
+            Forger(json.dumps({**sent, **changes}) + "\n", "now")
+            if request.may_share
+            else Forger(json.dumps(answer(whole(path=small, producer="alone"))) + "\n")
+        )
+
+    model = parent.inspect_path(small, Options(static=True), spawn=spawn).model
+
+    assert model.producer == ("of a turn" if changes == {"turn": "now"} else "alone")

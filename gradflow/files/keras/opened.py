@@ -19,6 +19,7 @@ from gradflow.errors import CrashedError, DamagedError, UnreadableError
 from gradflow.files.hdf5 import hdf5_errors, open_hdf5, open_with_library, text_attribute
 from gradflow.files.keras.config import parse_json
 from gradflow.files.model_file import ModelFile
+from gradflow.files.native import native_parser
 from gradflow.findings import Format
 from gradflow.lazy_dataclass import dataclass
 from gradflow.text import shown
@@ -34,6 +35,7 @@ _MAX_LIST = 1 << 24
 _MOST_END = (1 << 16) + 22 + 20 + 56
 """Bytes of the end of a zip archive: a comment, and its records of both sizes."""
 _CHUNK = 1 << 20
+_USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NO_ROOM = (errno.EFBIG, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _CHECKSUM = re.compile(r"Bad CRC-32 for file '(.*)'", re.DOTALL)
 _BROKEN = (
@@ -199,7 +201,10 @@ def _archive(file: ModelFile) -> zipfile.ZipFile:
             f"{shown(file.path)}: its list of members is longer than {_MAX_LIST >> 20} MB",
             "this is no Keras model: Keras writes three members, and one for each asset",
         )
-    return zipfile.ZipFile(raw)
+    archive = zipfile.ZipFile(raw)
+    if any(info.compress_type not in _USUAL for info in archive.infolist()):
+        native_parser()
+    return archive
 
 
 def _length_of_list(raw: IO[bytes]) -> int:

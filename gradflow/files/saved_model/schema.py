@@ -14,6 +14,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from gradflow.files.native import native_parser
+
 _PACKAGE = "gradflow.savedmodel"
 _SCALARS = {
     "bytes": 12,
@@ -236,6 +238,7 @@ def parse(name: str, data: bytes) -> Any:
     Raises:
         DecodeError: ``data`` is no such message.
     """
+    native_parser()
     from google.protobuf.message import DecodeError as ProtobufError
 
     parsed = message(name)()
