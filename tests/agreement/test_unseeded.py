@@ -147,7 +147,8 @@ def test_a_trace_that_has_no_code_is_said_to_draw(
     tf.random.set_seed(None)
     if is_loaded:
         tf.saved_model.save(inner, str(tmp_path))
-        module.call = tf.saved_model.load(str(tmp_path)).call
+        module.loaded = tf.saved_model.load(str(tmp_path))  # it keeps the variables alive
+        module.call = module.loaded.call
     else:
         held = inner.call.get_concrete_function()
         module.call = lambda x: held(x)
