@@ -5,6 +5,7 @@ Keras is not imported here: the callback has the methods that Keras 3 and tf_ker
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -15,7 +16,7 @@ from gradflow.findings import ModelReport, Role, Severity
 from gradflow.options import in_python
 from gradflow.patterns import all_covered
 from gradflow.policy import Expectations, is_broken, judge
-from gradflow.report.layout import Layout
+from gradflow.report.layout import Layout, columns
 from gradflow.report.people.map_lines import map_text
 from gradflow.report.text import render_model
 from gradflow.training import Watch
@@ -137,16 +138,18 @@ class FlowCheck:
     def _told(self, report: Report, number: int) -> None:
         judged = self._judged(report.models[0])
         self.report = Report(report.tool, (judged,))
-        text = in_python(render_model(judged, Layout(width=100)))
         if self.log_dir is not None:
             from gradflow.tape.watching.summary import write_summary
 
-            texts = {"gradflow": text}
+            texts = {"gradflow": in_python(render_model(judged, Layout(width=100)))}
             if judged.map is not None:
                 texts["gradflow/map"] = map_text(judged.map, Layout(width=100))
             write_summary(str(self.log_dir), judged, texts, number)
+        text = in_python(render_model(judged, _layout_of(sys.stdout)))
         if self.on_problem == "raise" and is_broken(judged, Severity.WARNING):
             raise FlowError(text)
+        if number and (self.params or {}).get("verbose"):
+            text = f"\n{text}"  # the line before is that of Keras, whose progress stands in it
         print(text)  # noqa: T201  # as Keras prints its own progress
 
     def _judged(self, model: ModelReport) -> ModelReport:
@@ -185,6 +188,14 @@ class FlowCheck:
     @property
     def _supports_tf_logs(self) -> bool:
         return True
+
+
+def _layout_of(stream: Any) -> Layout:
+    """Return the layout for what is printed; a notebook's stream has less than a file has, and
+    there may be none."""
+    is_terminal = hasattr(stream, "isatty") and stream.isatty()
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return Layout(width=columns(is_terminal=is_terminal), encoding=encoding)
 
 
 def _idle(self: FlowCheck, *args: Any, **kwargs: Any) -> None:

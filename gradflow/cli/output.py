@@ -18,7 +18,7 @@ from gradflow.cli.streams import leave_stdout
 from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
 from gradflow.lazy_dataclass import dataclass
-from gradflow.report.layout import Layout
+from gradflow.report.layout import Layout, columns
 from gradflow.text import shown
 from gradflow.whole_file import write_whole
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """Names that a line holds."""
-_PIPED_WIDTH = 100
-"""Columns of a text report that goes to a file or a pipe, where COLUMNS is not set."""
 
 
 class CommandError(click.ClickException):
@@ -70,7 +68,7 @@ class Target:
     ) -> Layout:
         """Return the layout of what is written there."""
         return Layout(
-            width=_width(self._is_terminal),
+            width=columns(is_terminal=self._is_terminal),
             color=_color(self._is_terminal, self.no_color),
             show_all=show_all,
             show_ops=show_ops,
@@ -270,12 +268,6 @@ def _to_stdout(text: str) -> None:
         leave_stdout()
         if not isinstance(error, BrokenPipeError):  # the reader, a pager or head, has seen enough
             raise
-
-
-def _width(to_terminal: bool) -> int:
-    if to_terminal or "COLUMNS" in os.environ:
-        return shutil.get_terminal_size().columns
-    return _PIPED_WIDTH
 
 
 def _color(to_terminal: bool, no_color: bool) -> bool:

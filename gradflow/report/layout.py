@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -37,3 +39,12 @@ class Layout:
 
 
 PLAIN = Layout()
+_PIPED_WIDTH = 100
+"""Columns of a text that goes to a file or a pipe, where COLUMNS is not set."""
+
+
+def columns(*, is_terminal: bool) -> int:
+    """Return how wide a text may be that goes to a terminal, or to something else."""
+    if is_terminal or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return _PIPED_WIDTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import tensorflow as tf
 
 import gradflow
 from gradflow.findings import Confidence, Role, Verdict
+from gradflow.options import in_python
+from gradflow.report.layout import Layout
+from gradflow.report.text import render_model
 from tests.training.mistakes import DATA, dense, sgd
 
 pytestmark = pytest.mark.tensorflow
@@ -80,6 +84,35 @@ def test_what_is_expected_can_end_fit() -> None:
     )
     model.fit(DATA, ONES, verbose=0, callbacks=[check])
     assert check.report is not None and check.report.ok
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_the_report_fits_where_it_is_printed(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"a_layer_whose_name_is_rather_long_{number}" for number in range(3)]
+    layers = [keras.layers.Dense(3, keras.ops.round, name=name) for name in names]
+    model = keras.Sequential([keras.Input([3]), *layers, dense(1, "head")], name="net")
+    model.compile(sgd(), "mse", run_eagerly=True)
+    check = gradflow.keras.FlowCheck(every=2)
+    model.fit(DATA, ONES, batch_size=2, verbose=1, callbacks=[check])
+    printed = re.split(r"(?m)^(?=net: )", capsys.readouterr().out)  # each begins a line
+    assert check.report is not None and len(printed) == 3
+    [model_report] = check.report.models
+    text = render_model(model_report, Layout(width=width))
+    assert printed[2].startswith(in_python(text))
+    assert width - 30 < max(map(len, text.splitlines())) <= width
+
+
+def test_what_a_stream_cannot_hold_is_written_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "ascii", write_through=True))
+    layers = [keras.layers.Dense(3, keras.ops.round), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input([3]), *layers])
+    model.compile(sgd(), "mse", run_eagerly=True)
+    model.fit(DATA, ONES, verbose=0, callbacks=[gradflow.keras.FlowCheck()])
+    assert b"X " in written.getvalue() and b"GF202" in written.getvalue()
 
 
 def test_what_cannot_be_is_refused() -> None:
