@@ -144,8 +144,9 @@ CUTS = (
             "The weight is in the file, but no selected output depends on it: a head that nobody "
             "calls, a layer that call() builds and skips, or an output that --output leaves out. "
             "Or no op reads it, since __init__ or build computed a value from it: that value was "
-            "computed once and is a constant. A weight that another entry of the SavedModel trains "
-            "is a note that names this entry."
+            "computed once and is a constant; or since only its shape is used, as in "
+            "tf.zeros(v.shape), which Python knows without reading it. A weight that another entry "
+            "of the SavedModel trains is a note that names this entry."
         ),
         fix="connect the layer, select its output, or remove it",
         right_when="the weight belongs to another task's head or to another signature of the file",

@@ -19,8 +19,8 @@ from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
 _UNREAD_FIX = (
-    "use it in the call, or remove it; what __init__ or build computed from it is a constant: "
-    "compute that in the call"
+    "use its value in the call, or remove it; its shape can be used without reading it (v.shape), "
+    "and what __init__ or build computed from it is a constant: compute that in the call"
 )
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 _UNWATCHED = (

@@ -209,6 +209,20 @@ def test_a_value_that_build_computed_is_a_constant() -> None:
     assert finding.hint is not None and "what __init__ or build computed" in finding.hint
 
 
+def test_a_weight_that_gives_its_shape_alone_is_told_that_nothing_reads_it() -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.a, module.b = tf.Variable([1.0, 2.0], name="a"), tf.Variable([3.0, 4.0], name="b")
+    spec = [tf.TensorSpec([3, 2], tf.float32, name="x")]
+    module.call = tf.function(lambda x: tf.zeros(module.a.shape) + x * module.b, spec)
+    report = gradflow.inspect(module, entry="call").models[0]
+    (finding,) = report.findings
+    assert (finding.code, finding.variables) == ("GF206", ("a",))
+    assert finding.message == "no path to any output: no op of the call reads it"
+    assert finding.hint is not None and "its shape can be used without reading it" in finding.hint
+
+
 def by_data(v1: Any, x: Any, buf: Any, k: Any) -> Any:
     return x * v1.assign(buf, 2.0 * k)
 
