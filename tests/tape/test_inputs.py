@@ -8,7 +8,7 @@ import pytest
 
 from gradflow.errors import InputError
 from gradflow.files.saved_model.contents import TensorInfo
-from gradflow.options import Options
+from gradflow.options import Options, parse_inputs
 
 pytestmark = pytest.mark.tensorflow
 
@@ -76,8 +76,39 @@ def test_many_inputs_are_not_all_listed() -> None:
     assert len(caught.value.message) + len(caught.value.hint) < 800
 
 
+def test_only_the_inputs_that_could_be_given_otherwise_are_named() -> None:
+    from gradflow.tape.inputs.search import with_batch
+
+    def never(batch: Any) -> None:
+        raise ValueError("pos 5 out of range for string")
+
+    infos = [TensorInfo(f"feature_{number}", "float32", (4, 1)) for number in range(75)]
+    infos.append(TensorInfo("city", "string", (4, 1)))
+    with pytest.raises(InputError) as caught:
+        with_batch(infos, Options(), None, never)
+    assert caught.value.hint == "give others, such as --input city=@batch.npz:city"
+
+
+def test_a_number_in_place_of_a_batch_is_shown_one() -> None:
+    from gradflow.tape.inputs.search import with_batch
+
+    def never(batch: Any) -> None:
+        raise ValueError("Cannot feed value of shape ()")
+
+    options = Options(inputs=parse_inputs(["age=float32[]"]), batch_size=3)
+    with pytest.raises(InputError) as caught:
+        with_batch([TensorInfo("age", "float32", (None, 1))], options, None, never)
+    assert caught.value.hint == "give others, such as --input age=float32[3,1]"
+
+
+@pytest.mark.parametrize("known", [None, 7])
 @pytest.mark.parametrize(("sign", "limit"), [("<", 3), ("<=", 2)])
-def test_labels_stay_below_the_number_that_the_error_tells(sign: str, limit: int) -> None:
+def test_labels_stay_below_the_number_that_the_error_tells(
+    sign: str, limit: int, known: int | None
+) -> None:
+    """Though the graph knows of a higher one: that of the logits."""
+    from gradflow.flow.input_use.uses import Use, Uses
+    from gradflow.tape.inputs.graph_hints import Knowledge
     from gradflow.tape.inputs.search import with_batch
 
     def estimator(batch: Any) -> None:
@@ -90,7 +121,8 @@ def test_labels_stay_below_the_number_that_the_error_tells(sign: str, limit: int
             )
 
     info = TensorInfo("label", "int64", (64, 1))
-    batch, _ = with_batch([info], Options(), None, estimator)
+    knowledge = Knowledge(Uses({"label": Use(high=known)}))
+    batch, _ = with_batch([info], Options(), None, estimator, lambda: knowledge)
     assert batch.tensors[0].numpy().max() == 2
 
 

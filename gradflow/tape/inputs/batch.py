@@ -150,12 +150,21 @@ def _dense(info: TensorInfo, plan: BatchPlan, attempt: Attempt, draw: Draw) -> t
             high=spec.high,
             draw=draw,
         )
-    return entries(info.name, _dtype(info, plan), shape, use_of(plan, info.name), draw)
+    return entries(info.name, _dtype(info, plan), shape, _use_in(plan, attempt, info.name), draw)
 
 
 def use_of(plan: BatchPlan, name: str) -> Use:
     """Return what the graph does with an input, as far as that is known."""
     return plan.knowledge.uses.by_input.get(name, _NOTHING)
+
+
+def _use_in(plan: BatchPlan, attempt: Attempt, name: str) -> Use:
+    """Return what the graph does with an input; where an error told of a lower limit than the
+    graph, as an assertion on labels does, that one holds."""
+    use = use_of(plan, name)
+    if use.high is None or attempt.high is None:
+        return use
+    return replace(use, high=min(use.high, attempt.high))
 
 
 def line(name: str, dtype: str, shape: Sequence[int | None]) -> str:
@@ -219,7 +228,7 @@ def _compose(
         )
     else:
         drawn, source = entries(
-            values.name, values.dtype, (count, *inner), use_of(plan, values.name), draw
+            values.name, values.dtype, (count, *inner), _use_in(plan, attempt, values.name), draw
         )
     if user_array is not None:
         chosen = (

@@ -250,8 +250,9 @@ class _Search:
         """Say what to give; what was refused is no example of it."""
         lines = self._lines(batch)
         refused = [f"--input {line(item.name, item.dtype, item.shape)}" for item in batch.described]
-        if lines != refused:
-            return f"give others, such as {_at_most(lines, ' ')}"
+        others = [text for text, tried in zip(lines, refused, strict=True) if text != tried]
+        if others:
+            return f"give others, such as {_at_most(others, ' ')}"
         real = [f"--input {item.name}=@batch.npz:{item.name}" for item in batch.described]
         return f"give real ones, from a file of NumPy: {_at_most(real, ' ')}"
 
@@ -273,7 +274,8 @@ class _Search:
                 else (info.dtype, info.shape)
             )
             if shape[:1] == (None,):
-                shape = (*item.shape[:1], *shape[1:])  # the batch of the other inputs too
+                batch_size = item.shape[0] if item.shape else _batch_size(self.plan)
+                shape = (batch_size, *shape[1:])  # the batch of the other inputs too
             if dtype == "string" or item.name in parts:
                 lines.append(f"--input {item.name}=@batch.npz:{item.name}")
             else:
