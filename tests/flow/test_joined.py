@@ -16,19 +16,28 @@ SEEDS = range(examples(60))
 
 @pytest.mark.parametrize("joins_again", [False, True])
 def test_what_is_left_out_of_a_join_is_seen_in_the_graph(joins_again: bool) -> None:
-    wrong = {seed: found for seed in SEEDS if (found := _compared(seed, joins_again=joins_again))}
+    from tests.models.joined import Joined
+
+    modules = {seed: Joined(seed, joins_again=joins_again) for seed in SEEDS}
+    wrong = {seed: found for seed, module in modules.items() if (found := _compared(module))}
     assert wrong == {}
 
 
-def _compared(seed: int, *, joins_again: bool) -> dict[str, tuple[str, str]]:
+@pytest.mark.parametrize("name", ["bias_of_margin", "divided_bias", "filling_left_out"])
+def test_what_an_op_adds_or_holds_back_is_seen_where_entries_are_left_out(name: str) -> None:
+    from tests.models.joined import LeftOut
+
+    assert _compared(LeftOut(name)) == {}
+
+
+def _compared(module: Any) -> dict[str, tuple[str, str]]:
     """Return the weights of which the graph says something else than the tape."""
     import tensorflow as tf
 
     from gradflow.flow.attribute import attribute
     from gradflow.tape.trace import lower_trace, trace
-    from tests.models.joined import SHAPE, Joined
+    from tests.models.joined import SHAPE
 
-    module = Joined(seed, joins_again=joins_again)
     x = tf.random.stateless_normal(SHAPE, [1, 2])
     with tf.GradientTape() as tape:
         loss = module.serve(x)

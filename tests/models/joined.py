@@ -12,6 +12,46 @@ SHAPE = (2, 3)
 WEIGHTS = "abcd"
 
 
+class LeftOut(tf.Module):
+    """The function ``name`` of this module, of which some entries are left out in the end."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.function = FUNCTIONS[name]
+        shapes = {"a": SHAPE, "b": (SHAPE[0],), "c": ()}
+        self.weights = {
+            name: tf.Variable(tf.random.stateless_normal(shape, [place, 7]), name=name)
+            for place, (name, shape) in enumerate(shapes.items())
+        }
+
+    def serve(self, x: Any) -> Any:
+        """Return a sum over what the function gives for the rows ``x``."""
+        return tf.reduce_sum(tf.sin(self.function(x[tf.newaxis], *self.weights.values())))
+
+
+def bias_of_margin(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """A margin comes from nothing but the bias of its channel."""
+    padded = tf.pad(x * a, [[0, 0], [0, 0], [1, 1]])
+    return c * tf.nn.bias_add(padded, b, data_format="NC..")[:, :, 0]
+
+
+def divided_bias(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """Of a bias that was joined the first channel stays."""
+    joined = tf.concat([c[tf.newaxis], b[1:]], 0)
+    return tf.nn.bias_add(x * a, joined, data_format="NC..")[:, :1]
+
+
+def filling_left_out(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """TensorFlow hands no gradient, not even zeros, to what a margin is filled with."""
+    padded = tf.pad(x * a, [[0, 0], [0, 0], [1, 1]], constant_values=c)
+    return padded[:, :, 1:-1] + b[:, tf.newaxis]
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    function.__name__: function for function in (bias_of_margin, divided_bias, filling_left_out)
+}
+
+
 class Joined(tf.Module):
     """Three to seven operations on weights of two by three that were joined; ``joins_again``:
     later ones may join what came of them."""

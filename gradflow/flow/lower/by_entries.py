@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from gradflow.flow.lower.body import BodyNode
 
 _MOST_NUMBERS = 4096
+_HANDS_BACK = (Edge.FLOW, Edge.ZERO)
+"""Over these TensorFlow hands a gradient to the source, be it zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,7 @@ class _Rewriting:
                 inputs.append(
                     (self.parts[reference][0], 0) if is_divided else self._whole(reference)
                 )
-                passes.append(Edge.FILL)
+                passes.append(Edge.FILL if edge in _HANDS_BACK else edge)
             else:
                 inputs.append(self._some(reference, taken))
                 passes.append(edge)

@@ -351,11 +351,13 @@ def _squeeze(operands: Operands) -> list[Codes]:
 
 
 def _bias(operands: Operands) -> list[Codes]:
+    """Each entry comes from that at its place, and from the bias of its channel."""
     is_channels_first = "data_format" in operands.attr and operands.attr["data_format"].s == b"NCHW"
     if not is_channels_first:
         return _elementwise(operands)
-    _known(operands.labels(1) is None or None)
-    return [operands.codes(0, operands.taken(0))]
+    data, bias = operands.taken(0), operands.taken(1)
+    by_channel = bias.resized([*bias.sizes, *[1] * (len(data.sizes) - 2)])
+    return [together([data, by_channel]).mapped(_code_of_entry)]
 
 
 def _reduce(operands: Operands) -> list[Codes]:
