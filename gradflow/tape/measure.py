@@ -26,17 +26,25 @@ def measure(gradient: Any) -> Measurement:
     rows = None
     size = 0
     if isinstance(gradient, tf.IndexedSlices):
-        indices = gradient.indices.numpy()
+        indices = shared_array(gradient.indices)
         rows = int(np.unique(indices).size)
         dense_shape = gradient.dense_shape
-        values = gradient.values.numpy()
+        values = shared_array(gradient.values)
         values = values.reshape(indices.size, values.size // max(indices.size, 1))
-        size = int(np.prod(dense_shape.numpy())) if dense_shape is not None else values.size
+        size = int(np.prod(shared_array(dense_shape))) if dense_shape is not None else values.size
         values = _summed_rows(indices.reshape(-1), values)
     else:
-        values = gradient.numpy()
+        values = shared_array(gradient)
     values = np.asarray(values)
     return _sized(values, max(size, values.size), rows)
+
+
+def shared_array(tensor: Any) -> np.ndarray[Any, Any]:
+    """Return the numbers of an eager tensor (or array) where they are, not to be written to.
+
+    NOTE: ``tensor.numpy()`` copies them (TensorFlow 2.16 to 2.21), a gradient of gigabytes too.
+    """
+    return np.asarray(tensor)
 
 
 def largest_entry(measurement: Measurement) -> float:

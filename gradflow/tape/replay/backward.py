@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.tape.measure import shared_array
 from gradflow.tape.private_api import MockOp, gradient_registry
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
@@ -200,7 +201,7 @@ def _arrived(gradient: Any, element: int | None) -> Arrived:
         values = _stacked(values, element)
     if values.dtype in _NUMBERLESS:
         return Arrived.GRADIENT | Arrived.SOMETHING  # no numbers to look at
-    array = values.numpy()
+    array = shared_array(values)
     if array.dtype.kind not in "fc":
         array = array.astype(np.float32)  # bfloat16 comes as a NumPy extension type
     arrived = Arrived.GRADIENT

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.tape.measure import shared_array
 from gradflow.tape.replay.backward import Backward
 from gradflow.tape.replay.record import Record, is_number
 
@@ -74,5 +75,5 @@ def trail(back: Backward, handles: Mapping[str, int]) -> Trail:
 
 def numbers(tensor: Any) -> Any:
     """Return a tensor as an array that NumPy can calculate with: bfloat16 is an extension type."""
-    array = getattr(tensor, "values", tensor).numpy()
+    array = shared_array(getattr(tensor, "values", tensor))
     return array if array.dtype.kind in "fc" else array.astype(np.float32)

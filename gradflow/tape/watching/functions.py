@@ -197,7 +197,7 @@ def hand_out(
         values = iter(arrays)
         is_any = False
         for (number, gradient), inner in zip(pairs, parts, strict=True):
-            held = [_Held(next(values)) for _ in inner]
+            held = [np.asarray(next(values)) for _ in inner]
             measured[number].append(measure(_whole(gradient, held)))
             is_any |= is_telling(measured[number][-1])
         if is_any and start is not None and start.run is None and not start.obstacle:
@@ -206,17 +206,6 @@ def hand_out(
             start.run = len(measured[pairs[0][0]]) - 1
 
     tf.numpy_function(keep, tensors, [])
-
-
-class _Held:
-    """An array that is measured as a tensor would be."""
-
-    def __init__(self, array: Any) -> None:
-        self._array = np.asarray(array)
-
-    def numpy(self) -> Any:
-        """Return the array."""
-        return self._array
 
 
 def _parts(gradient: Any) -> Sequence[Any]:
