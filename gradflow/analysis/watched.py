@@ -30,6 +30,7 @@ from gradflow.findings import (
 )
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.layer_scopes import layer_finder, variable_layers
+from gradflow.flow.nearest import nearest_end
 from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.lazy_dataclass import dataclass
 from gradflow.tape.versions import tool
@@ -386,12 +387,12 @@ def _taken_out(
     graph = left_scene(step.record, step.record.calls[call], step.names) if lost else None
     if graph is None:
         return tuple(variables), tuple(findings)
-    source_of, ways = source_finder(graph), attribute(graph)
+    source_of, ways, ends = source_finder(graph), attribute(graph), nearest_end()
     behind: dict[Cause, list[str]] = {}
     for name in lost:
         way = ways.get(name)
-        if way is not None and way.path:
-            node = way.path[-1]
+        node = None if way is None else ends.node(way)
+        if node is not None:
             cause = item.cause(
                 op=graph.names[node], op_type=graph.ops[node], source=source_of(node)
             )

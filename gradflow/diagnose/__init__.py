@@ -3,7 +3,6 @@
 The map has modules of its own, ``flow_map`` and ``joined_map``: few commands draw one.
 """
 
-from gradflow.diagnose.causes import leads_through_branch
 from gradflow.diagnose.evidence import Evidence, Measurement, Mover, OtherUse, Sighting, Trial
 from gradflow.diagnose.findings import diagnose
 from gradflow.diagnose.loading import describe_threat, describe_trusted, describe_unloaded
@@ -25,7 +24,6 @@ __all__ = [
     "describe_unloaded",
     "diagnose",
     "find",
-    "leads_through_branch",
     "outliers",
     "route",
 ]

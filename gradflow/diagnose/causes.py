@@ -12,18 +12,22 @@ from gradflow.flow.assignments import feeding
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
+from gradflow.flow.nearest import Nearest
 from gradflow.flow.op_rules import OpSpec, Rule, spec
-from gradflow.ops.families import BRANCHES, SHAPE_OPS, WEIGHTLESS
+from gradflow.ops.families import SHAPE_OPS, WEIGHTLESS
 
 _EXITS = ("Exit", "RefExit")
 """Of a loop of TensorFlow 1: a cut where the loop was made with ``back_prop=False``, and only
 there."""
 
 
-def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) -> tuple[Cause, ...]:
+def causes_of(
+    evidence: Evidence, variable: StoredVariable, verdict: Verdict, branches: Nearest | None
+) -> tuple[Cause, ...]:
     """Say why ``variable`` has ``verdict``; empty where the gradient flows.
 
-    Where the verdict is unknown, the ops of unknown types are named.
+    Where the verdict is unknown, the ops of unknown types are named. ``branches`` are those on the
+    paths of the graph, where there is one.
     """
     if verdict is Verdict.FLOWS:
         return ()
@@ -32,7 +36,7 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
     sightings = evidence.sightings.get(variable.name, ())
     if verdict is Verdict.NONFINITE:
         return _sighted_causes(evidence, sightings, verdict) or (entry("GF304").cause(),)
-    if evidence.graph is None:
+    if evidence.graph is None or branches is None:
         # The step ran, so there is no graph because the code cannot be traced: eager Python, such
         # as ``x.numpy()``.
         return (entry("GF303" if verdict is Verdict.ZERO else "GF208").cause(),)
@@ -42,16 +46,22 @@ def causes_of(evidence: Evidence, variable: StoredVariable, verdict: Verdict) ->
     if attribution.cuts_to_restore == 0 and sightings:
         return _sighted_causes(evidence, sightings, verdict)
     if attribution.cuts_to_restore == 0:
-        return (_alive_in_the_graph(evidence, evidence.graph, attribution, verdict),)
+        branch = branches.node(attribution)
+        if branch is not None:
+            return (_cause_at(evidence, evidence.graph, entry("GF302"), branch),)
+        return (entry("GF303" if verdict is Verdict.ZERO else "GF209").cause(),)
     causes = [cause_of(evidence, evidence.graph, cut, verdict) for cut in attribution.causes]
     return tuple(dict.fromkeys(causes))
 
 
-def contradicts(attribution: Attribution | None, verdict: Verdict, graph: FlowGraph) -> bool:
-    """Return whether the tape's ``verdict`` cannot be true if the graph is (GF209)."""
+def contradicts(
+    attribution: Attribution | None, verdict: Verdict, graph: FlowGraph, branches: Nearest
+) -> bool:
+    """Return whether the tape's ``verdict`` cannot be true if the graph is (GF209); ``branches``
+    are those on its paths."""
     reaches = attribution is not None and attribution.cuts_to_restore == 0
     if verdict is Verdict.NONE and attribution is not None and reaches:
-        return not leads_through_branch(graph, attribution)
+        return branches.node(attribution) is None
     if reaches or verdict not in (Verdict.FLOWS, Verdict.NONFINITE):
         return False
     # Where zeros are filled in, a custom gradient of the user's can make anything of them.
@@ -70,12 +80,6 @@ def denies(evidence: Evidence, name: str, verdict: Verdict) -> bool:
     if flows is None:
         return False
     return verdict is Verdict.NONE if flows else verdict in (Verdict.FLOWS, Verdict.NONFINITE)
-
-
-def leads_through_branch(graph: FlowGraph, attribution: Attribution) -> bool:
-    """Return whether the path to the output goes through a cond or case, whose branch may not be
-    taken."""
-    return _branch(graph, attribution) is not None
 
 
 def sighted_cause(evidence: Evidence, sighting: Sighting, verdict: Verdict) -> Cause:
@@ -112,20 +116,6 @@ def _unused(evidence: Evidence, graph: FlowGraph, name: str) -> Cause:
     if op is not None:
         return entry("GF204").cause(op=op)
     return entry("GF206").cause()
-
-
-def _alive_in_the_graph(
-    evidence: Evidence, graph: FlowGraph, attribution: Attribution, verdict: Verdict
-) -> Cause:
-    branch = _branch(graph, attribution)
-    if branch is not None:
-        return _cause_at(evidence, graph, entry("GF302"), branch)
-    return entry("GF303" if verdict is Verdict.ZERO else "GF209").cause()
-
-
-def _branch(graph: FlowGraph, attribution: Attribution) -> int | None:
-    branches = (node for node in attribution.path if graph.ops[node] in BRANCHES)
-    return next((node for node in branches if not graph.marks[node] & Mark.GATE), None)
 
 
 def cause_of(evidence: Evidence, graph: FlowGraph, cut: Cut, verdict: Verdict) -> Cause:

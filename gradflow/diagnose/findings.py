@@ -32,6 +32,7 @@ from gradflow.findings import (
     Way,
     example,
 )
+from gradflow.flow.nearest import Nearest, nearest_branch
 from gradflow.lazy_dataclass import dataclass
 
 
@@ -49,7 +50,8 @@ class _Reason:
 def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, ...]]:
     """Return every variable with its verdict and causes, and the findings for the user."""
     paths = None if evidence.graph is None else VisiblePaths(evidence.graph)
-    variables = tuple(_variable(evidence, stored, paths) for stored in evidence.variables)
+    branches = None if evidence.graph is None else nearest_branch(evidence.graph)
+    variables = tuple(_variable(evidence, stored, paths, branches) for stored in evidence.variables)
     untracked = {stored.name for stored in evidence.variables if stored.untracked}
     tracked = [variable for variable in variables if variable.name not in untracked]
     by_name = {variable.name: variable for variable in variables}
@@ -65,7 +67,12 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
     return variables, (*findings, *_frozen_findings(tracked))
 
 
-def _variable(evidence: Evidence, stored: StoredVariable, paths: VisiblePaths | None) -> Variable:
+def _variable(
+    evidence: Evidence,
+    stored: StoredVariable,
+    paths: VisiblePaths | None,
+    branches: Nearest | None,
+) -> Variable:
     attribution = evidence.attributions.get(stored.name)
     verdict, confidence = _verdict(evidence, stored)
     causes: tuple[Cause, ...] = ()
@@ -73,10 +80,15 @@ def _variable(evidence: Evidence, stored: StoredVariable, paths: VisiblePaths | 
     cuts: int | None = 0 if verdict is Verdict.FLOWS else None
     if stored.role is Role.WEIGHT:
         graph = evidence.graph
+        disagree = denies(evidence, stored.name, verdict)
         is_open = stored.name not in evidence.sightings and evidence.measurements is not None
-        disagree = is_open and graph is not None and contradicts(attribution, verdict, graph)
-        disagree = disagree or denies(evidence, stored.name, verdict)
-        causes = (entry("GF209").cause(),) if disagree else causes_of(evidence, stored, verdict)
+        if is_open and graph is not None and branches is not None:
+            disagree = disagree or contradicts(attribution, verdict, graph, branches)
+        causes = (
+            (entry("GF209").cause(),)
+            if disagree
+            else causes_of(evidence, stored, verdict, branches)
+        )
         if attribution is not None and paths is not None and verdict is not Verdict.FLOWS:
             path, cuts = paths.names(attribution, causes), attribution.cuts_to_restore
             if cuts == 0:

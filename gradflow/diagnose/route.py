@@ -9,7 +9,7 @@ from gradflow.catalogue import entry
 from gradflow.diagnose.causes import cause_of, sighted_cause
 from gradflow.diagnose.evidence import Evidence, Trial
 from gradflow.diagnose.visible_paths import is_visible
-from gradflow.diagnose.where import Whereabouts, output_of
+from gradflow.diagnose.where import Whereabouts
 from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, other_use, word
 from gradflow.findings import (
     Cause,
@@ -80,7 +80,7 @@ def route(
     return Route(
         variable=name,
         steps=steps,
-        output=output_of(graph, attribution, evidence.outputs),
+        output=where.end_of(name),
         changes=tuple(replace(change, between=between(change.cause)) for change in changes),
         also_restored=_starved(variables, also, name),
         other_ways=other_ways,

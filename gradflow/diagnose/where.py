@@ -9,11 +9,11 @@ from functools import cached_property
 
 from gradflow.diagnose.evidence import Evidence
 from gradflow.files.dtypes import FLOATING_NAMES
-from gradflow.findings import Cause, Output, Reach, Role, Variable, Verdict
-from gradflow.flow.attribute import Attribution
+from gradflow.findings import Cause, Reach, Role, Variable, Verdict
 from gradflow.flow.fold import Folded, fold, neighbours, positions, readers_of
 from gradflow.flow.frontier import Cut
 from gradflow.flow.graph import Edge, FlowGraph, Mark
+from gradflow.flow.nearest import Nearest, nearest_end
 from gradflow.flow.routes import nodes_behind
 
 
@@ -84,11 +84,31 @@ class Whereabouts:
         return after, before
 
     def end_of(self, name: str) -> str | None:
-        """Return the output at which the way of a variable ends; None where nobody knows."""
-        attribution = self.evidence.attributions.get(name)
+        """Return the output at which the way of a variable ends; None where there is no way, or
+        nobody knows."""
+        outputs, attribution = self.evidence.outputs, self.evidence.attributions.get(name)
         if attribution is None:
             return None
-        return output_of(self.graph, attribution, self.evidence.outputs)
+        if len(outputs) == 1:
+            return outputs[0].name
+        end = self._ends.node(attribution)
+        return None if end is None else self._output_at.get(end)
+
+    @cached_property
+    def _ends(self) -> Nearest:
+        return nearest_end()
+
+    @cached_property
+    def _output_at(self) -> Mapping[int, str]:
+        """The name of the output that each node is; of two that are one tensor, the first."""
+        outputs, graph = self.evidence.outputs, self.graph
+        found: dict[int, str] = {}
+        for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
+            names = [item.name for item in outputs if (item.dtype in FLOATING_NAMES) == floating]
+            # Two outputs that are one tensor have one node.
+            for node, name in zip(nodes, names, strict=True) if len(names) == len(nodes) else ():
+                found.setdefault(node, name)
+        return found
 
     def reach(self, cut: Cut, names: Sequence[str]) -> Reach | None:
         """Return how far back nothing learns: of ``names``, the weights that ``cut`` holds back."""
@@ -203,22 +223,6 @@ def owner_of(variable: Variable) -> str:
         return variable.layer
     holder = variable.name.partition("@")[2].rpartition(".")[0]
     return holder.replace(".", "/") or variable.name
-
-
-def output_of(graph: FlowGraph, attribution: Attribution, outputs: Sequence[Output]) -> str | None:
-    """Return the name of the output at which a variable's way ends; None where there is no way, or
-    nobody knows."""
-    if len(outputs) == 1:
-        return outputs[0].name
-    if attribution.cuts_to_restore is None:
-        return None
-    end = attribution.path[-1]
-    for nodes, floating in ((graph.outputs, True), (graph.discrete_outputs, False)):
-        names = [output.name for output in outputs if (output.dtype in FLOATING_NAMES) == floating]
-        # Two outputs that are one tensor have one node.
-        if end in nodes and len(names) == len(nodes):
-            return names[list(nodes).index(end)]
-    return None
 
 
 def _may_learn(variable: Variable) -> bool:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from gradflow.diagnose import Sighting, Trial, leads_through_branch
+from gradflow.diagnose import Sighting, Trial
 from gradflow.errors import GradflowError, is_lack_of_memory
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import FlowGraph, Mark
 from gradflow.flow.measured import Arrived, as_it_ran, without_branches
+from gradflow.flow.nearest import nearest_branch
 from gradflow.options import Options
 from gradflow.progress import Progress
 from gradflow.tape.further_steps import alive
@@ -240,11 +241,12 @@ def _probed_again(stepped: Stepped, measured: Measurements, progress: Progress) 
     Only where a path flows that leads through no branch: of a branch not taken for this input, the
     zero is the answer.
     """
+    branches = nearest_branch(stepped.graph)
     for number in range(1, stepped.options.draws):
         dead = [
             name
             for name in stepped.reaching(measured, Verdict.ZERO)
-            if not leads_through_branch(stepped.graph, stepped.attributions[name])
+            if branches.node(stepped.attributions[name]) is None
         ]
         if not dead:
             break

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.diagnose import Measurement, Sighting, leads_through_branch
+from gradflow.diagnose import Measurement, Sighting
 from gradflow.findings import Verdict
 from gradflow.flow.graph import Edge
+from gradflow.flow.nearest import nearest_branch
 from gradflow.tape.measure import measure
 from gradflow.tape.replay.locate import Scene, Sightings, dying
 from gradflow.tape.stepped import Measurements, Stepped
@@ -38,10 +39,9 @@ def drawn_further(
     # Where the step was run op by op, they were not dropped.
     open_there = [name for name in names if name not in deaths and scene.draws_gradient(name)]
     chances.update(dict.fromkeys(open_there, _EVEN))
+    branches = nearest_branch(stepped.graph)
     drawn = {
-        name: 1
-        if leads_through_branch(stepped.graph, stepped.attributions[name])
-        else stepped.options.draws
+        name: stepped.options.draws if branches.node(stepped.attributions[name]) is None else 1
         for name in names
     }
 

@@ -48,17 +48,17 @@ def towers(weights: int, each: int) -> Evidence:
     return evidence_of(graph)
 
 
-def chain(weights: int) -> Evidence:
-    """``weights`` along one chain of ops, all behind the cut in its middle."""
+def chain(weights: int, middle: Edge = Edge.CUT) -> Evidence:
+    """``weights`` along one chain of ops, all behind the cut in its ``middle``."""
     builder = GraphBuilder()
     variables: dict[str, int] = {}
     last = builder.node("x", "Placeholder")
     for number in range(weights):
         last = _dense(builder, variables, f"dense_{number}", last)
     for number in range(weights):
-        op = "Relu" if number else "StopGradient"
+        op = "Relu" if number or middle is Edge.FLOW else "StopGradient"
         following = builder.node(f"behind/{op}_{number}", op)
-        builder.edge(last, following, Edge.FLOW if number else Edge.CUT)
+        builder.edge(last, following, Edge.FLOW if number else middle)
         last = following
     return evidence_of(builder.build(variables, [last]))
 

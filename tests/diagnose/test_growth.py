@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 import pytest
 
-from gradflow.diagnose import diagnose
+from gradflow.diagnose import Measurement, diagnose
 from gradflow.diagnose.flow_map import draw_map
+from gradflow.diagnose.where import Whereabouts
+from gradflow.findings import Gradient, Output
+from gradflow.flow.graph import Edge
 from gradflow.report.formats import FORMATS, renderer
 from gradflow.report.layout import Layout
 from gradflow.report.reach import reach_sentences
@@ -58,6 +62,37 @@ def test_paths_along_one_chain() -> None:
     def taken(weights: int) -> int:
         evidence = chain(weights)
         return lines(lambda: diagnose(evidence))
+
+    assert taken(4 * SMALL)
+    assert taken(4 * LARGE) < MOST * taken(4 * SMALL)
+
+
+def test_zeros_along_one_chain() -> None:
+    """A step shows zeros where the graph leads to the output: each way may go through a branch."""
+
+    def taken(weights: int) -> int:
+        evidence = chain(weights, Edge.FLOW)
+        nothing = Measurement(Gradient(0.0, 0.0, 1.0, None), finite=True)
+        measured = dict.fromkeys(evidence.attributions, nothing)
+        return lines(lambda: diagnose(replace(evidence, measurements=measured)))
+
+    assert taken(4 * SMALL)
+    assert taken(4 * LARGE) < MOST * taken(4 * SMALL)
+
+
+def test_ends_of_the_ways_along_one_chain() -> None:
+    """With more outputs than one, the one at which each ends is looked for."""
+    outputs = (Output("other", (1,), "float32"), Output("y", (1,), "float32"))
+
+    def taken(weights: int) -> int:
+        evidence = replace(chain(weights), outputs=outputs)
+        assert evidence.graph is not None
+        graph = replace(evidence.graph, outputs=[0, *evidence.graph.outputs])
+        where = Whereabouts(evidence, graph, {})
+        ends: set[str | None] = set()
+        count = lines(lambda: ends.update(map(where.end_of, evidence.attributions)))
+        assert ends == {"y"}
+        return count
 
     assert taken(4 * SMALL)
     assert taken(4 * LARGE) < MOST * taken(4 * SMALL)

@@ -21,8 +21,9 @@ from gradflow.flow.measured import (
     with_dead_ends,
     with_nonfinite_sources,
 )
+from gradflow.flow.nearest import nearest_loop
 from gradflow.flow.origins import source_finder
-from gradflow.ops.families import CONTROL_FLOW, LOOPS, RANDOM
+from gradflow.ops.families import CONTROL_FLOW, RANDOM
 from gradflow.options import Options
 from gradflow.tape.loaded_model import CallableModel
 from gradflow.tape.objective import direction, real_parts
@@ -185,6 +186,7 @@ def _deaths(scene: Scene, names: Iterable[str]) -> _Deaths:
     deaths: dict[str, Sequence[tuple[Cut, Sighting]]] = {}
     attributions = attribute(graph)
     ran = unrolled(scene.graph, scene.nodes, scene.trail, scene.outputs)
+    loops = nearest_loop(graph)
     for name in names:
         attribution = attributions.get(name)
         if attribution is None:
@@ -194,7 +196,8 @@ def _deaths(scene: Scene, names: Iterable[str]) -> _Deaths:
             cuts = [*_without_choices(graph, cuts), *_other_branches(graph, attribution, cuts)]
         else:
             steps, cuts = attribution.cuts_to_restore or 0, _telling(attribution.causes)
-            late = _too_late(scene, graph, attribution, cuts) if not ran.reaches(name) else None
+            loop = None if ran.reaches(name) else loops.node(attribution)
+            late = None if loop is None else _too_late(scene, graph, loop, cuts)
             if late is not None:
                 deaths[name] = [late]
                 continue
@@ -239,13 +242,13 @@ def _is_unit(scene: Scene, cut: Cut, sighting: Sighting) -> bool:
 
 
 def _too_late(
-    scene: Scene, graph: FlowGraph, attribution: Attribution, cuts: Sequence[Cut]
+    scene: Scene, graph: FlowGraph, loop: int, cuts: Sequence[Cut]
 ) -> tuple[Cut, Sighting] | None:
-    """Return the loop whose trips were too few to bring a variable's data to an output: then the
-    cuts in its body, which did run, hold nothing back, and nothing has died there."""
-    loop = next((node for node in attribution.path if graph.ops[node] in LOOPS), None)
+    """Return ``loop``, the first on a variable's way, where its trips were too few to bring the
+    data to an output: then the cuts in its body, which did run, hold nothing back, and nothing has
+    died there."""
     kinds = (Edge.CUT, Edge.ZERO, Edge.RESULT, Edge.OVERWRITTEN, Edge.DEAD)
-    if loop is None or not all(
+    if not all(
         cut.kind in kinds and f"{graph.names[cut.node]}/".startswith(f"{graph.names[loop]}/")
         for cut in cuts
     ):
