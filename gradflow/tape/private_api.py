@@ -70,6 +70,8 @@ revived_identifiers: list[str] = revived_types._TYPE_IDENTIFIERS
 """The types that objects of a SavedModel are loaded as; to take one out again, both are needed."""
 BaseResourceVariable = resource_variable_ops.BaseResourceVariable
 """The class of all variables; ``_handle`` is the resource that its ops take."""
+ResourceVariable = resource_variable_ops.ResourceVariable
+"""That of one device, also inside of the scope of a strategy, where ``tf.Variable`` is another."""
 GradientTape = backprop.GradientTape
 """``_push_tape`` and ``_pop_tape`` begin and end what it records, whoever asks for that."""
 tape_record = record

@@ -163,6 +163,20 @@ def trained(callbacks):
 
 check = gradflow.keras.FlowCheck()
 assert trained([check]) == trained([])
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    dead = keras.layers.Dense(3, "relu", bias_initializer=keras.initializers.Constant(-99.0))
+    dead.build((None, 3))
+
+    def replica(batch):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(dead(batch))
+        tape.gradient(loss, dead.trainable_variables)
+
+    with gradflow.watch() as watched:
+        tf.function(strategy.run)(replica, args=(tf.ones([2, 3]),))
+[finding] = [item for item in watched.report.models[0].findings if item.code == "GF303"]
+print("cause", finding.cause.op_type)
 [report] = check.report.models
 for variable in report.variables:
     codes = ",".join(cause.code for cause in variable.causes)
@@ -177,6 +191,7 @@ def test_two_replicas_are_looked_into() -> None:
     )
     assert ran.returncode == 0, ran.stderr
     lines = [line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("weight ")]
+    assert "cause Relu" in ran.stdout.splitlines()
     static = Confidence.STATIC.value
     assert sorted(map(tuple, lines)) == [
         ("hard/bias", "none", static, "GF202"),

@@ -22,6 +22,7 @@ from gradflow.tape.inputs.batch import Batch
 from gradflow.tape.lasting_zeros import judged
 from gradflow.tape.loaded_model import HALVES, SINGLE, Step, Watched
 from gradflow.tape.measure import measure
+from gradflow.tape.private_api import ResourceVariable
 from gradflow.tape.replay.backward import backward
 from gradflow.tape.replay.forward import Kept, replay_graph
 from gradflow.tape.replay.locate import OTHER_INPUTS, Placed, Scene, Sightings, breaking, dying
@@ -143,7 +144,7 @@ class _Again:
                 continue
             if number not in self._copies:
                 _, value = record.before.held[number]
-                self._copies[number] = tf.Variable(reads.get(node, value), trainable=False)
+                self._copies[number] = ResourceVariable(reads.get(node, value), trainable=False)
             self._fed[node] = self._copies[number].handle
         self._before = Values()
         self._before.keep(copy.handle for copy in self._copies.values())
