@@ -289,6 +289,16 @@ def test_what_is_run_again_draws_nothing_of_the_users() -> None:
     assert watched == unwatched
 
 
+def test_a_report_within_another_leaves_both_what_they_need() -> None:
+    step = tf.function(_twice_asked())
+    for _ in range(2):  # the second time the trace for the report is known
+        with gradflow.watch() as outer, gradflow.watch() as inner:
+            step()
+        told = [_told(watched.report.models[0])["causes"] for watched in (outer, inner)]
+        assert told[0] == told[1]
+        assert {cause for causes in told[0].values() for cause in causes} == {("GF303", "Relu")}
+
+
 def test_a_step_that_cannot_be_run_again_names_no_op_and_says_so() -> None:
     dead, head = _dead("dead"), dense(1, "head")
 

@@ -77,7 +77,10 @@ def recording(owners: Sequence[Any] = ()) -> Iterator[Record]:
     for owner in owners:
         record.add_owner(owner)
     with here.without_ops():
-        record.before.keep(handle for variable in alive() for handle in handles_of(variable))
+        for variable in alive():
+            handles = handles_of(variable)
+            record.before.keep(handles)
+            record.variables.update((handle._id, weakref.ref(variable)) for handle in handles)
     if not _records:
         _listen()
     _records.append(record)
@@ -318,7 +321,7 @@ def _asked(
         call.asked = {number: [] for number, _ in pairs}
         kept = None if call.start.obstacle else borders(call.graph, targets)
         if kept is None and not call.start.obstacle:
-            call.start.obstacle = "a list of tensors that a loop goes on with cannot be kept"
+            call.start.obstacle = "a list of tensors or a dataset, which cannot be kept"
         tensors = () if kept is None else [tf.convert_to_tensor(item) for item in upstream]
         functions.hand_out(pairs, call.asked, call.start, kept or (), tensors)
         for record in _records:

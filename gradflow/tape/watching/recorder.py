@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -102,6 +103,8 @@ class Record:
     """For each graph that was traced for the report, its ops by name."""
     graphs: dict[str, Any] = field(default_factory=dict)
     """The graph of each function that was called eagerly, by its name."""
+    variables: dict[int, weakref.ref[Any]] = field(default_factory=dict)
+    """Those that there were when it began, by the numbers of their handles."""
     before: Values = field(default_factory=Values)
     """What the variables held when it began."""
     written: dict[int, str | None] = field(default_factory=dict)

@@ -19,7 +19,13 @@ def step_weights(record: Record) -> tuple[Weight, ...]:
         for external, _ in traced.graph.captures
         if (handle := handles.of(external)) is not None
     }
-    variables = by_number(alive())
+    variables = {
+        number: variable
+        for number, kept in record.variables.items()
+        if (variable := kept()) is not None
+    }
+    if not named | (read & record.before.held.keys()) <= variables.keys():  # some are new
+        variables = dict(by_number(alive()))
 
     def is_used(number: int) -> bool:
         variable = variables.get(number)

@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import keras
@@ -106,16 +107,16 @@ def weights_of(
         for item in _of_owner(owner):
             is_layer = not isinstance(owner, tf.Module) or hasattr(owner, "trainable")
             _add(weights, names, item.stored, item.variable, is_of_keras=is_layer, is_owned=True)
-    keras_variables = {
-        handle._id: item
-        for item in gc.get_objects()
-        if issubclass(type(item), KerasVariable)
-        for handle in handles_of(item)
-    }
+
+    @cache
+    def keras_variables() -> Mapping[int, Any]:  # a look at all objects: where it is needed
+        found = (item for item in gc.get_objects() if issubclass(type(item), KerasVariable))
+        return by_number(found)
+
     for variable in others:
         number = key_of(variable)
         if number is not None and number not in weights and is_used(number):
-            owner = keras_variables.get(number)
+            owner = keras_variables().get(number)
             record = _plain_record(variable, owner)
             is_of_keras = owner is not None
             _add(weights, names, record, variable, is_of_keras=is_of_keras, is_owned=False)
