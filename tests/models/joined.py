@@ -214,9 +214,28 @@ def _shared_out(_: random.Random, value: Any) -> Any:
     return value * tf.nn.softmax(value)
 
 
+def _listed(source: random.Random, value: Any) -> Any:
+    """Rows of a list are read and written one by one."""
+    if len(value.shape) < 2:
+        return value
+    length = value.shape[0]
+    rows = tf.TensorArray(tf.float32, length, clear_after_read=False)
+    if source.random() < 0.5:
+        rows = rows.unstack(value)
+    else:
+        for row in range(length):
+            rows = rows.write(row, tf.sin(value[row]))
+    for _ in range(source.randint(0, 2)):
+        place, other = (source.randint(0, length - 1) for _ in range(2))
+        rows = rows.write(place, tf.cos(rows.read(other)))
+    if source.random() < 0.4:
+        return rows.stack()
+    return rows.gather(sorted(source.sample(range(length), source.randint(1, length))))
+
+
 _Step = Callable[[random.Random, Any], Any]
 _STEPS: tuple[_Step, ...] = (
     *(_sliced, _strided, _split, _halved, _unstacked, _gathered, _transposed, _flattened),
-    *(_widened, _squeezed, _reduced, _mapped, _stopped, _multiplied, _shared_out),
+    *(_widened, _squeezed, _reduced, _mapped, _stopped, _multiplied, _shared_out, _listed),
 )
 _JOINING: tuple[_Step, ...] = (_padded, _stopped_in_part)

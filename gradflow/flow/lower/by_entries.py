@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING, Any
 from gradflow.files.saved_model.schema import attribute
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.input_use.constants import numbers_in
+from gradflow.flow.lower.entry_rules import JOINS, SELECTIONS, is_followed, pieces_of
 from gradflow.flow.lower.pieces import (
-    JOINS,
     NOTHING,
-    SELECTIONS,
     WHOLE,
     Code,
     Operands,
     Pieces,
     Shape,
     Taken,
-    is_followed,
     parts_in,
-    pieces_of,
 )
 from gradflow.flow.lower.references import Reference
 from gradflow.lazy_dataclass import dataclass
@@ -111,10 +108,11 @@ class _Known:
     def follow(self, number: int) -> None:
         """Find the pieces of the outputs of a node; those of its inputs are known."""
         node = self.nodes[number]
-        if not is_followed(node.op) or node.mark & Mark.CUSTOM or node.raises:
+        begins = node.op in JOINS and node.floating[0]
+        # TensorListReserve has no gradient, and nothing that could get one.
+        if not is_followed(node.op) or node.mark & Mark.CUSTOM or (node.raises and not begins):
             return
         pieces = [self._divided(reference) for reference in node.inputs]
-        begins = node.op in JOINS and node.floating[0]
         if not begins and not any(pieces):
             return
         operands = Operands(
