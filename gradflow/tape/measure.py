@@ -42,7 +42,7 @@ def measure(gradient: Any) -> Measurement:
 def shared_array(tensor: Any) -> np.ndarray[Any, Any]:
     """Return the numbers of an eager tensor (or array) where they are, not to be written to.
 
-    NOTE: ``tensor.numpy()`` copies them (TensorFlow 2.16 to 2.21), a gradient of gigabytes too.
+    NOTE: ``tensor.numpy()`` copies them (TensorFlow 2.21), a gradient of gigabytes too.
     """
     return np.asarray(tensor)
 

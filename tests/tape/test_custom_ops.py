@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import gradflow
-from gradflow.flow.op_rules import spec
+from gradflow.flow.op_rules import ops_with, spec
 from gradflow.ops import table
 
 pytestmark = pytest.mark.tensorflow
@@ -20,9 +20,15 @@ OWN = ("Softplus", "Unique", "Round", "PreventGradient")
 def unlisted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     rows = {op: row for op, row in table._lines().items() if op not in OWN}
     monkeypatch.setattr(table, "_lines", lambda: rows)
-    spec.cache_clear()
+    _forget_the_table()
     yield
-    spec.cache_clear()
+    monkeypatch.undo()
+    _forget_the_table()
+
+
+def _forget_the_table() -> None:
+    for kept in (spec, ops_with, table.cells):
+        kept.cache_clear()
 
 
 @pytest.mark.usefixtures("unlisted")
