@@ -289,6 +289,29 @@ def test_what_is_run_again_draws_nothing_of_the_users() -> None:
     assert watched == unwatched
 
 
+def test_a_second_function_starts_from_what_the_first_has_left() -> None:
+    unit, head, optimizer = dense(3, "unit", activation="relu"), dense(1, "head"), sgd(1.0)
+
+    @tf.function
+    def spoil() -> None:
+        with tf.GradientTape() as tape:
+            loss = 99.0 * tf.reduce_sum(unit.bias)
+        optimizer.apply(tape.gradient(loss, [unit.bias]), [unit.bias])
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = square(head(unit(DATA)) - 1.0)
+        tape.gradient(loss, [unit.kernel])
+
+    with gradflow.watch() as watched:
+        spoil()
+        step()
+    [model] = watched.report.models
+    [kernel] = [item for item in model.variables if item.name == "unit/kernel"]
+    assert [(cause.code, cause.op_type) for cause in kernel.causes] == [("GF303", "Relu")]
+
+
 def test_a_report_within_another_leaves_both_what_they_need() -> None:
     step = tf.function(_twice_asked())
     for _ in range(2):  # the second time the trace for the report is known

@@ -139,11 +139,12 @@ class _Again:
         self._layer_of = layer_of
         self._kept, self._fed, reads = _kept(record, call, graph)
         self._copies: dict[int, Any] = {}
+        held = {**record.before.held, **call.start.before}
         for node, number in graph.handles.items():
-            if number not in record.before.held:
+            if number not in held:
                 continue
             if number not in self._copies:
-                _, value = record.before.held[number]
+                _, value = held[number]
                 self._copies[number] = ResourceVariable(reads.get(node, value), trainable=False)
             self._fed[node] = self._copies[number].handle
         self._before = Values()

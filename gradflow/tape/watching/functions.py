@@ -237,6 +237,7 @@ def _look_into(call: _Call, analysis: Analysis, records: Sequence[Record]) -> No
             for record in records:
                 known.tell(record)
                 _tell(record, call.session, known, obstacle)
+            _keep_values(call, records, starts)
             return
         _begin_again(records, starts)
     for is_short in (True, False) if updates_come_last(concrete) else (False,):
@@ -264,6 +265,15 @@ def _look_into(call: _Call, analysis: Analysis, records: Sequence[Record]) -> No
             record.looks.append(look)
             look.keep_with(concrete)
         _tell(record, call.session, look, obstacle)
+    _keep_values(call, records, starts)
+
+
+def _keep_values(call: _Call, records: Sequence[Record], starts: Sequence[_Start]) -> None:
+    """Keep the weights as they were for the gradient calls that are to be run again."""
+    for record, (calls, _) in zip(records, starts, strict=True):
+        for item in record.calls[calls:]:
+            if item.start.run is not None:
+                item.start.before = call.session.before.held
 
 
 def _starts(records: Sequence[Record]) -> list[_Start]:

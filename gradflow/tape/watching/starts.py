@@ -32,6 +32,9 @@ class Start:
     eagerly each tensor, as ``EagerOps.kept`` returns it."""
     upstream: Sequence[Any] = ()
     """The gradients of the targets, where the user gave them."""
+    before: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
+    """What variables held, as ``Values.held`` has it; the others what they held when the record
+    began."""
     run: int | None = None
     """The number of that run; None where nothing was kept."""
     obstacle: str = ""
@@ -39,7 +42,7 @@ class Start:
 
     def clear(self) -> None:
         """Forget it."""
-        self.outputs, self.upstream, self.run = {}, (), None
+        self.outputs, self.upstream, self.before, self.run = {}, (), {}, None
 
 
 Borders = Sequence[tuple[str, Sequence[Any]]]
