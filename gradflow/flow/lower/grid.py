@@ -49,6 +49,8 @@ class Grid(Generic[Item]):
 
     def spread(self, sizes: Sequence[int]) -> Grid[Item]:
         """Return it with at least ``sizes``, axes of length 1 repeated."""
+        if all(wanted in (1, size) for size, wanted in zip(self.sizes, sizes, strict=True)):
+            return self
         axes = [
             (axis, range(size) if size > 1 else [0] * wanted)
             for axis, (size, wanted) in enumerate(zip(self.sizes, sizes, strict=True))
@@ -65,8 +67,9 @@ class Grid(Generic[Item]):
         return Grid(tuple(sizes), self.items)
 
     def mapped(self, change: Callable[[Item], Other]) -> Grid[Other]:
-        """Return it with each item changed."""
-        return Grid(self.sizes, tuple(map(change, self.items)))
+        """Return it with each item changed; equal items are changed once."""
+        changed = {item: change(item) for item in dict.fromkeys(self.items)}
+        return Grid(self.sizes, tuple(changed[item] for item in self.items))
 
     def reduced(
         self, axes: Collection[int], combine: Callable[[Sequence[Item]], Other]
@@ -79,14 +82,21 @@ class Grid(Generic[Item]):
         sizes = [1 if axis in axes else size for axis, size in enumerate(self.sizes)]
         return Grid(tuple(sizes), tuple(map(combine, groups)))
 
+    def is_uniform(self, axis: int) -> bool:
+        """Whether nothing changes along an axis."""
+        step = prod(self.sizes[axis + 1 :])
+        block = step * self.sizes[axis]
+        return all(
+            self.items[start + step : start + block] == self.items[start : start + block - step]
+            for start in range(0, len(self.items), block)
+        )
+
     def shrunk(self) -> Grid[Item]:
         """Return it with each axis of length 1 along which nothing changes."""
         grid = self
-        for axis, size in enumerate(self.sizes):
-            if size > 1:
-                first = grid.taken(axis, [0])
-                if first.spread(grid.sizes).items == grid.items:
-                    grid = first
+        for axis in range(len(self.sizes)):
+            if grid.is_uniform(axis):
+                grid = grid.taken(axis, [0])
         return grid
 
 

@@ -94,9 +94,9 @@ def made(codes: Codes | None, *, is_list: bool) -> Pieces | None:
     if codes is None:
         return None
     numbers: dict[Code, int] = {}
-    for code in codes.items:
+    for code in dict.fromkeys(codes.items):
         if code is not None:
-            numbers.setdefault(code, len(numbers) + 1)
+            numbers[code] = len(numbers) + 1
     if len(numbers) > _MAX_PARTS:
         return None
     labels = codes.mapped(lambda code: 0 if code is None else numbers[code])
