@@ -319,7 +319,7 @@ def analyse_model(
         analysis,
         followed=followed(
             evidence,
-            analysis.report,
+            analysis,
             explanation.repair,
             lambda evidence, name: analysed(evidence, why=name),
             time.process_time() - begun,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from gradflow.analysis.result import Analysis
@@ -18,7 +18,9 @@ _SECONDS = 0.3
 _SHARE = 0.05
 """Processor time that may go into it: so many seconds, and this part of what the analysis took."""
 _FIRST = 0.25
-"""What the first may take, as a part of the analysis: a repair is a run op by op."""
+"""What the first repair may take, as a part of the analysis: it is a run op by op."""
+_STEPS = 4_000
+"""Of all ways that are kept for one model, at most: a megabyte."""
 _DRAWN = ("Random", "Multinomial", "TruncatedNormal", "PyFunc")
 """In the names of ops that give something else the next time."""
 _STATELESS = "Stateless"
@@ -27,7 +29,7 @@ _STATELESS = "Stateless"
 
 def followed(
     evidence: Evidence,
-    report: ModelReport,
+    analysis: Analysis,
     repair: Repair | None,
     analysed: Callable[[Evidence, str], Analysis],
     spent: float,
@@ -35,54 +37,66 @@ def followed(
     """Return the answers to ``why`` for as many weights as there is time for; those that get no
     useful gradient first.
 
-    ``analysed`` is the analysis that follows one weight, and ``spent`` the processor time of the
-    analysis so far. None of a model that draws without a seed, since each run is another one then.
+    ``analysed`` is the analysis that follows one weight whose repair was tried, and ``spent`` the
+    processor time of ``analysis`` so far. None of a model that draws without a seed, since each run
+    is another one then.
     """
     if repair is None or evidence.graph is None or _draws(evidence.graph):
         return ()
 
-    def answer(name: str) -> Followed | None:
+    def mended(name: str) -> Followed | None:
         trial, attributions = repair(name)
-        analysis = analysed(replace(evidence, trial=trial, attributions=attributions), name)
-        if analysis.route is None:
-            return None
-        return Followed(_named(analysis.report, name), analysis.route)
+        again = analysed(replace(evidence, trial=trial, attributions=attributions), name)
+        return None if again.route is None else Followed(_named(again.report, name), again.route)
 
-    return tuple(_in_time(_in_order(report), answer, spent))
+    def is_cut(name: str) -> bool:
+        attribution = evidence.attributions.get(name)
+        seen = evidence.sightings.get(name, ())
+        in_graph = attribution is not None and attribution.cuts_to_restore
+        return bool(in_graph) or any(sighting.cuts_to_restore for sighting in seen)
+
+    return tuple(_in_time(analysis, spent, is_cut, mended))
 
 
 def followed_in_file(analysis: Analysis, spent: float) -> tuple[Followed, ...]:
     """Do what ``followed`` does, for a model whose file alone is read."""
-    report, ask = analysis.report, analysis.ask
-    if ask is None:
-        return ()
-
-    def answer(name: str) -> Followed:
-        return Followed(_named(report, name), ask(name))
-
-    return tuple(_in_time(_in_order(report), answer, spent))
+    return tuple(_in_time(analysis, spent, lambda _: False, lambda _: None))
 
 
 def _in_time(
-    names: Sequence[str], answer: Callable[[str], Followed | None], spent: float
+    analysis: Analysis,
+    spent: float,
+    is_cut: Callable[[str], bool],
+    mended: Callable[[str], Followed | None],
 ) -> Iterator[Followed]:
-    left, longest = _SECONDS + _SHARE * spent, _FIRST * spent
-    for name in names:
-        if longest > left:
-            return
+    """Yield the answers, of the weights that are cut after their repair was tried."""
+    report, ask = analysis.report, analysis.ask
+    if ask is None:
+        return
+    left, room = _SECONDS + _SHARE * spent, _STEPS
+    longest = {True: _FIRST * spent, False: 0.0}
+    known: set[bool] = set()
+    for weight in _in_order(report):
+        tries = is_cut(weight.name)
+        if longest[tries] > left:
+            continue
         begun = time.process_time()
-        answered = answer(name)
-        if answered is not None:
-            yield answered
+        answered = mended(weight.name) if tries else Followed(weight, ask(weight.name))
         took = time.process_time() - begun
         left -= took
-        longest = max(took, longest if name != names[0] else 0.0)
+        longest[tries] = max(took, longest[tries]) if tries in known else took
+        known.add(tries)
+        room -= len(answered.route.steps) if answered is not None else 0
+        if room < 0:
+            return
+        if answered is not None:
+            yield answered
 
 
-def _in_order(report: ModelReport) -> list[str]:
+def _in_order(report: ModelReport) -> list[Variable]:
     weights = [variable for variable in report.variables if variable.role is Role.WEIGHT]
     weights.sort(key=lambda weight: weight.verdict is Verdict.FLOWS)
-    return [weight.name for weight in weights]
+    return weights
 
 
 def _named(report: ModelReport, name: str) -> Variable:

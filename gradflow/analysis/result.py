@@ -62,7 +62,7 @@ class Analysis:
     draw: Callable[[], FlowMap | None] = field(default=lambda: None, compare=False, metadata=LOCAL)
     """Draws the map, as long as the model is there."""
     ask: Callable[[str], Route] | None = field(default=None, compare=False, metadata=LOCAL)
-    """Follows one of its weights to the output; None where a step alone tells the whole answer."""
+    """Follows one of its weights to the output, and tries no repair."""
 
 
 def analyzed(
@@ -115,11 +115,7 @@ def analyzed(
     def ask(name: str) -> Route:
         return route(evidence, variables, findings, name)
 
-    return Analysis(
-        report,
-        None if asked is None else ask(asked),
-        ask=ask if mode is Mode.STATIC else None,
-    )
+    return Analysis(report, None if asked is None else ask(asked), ask=ask)
 
 
 def _map(drawn: Evidence, variables: Sequence[Variable], inputs: Sequence[Input]) -> FlowMap:

@@ -11,6 +11,8 @@ from tests.cli.command import SAMPLES, Done, here
 QUESTIONS = [
     ("two_towers.keras", "document_hidden/kernel"),
     ("argmax_saved_model", "router/bias"),
+    ("argmax_saved_model", "head/kernel"),
+    ("healthy_saved_model", "head/kernel"),
 ]
 
 
