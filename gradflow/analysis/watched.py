@@ -52,6 +52,8 @@ _TINY = (
     "rounding noise alone; gradflow inspect tells"
 )
 _WHY_ZERO = "at which op gradients become zero"
+_OPTION = " (--input)"
+"""What a hint says beside data, where gradflow makes it."""
 _NAMED = 3
 """Weights and places that a line names."""
 _HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
@@ -574,8 +576,9 @@ def _finding(
 
 
 def _softened(finding: Finding) -> Finding:
-    """Return a finding about a tiny gradient as a note: no replay tells whether it is zero by
-    mathematics."""
+    """Return a finding in the words for a step, which has no options; about a tiny gradient as a
+    note: no replay tells whether it is zero by mathematics."""
+    finding = replace(finding, hint=finding.hint.replace(_OPTION, ""))
     if finding.code != "GF305" or finding.severity is Severity.NOTE:
         return finding
     return replace(finding, severity=Severity.NOTE, hint=_TINY)

@@ -78,6 +78,7 @@ def test_the_report_says_which_weights_move(mistake: Mistake, mode: str) -> None
     assert _bits(variables) == unwatched, "a watched step computes the same"
 
     [model] = watched.report.models
+    assert not any("--" in str(finding.hint) for finding in model.findings), "a step has no options"
     weights = [item for item in model.variables if item.role is Role.WEIGHT]
     assert {item.name for item in weights if not item.name.startswith("sum")} <= variables.keys()
     for weight in weights:
