@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradflow.flow.lower.grid import Grid, along, blocks, together
+from gradflow.flow.lower.grid import MOST_ENTRIES, Grid, TooLargeError, along, blocks, together
 
 SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=4)
 
@@ -69,3 +72,16 @@ def test_blocks_hold_the_same_entries(before: list[int], after: list[int], is_op
         assert sizes[0] == sizes[1] == [None] or np.prod(sizes[0]) == np.prod(sizes[1])
     assert [axis for old, _ in found for axis in old] == list(range(len(shapes[0])))
     assert [axis for _, new in found for axis in new] == list(range(len(shapes[1])))
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1 << 20, 1], [1, 1 << 50], [1 << 50, 0], [0, 1 << 50], [65, 64]]
+)
+def test_a_grid_that_is_too_large_is_refused_before_it_is_made(sizes: list[int]) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError):
+            Grid((1, 1), (7,)).spread(sizes)
+        assert tracemalloc.get_traced_memory()[1] < 8 * MOST_ENTRIES
+    finally:
+        tracemalloc.stop()

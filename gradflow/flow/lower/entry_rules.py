@@ -101,9 +101,7 @@ def _pad(operands: Operands) -> list[Codes | None]:
         if (before or after) and size is not None:  # of an unknown axis no entry is told apart
             inner = _full(codes, shape, [axis])
             around = [
-                margins.taken(axis, [0] * width).spread(
-                    [width if other == axis else 1 for other in range(len(shape))]
-                )
+                margins.spread([width if other == axis else 1 for other in range(len(shape))])
                 for width in (before, after)
                 if width
             ]

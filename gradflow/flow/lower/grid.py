@@ -30,8 +30,7 @@ class Grid(Generic[Item]):
     ) -> Grid[Item]:
         """Return the items at the given positions of the given axes, the first axis outermost; each
         axis of a length above 1 is among them. ``sizes`` are those of the result."""
-        if prod(sizes) > MOST_ENTRIES:
-            raise TooLargeError
+        _refuse_too_large(sizes)
         steps = [prod(self.sizes[axis + 1 :]) for axis in range(len(self.sizes))]
         places = [0]
         for axis, positions in axes:
@@ -51,6 +50,7 @@ class Grid(Generic[Item]):
         """Return it with at least ``sizes``, axes of length 1 repeated."""
         if all(wanted in (1, size) for size, wanted in zip(self.sizes, sizes, strict=True)):
             return self
+        _refuse_too_large(sizes)
         axes = [
             (axis, range(size) if size > 1 else [0] * wanted)
             for axis, (size, wanted) in enumerate(zip(self.sizes, sizes, strict=True))
@@ -100,6 +100,12 @@ class Grid(Generic[Item]):
         return grid
 
 
+def _refuse_too_large(sizes: Sequence[int]) -> None:
+    """Stand before what makes a list of these sizes; an axis of length 0 is made last."""
+    if prod(max(size, 1) for size in sizes) > MOST_ENTRIES:
+        raise TooLargeError
+
+
 def along(axis: int, grids: Sequence[Grid[Item]]) -> Grid[Item]:
     """Join grids along an axis, in which each has its full length."""
     rank = len(grids[0].sizes)
@@ -109,8 +115,7 @@ def along(axis: int, grids: Sequence[Grid[Item]]) -> Grid[Item]:
         for grid in grids
     ]
     length = sum(grid.sizes[axis] for grid in grids)
-    if prod(widest[:axis] + widest[axis + 1 :]) * length > MOST_ENTRIES:
-        raise TooLargeError
+    _refuse_too_large([*widest[:axis], length, *widest[axis + 1 :]])
     inner = prod(widest[axis + 1 :])
     items: list[Item] = []
     for outer in range(prod(widest[:axis])):
