@@ -11,6 +11,7 @@ from typing import Any
 from gradflow.files.dtypes import VARIANT
 from gradflow.flow.lower.grid import MOST_ENTRIES, Grid, TooLargeError, along, blocks, together
 from gradflow.flow.lower.pieces import (
+    MAX_PARTS,
     NOTHING,
     WHOLE,
     Code,
@@ -54,6 +55,8 @@ def _full(grid: Grid[Any], shape: Sequence[int | None], axes: Iterable[int]) -> 
 
 
 def _join(operands: Operands, data: Sequence[int], axis: int, *, is_new: bool) -> list[Codes]:
+    if len(data) > MAX_PARTS:  # each has one at least
+        raise TooLargeError
     count = len(operands.shapes)
     grids: list[Codes] = []
     for place in data:

@@ -13,7 +13,7 @@ from gradflow.lazy_dataclass import dataclass
 
 WHOLE, NOTHING = 0, -1
 """Of an input: all of it, as far as is known; none of its entries."""
-_MAX_PARTS = 64
+MAX_PARTS = 64
 Shape = tuple[int | None, ...]
 Taken: TypeAlias = "int | tuple[int, ...]"
 """Of an input the part that is taken, or several; ``WHOLE`` or ``NOTHING``."""
@@ -97,7 +97,7 @@ def made(codes: Codes | None, *, is_list: bool) -> Pieces | None:
     for code in dict.fromkeys(codes.items):
         if code is not None:
             numbers[code] = len(numbers) + 1
-    if len(numbers) > _MAX_PARTS:
+    if len(numbers) > MAX_PARTS:
         return None
     labels = codes.mapped(lambda code: 0 if code is None else numbers[code])
     if is_list:
