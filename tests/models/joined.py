@@ -161,6 +161,14 @@ def _transposed(source: random.Random, value: Any) -> Any:
     return tf.transpose(value, order)
 
 
+def _turned(source: random.Random, value: Any) -> Any:
+    axis = _axis(source, value)
+    if source.random() < 0.5:
+        return tf.reverse(value, [axis])
+    both = [axis, len(value.shape) - 1]
+    return tf.roll(value, [source.randint(-2, 2), 1], both)
+
+
 def _flattened(source: random.Random, value: Any) -> Any:
     first = value.shape[0]
     return tf.reshape(value, source.choice([[first, -1], [-1, value.shape[-1]]]))
@@ -237,5 +245,6 @@ _Step = Callable[[random.Random, Any], Any]
 _STEPS: tuple[_Step, ...] = (
     *(_sliced, _strided, _split, _halved, _unstacked, _gathered, _transposed, _flattened),
     *(_widened, _squeezed, _reduced, _mapped, _stopped, _multiplied, _shared_out, _listed),
+    _turned,
 )
 _JOINING: tuple[_Step, ...] = (_padded, _stopped_in_part)

@@ -221,6 +221,24 @@ def _transpose(operands: Operands) -> list[Codes]:
     return [operands.codes(0, taken.moved(order))]
 
 
+def _reverse(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
+    for axis in known(operands.constants[1]):
+        axis %= len(shape)
+        taken = taken.taken(axis, range(taken.sizes[axis])[::-1])
+    return [operands.codes(0, taken)]
+
+
+def _roll(operands: Operands) -> list[Codes]:
+    taken, shape = _divided(operands, 0)
+    shifts, axes = known(operands.constants[1]), known(operands.constants[2])
+    for shift, axis in zip(shifts, axes, strict=True):
+        axis %= len(shape)
+        length = taken.sizes[axis]
+        taken = taken.taken(axis, [(place - shift) % length for place in range(length)])
+    return [operands.codes(0, taken)]
+
+
 def _expand(operands: Operands) -> list[Codes]:
     taken, shape = _divided(operands, 0)
     (axis,) = known(operands.constants[1])
@@ -378,6 +396,8 @@ _RULES: Mapping[str, Callable[[Operands], Sequence[Codes | None]]] = {
     "ExpandDims": _expand,
     "Pack": _pack,
     "Reshape": _reshape,
+    "ReverseV2": _reverse,
+    "Roll": _roll,
     "Slice": _slice,
     "Squeeze": _squeeze,
     "StridedSlice": _strided_slice,
