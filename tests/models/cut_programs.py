@@ -47,6 +47,7 @@ Block = tuple[Statement, ...]
 
 
 _PLAIN = Statement("scaled", 2, 0)
+_CUT = (Statement("stop_gradient", 12, 0, cut=0), Statement("tanh", 12, 0))
 NAMED: dict[str, Block] = {
     "into_a_branch_that_is_not_run": (
         Statement("floor", 4, 12, cut=0),
@@ -119,6 +120,10 @@ NAMED: dict[str, Block] = {
         Statement("rows", 1, 12, ((Statement("round", 12, 0, cut=1), Statement("tanh", 12, 0)),)),
         _PLAIN,
     ),
+    **{
+        f"in_each_row_of_a_{kind}": (Statement(kind, 1, 3, (_CUT,)), _PLAIN)
+        for kind in ("fold", "fold_back", "scan", "scan_on", "map")
+    },
     "of_all_but_the_margins": (
         Statement("margins", 1, 3, ((Statement("round", 12, 0, cut=0), Statement("tanh", 12, 0)),)),
         _PLAIN,
@@ -285,6 +290,18 @@ class _Machine:
     def _scan(self, left: Any, right: Any, body: Any) -> Any:
         rows = tf.stack([left, right])
         return tf.scan(lambda state, row: 0.5 * state + body(row), rows, tf.zeros([3]))[-1]
+
+    def _fold(self, left: Any, right: Any, body: Any) -> Any:
+        rows = tf.stack([left, right])
+        return tf.foldl(lambda state, row: tf.tanh(state) + body(row), rows, tf.zeros([3]))
+
+    def _fold_back(self, left: Any, right: Any, body: Any) -> Any:
+        rows = tf.stack([left, right])
+        return tf.foldr(lambda state, row: 0.5 * body(state) + row, rows)
+
+    def _scan_on(self, left: Any, right: Any, body: Any) -> Any:
+        rows = tf.stack([left, right])
+        return tf.scan(lambda state, row: 0.5 * body(state) + row, rows)[-1]
 
     def _beside(self, left: Any, right: Any, body: Any) -> Any:
         first, last = tf.split(tf.tanh(tf.concat([left, right], 0)), 2)

@@ -103,6 +103,14 @@ def arrived_at(back: Backward, slot: int) -> Arrived:
     )
 
 
+def gradient_at(back: Backward, slot: int) -> Any:
+    """Return the gradient of a tensor, that of a list as its rows; None where it got none."""
+    gradient, element = back.gradients.get(slot), back._elements.get(slot)
+    if gradient is None or element is None or gradient.dtype != tf.variant:
+        return gradient
+    return _stacked(gradient, element)
+
+
 def _active(run: Run, sources: Iterable[int], back: Backward) -> set[int]:
     """Return the slots whose value depends on ``sources``, for a tape records nothing else, and
     those that come from a branch or a loop: another branch, or another trip, may bring it there."""

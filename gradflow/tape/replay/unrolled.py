@@ -20,7 +20,7 @@ from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
 from gradflow.flow.routes import Stop, way
-from gradflow.tape.replay.backward import arrived_at
+from gradflow.tape.replay.backward import arrived_at, gradient_at
 from gradflow.tape.replay.entries import WHOLE, Link, Parts, parts_of
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record, is_number
@@ -158,7 +158,7 @@ class _Unrolling:
             end = record.outputs[output], made_part
             self._edge(record, key, number, (record.inputs[number], part), made[end], [end])
         for number, slot in enumerate(record.inputs):  # an axis, an index
-            if not is_number(self.trail.back.run.tensors[slot]):
+            if not is_number(self.trail.back.run.tensors[slot]) and slot not in self.parts.labels:
                 for end, node in made.items():
                     self._edge(record, record.keys[0], number, (slot, WHOLE), node, [end])
 
@@ -182,13 +182,15 @@ class _Unrolling:
     def _arrived(self, part: _Part) -> bool:
         """Return whether something other than zeros arrived at a part, looked at once."""
         if part not in self.seen:
-            slot, number = part
-            labels, gradient = self.parts.labels.get(slot), self.trail.back.gradients.get(slot)
-            arrived = bool(arrived_at(self.trail.back, slot) & Arrived.SOMETHING)
-            if arrived and labels is not None and getattr(gradient, "shape", None) == labels.shape:
+            slot, _ = part
+            labels, back = self.parts.labels.get(slot), self.trail.back
+            arrived = bool(arrived_at(back, slot) & Arrived.SOMETHING)
+            gradient = gradient_at(back, slot) if arrived and labels is not None else None
+            if labels is not None and getattr(gradient, "shape", None) == labels.shape:
                 dense = numbers(tf.convert_to_tensor(gradient))
-                arrived = bool(np.any(dense[labels == number]))
-            self.seen[part] = arrived
+                alive = set(np.unique(labels[dense != 0]).tolist())
+                self.seen.update({(slot, one): one in alive for one in self.parts.of(slot)})
+            self.seen.setdefault(part, arrived)
         return self.seen[part]
 
 
