@@ -93,7 +93,7 @@ def test_a_normalization_that_is_written_out_is_one_finding_a_weight() -> None:
     assert set(warning.variables) == {"before/kernel", "before/bias", "norm/scale"}
 
 
-@pytest.mark.parametrize("kind", ["along_two_axes", "rows_of_a_list", "initial_row"])
+@pytest.mark.parametrize("kind", ["along_two_axes", "rows_of_a_list"])
 def test_entries_that_are_left_out_are_told_at_the_join(kind: str) -> None:
     """Where a run alone tells which they are; a constant index is read in the graph."""
     import tensorflow as tf
@@ -103,11 +103,8 @@ def test_entries_that_are_left_out_are_told_at_the_join(kind: str) -> None:
         if kind == "along_two_axes":
             joined = tf.concat([tf.concat([first, second], 0), tf.ones([4, 3])], 1)
             return joined[tf.shape(x)[0] :, :3]
-        if kind == "rows_of_a_list":
-            rows = tf.TensorArray(tf.float32, 2, element_shape=[2, 3])
-            return rows.write(0, first).write(1, second).stack()[tf.shape(x)[0] - 1]
-        stack = tf.stack([first, x, x])
-        return tf.foldl(lambda sum_, row: tf.stop_gradient(sum_) * module.second + row, stack)
+        rows = tf.TensorArray(tf.float32, 2, element_shape=[2, 3])
+        return rows.write(0, first).write(1, second).stack()[tf.shape(x)[0] - 1]
 
     module = tf.Module()
     module.first, module.second = tf.Variable([1.0, 2.0, 3.0]), tf.Variable([0.5, 1.5, 0.5])
@@ -118,6 +115,23 @@ def test_entries_that_are_left_out_are_told_at_the_join(kind: str) -> None:
     assert "for the entries that come from there" in finding.message
     assert "a slice" in finding.hint
     assert "cancel" not in finding.message
+
+
+def test_a_row_that_a_loop_stops_is_told_at_the_stop() -> None:
+    import tensorflow as tf
+
+    def call(module: Any, x: Any) -> Any:
+        stack = tf.stack([x * module.first, x, x])
+        return tf.foldl(lambda sum_, row: tf.stop_gradient(sum_) * module.second + row, stack)
+
+    module = tf.Module()
+    module.first, module.second = tf.Variable([1.0, 2.0, 3.0]), tf.Variable([0.5, 1.5, 0.5])
+    module.call = tf.function(lambda x: call(module, x))
+    report = gradflow.inspect(module, entry="call", inputs={"x": "float32[2,3]"}).models[0]
+    first, second = report.variables
+    assert (first.verdict, first.cuts_to_restore) == (Verdict.ZERO, 1)
+    assert [cause.op_type for cause in first.causes] == ["StopGradient"]
+    assert second.verdict is Verdict.FLOWS
 
 
 def test_a_constant_condition_is_no_unit_that_wants_a_leak() -> None:
