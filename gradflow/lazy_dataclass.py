@@ -9,6 +9,7 @@ hashing, pickling and the error on a change are those of a frozen, slotted datac
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,32 @@ def _init(self: Any, *arguments: Any, **named: Any) -> None:
 def _eq(self: Any, other: object) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return _values(self) == _values(other)
+    names = _compared(self)
+    return _values(self, names) == _values(other, names)
 
 
 def _hash(self: Any) -> int:
-    return hash(_values(self))
+    return hash(_values(self, _hashed(self)))
 
 
-def _values(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+def _values(self: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(getattr(self, name) for name in names)
+
+
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def _compared(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind) if field.compare]
+
+
+def _hashed(kind: Any) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if (field.compare if field.hash is None else field.hash)
+    ]
 
 
 def _repr(self: Any) -> str:
@@ -96,7 +114,7 @@ def _delattr(self: Any, name: str) -> None:
 
 
 def _getstate(self: Any) -> list[Any]:
-    return list(_values(self))
+    return list(_values(self, _names(self)))
 
 
 def _setstate(self: Any, state: list[Any]) -> None:
@@ -128,10 +146,10 @@ def complete() -> None:
 def _complete(kind: Any) -> None:
     """Give a class the methods that are made for its own fields."""
     kind.__init__ = _initializer(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    if len(names) < 2:  # of one name, attrgetter returns no tuple
+    compared, hashed = _compared(kind), _hashed(kind)
+    if min(len(compared), len(hashed)) < 2:  # of one name, attrgetter returns no tuple
         return
-    values = attrgetter(*names)
+    values, hashed_values = attrgetter(*compared), attrgetter(*hashed)
 
     def equal(self: Any, other: object) -> Any:
         if other.__class__ is not self.__class__:
@@ -141,7 +159,7 @@ def _complete(kind: Any) -> None:
     if kind.__eq__ is _eq:
         kind.__eq__ = equal
     if kind.__hash__ is _hash:
-        kind.__hash__ = lambda self: hash(values(self))
+        kind.__hash__ = lambda self: hash(hashed_values(self))
 
 
 def _initializer(kind: Any) -> Any:

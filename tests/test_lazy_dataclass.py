@@ -35,6 +35,15 @@ def _classes(dataclass: Callable[..., Any], suffix: str) -> dict[str, Any]:
         note: str = field(default="", repr=False, metadata={"internal": True})
 
     @dataclass(frozen=True, slots=True)
+    class Apart:
+        """Fields that do not count where two are compared, or hashed."""
+
+        name: str
+        size: int = 0
+        items: list[str] = field(default_factory=list, hash=False)
+        seen: float = field(default=math.nan, compare=False)
+
+    @dataclass(frozen=True, slots=True)
     class Single:
         value: object
 
@@ -54,7 +63,7 @@ def _classes(dataclass: Callable[..., Any], suffix: str) -> dict[str, Any]:
         def __hash__(self) -> int:
             return hash(self.word.lower())
 
-    made = {kind.__name__: kind for kind in (Point, Named, Single, Empty, Folded)}
+    made = {kind.__name__: kind for kind in (Point, Named, Apart, Single, Empty, Folded)}
     for name, kind in made.items():
         kind.__qualname__ = f"{name}{suffix}"
         setattr(sys.modules[__name__], kind.__qualname__, kind)
@@ -67,6 +76,7 @@ BOTH = pytest.mark.parametrize("name", OURS)
 VALUES: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "Point": [((1.0,), {}), ((1.0, 0.0), {}), ((), {"y": 2.0, "x": 1.0}), ((math.nan,), {})],
     "Named": [((1.0,), {}), ((1.0,), {"names": ["a"]}), ((1.0, 2.0, ["a"], "b"), {"size": 3})],
+    "Apart": [(("a",), {}), (("a",), {"seen": 1.0}), (("a", 0, ["b"]), {}), (("a", 1), {})],
     "Single": [((1,), {}), ((math.nan,), {}), (((1, 2),), {})],
     "Empty": [((), {})],
     "Folded": [(("a",), {}), (("A",), {}), (("b",), {})],
@@ -112,6 +122,13 @@ def test_an_unhashable_field_is_one_in_both() -> None:
     for classes in (OURS, THEIRS):
         with pytest.raises(TypeError, match="unhashable"):
             hash(classes["Named"](1.0))
+
+
+def test_what_is_not_compared_or_hashed_is_left_out_in_both() -> None:
+    for classes in (OURS, THEIRS):
+        plain, seen, full, _ = _made(classes, "Apart")
+        assert plain == seen != full
+        assert hash(plain) == hash(seen) == hash(full)
 
 
 @BOTH
