@@ -107,6 +107,7 @@ def test_a_quick_case(number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @needs_scripts
 @pytest.mark.slow
+@pytest.mark.usefixtures("new_interpreters")  # copies have the PYTHONPATH of the first case
 @pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)
 def test_a_case(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = subprocess.run(
