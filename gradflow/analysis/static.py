@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from gradflow.analysis.followed import followed_in_file
 from gradflow.analysis.result import Analysis, with_reason
 from gradflow.errors import DamagedError, GradflowError, is_lack_of_memory
 from gradflow.files.model_file import ModelFile
@@ -64,5 +63,7 @@ def analyse_unloaded(
     told = with_reason(analysis, refusal.message.removeprefix(f"{path}: "), refusal.hint)
     if not options.follow:
         return told
+    from gradflow.analysis.followed import followed_in_file  # takes a while
+
     # Who asks next would wait for TensorFlow once more, to hear that it cannot load the file.
     return replace(told, followed=followed_in_file(told, time.process_time() - begun))
