@@ -80,10 +80,6 @@ def _values(self: Any, names: Sequence[str]) -> tuple[Any, ...]:
     return tuple(getattr(self, name) for name in names)
 
 
-def _names(kind: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
-
-
 def _compared(kind: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(kind) if field.compare]
 
@@ -114,7 +110,7 @@ def _delattr(self: Any, name: str) -> None:
 
 
 def _getstate(self: Any) -> list[Any]:
-    return list(_values(self, _names(self)))
+    return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
 
 def _setstate(self: Any, state: list[Any]) -> None:
