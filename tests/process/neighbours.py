@@ -37,7 +37,7 @@ DOES: dict[str, Callable[..., object]] = {
     "eats": lambda *_: bytearray(40 << 30),
     "maps": _map,
     "fails": lambda *_: 1 / 0,
-    "writes": lambda *_: Path("/tmp/gradflow-neighbour").write_text("x"),
+    "writes": lambda *_: Path("..", "mark").write_text("x"),
     "shuts": lambda request, tell, read: (os.close(tell.pipe.fileno()), time.sleep(60)),
     "floods": lambda request, tell, read: [tell("read") for _ in range(2000)],
     "babbles": lambda request, tell, read: tell.pipe.write("[]\n"),
