@@ -14,7 +14,7 @@ from gradflow.findings import Cause, Severity
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.op_rules import spec
 from gradflow.lazy_dataclass import dataclass
-from gradflow.ops.families import SHAPE_OPS, WEIGHTLESS
+from gradflow.ops.families import READS, SHAPE_OPS, WEIGHTLESS
 from gradflow.text import quoted, shown
 
 _UNUSED = "let it lead to an output that has a loss in compile(), or remove the layer"
@@ -22,7 +22,6 @@ _UNREAD_FIX = (
     "use its value in the call, or remove it; its shape can be used without reading it (v.shape), "
     "and what __init__ or build computed from it is a constant: compute that in the call"
 )
-_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 _UNWATCHED = (
     "the tape did not record the read of the variable ({op}): it does not watch it, or did not "
     "record then"
@@ -132,7 +131,7 @@ def word(
         return _unknown_custom_gradient(cause)
     if cause.code == "GF203" and cause.op_type is not None and spec(cause.op_type) is None:
         return _unknown_op_type(evidence, cause)
-    if cause.code == "GF501" and cause.op_type in _READS:
+    if cause.code == "GF501" and cause.op_type in READS:
         return Wording(item.severity, _UNWATCHED.format(op=cause.op_type), item.fix)
     if cause.code == "GF206" and evidence.is_of_step:
         reads = "" if uncovered is not None else ": no op that leads to it reads the weight"

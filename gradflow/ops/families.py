@@ -40,6 +40,8 @@ ASSIGNMENTS = (
 """They write to the variable that is their first input."""
 PLAIN_READS = frozenset({"Identity", "ReadVariableOp"})
 """They give the value of a variable as it is."""
+READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
+"""They read a variable of TensorFlow 2, or entries of it."""
 RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})
 """They give the same numbers in another shape."""
 

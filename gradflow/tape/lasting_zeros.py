@@ -3,18 +3,18 @@ not."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 
-from gradflow.diagnose import Measurement, Sighting
+from gradflow.diagnose import Sighting
 from gradflow.findings import Verdict
 from gradflow.tape.further_steps import LOSS_SCALE, Take, lifted, lifted_with, underflowing
 from gradflow.tape.loaded_model import Watched
 from gradflow.tape.replay.locate import Sightings
 from gradflow.tape.replay.zero_gradients import LOSS_SCALE_FIX
+from gradflow.tape.stepped import Measurements
 
-Measurements = Mapping[str, Measurement]
 _UNDERFLOWS = (
     f"rounds it to zero, for float16 has no number that small: with a loss scale of "
     f"{LOSS_SCALE:.0f} it arrives"

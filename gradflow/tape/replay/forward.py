@@ -23,7 +23,7 @@ from gradflow.flow.lower.layout import NodeKey, inner_copy
 from gradflow.flow.lower.library import Library, library_of
 from gradflow.flow.lower.references import Reference
 from gradflow.ops.calls import Callee
-from gradflow.ops.families import IFS, PLAIN_READS
+from gradflow.ops.families import IFS, PLAIN_READS, READS
 from gradflow.tape.private_api import (
     EagerTensor,
     func_graph_from_py_func,
@@ -35,14 +35,9 @@ from gradflow.tape.private_api import (
 from gradflow.tape.replay.node_attrs import node_attrs
 from gradflow.tape.replay.record import Gradient, Record, ReplayError, Run
 
-_REPEATABLE = PLAIN_READS | {
-    "Assert",
-    "LookupTableFindV2",
-    "LookupTableSizeV2",
-    "ResourceGather",
-    "ResourceGatherNd",
-    "VariableShape",
-}
+_REPEATABLE = (
+    PLAIN_READS | READS | {"Assert", "LookupTableFindV2", "LookupTableSizeV2", "VariableShape"}
+)
 """Ops with a state that can be run again whenever one likes: they read it, and nothing else."""
 
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.measured import Arrived
+from gradflow.ops.families import READS
 from gradflow.tape.replay.index import Trail, numbers
 from gradflow.tape.replay.record import Record
-
-_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ def origin(trail: Trail, key: NodeKey | None) -> Origin:
     slot = next((slot for slot in slots if not trail.is_finite(slot)), None)
     while slot is not None:
         record = trail.makers.get(slot)
-        if record is None or record.op in _READS:
+        if record is None or record.op in READS:
             return Origin(None, trail.weight_read_by(record) if record is not None else None)
         earlier = next((source for source in record.inputs if not trail.is_finite(source)), None)
         if earlier is None:

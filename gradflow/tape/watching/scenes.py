@@ -14,6 +14,7 @@ from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_graph, op_types
 from gradflow.flow.lower.layout import NodeKey
 from gradflow.flow.lower.library import Library, library_of
+from gradflow.ops.families import READS
 from gradflow.ops.tensor_names import is_control
 from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
@@ -24,7 +25,6 @@ from gradflow.tape.watching.training_graphs import Handles
 
 _FEEDS = ("Placeholder", "VarHandleOp")
 _STOP = "StopGradient"
-_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _borders(
     stopped = {node.input[0].partition(":")[0] for node in graph_def.node if node.op == _STOP}
     for node in graph_def.node:
         sources = [name.partition(":")[0] for name in node.input if not is_control(name)]
-        if node.op in _READS and sources:
+        if node.op in READS and sources:
             number = handles.get(sources[0])
             is_missed = node.name in missed or node.name in stopped
             if number is not None and number not in call.watched and not is_missed:
