@@ -73,7 +73,7 @@ _DOUBTS = {
         Severity.NOTE,
         "{who} {are} of a class that is not Keras's own, which decides what is frozen: shown as"
         " trainable, since the file does not say",
-        "run without --static, with --import MODULE, the module that defines the class",
+        "load it with TensorFlow: --import MODULE, the module that defines the class",
     ),
     Doubt.FROZEN_LATE: (
         Severity.WARNING,

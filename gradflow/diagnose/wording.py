@@ -267,14 +267,14 @@ def _unknown_op_type(evidence: Evidence, cause: Cause) -> Wording:
             Severity.NOTE,
             f"{cause.op!r}: nothing is known about {cause.op_type}, so nobody can tell whether a "
             "gradient passes it",
-            "measure it: give --import MODULE, the module that defines it, and not --static",
+            "measure it with TensorFlow: --import MODULE, the module that defines it",
         )
     if evidence.measurements is None:
         return Wording(
             Severity.NOTE,
             f"{cause.op!r}: nothing is known about op type {cause.op_type}, so nobody can tell "
             f"whether a gradient passes it",
-            "measure it: if a package brings the op type, pass --import PACKAGE, without --static",
+            "measure it with TensorFlow: --import PACKAGE, if a package brings the op type",
         )
     message = (
         f"{cause.op!r}: op type {cause.op_type} has no gradient in this process; if a package "
@@ -289,7 +289,7 @@ def _unknown_custom_gradient(cause: Cause) -> Wording:
         Severity.NOTE,
         f"{cause.op!r}: the file does not show what its custom gradient returns: a compiled "
         "program makes it (an export of JAX), or nothing but zeros is seen in it",
-        "measure it: leave out --static",
+        "measure it with TensorFlow",
     )
 
 

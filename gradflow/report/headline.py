@@ -63,7 +63,7 @@ def statement(model: ModelReport) -> str:
         parts.append(accepted)
     text = ", ".join(parts)
     if summary.unknown and summary.unknown == summary.weights - summary.frozen:
-        text += f", verdicts unknown: {_why_unknown(model)}"
+        text += f", verdicts unknown: {why_unknown(model)}"
     return text
 
 
@@ -163,13 +163,14 @@ def _verdicts(model: ModelReport) -> str:
     )
 
 
-def _why_unknown(model: ModelReport) -> str:
+def why_unknown(model: ModelReport) -> str:
+    """Say why the verdict of a weight is unknown, and what to do about that."""
     if model.mode is Mode.TAPE:
         return "the tape step gave no answer"
     if any(finding.code == "GF901" for finding in model.findings):
         return "it was not run"
     source = "the graph" if model.format is Format.SAVED_MODEL else "the file"
-    return f"{source} alone cannot tell; run without --static"
+    return f"{source} alone cannot tell; measure it with TensorFlow"
 
 
 def _explains(finding: Finding, troubled: AbstractSet[str]) -> bool:

@@ -50,6 +50,8 @@ def test_what_is_not_loaded_is_read_and_says_why(foreign_model: str) -> None:
     assert [finding["severity"] for finding in found] == ["warning"]
     assert "'Doubled', which Keras does not have" in found[0]["message"]
     assert foreign_model not in found[0]["message"]
+    # Nothing is to be left out that was not given.
+    assert "--static" not in done.stdout
 
 
 def test_it_is_no_good_model_to_whoever_asks_for_one(foreign_model: str) -> None:

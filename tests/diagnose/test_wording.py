@@ -58,6 +58,16 @@ def test_an_op_type_that_is_not_tensorflows_is_a_note_only_where_nothing_was_mea
     assert "--import PACKAGE" in word(MEASURED, cause, None).message
 
 
+@pytest.mark.parametrize("op_type", ["OwnOp", "IdentityN"])
+@pytest.mark.parametrize("is_of_layers", [True, False])
+def test_what_is_not_measured_is_measured_with_tensorflow(op_type: str, is_of_layers: bool) -> None:
+    """That it was not can have other reasons than ``--static``, which nobody need have given."""
+    cause = entry("GF203").cause(op="net/Own", op_type=op_type)
+    fix = word(replace(STATIC, is_of_layers=is_of_layers), cause, None).fix
+
+    assert fix.startswith("measure it with TensorFlow") and "--static" not in fix
+
+
 def test_an_unused_weight_is_told_by_what_was_selected() -> None:
     cause = entry("GF206").cause()
 

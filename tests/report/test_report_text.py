@@ -444,8 +444,8 @@ CAUSE = Finding("GF206", Severity.ERROR, "unused", "", ("none",), None)
         (model(A, UNSURE), "1 of 2 weights gets an unknown verdict"),
         (
             model(UNSURE, FROZEN, mode=Mode.STATIC),
-            "1 trainable weight, 1 frozen, verdicts unknown: the file alone cannot tell; run "
-            "without --static",
+            "1 trainable weight, 1 frozen, verdicts unknown: the file alone cannot tell; "
+            "measure it with TensorFlow",
         ),
     ],
 )

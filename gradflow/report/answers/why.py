@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rich.text import Text
 
-from gradflow.findings import Change, Format, ModelReport, Role, Route, Tool, Variable, Verdict
+from gradflow.findings import Change, ModelReport, Role, Route, Tool, Variable, Verdict
 from gradflow.findings.wire import encode
 from gradflow.lazy_dataclass import dataclass
 from gradflow.report.finding_line import position
 from gradflow.report.headline import headline as model_headline
-from gradflow.report.headline import title
+from gradflow.report.headline import title, why_unknown
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.model_parts import by_name, end_of, objective_line, untracked
 from gradflow.report.people.blocks import code_lines, failure_lines, origin_lines
@@ -147,8 +147,7 @@ def _statement(model: ModelReport, variable: Variable, route: Route) -> str:
             return f"is state: {untrainable(variable)}"
         return "is state, not trained by design"
     if variable.verdict is Verdict.UNKNOWN:
-        source = "the graph" if model.format is Format.SAVED_MODEL else "the file"
-        words = f"has an unknown verdict: {source} alone cannot tell; run without --static"
+        words = f"has an unknown verdict: {why_unknown(model)}"
         return words if variable.trainable else f"is {_frozen(variable)} and {words}"
     gets = f"{'get' if not variable.trainable else 'gets'} {_GETS[variable.verdict]}"
     words = f"is {_frozen(variable)}; unfrozen it would {gets}"
