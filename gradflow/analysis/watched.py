@@ -47,13 +47,7 @@ _LEAVES = "leaves TensorFlow as a number or an array, and no other way leads to 
 _STAY = "compute the loss of tensors: without float(), numpy() and tf.numpy_function"
 _OF_NO_GRAPH = ("GF208", "GF303")
 _WITHOUT_WAY = ("GF206", "GF208")
-_TINY = (
-    "harmless for a bias before a normalization, or of the keys of attention: its gradient is "
-    "rounding noise alone; gradflow inspect tells"
-)
 _WHY_ZERO = "at which op gradients become zero"
-_OPTION = " (--input)"
-"""What a hint says beside data, where gradflow makes it."""
 _NAMED = 3
 """Weights and places that a line names."""
 _HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
@@ -155,7 +149,7 @@ def conclude(
     findings += _applied(step, variables)
     findings += _still_trained(step, variables)
     ordered = tuple(variables[weight.stored.name] for weight in step.weights)
-    told = [_of_whole_step(_softened(finding), ordered) for finding in findings]
+    told = [_of_whole_step(finding, ordered) for finding in findings]
     report = ModelReport(
         path=name,
         format=Format.MEMORY,
@@ -573,15 +567,6 @@ def _finding(
         who=names[0] if is_one else f"{len(names):,} weights", them="it" if is_one else "them"
     )
     return item.finding(words, names, cause, severity=severity, hint=hint)
-
-
-def _softened(finding: Finding) -> Finding:
-    """Return a finding in the words for a step, which has no options; about a tiny gradient as a
-    note: no replay tells whether it is zero by mathematics."""
-    finding = replace(finding, hint=finding.hint.replace(_OPTION, ""))
-    if finding.code != "GF305" or finding.severity is Severity.NOTE:
-        return finding
-    return replace(finding, severity=Severity.NOTE, hint=_TINY)
 
 
 def _of_whole_step(finding: Finding, variables: Sequence[Variable]) -> Finding:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
+from gradflow.catalogue.data_fixes import IN_STEP
 from gradflow.catalogue.entry import CodeEntry, Family
 from gradflow.catalogue.gf1_flags import FLAGS
 from gradflow.catalogue.gf2_cuts import CUTS
@@ -28,6 +29,7 @@ __all__ = [
     "CodeEntry",
     "Family",
     "entry",
+    "in_step",
     "look_up",
     "series",
 ]
@@ -58,6 +60,7 @@ BY_EDGE = _unique((edge, item) for item in _ENTRIES for edge in (*item.edges, *i
 """The entry that an edge of this kind leads to, also where a real step has shown it."""
 BY_MARK = _unique((mark, item) for item in _ENTRIES for mark in item.marks)
 """The entry that a mark of a node leads to."""
+_IN_STEP = {**IN_STEP, **{item.fix: item.step_fix for item in _ENTRIES if item.step_fix}}
 _BY_WORD = _unique(
     (re.sub(r"[\s_-]", "", word).lower(), item)
     for item in _ENTRIES
@@ -75,6 +78,11 @@ def entry(code: str) -> CodeEntry:
         KeyError: the catalogue has no such code.
     """
     return CATALOGUE[code.upper()]
+
+
+def in_step(fix: str) -> str:
+    """Return what to do in a training step of the user's own, where ``fix`` says it of a model."""
+    return _IN_STEP.get(fix, fix)
 
 
 def look_up(word: str) -> CodeEntry:

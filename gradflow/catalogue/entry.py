@@ -63,6 +63,9 @@ class CodeEntry:
     """How a model comes to be so, and what it means for training."""
     fix: str
     """The usual remedy."""
+    step_fix: str = ""
+    """The remedy in a training step of the user's own, where it is another one: the step runs on
+    real data, and gradflow takes no options there."""
     right_when: str
     """When the finding is no fault at all."""
     example: str

@@ -149,6 +149,10 @@ CUTS = (
             "of the SavedModel trains is a note that names this entry."
         ),
         fix="connect the layer, select its output, or remove it",
+        step_fix=(
+            "let it take part in the loss, by ops of TensorFlow and not of NumPy, or take it out "
+            "of what is trained"
+        ),
         right_when="the weight belongs to another task's head or to another signature of the file",
         example=(
             "inputs = keras.Input([4])\n"

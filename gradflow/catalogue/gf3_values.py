@@ -49,6 +49,10 @@ VALUES = (
             "remove the cut inside the loop or branch; if the branch was not taken, give inputs "
             "(--input) that take it"
         ),
+        step_fix=(
+            "remove the cut inside the loop or branch; if the branch was not taken, watch a step "
+            "on data that takes it"
+        ),
         right_when=(
             "the other branch is for inference, or the inputs shown to gradflow do not reach it"
         ),
@@ -82,6 +86,10 @@ VALUES = (
         fix=(
             "try real data with --input and another --seed; then look for dead units, saturation,"
             " zero factors"
+        ),
+        step_fix=(
+            "look for a factor of zero and for dead or saturated units in the step; with other "
+            "data there can be a gradient"
         ),
         right_when=(
             "the weight is multiplied by a zero-initialized gate (LoRA, zero-init residual) and "
@@ -135,6 +143,10 @@ VALUES = (
             "add normalization or residual connections, change saturating activations, or raise "
             "thresholds.vanishing"
         ),
+        step_fix=(
+            "harmless for a bias before a normalization, or of the keys of attention: its gradient "
+            "is rounding noise alone; gradflow inspect tells"
+        ),
         right_when=(
             "it is a bias before a BatchNormalization or an attention key bias: mathematically "
             "zero and harmless"
@@ -160,6 +172,7 @@ VALUES = (
             "scale the initialization or the inputs, add normalization, clip gradients, or raise "
             "thresholds.exploding"
         ),
+        step_fix="scale the initialization or the inputs, add normalization, or clip gradients",
         right_when=(
             "the inputs made by gradflow are larger than real ones; give real ones with --input"
         ),

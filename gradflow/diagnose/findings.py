@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.catalogue import entry
+from gradflow.catalogue import entry, in_step
 from gradflow.diagnose.causes import (
     causes_of,
     contradicts,
@@ -64,7 +64,10 @@ def diagnose(evidence: Evidence) -> tuple[tuple[Variable, ...], tuple[Finding, .
         *scale_findings(evidence),
         *flag_findings(evidence),
     )
-    return variables, (*findings, *_frozen_findings(tracked))
+    findings = (*findings, *_frozen_findings(tracked))
+    if evidence.is_of_step:
+        findings = tuple(replace(finding, hint=in_step(finding.hint)) for finding in findings)
+    return variables, findings
 
 
 def _variable(

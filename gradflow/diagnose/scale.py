@@ -127,7 +127,10 @@ def scale_findings(evidence: Evidence) -> Iterable[Finding]:
             message = item.message.format(ratio=_magnitude(group))
             names = [outlier.name for outlier in group]
             severity, hint = item.severity, item.fix
-            if code == "GF305" and all(outlier.size >= _SIZEABLE for outlier in group):
+            if code == "GF305" and evidence.is_of_step:
+                # No replay tells whether it is zero by mathematics.
+                severity = Severity.NOTE
+            elif code == "GF305" and all(outlier.size >= _SIZEABLE for outlier in group):
                 hint = _OTHERS
             if evidence.has_running_statistics:
                 severity, hint = Severity.NOTE, _RUNNING

@@ -26,10 +26,6 @@ _UNWATCHED = (
     "the tape did not record the read of the variable ({op}): it does not watch it, or did not "
     "record then"
 )
-_STEP_FIX = (
-    "let it take part in the loss, by ops of TensorFlow and not of NumPy, or take it out of what "
-    "is trained"
-)
 _NO_LOSS = "give the output that it leads to a loss in compile(), or remove the layer"
 _WEIGHTLESS = (
     "gradient dies at {op}, which multiplies by zero: loss_weights gives this loss the weight 0"
@@ -63,10 +59,6 @@ _MOVED = {
     Mover.OPTIMIZER: ("momentum or weight decay of the optimizer moves it all the same", ""),
 }
 _HARMLESS = (Mover.ADDED, Mover.ASSIGNED)
-_STEP_ZEROS_FIX = (
-    "look for a factor of zero and for dead or saturated units in the step; with other data there "
-    "can be a gradient"
-)
 _STEP_OP_FIX = (
     "at which op is not known; where it is one of the model, gradflow inspect MODEL names it"
 )
@@ -135,7 +127,7 @@ def word(
         return Wording(item.severity, _UNWATCHED.format(op=cause.op_type), item.fix)
     if cause.code == "GF206" and evidence.is_of_step:
         reads = "" if uncovered is not None else ": no op that leads to it reads the weight"
-        return Wording(item.severity, f"no path to the loss of the step{reads}", _STEP_FIX)
+        return Wording(item.severity, f"no path to the loss of the step{reads}", item.fix)
     if cause.code == "GF206" and uncovered is None and other is None:
         return Wording(item.severity, _unread(evidence), _UNREAD_FIX)
     if evidence.is_of_loss and (cause.code == "GF206" or cause.op_type == WEIGHTLESS):
@@ -186,8 +178,8 @@ def _usual_fix(evidence: Evidence, cause: Cause) -> str:
         return _NO_FLOAT.format(op_type=cause.op_type)
     if cause.code == "GF207" and is_of_jax(evidence):
         return GRADIENT_OF_JAX
-    if cause.code == "GF303" and evidence.is_of_step:
-        return _STEP_OP_FIX if cause.op is None else _STEP_ZEROS_FIX
+    if cause.code == "GF303" and evidence.is_of_step and cause.op is None:
+        return _STEP_OP_FIX
     of_op = fix_of(cause.code, cause.op_type)
     return CATALOGUE[cause.code].fix if of_op is None else of_op.fix
 

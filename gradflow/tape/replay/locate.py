@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from gradflow.catalogue.data_fixes import OTHER_BRANCH_FIX, SWITCH_FIX
 from gradflow.diagnose import Sighting
 from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.flow.attribute import Attribution, attribute
@@ -34,7 +35,7 @@ from gradflow.tape.replay.index import Trail, trail
 from gradflow.tape.replay.nonfinite import origin, words
 from gradflow.tape.replay.record import ReplayError, Run, is_number
 from gradflow.tape.replay.unrolled import unrolled
-from gradflow.tape.replay.zero_gradients import SWITCH_FIX, UNUSED_ENTRIES, death
+from gradflow.tape.replay.zero_gradients import UNUSED_ENTRIES, death
 from gradflow.tape.trace import Trace, live_library, lower_trace
 
 _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
@@ -42,7 +43,6 @@ _BEHIND_CONDITIONS = CONTROL_FLOW | {"Identity", "LogicalAnd", "Squeeze"}
 _COMPARISONS = frozenset(
     {"Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual", "IsNan", "IsFinite"}
 )
-OTHER_INPUTS = "where real data takes it, show that to gradflow: --input NAME=@batch.npz:key"
 Sightings = Mapping[str, tuple[Sighting, ...]]
 
 
@@ -254,7 +254,7 @@ def _too_late(
     ):
         return None
     words = "makes too few trips for this input to bring them to an output"
-    sighting = scene.sighting(Edge.UNTAKEN, loop, words, fix=OTHER_INPUTS)
+    sighting = scene.sighting(Edge.UNTAKEN, loop, words, fix=OTHER_BRANCH_FIX)
     return Cut(loop, Edge.UNTAKEN, None), sighting
 
 
@@ -315,7 +315,7 @@ def dead_sighting(
         part = graph.names[cut.node].rpartition("/")[2]
         chance = _chance_of_branch(scene, graph, owner)
         words = _untaken_words(graph, owner, part)
-        return scene.sighting(cut.kind, owner, words, fix=OTHER_INPUTS, chance=chance)
+        return scene.sighting(cut.kind, owner, words, fix=OTHER_BRANCH_FIX, chance=chance)
     if cut.kind is Edge.OVERWRITTEN:
         return scene.sighting(cut.kind, cut.node, "overwrites the initial value in its first trip")
     if cut.kind is not Edge.DEAD:

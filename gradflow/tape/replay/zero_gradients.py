@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gradflow.catalogue.data_fixes import OTHER_SIDE_FIX, SWITCH_FIX
 from gradflow.diagnose import SINGLE_CLASS_FIX
 from gradflow.diagnose.evidence import GIVES_ZEROS
 from gradflow.diagnose.wording import WEIGHT_FIX
@@ -60,16 +61,6 @@ _SINGLE_TRIP = "the loop makes a single trip here, on its initial state: give it
 _SATURATED = "is saturated: its slope is exactly 0"
 _SATURATED_FIX = "scale down what comes in, or use an activation that does not saturate"
 _MIRRORS = ("Neg", "Identity", "")
-REAL_DATA = ", and at real data (--input)"
-"""What a fix says beside other things, where the data may not be the user's own."""
-_OTHER_SIDE_FIX = (
-    f"all that comes in is on the other side of the unit: look at its scale and bias{REAL_DATA}, "
-    "or leave out the weight, which is multiplied with what the unit gives"
-)
-SWITCH_FIX = (
-    f"look at the scale and the bias of what comes in{REAL_DATA}; a leaky activation passes "
-    "gradient on both sides"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +149,7 @@ def _switched_off(trail: Trail, records: Sequence[Record], inputs: Sequence[int]
     is_on_another_way = not inputs and any(
         _arrives(trail, slot) for slot in _earlier(trail, records[-1])
     )
-    fix = _OTHER_SIDE_FIX if is_on_another_way else SWITCH_FIX
+    fix = OTHER_SIDE_FIX if is_on_another_way else SWITCH_FIX
     if records[-1].op in _SELECTS and records[-1].inputs[0] in trail.back.run.constants:
         fix = _SELECT_FIX
     return Death(records[-1].keys[0], _passes_none(trail, records), fix)

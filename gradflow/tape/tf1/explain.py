@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from gradflow.catalogue.data_fixes import OTHER_BRANCH_FIX
 from gradflow.diagnose import Measurement, Sighting, Trial, find, outliers
 from gradflow.files.saved_model.tf1_graph import shifts_before_normalization
 from gradflow.findings import Verdict
@@ -17,7 +18,6 @@ from gradflow.tape.explain import larger
 from gradflow.tape.further_steps import alive
 from gradflow.tape.lasting_zeros import HARMLESS, STARTS_LATER
 from gradflow.tape.loaded_model import Explanation, LoadedModel, Step
-from gradflow.tape.replay.locate import OTHER_INPUTS
 from gradflow.tape.replay.shift_invariance import BATCH_NORMALIZATION
 from gradflow.tape.replay.zero_gradients import words_for
 from gradflow.tape.stepped import flowing_weights
@@ -31,7 +31,7 @@ _NO_ROWS = Sighting(
     None,
     None,
     "no row of it is looked up in these batches",
-    fix=OTHER_INPUTS,
+    fix=OTHER_BRANCH_FIX,
     harmless=True,
 )
 
@@ -197,7 +197,7 @@ def _sighting(
 ) -> Sighting:
     name, op, layer = graph.names[cut.node], graph.ops[cut.node], layer_of(cut.node)
     if cut.kind is Edge.UNTAKEN:
-        return Sighting(cut.kind, name, op, _OTHER_BRANCH, layer, fix=OTHER_INPUTS)
+        return Sighting(cut.kind, name, op, _OTHER_BRANCH, layer, fix=OTHER_BRANCH_FIX)
     back = None if cut.reenters_at is None else graph.names[cut.reenters_at]
     mark, cuts = graph.marks[cut.node], attribution.cuts_to_restore or 1
     return Sighting(

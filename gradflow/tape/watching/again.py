@@ -25,10 +25,9 @@ from gradflow.tape.measure import measure
 from gradflow.tape.private_api import ResourceVariable
 from gradflow.tape.replay.backward import backward
 from gradflow.tape.replay.forward import Kept, replay_graph
-from gradflow.tape.replay.locate import OTHER_INPUTS, Placed, Scene, Sightings, breaking, dying
+from gradflow.tape.replay.locate import Placed, Scene, Sightings, breaking, dying
 from gradflow.tape.replay.record import Gradient, Run, is_number
 from gradflow.tape.replay.shift_invariance import cancelled
-from gradflow.tape.replay.zero_gradients import REAL_DATA
 from gradflow.tape.watching.eager_ops import EagerOp, custom_name
 from gradflow.tape.watching.recorder import GradientCall, Record, here
 from gradflow.tape.watching.scenes import CallGraph
@@ -37,7 +36,6 @@ from gradflow.tape.watching.variables import Values, Weight
 _ALIKE = 0.02
 """How far the norm of a gradient may be from that of the step: rounding, in a short type."""
 _DROPPED = "harmless, in other steps it gets a gradient"
-_OTHER_DATA = "where other data takes it, watch a step on that"
 _OTHER = "other gradients arrive when the step is run again"
 
 
@@ -98,7 +96,7 @@ def _seen(again: _Again, reaching: Mapping[str, Measurement]) -> Seen:
     scene = again.scene
     removers = cancelled(scene.trail, zero, again.epsilon)
     deaths = {
-        name: tuple(_in_one_step(sighting) for sighting in deadly)
+        name: tuple(_of_one_draw(sighting) for sighting in deadly)
         for name, deadly in dying(scene, zero).items()
     }
     told: Sightings = {}
@@ -114,13 +112,9 @@ def _seen(again: _Again, reaching: Mapping[str, Measurement]) -> Seen:
     return Seen({**told, **breaking(scene, nonfinite)}, removers)
 
 
-def _in_one_step(sighting: Sighting) -> Sighting:
-    """Return a sighting in the words for a step on the user's own data, of which there is but one
-    draw."""
-    if sighting.chance:
-        return replace(sighting, fix=_DROPPED, harmless=True)
-    fix = _OTHER_DATA if sighting.fix == OTHER_INPUTS else sighting.fix.replace(REAL_DATA, "")
-    return replace(sighting, fix=fix)
+def _of_one_draw(sighting: Sighting) -> Sighting:
+    """Return a sighting in a step, which draws what is random once: what it drew may be why."""
+    return replace(sighting, fix=_DROPPED, harmless=True) if sighting.chance else sighting
 
 
 class _Again:
