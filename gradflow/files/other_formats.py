@@ -16,6 +16,7 @@ _TORCH_HINT = "gradflow reads Keras and TensorFlow models only"
 _EXPORTED = "is made for inference: nothing in it can be trained"
 _MODEL_HINT = "give the model that it was made from, as .keras or SavedModel"
 _WEIGHTS_HINT = "save the whole model: model.save('model.keras')"
+_CONFIGURATION = ("is a configuration of gradflow", "give it with -c, as in gradflow audit -c FILE")
 _MAX_JSON = 1 << 26
 _MAX_GRAPH = 1 << 28
 
@@ -118,8 +119,9 @@ def _pickle(name: str, head: bytes) -> tuple[str, str]:
 
 def _text(path: Path, head: bytes) -> tuple[str, str] | None:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start[:1] in (b"{", b"[", b'"'):
-        return _json(path)
+    json_text = _json(path) if start[:1] in (b"{", b"[", b'"') else None
+    if json_text is not None:
+        return json_text
     if start[:15].lower().startswith((b"<!doctype", b"<html")):
         return (
             "is an HTML page",
@@ -135,10 +137,12 @@ def _text(path: Path, head: bytes) -> tuple[str, str] | None:
             return None
     if start.startswith((b"class_name:", b"backend:")) or b"\nclass_name:" in head:
         return "is an architecture in YAML, without weights", _WEIGHTS_HINT
+    if any(line.startswith((b"models:", b"[tool.gradflow")) for line in head.splitlines()):
+        return _CONFIGURATION
     return "is a text file", ""
 
 
-def _json(path: Path) -> tuple[str, str]:
+def _json(path: Path) -> tuple[str, str] | None:
     if path.stat().st_size > _MAX_JSON:
         return "is a large JSON file", ""
     try:
@@ -146,7 +150,7 @@ def _json(path: Path) -> tuple[str, str]:
         # Json.dump(model.to_json(), file).
         value = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
-        return "is a text file", ""
+        return None
     keys = set(value) if isinstance(value, dict) else set()
     if keys & {"modelTopology", "weightsManifest"}:
         return (
@@ -155,6 +159,8 @@ def _json(path: Path) -> tuple[str, str]:
         )
     if {"class_name", "config"} <= keys:
         return "is an architecture in JSON (model.to_json()), without weights", _WEIGHTS_HINT
+    if "models" in keys and "tool" not in keys:  # with it, it is a report
+        return _CONFIGURATION
     return "is a JSON file", ""
 
 
