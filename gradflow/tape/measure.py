@@ -67,7 +67,7 @@ def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measure
     if values.dtype.kind not in "fc":
         values = values.astype(np.float32)  # bfloat16 comes as a NumPy extension type
     zeros = 1.0 - int(np.count_nonzero(values)) / size if size else 1.0
-    parts = list(_parts(values))
+    parts = list(stretches(values))
     largest = float(np.max([np.max(np.abs(part)) for part in parts], initial=0.0))
     if not math.isfinite(largest):
         return Measurement(Gradient(None, None, _rounded(zeros), rows), finite=False)
@@ -82,8 +82,8 @@ def _sized(values: np.ndarray[Any, Any], size: int, rows: int | None) -> Measure
     )
 
 
-def _parts(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the entries in stretches: what is made of one is small beside a gradient of a
+def stretches(values: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield the entries, some at a time: what is made of these is small beside a gradient of a
     gigabyte."""
     flat = values.reshape(-1)
     return (flat[start : start + _STRETCH] for start in range(0, flat.size, _STRETCH))
