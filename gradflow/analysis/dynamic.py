@@ -154,7 +154,12 @@ def _analyse_saved_model(
     if several:
         return _analyse_all(file, path, loader, progress, several)
     contents, entry = chosen(graphs, path, options)
-    analyse = functools.partial(_analyse_entry, file, path, loader, progress, options)
+
+    def analyse(contents: SavedModelContents, entry: Entry | None) -> Analysis:
+        return _analyse_entry(
+            file, path, loader, progress, options=options, contents=contents, entry=entry
+        )
+
     try:
         return analyse(contents, entry)
     except InputError:
@@ -198,7 +203,11 @@ def _analyse_all(
     analyses, refusals = [], []
     for (contents, entry), options in several:
         try:
-            analyses.append(_analyse_entry(file, path, loader, progress, options, contents, entry))
+            analyses.append(
+                _analyse_entry(
+                    file, path, loader, progress, options=options, contents=contents, entry=entry
+                )
+            )
         except (InputError, UnsafeError) as refusal:
             refusals.append(refusal)
             analyses.append(analyse_unloaded(file, path, options, refusal))
@@ -224,7 +233,7 @@ def _analyse_entry(
     elsewhere = finder_elsewhere(contents, entry, options)
     try:
         with loader.model(contents, entry, options) as model:
-            return analyse_model(model, path, file.format, options, progress, elsewhere)
+            return analyse_model(model, path, file.format, options, progress, elsewhere=elsewhere)
     except NotLoadedError as error:
         return analyse_unloaded(file, path, options, error)
     except InputError as error:

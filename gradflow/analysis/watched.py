@@ -306,7 +306,14 @@ def _seen_again(step: _Step, group: _Group, evidence: Evidence) -> Evidence:
         return evidence
     call = step.record.calls[group.call]
     try:
-        seen = look_again(step.record, call, scene.graph, step.weights, reaching, evidence.layer_of)
+        seen = look_again(
+            step.record,
+            call,
+            scene.graph,
+            weights=step.weights,
+            reaching=reaching,
+            layer_of=evidence.layer_of,
+        )
     except NotKnownError as reason:
         step.record.obstacles.append(f"{_WHY_ZERO}: {reason}")
         return evidence

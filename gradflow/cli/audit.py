@@ -109,7 +109,9 @@ def audit(
         else _on_cluster(run.scheduler, run, stderr, formats)
     )
     history = None if run.history is None else History(Path(run.history))
-    judge_models(context, plans, running, judgement, output, stderr, history)
+    judge_models(
+        context, plans, running, judgement=judgement, output=output, stderr=stderr, history=history
+    )
 
 
 def _config_of(arguments: Sequence[str], expected: Expected) -> tuple[Expected, Sequence[str]]:

@@ -54,4 +54,4 @@ def check(
     stderr = Stderr(messages.quiet, messages.verbose)
     stderr.remarks(*planned_models.remarks, output.remark(), analysis.remark_of_map(formats))
     running = engine(len(plans), run, stderr, formats)
-    judge_models(context, plans, running, judgement, output, stderr)
+    judge_models(context, plans, running, judgement=judgement, output=output, stderr=stderr)

@@ -62,7 +62,9 @@ def layer_edges(graph: FlowGraph, folded: Folded, causes: Causes) -> LayerEdges:
     cuts: dict[tuple[int, int], dict[int, None]] = {}
     weighted = _weighted(folded)
     for edge, through in causes.edges.items():
-        for pair in _pairs_of(graph, folded, causes, home, weighted, edge, consumer[edge]):
+        for pair in _pairs_of(
+            graph, folded, causes, home, weighted=weighted, edge=edge, node=consumer[edge]
+        ):
             _improve(blamed, pair, through)
             cuts.setdefault(pair, {})[consumer[edge]] = None
     return LayerEdges(home, {**carried, **blamed}, cuts)

@@ -317,7 +317,7 @@ def _ask(
     begun = time.monotonic()
     with _child(request, spawn, environment) as (child, log):
         try:
-            return _answer(request, kind, progress, child, log, begun)
+            return _answer(request, kind, progress, child=child, log=log, begun=begun)
         except _LeftAloneError:
             pass
         except CrashedError:

@@ -34,14 +34,16 @@ _OPERATORS = (
 ).split()
 """The operators of a tensor, as Keras 2 names them: ``__operators__.add``."""
 _NO_LAYERS = re.compile(
-    "(py_function|numpy_function|py_func|print|Print|while|cond|map_fn|scan|fold|vectorized_map|case"
-    "|custom_gradient|function|init_scope|load_|enable|disable|experimental|saved|Assert|assert"
+    "(py_function|numpy_function|py_func|print|Print|while|cond|map_fn|scan|fold|vectorized_map"
+    "|case|custom_gradient|function|init_scope|load_|enable|disable|experimental|saved|Assert"
+    "|assert"
     "|debug|make_|get_|set_|control|reset|global_|local_|add_(?!n$)|all_|write|read|save|batch"
     "|shuffle|train|initialize|variable|no_|device|executing|import|name_scope|placeholder"
     "|decode|encode|draw|tables|delete|count_|model|min_max|moving|recompute|grad|hess|barrier"
     "|ctc_beam|atrous|is_(?!finite|inf|nan|non_|strictly)|NoGradient|NotDifferentiable"
-    "|as_dtype|constant|container|colocate|create_|fused|group$|inside|matching|multinomial|op_scope"
-    "|parse|register|report|scatter_(?!nd$)|sparse_placeholder|switch_case|timestamp|type_spec"
+    "|as_dtype|constant|container|colocate|create_|fused|group$|inside|matching|multinomial"
+    "|op_scope|parse|register|report|scatter_(?!nd$)|sparse_placeholder|switch_case|timestamp"
+    "|type_spec"
     "|wrap_function|verify|random_|stateless|truncated_normal|nondiff|static_|raw_rnn|dynamic_rnn"
     "|bidirectional).*"
 )

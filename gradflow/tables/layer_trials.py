@@ -303,13 +303,13 @@ def trials_of(
             facts.setdefault(f"call.{key}", text_of(default))
         for mode in (True, False) if training is None else (training,):
             yield Trial(
-                name,
-                config,
-                {**facts, "@training": text_of(mode)},
-                arguments_of(layer_class),
-                defaults_of(layer_class),
-                {key: kind_of(tensor) for key, tensor in tensors.items()},
-                measured,
+                key=name,
+                config=config,
+                facts={**facts, "@training": text_of(mode)},
+                arguments=arguments_of(layer_class),
+                defaults=defaults_of(layer_class),
+                kinds={key: kind_of(tensor) for key, tensor in tensors.items()},
+                measured=measured,
             )
 
 

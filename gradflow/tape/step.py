@@ -70,7 +70,14 @@ def step(
     measured = {name: measure(gradient) for name, gradient in gradients.items()}
     kept = gradients if keeps_gradients else {}
     raising = tuple(sorted(asked_in_vain() - asked))
-    return Step(result.watched, batch, result.outputs, measured, kept, raising)
+    return Step(
+        watched=result.watched,
+        batch=batch,
+        outputs=result.outputs,
+        measured=measured,
+        gradients=kept,
+        raising=raising,
+    )
 
 
 def _passed(model: CallableModel, batch: Batch, options: Options, scale: float) -> _Pass:

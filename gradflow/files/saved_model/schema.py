@@ -1,7 +1,8 @@
 """Parse the protobuf messages of a SavedModel that gradflow reads, with TensorFlow's field numbers.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
-tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable,graph_debug_info}.proto,
+tensorflow/core/framework/{graph,function,node_def,attr_value,op_def,tensor_shape,variable}.proto,
+tensorflow/core/framework/graph_debug_info.proto,
 tensorflow/core/protobuf/{struct,control_flow,saver,tensor_bundle}.proto, version 2.21, and
 saved_metadata.proto of Keras 2.15. Field names equal TensorFlow's, so that the same code reads a
 live ``graph.as_graph_def()``. Enums are declared as int32 (same wire format). What is not named

@@ -19,8 +19,8 @@ from gradflow.ops.tensor_names import node_of, output_of
 _COLLECTIONS = ("variables", "trainable_variables", "model_variables", "local_variables")
 """Where TensorFlow 1 keeps the records of variables."""
 _SLOT = re.compile(
-    r"/(Adam|Adam_1|AdaMax|AdaMax_1|Adadelta|Adadelta_1|Adagrad|AdagradDA|Ftrl|Ftrl_1|Momentum|RMSProp|RMSProp_1|RMSProp_2"
-    r"|ExponentialMovingAverage)$"
+    r"/(Adam|Adam_1|AdaMax|AdaMax_1|Adadelta|Adadelta_1|Adagrad|AdagradDA|Ftrl|Ftrl_1|Momentum"
+    r"|RMSProp|RMSProp_1|RMSProp_2|ExponentialMovingAverage)$"
 )
 _NO_WEIGHT = re.compile(r"(^|/)(beta[12]_power|global_step|moving_mean|moving_variance)(_\d+)?$")
 """Floating variables that a graph without a list of its trainable variables must not be thought to

@@ -243,7 +243,7 @@ class _Lowering:
         name = call.layer.name if call.number == 0 else f"{call.layer.name}#{call.number + 1}"
         if isinstance(kwargs.get("training"), bool):
             context = _Context(context.scope, bool(kwargs["training"]))
-        return self._layer(call.layer, name, args, kwargs, used, context)
+        return self._layer(call.layer, name, args, kwargs, used=used, context=context)
 
     def _layer(
         self,
@@ -259,7 +259,9 @@ class _Lowering:
         key = layer_key(layer)
         if key is None:
             tensors = [tensor for _, tensor in tensors_of((*args, kwargs))]
-            return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
+            return self._unknown(
+                layer, context, name, tensors, count=max(used, default=0) + 1, used=used
+            )
         if layer.is_model and not has_rows(key):
             if not args and "inputs" in kwargs:
                 args = (kwargs["inputs"],)
@@ -267,7 +269,7 @@ class _Lowering:
         elif key in _CALLED and len(layer.parts.get("layer", ())) == 1:
             inner = layer.parts["layer"][0]
             within = _Context(f"{context.scope}{name}/", context.training)
-            result = self._layer(inner, inner.name, args, {}, used, within)
+            result = self._layer(inner, inner.name, args, {}, used=used, context=within)
         elif key == "Bidirectional":
             args, kwargs = with_states(args, kwargs)
             result = self._bidirectional(layer, name, args, kwargs, context)
@@ -277,10 +279,12 @@ class _Lowering:
         else:
             if key in RECURRENT:
                 args, kwargs = with_states(args, kwargs)
-            result = self._by_table(layer, key, name, args, kwargs, used, context)
+            result = self._by_table(layer, key, name, args, kwargs, used=used, context=context)
         if result is None:
             tensors = [tensor for _, tensor in tensors_of((*args, kwargs))]
-            return self._unknown(layer, context, name, tensors, max(used, default=0) + 1, used)
+            return self._unknown(
+                layer, context, name, tensors, count=max(used, default=0) + 1, used=used
+            )
         if not layer.is_model:
             self._leave_none_out(layer, result)
         is_certain = _adds_loss(key, layer)
@@ -335,11 +339,13 @@ class _Lowering:
         back_weights = [] if backward is not None else self._backward_weights(layer, forward)
         self._apart = {weight.name for weight in back_weights}
         self._attached |= self._apart
-        ahead = self._layer(forward, forward.name, args, ahead_kwargs, used, within)
+        ahead = self._layer(forward, forward.name, args, ahead_kwargs, used=used, context=within)
         self._apart = set()
         flat = [tensor for _, tensor in tensors_of(ahead.structure)]
         if backward is not None:
-            other = self._layer(backward, backward.name, args, back_kwargs, used, within)
+            other = self._layer(
+                backward, backward.name, args, back_kwargs, used=used, context=within
+            )
             back = [tensor for _, tensor in tensors_of(other.structure)]
             kind = Edge.FLOW
         else:
@@ -423,7 +429,9 @@ class _Lowering:
                 return None
             count = 1 + states_of_cell(cell)
             used: Mapping[int, str | None] = dict.fromkeys(range(count))
-            result = self._by_table(cell, key or "", cell.name, (first, rest), {}, used, within)
+            result = self._by_table(
+                cell, key or "", cell.name, (first, rest), {}, used=used, context=within
+            )
             if result is None:
                 return None
             flat = [tensor for _, tensor in tensors_of(result.structure)]

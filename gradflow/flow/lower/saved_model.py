@@ -67,10 +67,10 @@ def _lowered(
     library = library_of(
         contents.graph_def,
         contents.op_defs,
-        contents.custom_gradients,
-        registered,
-        contents.disabled,
-        contents.recomputed,
+        custom_gradients=contents.custom_gradients,
+        registered=registered,
+        disabled=contents.disabled,
+        recomputed=contents.recomputed,
     )
     library = replace(library, by_entries=True)
     if entry.function is None:

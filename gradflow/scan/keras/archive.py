@@ -14,7 +14,8 @@ from gradflow.scan.threat import Threat
 from gradflow.text import quoted
 
 _MEMBERS = re.compile(
-    r"(config|metadata)\.json|model\.weights\.(h5|npz|json)|model_\d+\.weights\.h5|variables\.h5|states\.npz|assets/.*"
+    r"(config|metadata)\.json|model\.weights\.(h5|npz|json)|model_\d+\.weights\.h5|variables\.h5"
+    r"|states\.npz|assets/.*"
 )
 """What keras/src/saving/saving_lib.py writes (3.0 to 3.15), and tf_keras from 2.11 on."""
 _MOST_JSON = 1 << 26

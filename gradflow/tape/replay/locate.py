@@ -100,7 +100,7 @@ class Placed:
             ReplayError: a gradient function cannot be run by itself.
         """
         graph, nodes, run = self.graph, self.nodes, self.run
-        back = backward(run, self.upstream, self.sources, opened, bridge, self.closed)
+        back = backward(run, self.upstream, self.sources, opened, bridge=bridge, closed=self.closed)
         slots = {
             nodes[NodeKey("", placeholder, "0")]: slot
             for placeholder, slot in run.fed.items()
@@ -137,7 +137,14 @@ def place(model: CallableModel, traced: Trace, batch: Sequence[Any], options: Op
         for name, slot in zip(names, run.outputs, strict=True)
         if (not options.outputs or name in options.outputs) and is_number(run.tensors[slot])
     }
-    return Placed(model.layer_of(graph), graph, nodes, run, upstream, sources)
+    return Placed(
+        layer_of=model.layer_of(graph),
+        graph=graph,
+        nodes=nodes,
+        run=run,
+        upstream=upstream,
+        sources=sources,
+    )
 
 
 def look(

@@ -144,7 +144,7 @@ class _Unrolling:
             for number, slot in enumerate(record.inputs):
                 if not is_diagonal or number == place:
                     for part in self.parts.of(slot):
-                        self._edge(record, key, number, (slot, part), node, made)
+                        self._edge(record, key, number, source=(slot, part), node=node, made=made)
 
     def part_by_part(self, record: Record, links: Sequence[Link]) -> None:
         """Add an op whose outputs have parts of their own, each from some parts of its inputs."""
@@ -156,11 +156,20 @@ class _Unrolling:
         for number, part, output, made_part in links:
             key = record.keys[output if len(record.keys) > 1 else 0]
             end = record.outputs[output], made_part
-            self._edge(record, key, number, (record.inputs[number], part), made[end], [end])
+            self._edge(
+                record,
+                key,
+                number,
+                source=(record.inputs[number], part),
+                node=made[end],
+                made=[end],
+            )
         for number, slot in enumerate(record.inputs):  # an axis, an index
             if not is_number(self.trail.back.run.tensors[slot]) and slot not in self.parts.labels:
                 for end, node in made.items():
-                    self._edge(record, record.keys[0], number, (slot, WHOLE), node, [end])
+                    self._edge(
+                        record, record.keys[0], number, source=(slot, WHOLE), node=node, made=[end]
+                    )
 
     def _edge(
         self,

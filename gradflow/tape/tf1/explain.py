@@ -71,7 +71,7 @@ def explain(
         attributions,
         sightings,
         shifts,
-        trial=_trial(model, live, graph, attributions, step, options),
+        trial=_trial(model, live, graph, attributions, step=step, options=options),
     )
 
 
@@ -90,7 +90,7 @@ def _trial(
     attribution = attributions.get(name)
     if attribution is None or not attribution.cuts_to_restore:
         return None
-    return prove(live, graph, attribution, name, step, options)
+    return prove(live, graph, attribution, name, step=step, options=options)
 
 
 def _zero(measured: Mapping[str, Measurement], names: Sequence[str]) -> list[str]:

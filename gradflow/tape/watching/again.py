@@ -159,7 +159,7 @@ class _Again:
         graph = self._graph
         library = replace(graph.library, unrecorded=frozenset())
         return replay_graph(
-            library, graph.graph_def, graph.targets, self._fed, graph.live, self._kept
+            library, graph.graph_def, graph.targets, self._fed, graph=graph.live, kept=self._kept
         )
 
     @cached_property
@@ -167,12 +167,12 @@ class _Again:
         """The step beside its graph."""
         graph, run = self._graph, self._run()
         return Placed(
-            self._layer_of,
-            graph.flow,
-            graph.nodes,
-            run,
-            self._upstream(run),
-            self._sources(run),
+            layer_of=self._layer_of,
+            graph=graph.flow,
+            nodes=graph.nodes,
+            run=run,
+            upstream=self._upstream(run),
+            sources=self._sources(run),
             closed=graph.library.unrecorded,
         ).scene()
 

@@ -134,7 +134,9 @@ class EagerOps:
     def graph(self, targets: Sequence[Place]) -> EagerGraph:
         """Write the ops that ``targets`` depend on as a GraphDef."""
         needed = self._needed(targets)
-        graph = EagerGraph(tf.compat.v1.GraphDef(), [], {}, {}, {}, {})
+        graph = EagerGraph(
+            graph_def=tf.compat.v1.GraphDef(), outputs=[], ops={}, handles={}, fed={}, numbers={}
+        )
         counts: Counter[str] = Counter()
         names: dict[int, str] = {}
         fed: dict[int, str] = {}

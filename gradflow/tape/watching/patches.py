@@ -458,7 +458,7 @@ def _on_op(
     made = outputs if isinstance(outputs, list | tuple) else [outputs]
     frames = _frames()
     for record in _records:
-        op = EagerOp(name, [], attrs, here.active, here.layer, frames)
+        op = EagerOp(name, [], attrs, tapes=here.active, layer=here.layer, frames=frames)
         record.eager.add(op, inputs, [item for item in made if hasattr(item, "_id")])
         if name in record.eager.functions and here.graph is not None:
             record.graphs.setdefault(name, here.graph)
@@ -522,7 +522,7 @@ def _recording_operation(original: Any) -> Any:
             )
         frames, outcomes = _frames(), []
         for record in _records:
-            op = EagerOp("IdentityN", [], (), here.active, here.layer, frames)
+            op = EagerOp("IdentityN", [], (), tapes=here.active, layer=here.layer, frames=frames)
             outcomes.append(
                 record.eager.add_custom_gradient(
                     op, output_tensors, input_tensors, backward_function
@@ -580,7 +580,7 @@ def _calling_function(original: Any) -> Any:
             return original(target, *args, **kwargs)
         if _analysis.is_on or _analysis.session is not None:
             return original(function, *args, **kwargs)
-        return functions.run(original, function, args, kwargs, _analysis, _records)
+        return functions.run(original, function, args, kwargs, analysis=_analysis, records=_records)
 
     return calling
 
