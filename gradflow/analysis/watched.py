@@ -35,7 +35,8 @@ from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.lazy_dataclass import dataclass
 from gradflow.tape.versions import tool
 from gradflow.tape.watching.again import NotKnownError, look_again
-from gradflow.tape.watching.recorder import Application, Record, most_telling
+from gradflow.tape.watching.gradient_calls import Application
+from gradflow.tape.watching.recorder import Record, most_telling
 from gradflow.tape.watching.scenes import CallGraph, left_scene, scene_of
 from gradflow.tape.watching.variables import Weight
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import field, replace
-from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
 from gradflow.files.dtypes import VARIANT
 from gradflow.files.saved_model.schema import attribute
 from gradflow.flow.graph import Edge, Mark
+from gradflow.flow.lower.body_node import BodyNode, Form
 from gradflow.flow.lower.by_entries import argument_shapes, by_entries
 from gradflow.flow.lower.library import Library, dtypes_of
 from gradflow.flow.lower.passes import passes_by_custom_gradient, passes_by_rule
@@ -27,25 +27,12 @@ from gradflow.flow.lower.references import (
 from gradflow.flow.lower.writes import Run, reads_after, run_for, writers
 from gradflow.flow.op_rules import FLOATING, OpSpec, Rule
 from gradflow.lazy_dataclass import dataclass
-from gradflow.ops.calls import Callee, callees
+from gradflow.ops.calls import callees
 from gradflow.ops.families import ASSIGNMENTS, BRANCHES, CALLS, LOOPS, PLAIN_READS, SHIFTS
 from gradflow.ops.tensor_names import is_control
 
 _RAISING = (Rule.UNREGISTERED, Rule.DISABLED)
 _NONE_FED: Mapping[str, bool] = MappingProxyType({})
-
-
-class Form(Enum):
-    """How a node is laid out."""
-
-    PLAIN = "plain"
-    DIAGONAL = "diagonal"
-    """Output i is input i (IdentityN)."""
-    CALL = "call"
-    BRANCH = "branch"
-    LOOP = "loop"
-    WRITE = "write"
-    """It puts a value into a variable."""
 
 
 _FORMS: Mapping[str, tuple[Form, str]] = {
@@ -55,30 +42,6 @@ _FORMS: Mapping[str, tuple[Form, str]] = {
     **dict.fromkeys(LOOPS, (Form.LOOP, "T")),
 }
 """The form of each op type that calls functions, and its attr with the types of its outputs."""
-
-
-@dataclass(frozen=True, slots=True)
-class BodyNode:
-    """One node of a body."""
-
-    name: str
-    op: str
-    form: Form
-    inputs: tuple[Reference, ...]
-    passes: tuple[Edge, ...]
-    """For each input, how gradient passes to it if its tensor is floating."""
-    floating: tuple[bool, ...]
-    """For each output, whether its type carries gradient."""
-    mark: Mark | int = 0
-    callees: tuple[Callee, ...] = ()
-    raises: bool = False
-    """TensorFlow raises an error where it is asked for a gradient through it."""
-    read_later: frozenset[int] = frozenset()
-    """Of a node that writes to variables: which of its inputs another node takes afterwards."""
-    is_conditional: bool = False
-    """Of a node that writes to variables: a condition of TensorFlow 1 decides whether it is run."""
-    reads_overwritten: bool = False
-    """Its first input is a variable that was just overwritten."""
 
 
 @dataclass(frozen=True, slots=True)

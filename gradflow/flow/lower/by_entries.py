@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradflow.files.saved_model.schema import attribute
 from gradflow.flow.graph import Edge, Mark
 from gradflow.flow.input_use.constants import numbers_in
+from gradflow.flow.lower.body_node import BodyNode
 from gradflow.flow.lower.entry_rules import JOINS, SELECTIONS, is_followed, pieces_of
 from gradflow.flow.lower.pieces import (
     NOTHING,
@@ -27,9 +28,6 @@ from gradflow.flow.lower.pieces import (
 )
 from gradflow.flow.lower.references import Reference
 from gradflow.lazy_dataclass import dataclass
-
-if TYPE_CHECKING:
-    from gradflow.flow.lower.body import BodyNode
 
 _MOST_NUMBERS = 4096
 _HANDS_BACK = (Edge.FLOW, Edge.ZERO)

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 from gradflow.errors import UnreadableError
 from gradflow.flow.graph import Assignment, Edge, GraphBuilder, Mark
-from gradflow.flow.lower.body import Body, BodyNode, Form, function_body
+from gradflow.flow.lower.body import Body, function_body
+from gradflow.flow.lower.body_node import BodyNode, Form
 from gradflow.flow.lower.library import Library
 from gradflow.flow.lower.references import Reference
 from gradflow.lazy_dataclass import dataclass

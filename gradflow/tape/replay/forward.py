@@ -12,13 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from gradflow.flow.lower.body import (
-    Body,
-    BodyNode,
-    Form,
-    function_body,
-    graph_body,
-)
+from gradflow.flow.lower.body import Body, function_body, graph_body
+from gradflow.flow.lower.body_node import BodyNode, Form
 from gradflow.flow.lower.layout import NodeKey, inner_copy
 from gradflow.flow.lower.library import Library, library_of
 from gradflow.flow.lower.references import Reference

@@ -29,7 +29,8 @@ from gradflow.tape.replay.locate import Placed, Scene, Sightings, breaking, dyin
 from gradflow.tape.replay.record import Gradient, Run, is_number
 from gradflow.tape.replay.shift_invariance import cancelled
 from gradflow.tape.watching.eager_ops import EagerOp, custom_name
-from gradflow.tape.watching.recorder import GradientCall, Record, here
+from gradflow.tape.watching.gradient_calls import GradientCall
+from gradflow.tape.watching.recorder import Record, here
 from gradflow.tape.watching.scenes import CallGraph
 from gradflow.tape.watching.variables import Values, Weight
 

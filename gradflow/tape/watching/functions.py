@@ -18,8 +18,9 @@ import tensorflow as tf
 
 from gradflow.tape.measure import measure
 from gradflow.tape.private_api import Function, functions_as_traced, without_op_callbacks
+from gradflow.tape.watching.gradient_calls import is_telling
 from gradflow.tape.watching.looks import Look, look_at
-from gradflow.tape.watching.recorder import Record, here, is_telling
+from gradflow.tape.watching.recorder import Record, here
 from gradflow.tape.watching.starts import Borders, Start
 from gradflow.tape.watching.taps import once_only, plain, replayed, tapped
 from gradflow.tape.watching.training_graphs import (
@@ -235,7 +236,7 @@ def _look_into(call: _Call, analysis: Analysis, records: Sequence[Record]) -> No
             _, obstacle = _run(call, known.clone, known.traced)
         if starts == _starts(records):  # else it was traced anew, for arguments of another kind
             for record in records:
-                known.tell(record)
+                record.add_look(known)
                 _tell(record, call.session, known, obstacle)
             _keep_values(call, records, starts)
             return

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-if TYPE_CHECKING:
-    from gradflow.tape.watching.recorder import Application, GradientCall, Noted, Record
+from gradflow.tape.watching.gradient_calls import Application, GradientCall, Noted
 
 _KEY = "_gradflow_look"
 """The attribute of the user's own trace: the two are forgotten together."""
@@ -56,19 +55,6 @@ class Look:
         for application in self.applications:
             for measured in application.given.values():
                 measured.clear()
-
-    def tell(self, record: Record) -> None:
-        """Add what a run has measured to a record."""
-        for call in self.calls:
-            asked = {number: list(measured) for number, measured in call.asked.items()}
-            record.calls.append(replace(call, asked=asked, start=replace(call.start)))
-        for application in self.applications:
-            given = {number: list(measured) for number, measured in application.given.items()}
-            record.applications.append(replace(application, given=given, results=[]))
-        record.noted.update(self.noted)
-        record.looks.append(self)
-        for owner in self.owners:
-            record.add_owner(owner)
 
 
 def look_at(concrete: Any) -> Look | None:

@@ -6,82 +6,20 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow as tf
 
 from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
-from gradflow.tape.measure import measure
 from gradflow.tape.watching.eager_ops import EagerOps, Place
+from gradflow.tape.watching.gradient_calls import Application, GradientCall, Noted
 from gradflow.tape.watching.looks import Look
-from gradflow.tape.watching.starts import Start
 from gradflow.tape.watching.variables import Values, key_of
 
 ALL_TAPES = -1
 """Stands for a tape that missed nothing."""
-
-
-@dataclass(slots=True, eq=False)
-class GradientCall:
-    """One call of ``GradientTape.gradient``, of ``jacobian`` or of ``tf.gradients``."""
-
-    tape: int
-    """The number of the tape."""
-    graph: Any | None
-    """The FuncGraph in which it stands; None where it was run eagerly."""
-    targets: list[Any]
-    """Places of recorded ops, or names of tensors of ``graph``."""
-    asked: dict[int, list[Measurement]]
-    """What came back for each variable, by the number of its handle; empty where that was not
-    run."""
-    watched: frozenset[int]
-    """The handles of the variables that the tape watched."""
-    source: str | None
-    """The user's file and line."""
-    method: str = "gradient"
-    is_partial: bool = False
-    """Whether its tape began to record before anybody listened."""
-    begun_at: int = 0
-    """How many eager ops were recorded before it."""
-    start: Start = field(default_factory=Start)
-    """What it started from, where it brought zeros."""
-
-    def measure(self, results: Sequence[tuple[int, Any]]) -> bool:
-        """Measure what came back for the variables with these handles; return whether some of it is
-        zero or not finite."""
-        measured = [(number, measure(gradient)) for number, gradient in results]
-        for number, measurement in measured:
-            self.asked[number].append(measurement)
-        return any(is_telling(measurement) for _, measurement in measured)
-
-
-@dataclass(slots=True, eq=False)
-class Application:
-    """What one optimizer was given at once."""
-
-    optimizer: str
-    given: dict[int, list[Measurement]]
-    """The gradients that it was given, by the handles of the variables."""
-    source: str | None
-    accumulates: bool = False
-    """Whether it adds up the gradients of several steps before it changes a weight."""
-    results: list[tuple[int, Any]] = field(default_factory=list)
-
-    def measure(self) -> None:
-        """Measure the gradients."""
-        for number, gradient in self.results:
-            self.given[number].append(measure(gradient))
-        self.results.clear()
-
-
-@dataclass(slots=True, eq=False)
-class Noted:
-    """What was noted of an op while a graph was traced."""
-
-    tapes: frozenset[int]
-    layer: str
 
 
 @dataclass(slots=True, eq=False)
@@ -149,6 +87,19 @@ class Record:
         call.start.outputs = self.eager.kept(call.targets)
         call.start.upstream, call.start.run = list(upstream), 0
 
+    def add_look(self, look: Look) -> None:
+        """Take over what a run of a trace has measured."""
+        for call in look.calls:
+            asked = {number: list(measured) for number, measured in call.asked.items()}
+            self.calls.append(replace(call, asked=asked, start=replace(call.start)))
+        for application in look.applications:
+            given = {number: list(measured) for number, measured in application.given.items()}
+            self.applications.append(replace(application, given=given, results=[]))
+        self.noted.update(look.noted)
+        self.looks.append(look)
+        for owner in look.owners:
+            self.add_owner(owner)
+
     def add_owner(self, owner: Any) -> None:
         """Note that a model or layer was called."""
         if all(owner is not known for known in self.owners):
@@ -199,11 +150,6 @@ class Thread(threading.local):
 
 here = Thread()
 """What this thread does."""
-
-
-def is_telling(measurement: Measurement) -> bool:
-    """Return whether only the values of the step tell why a gradient is what it is."""
-    return measurement.verdict in (Verdict.ZERO, Verdict.NONFINITE)
 
 
 def flat_gradients(result: Any) -> list[Any]:

@@ -20,7 +20,8 @@ from gradflow.tape.custom_gradients import traced_gradients
 from gradflow.tape.custom_ops import registered_specs
 from gradflow.tape.op_origins import LIBRARIES, reached
 from gradflow.tape.watching.eager_ops import EagerGraph, custom_name
-from gradflow.tape.watching.recorder import ALL_TAPES, GradientCall, Record
+from gradflow.tape.watching.gradient_calls import GradientCall
+from gradflow.tape.watching.recorder import ALL_TAPES, Record
 from gradflow.tape.watching.training_graphs import Handles
 
 _FEEDS = ("Placeholder", "VarHandleOp")
