@@ -1,4 +1,4 @@
-"""Shows which weights of a TensorFlow model get no gradient, and what cuts them off."""
+"""Show which weights of a TensorFlow model get no gradient, and what cuts them off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gradflow`` and ``python -m gradflow``."""
+"""Run ``gradflow``, also as ``python -m gradflow``."""
 
 from __future__ import annotations
 

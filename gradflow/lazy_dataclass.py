@@ -1,9 +1,9 @@
-"""``dataclass`` for the classes that are there at every start of a command.
+"""Make dataclasses whose methods are compiled when the first object is made, and not at import.
 
-The one of the standard library compiles six functions for a frozen class when that is imported:
-half of the time of importing a command, which uses few of its hundred classes. This one compiles
-when the first object is made. A class is otherwise the same: ``fields``, ``replace``, comparing,
-hashing, pickling and the error on a change are those of a frozen, slotted dataclass.
+The ``dataclass`` of the standard library compiles six functions for a frozen class when that is
+imported: half of the time of importing a command, which uses few of its hundred classes. A class is
+otherwise the same: ``fields``, ``replace``, comparing, hashing, pickling and the error on a change
+are those of a frozen, slotted dataclass.
 """
 
 from __future__ import annotations

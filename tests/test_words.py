@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,3 +34,26 @@ def test_generic_names_are_rare() -> None:
 
     # 10 % before the names were gone over; 0.2 to 2.5 % in ten codebases read beside this one.
     assert sum(generic.values()) < 0.02 * sum(names.values()), generic
+
+
+NO_VERBS = frozenset("a an as all how one the what when where whether which who".split())
+
+
+def _riddle(words: str) -> bool:
+    """Whether a docstring does not begin with one sentence that says what is done."""
+    first = re.sub(r"\s+", " ", words.partition("\n\n")[0])
+    command, colon, after = first.partition("``: ")
+    verb = (after if colon and command.startswith("``") else first).split(" ")[0].lower()
+    # A noun alone says what there is: "Generators of ...", "The ...".
+    is_noun = verb in NO_VERBS or (verb.endswith("s") and not verb.endswith("ss"))
+    return not first.endswith(".") or ". " in first or not verb.isalpha() or is_noun
+
+
+def test_a_module_says_in_one_sentence_what_it_does() -> None:
+    riddles = [
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if _riddle(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+    ]
+
+    assert not riddles

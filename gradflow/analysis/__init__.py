@@ -1,1 +1,1 @@
-"""One model, start to end: read, scan, load, step, explain, conclude."""
+"""Analyse one model from start to end: read, scan, load, step, explain, conclude."""

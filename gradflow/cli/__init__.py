@@ -1,4 +1,4 @@
-"""The command line: the only place that prints or exits."""
+"""Run the commands: no other folder prints or exits."""
 
 from gradflow.cli.main import main
 

@@ -1,4 +1,4 @@
-"""``gradflow audit``: as ``check``, of all models of a configuration, also on a cluster."""
+"""``gradflow audit``: check all models of a configuration, several at a time or on a cluster."""
 
 from __future__ import annotations
 

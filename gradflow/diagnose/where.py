@@ -1,4 +1,4 @@
-"""Say where a cut stands among the layers of the model, and how far back nothing learns for it."""
+"""Say where a cut stands among the layers of the model, and how far back it stops learning."""
 
 from __future__ import annotations
 

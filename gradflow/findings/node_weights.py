@@ -1,4 +1,4 @@
-"""Say what the weights of a node of the map come to."""
+"""Sum up the weights of a node of the map: their state, their number and their norm."""
 
 from __future__ import annotations
 

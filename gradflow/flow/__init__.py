@@ -1,1 +1,1 @@
-"""Which variables the gradient reaches, read from a graph: pure Python, no TensorFlow."""
+"""Find which variables the gradient reaches in a graph: pure Python, no TensorFlow."""

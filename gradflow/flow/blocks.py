@@ -1,4 +1,4 @@
-"""Put layers in a row under the block that their names tell of, so that few are seen at once."""
+"""Group layers of one block by their names (``block4a_conv``), so that few are seen at once."""
 
 from __future__ import annotations
 

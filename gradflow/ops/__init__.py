@@ -1,1 +1,1 @@
-"""What is known of TensorFlow's ops: their families, what they call, and the op table."""
+"""Look up what is known of TensorFlow's ops: their families, what they call, and the op table."""

@@ -1,5 +1,6 @@
-"""Start the process that opens the model before the command line is imported: the two take as long
-as each other, and can run beside each other.
+"""Start the process that opens the model before the command line is imported.
+
+The two take as long as each other, and can run at the same time.
 
 What such a process does before it is asked is to import; it is isolated, confined and asked as any
 other. Little else of gradflow is imported here.

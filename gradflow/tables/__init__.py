@@ -1,1 +1,1 @@
-"""Generators of the op and Keras tables, run by hand for a new TensorFlow or Keras."""
+"""Make the op and Keras tables, by hand, for a new TensorFlow or Keras."""

@@ -1,5 +1,4 @@
-"""An op type in, out come small concrete inputs and attrs with which TensorFlow can build one such
-op.
+"""Make small concrete inputs and attrs with which TensorFlow can build an op of each type.
 
 Ops whose inputs are all floating and of one shape need no recipe of their own: ``recipes`` guesses
 a shape.

@@ -1,4 +1,4 @@
-"""Draw on where a unit was dropped at random in each draw, so that it is not called dead."""
+"""Step again while dropout may be why a unit gets no gradient, so that it is not called dead."""
 
 from __future__ import annotations
 

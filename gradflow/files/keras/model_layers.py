@@ -1,4 +1,4 @@
-"""Tell the class of each layer of a Keras file, and what it stands in."""
+"""Tell the class of each layer of a Keras file, and what holds it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a graph does with each of its inputs."""
+"""Find what a graph does with each of its inputs."""

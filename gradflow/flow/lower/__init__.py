@@ -1,1 +1,1 @@
-"""GraphDefs and functions to a FlowGraph."""
+"""Turn graphs, functions and layers into FlowGraphs."""

@@ -1,4 +1,4 @@
-"""Lay something out over the entries of a tensor, each axis only as far as it matters."""
+"""Keep an item for each entry of a tensor, and one for a whole axis along which all are alike."""
 
 from __future__ import annotations
 

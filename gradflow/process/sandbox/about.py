@@ -1,4 +1,4 @@
-"""Tell what a model's process is held by on this machine, and what of it is closed."""
+"""Tell how this machine confines the process of a model, and what the process could still do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Tell the functions that write and read checkpoints for their caller alone, so that no run of
-another entry comes to them.
+"""Find the functions that write or read files and that no entry runs but the one asked for.
 
 A model that is trained on a device has signatures to save and restore it, which take the path
 (TensorFlow Lite, "On-device training"). Loading calls neither, and the analysis never runs an entry

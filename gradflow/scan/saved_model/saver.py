@@ -1,5 +1,4 @@
-"""Tell the ops that write and read checkpoints for the saver alone, so that no run of the model
-comes to them.
+"""Find the ops that write and read checkpoints and that the saver alone runs, never the model.
 
 TensorFlow 2 keeps what writes and reads checkpoints in two functions, TensorFlow 1 in the graph
 itself. The variables are brought back from the model's own folder: TensorFlow feeds its path to the

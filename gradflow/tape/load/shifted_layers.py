@@ -1,4 +1,4 @@
-"""Find the biases whose shift a normalization takes out again, as the layers of Keras show it."""
+"""Find the biases that a normalization behind them cancels, as the layers of Keras show it."""
 
 from __future__ import annotations
 
