@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradflow.catalogue import series
 from gradflow.config import find_config
 from gradflow.config.load import ConfigError, load
 from gradflow.config.parse import read_yaml
@@ -152,7 +153,7 @@ models:
 """
 
     assert refused(tmp_path, text) == [
-        "3: models[0].select[0]: 'GF3x' is not allowed here: did you mean GF301 to GF306?",
+        f"3: models[0].select[0]: 'GF3x' is not allowed here: did you mean {series('GF3x')}?",
         "5: models[0].ignore[0].codes[0]: 'GF20x' is not allowed here: did you mean GF201 to "
         "GF209?",
     ]

@@ -185,9 +185,3 @@ def test_every_configuration_beside_the_sample_models_is_kept(path: Path) -> Non
         "# yaml-language-server: $schema=gradflow.schema.json\n"
     )
     assert here("check", "-c", str(path)).code == 0
-
-
-def test_the_schema_that_editors_complete_from_is_the_one_that_counts() -> None:
-    stored = (ROOT / "configs" / "gradflow.schema.json").read_text(encoding="utf-8")
-
-    assert stored == here("schema", "config").stdout
