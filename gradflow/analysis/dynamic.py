@@ -14,7 +14,7 @@ from typing import Any
 from gradflow.analysis.all_entries import each_entry, joined
 from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.followed import followed
-from gradflow.analysis.layers import second_witness
+from gradflow.analysis.layers import second_answer
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import analyse_unloaded, read_file
@@ -102,7 +102,7 @@ def _analyse_keras(
     file.close()
 
     def second(loaded: LoadedModel) -> Mapping[str, bool]:
-        return second_witness(file, path, options, loaded.stored, is_of_loss=loaded.is_of_loss)
+        return second_answer(file, path, options, loaded.stored, is_of_loss=loaded.is_of_loss)
 
     return analyse_model(model, path, file.format, options, progress, second=second)
 
@@ -263,7 +263,7 @@ def analyse_model(
     """Step a loaded model and join what the step and the graph say.
 
     ``elsewhere`` finds the other entry of its file that uses a weight; ``second`` says of
-    the loaded model what its file alone tells (``second_witness``).
+    the loaded model what its file alone tells (``second_answer``).
 
     Raises:
         GradflowError: no batch is accepted, or an option does not fit the model.

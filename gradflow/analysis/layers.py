@@ -90,7 +90,7 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
     )
 
 
-def second_witness(
+def second_answer(
     file: ModelFile,
     path: str,
     options: Options,

@@ -94,15 +94,15 @@ CUTS = (
         message="only the shape or a non-differentiable input of {op} depends on it",
         rules=(Rule.FLOW,),
         why=(
-            "The op passes gradient to its other inputs, but not to this one: what selects, sizes"
-            " or switches has no slope. Where it is used for its shape alone, that is a note: a "
+            "The op passes gradient to its other inputs, but not to this one: an index, a shape"
+            " or a condition has no slope. Where it is used for its shape alone, that is a note: a "
             "derivative of the value may be all that counts, and what is added to it has none."
         ),
         fix=(
             "let the value also take part in the computation, for example multiply the selected "
             "rows by its probability"
         ),
-        right_when="the value only steers and another loss trains it",
+        right_when="the value only chooses what is computed, and another loss trains it",
         example=(
             "image = keras.Input([8, 8, 1])\n"
             'aim = keras.layers.Dense(8, name="aim")(keras.layers.Flatten()(image))\n'

@@ -249,7 +249,7 @@ OP_FIXES = (
     ),
     OpFix(
         ("Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2"),
-        "which values are alike has no slope: tell that from integers, and look the values up by "
+        "which values are equal has no slope: find that out on integers, and look the values up by "
         "the indices (tf.gather), which carries the gradient",
     ),
     OpFix(

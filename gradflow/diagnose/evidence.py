@@ -116,7 +116,7 @@ class Evidence:
     """None where the file holds no graph, or where nothing needs an explanation."""
     second: Mapping[str, bool] = field(default_factory=dict)
     """Whether a reading of the file alone leads gradient to each weight, by the names of those that
-    it knows this of: a second witness beside the tape."""
+    it knows this of: a second answer beside that of the tape."""
     is_of_layers: bool = False
     """Whether the graph is made of layers, as a Keras file describes them, and not of ops."""
     attributions: Mapping[str, Attribution] = field(default_factory=dict)

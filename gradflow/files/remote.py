@@ -206,7 +206,7 @@ def _refusal(address: str, error: BaseException) -> UnreadableError:
         return UnreadableError(message, hint)
     if isinstance(error, _TooLargeError):
         return UnreadableError(
-            f"{shown_address}: {error}, the most that is fetched where so much is free",
+            f"{shown_address}: {error}, the most that is fetched onto a disk with so much space",
             "download it yourself, and give the path",
         )
     cause = error.__cause__

@@ -250,7 +250,7 @@ def _outcome(
     except OSError as error:
         trouble = CrashedError(
             f"{path}: this machine cannot start another process for it: {error.strerror or error}",
-            "free what is short, or run fewer at a time: gradflow audit --jobs N",
+            "end other programs, or analyse fewer models at a time: --jobs N",
         )
     return Outcome(
         failed(path, trouble, Mode.TAPE if purpose is Purpose.TAPE else Mode.STATIC, format),

@@ -1,6 +1,6 @@
 """Call a layer once, and say how gradient comes from each output to each input and weight.
 
-Two witnesses answer: the walk over the traced call, and a bare GradientTape.
+Both the walk over the traced call and a bare GradientTape are asked, and must agree.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Measured:
     """The weights that are no floats."""
     raises: bool
     """TensorFlow raises where a gradient is asked for."""
-    is_witnessed: bool
+    is_taped: bool
     """A tape was asked too."""
 
 
@@ -67,7 +67,7 @@ def measure(
         op_type: stands for the whole call where that cannot be traced.
 
     Raises:
-        DisagreementError: the two witnesses do not say the same.
+        DisagreementError: the walk and the tape do not say the same.
     """
     floats = {name: weight for name, weight in weights.items() if _is_floating(weight)}
     try:
@@ -78,16 +78,16 @@ def measure(
         return _by_tape(call, tensors, weights, floats, op_type)
     try:
         tape: Mapping[tuple[str, int], bool] | None = _taped(call, tensors, floats)
-        is_witnessed = True
+        is_taped = True
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.UnimplementedError):
-        tape, is_witnessed = None, False  # this machine cannot run it: channels_first, say
+        tape, is_taped = None, False  # this machine cannot run it: channels_first, say
     measured = Measured(
         outputs=outputs,
         passages=seen,
         sources=frozenset({*tensors, *weights}),
         discrete_weights=frozenset(weights.keys() - floats.keys()),
-        raises=tape is None and is_witnessed,
-        is_witnessed=is_witnessed,
+        raises=tape is None and is_taped,
+        is_taped=is_taped,
     )
     if tape is not None:
         wrong = sorted(
@@ -129,7 +129,7 @@ def _by_tape(
         sources=frozenset(sources),
         discrete_weights=frozenset(weights.keys() - floats.keys()),
         raises=False,
-        is_witnessed=True,
+        is_taped=True,
     )
 
 

@@ -5,7 +5,7 @@ classes, in some twenty minutes, or of those that are named, the other rows bein
 classes that only other versions have are kept as well.
 
 Each class is built in the configurations of ``layer_recipes``, ``operation_recipes`` and
-``function_recipes``, and called. Of a configuration on which the two witnesses disagree, no row
+``function_recipes``, and called. Of a configuration on which walk and tape disagree, no row
 speaks.
 """
 

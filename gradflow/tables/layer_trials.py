@@ -46,12 +46,12 @@ class Trial:
     kinds: Mapping[str, str]
     """``float``, ``int``, ``bool`` or ``text`` for each tensor."""
     measured: Measured | None
-    """None where the two witnesses do not say the same."""
+    """None where the walk and the tape do not say the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A configuration that could not be built or called, or that the witnesses disagree on."""
+    """A configuration that could not be built or called, or on which walk and tape disagree."""
 
     key: str
     config: Mapping[str, Any]
@@ -294,7 +294,7 @@ def trials_of(
             ways = partial(called, layer, call, **more)
             measured = measure(ways, tensors, weights, layer_class.__name__)
         except DisagreementError as error:
-            yield Failure(name, {**arguments, **more}, f"the witnesses disagree: {error}")
+            yield Failure(name, {**arguments, **more}, f"the walk and the tape disagree: {error}")
         except Exception as error:  # as above
             yield Failure(name, {**arguments, **more}, f"{type(error).__name__}: {error}")
             continue

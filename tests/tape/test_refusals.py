@@ -154,7 +154,7 @@ def test_a_graph_and_variables_of_different_runs_are_told_apart(tmp_path: Path) 
     shutil.rmtree(tmp_path / "first" / "variables")
     shutil.copytree(tmp_path / "second" / "variables", tmp_path / "first" / "variables")
     finding = refused(tmp_path / "first")
-    assert "its graph and the files of its variables are of different runs" in finding.message
+    assert "its graph and the files of its variables come from different exports" in finding.message
     assert finding.hint == "copy saved_model.pb and the folder variables of one and the same export"
 
 
@@ -173,7 +173,7 @@ def test_so_are_those_of_a_graph_of_tensorflow_1(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "first" / "variables")
     shutil.copytree(tmp_path / "second" / "variables", tmp_path / "first" / "variables")
     finding = refused(tmp_path / "first")
-    assert "its graph and the files of its variables are of different runs" in finding.message
+    assert "its graph and the files of its variables come from different exports" in finding.message
     assert "(4, 5)" in finding.message
 
 

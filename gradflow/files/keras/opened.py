@@ -177,7 +177,7 @@ def zip_errors(shown_path: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise CrashedError(
                 f"{shown_path}: there is no room to unpack its weights: {error.strerror}",
-                "free the disk, or save it again: Keras does not pack weights",
+                "free space on the disk, or save it again: Keras does not compress weights",
             ) from error
         damaged = _CHECKSUM.search(str(error))
         problem = (

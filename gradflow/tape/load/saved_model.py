@@ -196,7 +196,8 @@ def refusal(folder: Path, contents: SavedModelContents, error: Exception) -> Unr
         return NotLoadedError(f"{absent} of its variables are missing", hint)
     if _OTHER_RUN.search(str(error)):
         return NotLoadedError(
-            f"its graph and the files of its variables are of different runs: {first_line(error)}",
+            "its graph and the files of its variables come from different exports: "
+            f"{first_line(error)}",
             "copy saved_model.pb and the folder variables of one and the same export",
         )
     kernel = without_kernel(error)
@@ -257,7 +258,7 @@ def _concrete(loaded: Any, entry: Entry) -> Any:
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise NotLoadedError(
             f"TensorFlow {tf.__version__} loads it, and {entry.label} is not in what it has "
-            "loaded: the objects of the file are named or nested as no exporter does it",
+            "loaded: the objects of the file are named or nested in a way that no exporter does",
             "save the model again",
         ) from error
 
