@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+FETCH_AGAIN = "copy or download it again, or save the model again"
+"""What to do about a file that is cut short, or was damaged on its way."""
+SAVE_AGAIN = "the file is damaged: save the model again"
+"""What to do about a file that contradicts itself."""
+
 
 class GradflowError(Exception):
     """Something that could not be checked, said in one line.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -60,6 +60,12 @@ def listed(names: Iterable[str]) -> str:
     """Return names as a sentence has them: ``a, b and c``."""
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, and how many more there are: ``a, b, c and 12 more``."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def as_json(value: object, indent: int | None = 2) -> str:

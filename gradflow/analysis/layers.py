@@ -18,8 +18,8 @@ from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower.call_output import Weight
 from gradflow.flow.lower.layers import LoweredLayers, lower_layers
 from gradflow.lazy_dataclass import dataclass
-from gradflow.options import Objective, Options
-from gradflow.text import near, quoted
+from gradflow.options import Objective, Options, refuse_outputs
+from gradflow.text import quoted
 
 OUTPUTS = "outputs"
 _OWN_LOSS = "its loss {} is not Keras's own, so that the file does not tell what it does"
@@ -57,12 +57,7 @@ def read_layers(file: ModelFile, path: str, options: Options) -> LayerReading:
     """
     lowered = _lowered(file, path, options.training)
     names = [output.name for output in lowered.outputs]
-    for name in options.outputs:
-        if name not in names:
-            raise UsageError(
-                f"{path}: --output {name!r}: the model has no such output",
-                f"{near(name, names)}its outputs are: {', '.join(names)}",
-            )
+    refuse_outputs(options.outputs, names, f"{path}: ")
     loss, unused = _loss(file, path, names, options)
     inputs = tuple(
         Input(item.name, item.shape, item.dtype or "float32", "declared") for item in lowered.inputs

@@ -39,6 +39,7 @@ from gradflow.tape.watching.gradient_calls import Application
 from gradflow.tape.watching.recorder import Record, most_telling
 from gradflow.tape.watching.scenes import CallGraph, left_scene, scene_of
 from gradflow.tape.watching.variables import Weight
+from gradflow.text import first_few
 
 _NOT_ASKED = "no gradient call of the step names {who}, so that no optimizer can update {them}"
 _NO_CALLS = "the step computes no gradient, so that no optimizer can update {who}"
@@ -49,8 +50,6 @@ _STAY = "compute the loss of tensors: without float(), numpy() and tf.numpy_func
 _OF_NO_GRAPH = ("GF208", "GF303")
 _WITHOUT_WAY = ("GF206", "GF208")
 _WHY_ZERO = "at which op gradients become zero"
-_NAMED = 3
-"""Weights and places that a line names."""
 _HANDS_OVER = "the optimizer was given {what} for {who}, where a gradient arrived"
 _TRACED_BEFORE = (
     "the step was traced before {who} became trainable: no gradient call in it names {them}"
@@ -614,7 +613,7 @@ def _described(record: Record) -> str:
     """Say what the step asked for and who applied it, and where the causes come from."""
     calls = record.calls
     places = list(dict.fromkeys(call.source for call in calls if call.source))
-    at = f" ({_listed(places)})" if places else ""
+    at = f" ({first_few(places)})" if places else ""
     parts = [f"{len(calls)} gradient {'call' if len(calls) == 1 else 'calls'}{at}"]
     parts += [
         f"{application.optimizer} got {len(application.given):,} "
@@ -643,8 +642,3 @@ def _each_once(applications: Sequence[Application]) -> Iterator[Application]:
         if key not in seen:
             seen.add(key)
             yield application
-
-
-def _listed(words: Sequence[str]) -> str:
-    rest = len(words) - _NAMED
-    return ", ".join(words[:_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")

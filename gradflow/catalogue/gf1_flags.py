@@ -5,6 +5,8 @@ from __future__ import annotations
 from gradflow.catalogue.entry import CodeEntry
 from gradflow.findings import Severity
 
+UNTRAINABLE = "not among the file's trainable variables"
+"""Of a weight that is frozen by no layer of the file."""
 FLAGS = (
     CodeEntry(
         code="GF101",

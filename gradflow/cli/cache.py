@@ -8,8 +8,8 @@ import click
 
 from gradflow.audit.cache import Cache, default_folder
 from gradflow.cli.help import Command, Group
-from gradflow.cli.output import CommandError, Target, listed
-from gradflow.text import shown
+from gradflow.cli.output import CommandError, Target
+from gradflow.text import first_few, shown
 
 
 @click.group(cls=Group, examples=("gradflow cache folder", "gradflow cache clear"))
@@ -26,7 +26,7 @@ def clear() -> None:
     except OSError as error:
         raise CommandError(f"{results}: cannot be cleared: {error.strerror or error}") from error
     removed = f"{cleared.results:,} result{'s' * (cleared.results != 1)} removed"
-    left = f"; not gradflow's, and left in {results}: {listed(cleared.others)}"
+    left = f"; not gradflow's, and left in {results}: {first_few(cleared.others)}"
     Target(None, no_color=True).write(shown(removed + left * bool(cleared.others)) + "\n")
 
 

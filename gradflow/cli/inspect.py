@@ -21,7 +21,7 @@ from gradflow.cli.options import (
     option,
     with_options,
 )
-from gradflow.cli.output import Stderr, emit, listed
+from gradflow.cli.output import Stderr, emit
 from gradflow.cli.run import Done, Engine, Run, engine, fails
 from gradflow.cli.selection import Selection, codes, counting
 from gradflow.cli.signals import orderly_end
@@ -32,6 +32,7 @@ from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Options
 from gradflow.process.models import models_at
 from gradflow.process.parent import Outcome
+from gradflow.text import first_few
 
 _WARM = 2
 """As of several models: the process that each analysis is copied from stays."""
@@ -153,7 +154,7 @@ def _watch(
             lambda: stamps_of(models), lambda: analysed(warm), lambda done: _is_unread(done)
         ):
             shown(done)
-            stderr.say(f"watching {listed(models)}: Ctrl-C ends it")
+            stderr.say(f"watching {first_few(models)}: Ctrl-C ends it")
     raise AssertionError("answers never end")
 
 

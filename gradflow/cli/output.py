@@ -19,14 +19,11 @@ from gradflow.errors import GradflowError
 from gradflow.findings import Anchor, ModelReport, Report, Status
 from gradflow.lazy_dataclass import dataclass
 from gradflow.report.layout import Layout, columns
-from gradflow.text import shown
+from gradflow.text import first_few, shown
 from gradflow.whole_file import write_whole
 
 if TYPE_CHECKING:
     from gradflow.policy import Trend
-
-_NAMED = 3
-"""Names that a line holds."""
 
 
 class CommandError(click.ClickException):
@@ -226,8 +223,8 @@ class Stderr:
             if len(models) != 1
             else "as expected" * as_expected
         ]
-        parts += [f"broken: {listed(broken)}"] if broken else []
-        parts += [f"not checked: {listed(failed)}"] if failed else []
+        parts += [f"broken: {first_few(broken)}"] if broken else []
+        parts += [f"not checked: {first_few(failed)}"] if failed else []
         parts += [accepted_count([model for model, _ in models])]
         if failed or broken or not self.quiet:
             self._say(f"{command}: " + "; ".join(part for part in parts if part))
@@ -252,12 +249,6 @@ class Stderr:
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the report and the exit code do not depend on it
             sys.stderr.write(f"gradflow: {shown(text)}\n")
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _to_stdout(text: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import entry, in_step
+from gradflow.catalogue.gf1_flags import UNTRAINABLE
 from gradflow.diagnose.causes import (
     causes_of,
     contradicts,
@@ -20,7 +21,7 @@ from gradflow.diagnose.route import way_in_layers
 from gradflow.diagnose.scale import scale_findings
 from gradflow.diagnose.visible_paths import VisiblePaths
 from gradflow.diagnose.where import Whereabouts
-from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, moved, other_use, word
+from gradflow.diagnose.wording import HOW_TO_THAW, moved, other_use, word
 from gradflow.files.model_file import StoredVariable, parameter_count
 from gradflow.findings import (
     Cause,

@@ -10,9 +10,8 @@ from gradflow.diagnose.evidence import Evidence
 from gradflow.files.freezing import LATE, Doubt, FreezeDoubt
 from gradflow.files.saved_model.constants import Constants
 from gradflow.findings import Finding, Role, Severity
+from gradflow.text import first_few
 
-_SHOWN = 3
-"""Layers that a message names."""
 _WHICH = (
     "set layer.trainable after loading and save again: the file does not say which of the two "
     "is meant"
@@ -155,10 +154,5 @@ def _filled_in(message: str, names: Sequence[str], doubt: FreezeDoubt | None = N
         record="record says" if is_one else "records say",
         record_alone="record" if is_one else "records",
         layer=doubt.layer if doubt else None,
-        inside=_listed(doubt.inside) if doubt else None,
+        inside=first_few(doubt.inside) if doubt else None,
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")

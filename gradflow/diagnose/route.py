@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradflow.catalogue import entry
+from gradflow.catalogue.gf1_flags import UNTRAINABLE
 from gradflow.diagnose.causes import cause_of, sighted_cause
 from gradflow.diagnose.evidence import Evidence, Trial
 from gradflow.diagnose.visible_paths import is_visible
 from gradflow.diagnose.where import Whereabouts
-from gradflow.diagnose.wording import HOW_TO_THAW, UNTRAINABLE, other_use, word
+from gradflow.diagnose.wording import HOW_TO_THAW, other_use, word
 from gradflow.findings import (
     Cause,
     Change,

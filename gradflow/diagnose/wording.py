@@ -35,8 +35,6 @@ WEIGHT_FIX = (
     "would train"
 )
 """Of a weight that only such a loss would train."""
-UNTRAINABLE = "not among the file's trainable variables"
-"""Of a weight that is frozen by no layer of the file."""
 HOW_TO_THAW = (
     "set trainable = True where it was frozen, on the layer (before compile()) or on the variable "
     "itself, and save again"

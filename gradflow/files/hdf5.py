@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
-from gradflow.errors import DamagedError, UnreadableError
+from gradflow.errors import FETCH_AGAIN, DamagedError, UnreadableError
 from gradflow.files.hdf5_plain import (
     NotPlainError,
     PlainDataset,
@@ -97,9 +97,7 @@ def hdf5_errors(shown_path: str) -> Iterator[None]:
     except _ERRORS as error:
         cut = "truncated" in str(error)
         problem = "a truncated HDF5 file (it ends early)" if cut else "a damaged HDF5 file"
-        raise DamagedError(
-            f"{shown_path}: {problem}", "copy or download it again, or save the model again"
-        ) from error
+        raise DamagedError(f"{shown_path}: {problem}", FETCH_AGAIN) from error
 
 
 def text_attribute(item: Any, name: str) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from gradflow.errors import FETCH_AGAIN
 from gradflow.files.varint import read_varint
 from gradflow.text import shown
 
@@ -189,7 +190,7 @@ def _protobuf(path: Path, head: bytes) -> tuple[str, str]:
     if name.endswith((".keras", ".h5", ".hdf5")):
         return (
             "is no Keras file: neither a zip archive nor HDF5",
-            "copy or download it again, or save the model again",
+            FETCH_AGAIN,
         )
     return "is in a format that gradflow does not know", ""
 

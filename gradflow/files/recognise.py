@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TypeAlias
 
-from gradflow.errors import NoModelError, UnreadableError
+from gradflow.errors import FETCH_AGAIN, NoModelError, UnreadableError
 from gradflow.files.hdf5 import holds_hdf5
 from gradflow.files.model_file import ModelFile
 from gradflow.files.other_formats import (
@@ -29,7 +29,6 @@ _WEIGHTS_HINT = "save the whole model: model.save('model.keras')"
 _CHECKPOINT_HINT = (
     "load it into its model and save that: model.save('model.keras') or model.export('folder')"
 )
-_AGAIN = "copy or download it again, or save the model again"
 
 
 def recognise(path: str | Path) -> ModelFile:
@@ -91,7 +90,7 @@ def _file(path: Path) -> ModelFile:
     if path.name == "saved_model.pb":
         return _saved_model(path.parent)
     if path.stat().st_size == 0:
-        raise UnreadableError(f"{shown_path}: is empty (0 bytes)", _AGAIN)
+        raise UnreadableError(f"{shown_path}: is empty (0 bytes)", FETCH_AGAIN)
     with path.open("rb") as file:
         head = file.read(4096)
     if is_lfs_pointer(head):
@@ -130,7 +129,7 @@ def _look_into_archive(file: ModelFile) -> None:
     ) as error:
         kind = ".keras" if file.path.suffix == ".keras" else "zip"
         raise UnreadableError(
-            f"{shown_path}: is a truncated or damaged {kind} file", _AGAIN
+            f"{shown_path}: is a truncated or damaged {kind} file", FETCH_AGAIN
         ) from error
     except OSError as error:
         raise _cannot_be_read(file.path, error) from error
@@ -273,7 +272,7 @@ def _saved_model(folder: Path) -> ModelFile:
     if not stat.S_ISREG(graph.stat().st_mode):
         raise UnreadableError(f"{shown_path}: saved_model.pb is not a file", _SAVE_HINT)
     if graph.stat().st_size == 0:
-        raise UnreadableError(f"{shown_path}: saved_model.pb is empty (0 bytes)", _AGAIN)
+        raise UnreadableError(f"{shown_path}: saved_model.pb is empty (0 bytes)", FETCH_AGAIN)
     variables = folder / "variables"
     parts = sorted(variables.glob("variables.*")) if variables.is_dir() else []
     for file in (graph, *parts):

@@ -10,6 +10,7 @@ from gradflow.options.analysis import (
     read,
     refuse_entry,
     refuse_objective,
+    refuse_outputs,
 )
 from gradflow.options.python_words import in_python
 from gradflow.options.values import (
@@ -40,4 +41,5 @@ __all__ = [
     "read",
     "refuse_entry",
     "refuse_objective",
+    "refuse_outputs",
 ]

@@ -25,6 +25,7 @@ from gradflow.options.kinds import (
     Whole,
 )
 from gradflow.options.values import DEFAULT_THRESHOLDS, InputSpec, Objective, Thresholds
+from gradflow.text import near
 
 ALL_ENTRIES = "all"
 """As ``--entry``: each of them."""
@@ -321,6 +322,19 @@ def refuse_objective(name: str, options: Options) -> None:
         return
     hint = "give the Keras file of the same model, or use no --objective compiled"
     raise UsageError(f"{name}: --objective compiled: only Keras models have a compiled loss", hint)
+
+
+def refuse_outputs(asked: Iterable[str], known: Sequence[str], place: str = "") -> None:
+    """Raise UsageError where one of the outputs that are ``asked`` for is not ``known``.
+
+    ``place`` begins the message: the path of the model, and a colon.
+    """
+    for name in asked:
+        if name not in known:
+            raise UsageError(
+                f"{place}--output {name!r}: the model has no such output",
+                f"{near(name, known)}its outputs are: {', '.join(known)}",
+            )
 
 
 def refuse_entry(name: str, options: Options) -> None:

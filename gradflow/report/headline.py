@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
 from gradflow.catalogue import CATALOGUE
@@ -31,9 +31,9 @@ def headline(model: ModelReport) -> str:
     return f"{title(model)}: {statement(model)}"
 
 
-def title(model: ModelReport) -> str:
+def title(model: ModelReport, markup: Callable[[str], str] = shown) -> str:
     """Return the path, after the name if the configuration gives the model one."""
-    return f"{shown(model.name)} ({shown(model.path)})" if model.name else shown(model.path)
+    return f"{markup(model.name)} ({markup(model.path)})" if model.name else markup(model.path)
 
 
 def statement(model: ModelReport) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradflow.findings import Cause, Expectation, Finding, ModelReport, Report, Severity, Variable
 from gradflow.report.accepted import groups_of, name_of, number_accepted
 from gradflow.report.finding_line import located, remedy, snippet
-from gradflow.report.headline import STANDINGS, standing, statement, summary_line
+from gradflow.report.headline import STANDINGS, standing, statement, summary_line, title
 from gradflow.report.layout import PLAIN, Layout
 from gradflow.report.markdown_escape import code, fence, prose, summary
 from gradflow.report.model_parts import (
@@ -97,7 +97,7 @@ def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
     lines = [_row(head), _row(["---"] * len(head))]
     room = _TABLE_SHARE
     for model in models:
-        cells = [_title_of(model, code), _verdict(model)]
+        cells = [title(model, code), _verdict(model)]
         cells += [_tally(_judged(model))] if with_expectations else []
         room -= comment.length(_row(cells)) + 1
         if room < 0:
@@ -109,10 +109,6 @@ def _table(models: Sequence[ModelReport], comment: _Comment) -> int:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _title_of(model: ModelReport, markup: Callable[[str], str]) -> str:
-    return f"{markup(model.name)} ({markup(model.path)})" if model.name else markup(model.path)
 
 
 def _verdict(model: ModelReport) -> str:
@@ -132,9 +128,7 @@ def _details(model: ModelReport, page: Page, comment: _Comment, left_out: Counte
     parts = list(_parts(model, page))
     if not parts:
         return
-    opening = (
-        f"<details><summary>{_title_of(model, summary)}: {', '.join(_counts(model))}</summary>"
-    )
+    opening = f"<details><summary>{title(model, summary)}: {', '.join(_counts(model))}</summary>"
     closing = "</details>"
     limit = _LIMIT - len(closing) - 2
     placed = [False] * len(parts)

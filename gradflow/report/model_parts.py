@@ -13,6 +13,7 @@ UNTRACKED = "GF103"
 UNEXPECTED_FROZEN = "GF401"
 _UNEXPECTED_TRAINABLE = "GF402"
 _UNSAFE = "GF902"
+ONLY_READ = "read without TensorFlow (static)"
 _OUTPUTS = "outputs"
 """The objective where no loss is one."""
 

@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.random import default_rng  # NumPy alone does not import it yet
 
-from gradflow.errors import UsageError
 from gradflow.findings import Output
-from gradflow.text import near
+from gradflow.options import refuse_outputs
 
 LOSS = "loss"
 """The name of the only output where the objective is the model's own loss."""
@@ -26,13 +25,7 @@ def described(name: str, tensor: Any) -> Output:
 
 def select(outputs: Sequence[tuple[str, Any]], names: Sequence[str]) -> list[tuple[str, Any]]:
     """Keep the outputs called ``names``; all of them where none is named."""
-    available = [name for name, _ in outputs]
-    for name in names:
-        if name not in available:
-            raise UsageError(
-                f"--output {name!r}: the model has no such output",
-                f"{near(name, available)}its outputs are: {', '.join(available)}",
-            )
+    refuse_outputs(names, [name for name, _ in outputs])
     return [(name, value) for name, value in outputs if not names or name in names]
 
 

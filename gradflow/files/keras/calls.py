@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from gradflow.errors import DamagedError
-from gradflow.files.keras.config import DAMAGED, LayerConfig
+from gradflow.errors import SAVE_AGAIN, DamagedError
+from gradflow.files.keras.config import LayerConfig
 from gradflow.lazy_dataclass import dataclass
 from gradflow.text import quoted
 
@@ -289,7 +289,7 @@ class _Functional:
             raise DamagedError(
                 f"a call in the model {quoted(self._model.name)} takes a tensor of a layer that is"
                 f" not there: {quoted(str(value)[:80])}",
-                DAMAGED,
+                SAVE_AGAIN,
             )
         layer, number, output = reference
         count = len(self._nodes[layer])
@@ -303,7 +303,7 @@ class _Functional:
             raise DamagedError(
                 f"a call in the model {quoted(self._model.name)} takes output {output} of call "
                 f"{number} of the layer {quoted(layer.name)}, which is called {count} times",
-                DAMAGED,
+                SAVE_AGAIN,
             )
         return TensorOf(layer, number, output, dtype)
 
@@ -312,7 +312,7 @@ class _Functional:
             raise DamagedError(
                 f"a call in the model {quoted(self._model.name)} has arguments that are nested more"
                 f" than {_MAX_DEPTH} deep",
-                DAMAGED,
+                SAVE_AGAIN,
             )
 
     def _in_order(self, calls: Mapping[tuple[LayerConfig, int], LayerCall]) -> Iterator[LayerCall]:
@@ -343,7 +343,7 @@ class _Functional:
             raise DamagedError(
                 f"in the model {quoted(self._model.name)}, the layer {quoted(layer.name)} takes "
                 "what comes from itself",
-                DAMAGED,
+                SAVE_AGAIN,
             )
 
 

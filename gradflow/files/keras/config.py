@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeGuard
 
-from gradflow.errors import DamagedError
+from gradflow.errors import SAVE_AGAIN, DamagedError
 
-DAMAGED = "the file is damaged; save the model again"
 """What to do about a configuration that cannot be read."""
 _MAX_DEPTH = 100
 _NO_LAYERS = ("dtype", "build_config", "compile_config", "quantization_config")
@@ -88,7 +87,9 @@ def read_config(value: object, shown_path: str) -> LayerConfig:
         DamagedError: it is not the configuration of a Keras model.
     """
     if not _is_layer(value):
-        raise DamagedError(f"{shown_path}: the model configuration names no Keras class", DAMAGED)
+        raise DamagedError(
+            f"{shown_path}: the model configuration names no Keras class", SAVE_AGAIN
+        )
     return _layer(value, None, shown_path, 0)
 
 
@@ -102,11 +103,11 @@ def parse_json(text: str | bytes, shown_path: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise DamagedError(
-            f"{shown_path}: the model configuration is nested too deeply", DAMAGED
+            f"{shown_path}: the model configuration is nested too deeply", SAVE_AGAIN
         ) from None
     except ValueError:
         raise DamagedError(
-            f"{shown_path}: the model configuration is not valid JSON", DAMAGED
+            f"{shown_path}: the model configuration is not valid JSON", SAVE_AGAIN
         ) from None
 
 
@@ -161,7 +162,7 @@ def _layer(
 ) -> LayerConfig:
     if depth > _MAX_DEPTH:
         raise DamagedError(
-            f"{shown_path}: layers are nested more than {_MAX_DEPTH} deep", "the file is damaged"
+            f"{shown_path}: layers are nested more than {_MAX_DEPTH} deep", SAVE_AGAIN
         )
     class_name = str(value["class_name"]).rsplit(">", maxsplit=1)[-1]
     class_name = _EXPORTED_AS.get(class_name, class_name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gradflow.errors import DamagedError
+from gradflow.errors import FETCH_AGAIN, DamagedError
 from gradflow.files.hdf5 import dtype_of, list_attribute, member, shape_of, text_attribute
 from gradflow.files.keras.cells import cells_of
 from gradflow.files.keras.config import LayerConfig, read_config
@@ -24,7 +24,6 @@ from gradflow.text import shown
 _TOP_LEVEL = "top_level_model_weights"
 _WRAPPERS = ("TimeDistributed", "Bidirectional")
 _CELL_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
-_AGAIN = "copy or download it again, or save the model again"
 _COUNTER = re.compile(r"_\d+$")
 _Made = dict[tuple[LayerConfig, str], LayerConfig]
 
@@ -61,7 +60,8 @@ def _variables(model: LayerConfig, weights: Any, shown_path: str) -> Iterator[Ow
     for layer_name in names:
         if layer_name not in weights:
             raise DamagedError(
-                f"{shown_path}: lists the layer {layer_name!r} and holds no weights of it", _AGAIN
+                f"{shown_path}: lists the layer {layer_name!r} and holds no weights of it",
+                FETCH_AGAIN,
             )
         group = member(weights, layer_name)
         if group is None:  # a link to another file
@@ -71,7 +71,7 @@ def _variables(model: LayerConfig, weights: Any, shown_path: str) -> Iterator[Ow
             dataset = member(group, stored)
             if dataset is None or not hasattr(dataset, "dtype"):
                 raise DamagedError(
-                    f"{shown_path}: lists the weight {stored!r} and does not hold it", _AGAIN
+                    f"{shown_path}: lists the weight {stored!r} and does not hold it", FETCH_AGAIN
                 )
             name = stored.removesuffix(":0")
             name = name if "/" in name else f"{layer_name}/{name}"

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gradflow.errors import CrashedError, DamagedError, UnreadableError
+from gradflow.errors import FETCH_AGAIN, CrashedError, DamagedError, UnreadableError
 from gradflow.files.hdf5 import hdf5_errors, open_hdf5, open_with_library, text_attribute
 from gradflow.files.keras.config import parse_json
 from gradflow.files.model_file import ModelFile
@@ -185,9 +185,7 @@ def zip_errors(shown_path: str) -> Iterator[None]:
             if damaged
             else "a damaged .keras file"
         )
-        raise DamagedError(
-            f"{shown_path}: {problem}", "copy or download it again, or save the model again"
-        ) from error
+        raise DamagedError(f"{shown_path}: {problem}", FETCH_AGAIN) from error
 
 
 def _bytes(file: ModelFile) -> IO[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gradflow.errors import DamagedError, UnreadableError
+from gradflow.errors import FETCH_AGAIN, SAVE_AGAIN, DamagedError, UnreadableError
 from gradflow.files.freezing import FreezeDoubt
 from gradflow.files.hdf5 import MAGIC
 from gradflow.files.model_file import ModelFile, StoredVariable
@@ -27,7 +27,6 @@ from gradflow.findings import Role
 from gradflow.text import shown
 
 _MAX_PROTOBUF = (1 << 31) - 1
-_AGAIN = "copy or download it again, or save the model again"
 
 
 def read_saved_model(file: ModelFile) -> tuple[SavedModelContents, ...]:
@@ -63,7 +62,7 @@ def _graphs(file: ModelFile) -> tuple[SavedModelContents, ...]:
     ) as error:  # an object or a function that is referred to is not there
         raise DamagedError(
             f"{shown(folder)}: saved_model.pb refers to something that it does not have",
-            "the file is damaged: save the model again",
+            SAVE_AGAIN,
         ) from error
     return all_contents[0], *(_tagged(contents) for contents in all_contents[1:])
 
@@ -80,7 +79,7 @@ def _message(file: ModelFile) -> Any:
         description, hint = _instead(path)
         raise DamagedError(f"{shown(folder)}: saved_model.pb {description}", hint) from error
     if not saved.meta_graphs:
-        raise DamagedError(f"{shown(folder)}: saved_model.pb holds no graph", _AGAIN)
+        raise DamagedError(f"{shown(folder)}: saved_model.pb holds no graph", FETCH_AGAIN)
     return saved
 
 
@@ -91,12 +90,12 @@ def _instead(path: Path) -> tuple[str, str]:
     if head.startswith(b"PK\x03\x04"):
         return (
             "is a zip archive, not a graph",
-            f"if it is a Keras model, give it a name that ends in .keras; else {_AGAIN}",
+            f"if it is a Keras model, give it a name that ends in .keras; else {FETCH_AGAIN}",
         )
     if head.startswith(MAGIC):
         return (
             "is an HDF5 file, not a graph",
-            f"if it is a Keras model, give it a name that ends in .h5; else {_AGAIN}",
+            f"if it is a Keras model, give it a name that ends in .h5; else {FETCH_AGAIN}",
         )
     if head.lstrip().startswith((b"saved_model_schema_version", b"meta_graphs")):
         return (
@@ -109,9 +108,9 @@ def _instead(path: Path) -> tuple[str, str]:
         ("is the graph", "is no SavedModel", "is a frozen graph", "is in a format")
     )
     return (
-        (description, hint or _AGAIN)
+        (description, hint or FETCH_AGAIN)
         if is_known
-        else ("is damaged, cut short or nested too deep", _AGAIN)
+        else ("is damaged, cut short or nested too deep", FETCH_AGAIN)
     )
 
 

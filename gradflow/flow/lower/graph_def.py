@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gradflow.errors import DamagedError
+from gradflow.errors import SAVE_AGAIN, DamagedError
 from gradflow.flow.graph import Edge, FlowGraph
 from gradflow.flow.lower.body import Body, graph_body
 from gradflow.flow.lower.layout import Layout, NodeKey, Tensor, body_of, drain, instantiate
@@ -123,7 +123,7 @@ def _damage_named() -> Iterator[None]:
     except (KeyError, IndexError, ValueError) as error:
         raise DamagedError(
             f"the graph refers to something that it does not have ({error})",
-            "the file is damaged: save the model again",
+            SAVE_AGAIN,
         ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import SAVE_AGAIN, UnreadableError
 from gradflow.flow.graph import Assignment, Edge, GraphBuilder, Mark
 from gradflow.flow.lower.body import Body, function_body
 from gradflow.flow.lower.body_node import BodyNode, Form
@@ -195,7 +195,7 @@ def body_of(layout: Layout, function: str) -> Body:
         if function not in layout.library.functions:
             raise UnreadableError(
                 f"the graph calls function {function!r}, which is not in the file",
-                "the file is damaged: save the model again",
+                SAVE_AGAIN,
             )
         layout.bodies[function] = function_body(layout.library, function)
     return layout.bodies[function]

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from gradflow.errors import UsageError
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.files.saved_model.contents import Entry, SavedModelContents
 from gradflow.flow.graph import FlowGraph, Origins
 from gradflow.flow.lower.graph_def import lower_function, lower_graph
 from gradflow.flow.lower.library import library_of
 from gradflow.flow.op_rules import OpSpec
-from gradflow.text import near
+from gradflow.options import refuse_outputs
 
 
 def lower_entry(
@@ -57,12 +56,7 @@ def _lowered(
     registered: Mapping[str, OpSpec],
 ) -> FlowGraph:
     names = [info.name for info in entry.outputs]
-    for name in selected:
-        if name not in names:
-            raise UsageError(
-                f"--output {name!r}: the model has no such output",
-                f"{near(name, names)}its outputs are: {', '.join(names)}",
-            )
+    refuse_outputs(selected, names)
     chosen = [index for index, name in enumerate(names) if not selected or name in selected]
     library = library_of(
         contents.graph_def,

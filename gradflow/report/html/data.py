@@ -35,6 +35,7 @@ from gradflow.report.accepted import number_accepted, words_of
 from gradflow.report.finding_line import located, remedy, snippet
 from gradflow.report.headline import STANDINGS, standing, statement, title
 from gradflow.report.model_parts import (
+    ONLY_READ,
     behind,
     by_name,
     by_severity,
@@ -186,7 +187,7 @@ def _facts(model: ModelReport) -> Iterator[tuple[str, str]]:
         yield "entry", model.entry
     if model.status is not Status.FAILED:
         is_static = model.mode is Mode.STATIC
-        how = "read without TensorFlow (static)" if is_static else "one step of GradientTape"
+        how = ONLY_READ if is_static else "one step of GradientTape"
         yield "verdicts", how
         yield "objective", objective_line(model) or "outputs"
     for tensor in model.inputs:

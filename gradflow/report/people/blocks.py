@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rich.text import Text
 
+from gradflow.catalogue.gf1_flags import UNTRAINABLE
 from gradflow.findings import (
     Cause,
     Failure,
@@ -25,6 +26,7 @@ from gradflow.report.accepted import groups_of, number_accepted, words_of
 from gradflow.report.finding_line import located, remedy, snippet
 from gradflow.report.model_parts import (
     FROZEN,
+    ONLY_READ,
     UNEXPECTED_FROZEN,
     Danger,
     behind,
@@ -67,11 +69,7 @@ def origin_lines(model: ModelReport, page: Page) -> list[Text]:
         facts[0] += f" by {shown(model.producer)}"
     if model.entry:
         facts.append(shown(model.entry))
-    facts.append(
-        "read without TensorFlow (static)"
-        if model.mode is Mode.STATIC
-        else f"tape step{_training(model)}"
-    )
+    facts.append(ONLY_READ if model.mode is Mode.STATIC else f"tape step{_training(model)}")
     inputs = [f"{_tensor(tensor)} {shown(tensor.source)}" for tensor in model.inputs]
     # The layers of a Keras file do not tell the shapes of what they make.
     is_of_layers = model.mode is Mode.STATIC and model.format is not Format.SAVED_MODEL
@@ -353,9 +351,7 @@ def _layers(some: Sequence[Variable], variables: Sequence[Variable]) -> str:
 
 def _frozen_words(layer: str | None, members: Sequence[Variable]) -> list[str | tuple[str, str]]:
     starved = sum(v.verdict in (Verdict.NONE, Verdict.ZERO, Verdict.NONFINITE) for v in members)
-    who = (
-        (shown(layer), "bold") if layer is not None else "not among the file's trainable variables"
-    )
+    who = (shown(layer), "bold") if layer is not None else UNTRAINABLE
     how = " (trainable=False)" if layer is not None else ""
     rest = f"; unfreezing would bring no useful gradient to {starved:,} of them" if starved else ""
     return [who, how, f": {in_total(members)}", rest]

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import SAVE_AGAIN, UnreadableError
 from gradflow.files.keras.code import objects
-from gradflow.files.keras.config import DAMAGED, parse_json
+from gradflow.files.keras.config import parse_json
 from gradflow.files.keras.opened import (
     CONFIG,
     TRAINING,
@@ -109,7 +109,7 @@ def _hdf5(file: ModelFile) -> _Opened:
         threats = list(look.strange(hdf5))
     texts = hdf5_texts(file) if not threats else {}
     if CONFIG in texts and texts[CONFIG] is None:
-        raise UnreadableError(f"{shown_path}: the model configuration is no text", DAMAGED)
+        raise UnreadableError(f"{shown_path}: the model configuration is no text", SAVE_AGAIN)
     configs = [
         (name, parse_json(text, shown_path)) for name, text in texts.items() if text is not None
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from gradflow.errors import UnreadableError
+from gradflow.errors import SAVE_AGAIN, UnreadableError
 from gradflow.files.keras.code import LAMBDA, class_names, function_names, without_flag
 from gradflow.files.keras.opened import read_json
 from gradflow.files.model_file import ModelFile
@@ -244,7 +244,7 @@ def refuse_other_than(kind: type, loaded: object, path: Path) -> None:
         reason = (
             f"Keras loads no model from it, but an object of the class {type(loaded).__name__!r}"
         )
-        raise UnreadableError(f"{path}: {reason}", "the file is damaged; save the model again")
+        raise UnreadableError(f"{path}: {reason}", SAVE_AGAIN)
 
 
 def _is_operation(name: str) -> bool:

@@ -34,6 +34,11 @@ class Trail:
         tensor = self.back.run.tensors[slot]
         return numbers(tensor) if is_number(tensor) else None
 
+    def size(self, slot: int) -> int:
+        """Return how many numbers a floating tensor has; 0 for any other."""
+        array = self.array(slot)
+        return 0 if array is None else int(array.size)
+
     def is_zero(self, slot: int) -> bool:
         """Return whether a floating tensor holds nothing but zeros."""
         array = self.array(slot)

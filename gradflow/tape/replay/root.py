@@ -154,7 +154,7 @@ def is_fused_over_one(trail: Trail, record: Record) -> bool:
     is_training = dict(zip(record.attrs[::2], record.attrs[1::2], strict=True)).get("is_training")
     if not record.op.startswith("FusedBatchNorm") or not is_training:
         return False
-    return _size(trail, record.inputs[0]) == _size(trail, record.inputs[1])
+    return trail.size(record.inputs[0]) == trail.size(record.inputs[1])
 
 
 def _candidates(trail: Trail, slot: int, unit: Record) -> Iterator[_Candidate]:
@@ -238,15 +238,10 @@ def _zeros_for(unit: Record) -> str:
 
 
 def _is_over_one(trail: Trail, mean: Record) -> bool:
-    return _size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) > 0
+    return trail.size(mean.inputs[0]) == trail.size(mean.outputs[0]) > 0
 
 
 def _random(trail: Trail, slot: int) -> Any:
     tensor = trail.back.run.tensors[slot]
     drawn = np.random.default_rng(0).standard_normal(tensor.shape.as_list())
     return tf.cast(tf.constant(drawn), tensor.dtype)
-
-
-def _size(trail: Trail, slot: int) -> int:
-    array = trail.array(slot)
-    return 0 if array is None else int(array.size)

@@ -273,14 +273,9 @@ def _meeting(trail: Trail, record: Record) -> Death:
         if mean.op == "Mean" and mean.keys[0].copy == key.copy
     ]
     beside = [mean for mean in means if mean.keys[0].name.startswith(f"{scope}/")]
-    if any(_size(trail, mean.inputs[0]) == _size(trail, mean.outputs[0]) for mean in beside):
+    if any(trail.size(mean.inputs[0]) == trail.size(mean.outputs[0]) for mean in beside):
         return Death(key, OVER_ONE, OVER_ONE_FIX)
     return Death(key, CANCELS)
-
-
-def _size(trail: Trail, slot: int) -> int:
-    array = trail.array(slot)
-    return 0 if array is None else int(array.size)
 
 
 def _hands_something(trail: Trail, reader: Record, slot: int) -> bool:
