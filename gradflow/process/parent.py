@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import re
-import signal
 import sys
 import tempfile
 import threading
@@ -47,8 +45,9 @@ from gradflow.installed import (
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.process.answers import refuse_forged, relay
+from gradflow.process.death import StepCrashedError, death, last_words
 from gradflow.process.early import claimed, early_server
-from gradflow.process.request import Purpose, Request, out_of_memory, request_about
+from gradflow.process.request import Purpose, Request, request_about
 from gradflow.process.sandbox.limits import size_of
 from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
 from gradflow.process.written import is_more_written
@@ -81,14 +80,6 @@ _TURN = 10.0
 _GRACE = 2.0
 """Seconds for a child to end after it has closed its pipe."""
 _READING = ("read", "scan")
-_FAULTS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
-_OUT_OF_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "failed to map segment")
-"""In the last words of a process that needed more than it may take."""
-_LOG_TIME = re.compile(
-    r"^(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.\d]*: [A-Z] |[A-Z]\d{4} [\d:.]+ +\d+ )"
-)
-"""How a line of TensorFlow's or of Abseil's log begins."""
-_NUMBERS = re.compile(r"\b(0x|PID |pid |TID |tid )(?:0x)?[0-9a-fA-F]+\b")
 T = TypeVar("T")
 
 
@@ -289,10 +280,6 @@ class _LeftAloneError(Exception):
     """The child leaves the file to one that reads it alone."""
 
 
-class StepCrashedError(CrashedError):
-    """The child died of a fault in native code during the gradient step."""
-
-
 def _run_twice(request: Request, progress: Progress, spawn: Spawn) -> Outcome:
     remark = ""
     try:
@@ -364,7 +351,8 @@ def _answer(
             problem = f"gave no answer in {allowed:g} s{where}"
             raise CrashedError(f"{request.shown}: {problem}", hint) from None
         if line is None:
-            raise _death(request, stage, child.wait(_GRACE), _last_words(log))
+            code, words = child.wait(_GRACE), last_words(log)
+            raise death(request, _STAGES[stage], code, words, in_step=stage == "step")
         try:
             _refuse_out_of_turn(line, child.turn)
             if "let_in" in line and stage == "scan":
@@ -461,42 +449,3 @@ def _log(options: Options) -> Iterator[IO[bytes]]:
     with os.fdopen(write, "wb") as end:
         yield end
     thread.join(_GRACE)
-
-
-def _death(request: Request, stage: str, code: int | None, words: str | None) -> CrashedError:
-    """Return what to say of a child that has ended without an answer, with ``code``, after printing
-    ``words``."""
-    if words is not None and any(sign in words for sign in _OUT_OF_MEMORY):
-        return CrashedError(*out_of_memory(request))
-    faulted = code is not None and -code in _FAULTS
-    kind = StepCrashedError if faulted and stage == "step" else CrashedError
-    problem = f"{request.shown}: {_ending(code)} while {_STAGES[stage]}"
-    if words is None:
-        return kind(problem, "read its messages above")
-    last = f"its last message: {words.splitlines()[-1][:300]}" if words else "it left no message"
-    return kind(f"{problem}; {last}", "run it again with -v, which shows all of its messages")
-
-
-def _ending(code: int | None) -> str:
-    if code is None:
-        return "the process that runs the model sends nothing any more"
-    if code >= 0:
-        return f"the process that runs the model ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"the process that runs the model was ended by {signal.Signals(-code).name}"
-    return f"the process that runs the model was ended by signal {-code}"
-
-
-def _last_words(log: IO[bytes]) -> str | None:
-    """Return the end of what a child has printed; None where the user has seen it."""
-    if not log.seekable():
-        return None
-    log.seek(0, os.SEEK_END)
-    log.seek(max(0, log.tell() - 4000))
-    lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    return "\n".join(shown(_same_each_time(line)) for line in lines)
-
-
-def _same_each_time(line: str) -> str:
-    """Return a line of a log without its time, process and addresses: a report has none of them."""
-    return _NUMBERS.sub(r"\1...", _LOG_TIME.sub("", line))

@@ -13,7 +13,8 @@ from gradflow.analysis.result import Analysis
 from gradflow.findings import EntryList
 from gradflow.findings.wire import decode
 from gradflow.options import Options
-from gradflow.process import child, parent
+from gradflow.process import child
+from gradflow.process.death import same_each_time
 from gradflow.process.request import Purpose, request_about
 from tests.cli.command import HEALTHY
 
@@ -52,8 +53,8 @@ def test_last_words_are_the_same_each_time(line: str) -> None:
     again = line.replace("98765", "4321").replace("7f", "6e").replace("1764371401", "1764371402")
     again = again.replace("23:10:01", "23:10:02")
 
-    assert parent._same_each_time(line) == parent._same_each_time(again) != ""
-    assert "too many" in parent._same_each_time(line) or "SIGSEGV" in line
+    assert same_each_time(line) == same_each_time(again) != ""
+    assert "too many" in same_each_time(line) or "SIGSEGV" in line
 
 
 @pytest.mark.parametrize(
