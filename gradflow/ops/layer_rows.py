@@ -45,7 +45,6 @@ list. A layer that holds other layers (TimeDistributed, Bidirectional, RNN, a mo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -53,6 +52,7 @@ from functools import cache
 from pathlib import Path
 
 from gradflow.lazy_dataclass import dataclass
+from gradflow.ops.config_values import FLOAT, INT, dtype_of, is_numbers, policy_of, text_of
 
 PATH = Path(__file__).with_name("layer_table.tsv")
 COLUMNS = "class when arguments keys outputs passages".split()
@@ -61,10 +61,6 @@ ArgumentPath = tuple[int | str, ...]
 """Where a tensor stands among the arguments of a call: ``(0,)``, ``("mask",)``, ``(0, 1)`` for the
 second of a list that is the first argument."""
 _ALL, _NUMBERS, _ANY_FUNCTION = "*", "#", "@"
-_FLOAT, _INT = "float", "int"
-_PLAIN_POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy")
-_OWN = ("keras.quantizers",)
-_INTEGERS = re.compile(r"u?int\d+|bool|string")
 NEVER_MATTER = (
     "name trainable dtype build_config *_shape input_dim input_dtype seed data_format "
     "*_initializer *_regularizer *_constraint initializer init shared_object_id "
@@ -209,8 +205,8 @@ def _holds(key: str, row: _Row, config: Mapping[str, object], call: Call, traini
             for name, value in config.items()
         )
         # A layer that is quantized, or that computes with integers, is another one.
-        and (not is_layer or "@policy" in names or policy_of(config) == _FLOAT)
-        and (not is_layer or "@dtype" in names or dtype_of(config) == _FLOAT)
+        and (not is_layer or "@policy" in names or policy_of(config) == FLOAT)
+        and (not is_layer or "@dtype" in names or dtype_of(config) == FLOAT)
     )
 
 
@@ -384,70 +380,12 @@ def _fact(
         return dtype_of(config)
     if kind == "@kinds":
         floating = call.floating or (True,)
-        kinds = {_FLOAT if is_floating else _INT for is_floating in floating}
+        kinds = {FLOAT if is_floating else INT for is_floating in floating}
         return "+".join(sorted(kinds))
     names = [_named(path, row.arguments) for path in call.tensors]
     if kind == "@given":
         return any(_is_within(other, argument) for other in names)
     return sum(other.startswith(f"{argument}.") for other in names)
-
-
-def text_of(value: object) -> str:
-    """Return a value as the table writes it."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(_plain(value), default=str, separators=(",", ":"), sort_keys=True)
-
-
-def _plain(value: object) -> object:
-    """Return a JSON value with whole numbers written in one way."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-def is_numbers(value: object) -> bool:
-    """Return whether a value is a number, or a list or an object of them."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return all(item is None or is_numbers(item) for item in value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def policy_of(config: Mapping[str, object]) -> str:
-    """Return how a layer is quantized; ``float`` where it is not."""
-    policy, quantization = config.get("dtype"), config.get("quantization_config")
-    if not isinstance(policy, Mapping) or policy.get("class_name") in _PLAIN_POLICIES:
-        return "unknown" if quantization else _FLOAT
-    inner = policy.get("config")
-    mode = inner.get("mode") if isinstance(inner, Mapping) else None
-    is_plain = quantization is None or all(
-        quantizer is None or (isinstance(quantizer, Mapping) and quantizer.get("module") in _OWN)
-        for quantizer in _quantizers(quantization)
-    )
-    return str(mode).partition("/")[0] if mode and is_plain else "unknown"
-
-
-def _quantizers(quantization: object) -> Iterable[object]:
-    """Return the functions that a quantized layer rounds with."""
-    config = quantization.get("config") if isinstance(quantization, Mapping) else None
-    if not isinstance(config, Mapping):
-        return ["unknown"]
-    return [config.get("weight_quantizer"), config.get("activation_quantizer")]
-
-
-def dtype_of(config: Mapping[str, object]) -> str:
-    """Return whether a layer is told to compute in ``float`` or in ``int``."""
-    policy = config.get("dtype")
-    if isinstance(policy, Mapping):
-        inner = policy.get("config")
-        policy = inner.get("name") if isinstance(inner, Mapping) else None
-    return _INT if _INTEGERS.fullmatch(str(policy)) else _FLOAT
 
 
 @cache

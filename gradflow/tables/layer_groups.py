@@ -11,13 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradflow.ops.layer_rows import (
-    dtype_of,
-    is_numbers,
-    never_matters,
-    policy_of,
-    text_of,
-)
+from gradflow.ops.config_values import dtype_of, is_numbers, policy_of, text_of
+from gradflow.ops.layer_rows import never_matters
 from gradflow.tables.layer_contract import Steps
 from gradflow.tables.layer_trials import Trial
 

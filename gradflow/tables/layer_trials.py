@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from gradflow.ops.layer_rows import text_of
+from gradflow.ops.config_values import text_of
 from gradflow.tables import function_recipes, layer_probe, layer_recipes, operation_recipes
 from gradflow.tables.layer_probe import DisagreementError, Measured, measure
 from gradflow.tables.layer_recipes import Recipe, general_call
