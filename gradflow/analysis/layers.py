@@ -16,7 +16,8 @@ from gradflow.findings import Input, Output, Role
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
 from gradflow.flow.lower.call_output import Weight
-from gradflow.flow.lower.layers import LoweredLayers, lower_layers
+from gradflow.flow.lower.layers import lower_layers
+from gradflow.flow.lower.lowered_layers import LoweredLayers
 from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options, refuse_outputs
 from gradflow.text import quoted

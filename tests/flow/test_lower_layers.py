@@ -11,7 +11,8 @@ from gradflow.files.keras.config import LayerConfig, read_config
 from gradflow.flow.attribute import attribute
 from gradflow.flow.lower import layers as lowering
 from gradflow.flow.lower.call_output import Weight
-from gradflow.flow.lower.layers import LoweredLayers, lower_layers
+from gradflow.flow.lower.layers import lower_layers
+from gradflow.flow.lower.lowered_layers import LoweredLayers
 
 Json = dict[str, Any]
 
