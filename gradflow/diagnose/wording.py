@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from gradflow.catalogue import CATALOGUE
 from gradflow.catalogue.op_fixes import fix_of
 from gradflow.diagnose.evidence import GIVES_ZEROS, Evidence, Mover, OtherUse, Sighting
-from gradflow.diagnose.of_jax import GRADIENT_OF_JAX, ZEROS_OF_JAX, is_of_jax
 from gradflow.diagnose.straight_through import is_straight_through
 from gradflow.files.dtypes import FLOATING_NAMES
 from gradflow.findings import Cause, Severity
@@ -85,6 +84,19 @@ _OWN_ZEROS = (
     "gradient itself (straight-through); where it is a function of TensorFlow that has a custom "
     "gradient, such as swish, scale down what comes in",
 )
+_GRADIENT_OF_JAX = (
+    "convert it with jax2tf.convert(..., with_gradient=True) and export it again, if it is to be "
+    "trained from here; make its variables with trainable=False if not"
+)
+"""Of a function that was converted without its gradient."""
+_ZEROS_OF_JAX = (
+    "that JAX computes",
+    "look in the function that jax2tf converted for jax.lax.stop_gradient on the way from this "
+    "weight, and for units whose slope is zero (relu below 0)",
+)
+"""Whose gradient is zero, and what to do."""
+_PROGRAM_OF_JAX = "XlaCallModule"
+_SCOPE_OF_JAX = "jax2tf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +145,7 @@ def word(
     if other is not None:
         return _of_other_entry(other, _message(evidence, cause, sighting, ()))
     if sighting is not None and _is_zero_custom_gradient(evidence, sighting):
-        whose, fix = ZEROS_OF_JAX if is_of_jax(evidence) else _OWN_ZEROS
+        whose, fix = _ZEROS_OF_JAX if _is_of_jax(evidence) else _OWN_ZEROS
         message = f"the gradient {whose} is zero ({cause.op_type} {cause.op!r})"
         return Wording(item.severity, message, fix)
     derivative = _used_in_part(cause, sighting)
@@ -174,8 +186,8 @@ def _usual_fix(evidence: Evidence, cause: Cause) -> str:
     """Say what to do about a cut that nothing more is known of."""
     if cause.code == "GF202" and _gives_no_float(evidence):
         return _NO_FLOAT.format(op_type=cause.op_type)
-    if cause.code == "GF207" and is_of_jax(evidence):
-        return GRADIENT_OF_JAX
+    if cause.code == "GF207" and _is_of_jax(evidence):
+        return _GRADIENT_OF_JAX
     if cause.code == "GF303" and evidence.is_of_step and cause.op is None:
         return _STEP_OP_FIX
     of_op = fix_of(cause.code, cause.op_type)
@@ -208,6 +220,15 @@ def _is_zero_custom_gradient(evidence: Evidence, sighting: Sighting) -> bool:
     return is_unexplained and any(
         name == sighting.op and mark & Mark.CUSTOM
         for name, mark in zip(graph.names, graph.marks, strict=True)
+    )
+
+
+def _is_of_jax(evidence: Evidence) -> bool:
+    """Return whether JAX exported the graph, or a part of it: as one program, or op by op in scopes
+    of its own (jax2tf of jax 0.4 and 0.10)."""
+    graph = evidence.graph
+    return graph is not None and (
+        _PROGRAM_OF_JAX in graph.ops or any(name.startswith(_SCOPE_OF_JAX) for name in graph.names)
     )
 
 
