@@ -11,6 +11,7 @@ from gradflow.diagnose import Evidence, Trial
 from gradflow.findings import Followed, ModelReport, Role, Variable, Verdict
 from gradflow.flow.attribute import Attribution
 from gradflow.flow.graph import FlowGraph
+from gradflow.ops.families import DRAWS_ANEW, PYTHON_CALLS
 
 Repair = Callable[[str], tuple[Trial | None, Mapping[str, Attribution]]]
 """Tries the smallest repair of a weight; returns what ``Explanation.repair`` does."""
@@ -21,10 +22,6 @@ _FIRST = 0.25
 """What the first repair may take, as a part of the analysis: it is a run op by op."""
 _STEPS = 4_000
 """Of all ways that are kept for one model, at most: a megabyte."""
-_DRAWN = ("Random", "Multinomial", "TruncatedNormal", "PyFunc")
-"""In the names of ops that give something else the next time."""
-_STATELESS = "Stateless"
-"""How ops begin that draw by a seed alone: that of a Keras layer is a variable, and is put back."""
 
 
 def followed(
@@ -104,6 +101,5 @@ def _named(report: ModelReport, name: str) -> Variable:
 
 
 def _draws(graph: FlowGraph) -> bool:
-    return any(
-        sign in op and not op.startswith(_STATELESS) for op in set(graph.ops) for sign in _DRAWN
-    )
+    # What draws from a seed or from a variable draws the same again: these are put back.
+    return not (DRAWS_ANEW | PYTHON_CALLS).isdisjoint(graph.ops)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gradflow.flow.graph import Edge, FlowGraph
+from gradflow.ops.families import SUMS
 
 _PASSING = frozenset({"Identity", "Reshape", "Cast"})
-_ADDS = frozenset({"Add", "AddV2", "Sub", "AddN"})
+_ADDS = SUMS | {"Sub", "AddN"}
 
 
 def is_straight_through(graph: FlowGraph, op: str) -> bool:

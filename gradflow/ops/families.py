@@ -53,7 +53,9 @@ ELEMENTWISE = frozenset(
 )
 """Each entry of what they give comes from the entries at the same place."""
 
-ADDITIONS = frozenset({"Add", "AddV2", "BiasAdd", "BiasAddV1"})
+SUMS = frozenset({"Add", "AddV2"})
+"""They add their two inputs, either of which can be spread over the other."""
+ADDITIONS = SUMS | {"BiasAdd", "BiasAddV1"}
 """They add their two inputs."""
 SHIFTS = ADDITIONS | {"Sub"}
 """They add one input to the other, or subtract it: the gradient of the sum is that of each term, up
@@ -104,6 +106,19 @@ RANDOM = frozenset(
     }
 )
 """They draw numbers, from a state of their own or from a seed that they are given."""
+FROM_SEED_OR_VARIABLE = ("Stateless", "Stateful")
+"""How the types of ops begin that draw from a seed that they are given, or from the state in a
+variable: put that back, and they draw the same again."""
+DRAWS_ANEW = frozenset(
+    {
+        *(op_type for op_type in RANDOM if not op_type.startswith(FROM_SEED_OR_VARIABLE)),
+        *(f"{kind}CandidateSampler" for kind in ("All", "FixedUnigram", "LearnedUnigram")),
+        *(f"{kind}CandidateSampler" for kind in ("LogUniform", "ThreadUnsafeUnigram", "Uniform")),
+        *("FractionalAvgPool", "FractionalMaxPool", "RandomCrop"),
+        *("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"),
+    }
+)
+"""They draw from a state of their own, which nobody can put back: something else each time."""
 
 PYTHON_CALLS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 """They call a Python function of the process that loads the model."""

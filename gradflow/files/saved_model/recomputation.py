@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradflow.files.dtypes import FLOATING_NAMES, dtype_name
-
-_ADDITIONS = ("Add", "AddV2")
+from gradflow.ops.families import SUMS
 
 
 def recomputes(function: Any, count: int) -> bool:
@@ -38,7 +37,7 @@ def taken_from_outside(function: Any, count: int) -> tuple[int, ...] | None:
     captured = {arg.name: arg.type for arg in function.signature.input_arg[count:]}
     arguments: set[str] = set()
     for node in function.node_def:
-        if node.op in _ADDITIONS and _is_late_zero(nodes, _input(node, 1)):
+        if node.op in SUMS and _is_late_zero(nodes, _input(node, 1)):
             source = nodes.get(_input(node, 0))
             if source is not None and source.op == "Identity" and _input(source, 0) in captured:
                 arguments.add(_input(source, 0))

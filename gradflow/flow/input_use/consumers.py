@@ -10,6 +10,7 @@ from gradflow.files.dtypes import dtype_name
 from gradflow.flow.input_use.passing import MOVING
 from gradflow.flow.input_use.reading import Marks, Moved, Reading
 from gradflow.flow.input_use.uses import Table, Text
+from gradflow.ops.families import SUMS
 
 _LARGE = 100.0
 """What a masked score is set off by, at least: -1e9, -10000, ..."""
@@ -236,7 +237,7 @@ def _multiplied(reading: Reading, moved: Moved, marks: Marks) -> Iterator[tuple[
 
 
 _ARITHMETIC: Mapping[str, Callable[[Reading, Moved, Marks], Iterator[tuple[int, Moved]]]] = {
-    **dict.fromkeys(("Add", "AddV2"), _shifted),
+    **dict.fromkeys(SUMS, _shifted),
     "Sub": _subtracted,
     **dict.fromkeys(("Mul", "RealDiv", "Div"), _multiplied),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from gradflow.ops.families import BRANCHES, CALLS
+from gradflow.ops.families import BRANCHES, CALLS, DRAWS_ANEW, RANDOM
 from gradflow.tape.op_origins import reached
 from gradflow.tape.private_api import EagerTensor, op_def_of
 
@@ -14,9 +14,6 @@ WRITES = ("Assign", "ResourceScatter", "ResourceApply", "ResourceSparseApply")
 """How the types of ops begin that write to a variable."""
 _BACKWARD = ("gradient_tape/", "gradients/")
 """Scopes of the ops that a tape and ``tf.gradients`` make."""
-_DRAWING = ("Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal")
-_FROM_VARIABLES = ("Stateless", "Stateful")
-"""How the types of ops begin that draw from a seed or from the state in a variable."""
 
 
 class Handles:
@@ -99,12 +96,12 @@ def updates_come_last(concrete: Any) -> bool:
 def draws_anew(concrete: Any, traced: Any) -> bool:
     """Return whether ``traced`` draws other random numbers than ``concrete``, the user's own: ops
     with a state of their own do, and those that XLA runs in the user's."""
-    drawing = [op for op in _ops(traced) if "Random" in op.type or op.type in _DRAWING]
-    if any(not op.type.startswith(_FROM_VARIABLES) for op in drawing):
+    op_types = {op.type for op in _ops(traced)}
+    if not DRAWS_ANEW.isdisjoint(op_types):
         return True
     calls = [op.node_def for op in _ops(concrete) if op.type in CALLS]
     by_xla = any(node.attr["_XlaMustCompile"].b for node in (concrete.function_def, *calls))
-    return bool(drawing) and by_xla
+    return by_xla and not RANDOM.isdisjoint(op_types)
 
 
 def _is_backward(op: Any) -> bool:
