@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gradflow.process.early import started_early
+from gradflow.process.early_start import started_early
 from gradflow.process.lasting_imports import lasting_imports
 
 

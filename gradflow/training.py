@@ -16,7 +16,7 @@ from gradflow.text import shown
 
 if TYPE_CHECKING:
     from gradflow.analysis.watched import Conclusion
-    from gradflow.tape.watching.looks import Look
+    from gradflow.tape.watching.kept_traces import Look
     from gradflow.tape.watching.recorder import Record
 
 _NO_CAUSE = "its gradient flows, an optimizer got it, and the step leaves every bit as it was"

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from gradflow.analysis.all_entries import each_entry, joined
-from gradflow.analysis.elsewhere import finder_elsewhere
 from gradflow.analysis.followed import followed
 from gradflow.analysis.layers import second_answer
+from gradflow.analysis.other_entry import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed
 from gradflow.analysis.safety import refuse_chosen
 from gradflow.analysis.static import analyse_unloaded, read_file

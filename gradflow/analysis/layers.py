@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.analysis.unknown_ops import attribute_unknown
 from gradflow.errors import DamagedError, GradflowError, UnreadableError, UsageError
 from gradflow.files.keras.config import is_of_keras2
 from gradflow.files.keras.losses import ADDED, MAY_ADD, SavedLoss, saved_loss

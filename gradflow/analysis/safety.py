@@ -58,7 +58,7 @@ def refuse_chosen(file: ModelFile, path: str, entry: Entry) -> None:
     Raises:
         UnsafeError: it comes to an op that does.
     """
-    from gradflow.scan.saved_model.chosen import touches_files
+    from gradflow.scan.saved_model.checkpoint_entries import touches_files
 
     graphs = read_message(file).meta_graphs
     if entry.function is not None and any(touches_files(graph, entry.function) for graph in graphs):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradflow.analysis.all_entries import each_entry, joined
-from gradflow.analysis.elsewhere import finder_elsewhere
-from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.analysis.other_entry import finder_elsewhere
 from gradflow.analysis.result import Analysis, analyzed, with_reason
+from gradflow.analysis.unknown_ops import attribute_unknown
 from gradflow.diagnose import Evidence
 from gradflow.errors import UnreadableError
 from gradflow.files.model_file import ModelFile, with_state

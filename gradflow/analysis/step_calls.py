@@ -9,9 +9,9 @@ from gradflow.diagnose import Measurement
 from gradflow.findings import Role, Verdict
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.lazy_dataclass import dataclass
+from gradflow.tape.watching.call_graphs import CallGraph, scene_of
 from gradflow.tape.watching.gradient_calls import Application
 from gradflow.tape.watching.recorder import Record, most_telling
-from gradflow.tape.watching.scenes import CallGraph, scene_of
 from gradflow.tape.watching.variables import Weight
 
 

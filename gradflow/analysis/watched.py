@@ -33,10 +33,10 @@ from gradflow.flow.nearest import nearest_end
 from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.lazy_dataclass import dataclass
 from gradflow.tape.versions import tool
-from gradflow.tape.watching.again import NotKnownError, look_again
+from gradflow.tape.watching.call_graphs import left_scene
 from gradflow.tape.watching.gradient_calls import Application
 from gradflow.tape.watching.recorder import Record, most_telling
-from gradflow.tape.watching.scenes import left_scene
+from gradflow.tape.watching.rerun import NotKnownError, look_again
 from gradflow.tape.watching.variables import Weight
 from gradflow.text import first_few
 

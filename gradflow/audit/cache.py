@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from gradflow.audit.checked import Inspect
+from gradflow.audit.check_model import Inspect
 from gradflow.errors import UnreadableError, UnsafeError, UsageError
 from gradflow.files.graph_file import model_of
 from gradflow.files.recognise import glance

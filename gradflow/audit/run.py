@@ -9,7 +9,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from gradflow.options import Options
-from gradflow.process.early import early_server
+from gradflow.process.early_start import early_server
 from gradflow.process.parent import Outcome, inspect_path, scan_path
 from gradflow.process.processors import processors
 from gradflow.progress import Progress
@@ -17,7 +17,7 @@ from gradflow.progress import Progress
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from gradflow.audit.checked import Inspect
+    from gradflow.audit.check_model import Inspect
     from gradflow.process.fork_client import ForkServers
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import click
 
 from gradflow.audit.baseline_file import render_baseline
-from gradflow.audit.checked import check_model
+from gradflow.audit.check_model import check_model
 from gradflow.cli.help import Command
 from gradflow.cli.models import Expected, planned
 from gradflow.cli.needs_tensorflow import require_tensorflow

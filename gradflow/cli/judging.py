@@ -12,7 +12,7 @@ import click
 
 from gradflow.analysis.result import report_of
 from gradflow.audit.baseline_file import of_model, read_baseline
-from gradflow.audit.checked import Checked, check_model
+from gradflow.audit.check_model import Checked, check_model
 from gradflow.cli.exit_codes import exit_code, exit_zero_option, fail_on_option
 from gradflow.cli.options import ReportOutput, option
 from gradflow.cli.output import Stderr, command_errors, emit

@@ -20,7 +20,7 @@ from gradflow.process.parent import Outcome
 from gradflow.progress import Progress
 
 if TYPE_CHECKING:
-    from gradflow.audit.checked import Checked, Inspect
+    from gradflow.audit.check_model import Checked, Inspect
     from gradflow.config import ModelPlan
 
 

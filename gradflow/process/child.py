@@ -21,7 +21,7 @@ from gradflow.files.recognise import recognise
 from gradflow.findings import EntryList, Finding, Listing, Mode, Status, Tool
 from gradflow.findings.wire import encode
 from gradflow.lazy_dataclass import dataclass
-from gradflow.process.held import held, held_by
+from gradflow.process.held_file import held, held_by
 from gradflow.process.lasting_imports import lasting_imports
 from gradflow.process.request import OF_ONE_FILE, Purpose, Request, from_line, out_of_memory
 from gradflow.process.sandbox.confine import as_nobody, confine, end_with_parent

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO
 
 from gradflow.process.answers import Lines, lines_of
-from gradflow.process.early import early_server
+from gradflow.process.early_start import early_server
 from gradflow.process.fork_messages import (
     ENDED,
     KILL,
@@ -30,7 +30,7 @@ from gradflow.process.fork_messages import (
     unpack,
 )
 from gradflow.process.fork_start import fork_server
-from gradflow.process.held import opened
+from gradflow.process.held_file import opened
 from gradflow.process.request import Purpose, Request, to_line
 from gradflow.process.spawn import Child, interpreter
 from gradflow.scratch import scratch_folder

@@ -46,11 +46,11 @@ from gradflow.lazy_dataclass import dataclass
 from gradflow.options import Objective, Options
 from gradflow.process.answers import refuse_forged, relay
 from gradflow.process.death import StepCrashedError, death, last_words
-from gradflow.process.early import claimed, early_server
+from gradflow.process.early_start import claimed, early_server
 from gradflow.process.request import Purpose, Request, request_about
 from gradflow.process.sandbox.limits import size_of
 from gradflow.process.spawn import Child, Spawn, asked, flags_for, interpreter
-from gradflow.process.written import is_more_written
+from gradflow.process.written_bytes import is_more_written
 from gradflow.progress import Progress
 from gradflow.text import shown
 

@@ -8,7 +8,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradflow.analysis.hopeful import attribute_unknown
+from gradflow.analysis.unknown_ops import attribute_unknown
 from gradflow.flow.attribute import Attribution, attribute
 from gradflow.flow.graph import Edge, FlowGraph, GraphBuilder
 from tests.examples import examples

@@ -20,7 +20,7 @@ from gradflow.files.saved_model.schema import message
 from gradflow.findings import Format
 from gradflow.ops.table import op_types
 from gradflow.scan.saved_model.allowed_ops import class_of
-from gradflow.scan.saved_model.chosen import touches_files
+from gradflow.scan.saved_model.checkpoint_entries import touches_files
 from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
 from gradflow.scan.saved_model.sorted_table import masked_crc32c
 from gradflow.scan.threat import Scanned

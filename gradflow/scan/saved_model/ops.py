@@ -12,7 +12,7 @@ from gradflow.ops.packages import package_of
 from gradflow.ops.tensor_names import node_of
 from gradflow.scan.saved_model.allowed_ops import class_of, is_op
 from gradflow.scan.saved_model.assets import Origins
-from gradflow.scan.saved_model.chosen import Chosen
+from gradflow.scan.saved_model.checkpoint_entries import Chosen
 from gradflow.scan.saved_model.compiled_program import OP as COMPILED_PROGRAM
 from gradflow.scan.saved_model.compiled_program import harm_of
 from gradflow.scan.saved_model.program import TOP, Program

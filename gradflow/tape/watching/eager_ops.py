@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gradflow.files.frames import Frame
 from gradflow.tape.private_api import function_definition, op_def_of
-from gradflow.tape.watching.starts import has_effect
+from gradflow.tape.watching.start_values import has_effect
 
 _TURNS = 3
 """Gradient calls for which it is kept what they started from: the tapes of several losses are asked

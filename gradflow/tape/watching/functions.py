@@ -19,10 +19,10 @@ import tensorflow as tf
 from gradflow.tape.measure import measure
 from gradflow.tape.private_api import Function, functions_as_traced, without_op_callbacks
 from gradflow.tape.watching.gradient_calls import is_telling
-from gradflow.tape.watching.looks import Look, look_at
+from gradflow.tape.watching.kept_traces import Look, look_at
 from gradflow.tape.watching.recorder import Record, here
-from gradflow.tape.watching.starts import Borders, Start
-from gradflow.tape.watching.taps import once_only, plain, replayed, tapped
+from gradflow.tape.watching.shared_batches import once_only, plain, replayed, tapped
+from gradflow.tape.watching.start_values import Borders, Start
 from gradflow.tape.watching.training_graphs import (
     draws_anew,
     trains,

@@ -9,7 +9,7 @@ from typing import Any
 from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.tape.measure import measure
-from gradflow.tape.watching.starts import Start
+from gradflow.tape.watching.start_values import Start
 
 
 @dataclass(slots=True, eq=False)

@@ -41,7 +41,7 @@ from gradflow.tape.watching import functions
 from gradflow.tape.watching.eager_ops import EagerOp
 from gradflow.tape.watching.gradient_calls import Application, GradientCall, Noted
 from gradflow.tape.watching.recorder import ALL_TAPES, Record, here, paired, targets_in
-from gradflow.tape.watching.starts import borders
+from gradflow.tape.watching.start_values import borders
 from gradflow.tape.watching.training_graphs import WRITES
 from gradflow.tape.watching.variables import alive, handles_of, key_of, layer_classes
 

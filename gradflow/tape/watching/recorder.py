@@ -15,7 +15,7 @@ from gradflow.diagnose import Measurement
 from gradflow.findings import Verdict
 from gradflow.tape.watching.eager_ops import EagerOps, Place
 from gradflow.tape.watching.gradient_calls import Application, GradientCall, Noted
-from gradflow.tape.watching.looks import Look
+from gradflow.tape.watching.kept_traces import Look
 from gradflow.tape.watching.variables import Values, key_of
 
 ALL_TAPES = -1

@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from gradflow.process.written import is_more_written
+from gradflow.process.written_bytes import is_more_written
 
 _MB = 1 << 20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -13,8 +13,8 @@ import pytest
 
 from gradflow.findings import Status
 from gradflow.options import Options
-from gradflow.process import early, fork_start, spawn
-from gradflow.process.early import claimed, early_server, started_early
+from gradflow.process import early_start, fork_start, spawn
+from gradflow.process.early_start import claimed, early_server, started_early
 from gradflow.process.fork_client import ForkServers
 from gradflow.process.isolated import ISOLATED, READS_ONLY
 from gradflow.process.parent import inspect_path, list_models
@@ -43,7 +43,7 @@ NONE_OR_SEVERAL = [
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "processors", lambda: 2)
+    monkeypatch.setattr(early_start, "processors", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -66,7 +66,7 @@ def test_no_process_is_started_for_what_would_not_ask_it(arguments: tuple[str, .
 
 
 def test_one_core_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "processors", lambda: 1)
+    monkeypatch.setattr(early_start, "processors", lambda: 1)
 
     with started_early(("inspect", "--static", KERAS)):
         assert claimed(READS_ONLY) is None
@@ -75,16 +75,16 @@ def test_one_core_starts_none(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_cores")
 def test_what_nobody_asked_is_gone() -> None:
     with started_early(("inspect", "--static", KERAS)):
-        [waiting] = early._waiting
+        [waiting] = early_start._waiting
 
     assert waiting.process.returncode is not None
-    assert early._waiting == []
+    assert early_start._waiting == []
 
 
 @pytest.mark.usefixtures("two_cores")
 def test_it_leaves_by_itself_once_its_parent_is_gone() -> None:
     with started_early(("inspect", "--static", KERAS)):
-        [waiting] = early._waiting
+        [waiting] = early_start._waiting
         assert waiting.process.stdin is not None
         waiting.process.stdin.close()
 
@@ -161,8 +161,8 @@ def test_its_answer_is_that_of_any_other() -> None:
 def test_its_death_is_told_in_one_line(tmp_path: Path) -> None:
     boot = "import os; os.write(2, b'boo'); os.abort()"
     tool = (
-        f"from gradflow.process import early; early._BOOT = {boot!r}\n"
-        "early.processors = lambda: 2\n"
+        f"from gradflow.process import early_start; early_start._BOOT = {boot!r}\n"
+        "early_start.processors = lambda: 2\n"
         "from gradflow.__main__ import main; main(prog_name='gradflow')"
     )
     begun = time.monotonic()

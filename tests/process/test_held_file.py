@@ -11,7 +11,7 @@ import pytest
 from gradflow.analysis.static import read
 from gradflow.findings import Status
 from gradflow.options import Options
-from gradflow.process.held import held
+from gradflow.process.held_file import held
 from gradflow.process.parent import inspect_path
 from gradflow.process.request import Purpose, request_about
 from tests.cli.command import SAMPLES

@@ -28,10 +28,10 @@ from gradflow.tape.replay.forward import Kept, replay_graph
 from gradflow.tape.replay.locate import Placed, Scene, Sightings, breaking, dying
 from gradflow.tape.replay.record import Gradient, Run, is_number
 from gradflow.tape.replay.shift_invariance import cancelled
+from gradflow.tape.watching.call_graphs import CallGraph
 from gradflow.tape.watching.eager_ops import EagerOp, custom_name
 from gradflow.tape.watching.gradient_calls import GradientCall
 from gradflow.tape.watching.recorder import Record, here
-from gradflow.tape.watching.scenes import CallGraph
 from gradflow.tape.watching.variables import Values, Weight
 
 _ALIKE = 0.02
