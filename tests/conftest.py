@@ -16,15 +16,25 @@ from hypothesis import HealthCheck, settings
 from gradflow.audit import run
 from gradflow.process import parent, spawn
 from gradflow.process.fork_client import ForkServers
+from tests.examples import examples
 
 # Two processes of tests have two processors: more threads would only wait for each other.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 settings.register_profile(
-    "gradflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "gradflow",
+    max_examples=examples(40),
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "random",
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gradflow"))
 
 
@@ -43,10 +53,29 @@ def copies() -> Iterator[ForkServers]:
     A copy answers as a new interpreter does (tests/process/test_fork_client.py), seconds sooner.
     Tests that run ``gradflow`` in a process of its own have the interpreters that a user has.
     """
-    with pytest.MonkeyPatch.context() as patch, ForkServers() as copies:
+    with pytest.MonkeyPatch.context() as patch, _Servers() as copies:
         patch.setattr(parent, "interpreter", copies)
         patch.setattr(run, "fork_servers", lambda: _Shared(copies))
         yield copies
+
+
+class _Servers(ForkServers):
+    """Notes when TensorFlow is asked for."""
+
+    has_asked = False
+
+    def _current(self, with_tape: bool) -> Any:
+        self.has_asked |= with_tape
+        return super()._current(with_tape)
+
+
+@pytest.fixture(autouse=True)
+def _marked(request: pytest.FixtureRequest, copies: _Servers) -> Iterator[None]:
+    """A test that has TensorFlow imported says so: those that do not are run alone, in seconds."""
+    copies.has_asked = False
+    yield
+    if copies.has_asked and request.node.get_closest_marker("tensorflow") is None:
+        pytest.fail("it runs a model: mark it with @pytest.mark.tensorflow", pytrace=False)
 
 
 class _Shared:

@@ -129,13 +129,16 @@ KINDS: list[tuple[Callable[[Path], Path], list[str]]] = [
 ]
 
 
+RUNS = [pytest.param(inspect, marks=pytest.mark.tensorflow), static]
+
+
 @pytest.fixture(params=KINDS, ids=lambda kind: kind[0].__name__)
 def bad(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[str]]:
     make, words = request.param
     return str(make(tmp_path)), words
 
 
-@pytest.mark.parametrize("run", [inspect, static])
+@pytest.mark.parametrize("run", RUNS)
 def test_what_it_is_and_what_to_give(bad: tuple[str, list[str]], run: Callable[..., Done]) -> None:
     path, words = bad
 
@@ -145,7 +148,7 @@ def test_what_it_is_and_what_to_give(bad: tuple[str, list[str]], run: Callable[.
     assert [word for word in words if word not in line] == []
 
 
-@pytest.mark.parametrize("run", [inspect, static])
+@pytest.mark.parametrize("run", RUNS)
 def test_json_says_it_too(bad: tuple[str, list[str]], run: Callable[..., Done]) -> None:
     path, words = bad
 

@@ -388,6 +388,7 @@ def test_the_schemas_hold_for_what_is_written(tmp_path: Path) -> None:
     assert list(Draft202012Validator(schema).iter_errors({**report, "more": 1}))
 
 
+@pytest.mark.tensorflow
 def test_state_that_the_configuration_declares_is_no_weight(tmp_path: Path) -> None:
     text = (
         f"models: "
@@ -419,6 +420,7 @@ def test_places_among_the_layers_are_those_of_the_loaded_model_too() -> None:
     assert "place" not in model["variables"][0]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("code", "model"),
     [("GF401", FINETUNE), ("GF402", str(SAMPLES / "healthy.keras")), ("GF403", FINETUNE)],

@@ -122,7 +122,10 @@ def test_three_hundred_are_a_page(columns: int, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["scan", "inspect", "check"])
+@pytest.mark.parametrize(
+    "command",
+    ["scan", *(pytest.param(name, marks=pytest.mark.tensorflow) for name in ("inspect", "check"))],
+)
 def test_a_threat_is_told_once(command: str, tmp_path: Path) -> None:
     """A model that is refused has an error and findings, which say the same."""
     path = spoiled(tmp_path / "m", 3)
@@ -148,6 +151,7 @@ def test_a_threat_is_told_once(command: str, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.tensorflow
 def test_a_finding_that_does_not_count_leaves_the_model_refused(tmp_path: Path) -> None:
     path = spoiled(tmp_path / "m")
 
@@ -184,6 +188,7 @@ def test_it_takes_no_tensorflow() -> None:
     assert loaded("scan", HEALTHY).isdisjoint(HEAVY.split())
 
 
+@pytest.mark.tensorflow
 def test_an_analysis_is_refused_and_a_static_one_is_not(tmp_path: Path) -> None:
     path = spoiled(tmp_path / "m")
 
@@ -198,6 +203,7 @@ def test_an_analysis_is_refused_and_a_static_one_is_not(tmp_path: Path) -> None:
     assert here("check", path).code == 2
 
 
+@pytest.mark.tensorflow
 def test_a_configuration_trusts_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spoiled(tmp_path / "m")

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradflow.files import hdf5
@@ -25,6 +25,7 @@ from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
 from gradflow.scan.keras.scan import scan_keras
 from tests.cli.command import ROOT, SAMPLES
+from tests.examples import examples
 
 _SHARED = ROOT.parent / "shared" / "models"
 KERAS_FILES = sorted(
@@ -107,6 +108,7 @@ def test_many_members_make_a_tree_of_several_levels() -> None:
         assert _said(read_plain(data)) == _said(library)
 
 
+@settings(max_examples=examples(50))
 @given(
     st.recursive(
         st.tuples(

@@ -44,7 +44,7 @@ def graphs() -> st.SearchStrategy[tuple[int, Edges, list[int]]]:
     )
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(120))
 @given(graphs())
 def test_distance_is_the_smallest_set_of_cuts_whose_removal_brings_the_gradient_back(drawn) -> None:
     size, edges, outputs = drawn
@@ -53,7 +53,7 @@ def test_distance_is_the_smallest_set_of_cuts_whose_removal_brings_the_gradient_
         assert found[str(node)].cuts_to_restore == _fewest_cuts(edges, outputs, node)
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(120))
 @given(graphs())
 def test_causes_are_the_frontier_cuts_where_the_variable_enters_the_region_first(drawn) -> None:
     size, edges, outputs = drawn
@@ -69,7 +69,7 @@ def test_causes_are_the_frontier_cuts_where_the_variable_enters_the_region_first
         assert len(causes) == len({cut.node for cut in causes}), "each cut once"
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_every_cause_stands_in_a_repair_of_which_no_cut_can_be_spared(drawn) -> None:
     size, drawn_edges, outputs = drawn
@@ -161,7 +161,7 @@ def _filled(edges: Edges, outputs: list[int]) -> set[int]:
     return filled
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(80))
 @given(graphs())
 def test_the_path_is_made_of_edges_and_crosses_as_many_cuts_as_the_distance_says(drawn) -> None:
     size, edges, outputs = drawn

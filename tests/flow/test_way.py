@@ -13,7 +13,7 @@ from tests.examples import examples
 from tests.flow.test_attribute import _ancestors, _build, _reached, graphs
 
 
-@settings(max_examples=examples(250))
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_the_cuts_on_the_way_are_the_smallest_repair(drawn) -> None:
     size, edges, outputs = drawn
@@ -31,7 +31,7 @@ def test_the_cuts_on_the_way_are_the_smallest_repair(drawn) -> None:
             }
 
 
-@settings(max_examples=examples(250))
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_the_last_cut_on_the_way_is_a_cause_and_gradient_comes_up_to_it(drawn) -> None:
     size, edges, outputs = drawn
@@ -49,7 +49,7 @@ def test_the_last_cut_on_the_way_is_a_cause_and_gradient_comes_up_to_it(drawn) -
         assert not any(stop.fed for stop in stops[: places[-1]])
 
 
-@settings(max_examples=examples(250))
+@settings(max_examples=examples(100))
 @given(graphs())
 def test_behind_a_cut_of_the_frontier_stand_those_that_name_it_as_a_cause(drawn) -> None:
     size, edges, outputs = drawn
@@ -61,7 +61,7 @@ def test_behind_a_cut_of_the_frontier_stand_those_that_name_it_as_a_cause(drawn)
         assert {int(key) for key in held} <= _ancestors(edges, cut.node)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(80))
 @given(graphs())
 def test_the_cuts_of_equal_ways_are_those_of_all_smallest_repairs(drawn) -> None:
     size, edges, outputs = drawn

@@ -128,6 +128,7 @@ def test_a_file_that_is_read_in_a_call(read: Callable[[str], Any], tmp_path: Pat
 @pytest.mark.parametrize(
     "name", ["variables/variables.index", "keras_metadata.pb", "debug/saved_model_debug_info.pb"]
 )
+@pytest.mark.tensorflow
 @posix
 def test_a_pipe_keeps_nobody_waiting(name: str, tmp_path: Path) -> None:
     shutil.copytree(PLAIN, tmp_path / "model")

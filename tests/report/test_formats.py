@@ -104,7 +104,7 @@ def harmless(output: str) -> None:
     output.encode("utf-8")
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(10))
 @given(reports())
 def test_any_report_is_harmless(report: Report) -> None:
     for format in FORMATS:  # to draw a report takes longer than to write it in all of them
@@ -144,7 +144,7 @@ def test_json_is_ascii(format: str) -> None:
     assert all(written(build(), format).isascii() for build in IN_EVERY_FORMAT.values())
 
 
-@settings(max_examples=examples(12))
+@settings(max_examples=examples(8))
 @given(report=reports(), width=st.integers(40, 200))
 def test_any_report_is_known_by_how_it_begins(report: Report, width: int) -> None:
     """So that the next one may take its place (``-o``)."""

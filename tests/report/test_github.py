@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from gradflow.findings import Anchor, Report
 from gradflow.report.github import render
 from gradflow.report.layout import Layout
+from tests.examples import examples
 from tests.report.reports import CANONICAL, HOSTILE, expectations, healthy, hostile, routed, several
 from tests.report.strategies import reports
 
@@ -50,7 +51,7 @@ def test_one_command_for_each_finding_and_failure(name: str) -> None:
     ) == sorted(expected)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(reports())
 def test_any_report_is_commands_and_nothing_else(report: Report) -> None:
     number = sum(len(model.findings) + (model.error is not None) for model in report.models)

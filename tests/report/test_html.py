@@ -16,6 +16,7 @@ from gradflow.policy import Direction, Trend, trends
 from gradflow.report.html import render
 from gradflow.report.layout import Layout
 from tests.browser.conftest import data_of
+from tests.examples import examples
 from tests.report.maps import deep, towers
 from tests.report.reports import TOOL, healthy, hostile, several
 from tests.report.strategies import reports
@@ -73,7 +74,7 @@ def test_nothing_in_it_has_an_address_or_a_handler() -> None:
     assert {*re.findall(r"https?://[^\s\"'`)]+", text)} == {"http://www.w3.org/2000/svg"}
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(reports())
 def test_whatever_a_model_holds_is_data(report: Report) -> None:
     """The tags are those of a report without a model, and one data block for each model."""

@@ -22,6 +22,7 @@ from gradflow.findings import (
 from gradflow.report.anchors import Anchor
 from gradflow.report.junit import render
 from gradflow.report.layout import Layout
+from tests.examples import examples
 from tests.report.reports import (
     CANONICAL,
     HOSTILE,
@@ -70,7 +71,7 @@ def test_canonical_reports(name: str) -> None:
     suites_of(CANONICAL[name]())
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(reports())
 def test_any_report_is_well_formed(report: Report) -> None:
     suites_of(report)

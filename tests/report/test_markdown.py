@@ -21,6 +21,7 @@ from gradflow.findings import (
 from gradflow.report.layout import Layout
 from gradflow.report.markdown import render
 from gradflow.report.markdown_escape import code, fence, prose, summary
+from tests.examples import examples
 from tests.report.reports import (
     CANONICAL,
     HOSTILE,
@@ -92,7 +93,7 @@ def test_canonical_reports_are_inert(name: str) -> None:
     inert(render(CANONICAL[name]()))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(12))
 @given(reports())
 def test_any_report_is_inert(report: Report) -> None:
     inert(render(report))

@@ -126,7 +126,7 @@ def test_canonical_reports_survive_the_wire(name: str) -> None:
     assert encode(decode(Report, body), public=True) == public
 
 
-@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(reports())
 def test_any_report_survives_the_wire(report: Report) -> None:
     assert decode(Report, json.loads(json.dumps(encode(report), allow_nan=False))) == report

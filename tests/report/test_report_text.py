@@ -111,7 +111,7 @@ def test_models_that_a_scan_has_passed_are_a_line_each_and_one_rule() -> None:
     assert rules == [2, 6, 10, 13]
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(reports())
 def test_any_report_fits_and_is_harmless(report: Report) -> None:
     for mode in MODES:

@@ -18,6 +18,7 @@ from gradflow.findings import Anchor, Cause, Finding, Report, Severity, Verdict
 from gradflow.findings.wire import decode, encode
 from gradflow.report.layout import Layout
 from gradflow.report.sarif import SCHEMA, render
+from tests.examples import examples
 from tests.report.reports import (
     CANONICAL,
     HOSTILE,
@@ -96,7 +97,7 @@ def test_canonical_reports_are_valid(name: str) -> None:
     assert len(run_of(report)["results"]) == found
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(10))
 @given(reports())
 def test_any_report_is_valid(report: Report) -> None:
     run_of(report)
