@@ -91,7 +91,8 @@ def test_what_audit_and_check_judge_is_the_same(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_each_look_of_watch_is_the_report(alone: list[str], options: tuple[str, ...]) -> None:
-    arguments = ("inspect", "--watch", "--no-cache", "--format", "json", *MODELS, *options)
+    *models, _missing = MODELS  # which it would wait for
+    arguments = ("inspect", "--watch", "--no-cache", "--format", "json", *models, *options)
     with process(*arguments, env=environment(PYTHONUNBUFFERED="1")) as running:
         assert running.stderr is not None
         while "watching" not in (line := running.stderr.readline()):
@@ -99,7 +100,7 @@ def test_each_look_of_watch_is_the_report(alone: list[str], options: tuple[str, 
         running.send_signal(signal.SIGINT)
         report, _ = running.communicate(timeout=60)
 
-    assert models_of(report) == alone
+    assert models_of(report) == alone[:-1]
 
 
 def test_python_reads_a_folder_as_the_command(options: tuple[str, ...], tmp_path: Path) -> None:

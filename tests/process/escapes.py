@@ -286,19 +286,21 @@ def tried(folder: Path, codes: Mapping[str, str], version: int, *, seccomp: bool
     """Return what kept each of ``codes`` from being done; empty where it was, or something
     changed."""
     kept: dict[str, str] = {}
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        # No escape ends it: where they are allowed, each sees what the one before has left.
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
+    ):
         port = server.getsockname()[1]
         for number, (name, code) in enumerate(codes.items()):
             scratch = folder / f"scratch{number}"
             scratch.mkdir()
-            with (
-                outside(folder / "outside") as out,
-                subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as other,
-            ):
+            with outside(folder / "outside") as out:
                 values = {"out": out, "pid": other.pid, "port": port}
                 words = attempt(code, values, scratch, version, seccomp=seccomp)
                 kept[name] = words if is_whole(out) else ""
-                other.kill()
+        assert other.poll() is None
+        other.kill()
     return kept
 
 

@@ -105,7 +105,7 @@ def servers() -> Iterator[ForkServers]:
 def ask(path: Path, spawn: Spawn, how: str) -> Outcome:
     options = replace(STATIC, map=True)
     if path.stem == "hangs":
-        options = replace(options, timeout=0.2)
+        options = replace(options, timeout=0.1)
     return (scan_path if how == "scan" else inspect_path)(str(path), options, spawn=spawn)
 
 
@@ -121,7 +121,9 @@ def test_in_any_order_each_file_has_the_report_that_it_has_alone(
     how: str, folder: Path, servers: ForkServers
 ) -> None:
     paths = sorted(folder.iterdir())
-    reports = {path: ask(path, alone(servers), how) for path in paths}
+    with ThreadPoolExecutor(3) as pool:
+        own = pool.map(partial(ask, spawn=alone(servers), how=how), paths)
+        reports = dict(zip(paths, own, strict=True))
     assert {report.model.status for report in reports.values()} == {*Status}
 
     @settings(max_examples=examples(2))

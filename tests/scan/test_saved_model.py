@@ -731,7 +731,7 @@ class TestFiles:
     def test_the_index_of_the_variables_cut_short(self, folder: Path) -> None:
         index = folder / "variables" / "variables.index"
         whole = index.read_bytes()
-        for size in range(0, len(whole), 7):
+        for size in range(0, len(whole), 17):
             index.write_bytes(whole[:size])
             with pytest.raises(UnreadableError, match=r"variables\.index is damaged"):
                 scanned(folder)
