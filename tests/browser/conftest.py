@@ -37,7 +37,18 @@ FLAGS = (
     "--force-color-profile=srgb",
 )
 ASK = (Path(__file__).parent / "ask.js").read_text(encoding="utf-8")
-IS_DRAWN = "return performance.getEntriesByName('gradflow-ready').length > 0"
+WHEN_DRAWN = """
+const [done] = arguments;
+new PerformanceObserver((list) => list.getEntriesByName("gradflow-ready").length && done())
+  .observe({ type: "mark", buffered: true });
+"""
+SEEN = """
+const options = { opacityProperty: true, visibilityProperty: true };
+const isSeen = (element) => element.checkVisibility(options)
+  && [...element.getClientRects()].some((box) => box.width && box.height);
+return [...document.querySelectorAll(arguments[0])]
+  .filter((element) => isSeen(element.closest("option") ? element.closest("select") : element));
+"""
 LONGEST = 30.0
 """Seconds for a page to be drawn, on a machine that is busy."""
 DESKTOP, PHONE = (1280, 800), (390, 800)
@@ -49,6 +60,7 @@ class Page:
 
     driver: Any
     folder: Path
+    number: int = 0
 
     def open(
         self,
@@ -61,32 +73,32 @@ class Page:
     ) -> Page:
         """Show a report, or a text of HTML, from disk; come back when it is drawn."""
         text = source if isinstance(source, str) else renderer("html")(source, PLAIN)
-        path = self.folder / "report.html"
+        self.number += 1
+        path = (
+            self.folder / f"{self.number}.html"
+        )  # a new address, or a fragment alone loads nothing
         path.write_text(text, encoding="utf-8")
         wide, high = size
-        self.driver.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"media": "", "features": [{"name": "prefers-color-scheme", "value": scheme}]},
-        )
+        self.prefer(scheme)
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": wide, "height": high, "deviceScaleFactor": 1, "mobile": wide < 500},
         )
-        self.driver.get("about:blank")
         self.driver.get(path.as_uri() + fragment)
         if has_scripts and 'id="report"' in text:
-            from selenium.webdriver.support.wait import WebDriverWait
-
-            WebDriverWait(self.driver, LONGEST, 0.05).until(lambda _: self.script(IS_DRAWN))
+            self.driver.execute_async_script(WHEN_DRAWN)
         return self
+
+    def prefer(self, scheme: str, media: str = "") -> None:
+        """Have the colors of a scheme, ``light`` or ``dark``, on a screen or in ``print``."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": media, "features": features}
+        )
 
     def all(self, selector: str) -> list[Any]:
         """The elements that are seen."""
-        return [
-            element
-            for element in self.driver.find_elements("css selector", selector)
-            if element.is_displayed()
-        ]
+        return list(self.script(SEEN, selector))
 
     def find(self, selector: str, text: str = "") -> Any:
         """The first element that is seen and holds ``text``."""
@@ -162,6 +174,7 @@ def started(programs: tuple[str, str], folder: Path) -> Iterator[Page]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     # The driver is named: selenium downloads none.
     driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    driver.set_script_timeout(LONGEST)
     try:
         yield Page(driver, folder)
     finally:
