@@ -29,7 +29,7 @@ from gradflow.process.models import models_at
     is_eager=True,
     expose_value=False,
     callback=lambda context, _option, value: _show_confinement(context, is_asked=value),
-    help="Show what holds the process of a model here, and what it can still do, and exit.",
+    help="Show what confines the process of a model here, and what it can still do, and exit.",
 )
 @with_options(output=ReportOutput, limits=ScanLimits, run=Jobs, messages=Messages)
 @click.pass_context
