@@ -43,11 +43,18 @@ new PerformanceObserver((list) => list.getEntriesByName("gradflow-ready").length
   .observe({ type: "mark", buffered: true });
 """
 SEEN = """
+const [selector, text] = arguments;
 const options = { opacityProperty: true, visibilityProperty: true };
 const isSeen = (element) => element.checkVisibility(options)
   && [...element.getClientRects()].some((box) => box.width && box.height);
-return [...document.querySelectorAll(arguments[0])]
-  .filter((element) => isSeen(element.closest("option") ? element.closest("select") : element));
+const textOf = (element) => element.innerText ?? element.textContent;
+return [...document.querySelectorAll(selector)]
+  .filter((element) => isSeen(element.closest("option") ? element.closest("select") : element))
+  .filter((element) => textOf(element).includes(text));
+"""
+NODE = """
+return [...document.querySelectorAll(".picture [data-id]")]
+  .find((shape) => shape.getAttribute("aria-label").split(",")[0] === arguments[0]);
 """
 LONGEST = 30.0
 """Seconds for a page to be drawn, on a machine that is busy."""
@@ -96,24 +103,20 @@ class Page:
             "Emulation.setEmulatedMedia", {"media": media, "features": features}
         )
 
-    def all(self, selector: str) -> list[Any]:
-        """The elements that are seen."""
-        return list(self.script(SEEN, selector))
+    def all(self, selector: str, text: str = "") -> list[Any]:
+        """The elements that are seen and hold ``text``."""
+        return list(self.script(SEEN, selector, text))
 
     def find(self, selector: str, text: str = "") -> Any:
-        """The first element that is seen and holds ``text``."""
-        return next(element for element in self.all(selector) if text in element.text)
+        """The first of them."""
+        return self.all(selector, text)[0]
 
     def click(self, selector: str, text: str = "") -> None:
         self.find(selector, text).click()
 
     def node(self, name: str) -> Any:
         """The shape of a layer in the map."""
-        return next(
-            shape
-            for shape in self.driver.find_elements("css selector", ".picture [data-id]")
-            if shape.get_attribute("aria-label").split(",")[0] == name
-        )
+        return self.script(NODE, name)
 
     def choose(self, name: str) -> None:
         """Click on a layer of the map, in sight or not."""
