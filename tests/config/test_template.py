@@ -31,12 +31,7 @@ UNKNOWN = dense("head", 4, 4, verdict=Verdict.UNKNOWN, confidence="static")
 
 def finding(code: str, severity: Severity, variables: tuple[str, ...]) -> Finding:
     return Finding(
-        code,
-        severity,
-        "message",
-        "hint",
-        variables,
-        Cause(code, "kind", None, None, None, None, None),
+        code, severity, "message", hint="hint", variables=variables, cause=Cause(code, "kind")
     )
 
 

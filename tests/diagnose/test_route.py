@@ -17,7 +17,18 @@ NONE = Measurement(None, finite=True)
 
 
 def stored(name: str, **changes: object) -> StoredVariable:
-    return replace(StoredVariable(name, None, (3,), "float32", Role.WEIGHT, True, None), **changes)
+    return replace(
+        StoredVariable(
+            name,
+            None,
+            shape=(3,),
+            dtype="float32",
+            role=Role.WEIGHT,
+            trainable=True,
+            frozen_by=None,
+        ),
+        **changes,
+    )
 
 
 def graph() -> FlowGraph:

@@ -44,7 +44,13 @@ def findings(
     graph = builder.build(weights, ends)
     variables = tuple(
         StoredVariable(
-            f"{layer}/w", layer, (10,), "float32", Role.WEIGHT, layer not in frozen, None
+            f"{layer}/w",
+            layer,
+            shape=(10,),
+            dtype="float32",
+            role=Role.WEIGHT,
+            trainable=layer not in frozen,
+            frozen_by=None,
         )
         for layer in layers
     )

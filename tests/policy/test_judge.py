@@ -37,8 +37,8 @@ from gradflow.report.model_parts import by_severity
 from tests.report.reports import analyzed, dense, names, state, weight
 
 TODAY = date(2026, 6, 1)
-STOP = Cause("GF201", "stop_gradient", "m/StopGradient", "StopGradient", None, None, None)
-ARGMAX = Cause("GF202", "non_differentiable", "m/ArgMax", "ArgMax", None, None, None)
+STOP = Cause("GF201", "stop_gradient", op="m/StopGradient", op_type="StopGradient")
+ARGMAX = Cause("GF202", "non_differentiable", op="m/ArgMax", op_type="ArgMax")
 
 
 def model(variables: Iterable[Variable], **changes: object) -> ModelReport:
@@ -56,7 +56,14 @@ def starved(layer: str, cause: Cause = STOP, verdict: Verdict = Verdict.NONE) ->
 def found(
     variables: Iterable[Variable], cause: Cause = STOP, severity: Severity = Severity.ERROR
 ) -> Finding:
-    return Finding(cause.code, severity, "gradient is cut", "mend it", names(variables), cause)
+    return Finding(
+        cause.code,
+        severity,
+        "gradient is cut",
+        hint="mend it",
+        variables=names(variables),
+        cause=cause,
+    )
 
 
 def codes(report: ModelReport) -> list[str]:
@@ -134,7 +141,9 @@ def test_a_doubt_about_flags_that_an_expectation_answers_is_a_note(
     expected: Expectations, severity: Severity
 ) -> None:
     weights = frozen("backbone/a", "backbone")
-    doubt = Finding("GF102", Severity.WARNING, "doubtful", "say it", names(weights), None)
+    doubt = Finding(
+        "GF102", Severity.WARNING, "doubtful", hint="say it", variables=names(weights), cause=None
+    )
     report = model(weights + dense("head", 4, 4), findings=(doubt,))
 
     judged = judge(report, expected, TODAY)
@@ -146,7 +155,13 @@ def test_a_doubt_about_flags_that_an_expectation_answers_is_a_note(
 def test_no_expectation_settles_how_a_model_was_trained() -> None:
     weights = frozen("backbone/a", "backbone")
     doubt = Finding(
-        "GF102", Severity.WARNING, "late", "", names(weights), None, is_of_the_past=True
+        "GF102",
+        Severity.WARNING,
+        "late",
+        hint="",
+        variables=names(weights),
+        cause=None,
+        is_of_the_past=True,
     )
     report = model(weights + dense("head", 4, 4), findings=(doubt,))
 
@@ -347,7 +362,7 @@ def test_the_option_ignore_marks_and_hides_nothing() -> None:
 
 
 def test_a_harmless_zero_breaks_nothing() -> None:
-    zero = Cause("GF303", "dead", "m/MatMul", "MatMul", None, None, None)
+    zero = Cause("GF303", "dead", op="m/MatMul", op_type="MatMul")
     weights = starved("adapter/b", zero, Verdict.ZERO)
     report = model(weights, findings=(found(weights, zero, Severity.NOTE),))
 
@@ -357,7 +372,7 @@ def test_a_harmless_zero_breaks_nothing() -> None:
 
 
 def test_a_zero_that_stays_is_an_error_where_the_weight_is_expected_to_train() -> None:
-    zero = Cause("GF303", "dead", "m/MatMul", "MatMul", None, None, None)
+    zero = Cause("GF303", "dead", op="m/MatMul", op_type="MatMul")
     weights = starved("adapter", zero, Verdict.ZERO) + starved("other", zero, Verdict.ZERO)
     report = model(weights, findings=(found(weights, zero, Severity.WARNING),))
 
@@ -370,7 +385,7 @@ def test_a_zero_that_stays_is_an_error_where_the_weight_is_expected_to_train() -
 
 
 def test_a_dead_weight_breaks_an_explicit_expectation_whatever_fails_the_build() -> None:
-    zero = Cause("GF303", "dead", "m/Relu", "Relu", None, None, None)
+    zero = Cause("GF303", "dead", op="m/Relu", op_type="Relu")
     weights = starved("a", zero, Verdict.ZERO)
     report = model(weights, findings=(found(weights, zero, Severity.WARNING),))
 
@@ -477,7 +492,12 @@ def test_a_baseline_does_not_mind_new_numbers_of_ops() -> None:
 
 def test_a_file_without_flags_answers_no_expectation_of_flags() -> None:
     silent = Finding(
-        "GF102", Severity.NOTE, "the file records no freeze flags", "save it anew", (), None
+        "GF102",
+        Severity.NOTE,
+        "the file records no freeze flags",
+        hint="save it anew",
+        variables=(),
+        cause=None,
     )
     exported = replace(HEALTHY, findings=(silent,))
 

@@ -146,8 +146,10 @@ def vanishing(depth: int = 24) -> Report:
         )
         for n in range(depth)
     ]
-    dead = Cause("GF303", "dead", "net/gate/Relu", "Relu", "gate", None, "net.py:7")
-    bad = Cause("GF304", "nonfinite", "net/norm/Log", "Log", "norm", None, None)
+    dead = Cause(
+        "GF303", "dead", op="net/gate/Relu", op_type="Relu", layer="gate", source="net.py:7"
+    )
+    bad = Cause("GF304", "nonfinite", op="net/norm/Log", op_type="Log", layer="norm")
     gate = weight(
         "gate/kernel",
         16,
@@ -164,25 +166,25 @@ def vanishing(depth: int = 24) -> Report:
             "GF304",
             Severity.ERROR,
             "gradient is NaN, first made by Log 'net/norm/Log'",
-            "",
-            names([norm]),
-            bad,
+            hint="",
+            variables=names([norm]),
+            cause=bad,
         ),
         Finding(
             "GF303",
             Severity.WARNING,
             "gradient is exactly zero on this batch, first at Relu 'net/gate/Relu'",
-            "",
-            names([gate]),
-            dead,
+            hint="",
+            variables=names([gate]),
+            cause=dead,
         ),
         Finding(
             "GF305",
             Severity.WARNING,
             "vanishing gradient: 1e-07 of the model's median",
-            "",
-            names(faded[:3]),
-            None,
+            hint="",
+            variables=names(faded[:3]),
+            cause=None,
         ),
     )
     chain = [f"dense_{n}" for n in range(depth)]

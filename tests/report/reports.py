@@ -124,14 +124,18 @@ def two_towers() -> Report:
     stop = Cause(
         "GF201",
         "stop_gradient",
-        "net/target/StopGradient",
-        "StopGradient",
-        "target",
-        None,
-        "net.py:41",
+        op="net/target/StopGradient",
+        op_type="StopGradient",
+        layer="target",
+        source="net.py:41",
     )
     rounding = Cause(
-        "GF202", "non_differentiable", "net/left/quantize", "Round", "left", None, "net.py:17"
+        "GF202",
+        "non_differentiable",
+        op="net/left/quantize",
+        op_type="Round",
+        layer="left",
+        source="net.py:17",
     )
     tail = (
         "net/left/dense_1/MatMul",
@@ -178,17 +182,17 @@ def two_towers() -> Report:
             "GF101",
             Severity.NOTE,
             "8 weights are frozen by backbone",
-            "set backbone.trainable = True and save again",
-            names(backbone),
-            None,
+            hint="set backbone.trainable = True and save again",
+            variables=names(backbone),
+            cause=None,
         ),
         Finding(
             "GF201",
             Severity.ERROR,
             "gradient is cut by StopGradient 'net/target/StopGradient'",
-            "remove the stop_gradient at net.py:41, or declare it in expect.cut",
-            names([*first, *second, other]),
-            stop,
+            hint="remove the stop_gradient at net.py:41, or declare it in expect.cut",
+            variables=names([*first, *second, other]),
+            cause=stop,
             between=("left/dense_1", "merge"),
             reach=Reach(
                 start=None,
@@ -205,9 +209,9 @@ def two_towers() -> Report:
             "GF202",
             Severity.ERROR,
             "gradient is cut by Round 'net/left/quantize'",
-            "",
-            ("router/kernel",),
-            rounding,
+            hint="",
+            variables=("router/kernel",),
+            cause=rounding,
             between=("left", "left"),
         ),
     )
@@ -228,11 +232,11 @@ def routed() -> Report:
     cause = Cause(
         "GF202",
         "non_differentiable",
-        "moe/route/ArgMax",
-        "ArgMax",
-        "route",
-        "moe/route/one_hot",
-        "experts.py:88",
+        op="moe/route/ArgMax",
+        op_type="ArgMax",
+        layer="route",
+        reenters_at="moe/route/one_hot",
+        source="experts.py:88",
     )
     path = (
         "moe/gate/MatMul",
@@ -257,7 +261,13 @@ def routed() -> Report:
     message = "gradient is cut by ArgMax 'moe/route/ArgMax' (not differentiable)"
     hint = "use a softmax over the experts, or a straight-through estimator"
     finding = Finding(
-        "GF202", Severity.ERROR, message, hint, names(gate), cause, between=("gate", "mix")
+        "GF202",
+        Severity.ERROR,
+        message,
+        hint=hint,
+        variables=names(gate),
+        cause=cause,
+        between=("gate", "mix"),
     )
     model = analyzed(
         "moe_saved",
@@ -296,9 +306,9 @@ def unknown() -> Report:
                 "GF101",
                 Severity.NOTE,
                 "8 weights are frozen by backbone",
-                "",
-                names(backbone),
-                None,
+                hint="",
+                variables=names(backbone),
+                cause=None,
             ),
         ),
     )
@@ -325,10 +335,12 @@ def several() -> Report:
 def many() -> Report:
     """300 weights: a deep encoder behind a cut, an embedding, dead layers, NaN, rounding noise."""
     stop = Cause(
-        "GF201", "stop_gradient", "net/pool/StopGradient", "StopGradient", "pool", None, None
+        "GF201", "stop_gradient", op="net/pool/StopGradient", op_type="StopGradient", layer="pool"
     )
-    dead = Cause("GF303", "dead", "net/gate/Relu", "Relu", "gate", None, "gate.py:7")
-    bad = Cause("GF304", "nonfinite", "net/norm/Log", "Log", "norm", None, None)
+    dead = Cause(
+        "GF303", "dead", op="net/gate/Relu", op_type="Relu", layer="gate", source="gate.py:7"
+    )
+    bad = Cause("GF304", "nonfinite", op="net/norm/Log", op_type="Log", layer="norm")
     starved: list[Variable] = []
     for block in range(12):
         for place, part in enumerate(
@@ -403,25 +415,25 @@ def many() -> Report:
             "GF305",
             Severity.NOTE,
             "gradient is rounding noise, 2e-08 beside a median of 1.25",
-            "",
-            names(noise),
-            None,
+            hint="",
+            variables=names(noise),
+            cause=None,
         ),
         Finding(
             "GF303",
             Severity.WARNING,
             "gradient is exactly zero on this batch, first at Relu 'net/gate/Relu'",
-            "",
-            names(gates),
-            dead,
+            hint="",
+            variables=names(gates),
+            cause=dead,
         ),
         Finding(
             "GF201",
             Severity.ERROR,
             "gradient is cut by StopGradient 'net/pool/StopGradient'",
-            "remove the stop_gradient, or move it to the branch that should not be trained",
-            names(starved),
-            stop,
+            hint="remove the stop_gradient, or move it to the branch that should not be trained",
+            variables=names(starved),
+            cause=stop,
             between=("lens", "head"),
             reach=Reach(
                 start="stem",
@@ -438,9 +450,9 @@ def many() -> Report:
             "GF304",
             Severity.ERROR,
             "gradient is NaN, first made by Log 'net/norm/Log'",
-            "",
-            names(broken),
-            bad,
+            hint="",
+            variables=names(broken),
+            cause=bad,
         ),
     )
     return Report(
@@ -459,9 +471,9 @@ def frozen() -> Report:
             "GF101",
             Severity.NOTE,
             f"frozen by {layer}.trainable=False",
-            hint,
-            names(variables),
-            Cause("GF101", "frozen", None, None, layer, None, None),
+            hint=hint,
+            variables=names(variables),
+            cause=Cause("GF101", "frozen", layer=layer),
         )
         for layer, variables in (("backbone", backbone), ("adapter", adapter))
     )
@@ -482,33 +494,34 @@ def expectations() -> Report:
             "GF401",
             Severity.ERROR,
             "2 weights are frozen, and expect.trainable asks for them: adapter/**",
-            "unfreeze the layer that is named and save again, or add the pattern to expect.frozen",
-            adapter,
-            None,
+            hint="unfreeze the layer that is named and save again, or add the pattern to "
+            "expect.frozen",
+            variables=adapter,
+            cause=None,
         ),
         Finding(
             "GF402",
             Severity.ERROR,
             "backbone_norm/gamma is trainable, and expect.frozen covers it: backbone_norm/**",
-            "set layer.trainable = False before saving, or narrow the pattern",
-            (loose.name,),
-            None,
+            hint="set layer.trainable = False before saving, or narrow the pattern",
+            variables=(loose.name,),
+            cause=None,
         ),
         Finding(
             "GF403",
             Severity.ERROR,
             "expect.cut: rigth/** matches no weight: did you mean head/**?",
-            "correct the pattern; gradflow inspect MODEL --all lists the names",
-            (),
-            None,
+            hint="correct the pattern; gradflow inspect MODEL --all lists the names",
+            variables=(),
+            cause=None,
         ),
         Finding(
             "GF404",
             Severity.WARNING,
             "frozen, and trainable in the baseline: stem/kernel",
-            "",
-            ("stem/kernel",),
-            None,
+            hint="",
+            variables=("stem/kernel",),
+            cause=None,
         ),
     )
     backbone = tuple(name for name, variable in by_name.items() if variable.frozen_by == "backbone")
@@ -551,10 +564,10 @@ def accepted() -> Report:
             "GF305",
             Severity.WARNING,
             "vanishing gradient",
-            "",
-            first.variables[1:],
-            None,
-            by_baseline,
+            hint="",
+            variables=first.variables[1:],
+            cause=None,
+            accepted=by_baseline,
         ),
     )
     by_option = Acceptance("ignore", "--ignore GF2")
@@ -597,7 +610,14 @@ def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
     log would obey."""
     models = []
     for place, name in enumerate(texts):
-        stop = Cause("GF201", "stop_gradient", f"{name}/stop", name, name, None, f"{name}.py:4")
+        stop = Cause(
+            "GF201",
+            "stop_gradient",
+            op=f"{name}/stop",
+            op_type=name,
+            layer=name,
+            source=f"{name}.py:4",
+        )
         variable = weight(
             f"{name}/kernel",
             2,
@@ -609,7 +629,12 @@ def hostile(texts: Iterable[str] = HOSTILE[:8]) -> Report:
             path=(name, f"{name}/stop", f"{name}/out"),
         )
         finding = Finding(
-            "GF201", Severity.ERROR, f"stopped by {name!r} {name}", name, (variable.name,), stop
+            "GF201",
+            Severity.ERROR,
+            f"stopped by {name!r} {name}",
+            hint=name,
+            variables=(variable.name,),
+            cause=stop,
         )
         judged = (Expectation("frozen", name, ExpectationStatus.BROKEN, (variable.name,)),)
         made = {"producer": name, "entry": name, "inputs": (Input(name, (1,), name, name),)}

@@ -23,7 +23,10 @@ Answer = tuple[ModelReport, Route]
 
 
 def cause(code: str, op: str | None = None, op_type: str | None = None, **changes: str) -> Cause:
-    return replace(Cause(code, entry(code).kind, op, op_type, None, None, None), **changes)
+    return replace(
+        Cause(code, entry(code).kind, op=op, op_type=op_type),
+        **changes,
+    )
 
 
 def steps(*ops: str | Cause, back: str | None = None) -> tuple[Step, ...]:
@@ -32,7 +35,14 @@ def steps(*ops: str | Cause, back: str | None = None) -> tuple[Step, ...]:
     causes = [place for place, op in enumerate(ops) if isinstance(op, Cause)]
     fed_from = names.index(back) if back else max(causes, default=-1) + 1
     return tuple(
-        Step(name, "", None, place >= fed_from, name == back, op if isinstance(op, Cause) else None)
+        Step(
+            name,
+            "",
+            layer=None,
+            fed=place >= fed_from,
+            comes_back=name == back,
+            cause=op if isinstance(op, Cause) else None,
+        )
         for place, (name, op) in enumerate(zip(names, ops, strict=True))
     )
 
@@ -127,7 +137,15 @@ def side_by_side() -> Answer:
     changes = (change(ROUND, message, between=("router", "head")),)
     way = steps("net/router/MatMul", ROUND, "net/head/MatMul")
     also_cut = (CutElsewhere(STOP, ("router", "merge")),)
-    return model, Route("router/kernel", way, "head", changes, (), (STOP,), also_cut)
+    return model, Route(
+        "router/kernel",
+        way,
+        output="head",
+        changes=changes,
+        also_restored=(),
+        other_ways=(STOP,),
+        also_cut=also_cut,
+    )
 
 
 def _alone(variable: Variable, path: str, *changes: Change, way: tuple[Step, ...] = ()) -> Answer:
