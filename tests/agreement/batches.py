@@ -1,4 +1,4 @@
-"""A block of code in which models are analysed in, the batches that gradflow made for them out."""
+"""Keep the batches that gradflow makes for the models that are analysed in a block of code."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Gradflow's report and a ground truth in, a Score out: how many weights agree, and one line for
-each that does not."""
+"""Score gradflow's report against a ground truth: how many weights agree, and what does not."""
 
 from __future__ import annotations
 

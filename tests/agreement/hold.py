@@ -1,4 +1,5 @@
-"""A report and the truths of a case in, one line for each thing that is not as it should be out."""
+"""Hold a report against the truths of a case, with a line for each thing that is not as it should
+be."""
 
 from __future__ import annotations
 
@@ -6,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gradflow.analysis.result import Analysis
+from gradflow.catalogue import CATALOGUE
 from gradflow.findings import Cause, Finding, ModelReport, Role, Severity, Variable, Verdict
 from tests.models.functions.case import Truth
 
-WARNINGS = frozenset({"GF102", "GF206", "GF301", "GF302", "GF303", "GF305", "GF306"})
+WARNINGS = {item.code for item in CATALOGUE.values() if item.severity is Severity.WARNING}
 
 
 def complaints(report: ModelReport, truths: Mapping[str, Truth], static: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""A number of random models in, one line out: ``agreement: N of N weights, M models``.
+"""Measure the agreement on random models in one line: ``agreement: N of N weights, M models``.
 
 Run it from the root of the checkout: ``python -m tests.agreement.measure --models planted --count
 200``.

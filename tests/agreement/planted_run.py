@@ -1,4 +1,4 @@
-"""A Plan and a kind of file in, the Score of gradflow on it out."""
+"""Score gradflow on the model of a Plan, in memory or as a file of some kind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A model or its file in, gradflow's report out, in this process: the one place that knows how
-gradflow is called."""
+"""Call gradflow on a model or its file, in this process and for all tests of agreement."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""What one would write without gradflow: one tape step of the loss of a compiled model in memory.
-With ``gradflow`` as an argument, the same model is given to ``gradflow.inspect``."""
+"""Take one tape step of the loss of a compiled model, as one would write it without gradflow.
+
+With ``gradflow`` as an argument, the same model is given to ``gradflow.inspect``.
+"""
 
 import sys
 

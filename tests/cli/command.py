@@ -1,4 +1,4 @@
-"""Arguments in, what ``gradflow`` printed and its exit code out."""
+"""Call ``gradflow`` with some arguments, and keep what it printed and its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole sample model in, the same damaged in one named way out, written below a folder."""
+"""Damage a whole sample model in one of several named ways, and write it below a folder."""
 
 from __future__ import annotations
 

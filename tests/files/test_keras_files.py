@@ -1,3 +1,5 @@
+"""Keras files of every version are read without Keras: variables, roles, freeze flags, slots."""
+
 from __future__ import annotations
 
 import io

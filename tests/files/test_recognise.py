@@ -1,3 +1,5 @@
+"""A path is recognised by what it holds, and what is no model is named for what it is."""
+
 from __future__ import annotations
 
 import io

@@ -1,5 +1,4 @@
-"""Models in, loaded and stepped by TensorFlow and Keras alone, with nothing between them and this
-machine.
+"""Load and step models by TensorFlow and Keras alone, with nothing between them and this machine.
 
 Usage: ``python -m tests.hostile.bare PATH...``
 """

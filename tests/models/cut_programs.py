@@ -1,4 +1,4 @@
-"""A seed in, a random program with planted cuts out, which can be run with any of them opened.
+"""Make a random program with planted cuts from a seed, to be run with any of them opened.
 
 A cut that is opened gives the same values as before, and hands on its gradient as if it were the
 identity. So the bare tape tells which cuts hold a weight's gradient back.

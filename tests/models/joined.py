@@ -1,4 +1,4 @@
-"""A seed in, a random program out that joins weights and takes them apart again, by constants."""
+"""Make a random program from a seed that joins weights and takes them apart again, by constants."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A ``.keras`` archive in, the same with its weights under the names of another version of Keras
-out."""
+"""Rewrite a ``.keras`` archive with its weights under the names of another version of Keras."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A model or its file in, the tape's bare word on every variable out: the oracle that gradflow is
-held against.
+"""Ask the bare tape about every variable of a model or its file: the oracle of the tests.
 
 It does what any careful user would write by hand: load, make a batch, project the outputs onto
 fixed random directions, ask one GradientTape that watches every variable. It uses nothing of

@@ -1,5 +1,4 @@
-"""A model of Keras 2 (tf_keras) or its file in, the tape's bare word on every variable out; nothing
-of gradflow."""
+"""Ask the bare tape about every variable of a model of Keras 2 (tf_keras) or its file."""
 
 from __future__ import annotations
 

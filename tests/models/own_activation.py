@@ -1,4 +1,4 @@
-"""The file of a Keras model in, the same with an activation of its author's in one layer out."""
+"""Rewrite the file of a Keras model with an activation of its author's own in one layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random choices in, a Plan out: a small functional model on paper, with the cuts planted in it.
+"""Plan a small functional model by random choices, with the cuts planted in it.
 
 A plan says which layers stand where, what reads what, what is shared, nested, cut and frozen.
 ``truth`` works out from the plan alone what must be found; ``planted`` makes a Keras model of it.

@@ -1,4 +1,4 @@
-"""A Plan in, a Keras model with the cuts of the plan out, and the model as a file of any kind."""
+"""Make the Keras model of a Plan, with its cuts, and write it as a file of any kind."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The ops that random programs are made of, by how gradient passes them: vectors of three in, one
-out."""
+"""List the ops that random programs are made of, on vectors of three, by how gradient passes."""
 
 from __future__ import annotations
 

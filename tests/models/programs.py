@@ -1,5 +1,4 @@
-"""A plan of small data in, a random tf.function out: control flow, calls, custom gradients and ops
-of all classes."""
+"""Make a random tf.function of a plan: control flow, calls, custom gradients, all kinds of ops."""
 
 from __future__ import annotations
 

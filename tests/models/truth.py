@@ -1,5 +1,4 @@
-"""A Plan in, the right answer for each of its layers out: by brute force over all paths and all
-sets of cuts.
+"""Find the right answer for each layer of a Plan by brute force over all paths and sets of cuts.
 
 Nothing of gradflow is used, and nothing of TensorFlow: the definitions are spelled out as they
 stand in the README, without regard to speed.

@@ -1,5 +1,4 @@
-"""An OpDef in, one node of that type in a graph of its own out: placeholders of unknown shape and
-guessed attrs.
+"""Make one node of an op type in a graph of its own, from its OpDef.
 
 Nothing is run. Shape inference accepts a placeholder of unknown shape nearly everywhere, so the
 types must fit and

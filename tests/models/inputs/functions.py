@@ -1,4 +1,4 @@
-"""Functions with an input signature, for a ``tf.Module`` that is saved: name in, module out."""
+"""Make a ``tf.Module`` to be saved, by the name of a function with an input signature."""
 
 from __future__ import annotations
 

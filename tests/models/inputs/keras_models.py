@@ -1,4 +1,4 @@
-"""Keras models that are hard to feed: name in, model out."""
+"""Make a Keras model that is hard to feed, by its name."""
 
 from __future__ import annotations
 
