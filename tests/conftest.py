@@ -46,6 +46,17 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GRADFLOW_CACHE_DIR"] = str(no_folder)
 
 
+@pytest.fixture(scope="session")
+def _results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def kept_results(_results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample is analysed once, as for a user who asks for its report in another form."""
+    monkeypatch.setenv("GRADFLOW_CACHE_DIR", str(_results))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def copies() -> Iterator[ForkServers]:
     """Commands that run in this process start their children as copies of a warm one.

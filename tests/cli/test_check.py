@@ -16,6 +16,8 @@ from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, Done, here
 from tests.cli.test_help import HEAVY, loaded
 from tests.models.own_activation import with_own_activation
 
+pytestmark = pytest.mark.usefixtures("kept_results")
+
 FINETUNE = str(SAMPLES / "finetune.keras")
 OWN = "own.keras"
 """The same, with an activation of its author's at the end: nobody can tell what its weights get."""

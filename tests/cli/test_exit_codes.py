@@ -17,6 +17,8 @@ from gradflow.findings import Severity
 from gradflow.process import models
 from tests.cli.command import CUT, FROZEN, HEALTHY, SAMPLES, here, inspect, static
 
+pytestmark = pytest.mark.usefixtures("kept_results")
+
 MISSING = "no/such/model.keras"
 
 

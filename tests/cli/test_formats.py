@@ -13,6 +13,8 @@ from gradflow.cli import output as stream
 from gradflow.report.formats import FORMATS
 from tests.cli.command import CUT, FROZEN, HEALTHY, ROOT, Done, apart, environment, here, static
 
+pytestmark = pytest.mark.usefixtures("kept_results")
+
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_holds_what_stdout_would(tmp_path: Path, format: str) -> None:
@@ -153,7 +155,7 @@ def test_the_same_bytes_twice(tmp_path: Path) -> None:
         folder = tmp_path / seed
         folder.mkdir()
         done = apart(
-            *("inspect", "--static", "--jobs", "1", CUT, FROZEN, *files),
+            *("inspect", "--static", "--no-cache", "--jobs", "1", CUT, FROZEN, *files),
             env=environment(PYTHONHASHSEED=seed),
             cwd=folder,
         )

@@ -21,6 +21,8 @@ from gradflow.report.formats import FORMATS
 from tests.cli.command import SAMPLES, here
 from tests.report.reports import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("kept_results")
+
 TOKENS = ("encoder", "router", "experts", "features")
 """Parts of the names in the sample model: layers, variables, ops, inputs."""
 COLORS = re.compile(r"\x1b\[[0-9;]*m")

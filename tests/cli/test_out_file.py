@@ -12,6 +12,8 @@ from gradflow.report.formats import FORMATS
 from tests.cli.command import CUT, HEALTHY, ROOT, SAMPLES, Done, here
 from tests.options.faked import faked
 
+pytestmark = pytest.mark.usefixtures("kept_results")
+
 ANSWERS = {
     "why": ["why", "--static", CUT, "query_hidden/kernel"],
     "explain": ["explain", "GF202"],
