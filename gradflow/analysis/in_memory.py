@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gradflow.analysis.dynamic import analyse_model
 from gradflow.analysis.result import Analysis, analyzed, failed
+from gradflow.analysis.step_model import analyse_model
 from gradflow.diagnose import Evidence
 from gradflow.errors import GradflowError, NoWeightsError
 from gradflow.findings import FlowMap, Format, Mode, Tool

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from importlib import import_module
 
 from gradflow.analysis.result import Analysis, with_reason
 from gradflow.errors import DamagedError, GradflowError, is_lack_of_memory
+from gradflow.files.formats import FILE_FORMATS
 from gradflow.files.model_file import ModelFile
 from gradflow.files.recognise import recognise
-from gradflow.findings import Format
-from gradflow.options import Options, refuse_entry, refuse_objective
+from gradflow.options import Options
 
 
 def read(path: str, options: Options) -> Analysis:
@@ -28,15 +29,10 @@ def read(path: str, options: Options) -> Analysis:
 
 def read_file(file: ModelFile, path: str, options: Options) -> Analysis:
     """Do what ``read`` does, for a file that is recognised already."""
-    if file.format is Format.SAVED_MODEL:
-        from gradflow.analysis.static_graph import report_graphs
-
-        refuse_objective(path, options)
-        return report_graphs(file, path, options)
-    from gradflow.analysis.static_keras import report_keras
-
-    refuse_entry(path, options)
-    return report_keras(file, path, options)
+    reader = FILE_FORMATS[file.format].reader
+    module = import_module(f"gradflow.analysis.static_{reader}")
+    analysis: Analysis = getattr(module, f"report_{reader}")(file, path, options)
+    return analysis
 
 
 def analyse_unloaded(

@@ -10,7 +10,7 @@ from gradflow.files.keras.reader import read_keras
 from gradflow.files.model_file import ModelFile, with_state
 from gradflow.findings import Mode
 from gradflow.ops.layer_rows import has_rows
-from gradflow.options import Options
+from gradflow.options import Options, refuse_entry
 
 
 def prepare() -> None:
@@ -19,7 +19,12 @@ def prepare() -> None:
 
 
 def report_keras(file: ModelFile, path: str, options: Options) -> Analysis:
-    """Static verdicts of a Keras file, from its layers."""
+    """Static verdicts of a Keras file, from its layers.
+
+    Raises:
+        GradflowError: it cannot be read, or an option does not fit it.
+    """
+    refuse_entry(path, options)
     stored = read_keras(file)
     reading = read_layers(file, path, options)
     evidence = Evidence(

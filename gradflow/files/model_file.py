@@ -11,24 +11,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from gradflow.errors import UnreadableError
+from gradflow.files.formats import FILE_FORMATS
 from gradflow.findings import Format, Role
 from gradflow.lazy_dataclass import dataclass
 from gradflow.patterns import covering
 from gradflow.text import shown
 
 T = TypeVar("T")
-_JUDGED = {
-    Format.SAVED_MODEL: (
-        "saved_model.pb",
-        "variables",
-        "variables/variables.index",
-        "assets",
-        "assets.extra",
-    ),
-    Format.KERAS: ("",),
-    Format.H5: ("",),
-}
-"""What the scan judges, by its name below the path: bytes of files, and which files there are."""
 _Stamp = tuple[int, ...]
 
 
@@ -105,7 +94,7 @@ class ModelFile:
                 )
 
     def _judged(self) -> list[Path]:
-        return [self.path / name for name in _JUDGED[self.format]]
+        return [self.path / name for name in FILE_FORMATS[self.format].judged]
 
 
 def _stamp(path: Path) -> _Stamp | None:

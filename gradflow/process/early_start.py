@@ -28,7 +28,7 @@ _COMMANDS = frozenset({"inspect", "check", "scan", "why"})
 _OF_SEVERAL = frozenset({"inspect", "check", "scan", "audit"})
 _SEVERAL_OR_NONE = frozenset({"-h", "--help", "-v", "--verbose", "--watch"})
 """Options with which it would not be used."""
-_READS_GRAPH = "gradflow.analysis.static_graph"
+_READS_GRAPH = "gradflow.analysis.static_saved_model"
 _READS_KERAS = "gradflow.analysis.static_keras"
 _SCANS = "gradflow.analysis.safety"
 

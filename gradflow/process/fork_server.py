@@ -15,6 +15,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 from gradflow.lazy_dataclass import complete
 from gradflow.process.child import serve
@@ -59,15 +60,14 @@ def _import_once(with_tape: bool) -> None:
 
     import gradflow.analysis.entries
     import gradflow.analysis.safety
-    import gradflow.scan.keras.scan
-    import gradflow.scan.saved_model.scan
-    from gradflow.analysis import static_graph, static_keras
+    from gradflow.files.formats import READERS
     from gradflow.process.sandbox.seccomp import program_for
     from gradflow.scan.keras.allowed_names import Kind, named
 
     # The library, its schema and the tables take ten times as long as a small file.
-    static_graph.prepare()
-    static_keras.prepare()
+    for reader in READERS:
+        import_module(f"gradflow.scan.{reader}.scan")
+        import_module(f"gradflow.analysis.static_{reader}").prepare()
     named(Kind.CLASS, "Dense")
     program_for(os.uname().machine, os.getpid())
     if with_tape:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
+from gradflow.files.formats import FILE_FORMATS
 from gradflow.files.model_file import ModelFile
-from gradflow.findings import Format
 from gradflow.scan.threat import Scanned
 
 
@@ -21,24 +22,7 @@ def scan(file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False)
     Raises:
         UnreadableError: it is damaged.
     """
-    return _SCANS[file.format](file, imports, is_trained)
-
-
-# Each format takes modules of its own to read, and a file has one.
-def _saved_model(file: ModelFile, imports: Sequence[str], is_trained: bool) -> Scanned:
-    from gradflow.scan.saved_model.scan import scan_saved_model
-
-    return scan_saved_model(file)
-
-
-def _keras(file: ModelFile, imports: Sequence[str], is_trained: bool) -> Scanned:
-    from gradflow.scan.keras.scan import scan_keras
-
-    return scan_keras(file, imports, is_trained)
-
-
-_SCANS: Mapping[Format, Callable[[ModelFile, Sequence[str], bool], Scanned]] = {
-    Format.SAVED_MODEL: _saved_model,
-    Format.KERAS: _keras,
-    Format.H5: _keras,
-}
+    reader = FILE_FORMATS[file.format].reader
+    module = import_module(f"gradflow.scan.{reader}.scan")
+    scanned: Scanned = getattr(module, f"scan_{reader}")(file, imports, is_trained)
+    return scanned

@@ -124,7 +124,7 @@ def test_no_scope_is_a_layer_where_keras_made_none(tmp_path: Path) -> None:
     import keras
     import tensorflow as tf
 
-    from gradflow.analysis.dynamic import analyse_model
+    from gradflow.analysis.step_model import analyse_model
     from gradflow.findings import Format, Route
     from gradflow.tape.load.in_memory import model_in_memory
 

@@ -12,7 +12,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from gradflow.analysis.dynamic import analyse_model
+from gradflow.analysis.step_model import analyse_model
 from gradflow.findings import Format, Route, Verdict
 from gradflow.options import Options
 from gradflow.tape.load.in_memory import model_in_memory

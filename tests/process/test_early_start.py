@@ -178,7 +178,7 @@ def test_its_death_is_told_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reader", "other"),
     [
-        ("gradflow.analysis.static_graph", "gradflow.flow.lower.layers"),
+        ("gradflow.analysis.static_saved_model", "gradflow.flow.lower.layers"),
         ("gradflow.analysis.static_keras", "gradflow.flow.lower.saved_model"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from rich.text import Text
 
 from gradflow.catalogue.gf1_flags import UNTRAINABLE
+from gradflow.files.formats import FILE_FORMATS
 from gradflow.findings import (
     Cause,
     Failure,
@@ -46,9 +47,7 @@ from gradflow.text import shown
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 FORMAT_NAMES = {
-    Format.KERAS: "Keras file",
-    Format.H5: "HDF5 file",
-    Format.SAVED_MODEL: "SavedModel",
+    **{format: file_format.name for format, file_format in FILE_FORMATS.items()},
     Format.MEMORY: "model in memory",
 }
 _PREDICATES = ("is ", "has ", "holds ", "lists ", "gave ")

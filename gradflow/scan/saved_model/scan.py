@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradflow.files.model_file import ModelFile
@@ -17,7 +17,9 @@ from gradflow.scan.saved_model.variables_index import damaged_variables
 from gradflow.scan.threat import Scanned
 
 
-def scan_saved_model(file: ModelFile) -> Scanned:
+def scan_saved_model(
+    file: ModelFile, imports: Sequence[str] = (), is_trained: bool = False
+) -> Scanned:
     """Look through every function, whether anything calls it or not, the object graph and the files
     on the disk.
 

@@ -22,7 +22,7 @@ from gradflow.flow.layer_scopes import layer_finder, variable_layers
 from gradflow.flow.lower.saved_model import lower_entry
 from gradflow.flow.origins import noted_layer_finder, source_finder
 from gradflow.ops.table import cells
-from gradflow.options import Options
+from gradflow.options import Options, refuse_objective
 
 
 def prepare() -> None:
@@ -31,18 +31,19 @@ def prepare() -> None:
     cells("rule")
 
 
-def report_graphs(file: ModelFile, path: str, options: Options) -> Analysis:
+def report_saved_model(file: ModelFile, path: str, options: Options) -> Analysis:
     """Static verdicts of a SavedModel: of the entry that the options ask for, or of all.
 
     Raises:
-        GradflowError: it cannot be read, or has no such entry.
+        GradflowError: it cannot be read, or has no such entry, or an option does not fit it.
     """
+    refuse_objective(path, options)
     graphs = read_saved_model(file)
     several, options = each_entry(graphs, options)
     if several:
-        return joined([report_saved_model(path, *choice, fitting) for choice, fitting in several])
+        return joined([report_entry(path, *choice, fitting) for choice, fitting in several])
     contents, entry = chosen(graphs, path, options)
-    return report_saved_model(path, contents, entry, options)
+    return report_entry(path, contents, entry, options)
 
 
 def chosen(
@@ -57,7 +58,7 @@ def chosen(
     return choose_entry(graphs, path, options.entry, training=options.training) or (graphs[0], None)
 
 
-def report_saved_model(
+def report_entry(
     path: str, contents: SavedModelContents, entry: Entry | None, options: Options
 ) -> Analysis:
     """Static verdicts of a SavedModel's entry from its graph; unknown ones where there is no entry.
