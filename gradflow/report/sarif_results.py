@@ -108,7 +108,8 @@ def _words(finding: Finding, variables: Sequence[Variable]) -> str:
 
 
 def _location(physical: Json, finding: Finding) -> Json:
-    logical = [_logical(name, "variable") for name in finding.variables]
+    # SARIF wants each once, and names can look alike: an escape, and the letters that stand for it.
+    logical = [*{shown(name): _logical(name, "variable") for name in finding.variables}.values()]
     return {"physicalLocation": physical, **({"logicalLocations": logical} if logical else {})}
 
 

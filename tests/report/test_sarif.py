@@ -103,6 +103,14 @@ def test_any_report_is_valid(report: Report) -> None:
     run_of(report)
 
 
+def test_two_names_that_are_shown_alike_are_valid() -> None:
+    finding = Finding("GF201", Severity.ERROR, "said", "", ("a\x1b/k", "a\\x1b/k"), None)
+    (result,) = run_of(Report(TOOL, (analyzed("m", (), findings=(finding,)),)))["results"]
+
+    (location,) = result["locations"]
+    assert [one["fullyQualifiedName"] for one in location["logicalLocations"]] == ["a\\x1b/k"]
+
+
 def test_hostile_names_are_valid_and_are_no_links_and_no_placeholders() -> None:
     run = run_of(hostile(HOSTILE))
     texts = re.findall(r'"text": "((?:[^"\\]|\\.)*)"', json.dumps(run["results"]))
