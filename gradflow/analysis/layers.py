@@ -178,7 +178,7 @@ def _loss(
     if loss is None:
         reason, hint = "the file was saved without a loss", "compile the model before it is saved"
     else:
-        reason, hint = _OWN_LOSS.format(quoted(loss.foreign)), "leave --static out"
+        reason, hint = _OWN_LOSS.format(quoted(loss.foreign)), "measure it with TensorFlow"
     if is_asked:
         raise UsageError(f"{path}: --objective compiled: {reason}", hint)
     return None, "" if loss is None else reason
