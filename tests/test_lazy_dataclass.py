@@ -160,7 +160,7 @@ def test_copies_are_equal(name: str) -> None:
 
 
 def test_a_copy_from_another_process_can_be_compared_before_one_is_made() -> None:
-    fresh = _classes(lazy_dataclass.dataclass, "Ours")
+    fresh = _classes(lazy_dataclass.dataclass, "Fresh")
     values = [fresh["Point"].__new__(fresh["Point"]) for _ in range(2)]
     for value in values:
         value.__setstate__([1.0, 2.0])

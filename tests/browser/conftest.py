@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class Page:
     driver: Any
     folder: Path
     number: int = 0
+    emulated: dict[str, object] = field(default_factory=dict)
 
     def open(
         self,
@@ -85,12 +86,8 @@ class Page:
             self.folder / f"{self.number}.html"
         )  # a new address, or a fragment alone loads nothing
         path.write_text(text, encoding="utf-8")
-        wide, high = size
         self.prefer(scheme)
-        self.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": wide, "height": high, "deviceScaleFactor": 1, "mobile": wide < 500},
-        )
+        self.resize(*size)
         self.driver.get(path.as_uri() + fragment)
         if has_scripts and 'id="report"' in text:
             self.driver.execute_async_script(WHEN_DRAWN)
@@ -99,9 +96,17 @@ class Page:
     def prefer(self, scheme: str, media: str = "") -> None:
         """Have the colors of a scheme, ``light`` or ``dark``, on a screen or in ``print``."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia", {"media": media, "features": features}
-        )
+        self._emulate("setEmulatedMedia", media=media, features=features)
+
+    def resize(self, wide: int, high: int) -> None:
+        """Have a screen of that many pixels, below 500 that of a phone."""
+        screen = {"width": wide, "height": high, "deviceScaleFactor": 1, "mobile": wide < 500}
+        self._emulate("setDeviceMetricsOverride", **screen)
+
+    def _emulate(self, what: str, **values: object) -> None:
+        if self.emulated.get(what) != values:
+            self.driver.execute_cdp_cmd(f"Emulation.{what}", values)
+            self.emulated[what] = values
 
     def all(self, selector: str, text: str = "") -> list[Any]:
         """The elements that are seen and hold ``text``."""

@@ -136,7 +136,9 @@ def lone(built: Path, metadata: email.message.Message, tmp_path_factory: pytest.
     pip = [sys.executable if is_able else python, "-m", "pip", "--disable-pip-version-check"]
     pip += ["--python", python] if is_able else []
     wheel = built / f"{STEM}-py3-none-any.whl"
-    run(*pip, "install", "-q", "--no-index", "--no-deps", wheel, folder=folder)
+    # What no command below imports need not be compiled.
+    flags = ("-q", "--no-index", "--no-deps", "--no-compile")
+    run(*pip, "install", *flags, wheel, folder=folder)
     run(*pip, "check", folder=folder)  # all that the wheel requires is there
     return folder / "bin"
 
