@@ -31,8 +31,8 @@ DEATHS = {
     ),
     "exit": ("import sys; sys.exit(7)", ["exit code 7"]),
     "silence": ("pass", ["exit code 0"]),
-    "hang": ("import time; time.sleep(60)", ["0.5 s", "--timeout"]),
-    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["0.5 s", "--timeout"]),
+    "hang": ("import time; time.sleep(60)", ["0.3 s", "--timeout"]),
+    "hang in the step": (f"{STAGE}import time; time.sleep(60)", ["0.3 s", "--timeout"]),
     "words": ("print('hello')", []),
     "words, then a hang": ("import time; print('hello', flush=True); time.sleep(60)", []),
     "bytes": ("import sys; sys.stdout.buffer.write(bytes([255, 254, 10]))", []),
@@ -62,7 +62,7 @@ def test_a_death_is_one_line(death: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
     hangs = "sleep" in code  # what dies by itself has time for it on a busy machine
     monkeypatch.setattr(parent, "_GRACE", 0.2 if hangs else parent._GRACE)
-    line = inspect(MODEL, "--timeout", "0.5" if hangs else "5").failed_in_one_line()
+    line = inspect(MODEL, "--timeout", "0.3" if hangs else "5").failed_in_one_line()
 
     assert time.monotonic() - start < 20
     assert line.startswith(f"{MODEL}: could not be checked (GF903): ")
@@ -79,9 +79,9 @@ def test_a_hang_is_told_in_the_same_words_wherever_the_deadline_strikes(
         told = json.dumps({"stage": stage})
         code = f"print({told!r}, flush=True); import time; time.sleep(60)"
         monkeypatch.setattr(spawn, "_BOOT", code)
-        lines.add(inspect(MODEL, "--timeout", "0.5").failed_in_one_line())
+        lines.add(inspect(MODEL, "--timeout", "0.3").failed_in_one_line())
     [line] = lines
-    assert "gave no answer in 0.5 s" in line
+    assert "gave no answer in 0.3 s" in line
 
 
 def test_the_other_models_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,5 +183,7 @@ def test_a_question_about_one_model_takes_a_folder_of_one(
 
     shutil.copytree(SAMPLES / "two_towers_saved_model", tmp_path / "one" / "1")
     if command == ["why"]:
-        done = here("why", str(tmp_path / "one"), "query_hidden/kernel", "--static")
+        done = here(
+            *("why", str(tmp_path / "one"), "query_hidden/kernel", "--static"), COLUMNS="400"
+        )
         assert done.stdout.startswith(f"{tmp_path}/one/1: ")

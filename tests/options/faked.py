@@ -77,4 +77,5 @@ def faked() -> Iterator[list[Options]]:
         patch.setattr(parent, "has_tensorflow", lambda: True)
         patch.setattr("gradflow.cli.needs_tensorflow.has_tensorflow", lambda: True)
         patch.setattr("gradflow.api.has_tensorflow", lambda: True)
+        patch.setattr(parent, "unsupported_version", lambda: "")
         yield asked

@@ -18,6 +18,7 @@ from gradflow.files.saved_model.schema import message
 from gradflow.scan.keras.allowed_names import Kind, named, parse
 from gradflow.scan.keras.config import strange_objects
 from tests.cli.command import ROOT
+from tests.examples import examples
 from tests.scan.keras_files import FILES, REAL, config_of, dense
 
 TABLE = parse(
@@ -97,7 +98,7 @@ def containers(value: object) -> Iterator[dict[str, Any] | list[Any]]:
             yield from containers(inner)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(examples(60)))
 def test_what_is_planted_at_any_depth_is_found_and_named(seed: int) -> None:
     draw = random.Random(seed)
     config = copy.deepcopy(config_of(draw.choice(FILES)))

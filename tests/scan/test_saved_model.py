@@ -25,6 +25,7 @@ from gradflow.scan.saved_model.scan import scan_message, scan_saved_model
 from gradflow.scan.saved_model.sorted_table import masked_crc32c
 from gradflow.scan.threat import Scanned
 from tests.cli.command import ROOT, SAMPLES, environment
+from tests.examples import examples
 
 REAL = ROOT.parent / "shared" / "models"
 FOLDERS = sorted(
@@ -136,7 +137,7 @@ PLACES: list[Callable[[Any, random.Random], Any]] = [
 
 
 @pytest.mark.parametrize("plant", PLACES)
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(examples(15)))
 def test_a_denied_op_is_found_and_named(
     plant: Callable[[Any, random.Random], Any], seed: int
 ) -> None:
