@@ -91,7 +91,7 @@ def test_a_new_answer_comes_from_the_warm_process(tmp_path: Path) -> None:
     model = tmp_path / "m.keras"
     shutil.copy(SAMPLES / "healthy.keras", model)
     arguments = ("inspect", "--watch", "--static", str(model), "--no-cache")
-    with process(*arguments, env=environment(PYTHONUNBUFFERED="1")) as running:
+    with process(*arguments, env=environment(PYTHONUNBUFFERED="1", COLUMNS="400")) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         first = running.stdout.readline()

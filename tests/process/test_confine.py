@@ -32,7 +32,7 @@ OLDER = [
 @functools.cache
 def outcome(version: int, *, seccomp: bool) -> tuple[Kept, Kept]:
     """What kept each escape and each piece of work from being done; empty where it was."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # the address of a socket is short
         command = [sys.executable, "-m", "tests.process.escapes", folder, str(version)]
         done = subprocess.run(
             [*command, str(int(seccomp))],
