@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -105,3 +106,19 @@ def apart(*arguments: str, code: str = _TOOL, **options: object) -> Done:
     with process(*arguments, code=code, **options) as running:
         out, err = running.communicate(timeout=120)
         return Done(running.returncode, out or "", err or "")
+
+
+def on_a_terminal(*arguments: str, **more: str) -> Done:
+    """Run in a process of its own, which has a terminal of 100 columns as stderr."""
+    ours, its = os.openpty()
+    with process(
+        *arguments, stderr=its, env=environment(COLUMNS="100", TERM="xterm", **more)
+    ) as running:
+        os.close(its)
+        parts: list[bytes] = []
+        with contextlib.suppress(OSError):  # Linux tells the end of a terminal as an error
+            while part := os.read(ours, 4096):
+                parts.append(part)
+        stdout, _ = running.communicate(timeout=60)
+    os.close(ours)
+    return Done(running.returncode, stdout, b"".join(parts).decode())

@@ -19,6 +19,7 @@ from tests.cli.command import (
     environment,
     here,
     inspect,
+    on_a_terminal,
     process,
     static,
 )
@@ -219,23 +220,16 @@ def test_a_file_name_that_is_no_text(tmp_path: Path, format: str) -> None:
 @pytest.mark.tensorflow
 def test_progress_is_shown_on_a_terminal_and_wiped_and_leaves_the_same_bytes() -> None:
     command = ("inspect", "--format", "json", str(SAMPLES / "finetune_saved_model"))
-    main, other = os.openpty()
-    try:
-        with process(*command, stderr=other, env=environment(PYTHONHASHSEED="1")) as running:
-            report, _ = running.communicate(timeout=60)
-            assert running.returncode == 0
-        said = os.read(main, 100_000).decode()
-    finally:
-        os.close(main)
-        os.close(other)
+    done = on_a_terminal(*command, PYTHONHASHSEED="1")
 
-    assert "importing TensorFlow" in said
-    assert "running the gradient step" in said
-    *_, last = said.split("\r\x1b[2K")
+    assert done.code == 0
+    assert "importing TensorFlow" in done.stderr
+    assert "running the gradient step" in done.stderr
+    *_, last = done.stderr.split("\r\x1b[2K")
     assert last.startswith("gradflow: ")
     assert last.count("\n") == 1
-    assert report == apart(*command, env=environment(PYTHONHASHSEED="2")).stdout
-    assert json.loads(report)["models"][0]["variables"][0]["gradient"]["norm"] > 0
+    assert done.stdout == apart(*command, env=environment(PYTHONHASHSEED="2")).stdout
+    assert json.loads(done.stdout)["models"][0]["variables"][0]["gradient"]["norm"] > 0
 
 
 def test_a_closing_line_names_three_models_at_most() -> None:
