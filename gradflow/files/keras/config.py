@@ -12,7 +12,6 @@ from typing import Any, TypeGuard
 
 from gradflow.errors import SAVE_AGAIN, DamagedError
 
-"""What to do about a configuration that cannot be read."""
 _MAX_DEPTH = 100
 _NO_LAYERS = ("dtype", "build_config", "compile_config", "quantization_config")
 
