@@ -106,14 +106,14 @@ RANDOM = frozenset(
     }
 )
 """They draw numbers, from a state of their own or from a seed that they are given."""
-FROM_SEED_OR_VARIABLE = ("Stateless", "Stateful")
+_FROM_SEED_OR_VARIABLE = ("Stateless", "Stateful")
 """How the types of ops begin that draw from a seed that they are given, or from the state in a
 variable: put that back, and they draw the same again."""
+_SAMPLED = "All FixedUnigram LearnedUnigram LogUniform ThreadUnsafeUnigram Uniform".split()
 DRAWS_ANEW = frozenset(
     {
-        *(op_type for op_type in RANDOM if not op_type.startswith(FROM_SEED_OR_VARIABLE)),
-        *(f"{kind}CandidateSampler" for kind in ("All", "FixedUnigram", "LearnedUnigram")),
-        *(f"{kind}CandidateSampler" for kind in ("LogUniform", "ThreadUnsafeUnigram", "Uniform")),
+        *(op_type for op_type in RANDOM if not op_type.startswith(_FROM_SEED_OR_VARIABLE)),
+        *(f"{kind}CandidateSampler" for kind in _SAMPLED),
         *("FractionalAvgPool", "FractionalMaxPool", "RandomCrop"),
         *("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"),
     }
